@@ -1,0 +1,75 @@
+"""A thread pool for tools that block: ordered results, real timeouts, an asyncio bridge.
+
+The floors, each importing only those below it:
+
+    fan        what users hold: Fan, views of it, its asyncio side
+    flow       batches: run, stream, map, gather, reports
+    executor   slots, threads and sources
+    events     what can be observed: structlog
+    control    decisions: the scope of a call
+    base       errors, time, outcomes
+
+``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli`` stand beside them.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    InvalidStateError,
+    as_completed,
+    wait,
+)
+from concurrent.futures import TimeoutError as TimeoutError
+from concurrent.futures.thread import BrokenThreadPool
+
+from .base.errors import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
+from .base.outcome import Outcome
+from .control.scope import Scope, current_scope
+from .fan.executor import Fan
+from .flow.report import Report, Stats
+from .flow.tasks import Task, task
+
+ThreadPoolExecutor = Fan
+"""The drop-in name: in a legacy script only the module in the import changes."""
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # the pool
+    "Fan",
+    "ThreadPoolExecutor",
+    "task",
+    # what comes back
+    "Outcome",
+    "Report",
+    "Stats",
+    "Task",
+    # inside a call
+    "CallCancelled",
+    "Scope",
+    "current_scope",
+    # errors
+    "FanClosed",
+    "TaskCancelled",
+    "TaskTimeout",
+    # the standard library's, for drop-in use
+    "ALL_COMPLETED",
+    "FIRST_COMPLETED",
+    "FIRST_EXCEPTION",
+    "BrokenExecutor",
+    "BrokenThreadPool",
+    "CancelledError",
+    "Executor",
+    "Future",
+    "InvalidStateError",
+    "TimeoutError",
+    "as_completed",
+    "wait",
+]

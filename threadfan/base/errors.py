@@ -1,0 +1,42 @@
+"""Every error of the library's own, each picklable."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from functools import partial
+
+
+class CallCancelled(BaseException):
+    """Raised inside a call whose scope was cancelled or whose time is up.
+
+    It is no ``Exception``, so that ``except Exception`` and retry loops in tools let it pass.
+    """
+
+
+class TaskTimeout(TimeoutError):
+    """What the caller gets for a call that ran out of time."""
+
+
+class TaskCancelled(CancelledError):
+    """What the caller gets for a call that was cancelled, before it started or while it ran."""
+
+
+class FanClosed(RuntimeError):
+    """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
+
+
+def describe(fn: object) -> str:
+    """The name of ``fn`` for messages and logs; never fails, never shows arguments."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    name = getattr(fn, "__qualname__", None)
+    return name if isinstance(name, str) else type(fn).__qualname__
+
+
+def brief(value: object, limit: int = 60) -> str:
+    """``repr(value)``, shortened to ``limit`` characters; never fails, so that an error message always gets out."""
+    try:
+        text = repr(value)
+    except Exception:  # the repr is the user's code
+        text = f"<{type(value).__name__} whose repr fails>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

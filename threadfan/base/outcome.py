@@ -1,0 +1,122 @@
+"""What became of one call.
+
+While calls run, an outcome is a plain tuple, a ``Raw``: making one costs a twentieth of a microsecond.  ``Outcome``
+is the view of it that is made when somebody looks.
+"""
+
+from __future__ import annotations
+
+from .generic import TYPE_CHECKING, Generic, T_co
+
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
+    # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
+    Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
+
+SUCCEEDED: Status = "succeeded"
+FAILED: Status = "failed"
+TIMED_OUT: Status = "timed_out"
+CANCELLED: Status = "cancelled"
+SKIPPED: Status = "skipped"
+STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
+
+
+class Outcome(Generic[T_co]):
+    """What became of one call: its place in the input, its value or its error, and its times in seconds.
+
+    ``repr`` shows neither the item nor the value: they may hold prompts and keys.
+    """
+
+    __slots__ = ("_name", "_raw")
+
+    def __init__(self, raw: Raw, name: str | None = None) -> None:
+        self._raw = raw
+        self._name = name
+
+    @property
+    def index(self) -> int:
+        """The call's place in the input, from 0."""
+        return self._raw[0]  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> str | None:
+        """The name it was given in ``gather``, or None."""
+        return self._name
+
+    @property
+    def item(self) -> Any:
+        """The input: one value, or a tuple when several iterables were given."""
+        return self._raw[1]
+
+    @property
+    def status(self) -> Status:
+        """``succeeded``, ``failed``, ``timed_out``, ``cancelled`` or ``skipped``."""
+        return self._raw[3]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a value."""
+        return self._raw[3] is SUCCEEDED
+
+    @property
+    def value(self) -> T_co | None:
+        """What the call returned; None if it did not succeed (``unwrap`` tells the two Nones apart)."""
+        return self._raw[4] if self._raw[3] is SUCCEEDED else None
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why there is no value; None if the call succeeded."""
+        return None if self._raw[3] is SUCCEEDED else self._raw[4]
+
+    @property
+    def attempts(self) -> int:
+        """How often the call was started."""
+        return 0 if self._raw[5] is None else 1
+
+    @property
+    def queued(self) -> float:
+        """Seconds from the moment the input was taken until the call started, or ended without starting."""
+        _, _, since, _, _, start, end, _ = self._raw
+        return (end if start is None else start) - since
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the call ran."""
+        start, end = self._raw[5:7]
+        return 0.0 if start is None else end - start
+
+    @property
+    def worker(self) -> str | None:
+        """The name of the thread that ran the call."""
+        return self._raw[7]
+
+    @property
+    def usage(self) -> Any:
+        """The ``usage`` of the returned value, as a Messages API response carries it; else None."""
+        return getattr(self.value, "usage", None)
+
+    def unwrap(self) -> T_co:
+        """The value; raises the error if there is none."""
+        if self._raw[3] is not SUCCEEDED:
+            error: BaseException = self._raw[4]
+            try:
+                raise error
+            finally:
+                del error, self  # the traceback holds this frame: leave no cycle
+        return self._raw[4]  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._raw, self._name)
+
+    def __repr__(self) -> str:
+        place = repr(self._name) if self._name is not None else self._raw[0]
+        error = "" if self.ok else f", {type(self._raw[4]).__name__}"
+        return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s>"
+
+
+def _restore(raw: Raw, name: str | None) -> Outcome[Any]:
+    # Pickle copies strings, and statuses are compared by identity.
+    status = STATUSES[STATUSES.index(raw[3])]
+    return Outcome((*raw[:3], status, *raw[4:]), name)

@@ -1,0 +1,1 @@
+"""Decisions as numbers and verdicts; nothing here waits."""

@@ -1,0 +1,116 @@
+"""The deadline and the cancel signal of one call.
+
+Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once, outside every lock;
+one that is registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the
+rest still run.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextvars import ContextVar
+
+from ..base import clock as clocks
+from ..base.errors import CallCancelled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Bearer(Protocol):
+        """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
+
+        def scope(self) -> Scope: ...
+
+
+class Scope:
+    """What a running call can ask about itself: how long it may go on, and whether anybody still wants it.
+
+    Args:
+        deadline: the moment, on ``clock``, at which the call's time is up; infinity for none.
+        clock: the clock of the fan that runs the call.
+    """
+
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_lock")
+
+    def __init__(self, deadline: float = math.inf, clock: clocks.Clock | None = None) -> None:
+        self._deadline = deadline
+        self._clock = clock or clocks.current()
+        self._lock = threading.Lock()  # guards the two below
+        self._cancelled = False
+        self._callbacks: list[Callable[[], object]] = []
+
+    def remaining(self) -> float:
+        """Seconds until the call's time is up, at least 0; infinity without a timeout."""
+        return max(0.0, self._deadline - self._clock.monotonic())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the call was cancelled or its time is up: nobody waits for its result any more."""
+        return self._cancelled or self._clock.monotonic() >= self._deadline
+
+    def check(self) -> None:
+        """Return if the call may go on.
+
+        Raises:
+            CallCancelled: the call was cancelled or its time is up.
+        """
+        if self._cancelled:
+            raise CallCancelled("this call was cancelled")
+        if self.cancelled:
+            raise CallCancelled("this call's time is up")
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have ``callback()`` called once when the call is cancelled or timed out; at once if it already is.
+
+        It runs in a thread of the library's, so it should only signal: close a socket, set an event.
+
+        Returns:
+            A function that takes the callback back; harmless after it ran.
+        """
+        with self._lock:
+            if not self._cancelled:
+                self._callbacks.append(callback)
+                return lambda: self._forget(callback)
+        _call(callback)
+        return lambda: None
+
+    def cancel(self) -> None:
+        """Signal the cancel; callbacks run before this returns."""
+        with self._lock:
+            self._cancelled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            _call(callback)
+
+    def scope(self) -> Scope:
+        """Itself: a scope bears itself."""
+        return self
+
+    def _forget(self, callback: Callable[[], object]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+
+def _call(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except BaseException:
+        import logging
+
+        logging.getLogger("threadfan").exception("a callback of on_cancel failed")
+
+
+bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")
+
+
+def current_scope() -> Scope:
+    """The scope of the call that runs here; outside of any call, one that never ends.
+
+    It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
+    """
+    found = bearer.get(None)
+    return Scope() if found is None else found.scope()

@@ -1,0 +1,113 @@
+"""Events through structlog: who failed, who is late, what a batch came to; never arguments or results.
+
+The user's own structlog configuration decides where events go; while structlog is not configured nothing is said, and
+while it is not even imported nothing is paid.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import Context, ContextVar
+
+from ..base.outcome import FAILED, SUCCEEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.outcome import Raw
+
+DEBUG = 10
+_variables: dict[str, ContextVar[Any]] = {}
+
+
+def in_use() -> bool:
+    """Whether the program has imported structlog."""
+    return "structlog" in sys.modules
+
+
+def context_variable(key: str) -> ContextVar[Any]:
+    """The very variable that ``structlog.contextvars.bind_contextvars(key=…)`` sets (structlog must be in use)."""
+    variable = _variables.get(key)
+    if variable is None:
+        from structlog import contextvars as bound
+
+        scratch = Context()
+        scratch.run(bound.bind_contextvars, **{key: None})
+        (variable,) = scratch  # the one variable that this has set
+        _variables[key] = variable
+    return variable
+
+
+def logger() -> Any:
+    """The bound logger for events, or None while structlog is not imported or not configured."""
+    structlog: Any = sys.modules.get("structlog")
+    if structlog is None or not structlog.is_configured():
+        return None
+    return structlog.get_logger("threadfan")
+
+
+def finished_logger(fan: str, function: str) -> Callable[[Raw], None] | None:
+    """What to tell of each finished call; None unless someone listens at debug level.
+
+    Asked once per stay of a thread at a batch, so that a call pays nothing for events that are filtered out.
+    """
+    target = logger()
+    if target is None or not _enabled(target, DEBUG):
+        return None
+    return lambda raw: call_ended(fan, function, raw)
+
+
+def _enabled(target: Any, level: int) -> bool:
+    bound = target.bind()
+    asks = getattr(bound, "is_enabled_for", None)  # only structlog's filtering loggers can say so
+    return asks is None or bool(asks(level))
+
+
+def call_ended(fan: str, function: str, raw: Raw) -> None:
+    """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings."""
+    status = raw[3]
+    if status is SUCCEEDED:
+        _emit("debug", "call_finished", fan, function, **_figures(raw))
+    else:
+        _emit("warning", f"call_{status}", fan, function, **_figures(raw), error_type=type(raw[4]).__name__)
+
+
+def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: float) -> None:
+    """A thread is stuck in a call that is over, and has been replaced."""
+    _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=_milliseconds(seconds))
+
+
+def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float) -> None:
+    """One event per batch: how many calls there were of each status, and the wall time."""
+    level = "warning" if counts.get(FAILED) else "info"
+    _emit(level, "batch_finished", fan, function, **counts, duration=_milliseconds(wall))
+
+
+def _emit(level: str, event: str, fan: str, function: str, **figures: Any) -> None:
+    target = logger()
+    if target is None:
+        return
+    try:
+        getattr(target, level)(event, fan=fan, function=function, **figures)
+    except Exception:  # a processor of the user's; the call's outcome matters more than the word about it
+        import logging
+
+        logging.getLogger("threadfan").exception("a structlog processor failed")
+
+
+def _figures(raw: Raw) -> dict[str, Any]:
+    index, _, since, _, _, start, end, worker = raw
+    began = end if start is None else start
+    return {
+        "index": index,
+        "attempt": 0 if start is None else 1,
+        "duration": _milliseconds(end - began),
+        "queued": _milliseconds(began - since),
+        "worker": worker,
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

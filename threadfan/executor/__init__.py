@@ -1,0 +1,1 @@
+"""Slots, threads and sources: who runs which call when."""

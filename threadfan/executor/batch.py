@@ -1,0 +1,341 @@
+"""Many calls of one function: the fast path.
+
+Threads pull the next item themselves and write what came of it into its place.  That costs about half a microsecond a call
+where a future, its condition and a wake-up cost ten to twenty, because nothing is shared but one atomic pull:
+
+- *Who settles a call* is decided by popping its claim (see ``Drain``), not by a lock.
+- *When the batch is done* is decided by counting drains, not calls (see ``Source``).
+- *Waking the consumer* happens only while it says that it waits: it publishes its wish, looks again, and only then sleeps;
+  a thread stores its outcome and then looks for a wish.  Whichever comes second sees the other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import copy_context
+from itertools import repeat
+
+from ..base.errors import TaskCancelled, describe
+from ..base.outcome import CANCELLED, SUCCEEDED
+from ..control.scope import bearer
+from ..events import log
+from . import hub as hubs
+from .calls import Call, classify, perform_call
+from .source import GIL, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextvars import Context
+    from typing import Any
+
+    from ..base.outcome import Raw, Status
+    from .drain import Drain
+    from .hub import Hub
+    from .source import After, Group
+
+    Entry = tuple[int, Any, float]
+
+
+class Batch(Source):
+    """Calls of ``fn`` on items, each with the same timeout, in copies of one context.
+
+    Args:
+        fn: called with one item.
+        items: all inputs, if they are known; else they are fed.
+        timeout: seconds for each call, or None.
+        context: what the calls see of context variables.
+    """
+
+    __slots__ = ("_left", "_shared", "alarms", "cancel_at_close", "context", "entries", "first_failure", "fn", "name", "names", "results",
+                 "since", "wanted", "wish")  # fmt: skip
+
+    def __init__(
+        self,
+        hub: Hub,
+        group: Group,
+        depth: int,
+        fn: Callable[[Any], Any],
+        *,
+        name: str,
+        items: list[Any] | None,
+        timeout: float | None,
+        context: Context,
+    ) -> None:
+        super().__init__(hub, group, depth)
+        self.fn = fn
+        self.name = name
+        self.names: dict[int, str] = {}  # of single calls, by index
+        self.timeout = timeout
+        self.context = context
+        self.since = hub.clock.monotonic()
+        self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
+        self.first_failure: Raw | None = None
+        self.alarms: After = []  # called once, at the first failure
+        self.wish: After = []  # what wakes the consumer, while it waits
+        self.wanted: int | None = None  # the index that the consumer waits for; None: any
+        self.results: Any = {}  # index -> Raw
+        self.entries: deque[Entry] = deque()
+        self._shared: Iterator[Entry] | None = None
+        if items is not None:
+            self.results = [None] * len(items)
+            self.accepted = len(items)
+            self.closed = True
+            iterator = iter(items)
+            numbered = zip(range(len(items)), iterator, repeat(self.since), strict=False)
+            if GIL:
+                self._shared = numbered
+                self._left = iterator.__length_hint__
+            else:
+                self.entries.extend(numbered)
+
+    # -- pulling -----------------------------------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """How many calls wait to be pulled."""
+        return len(self.entries) if self._shared is None else self._left()
+
+    def pull(self) -> Iterator[Entry]:
+        """What a thread iterates over to take calls; each goes to one thread.
+
+        One ``zip`` shared by all, where the GIL makes its ``next`` atomic.  Else a deque, whose ``popleft`` is atomic everywhere and
+        ends with ``IndexError``.
+        """
+        return iter(self.entries.popleft, None) if self._shared is None else self._shared
+
+    def feed(self, items: list[Any], now: float) -> None:
+        """Add items; they have been counted in ``accepted`` from the thread that feeds, the only one that may."""
+        first = self.accepted
+        self.accepted = first + len(items)
+        self.entries.extend(zip(range(first, self.accepted), items, repeat(now), strict=False))
+        hub = self.hub
+        # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.  (Without a
+        # GIL its mark may become visible after its look: then only the lock tells.)
+        if hub.free or not self.queued or not GIL:
+            after: After = []
+            with hub.lock:
+                hub.offer(self, after)
+            hub.perform(after)
+
+    def close(self) -> None:
+        """No more items will be fed."""
+        after: After = []
+        with self.hub.lock:
+            self.closed = True
+            self.hub.check_done(self, after)
+        self.hub.perform(after)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, drain: Drain) -> None:
+        """Pull and run calls, in a context that none of the caller's or of other threads' changes reach."""
+        self.context.copy().run(self._loop, drain)
+
+    def _loop(self, drain: Drain) -> None:
+        hub, depth, fn, results = self.hub, self.depth, self.fn, self.results
+        clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
+        settle_own = claim.pop
+        bearer.set(drain)
+        bind_index, tell = self._observers()
+        until = clock() + hubs.QUANTUM
+        try:
+            for index, item, since in self.pull():
+                start = clock()
+                claim[index] = item, since, start
+                if ended:  # by somebody who may have missed this claim, as it has missed this entry
+                    end = self._fail(drain, index, None, CANCELLED, TaskCancelled("the batch had ended"))
+                    if end is None:
+                        return
+                    continue
+                if bind_index is not None:
+                    bind_index(index)
+                try:
+                    raw = (index, item, since, SUCCEEDED, copy_context().run(fn, item), start, (end := clock()), worker)
+                except BaseException as error:
+                    end = self._fail(drain, index, start, *classify(error, clock() - start, self.timeout, fn))
+                    if end is None:
+                        return
+                else:
+                    if settle_own(index, None) is None:
+                        return
+                    results[index] = raw
+                    if tell is not None:
+                        tell(raw)
+                    raw = None  # a long next call must not keep this result alive
+                if wish:
+                    self.notify(index)
+                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                    return
+        except IndexError:
+            return  # the deque was empty
+
+    def _observers(self) -> tuple[Callable[[int], object] | None, Callable[[Raw], None] | None]:
+        """What to set to the index of each call, and what to tell of each that finished; None where nobody looks."""
+        if not log.in_use():
+            return None, None
+        log.context_variable("fan").set(self.hub.name)
+        return log.context_variable("index").set, log.finished_logger(self.hub.name, self.name)
+
+    def _fail(
+        self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
+    ) -> float | None:
+        """Settle a call without a value; the end of the call, or None if somebody else has settled it."""
+        claim = drain.claim.pop(index, None)
+        if claim is None:
+            return None
+        end = self.hub.clock.monotonic()
+        raw = (index, claim[0], claim[1], status, error, start, end, drain.worker.name)
+        self.store_failure(raw)
+        if log.in_use():
+            log.call_ended(self.hub.name, self.name, raw)
+        return end
+
+    def store_failure(self, raw: Raw) -> None:
+        """Put an outcome without a value into its place."""
+        self.results[raw[0]] = raw
+        after: After = []
+        with self.hub.lock:
+            self._note_failure(raw, after)
+        self.hub.perform(after)
+
+    def _note_failure(self, raw: Raw, after: After) -> None:
+        self.failed += 1
+        if self.first_failure is None:
+            self.first_failure = raw
+            after.extend(self.alarms)
+
+    def wish_for(self, wanted: int | None, wake: Callable[[], object], idle: Callable[[], bool]) -> bool:
+        """Have ``wake()`` called at the next outcome, or at that of index ``wanted``.
+
+        Returns:
+            False if ``idle()`` no longer holds, so there is no need to wait; ``wake`` may be called all the same.
+        """
+        self.wanted = wanted
+        self.wish.append(wake)
+        if idle():
+            return True
+        self.wish.clear()
+        return False
+
+    def notify(self, index: int) -> None:
+        """Wake the consumer if it waits for the call ``index``."""
+        if self.wanted is None or self.wanted == index:
+            try:
+                wake = self.wish.pop()
+            except IndexError:
+                return
+            wake()
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def timeout_of(self, key: Any) -> float | None:
+        """The same for every call."""
+        return self.timeout
+
+    def function_of(self, key: Any) -> str:
+        """The same for every call."""
+        return self.name
+
+    def index_of(self, key: Any) -> Any:
+        """The key is the index."""
+        return key
+
+    def item_of(self, entry: Any) -> Any:
+        """What the outcome of an entry calls its item."""
+        return entry
+
+    def settle(self, key: Any, raw: Raw, after: After) -> None:
+        """Store the outcome of a call that was ended from outside."""
+        self.results[raw[0]] = raw
+        self.failed -= 1  # counted once, below
+        self._note_failure(raw, after)
+        after.append(lambda: self.notify(raw[0]))
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""
+        if not isinstance(reason, TaskCancelled):
+            self.reason = self.reason or reason
+        self.ended.append(True)
+        self.closed = True
+        now = self.hub.clock.monotonic()
+        try:
+            for index, item, since in self.pull():
+                error = TaskCancelled(str(reason))
+                self.results[index] = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
+                self.failed += 1
+        except IndexError:
+            pass
+        if self.wish:
+            after.append(self.wish.pop())
+        self.hub.check_done(self, after)
+
+
+    def in_order(self) -> list[Raw]:
+        """The outcomes in input order, once the batch is done."""
+        results = self.results
+        return results if isinstance(results, list) else [results[index] for index in range(self.accepted)]
+
+    def orphan(self, reason: BaseException) -> None:
+        """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
+        self.reason = reason
+        self.closed = self.done = True
+        now = self.hub.clock.monotonic()
+        present = self.results if isinstance(self.results, dict) else dict(enumerate(self.results))
+        for index in range(self.accepted):
+            if present.get(index) is None:
+                self.results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
+        for act in [*self.wish, *self.listeners]:
+            act()
+
+
+class TaskCall(Call):
+    """One task of a gathering."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.item = item
+
+
+class TaskBatch(Batch):
+    """Different functions side by side, each with its own timeout: the items are ``TaskCall``s, run by the general path."""
+
+    __slots__ = ()
+
+    def run(self, drain: Drain) -> None:
+        """Run calls one after another, each in its own context."""
+        hub, depth = self.hub, self.depth
+        until = hub.clock.monotonic() + hubs.QUANTUM
+        try:
+            for _, call, _ in self.pull():
+                raw = perform_call(drain, call, call)
+                if raw is None:
+                    return
+                end = raw[6]
+                if raw[3] is SUCCEEDED:
+                    self.results[raw[0]] = raw
+                else:
+                    self.store_failure(raw)
+                self.notify(raw[0])
+                del raw, call
+                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                    return
+        except IndexError:
+            return
+
+    def timeout_of(self, key: Any) -> float | None:
+        """The task's own."""
+        return key.timeout  # type: ignore[no-any-return]
+
+    def function_of(self, key: Any) -> str:
+        """The task's own."""
+        return describe(key.fn)
+
+    def index_of(self, key: Any) -> Any:
+        """The task's place among the arguments."""
+        return key.index
+
+    def item_of(self, entry: Any) -> Any:
+        """The task as it was given."""
+        return entry.item

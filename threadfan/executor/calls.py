@@ -1,0 +1,209 @@
+"""Single calls, each with a function, arguments, context and timeout of its own: the general path.
+
+``perform_call`` is the one place where a single call runs and its end is classified.  ``batch.Batch`` inlines the same
+steps for its plain case; a test holds the two to equal outcomes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..control.scope import bearer
+from ..events import log
+from . import hub as hubs
+from .source import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+    from typing import Any
+
+    from ..base.outcome import Raw, Status
+    from .drain import Drain
+    from .hub import Hub
+    from .source import After, Group
+
+
+class Call:
+    """A call that waits its turn or runs; subclasses say where its outcome goes."""
+
+    __slots__ = ("args", "context", "fn", "index", "kwargs", "since", "timeout", "unwanted")
+    item: Any = None
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        context: Context,
+        timeout: float | None,
+        since: float,
+        index: int | None = None,
+    ) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.timeout = timeout
+        self.since = since
+        self.index = index
+        self.unwanted = False  # nobody waits for it any more
+
+    def begin(self, drain: Drain) -> bool:
+        """The call is about to start; False if it was cancelled while it was queued."""
+        raise NotImplementedError
+
+    def deliver(self, raw: Raw) -> None:
+        """The call has ended by itself."""
+        raise NotImplementedError
+
+    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+        """The call was ended from outside.  With the hub's lock held."""
+        raise NotImplementedError
+
+    def refuse(self, reason: BaseException, after: After) -> None:
+        """The call will never start.  With the hub's lock held."""
+        raise NotImplementedError
+
+
+    def orphan(self, reason: BaseException) -> None:
+        """In the child of a fork: the call will never end here."""
+        raise NotImplementedError
+
+
+class Calls(Source):
+    """A queue of single calls at one depth; it never closes."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, hub: Hub, group: Group, depth: int) -> None:
+        super().__init__(hub, group, depth)
+        self.entries: deque[Call] = deque()
+
+    def pending(self) -> int:
+        """How many calls wait to be pulled."""
+        return len(self.entries)
+
+    def add(self, call: Call, after: After) -> None:
+        """Queue a call.  With the lock held."""
+        self.entries.append(call)
+        self.accepted += 1
+        self.hub.offer(self, after, eager=True)
+
+    def run(self, drain: Drain) -> None:
+        """Run calls one after another, each in its own context."""
+        hub, depth = self.hub, self.depth
+        until = hub.clock.monotonic() + hubs.QUANTUM
+        while True:
+            try:
+                call = self.entries.popleft()
+            except IndexError:
+                return
+            if call.begin(drain):
+                raw = perform_call(drain, call, call)
+                if raw is None:
+                    return
+                if raw[3] is not SUCCEEDED:
+                    with hub.lock:
+                        self.failed += 1
+                end = raw[6]
+                call.deliver(raw)
+                raw = None
+            else:
+                end = hub.clock.monotonic()
+            del call  # a parked thread must not keep a result alive
+            if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                return
+
+    def timeout_of(self, key: Call) -> float | None:
+        """The call's own timeout."""
+        return key.timeout
+
+    def function_of(self, key: Call) -> str:
+        """The name of the call's function."""
+        return describe(key.fn)
+
+    def index_of(self, key: Call) -> Any:
+        """The call's place in a batch, if it has one."""
+        return key.index
+
+    def settle(self, key: Call, raw: Raw, after: After) -> None:
+        """Pass it on to the call."""
+        key.settle(self.hub, raw, after)
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """Refuse all that wait."""
+        while self.entries:
+            self.entries.popleft().refuse(reason, after)
+
+    def orphan_call(self, key: Call, reason: BaseException) -> None:
+        """Tell whoever waits for it."""
+        key.orphan(reason)
+
+    def orphan(self, reason: BaseException) -> None:
+        """Tell whoever waits for any of them."""
+        while self.entries:
+            self.entries.popleft().orphan(reason)
+
+
+def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
+    """Run one call and say what became of it; None if somebody else has settled it meanwhile."""
+    hub, source = drain.hub, drain.source
+    clock = hub.clock.monotonic
+    since, item = call.since, call.item
+    start = clock()
+    drain.claim[key] = (item, since, start)
+    if call.timeout is not None:
+        hub.watchdog.announce(start + call.timeout)
+    status: Status
+    payload: Any
+    if source.ended or call.unwanted:
+        status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
+    else:
+        try:
+            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call)
+        except BaseException as error:
+            status, payload = classify(error, clock() - start, call.timeout, call.fn)
+    end = clock()
+    if drain.claim.pop(key, None) is None:
+        return None
+    raw = (call.index, item, since, status, payload, start, end, drain.worker.name)
+    payload = None
+    if log.in_use():
+        tell = log.finished_logger(hub.name, describe(call.fn))
+        if tell is not None:
+            tell(raw)
+        elif status is not SUCCEEDED:
+            log.call_ended(hub.name, describe(call.fn), raw)
+    return raw
+
+
+def _in_scope(drain: Drain, call: Call) -> Any:
+    bearer.set(drain)
+    if log.in_use():
+        log.context_variable("fan").set(drain.hub.name)
+        if call.index is not None:
+            log.context_variable("index").set(call.index)
+    return call.fn(*call.args, **call.kwargs)
+
+
+def classify(
+    error: BaseException, seconds: float, timeout: float | None, fn: Callable[..., object]
+) -> tuple[Status, BaseException]:
+    """The status and the caller's error for what a call raised.
+
+    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    if not isinstance(error, CallCancelled):
+        return FAILED, error
+    if timeout is not None and seconds >= timeout:
+        return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")
+    return CANCELLED, TaskCancelled(f"{describe(fn)} was cancelled")

@@ -1,0 +1,79 @@
+"""One stay of a thread at a source."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+
+from ..control.scope import Scope
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .hub import Hub
+    from .source import Source
+    from .worker import Worker
+
+# What this thread is doing for a fan right now: `here.drain`, set while it runs calls.
+here = threading.local()
+
+
+class Loan:
+    """A slot given away for one wait; ``returning`` is guarded by ``hub.lock``."""
+
+    __slots__ = ("drain", "gate", "returning")
+
+    def __init__(self, drain: Drain) -> None:
+        self.drain = drain
+        self.returning = False  # it is in line for a slot
+        self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
+
+
+class Drain:
+    """A thread at work on a source, holding a slot and running the source's calls one after another.
+
+    ``claim`` maps the key of the running call to ``(item, queued since, start)``.  It decides who settles the call:
+    whoever *pops* the key owns the outcome, be it the thread that ran the call or somebody who ends it early, and
+    ``dict.pop`` lets exactly one win without a lock.  A drain lives at one source, so that a key never means two calls.
+
+    Guarded by ``hub.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
+    """
+
+    __slots__ = ("_scope", "claim", "holds", "hub", "loan", "lost", "signalled", "source", "worker")
+
+    def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
+        self.hub = hub
+        self.worker = worker
+        self.source = source
+        self.claim: dict[Any, tuple[Any, float, float]] = {}
+        self.holds = True  # a slot
+        self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
+        self.lost: tuple[Any, float] | None = None  # (key, start) of a call that somebody else settled
+        self.signalled: Any = None  # the key of a call whose future was told to cancel
+        self._scope: tuple[Any, Scope] | None = None  # (key, scope), if the call has asked for it
+
+    def scope(self) -> Scope:
+        """The scope of the call that runs now, made when first asked for."""
+        if threading.get_ident() != self.worker.ident:
+            return Scope(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
+        with self.hub.lock:
+            if self.lost is not None:
+                key, start = self.lost
+            elif self.claim:
+                key, (_, _, start) = next(iter(self.claim.items()))
+            else:
+                return Scope(clock=self.hub.clock)
+            if self._scope is not None and self._scope[0] is key:
+                return self._scope[1]
+            timeout = self.source.timeout_of(key)
+            scope = Scope(start + timeout, self.hub.clock) if timeout is not None else Scope(clock=self.hub.clock)
+            self._scope = key, scope
+            ended = self.lost is not None or self.signalled is key
+        if ended:
+            scope.cancel()
+        return scope
+
+    def made_scope(self, key: Any) -> Scope | None:
+        """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
+        return self._scope[1] if self._scope is not None and self._scope[0] is key else None

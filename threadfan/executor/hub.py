@@ -1,0 +1,507 @@
+"""The scheduler: slots, the sources that wait for them, and the threads that carry them.
+
+What it guarantees:
+
+- Never more than ``slots`` calls run.  A slot is a token: it is free, or carried by a worker that was woken with it, or
+  held by a drain.  A call that waits for other calls of this hub *lends* its slot; a call that timed out loses it.
+- No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts wakes
+  the next if more is left, and whoever frees a slot passes it on under the same lock.
+- A lender is first to take a slot back.  Then deeper sources go before shallower ones: a waiting call at depth *d* has
+  a running call below it whenever a new one starts at depth *d*, so threads stay within slots x (depth + 1).
+- Sources of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
+
+Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list, ``after``,
+and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from concurrent.futures._base import LOGGER
+from concurrent.futures.thread import BrokenThreadPool
+from itertools import count
+
+from ..base.outcome import FAILED
+from . import lifecycle
+from .calls import Calls
+from .drain import Drain, Loan, here
+from .source import Group
+from .watchdog import Herald, Watchdog
+from .worker import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from queue import SimpleQueue
+    from typing import Any
+
+    from ..base.clock import Clock
+    from .source import After, Source
+
+QUANTUM = 0.0002
+"""Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
+two microseconds that a change of source costs."""
+
+
+class Hub:
+    """The slots, sources and threads of one fan; outlives the fan until its last call is done."""
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        prefix: str,
+        name: str,
+        initializer: Callable[..., object] | None,
+        initargs: tuple[Any, ...],
+        max_abandoned: int,
+        clock: Clock,
+        threads: set[threading.Thread],
+    ) -> None:
+        self.slots = slots
+        self.name = name
+        self.clock = clock
+        self.max_abandoned = max_abandoned
+        self.group = Group()
+        self.threads = threads
+        self._prefix = prefix
+        self._initializer = initializer
+        self._initargs = initargs
+        self.anchor: object = None  # something of the fan's that must live as long as the hub
+        self.reset()
+        lifecycle.register(self)
+
+    def reset(self) -> None:
+        """Back to a hub that has not run anything: at the start, and in the child of a fork."""
+        self.lock = threading.RLock()  # never taken twice; re-entrant so that `unlocked` can ask who has it
+        self._deferred: After = deque()  # type: ignore[assignment]
+        self.free = self.slots
+        self.waking = 0  # slots given to workers that have not chosen a source yet
+        self.idle: list[Worker] = []  # parked; last in first out, for warm caches
+        self.workers: set[Worker] = set()
+        self.rings: dict[int, deque[Source]] = {}  # by depth: the sources that have calls pending
+        self.sources: set[Source] = set()  # all that are not done
+        self.reclaiming: list[Loan] = []  # lenders that want a slot back
+        self.pressure = -1.0  # see _press
+        self.draining: set[Drain] = set()  # whose calls count as running
+        self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
+        self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
+        self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
+        self.closing = False
+        self.dismissed = False  # closing, and the threads were sent home
+        self.broken: str | bool = False
+        self._calls: dict[tuple[Group, int], Calls] = {}
+        self.quiet_gates: list[SimpleQueue[None]] = []
+        self.watchdog = Watchdog(self)
+        self.herald = Herald(self)
+        self.threads.clear()
+        self._names = count()
+
+    def perform(self, after: After) -> None:
+        """Do what was decided under the lock; one that fails does not keep the others from happening."""
+        for act in after:
+            try:
+                act()
+            except BaseException:
+                LOGGER.critical("an action of the scheduler failed", exc_info=True)
+        while self._deferred:
+            self._deferred.popleft()()
+
+    def unlocked(self, act: Callable[[], object]) -> None:
+        """Do ``act`` now, or if this thread holds the lock, once it is released.
+
+        For finalizers: the garbage collector may run them anywhere, inside the lock too.
+        """
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            self._deferred.append(act)
+        else:
+            act()
+
+    # -- what callers do ---------------------------------------------------------------------------------------------
+
+    def offer(self, source: Source, after: After, *, eager: bool = False) -> None:
+        """Have ``source`` worked on: it has calls pending.  With the lock held.
+
+        ``eager`` starts a thread for each pending call that no woken worker will take, as ``submit`` promises; else the
+        workers wake each other.
+        """
+        if not source.queued:
+            source.queued = True
+            ring = self.rings.get(source.depth)
+            if ring is None:
+                ring = self.rings[source.depth] = deque()
+            ring.append(source)
+            self._press()
+        if self.free and (not self.waking or (eager and not self.idle and self.waking < source.pending())):
+            self._grant(after)
+
+    def recruit(self, source: Source) -> bool:
+        """Start one more thread if there is a slot and a pending call for it; say whether there was."""
+        after: After = []
+        with self.lock:
+            if self.idle or not self.free or not source.pending() or source.group.active >= source.group.limit:
+                return False
+            self._grant(after)
+        self.perform(after)
+        return True
+
+    def turn(self, worker: Worker, left: Drain | None) -> Drain | None:
+        """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
+        after: After = []
+        with self.lock:
+            if left is None:
+                drain = self._enter(worker, after)
+            elif self._leave(left, after):
+                drain = self._enter(worker, after)
+            else:
+                drain = None
+                self._park(worker)
+            if self.closing:
+                self.dismiss_if_quiet(after)
+        self.perform(after)
+        return drain
+
+    def lend(self) -> Loan | None:
+        """Give away the slot of the call that runs in this thread, because it is about to wait for others of this hub.
+
+        Returns:
+            The loan, to be given to ``take_back``; None if this thread runs no call of this hub, or holds no slot.
+        """
+        drain: Drain | None = getattr(here, "drain", None)
+        if drain is None or drain.hub is not self:
+            return None
+        after: After = []
+        with self.lock:
+            if not drain.holds or drain.lost is not None:
+                return None
+            drain.holds = False
+            loan = drain.loan = Loan(drain)
+            self.release(after)
+        self.perform(after)
+        return loan
+
+    def take_back(self, loan: Loan) -> None:
+        """Wait until the lender has a slot again (or none is due to it any more, its call being over)."""
+        self.finish_lending(loan)
+        self.clock.wait(loan.gate)
+
+    def finish_lending(self, loan: Loan) -> None:
+        """Put a lender first in line for a slot.
+
+        Called by the thread that brings what the lender waits for, before it frees its own slot; safe to repeat.
+        """
+        after: After = []
+        with self.lock:
+            self.request_back(loan, after)
+        self.perform(after)
+
+    def lend_to(self, source: Source) -> Loan | None:
+        """``lend``, to be first in line again the moment ``source`` is done."""
+        loan = self.lend()
+        if loan is not None:
+            after: After = []
+            with self.lock:
+                if source.done:
+                    self.request_back(loan, after)
+                source.lender = loan
+            self.perform(after)
+        return loan
+
+    def calls(self, group: Group) -> Calls:
+        """The queue of single calls for what this thread hands in now.  With the lock held."""
+        depth = self.depth()
+        found = self._calls.get((group, depth))
+        if found is None:
+            found = self._calls[group, depth] = Calls(self, group, depth)
+            self.sources.add(found)
+        return found
+
+    def check_open(self) -> None:
+        """Raise unless new calls may be handed in.  With the lock held."""
+        if self.broken or self.closing or lifecycle.exiting():
+            lifecycle.refuse(self)
+
+    def depth(self) -> int:
+        """The depth of what this thread hands in now."""
+        drain: Drain | None = getattr(here, "drain", None)
+        return 0 if drain is None or drain.hub is not self else drain.source.depth + 1
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def release(self, after: After) -> None:
+        """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
+        if self.reclaiming:
+            self._hand_over(after)
+        else:
+            self.free += 1
+            self._grant_if_needed(after)
+
+    def request_back(self, loan: Loan, after: After) -> None:
+        """Put a lender first in line, unless it already is or has gone on."""
+        if loan.drain.loan is not loan or loan.returning:
+            return
+        loan.returning = True
+        self.reclaiming.append(loan)
+        if loan.drain.lost is not None:
+            self.let_go(loan, after)
+        elif self.free:
+            self.free -= 1
+            self._hand_over(after)
+        else:
+            self._press()
+
+    def detach(self, drain: Drain, after: After) -> None:
+        """The drain is no longer at its source."""
+        source = drain.source
+        self.draining.discard(drain)
+        source.active -= 1
+        group = source.group
+        if group.active == group.limit:
+            after.append(self._regroup)
+        group.active -= 1
+        self.check_done(source, after)
+
+    def check_done(self, source: Source, after: After) -> None:
+        """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
+        if source.active or source.done or not source.closed or source.pending():
+            return
+        source.done = True
+        self.sources.discard(source)
+        self.settled[0] += source.accepted
+        self.settled[1] += source.failed
+        if source.lender is not None:
+            self.request_back(source.lender, after)
+        after.extend(source.listeners)
+        source.listeners = []
+
+    def has_work(self) -> bool:
+        """Whether any pending call could start, given a slot."""
+        return any(
+            source.pending() and source.group.active < source.group.limit
+            for ring in self.rings.values()
+            for source in ring
+        )
+
+    def quiet(self) -> bool:
+        """Whether nothing runs and nothing could: only then may workers of a closing hub go."""
+        return not self.draining and not self.has_work()
+
+    def _grant_if_needed(self, after: After) -> None:
+        if self.free and not self.waking and self.rings and self.has_work():
+            self._grant(after)
+
+    def _grant(self, after: After) -> None:
+        """Wake a parked worker with a slot, or start a new one with it."""
+        self.free -= 1
+        self.waking += 1
+        if self.idle:
+            worker = self.idle.pop()
+            worker.woken = True
+            inbox = worker.inbox
+            after.append(lambda: inbox.put(True))
+        else:
+            worker = Worker(self, f"{self._prefix}_{next(self._names)}")
+            self.workers.add(worker)
+            self.threads.add(worker.thread)
+            after.append(lambda: self._start(worker))
+
+    def _start(self, worker: Worker) -> None:
+        try:
+            worker.thread.start()
+        except RuntimeError as error:  # the system gives no more threads: go on with those there are
+            after: After = []
+            with self.lock:
+                self.threads.discard(worker.thread)
+                self.workers.discard(worker)
+                self.free += 1
+                self.waking -= 1
+                if not self.draining and not self.waking:
+                    self.fail(f"no thread could be started: {error}", after)
+            self.perform(after)
+            LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+
+    def let_go(self, loan: Loan, after: After) -> None:
+        """Let a lender in line go on, with the slot it has been given or, its call being over, without."""
+        self.reclaiming.remove(loan)
+        loan.drain.loan = None
+        after.append(lambda: loan.gate.put(None))
+        self._press()
+
+    def _hand_over(self, after: After) -> None:
+        """Give a slot to a lender, the deepest first."""
+        loan = max(self.reclaiming, key=lambda loan: loan.drain.source.depth)
+        loan.drain.holds = True
+        self.let_go(loan, after)
+
+    def _leave(self, drain: Drain, after: After) -> bool:
+        """End a stay at a source; say whether the worker still has its slot."""
+        if drain.lost is None:
+            self.detach(drain, after)
+        else:
+            self.lost.discard(drain)
+            self.abandoned.discard(drain)
+            self.watchdog.forget(drain)
+            if not drain.holds:
+                self.threads.add(drain.worker.thread)
+        return drain.holds
+
+    def _enter(self, worker: Worker, after: After) -> Drain | None:
+        if worker.woken:
+            worker.woken = False
+            self.waking -= 1
+        source = None if self.reclaiming else self._choose()
+        if source is None:
+            self._park(worker)  # first, so that the slot may come back to this very thread
+            self.release(after)
+            return None
+        drain = Drain(self, worker, source)
+        source.active += 1
+        source.group.active += 1
+        self.draining.add(drain)
+        if source.timeout is not None:
+            self.watchdog.mind(self.clock.monotonic() + source.timeout, after)
+        self._grant_if_needed(after)
+        return drain
+
+    def _park(self, worker: Worker) -> None:
+        if len(self.idle) < self.slots and not self.dismissed:
+            self.idle.append(worker)
+        else:  # one too many, after calls that waited for others, or come back late
+            worker.retired = True
+            self.workers.discard(worker)
+            if not self.dismissed:  # whoever closes the fan goes through the set to join them
+                self.threads.discard(worker.thread)
+
+    def _choose(self) -> Source | None:
+        """The source whose turn it is: deepest first, round and round within a depth."""
+        for depth in sorted(self.rings, reverse=True):
+            ring = self.rings[depth]
+            for _ in range(len(ring)):
+                source = ring[0]
+                if source.pending():
+                    ring.rotate(-1)
+                    if source.group.active < source.group.limit:
+                        return source
+                    continue
+                ring.popleft()
+                source.queued = False
+                if source.pending():  # fed between the two looks, and its feeder may still have seen it queued
+                    source.queued = True
+                    ring.append(source)
+            if not ring:
+                del self.rings[depth]
+            self._press()
+        return None
+
+    def _press(self) -> None:
+        """Tell drains, by one number, whether others wait.
+
+        A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d + 1`` or more
+        means a deeper source or a lender, so leave after this call.
+        """
+        if self.reclaiming:
+            self.pressure = math.inf
+        elif self.rings:
+            deepest = max(self.rings)
+            self.pressure = deepest + 0.5 if len(self.rings[deepest]) > 1 else deepest
+        else:
+            self.pressure = -1.0
+
+    def _regroup(self) -> None:
+        """A capped group has room again: its calls may start."""
+        after: After = []
+        with self.lock:
+            self._grant_if_needed(after)
+        self.perform(after)
+
+    def dismiss_if_quiet(self, after: After) -> None:
+        """Send the threads of a closing hub home once nothing is left to do."""
+        if self.dismissed or not self.quiet():
+            return
+        self.dismissed = True
+        for gate in self.quiet_gates:
+            after.append(lambda gate=gate: gate.put(None))  # type: ignore[misc]
+        for worker in self.idle:
+            after.append(lambda inbox=worker.inbox: inbox.put(False))  # type: ignore[misc]
+        self.watchdog.stop(after)
+        self.herald.stop(after)
+
+    # -- the life of threads -----------------------------------------------------------------------------------------
+
+    def initialise(self, worker: Worker) -> bool:
+        """Run the user's initializer in a new thread; False if it failed, which breaks the pool."""
+        if self._initializer is None:
+            return True
+        try:
+            self._initializer(*self._initargs)
+        except BaseException:
+            LOGGER.critical("Exception in initializer:", exc_info=True)
+            after: After = []
+            with self.lock:
+                self.waking -= 1
+                self.free += 1
+                self.workers.discard(worker)
+                self.fail("A thread initializer failed, the thread pool is not usable anymore", after)
+                if self.closing:
+                    self.dismiss_if_quiet(after)
+            self.perform(after)
+            return False
+        return True
+
+    def fail(self, message: str, after: After) -> None:
+        """The pool is broken: nothing more will start.  With the lock held."""
+        self.broken = message
+        for source in list(self.sources):
+            source.discard(BrokenThreadPool(message), after)
+
+    def forked(self) -> None:
+        """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
+        sources, running = list(self.sources), [*self.draining, *self.lost]
+        closing = self.closing
+        self.reset()
+        self.closing = closing
+        reason = "the process was forked while this call waited or ran; it goes on in the parent only"
+        for drain in running:
+            for key in drain.claim.copy():
+                drain.source.orphan_call(key, BrokenThreadPool(reason))
+            drain.lost = drain.lost or (None, 0.0)
+        for source in sources:
+            source.orphan(BrokenThreadPool(reason))
+
+    def dismiss(self, worker: Worker) -> bool:
+        """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""
+        after: After = []
+        with self.lock:
+            if not self.closing or worker.woken or not self.quiet():
+                return False
+            if worker in self.idle:
+                self.idle.remove(worker)
+            self.workers.discard(worker)
+            self.dismiss_if_quiet(after)
+        self.perform(after)
+        return True
+
+    def snapshot(self) -> dict[str, int]:
+        """Live figures; see ``Fan.snapshot``."""
+        with self.lock:
+            queued = sum(source.pending() for source in self.sources)
+            accepted = self.settled[0] + sum(source.accepted for source in self.sources)
+            lent = sum(drain.loan is not None for drain in self.draining)
+            running = sum(len(drain.claim) for drain in self.draining) - lent
+            return {
+                "queued": queued,
+                "running": running,
+                "waiting": lent,
+                "abandoned": len(self.abandoned),
+                "done": accepted - queued - running - lent,
+                "failed": self.settled[1] + sum(source.failed for source in self.sources),
+                "slots": self.slots,
+            }
+
+    def crashed(self, drain: Drain, error: BaseException) -> None:
+        """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
+        LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)
+        for key in drain.claim.copy():
+            self.watchdog.end_call(drain, key, FAILED, error, grace=math.inf)

@@ -1,0 +1,105 @@
+"""The ends of things: of the interpreter, of a fan that nobody holds any more, and of threads in the child of a fork.
+
+At interpreter exit every call that is neither timed out nor cancelled finishes first, as with the standard library's pool;
+threads that are stuck in calls that are over are not waited for.  This runs before ``concurrent.futures``' own exit
+handler, because handlers run last in, first out.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from concurrent.futures import thread as standard
+from concurrent.futures.thread import BrokenThreadPool
+from queue import SimpleQueue
+
+from .drain import here
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .hub import Hub
+    from .source import After
+
+_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+_exiting = False
+
+
+def register(hub: Hub) -> None:
+    """Have this hub's calls finished at exit, and its threads forgotten in the child of a fork."""
+    _hubs.add(hub)
+
+
+def exiting() -> bool:
+    """Whether the interpreter has begun to end."""
+    return _exiting or standard._shutdown  # type: ignore[attr-defined, no-any-return]
+
+
+def refuse(hub: Hub) -> None:
+    """Say why no new calls may be handed in."""
+    if hub.broken:
+        raise BrokenThreadPool(hub.broken)
+    if hub.closing:
+        raise RuntimeError(
+            "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
+        )
+    raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+
+def close(hub: Hub) -> SimpleQueue[None]:
+    """Take no more calls; threads end when what was handed in is done.  The gate is opened then."""
+    gate: SimpleQueue[None] = SimpleQueue()
+    after: After = []
+    with hub.lock:
+        hub.closing = True
+        hub.watchdog.evict_all(after)
+        if hub.dismissed:
+            gate.put(None)
+        else:
+            hub.quiet_gates.append(gate)
+            hub.dismiss_if_quiet(after)
+    hub.perform(after)
+    return gate
+
+
+def join(hub: Hub, gate: SimpleQueue[None]) -> None:
+    """Wait until a closed hub's calls are done and its threads have ended, but for those stuck in calls that are over."""
+    if getattr(here, "drain", None) is not None and here.drain.hub is hub:
+        raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
+    hub.clock.wait(gate)
+    gate.put(None)  # for whoever else waits
+    after: After = []
+    with hub.lock:
+        hub.watchdog.evict_all(after)
+        stuck = {drain.worker.thread for drain in hub.lost}
+        waited_for = {*hub.threads, hub.watchdog.thread, hub.herald.thread} - stuck
+    hub.perform(after)
+    for thread in waited_for - {None, threading.current_thread()}:
+        thread.join()  # type: ignore[union-attr]
+
+
+def orphaned(hub: Hub) -> None:
+    """The fan was garbage-collected: close, without taking a lock, since this runs wherever the collector does."""
+    hub.closing = True
+    for worker in hub.workers.copy():
+        worker.inbox.put(False)
+
+
+def _at_exit() -> None:
+    global _exiting
+    _exiting = True
+    gates = [(hub, close(hub)) for hub in list(_hubs)]
+    for hub, gate in gates:
+        join(hub, gate)
+
+
+def _after_fork_in_child() -> None:
+    # Only the thread that forked lives on here.  Calls that wait or run in the parent end in the parent.
+    here.drain = None
+    for hub in list(_hubs):
+        hub.forked()
+
+
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

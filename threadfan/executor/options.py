@@ -1,0 +1,89 @@
+"""What can be set for a fan, a view of it or a single task; and the checks of all arguments that users give."""
+
+from __future__ import annotations
+
+from ..base.errors import brief, describe
+from .source import Group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Options:
+    """How calls are run: ``timeout`` in seconds or None, and the ``group`` that caps their concurrency."""
+
+    __slots__ = ("group", "timeout")
+
+    def __init__(self, timeout: float | None, group: Group) -> None:
+        self.timeout = seconds("timeout", timeout)
+        self.group = group
+
+    def changed(self, changes: dict[str, Any]) -> Options:
+        """A copy with some options replaced."""
+        group = self.group
+        if "limit" in changes:
+            limit = changes["limit"]
+            group = Group() if limit is None else Group(count("limit", limit))
+        return Options(changes.get("timeout", self.timeout), group)
+
+
+def seconds(name: str, value: float | None) -> float | None:
+    """Check a duration."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds or None, not {brief(value)}")
+    if not value > 0:
+        raise ValueError(f"{name} must be greater than 0 seconds, or None for no limit, not {value!r}")
+    return float(value)
+
+
+def count(name: str, value: int) -> int:
+    """Check a number of things."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {brief(value)}")
+    if value <= 0:
+        raise ValueError(f"{name} must be greater than 0, not {value!r}")
+    return value
+
+
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
+_CO_ASYNC_GENERATOR = 0x200
+
+
+def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Check that ``fn`` is something a thread can call and get a result from."""
+    if not callable(fn):
+        raise TypeError(f"{where} needs a function to call, not {brief(fn)}")
+    if is_coroutine_function(fn):
+        raise TypeError(
+            f"{where} runs blocking functions in threads, but {describe(fn)} is a coroutine function: await it (asyncio.gather, "
+            f"the client's async version), or give a function that calls asyncio.run({describe(fn)}(…))"
+        )
+    return fn
+
+
+def is_coroutine_function(fn: object) -> bool:
+    """Whether calling ``fn`` only makes a coroutine."""
+    while hasattr(fn, "func") and not hasattr(fn, "__code__") and type(fn).__name__ == "partial":
+        fn = fn.func
+    fn = getattr(fn, "__func__", fn)
+    code = getattr(fn, "__code__", None)
+    if code is None and not isinstance(fn, type):
+        code = getattr(getattr(type(fn), "__call__", None), "__code__", None)
+    flags = getattr(code, "co_flags", 0)
+    return isinstance(flags, int) and bool(flags & (_CO_COROUTINE | _CO_ASYNC_GENERATOR))
+
+
+def iterables(where: str, given: tuple[Any, ...]) -> None:
+    """Check that there is something to iterate over."""
+    if not given:
+        raise TypeError(f"{where} needs at least one iterable of inputs: {where}(fn, items)")
+    for position, value in enumerate(given, start=2):
+        if not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
+            raise TypeError(
+                f"argument {position} of {where} must be an iterable of inputs, not {brief(value)}; "
+                f"for a single call use submit(fn, {brief(value)})"
+            )

@@ -1,0 +1,93 @@
+"""Where calls wait: the base of everything that threads pull from."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from .drain import Drain
+    from .hub import Hub
+
+    After = list[Callable[[], object]]
+    """What to do once the lock is released."""
+
+# With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
+GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+class Group:
+    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  ``active`` is guarded by ``hub.lock``."""
+
+    __slots__ = ("active", "limit")
+
+    def __init__(self, limit: float = float("inf")) -> None:
+        self.limit = limit
+        self.active = 0
+
+
+class Source:
+    """Pending calls of one origin at one depth.
+
+    Guarded by ``hub.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source is *done*
+    when it takes no more calls, has none pending, and no drain is active at it; that is checked wherever one of the
+    three may have become true, so it is noticed exactly once.
+    """
+
+    __slots__ = ("accepted", "active", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender", "listeners",
+                 "queued", "reason", "timeout")  # fmt: skip
+
+    def __init__(self, hub: Hub, group: Group, depth: int) -> None:
+        self.hub = hub
+        self.group = group
+        self.depth = depth  # 0, or one more than that of the call that made it
+        self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
+        self.active = 0  # drains at work here
+        self.queued = False  # in the hub's ring
+        self.closed = False  # takes no more calls
+        self.done = False
+        self.ended: list[bool] = []  # not empty: start no further call (a list, as its truth is read without a lock)
+        self.reason: BaseException | None = None  # why it was ended from outside
+        self.accepted = 0  # calls ever taken in
+        self.failed = 0  # calls settled without a value
+        self.lender: Drain | None = None  # the call that waits for this source and gave its slot away meanwhile
+        self.listeners: After = []  # called once when done
+
+    def pending(self) -> int:
+        """How many calls wait to be pulled."""
+        raise NotImplementedError
+
+    def run(self, drain: Drain) -> None:
+        """Pull and run calls until there are none, others press, or the drain is lost."""
+        raise NotImplementedError
+
+    def timeout_of(self, key: Any) -> float | None:
+        """The timeout of the call ``key`` in seconds."""
+        raise NotImplementedError
+
+    def function_of(self, key: Any) -> str:
+        """The name of the function that the call ``key`` runs."""
+        raise NotImplementedError
+
+    def index_of(self, key: Any) -> Any:
+        """The place of the call ``key`` in its input."""
+        raise NotImplementedError
+
+    def settle(self, key: Any, raw: Raw, after: After) -> None:
+        """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held."""
+        raise NotImplementedError
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """End every call that was not pulled yet.  Call with the lock held."""
+        raise NotImplementedError
+
+    def orphan_call(self, key: Any, reason: BaseException) -> None:
+        """In the child of a fork: the call ``key`` runs in the parent only."""
+
+    def orphan(self, reason: BaseException) -> None:
+        """In the child of a fork: everything that waits here waits in the parent only."""
+        raise NotImplementedError

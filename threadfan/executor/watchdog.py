@@ -1,0 +1,249 @@
+"""Ending calls from outside: at their timeout, or because nobody wants them any more.
+
+Two helper threads, started on first need and ended with the hub:
+
+- the **watchdog** looks at the running calls when the first of them can be due, and never runs users' code;
+- the **herald** does what a watchdog must not wait for: done-callbacks, callbacks of scopes, log events.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import warnings
+from concurrent.futures._base import LOGGER
+from queue import SimpleQueue
+
+from ..base.errors import TaskCancelled, TaskTimeout
+from ..base.outcome import CANCELLED, TIMED_OUT
+from ..events import log
+from .worker import _in_main_interpreter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.outcome import Status
+    from .drain import Drain
+    from .hub import Hub
+    from .source import After, Source
+
+GRACE = 0.1
+"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a call
+that heeds its scope, too short to be missed as a slot."""
+
+
+class Watchdog:
+    """Ends calls.  Its attributes are guarded by ``hub.lock``; methods marked so are called with the lock held."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._gate: SimpleQueue[None] = SimpleQueue()
+        self._next_look = math.inf
+        self._evictions: list[tuple[float, Drain]] = []  # lost drains whose threads are to be replaced, and when
+        self._capped = False
+        self.thread: threading.Thread | None = None
+
+    def mind(self, due: float, after: After) -> None:
+        """Look at the running calls no later than ``due``.  With the lock held."""
+        if due < self._next_look or self.thread is None:
+            self._next_look = min(due, self._next_look)
+            if self.thread is None:
+                self.thread = threading.Thread(
+                    target=self._run, name=f"{self._hub.name}-watchdog", daemon=_in_main_interpreter()
+                )
+                after.append(self.thread.start)
+            else:
+                after.append(lambda: self._gate.put(None))
+
+    def announce(self, due: float) -> None:
+        """A call that has just written its claim will be due at ``due``.
+
+        No lock is needed when the watchdog looks early enough anyway: it forgets when it will look *before* it reads the
+        claims, so whoever reads an early moment here is seen by that very look.
+        """
+        if due < self._next_look:
+            after: After = []
+            with self._hub.lock:
+                self.mind(due, after)
+            self._hub.perform(after)
+
+    def forget(self, drain: Drain) -> None:
+        """A lost drain's thread came back by itself.  With the lock held."""
+        self._evictions = [entry for entry in self._evictions if entry[1] is not drain]
+
+    def stop(self, after: After) -> None:
+        """Let the thread end if there is nothing left to watch.  With the lock held."""
+        if self.thread is not None:
+            after.append(lambda: self._gate.put(None))
+
+    def end(
+        self, drain: Drain, key: Any, status: Status, error: BaseException, after: After, *, grace: float = 0.0
+    ) -> bool:
+        """Settle a running call unless it has just settled itself; say which.  With the lock held.
+
+        Its thread is replaced after ``grace`` seconds if it has not come back by then.
+        """
+        hub, source = self._hub, drain.source
+        claim = drain.claim.pop(key, None)
+        if claim is None:
+            return False
+        item, since, start = claim
+        now = hub.clock.monotonic()
+        raw = (source.index_of(key), item, since, status, error, start, now, drain.worker.name)
+        drain.lost = key, start
+        hub.lost.add(drain)
+        source.failed += 1
+        source.settle(key, raw, after)
+        scope = drain.made_scope(key)
+        if scope is not None:
+            after.append(lambda: hub.herald.tell(scope.cancel))
+        if log.in_use():
+            function = source.function_of(key)
+            after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw)))
+        hub.detach(drain, after)
+        if grace == 0:
+            self._evict(drain, after)
+        elif grace < math.inf:
+            self._evictions.append((now + grace, drain))
+            self.mind(now + grace, after)
+        return True
+
+    def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
+        """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
+        after: After = []
+        with self._hub.lock:
+            source.ended.append(True)
+            source.closed = True
+            source.reason = source.reason or reason
+            source.discard(TaskCancelled(message), after)
+            if running:
+                for drain in [drain for drain in self._hub.draining if drain.source is source]:
+                    for key in drain.claim.copy():
+                        self.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+            self._hub.check_done(source, after)
+        self._hub.perform(after)
+
+    def end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, *, grace: float = GRACE) -> None:
+        """Settle one running call from outside."""
+        after: After = []
+        with self._hub.lock:
+            self.end(drain, key, status, error, after, grace=grace)
+        self._hub.perform(after)
+
+    def evict_all(self, after: After) -> None:
+        """Replace every thread that is stuck in a call that is over, without grace.  With the lock held."""
+        evictions, self._evictions = self._evictions, []
+        for _, drain in evictions:
+            self._evict(drain, after)
+
+    def _evict(self, drain: Drain, after: After) -> None:
+        hub = self._hub
+        if len(hub.abandoned) >= hub.max_abandoned:
+            if not self._capped:
+                self._capped = True
+                after.append(lambda: hub.herald.tell(self._warn_of_cap))
+            return
+        hub.abandoned.add(drain)
+        hub.threads.discard(drain.worker.thread)
+        if drain.holds:
+            drain.holds = False
+            hub.release(after)
+        elif drain.loan is not None and drain.loan.returning:
+            hub.let_go(drain.loan, after)
+        if log.in_use():
+            key, start = drain.lost  # type: ignore[misc]
+            function, index = drain.source.function_of(key), drain.source.index_of(key)
+            seconds = hub.clock.monotonic() - start
+            after.append(
+                lambda: hub.herald.tell(
+                    lambda: log.call_abandoned(hub.name, function, index, drain.worker.name, seconds)
+                )
+            )
+
+    def _warn_of_cap(self) -> None:
+        warnings.warn(
+            f"{self._hub.name}: {self._hub.max_abandoned} threads are stuck in calls that are over (max_abandoned); "
+            f"from now on a slot comes back only with its thread",
+            RuntimeWarning,
+            stacklevel=1,
+        )
+
+    def _run(self) -> None:
+        hub = self._hub
+        while True:
+            after: After = []
+            with hub.lock:
+                if hub.closing and not self._evictions and hub.quiet():
+                    self.thread = None
+                    self._next_look = math.inf
+                    return
+                self._next_look = math.inf  # while it looks, see `announce`
+                self._next_look = self._sweep(hub.clock.monotonic(), after)
+                wait = self._next_look - hub.clock.monotonic()
+            hub.perform(after)
+            hub.clock.wait(self._gate, None if wait == math.inf else wait)
+
+    def _sweep(self, now: float, after: After) -> float:
+        """End what is due; the moment at which the next may be."""
+        next_due = math.inf
+        for drain in list(self._hub.draining):
+            running = drain.claim.copy()
+            if not running and drain.source.timeout is not None:
+                next_due = min(next_due, now + drain.source.timeout)
+            for key, (_, _, start) in running.items():
+                timeout = drain.source.timeout_of(key)
+                if timeout is None:
+                    continue
+                if start + timeout > now:
+                    next_due = min(next_due, start + timeout)
+                else:
+                    error = TaskTimeout(f"{drain.source.function_of(key)} did not return within {timeout:g} s")
+                    self.end(drain, key, TIMED_OUT, error, after)
+        due = [drain for moment, drain in self._evictions if moment <= now]
+        self._evictions = [entry for entry in self._evictions if entry[0] > now]
+        for drain in due:
+            self._evict(drain, after)
+        return min([next_due, *(moment for moment, _ in self._evictions)])
+
+
+class Herald:
+    """A thread that does what it is told, in order."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lock = threading.Lock()  # guards thread
+        self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.thread: threading.Thread | None = None
+
+    def tell(self, chore: Callable[[], object]) -> None:
+        """Have ``chore()`` called soon."""
+        self._inbox.put(chore)
+        with self._lock:
+            if self._hub.closing:
+                self._inbox.put(None)
+            if self.thread is None:
+                self.thread = threading.Thread(
+                    target=self._run, name=f"{self._hub.name}-herald", daemon=_in_main_interpreter()
+                )
+                self.thread.start()
+
+    def stop(self, after: After) -> None:
+        """Let the thread end when it has done what it was told."""
+        after.append(lambda: self._inbox.put(None))
+
+    def _run(self) -> None:
+        while True:
+            chore = self._inbox.get()
+            if chore is not None:
+                try:
+                    chore()
+                except BaseException:
+                    LOGGER.exception("a callback failed")
+                del chore
+                continue
+            with self._lock:
+                if self._inbox.empty():
+                    self.thread = None
+                    return

@@ -1,0 +1,421 @@
+"""The asyncio side: calls to await, batches, streams.
+
+Threads reach an event loop through one ``call_soon_threadsafe`` for all outcomes that are ready, not one for each, and never
+while the loop has nothing to wait for.  Imported on first use: asyncio costs more than the rest of the library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections import deque
+from contextvars import copy_context
+
+from ..base.errors import TaskCancelled
+from ..base.generic import TYPE_CHECKING, T
+from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
+from ..executor import lifecycle
+from ..executor import options as checks
+from ..executor.calls import Call
+from ..flow import intake
+from ..flow.run import Ending, task_batch
+from ..flow.stream import PATIENCE, make_stream, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..executor.drain import Drain
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from ..executor.source import After
+    from ..flow.report import Report
+    from ..flow.stream import Stream
+
+
+# -- single calls -----------------------------------------------------------------------------------------------------
+
+
+class LoopFuture(asyncio.Future[T]):
+    """What ``fan.call`` returns: a future of the running loop whose cancel reaches the thread.
+
+    It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be used
+    wherever ``asyncio.to_thread(…)`` can.
+    """
+
+    _call: LoopCall | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
+        call = self._call
+        if call is not None and not self.done():
+            call.drop()
+        return super().cancel(msg)
+
+    def send(self, _: None) -> Any:
+        """A step of the coroutine: wait for the future, then return its result."""
+        if self.done():
+            raise StopIteration(self.result())
+        self._asyncio_future_blocking = True
+        return self
+
+    def throw(self, error: Any, *rest: Any) -> Any:
+        """Raise in the coroutine, which has nothing to clean up."""
+        raise error if isinstance(error, BaseException) else error(*rest[:1])
+
+    def close(self) -> None:
+        """End the coroutine."""
+
+
+class LoopCall(Call):
+    """A call whose outcome goes to a future of an event loop."""
+
+    __slots__ = ("_mailbox", "drain", "future")
+
+    def __init__(self, future: LoopFuture[Any], mailbox: _Mailbox, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.future = future
+        self.drain: Drain | None = None
+        self._mailbox = mailbox
+
+    def begin(self, drain: Drain) -> bool:
+        """Start, unless the awaiter has gone.  ``drop`` marks first and looks second; here it is the other way round."""
+        self.drain = drain
+        return not self.unwanted
+
+    def drop(self) -> None:
+        """Nobody awaits this any more."""
+        self.unwanted = True
+        if self.drain is not None:
+            error = TaskCancelled("the task that awaited this call was cancelled")
+            self.drain.hub.watchdog.end_call(self.drain, self, CANCELLED, error)
+
+    def deliver(self, raw: Raw) -> None:
+        """Post the outcome to the loop."""
+        self._mailbox.post(self.future, raw[3] is SUCCEEDED, raw[4])
+
+    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+        """Post the error to the loop."""
+        after.append(lambda: self.deliver(raw))
+
+    def refuse(self, reason: BaseException, after: After) -> None:
+        """Post the reason to the loop."""
+        after.append(lambda: self._mailbox.post(self.future, False, reason))
+
+    def orphan(self, reason: BaseException) -> None:
+        """Nothing to do: an event loop does not survive a fork."""
+
+
+class _Mailbox:
+    """Outcomes on their way to one loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._letters: deque[tuple[LoopFuture[Any], bool, Any]] = deque()
+        self._called = False  # the loop has been told to look, and will
+
+    def post(self, future: LoopFuture[Any], ok: bool, payload: Any) -> None:
+        """From any thread."""
+        self._letters.append((future, ok, payload))
+        if not self._called:
+            self._called = True
+            loop = self._loop()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody awaits
+                if loop is not None:
+                    loop.call_soon_threadsafe(self._empty)
+
+    def _empty(self) -> None:
+        self._called = False  # before looking: a letter that comes later calls again
+        letters = self._letters
+        while letters:
+            future, ok, payload = letters.popleft()
+            future._call = None
+            if future.done():
+                continue
+            if ok:
+                future.set_result(payload)
+            elif isinstance(payload, StopIteration):  # which a future cannot hold
+                error = RuntimeError("the call raised StopIteration")
+                error.__cause__ = payload
+                future.set_exception(error)
+            else:
+                future.set_exception(payload)
+
+
+_mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
+
+
+def call(
+    hub: Hub, options: Options, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> LoopFuture[Any]:
+    """See ``Front.call``."""
+    loop = running_loop("fan.call")
+    checks.function("fan.call", fn)
+    mailbox = _mailboxes.get(loop)
+    if mailbox is None:
+        mailbox = _mailboxes[loop] = _Mailbox(loop)
+    future: LoopFuture[Any] = LoopFuture(loop=loop)
+    made = future._call = LoopCall(
+        future,
+        mailbox,
+        fn,
+        args,
+        kwargs,
+        context=copy_context(),
+        timeout=options.timeout,
+        since=hub.clock.monotonic(),
+    )
+    after: After = []
+    with hub.lock:
+        hub.check_open()
+        hub.calls(options.group).add(made, after)
+    hub.perform(after)
+    return future
+
+
+def running_loop(where: str) -> asyncio.AbstractEventLoop:
+    """The loop that runs here."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        sync = where.removeprefix("fan.").removeprefix("a").replace("call", "submit")
+        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use fan.{sync}") from None
+
+
+# -- batches ----------------------------------------------------------------------------------------------------------
+
+
+class LoopGate:
+    """A gate that a coroutine waits at and any thread opens."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._event = asyncio.Event()
+
+    def put(self, _: object = None) -> None:
+        """Open it."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, timeout: float | None = None) -> None:
+        """Wait until it is opened, or for ``timeout`` seconds."""
+        timer = None if timeout is None else self._loop.call_later(timeout, self._event.set)
+        try:
+            await self._event.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._event.clear()
+
+
+async def arun(
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: tuple[Any, ...],
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+) -> Report[Any]:
+    """See ``Front.arun``."""
+    checks.function("fan.arun", fn)
+    _check_iterables("fan.arun", given)
+    checks.seconds("deadline", deadline)
+    gate = LoopGate(running_loop("fan.arun"))
+    items = intake.everything(given, strict=True) if intake.known(given) else None
+    batch = intake.new_batch(hub, options, fn, given, items=items)
+    intake.enlist(batch, [gate.put])
+    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
+    if items is not None:
+        return await _wait(ending, gate, None)
+
+    async def feed() -> None:
+        async for item in _items(given, strict=True):
+            if batch.closed:
+                return
+            if hub.closing or hub.broken:
+                lifecycle.refuse(hub)
+            batch.feed([item], hub.clock.monotonic())
+        batch.close()
+
+    return await _wait(ending, gate, _Feeder(feed(), gate))
+
+
+async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
+    """See ``Front.agather``."""
+    gate = LoopGate(running_loop("fan.agather"))
+    batch = task_batch(hub, options, tasks, named)
+    intake.enlist(batch, [gate.put])
+    return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
+
+
+class _Feeder:
+    """A task that feeds a batch from an async iterable; its failure is raised where the batch is awaited."""
+
+    def __init__(self, coroutine: Any, gate: LoopGate) -> None:
+        self._task = asyncio.ensure_future(coroutine)
+        self._task.add_done_callback(gate.put)
+
+    def check(self) -> None:
+        """Raise if it failed."""
+        if self._task.done() and not self._task.cancelled() and self._task.exception() is not None:
+            self._task.result()
+
+    async def stop(self) -> None:
+        """End it."""
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()  # taken note of
+
+
+async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Report[Any]:
+    batch = ending.batch
+    try:
+        while not batch.done:
+            if feeder is not None:
+                feeder.check()
+            await gate.wait(ending.look())
+    except BaseException as error:
+        # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
+        ending.cut(error, running=not isinstance(error, Exception))
+        while not batch.done:
+            await gate.wait()
+        ending.put_report_on(error)
+        raise
+    finally:
+        if feeder is not None:
+            await feeder.stop()
+    return ending.report()
+
+
+def _check_iterables(where: str, given: tuple[Any, ...]) -> None:
+    checks.iterables(where, tuple(() if hasattr(one, "__aiter__") else one for one in given))
+
+
+async def _items(given: tuple[Any, ...], *, strict: bool) -> AsyncGenerator[Any, None]:
+    """Items, or tuples of them, from iterables of both kinds; lets the loop breathe."""
+    steps = [_steps(one) for one in given]
+    breath = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        row: list[Any] = []
+        for step in steps:
+            try:
+                row.append(await step())
+            except StopAsyncIteration:
+                if strict and row:
+                    raise ValueError(f"the iterables must have equal lengths, but number {len(row) + 1} is shorter") from None
+                break
+        if len(row) < len(steps):
+            if strict and not row:
+                await _check_all_ended(steps[1:])
+            return
+        yield row[0] if len(row) == 1 else tuple(row)
+        if asyncio.get_running_loop().time() > breath:
+            await asyncio.sleep(0)
+            breath = asyncio.get_running_loop().time() + PATIENCE
+
+
+async def _check_all_ended(steps: list[Callable[[], Any]]) -> None:
+    for step in steps:
+        with contextlib.suppress(StopAsyncIteration):
+            await step()
+            raise ValueError("the iterables must have equal lengths, but the first is shorter")
+
+
+def _steps(iterable: Any) -> Callable[[], Any]:
+    """A function to await for each next item; raises ``StopAsyncIteration`` at the end."""
+    if hasattr(iterable, "__aiter__"):
+        return aiter(iterable).__anext__  # type: ignore[no-any-return]
+    iterator: Iterator[Any] = iter(iterable)
+
+    async def step() -> Any:
+        for item in iterator:
+            return item
+        raise StopAsyncIteration
+
+    return step
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+
+def astream(
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: tuple[Any, ...],
+    *,
+    ordered: bool,
+    window: int | None,
+    owner: object,
+) -> AsyncIterator[Outcome[Any]]:
+    """See ``Front.astream``.  ``owner`` is kept alive until the stream ends."""
+    checks.function("fan.astream", fn)
+    _check_iterables("fan.astream", given)
+    mixed = any(hasattr(one, "__aiter__") for one in given)
+    made = make_stream(
+        hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True, fed_by_owner=mixed
+    )
+    return _outcomes(made, given if mixed else None, owner)
+
+
+async def _outcomes(
+    stream: Stream, given: tuple[Any, ...] | None, owner: object
+) -> AsyncGenerator[Outcome[Any], None]:
+    batch = stream.batch
+    batch.cancel_at_close = True
+    gate = LoopGate(running_loop("fan.astream"))
+    intake.enlist(batch, [gate.put])
+    room = asyncio.Event()
+    feeder = None if given is None else _Feeder(_feed(stream, given, room), gate)
+    try:
+        stream.fill()
+        while not stream.over:
+            for raw in stream.harvest():
+                yield Outcome(raw)
+                stream.after_yield()
+                room.set()
+            if feeder is not None:
+                feeder.check()
+            if stream.idle():
+                stream.fill()
+                if stream.wish(gate.put):
+                    await gate.wait()
+        stream.check_complete()
+    finally:
+        stream.cut(running=True)
+        if feeder is not None:
+            await feeder.stop()
+        del owner
+
+
+async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
+    batch = stream.batch
+    async for item in _items(given, strict=True):
+        if batch.hub.closing or batch.ended:
+            return
+        batch.feed([item], batch.hub.clock.monotonic())
+        while stream.room <= 0:
+            room.clear()
+            await room.wait()
+    batch.close()
+
+
+# -- closing ----------------------------------------------------------------------------------------------------------
+
+
+async def join(hub: Hub) -> None:
+    """Wait for a closed hub's threads in a helper thread, so that the loop goes on."""
+    gate = LoopGate(running_loop("fan.aclose"))
+
+    def wait_and_tell() -> None:
+        lifecycle.join(hub, lifecycle.close(hub))
+        gate.put()
+
+    threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()
+    await gate.wait()

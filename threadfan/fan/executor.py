@@ -1,0 +1,174 @@
+"""``Fan``: the executor."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+from ..base import clock as clocks
+from ..base.errors import FanClosed
+from ..executor import lifecycle
+from ..executor import options as checks
+from ..executor.batch import Batch
+from ..executor.hub import Hub
+from ..executor.options import Options
+from .front import Front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ..executor.source import After
+
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
+
+
+class Fan(Front, ThreadPoolExecutor):
+    """A ``ThreadPoolExecutor`` for tools that block: ordered outcomes, real timeouts, an asyncio side.
+
+    Args:
+        max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.
+        thread_name_prefix: for the names of the threads.
+        initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
+        timeout: seconds that a call may run, counted from its start; None for no limit.
+        max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
+            replaced; by default ``4 * max_workers``, at least 64.
+        name: the fan's name in events; by default the prefix of its threads.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        timeout: float | None = None,
+        max_abandoned: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        if max_workers is not None and (isinstance(max_workers, bool) or not isinstance(max_workers, int)):
+            raise TypeError(f"max_workers must be a whole number of calls at once, not {checks.brief(max_workers)}")
+        if max_workers is not None and max_workers <= 0:
+            raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
+        checks.seconds("timeout", timeout)
+        super().__init__(max_workers, thread_name_prefix, initializer, initargs)
+        slots: int = self._max_workers
+        prefix: str = self._thread_name_prefix
+        cap = max(64, 4 * slots) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        self._hub = Hub(
+            slots=slots,
+            prefix=prefix,
+            name=name or prefix,
+            initializer=initializer,
+            initargs=initargs,
+            max_abandoned=cap,
+            clock=clocks.current(),
+            threads=self._threads,  # type: ignore[arg-type]
+        )
+        self._options = Options(timeout, self._hub.group)
+        hub = self._hub
+        self._collected = weakref.ref(self, lambda _: lifecycle.orphaned(hub))
+        hub.anchor = self._collected  # a weak reference that dies with its referent calls nothing
+
+    # The base class assigns these in __init__; the hub is where they are true.
+
+    @property
+    def _shutdown(self) -> bool:
+        return self._hub.closing
+
+    @_shutdown.setter
+    def _shutdown(self, _: bool) -> None: ...
+
+    @property
+    def _broken(self) -> str | bool:
+        return self._hub.broken
+
+    @_broken.setter
+    def _broken(self, _: str | bool) -> None: ...
+
+    @property
+    def name(self) -> str:
+        """The fan's name in events."""
+        return self._hub.name
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
+
+        Open streams are cancelled.
+
+        Args:
+            wait: return when all calls are done and the threads have ended.
+            cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
+        """
+        hub = self._hub
+        after: After = []
+        with hub.lock:
+            hub.closing = True
+            batches = [source for source in hub.sources if isinstance(source, Batch) and source.cancel_at_close]
+            if cancel_futures:
+                for source in list(hub.sources):
+                    source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
+        hub.perform(after)
+        for batch in batches:
+            hub.watchdog.cancel(batch, None, "the fan was closed")
+        gate = lifecycle.close(hub)
+        if wait:
+            lifecycle.join(hub, gate)
+            self._warn_of_stuck_threads()
+
+    def _warn_of_stuck_threads(self) -> None:
+        frames = sys._current_frames()
+        now = self._hub.clock.monotonic()
+        with self._hub.lock:
+            stuck = [(drain, drain.lost) for drain in self._hub.lost if drain.lost is not None]
+        for drain, (key, start) in stuck:
+            frame = frames.get(drain.worker.ident)
+            place = "a place that cannot be seen" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            warnings.warn(
+                f"{self.name}: the thread {drain.worker.name} is still stuck in {drain.source.function_of(key)}, "
+                f"{now - start:.1f} s after it was called, at {place}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Shut down.  In an ``async def``, where waiting would stall the event loop, it does not wait: use ``async with``."""
+        self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """``shutdown``, waiting without blocking the event loop."""
+        from . import aio
+
+        self.shutdown(wait=False)
+        await aio.join(self._hub)
+        self._warn_of_stuck_threads()
+
+    def __repr__(self) -> str:
+        figures = self._hub.snapshot()
+        state = "broken" if self._hub.broken else "closed" if self._hub.closing else "open"
+        return f"<Fan {self.name!r}: {state}, {figures['running']} of {figures['slots']} running, {figures['queued']} queued>"
+
+
+def _in_coroutine(frame: Any) -> bool:
+    return bool(frame.f_code.co_flags & _CO_COROUTINE)
+
+

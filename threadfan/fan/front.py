@@ -1,0 +1,236 @@
+"""The calls that a fan and its views offer."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+
+from ..base.generic import TYPE_CHECKING
+from ..executor import options as checks
+from ..executor.future import Future, FutureCall
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+    from concurrent import futures
+    from typing import Any, ParamSpec, TypeVar
+
+    from ..base.outcome import Outcome
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from ..executor.source import After
+    from ..flow.report import Report
+    from .aio import LoopFuture
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+_UNSET: Any = object()
+
+
+class Front:
+    """Everything that hands calls in, for a fan and for views of it: safe from any thread and any event loop."""
+
+    _hub: Hub
+    _options: Options
+
+    # -- the standard library's ---------------------------------------------------------------------------------------
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[R]:
+        """Have ``fn(*args, **kwargs)`` called in a thread, under the fan's timeout.
+
+        Returns:
+            A future; at the timeout its result is a ``TaskTimeout``.
+
+        Raises:
+            RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
+        """
+        hub = self._hub
+        future: Future[R] = Future(hub)
+        call = FutureCall(
+            future,
+            fn,
+            args,
+            kwargs,
+            context=copy_context(),
+            timeout=self._options.timeout,
+            since=hub.clock.monotonic(),
+        )
+        after: After = []
+        with hub.lock:
+            hub.check_open()
+            hub.calls(self._options.group).add(call, after)
+        hub.perform(after)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[R]:
+        """The results of ``fn`` over the iterables (the shortest one ends it), in input order.
+
+        Args:
+            timeout: seconds from now after which waiting for the next result raises ``TimeoutError``.
+            chunksize: has no effect on threads.
+            buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the results
+                can be read after the fan is closed.
+        """
+        from ..flow.stream import mapped
+
+        if not callable(fn):
+            raise TypeError(f"map needs a function to call, not {checks.brief(fn)}")
+        if chunksize < 1:
+            raise ValueError(f"chunksize must be >= 1, not {chunksize!r}")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError(f"buffersize must be an integer or None, not {checks.brief(buffersize)}")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError(f"buffersize must be None or > 0, not {buffersize!r}")
+        if not iterables:
+            return iter(())
+        return mapped(self._hub, self._options, fn, iterables, timeout=timeout, buffersize=buffersize, owner=self)
+
+    # -- batches ------------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        fail_fast: bool = False,
+        deadline: float | None = None,
+    ) -> Report[R]:
+        """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
+
+        Args:
+            iterables: as for ``map``, but their lengths must agree.  Inputs that are not at hand yet (a generator's) are
+                worked on as they come.
+            fail_fast: let the first failure cancel the rest, and raise it.
+            deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
+
+        Raises:
+            BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable, ``FanClosed``),
+                with the outcomes so far in its attribute ``report``.
+        """
+        from ..flow.run import run
+
+        return run(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
+
+    def stream(
+        self, fn: Callable[..., R], /, *iterables: Iterable[Any], ordered: bool = False, window: int | None = None
+    ) -> Generator[Outcome[R], None, None]:
+        """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
+
+        Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
+
+        Args:
+            iterables: as for ``run``; they may be endless.
+            ordered: hand out in input order.
+            window: how many inputs may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+
+        Raises:
+            FanClosed: (while iterating) the fan was closed before the end.
+        """
+        from ..flow.stream import stream
+
+        return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
+
+    def gather(self, *tasks: Any, **named: Any) -> Report[Any]:
+        """Run different functions side by side, and report what became of each.
+
+        Args:
+            tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.
+            named: the same; their outcomes are found in the report by name.
+        """
+        from ..flow.run import gather
+
+        return gather(self._hub, self._options, tasks, named)
+
+    # -- asyncio ------------------------------------------------------------------------------------------------------
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
+        """``await fan.call(fn, …)``: call ``fn`` in a thread, from a coroutine.
+
+        Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is cancelled
+        and its slot comes back when it returns, or after 0.1 s.
+        """
+        from . import aio
+
+        return aio.call(self._hub, self._options, fn, args, kwargs)
+
+    def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
+        """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
+        from functools import wraps
+
+        checks.function("fan.asyncify", fn)
+
+        @wraps(fn)
+        def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
+            return self.call(fn, *args, **kwargs)
+
+        return awaitable
+
+    async def arun(
+        self, fn: Callable[..., R], /, *iterables: Any, fail_fast: bool = False, deadline: float | None = None
+    ) -> Report[R]:
+        """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch."""
+        from . import aio
+
+        return await aio.arun(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
+
+    def astream(
+        self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
+    ) -> AsyncIterator[Outcome[R]]:
+        """``stream`` for coroutines; takes async iterables too.  Leaving the loop early (``aclose``) cancels what is left."""
+        from . import aio
+
+        return aio.astream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
+
+    async def agather(self, *tasks: Any, **named: Any) -> Report[Any]:
+        """``gather`` for coroutines."""
+        from . import aio
+
+        return await aio.agather(self._hub, self._options, tasks, named)
+
+    # -- options and figures ------------------------------------------------------------------------------------------
+
+    def with_options(self, *, timeout: float | None = _UNSET, limit: int | None = _UNSET) -> View:
+        """The same threads and slots under other options; what is not given stays as it is.
+
+        Args:
+            timeout: seconds for each call, or None.
+            limit: how many calls through the view may run at once, within the shared slots; None for no such cap.
+        """
+        changes = {name: value for name, value in (("timeout", timeout), ("limit", limit)) if value is not _UNSET}
+        return View(self, self._hub, self._options.changed(changes))
+
+    def snapshot(self) -> dict[str, int]:
+        """Live figures of the whole fan.
+
+        Returns:
+            ``queued``, ``running``, ``waiting`` (calls that wait for calls of their own), ``abandoned`` (threads stuck in calls that
+            are over), ``done`` (all calls that ended), ``failed`` (those of them without a value), ``slots``.
+        """
+        return self._hub.snapshot()
+
+
+class View(Front):
+    """A fan's threads and slots under other options; made by ``with_options``.  Closing is the fan's affair."""
+
+    def __init__(self, origin: Front, hub: Hub, options: Options) -> None:
+        self._origin = origin  # keeps the fan alive
+        self._hub = hub
+        self._options = options
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """A view does not own its threads.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("a view cannot be shut down: shut down the Fan that with_options was called on")
+
+    def __repr__(self) -> str:
+        return f"<view of {self._hub.name!r}: timeout={self._options.timeout}, limit={self._options.group.limit}>"
+

@@ -1,0 +1,1 @@
+"""Batches over the executor, and the reports they end in."""

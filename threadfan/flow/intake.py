@@ -1,0 +1,87 @@
+"""Taking inputs: one iterable or several, sized or endless."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import copy_context
+
+from ..base.errors import describe
+from ..executor.batch import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from ..executor.source import After
+
+    Given = tuple[Iterable[Any], ...]
+
+# Collections that can be taken at once: their iteration runs no code of the user's and does not block.
+KNOWN = (list, tuple, range, set, frozenset, dict, deque, str, bytes)
+
+
+def known(given: Given) -> bool:
+    """Whether all inputs are at hand."""
+    return all(isinstance(iterable, KNOWN) for iterable in given)
+
+
+def everything(given: Given, *, strict: bool) -> list[Any]:
+    """All inputs: items, or tuples of them if there are several iterables."""
+    if len(given) == 1:
+        return list(given[0])
+    return list(one_by_one(given, strict=strict))
+
+
+def one_by_one(given: Given, *, strict: bool) -> Iterator[Any]:
+    """The same, lazily; lengths that disagree are noticed as early as they are known."""
+    if strict and known(given):
+        lengths = [len(iterable) for iterable in given]  # type: ignore[arg-type]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"the iterables must have equal lengths, not {' and '.join(map(str, lengths))}")
+    return iter(given[0]) if len(given) == 1 else zip(*given, strict=strict)
+
+
+def taking_tuples(fn: Callable[..., Any], given: Given) -> Callable[[Any], Any]:
+    """``fn`` as a function of one item."""
+    if len(given) == 1:
+        return fn
+
+    def starred(item: tuple[Any, ...]) -> Any:
+        return fn(*item)
+
+    return starred
+
+
+def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, items: list[Any] | None) -> Batch:
+    """A batch in the caller's context; not yet enlisted.
+
+    Args:
+        items: all inputs, or None if they will be fed.
+    """
+    return Batch(
+        hub,
+        options.group,
+        hub.depth(),
+        taking_tuples(fn, given),
+        name=describe(fn),
+        items=items,
+        timeout=options.timeout,
+        context=copy_context(),
+    )
+
+
+def enlist(batch: Batch, listeners: After) -> None:
+    """Let threads at a batch; the listeners are called when it is done."""
+    hub = batch.hub
+    after: After = []
+    with hub.lock:
+        hub.check_open()
+        batch.listeners.extend(listeners)
+        hub.sources.add(batch)
+        if batch.pending():
+            hub.offer(batch, after)
+        hub.check_done(batch, after)
+    hub.perform(after)

@@ -1,0 +1,245 @@
+"""The outcomes of one batch, in input order, with figures."""
+
+from __future__ import annotations
+
+from ..base.errors import brief
+from ..base.generic import TYPE_CHECKING, Generic, T, T_co
+from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, overload
+
+    from ..base.outcome import Raw
+
+    SequenceOfOutcomes = Sequence[Outcome[T_co]]
+else:
+    from collections.abc import Sequence
+
+    def overload(function):
+        """As in typing."""
+        return function
+
+    class SequenceOfOutcomes(Generic, Sequence):
+        """``Sequence``, with parameters that are forgotten."""
+
+
+_MISSING: Any = object()
+
+
+class Report(SequenceOfOutcomes[T_co]):
+    """What became of every call of a batch, one outcome per input, in input order.
+
+    An index gives the outcome at that place, a name the task of that name in ``gather``.
+
+    Args:
+        raws: the outcomes, in input order.
+        names: the names given in ``gather``, by place.
+        wall: seconds from the start of the batch to its end.
+        slots: how many calls could run at once.
+    """
+
+    __slots__ = ("_names", "_outcomes", "_raws", "_slots", "_stats", "_wall")
+
+    def __init__(
+        self, raws: list[Raw], *, names: dict[int, str] | None = None, wall: float = 0.0, slots: int = 1
+    ) -> None:
+        self._raws = raws
+        self._names = names or {}
+        self._wall = wall
+        self._slots = slots
+        self._outcomes: list[Outcome[T_co]] | None = None
+        self._stats: Stats | None = None
+
+    # -- a sequence of outcomes --------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Outcome[T_co]]:
+        if self._outcomes is None:
+            names = self._names
+            self._outcomes = [Outcome(raw, names.get(place)) for place, raw in enumerate(self._raws)]
+        return self._outcomes
+
+    def __len__(self) -> int:
+        return len(self._raws)
+
+    def __iter__(self) -> Iterator[Outcome[T_co]]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, place: int | str) -> Outcome[T_co]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Outcome[T_co]]: ...
+    def __getitem__(self, place: int | str | slice) -> Outcome[T_co] | list[Outcome[T_co]]:
+        """An outcome by its place or its name, or several by a slice."""
+        if not isinstance(place, str):
+            return self._all()[place]
+        for number, name in self._names.items():
+            if name == place:
+                return self._all()[number]
+        known = ", ".join(map(repr, self._names.values())) or "none (names come from fan.gather(name=task))"
+        raise KeyError(f"no task named {place!r}; the names are: {known}")
+
+    # -- values and failures -----------------------------------------------------------------------------------------
+
+    @property
+    def ok(self) -> bool:
+        """Whether every call succeeded."""
+        return all(raw[3] is SUCCEEDED for raw in self._raws)
+
+    @property
+    def succeeded(self) -> list[Outcome[T_co]]:
+        """The outcomes that have a value."""
+        return [outcome for outcome in self._all() if outcome.ok]
+
+    @property
+    def failed(self) -> list[Outcome[T_co]]:
+        """The outcomes that have none: failed, timed out, cancelled or skipped."""
+        return [outcome for outcome in self._all() if not outcome.ok]
+
+    def unwrap(self) -> list[T_co]:
+        """All values, in input order.
+
+        Raises:
+            BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are ``Exception``s).
+        """
+        errors = [raw[4] for raw in self._raws if raw[3] is not SUCCEEDED]
+        if errors:
+            raise BaseExceptionGroup(f"{len(errors)} of {len(self)} calls have no value", errors)
+        return [raw[4] for raw in self._raws]
+
+    def values(self, default: T = _MISSING) -> list[T_co | T]:
+        """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
+
+        Args:
+            default: stands in for the value of a call that has none.
+
+        Raises:
+            BaseExceptionGroup: a value is missing and no ``default`` was given.
+        """
+        if default is _MISSING:
+            return list(self.unwrap())
+        return [raw[4] if raw[3] is SUCCEEDED else default for raw in self._raws]
+
+    # -- figures -----------------------------------------------------------------------------------------------------
+
+    @property
+    def stats(self) -> Stats:
+        """Counts, times and tokens."""
+        if self._stats is None:
+            self._stats = Stats(self._all(), self._wall, self._slots)
+        return self._stats
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: the figures, and each outcome with its value or the text of its error.  Items are left out."""
+        return {
+            "stats": self.stats.to_dict(),
+            "outcomes": [
+                {
+                    "index": place,
+                    "name": outcome.name,
+                    "status": outcome.status,
+                    "value": outcome.value,
+                    "error": None if outcome.ok else f"{type(outcome.error).__name__}: {outcome.error}",
+                    "attempts": outcome.attempts,
+                    "queued": outcome.queued,
+                    "duration": outcome.duration,
+                    "worker": outcome.worker,
+                }
+                for place, outcome in enumerate(self._all())
+            ],
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._all(), self._names, self._wall, self._slots)
+
+    def __repr__(self) -> str:
+        stats = self.stats
+        counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
+        lines = [f"<Report of {len(self)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"]
+        failed = self.failed
+        for outcome in failed[:5]:
+            place = outcome.index if outcome.name is None else outcome.name
+            lines.append(f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {brief(str(outcome.error))}")
+        if len(failed) > 5:
+            lines.append(f"  … and {len(failed) - 5} more")
+        return "\n".join(lines)
+
+
+def _restore(outcomes: list[Outcome[Any]], names: dict[int, str], wall: float, slots: int) -> Report[Any]:
+    return Report([outcome._raw for outcome in outcomes], names=names, wall=wall, slots=slots)
+
+
+class Stats:
+    """The figures of one batch; durations in seconds.
+
+    ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.  ``utilisation`` is that over the
+    slots, at most about 1.  Percentiles are nearest-rank, over the calls that were started.
+    """
+
+    __slots__ = ("cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
+                 "input_tokens", "output_tokens", "retries", "skipped", "slots", "succeeded", "timed_out", "total",
+                 "wall")  # fmt: skip
+
+    def __init__(self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int) -> None:
+        counts = dict.fromkeys(STATUSES, 0)
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+        self.total = len(outcomes)
+        self.succeeded = counts[SUCCEEDED]
+        self.failed = counts[FAILED]
+        self.timed_out = counts[TIMED_OUT]
+        self.cancelled = counts[CANCELLED]
+        self.skipped = counts[SKIPPED]
+        self.wall = wall
+        self.slots = slots
+        durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
+        self.duration_sum = sum(durations)
+        self.duration_p50 = percentile(durations, 50)
+        self.duration_p90 = percentile(durations, 90)
+        self.duration_p99 = percentile(durations, 99)
+        self.duration_max = durations[-1] if durations else 0.0
+        self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
+        usages = [outcome.usage for outcome in outcomes]
+        self.input_tokens = sum(_tokens(usage, "input_tokens") for usage in usages)
+        self.output_tokens = sum(_tokens(usage, "output_tokens") for usage in usages)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many calls ended with each status."""
+        return {status: getattr(self, status) for status in STATUSES}
+
+    @property
+    def success_rate(self) -> float:
+        """The share of calls that have a value, from 0 to 1; 1 for an empty batch."""
+        return self.succeeded / self.total if self.total else 1.0
+
+    @property
+    def concurrency(self) -> float:
+        """Sum of durations over wall time."""
+        return self.duration_sum / self.wall if self.wall else 0.0
+
+    @property
+    def utilisation(self) -> float:
+        """Concurrency over slots."""
+        return self.concurrency / self.slots
+
+    def to_dict(self) -> dict[str, float]:
+        """All figures by name."""
+        names = (*self.__slots__, "success_rate", "concurrency", "utilisation")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of values in ascending order; 0 of none."""
+    if not ordered:
+        return 0.0
+    rank = -(-len(ordered) * percent // 100)  # rounded up
+    return ordered[max(0, int(rank) - 1)]
+
+
+def _tokens(usage: Any, name: str) -> int:
+    number = getattr(usage, name, None)
+    return number if isinstance(number, int) else 0

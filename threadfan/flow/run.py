@@ -1,0 +1,182 @@
+"""Whole batches: ``run`` and ``gather``."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from queue import SimpleQueue
+
+from ..base.errors import describe
+from ..events import log
+from ..executor import lifecycle
+from ..executor import options as checks
+from ..executor.batch import TaskBatch, TaskCall
+from . import intake
+from .report import Report
+from .tasks import as_task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..executor.batch import Batch
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from .intake import Given
+
+FAILED_FAST = "another call of the batch had failed (fail_fast)"
+
+
+def run(
+    hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, fail_fast: bool, deadline: float | None
+) -> Report[Any]:
+    """See ``Fan.run``."""
+    checks.function("fan.run", fn)
+    checks.iterables("fan.run", given)
+    checks.seconds("deadline", deadline)
+    gate: SimpleQueue[None] = SimpleQueue()
+    items = intake.everything(given, strict=True) if intake.known(given) else None
+    batch = intake.new_batch(hub, options, fn, given, items=items)
+    intake.enlist(batch, [lambda: gate.put(None)])
+    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
+    if items is None:
+        return ending.feed_and_wait(intake.one_by_one(given, strict=True))
+    return ending.wait()
+
+
+def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> TaskBatch:
+    """A batch of different functions; not yet enlisted."""
+    context, now = copy_context(), hub.clock.monotonic()
+    calls = [
+        TaskCall(
+            one,
+            one.fn,
+            one.args,
+            one.kwargs,
+            context=context.copy(),
+            timeout=options.changed(one.changes).timeout,
+            since=now,
+            index=place,
+        )
+        for place, one in enumerate(map(as_task, (*tasks, *named.values())))
+    ]
+    batch = TaskBatch(
+        hub, options.group, hub.depth(), describe, name="gather", items=calls, timeout=None, context=context
+    )
+    batch.names = {len(tasks) + place: name for place, name in enumerate(named)}
+    return batch
+
+
+def gather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
+    """See ``Fan.gather``."""
+    gate: SimpleQueue[None] = SimpleQueue()
+    batch = task_batch(hub, options, tasks, named)
+    intake.enlist(batch, [lambda: gate.put(None)])
+    return Ending(batch, gate, fail_fast=False, deadline=None).wait()
+
+
+class Ending:
+    """How a batch ends: by itself, at its deadline, at the first failure, or because the caller was interrupted.
+
+    Args:
+        gate: opened when the batch is done; opened here at the first failure too, for ``fail_fast``.
+    """
+
+    def __init__(self, batch: Batch, gate: Any, *, fail_fast: bool, deadline: float | None) -> None:
+        self.batch = batch
+        self._hub = batch.hub
+        self._gate = gate
+        self._fail_fast = fail_fast
+        self._deadline = deadline
+        if fail_fast:
+            batch.alarms.append(lambda: gate.put(None))
+
+    def wait(self) -> Report[Any]:
+        """Wait in this thread, starting threads as they are needed and lending the slot if this is a call."""
+        try:
+            while self._hub.recruit(self.batch):
+                pass
+            loan = self._hub.lend_to(self.batch)
+            try:
+                while not self.batch.done:
+                    self._hub.clock.wait(self._gate, self.look())
+            finally:
+                if loan is not None:
+                    self._hub.take_back(loan)
+        except BaseException as error:
+            self._interrupted(error, running=True)
+            raise
+        return self.report()
+
+    def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
+        """The same, while inputs still come."""
+        batch, now = self.batch, self._hub.clock.monotonic
+        try:
+            for item in inputs:
+                if batch.closed:
+                    break
+                batch.feed([item], now())
+                self.look()
+                if self._hub.closing or self._hub.broken:
+                    lifecycle.refuse(self._hub)
+        except BaseException as error:
+            # The calls that run are paid for: unless the user wants out, let them finish.
+            self._interrupted(error, running=not isinstance(error, Exception))
+            raise
+        batch.close()
+        return self.wait()
+
+    def look(self) -> float | None:
+        """End the batch if it is time to; seconds until the next look."""
+        batch = self.batch
+        if self._fail_fast and batch.first_failure is not None and not batch.ended:
+            self._hub.watchdog.cancel(batch, None, FAILED_FAST)
+        if self._deadline is None or batch.ended:
+            return None
+        left = batch.since + self._deadline - self._hub.clock.monotonic()
+        if left <= 0:
+            self._hub.watchdog.cancel(batch, None, f"the batch's deadline of {self._deadline:g} s had passed")
+            return None
+        return left
+
+    def report(self) -> Report[Any]:
+        """The report of a batch that is done.
+
+        Raises:
+            BaseException: what ended the batch early, with the report as its attribute ``report``.
+        """
+        report = self._summarise()
+        batch = self.batch
+        error = batch.reason
+        if error is None and self._fail_fast and batch.first_failure is not None:
+            error = batch.first_failure[4]
+        if error is not None:
+            error.report = report
+            try:
+                raise error
+            finally:
+                del error  # the traceback holds this frame: leave no cycle
+        return report
+
+    def _interrupted(self, error: BaseException, *, running: bool) -> None:
+        self.cut(error, running=running)
+        while not self.batch.done:
+            self._hub.clock.wait(self._gate)
+        self.put_report_on(error)
+
+    def cut(self, error: BaseException, *, running: bool) -> None:
+        """End the batch because of ``error``, with the calls that run if ``running``."""
+        self._hub.watchdog.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
+
+    def put_report_on(self, error: BaseException) -> None:
+        """Let the error that ends the batch carry what was done."""
+        error.report = self._summarise()  # type: ignore[attr-defined]
+
+    def _summarise(self) -> Report[Any]:
+        batch = self.batch
+        wall = self._hub.clock.monotonic() - batch.since
+        report: Report[Any] = Report(batch.in_order(), names=batch.names, wall=wall, slots=self._hub.slots)
+        if log.logger() is not None:
+            counts = {status: number for status, number in report.stats.counts.items() if number}
+            log.batch_ended(self._hub.name, batch.name, counts, wall)
+        return report

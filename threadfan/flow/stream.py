@@ -1,0 +1,302 @@
+"""Outcomes one by one: ``stream`` and ``map``.
+
+Inputs are taken only in the consumer's own thread, and at most ``window`` of them are taken and not yet yielded, so that
+inputs may be endless and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from queue import SimpleQueue
+
+from ..base.errors import FanClosed
+from ..base.outcome import SUCCEEDED, Outcome
+from ..executor import lifecycle
+from ..executor import options as checks
+from . import intake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..executor.batch import Batch
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from .intake import Given
+
+PATIENCE = 0.001
+"""Seconds that filling the window may take before outcomes that are ready go first.  Arbitrary: far above what it takes to fill a
+window from memory, far below what a user notices."""
+
+
+class Stream:
+    """The window between inputs and outcomes; used by one consumer, sync or async.
+
+    Args:
+        inputs: an iterator over items; None if the owner feeds the batch itself.
+        ordered: hand out outcomes in input order, not in completion order.
+    """
+
+    def __init__(self, batch: Batch, inputs: Iterator[Any] | None, *, window: int, ordered: bool, quick: bool) -> None:
+        self.batch = batch
+        self._inputs = inputs
+        self._window = window
+        self._ordered = ordered
+        self._quick = quick  # taking inputs neither blocks nor raises
+        self._clock = batch.hub.clock.monotonic
+        self._cut_short = False
+        self.yielded = 0
+
+    @property
+    def room(self) -> int:
+        """How many more inputs may be taken."""
+        return self._window - (self.batch.accepted - self.yielded)
+
+    def harvest(self) -> list[Raw]:
+        """Take the outcomes that can be handed out now."""
+        results: dict[int, Raw] = self.batch.results
+        if not self._ordered:
+            return [results.pop(index) for index in list(results)]
+        ready = []
+        index = self.yielded
+        while (raw := results.pop(index, None)) is not None:
+            ready.append(raw)
+            index += 1
+        return ready
+
+    def after_yield(self) -> None:
+        """One outcome was handed out: take more inputs if half the window is free or the threads have none left."""
+        self.yielded += 1
+        if self._inputs is not None and (2 * self.room >= self._window or not self.batch.entries):
+            self.fill()
+
+    def fill(self) -> None:
+        """Take inputs until the window is full, they end, or outcomes are ready that should not wait any longer."""
+        batch, inputs = self.batch, self._inputs
+        if inputs is None:
+            return
+        if batch.hub.closing or batch.hub.broken or batch.ended:
+            self._cut_short = True
+            self._end_of_inputs()
+            return
+        room, now = self.room, self._clock()
+        if self._quick:
+            items = list(islice(inputs, room))
+            if items:
+                batch.feed(items, now)
+            if len(items) < room:
+                self._end_of_inputs()
+            return
+        for item in islice(inputs, room):
+            batch.feed([item], self._clock())
+            room -= 1
+            if batch.results and self._clock() - now > PATIENCE:
+                return
+        if room:
+            self._end_of_inputs()
+
+    def _end_of_inputs(self) -> None:
+        self._inputs = None
+        self.batch.close()
+
+    def idle(self) -> bool:
+        """Whether there is nothing to hand out although more may come: the consumer should wait."""
+        batch = self.batch
+        if batch.done:
+            return False
+        return self.yielded not in batch.results if self._ordered else not batch.results
+
+    def wish(self, wake: Callable[[], object]) -> bool:
+        """See ``Batch.wish_for``."""
+        return self.batch.wish_for(self.yielded if self._ordered else None, wake, self.idle)
+
+    @property
+    def over(self) -> bool:
+        """Whether every outcome was handed out."""
+        return self.batch.done and not self.batch.results
+
+    def check_complete(self) -> None:
+        """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
+        if self.batch.reason is not None:
+            raise self.batch.reason
+        if self._cut_short or self.batch.ended:
+            raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
+
+    def cut(self, *, running: bool) -> None:
+        """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
+        batch = self.batch
+        if not batch.done:
+            hub = batch.hub
+            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
+
+
+def stream(
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: Given,
+    *,
+    ordered: bool,
+    window: int | None,
+    owner: object,
+) -> Generator[Outcome[Any], None, None]:
+    """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
+    checks.function("fan.stream", fn)
+    checks.iterables("fan.stream", given)
+    made = make_stream(hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True)
+    return _outcomes(made, owner)
+
+
+def mapped(
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: Given,
+    *,
+    timeout: float | None,
+    buffersize: int | None,
+    owner: object,
+) -> Iterator[Any]:
+    """See ``Fan.map``.  ``owner`` is kept alive while inputs are still to be taken."""
+    end = None if timeout is None else hub.clock.monotonic() + timeout
+    if buffersize is not None:
+        made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
+        gate = _enlist(made)
+        made.fill()
+        return _values_as_taken(made, gate, end, owner)
+    batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
+    gate = SimpleQueue()
+    intake.enlist(batch, [lambda: gate.put(None)])
+    while hub.recruit(batch):
+        pass
+    return _values(batch, gate, end)
+
+
+def window_of(hub: Hub, window: int | None) -> int:
+    """How many inputs may be taken and not yet yielded."""
+    return max(64, 4 * hub.slots) if window is None else checks.count("window", window)
+
+
+def make_stream(
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: Given,
+    *,
+    window: int,
+    ordered: bool,
+    strict: bool,
+    fed_by_owner: bool = False,
+) -> Stream:
+    """Check that calls may be handed in, and capture the context; work starts later."""
+    with hub.lock:
+        hub.check_open()
+    inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
+    batch = intake.new_batch(hub, options, fn, given, items=None)
+    return Stream(batch, inputs, window=window, ordered=ordered, quick=intake.known(given))
+
+
+def _enlist(stream: Stream) -> SimpleQueue[None]:
+    gate: SimpleQueue[None] = SimpleQueue()
+    intake.enlist(stream.batch, [lambda: gate.put(None)])
+    return gate
+
+
+def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
+    stream.batch.cancel_at_close = True
+    gate = _enlist(stream)
+    after_yield = stream.after_yield
+    try:
+        stream.fill()
+        while not stream.over:
+            for raw in stream.harvest():
+                yield Outcome(raw)
+                after_yield()
+            if stream.idle():
+                stream.fill()
+                _sleep(stream.batch, stream.wish, gate, None)
+        stream.check_complete()
+    finally:
+        stream.cut(running=True)
+        del owner
+
+
+def _values_as_taken(
+    stream: Stream, gate: SimpleQueue[None], end: float | None, owner: object
+) -> Generator[Any, None, None]:
+    try:
+        while not stream.over:
+            for raw in stream.harvest():
+                yield _value(raw, None)
+                stream.after_yield()
+            raw = None
+            if stream.idle():
+                stream.fill()
+                _sleep(stream.batch, stream.wish, gate, end)
+        stream.check_complete()
+    finally:
+        stream.cut(running=False)
+        del owner
+
+
+def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
+    results, hub = batch.results, batch.hub
+    try:
+        for index in range(len(results)):
+            while (raw := results[index]) is None:
+                idle = _Missing(results, index)
+                _sleep(batch, lambda wake, idle=idle: batch.wish_for(idle.index, wake, idle), gate, end)
+            results[index] = None  # whoever iterates may be the only one to hold the value
+            if raw[3] is not SUCCEEDED:
+                _value(raw, batch.reason)
+            yield raw[4]
+    finally:
+        raw = None
+        if not batch.done:
+            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+
+
+class _Missing:
+    """Whether the outcome at an index is not there yet."""
+
+    __slots__ = ("_results", "index")
+
+    def __init__(self, results: list[Raw | None], index: int) -> None:
+        self._results = results
+        self.index = index
+
+    def __call__(self) -> bool:
+        return self._results[self.index] is None
+
+
+def _value(raw: Raw, reason: BaseException | None) -> Any:
+    """The value of an outcome; raises the reason why the whole batch was ended, or its error."""
+    if raw[3] is SUCCEEDED:
+        return raw[4]
+    try:
+        raise reason or raw[4]
+    finally:
+        del raw, reason  # the traceback holds this frame: leave no cycle
+
+
+def _sleep(
+    batch: Batch, wish: Callable[[Callable[[], object]], bool], gate: SimpleQueue[None], end: float | None
+) -> None:
+    """Sleep until there is something to hand out, lending the slot if this is a call; may wake for nothing."""
+    hub = batch.hub
+    loan = hub.lend_to(batch)
+
+    def wake() -> None:
+        if loan is not None:
+            hub.finish_lending(loan)
+        gate.put(None)
+
+    try:
+        if wish(wake) and not hub.clock.wait(gate, None if end is None else end - hub.clock.monotonic()):
+            batch.wish.clear()
+            raise TimeoutError
+    finally:
+        if loan is not None:
+            hub.take_back(loan)

@@ -1,0 +1,46 @@
+"""A call with options of its own, for ``gather``."""
+
+from __future__ import annotations
+
+from ..base.errors import describe
+from ..executor import options as checks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Task:
+    """A function with its arguments; made by ``task``."""
+
+    __slots__ = ("args", "changes", "fn", "kwargs")
+
+    def __init__(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], changes: dict[str, Any]
+    ) -> None:
+        self.fn = checks.function("task", fn)
+        self.args = args
+        self.kwargs = kwargs
+        self.changes = changes
+
+    def with_options(self, *, timeout: float | None) -> Task:
+        """The same task with a timeout of its own, in seconds; None for no limit."""
+        return Task(self.fn, self.args, self.kwargs, {**self.changes, "timeout": checks.seconds("timeout", timeout)})
+
+    def __call__(self) -> Any:
+        """Run it here and now, in this thread."""
+        return self.fn(*self.args, **self.kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {describe(self.fn)}>"
+
+
+def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
+    """A call of ``fn`` for ``gather``, which may be given options of its own: ``task(fn, x).with_options(timeout=5)``."""
+    return Task(fn, args, kwargs, {})
+
+
+def as_task(given: Any) -> Task:
+    """Accept a task or a function without arguments."""
+    return given if isinstance(given, Task) else Task(checks.function("fan.gather", given), (), {}, {})
