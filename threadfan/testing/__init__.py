@@ -1,0 +1,33 @@
+"""Help for testing programs that call the Messages API or plain HTTP services from many threads.
+
+Every name is imported on first use, so `import threadfan.testing` costs nothing and needs no optional package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadfan.testing.latency import Fixed, LogNormal
+    from threadfan.testing.server import MessagesServer
+
+__all__ = ["Fixed", "LogNormal", "MessagesServer"]
+
+_HOMES = {
+    "Fixed": "threadfan.testing.latency",
+    "LogNormal": "threadfan.testing.latency",
+    "MessagesServer": "threadfan.testing.server",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # the next access no longer comes here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""What runs in the loopback server's own process; users reach it through `threadfan.testing.MessagesServer`."""

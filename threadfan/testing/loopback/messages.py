@@ -1,0 +1,119 @@
+"""The endpoint of the Messages API: one request from its key to its last byte."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from threadfan.testing.faults import Faults, marked_delay
+from threadfan.testing.loopback.connections import drop
+from threadfan.testing.loopback.intake import ApiError, Json, Turn, bad_request, check_key, parse
+from threadfan.testing.loopback.meter import ConnectionDroppedError
+from threadfan.testing.loopback.replies import Script, compose
+from threadfan.testing.loopback.wire import Pieces, events, message, single_bytes, stay
+
+if TYPE_CHECKING:
+    from threadfan.testing.options import Options
+
+_REFUSALS = {
+    "429": (429, "rate_limit_error", "This request would exceed your organization's rate limit"),
+    "529": (529, "overloaded_error", "Overloaded"),
+    "500": (500, "api_error", "Internal server error"),
+}
+
+
+class Plan:
+    """The options and how far their series have come; a request keeps the plan that it met on arrival.
+
+    Args:
+        options: What the user has set.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.delays = options.distribution().delays()
+        self.faults = Faults(options.faults, options.seed)
+        self.script = Script(options.replies)
+
+
+async def messages(request: Request) -> Pieces:
+    """Answers a request as the Messages API would, or fails it as planned.
+
+    Everything that comes out of a series is taken before the first wait, so that the order of arrival decides.
+    """
+    plan: Plan = request.app.state.plan
+    check_key(request.headers, plan.options.reject_keys)
+    asked = parse(await request.body())
+    turn = Turn.of(asked)
+    delay = _delay(plan, turn)
+    fault = _fault(plan, turn)
+    if fault is not None:
+        request.state.tally.faults[fault] += 1
+        await _fail(request, plan, fault, delay)
+    answer = _answer(request, plan, fault, asked, turn)
+    await stay(request.receive, delay)
+    return answer
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Turns an ApiError into the body that clients of the Messages API expect."""
+    assert isinstance(error, ApiError)  # noqa: S101 -- registered for this class only
+    identity = _request_id(request)
+    detail = {"type": error.kind, "message": error.message}
+    body = {"type": "error", "error": detail, "request_id": identity["request-id"]}
+    return JSONResponse(body, error.status, {**identity, **error.headers})
+
+
+def _delay(plan: Plan, turn: Turn) -> float:
+    drawn, marked = next(plan.delays), marked_delay(turn.prompt)
+    return drawn if marked is None else marked
+
+
+def _fault(plan: Plan, turn: Turn) -> str | None:
+    try:
+        return plan.faults.pick(turn.prompt, (turn.system, turn.prompt))
+    except ValueError as error:
+        raise bad_request(str(error)) from None
+
+
+async def _fail(request: Request, plan: Plan, fault: str, delay: float) -> None:
+    """Ends the request here when the fault leaves no answer; returns when it only damages one."""
+    if fault == "hang":
+        await stay(request.receive, None)
+    if fault in {"500", "reset"}:  # 429 and 529 come without the delay: services turn such requests away at the door
+        await stay(request.receive, delay)
+    if fault == "reset":
+        await _reset(request)
+    if fault in _REFUSALS:
+        raise ApiError(*_REFUSALS[fault], {"retry-after": f"{plan.options.retry_after:g}"} if fault == "429" else None)
+
+
+async def _reset(request: Request) -> None:
+    drop(request.scope["client"])
+    with suppress(ClientDisconnect):  # until uvicorn has noticed; before that it would miss a response
+        await stay(request.receive, None)
+    raise ConnectionDroppedError
+
+
+def _answer(request: Request, plan: Plan, fault: str | None, asked: Json, turn: Turn) -> Pieces:
+    number = request.state.number
+    whole = message(asked, compose(asked, turn, plan.script, number), number)
+    stream = bool(asked.get("stream"))
+    pieces = list(events(whole)) if stream else [json.dumps(whole).encode()]
+    if fault == "broken":
+        body = b"".join(pieces)
+        pieces = [body[: len(body) // 2]]
+    headers = {"content-type": "text/event-stream" if stream else "application/json", **_request_id(request)}
+    if not stream:
+        headers["content-length"] = str(len(pieces[0]))
+    if fault != "drip":
+        return Pieces(pieces, headers)
+    return Pieces(pieces if stream else single_bytes(pieces[0]), headers, plan.options.drip_interval)
+
+
+def _request_id(request: Request) -> dict[str, str]:
+    return {"request-id": f"req_{request.state.number:024d}"}

@@ -1,0 +1,96 @@
+"""Starting and ending the loopback server's process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from importlib.util import find_spec
+
+_START_TIMEOUT = 30.0  # seconds; enough for a loaded machine, yet a broken start does not stop a test suite for ever
+_NEEDED = ("starlette", "uvicorn")
+
+
+class ServerProcess:
+    """A running server.
+
+    It lives at most as long as this process, since it ends when its standard input ends.
+    A new session keeps the Ctrl+C of a terminal from reaching it, so that it still answers while a test cleans up.
+
+    Args:
+        options: The line that the server reads first.
+
+    Raises:
+        ImportError: A package that the server needs is not installed.
+        RuntimeError: The process ended before it listened; the message holds what it wrote to its standard error.
+    """
+
+    def __init__(self, options: str) -> None:
+        _check_packages()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by stop(); a pipe could fill up and block
+        self._process = subprocess.Popen(
+            # sys.path goes over whole, and -P keeps the current folder from being put before it.
+            [sys.executable, "-P", "-m", "threadfan.testing.messages_app"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+        try:
+            port = self._greet(options)
+        except BaseException:
+            self.stop()
+            raise
+        if not port:
+            code = self._process.wait()
+            raise RuntimeError(
+                f"messages server ended with exit code {code} before it wrote its port; its standard error is:\n"
+                f"{self.stop()}"
+            )
+        self.port = int(port)
+
+    def stop(self) -> str:
+        """Ends the process, whatever it is doing, and returns what it wrote to its standard error."""
+        # Nothing in the process is worth saving, and a kill does not wait for hung requests.
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what the process did not read any more
+                if pipe:
+                    pipe.close()
+        with self._errors as errors:
+            errors.seek(0)
+            return errors.read().decode(errors="replace")
+
+    def state(self) -> str:
+        """Returns "running", or how the process ended."""
+        code = self._process.poll()
+        return "running" if code is None else f"ended with exit code {code}"
+
+    def _greet(self, options: str) -> bytes:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101 -- both are pipes
+        assert stdout is not None  # noqa: S101
+        watchdog = threading.Timer(_START_TIMEOUT, self._process.kill)
+        watchdog.start()
+        try:
+            with suppress(BrokenPipeError):  # the reason is on its standard error
+                stdin.write(f"{options}\n".encode())
+                stdin.flush()
+            return stdout.readline()
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+
+
+def _check_packages() -> None:
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise ImportError(
+            f"MessagesServer needs {' and '.join(_NEEDED)}, and {' and '.join(missing)} cannot be imported; "
+            'right is: pip install "threadfan[cli]"',
+            name=missing[0],
+        )
