@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import copy_context
-from itertools import repeat
+from itertools import chain, repeat
 
 from ..base.errors import TaskCancelled, describe
 from ..base.outcome import CANCELLED, SUCCEEDED
@@ -95,6 +95,13 @@ class Batch(Source):
         """How many calls wait to be pulled."""
         return len(self.entries) if self._shared is None else self._left()
 
+    def take(self) -> Entry | None:
+        """Pull one entry, or None."""
+        try:
+            return next(self.pull(), None)
+        except IndexError:
+            return None
+
     def pull(self) -> Iterator[Entry]:
         """What a thread iterates over to take calls; each goes to one thread.
 
@@ -138,8 +145,9 @@ class Batch(Source):
         bearer.set(drain)
         bind_index, tell = self._observers()
         until = clock() + hubs.QUANTUM
+        first, drain.first = (drain.first,), None
         try:
-            for index, item, since in self.pull():
+            for index, item, since in chain(first, self.pull()):
                 start = clock()
                 claim[index] = item, since, start
                 if ended:  # by somebody who may have missed this claim, as it has missed this entry
@@ -291,11 +299,25 @@ class Batch(Source):
 class TaskCall(Call):
     """One task of a gathering."""
 
-    __slots__ = ("item",)
-
-    def __init__(self, item: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        item: Any,
+        index: int,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context,
+        timeout: float | None,
+        since: float,
+    ) -> None:
         self.item = item
+        self.index = index
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.timeout = timeout
+        self.since = since
 
 
 class TaskBatch(Batch):
@@ -307,8 +329,9 @@ class TaskBatch(Batch):
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
+        first, drain.first = (drain.first,), None
         try:
-            for _, call, _ in self.pull():
+            for _, call, _ in chain(first, self.pull()):
                 raw = perform_call(drain, call, call)
                 if raw is None:
                     return

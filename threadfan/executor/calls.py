@@ -30,28 +30,16 @@ if TYPE_CHECKING:
 class Call:
     """A call that waits its turn or runs; subclasses say where its outcome goes."""
 
-    __slots__ = ("args", "context", "fn", "index", "kwargs", "since", "timeout", "unwanted")
-    item: Any = None
-
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        context: Context,
-        timeout: float | None,
-        since: float,
-        index: int | None = None,
-    ) -> None:
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.context = context
-        self.timeout = timeout
-        self.since = since
-        self.index = index
-        self.unwanted = False  # nobody waits for it any more
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    context: Context
+    timeout: float | None  # seconds
+    since: float  # when it was handed in
+    index: int | None = None  # its place, if it is one of several
+    item: Any = None  # what its outcome calls its input
+    unwanted = False  # nobody waits for it any more
+    drain: Drain | None = None  # while it runs
 
     def begin(self, drain: Drain) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
@@ -98,11 +86,8 @@ class Calls(Source):
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
-        while True:
-            try:
-                call = self.entries.popleft()
-            except IndexError:
-                return
+        call, drain.first = drain.first, None
+        while call is not None:
             if call.begin(drain):
                 raw = perform_call(drain, call, call)
                 if raw is None:
@@ -115,9 +100,17 @@ class Calls(Source):
                 raw = None
             else:
                 end = hub.clock.monotonic()
-            del call  # a parked thread must not keep a result alive
+            call = None  # a parked thread must not keep a result alive
             if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
                 return
+            call = self.take()
+
+    def take(self) -> Call | None:
+        """The next call, or None."""
+        try:
+            return self.entries.popleft()
+        except IndexError:
+            return None
 
     def timeout_of(self, key: Call) -> float | None:
         """The call's own timeout."""

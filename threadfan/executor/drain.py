@@ -40,13 +40,14 @@ class Drain:
     Guarded by ``hub.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
     """
 
-    __slots__ = ("_scope", "claim", "holds", "hub", "loan", "lost", "signalled", "source", "worker")
+    __slots__ = ("_scope", "claim", "first", "holds", "hub", "loan", "lost", "signalled", "source", "worker")
 
     def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
         self.hub = hub
         self.worker = worker
         self.source = source
         self.claim: dict[Any, tuple[Any, float, float]] = {}
+        self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds = True  # a slot
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: tuple[Any, float] | None = None  # (key, start) of a call that somebody else settled

@@ -1,10 +1,26 @@
-"""Futures that know when the thread that waits for them should lend its slot."""
+"""Futures that are their own calls, and that know when the thread that waits for them should lend its slot.
+
+A standard future makes a condition, two locks and three lists before anybody looks at it.  Here all of that is made when
+somebody looks (waits, adds a callback, passes it to ``wait`` or ``as_completed``), and a call that ends before that costs none of it.
+What decides is one dict, ``_cell``, whose ``setdefault`` lets exactly one win:
+
+- ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.  Whoever finds
+  ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
+- ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
+"""
 
 from __future__ import annotations
 
 import threading
 from concurrent import futures
-from concurrent.futures._base import FINISHED, LOGGER
+from concurrent.futures._base import (
+    CANCELLED,
+    CANCELLED_AND_NOTIFIED,
+    FINISHED,
+    LOGGER,
+    PENDING,
+    RUNNING,
+)
 from concurrent.futures.thread import BrokenThreadPool
 
 from ..base.generic import TYPE_CHECKING, T
@@ -14,6 +30,7 @@ from .drain import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
     from typing import Any
 
     from ..base.outcome import Raw
@@ -21,30 +38,87 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .source import After
 
-    Waiters = list[Any]
+    List = list[Any]
     Base = futures.Future[T]
 else:
-    Waiters = list
+    List = list
     Base = futures.Future
 
+CONDITION, FATE = 0, 1
+OVER = threading.Condition()  # stands in for the condition of every future that ended before anybody looked
+_NOT_DONE = (PENDING, RUNNING)
 
-class Future(Base):
-    """A ``concurrent.futures.Future`` whose waiters lend their slot when they are calls of the same fan.
 
-    That holds for ``result`` and ``exception``, and for ``concurrent.futures.wait`` and ``as_completed``: these add a waiter with
-    an event to each future, and the list they add it to swaps that event for one that lends.
+class Future(Call, Base):
+    """A submitted call, and a ``concurrent.futures.Future`` of its result.
+
+    A call of a fan that waits for a future of the same fan lends its slot: in ``result`` and ``exception``, and in ``wait`` and
+    ``as_completed``, which add a waiter with an event to each future; the list they add it to swaps that event for one that
+    lends.
     """
 
-    _waiters: Waiters
+    # Read by the standard library's functions, and made when they first do.
 
-    def __init__(self, hub: Hub) -> None:
-        super().__init__()
+    @property
+    def _condition(self) -> threading.Condition:
+        found = self._cell.get(CONDITION)
+        return self._cell.setdefault(CONDITION, threading.Condition()) if found is None else found
+
+    @property
+    def _state(self) -> str:
+        return FINISHED if self._cell.get(CONDITION) is OVER else self._stage
+
+    @_state.setter
+    def _state(self, stage: str) -> None:
+        self._stage = stage
+
+    @property
+    def _waiters(self) -> List:
+        return self._cell.setdefault("waiters", _Waiters(self._hub))  # type: ignore[no-any-return]
+
+    @property
+    def _done_callbacks(self) -> List:
+        return self._cell.setdefault("callbacks", [])  # type: ignore[no-any-return]
+
+    def __init__(
+        self,
+        hub: Hub,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context,
+        timeout: float | None,
+        since: float,
+    ) -> None:
         self._hub = hub
-        self._call: FutureCall | None = None
-        self._waiters = _Waiters(hub)
+        self._cell: dict[Any, Any] = {}
+        self._stage = PENDING
+        self._result = self._exception = None
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.timeout = timeout
+        self.since = since
+
+    # -- as in the standard library ----------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        """Whether the call has ended or was cancelled."""
+        return self._state not in _NOT_DONE
+
+    def running(self) -> bool:
+        """Whether the call runs now."""
+        return self._state == RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the call was cancelled before it started."""
+        return self._state not in (*_NOT_DONE, FINISHED)
 
     def result(self, timeout: float | None = None) -> T:
-        """As in the standard library; a call of this fan lends its slot while it waits."""
+        """What the call returned; waits at most ``timeout`` seconds.  A call of the same fan lends its slot meanwhile."""
+        if self._cell.get(CONDITION) is OVER and self._exception is None:
+            return self._result
         with Lending(self._hub, self):
             try:
                 return super().result(timeout)
@@ -52,7 +126,7 @@ class Future(Base):
                 del self  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """As in the standard library; a call of this fan lends its slot while it waits."""
+        """What the call raised, or None; waits as ``result`` does."""
         with Lending(self._hub, self):
             return super().exception(timeout)
 
@@ -61,95 +135,113 @@ class Future(Base):
 
         A running call is told through its scope, and the answer is False as ever: the future ends as the call ends.
         """
-        if super().cancel():
+        mark = object()
+        fate = self._cell.setdefault(FATE, mark)
+        if fate is RUNNING:
+            self._signal()
+            return False
+        if fate is mark:
+            with self._condition:
+                if self._stage == PENDING:
+                    self._stage = CANCELLED
+                    self._condition.notify_all()
+            self._invoke_callbacks()
+        return True
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """For executors: whether the call should start; tells waiters if it was cancelled."""
+        if self._cell.setdefault(FATE, RUNNING) is RUNNING:
+            if self._stage != PENDING:
+                raise futures.InvalidStateError(f"{self._state}: {self!r}")
+            self._stage = RUNNING
             return True
-        call = self._call
-        if call is not None and call.drain is not None:
-            _signal(call.drain, call)
+        with self._condition:
+            self._stage = CANCELLED_AND_NOTIFIED
+            for waiter in self._waiters:
+                waiter.add_cancelled(self)
+            self._condition.notify_all()
         return False
 
     def _invoke_callbacks(self) -> None:
-        # The base class's lets a BaseException of a callback's through, which would end the call's drain.
-        for callback in self._done_callbacks:  # type: ignore[attr-defined]
+        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.
+        for callback in self._done_callbacks:
             try:
                 callback(self)
             except BaseException:
                 LOGGER.exception("exception calling callback for %r", self)
 
-    def end_from_outside(self, error: BaseException) -> None:
-        """Make ``error`` the result at once; done-callbacks run on the herald, for they are the user's code."""
-        with self._condition:  # type: ignore[attr-defined]
-            self._exception = error
-            self._state = FINISHED
-            for waiter in self._waiters:
-                waiter.add_exception(self)
-            self._condition.notify_all()  # type: ignore[attr-defined]
-        if self._done_callbacks:  # type: ignore[attr-defined]
-            self._hub.herald.tell(self._invoke_callbacks)
-
-
-class FutureCall(Call):
-    """A submitted call: its outcome goes into a future."""
-
-    __slots__ = ("drain", "future")
-
-    def __init__(self, future: Future, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.future = future
-        self.drain: Drain | None = None  # while it runs
-        future._call = self
+    # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
-        """Start, unless the future was cancelled."""
+        """Start, unless it was cancelled."""
         self.drain = drain
-        return self.future.set_running_or_notify_cancel()
+        if self.set_running_or_notify_cancel():
+            return True
+        self._forget()
+        return False
 
     def deliver(self, raw: Raw) -> None:
         """Set the result; callbacks run here, in the call's thread."""
-        future, self.drain = self.future, None
-        future._call = None
-        if raw[3] is SUCCEEDED:
-            future.set_result(raw[4])
-        else:
-            future.set_exception(raw[4])
+        if self._end(raw) and "callbacks" in self._cell:
+            self._invoke_callbacks()
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
-        """Set the error."""
-        future = self.future
-        future._call = None
-        after.append(lambda: future.end_from_outside(raw[4]))
-
-    def refuse(self, reason: BaseException, after: After) -> None:
-        """Cancel the future, unless the pool is broken: that is an error."""
-        future = self.future
+        """Set the error; callbacks run on the herald, for they are the user's code."""
 
         def act() -> None:
-            if not isinstance(reason, BrokenThreadPool):
-                future.cancel()
-            elif future.set_running_or_notify_cancel():
-                future.set_exception(reason)
+            if self._end(raw) and "callbacks" in self._cell:
+                hub.herald.tell(self._invoke_callbacks)
 
         after.append(act)
 
+    def refuse(self, reason: BaseException, after: After) -> None:
+        """Cancel, unless the pool is broken: that is an error."""
+
+        def act() -> None:
+            if not isinstance(reason, BrokenThreadPool):
+                self.cancel()
+            elif self.set_running_or_notify_cancel():
+                self.set_exception(reason)
+
+        after.append(act)
 
     def orphan(self, reason: BaseException) -> None:
-        """Fail the future; its lock may have been held by a thread that the fork left behind."""
-        future = self.future
-        future._call = None
-        future._condition = threading.Condition()  # type: ignore[attr-defined]
-        if not future.done():
-            future.end_from_outside(reason)
+        """Fail; the condition may have been held by a thread that the fork left behind."""
+        if not self.done():
+            self._exception = reason
+            self._cell[CONDITION] = OVER
 
+    def _end(self, raw: Raw) -> bool:
+        """Make the outcome the result; whether anybody had looked before."""
+        if raw[3] is SUCCEEDED:
+            self._result = raw[4]
+        else:
+            self._exception = raw[4]
+        self._forget()
+        condition = self._cell.setdefault(CONDITION, OVER)
+        if condition is OVER:
+            return False
+        with condition:
+            self._stage = FINISHED
+            for waiter in self._waiters:
+                waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
+            condition.notify_all()
+        return True
 
-def _signal(drain: Drain, call: FutureCall) -> None:
-    hub = drain.hub
-    with hub.lock:
-        if call not in drain.claim:
+    def _forget(self) -> None:
+        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+
+    def _signal(self) -> None:
+        drain = self.drain
+        if drain is None:
             return
-        drain.signalled = call
-        scope = drain.made_scope(call)
-    if scope is not None:
-        scope.cancel()
+        with self._hub.lock:
+            if self not in drain.claim:
+                return
+            drain.signalled = self
+            scope = drain.made_scope(self)
+        if scope is not None:
+            scope.cancel()
 
 
 class Lending:
@@ -178,7 +270,7 @@ class Lending:
             self._hub.take_back(self._loan)
 
 
-class _Waiters(Waiters):
+class _Waiters(List):
     __slots__ = ("_hub",)
 
     def __init__(self, hub: Hub) -> None:

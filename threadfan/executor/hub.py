@@ -89,10 +89,10 @@ class Hub:
         self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
         self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
-        self.closing = False
+        self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self._calls: dict[tuple[Group, int], Calls] = {}
+        self.group.calls.clear()
         self.quiet_gates: list[SimpleQueue[None]] = []
         self.watchdog = Watchdog(self)
         self.herald = Herald(self)
@@ -212,15 +212,15 @@ class Hub:
     def calls(self, group: Group) -> Calls:
         """The queue of single calls for what this thread hands in now.  With the lock held."""
         depth = self.depth()
-        found = self._calls.get((group, depth))
+        found: Calls | None = group.calls.get(depth)
         if found is None:
-            found = self._calls[group, depth] = Calls(self, group, depth)
+            found = group.calls[depth] = Calls(self, group, depth)
             self.sources.add(found)
         return found
 
     def check_open(self) -> None:
         """Raise unless new calls may be handed in.  With the lock held."""
-        if self.broken or self.closing or lifecycle.exiting():
+        if self.closing or self.broken:
             lifecycle.refuse(self)
 
     def depth(self) -> int:
@@ -351,12 +351,14 @@ class Hub:
         if worker.woken:
             worker.woken = False
             self.waking -= 1
-        source = None if self.reclaiming else self._choose()
-        if source is None:
+        chosen = None if self.reclaiming else self._choose()
+        if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
             self.release(after)
             return None
+        source, first = chosen
         drain = Drain(self, worker, source)
+        drain.first = first
         source.active += 1
         source.group.active += 1
         self.draining.add(drain)
@@ -374,17 +376,19 @@ class Hub:
             if not self.dismissed:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
 
-    def _choose(self) -> Source | None:
-        """The source whose turn it is: deepest first, round and round within a depth."""
+    def _choose(self) -> tuple[Source, Any] | None:
+        """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
         for depth in sorted(self.rings, reverse=True):
             ring = self.rings[depth]
             for _ in range(len(ring)):
                 source = ring[0]
-                if source.pending():
+                if source.group.active >= source.group.limit:
                     ring.rotate(-1)
-                    if source.group.active < source.group.limit:
-                        return source
                     continue
+                entry = source.take()
+                if entry is not None:
+                    ring.rotate(-1)
+                    return source, entry
                 ring.popleft()
                 source.queued = False
                 if source.pending():  # fed between the two looks, and its feeder may still have seen it queued

@@ -39,7 +39,7 @@ def refuse(hub: Hub) -> None:
     """Say why no new calls may be handed in."""
     if hub.broken:
         raise BrokenThreadPool(hub.broken)
-    if hub.closing:
+    if hub.closing and not exiting():
         raise RuntimeError(
             "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
         )

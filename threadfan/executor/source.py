@@ -21,13 +21,14 @@ GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 class Group:
-    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  ``active`` is guarded by ``hub.lock``."""
+    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  Guarded by ``hub.lock``."""
 
-    __slots__ = ("active", "limit")
+    __slots__ = ("active", "calls", "limit")
 
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
         self.active = 0
+        self.calls: dict[int, Any] = {}  # its queues of single calls, by depth
 
 
 class Source:
@@ -61,8 +62,12 @@ class Source:
         """How many calls wait to be pulled."""
         raise NotImplementedError
 
+    def take(self) -> Any:
+        """Pull one entry, or None if others have pulled the last."""
+        raise NotImplementedError
+
     def run(self, drain: Drain) -> None:
-        """Pull and run calls until there are none, others press, or the drain is lost."""
+        """Run ``drain.first``, then pull and run calls until there are none, others press, or the drain is lost."""
         raise NotImplementedError
 
     def timeout_of(self, key: Any) -> float | None:

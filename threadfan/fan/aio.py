@@ -25,6 +25,7 @@ from ..flow.stream import PATIENCE, make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from contextvars import Context
     from typing import Any
 
     from ..base.outcome import Raw
@@ -73,13 +74,25 @@ class LoopFuture(asyncio.Future[T]):
 class LoopCall(Call):
     """A call whose outcome goes to a future of an event loop."""
 
-    __slots__ = ("_mailbox", "drain", "future")
-
-    def __init__(self, future: LoopFuture[Any], mailbox: _Mailbox, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        future: LoopFuture[Any],
+        mailbox: _Mailbox,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context,
+        timeout: float | None,
+        since: float,
+    ) -> None:
         self.future = future
-        self.drain: Drain | None = None
         self._mailbox = mailbox
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.timeout = timeout
+        self.since = since
 
     def begin(self, drain: Drain) -> bool:
         """Start, unless the awaiter has gone.  ``drop`` marks first and looks second; here it is the other way round."""
@@ -158,16 +171,8 @@ def call(
     if mailbox is None:
         mailbox = _mailboxes[loop] = _Mailbox(loop)
     future: LoopFuture[Any] = LoopFuture(loop=loop)
-    made = future._call = LoopCall(
-        future,
-        mailbox,
-        fn,
-        args,
-        kwargs,
-        context=copy_context(),
-        timeout=options.timeout,
-        since=hub.clock.monotonic(),
-    )
+    now = hub.clock.monotonic()
+    made = future._call = LoopCall(future, mailbox, fn, args, kwargs, copy_context(), options.timeout, now)
     after: After = []
     with hub.lock:
         hub.check_open()
@@ -376,8 +381,9 @@ async def _outcomes(
     try:
         stream.fill()
         while not stream.over:
-            for raw in stream.harvest():
-                yield Outcome(raw)
+            ready = stream.harvest()
+            while ready:
+                yield Outcome(ready.pop())
                 stream.after_yield()
                 room.set()
             if feeder is not None:

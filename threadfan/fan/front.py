@@ -6,7 +6,7 @@ from contextvars import copy_context
 
 from ..base.generic import TYPE_CHECKING
 from ..executor import options as checks
-from ..executor.future import Future, FutureCall
+from ..executor.future import Future
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
@@ -44,20 +44,13 @@ class Front:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
         hub = self._hub
-        future: Future[R] = Future(hub)
-        call = FutureCall(
-            future,
-            fn,
-            args,
-            kwargs,
-            context=copy_context(),
-            timeout=self._options.timeout,
-            since=hub.clock.monotonic(),
+        future: Future[R] = Future(
+            hub, fn, args, kwargs, copy_context(), self._options.timeout, hub.clock.monotonic()
         )
         after: After = []
         with hub.lock:
             hub.check_open()
-            hub.calls(self._options.group).add(call, after)
+            hub.calls(self._options.group).add(future, after)
         hub.perform(after)
         return future
 

@@ -49,14 +49,7 @@ def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[s
     context, now = copy_context(), hub.clock.monotonic()
     calls = [
         TaskCall(
-            one,
-            one.fn,
-            one.args,
-            one.kwargs,
-            context=context.copy(),
-            timeout=options.changed(one.changes).timeout,
-            since=now,
-            index=place,
+            one, place, one.fn, one.args, one.kwargs, context.copy(), options.changed(one.changes).timeout, now
         )
         for place, one in enumerate(map(as_task, (*tasks, *named.values())))
     ]

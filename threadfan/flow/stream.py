@@ -55,15 +55,16 @@ class Stream:
         return self._window - (self.batch.accepted - self.yielded)
 
     def harvest(self) -> list[Raw]:
-        """Take the outcomes that can be handed out now."""
+        """Take the outcomes that can be handed out now, the first of them last."""
         results: dict[int, Raw] = self.batch.results
         if not self._ordered:
-            return [results.pop(index) for index in list(results)]
+            return [results.pop(index) for index in reversed(list(results))]
         ready = []
         index = self.yielded
         while (raw := results.pop(index, None)) is not None:
             ready.append(raw)
             index += 1
+        ready.reverse()
         return ready
 
     def after_yield(self) -> None:
@@ -211,8 +212,9 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     try:
         stream.fill()
         while not stream.over:
-            for raw in stream.harvest():
-                yield Outcome(raw)
+            ready = stream.harvest()
+            while ready:
+                yield Outcome(ready.pop())  # whoever iterates may be the only one to hold it
                 after_yield()
             if stream.idle():
                 stream.fill()
@@ -228,10 +230,10 @@ def _values_as_taken(
 ) -> Generator[Any, None, None]:
     try:
         while not stream.over:
-            for raw in stream.harvest():
-                yield _value(raw, None)
+            ready = stream.harvest()
+            while ready:
+                yield _value(ready.pop(), None)
                 stream.after_yield()
-            raw = None
             if stream.idle():
                 stream.fill()
                 _sleep(stream.batch, stream.wish, gate, end)
@@ -243,6 +245,7 @@ def _values_as_taken(
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
     results, hub = batch.results, batch.hub
+    handing: list[Any] = []
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
@@ -251,9 +254,10 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
             results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
                 _value(raw, batch.reason)
-            yield raw[4]
+            handing.append(raw[4])
+            raw = None
+            yield handing.pop()
     finally:
-        raw = None
         if not batch.done:
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
 
