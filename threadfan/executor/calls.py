@@ -145,39 +145,39 @@ class Calls(Source):
 
 def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
     """Run one call and say what became of it; None if somebody else has settled it meanwhile."""
-    hub, source = drain.hub, drain.source
+    hub, source, fn, timeout = drain.hub, drain.source, call.fn, call.timeout
     clock = hub.clock.monotonic
-    since, item = call.since, call.item
+    since, item, index = call.since, call.item, call.index
+    observed = log.in_use()
     start = clock()
     drain.claim[key] = (item, since, start)
-    if call.timeout is not None:
-        hub.watchdog.announce(start + call.timeout)
+    if timeout is not None and start + timeout < hub.watchdog.next_look:
+        hub.watchdog.announce(start + timeout)
     status: Status
     payload: Any
     if source.ended or call.unwanted:
         status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
     else:
         try:
-            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call)
+            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call, observed)
         except BaseException as error:
-            status, payload = classify(error, clock() - start, call.timeout, call.fn)
+            status, payload = classify(error, clock() - start, timeout, fn)
     end = clock()
     if drain.claim.pop(key, None) is None:
         return None
-    raw = (call.index, item, since, status, payload, start, end, drain.worker.name)
-    payload = None
-    if log.in_use():
-        tell = log.finished_logger(hub.name, describe(call.fn))
+    raw = (index, item, since, status, payload, start, end, drain.worker.name)
+    if observed:
+        tell = log.finished_logger(hub.name, describe(fn)) if status is SUCCEEDED else None
         if tell is not None:
             tell(raw)
         elif status is not SUCCEEDED:
-            log.call_ended(hub.name, describe(call.fn), raw)
+            log.call_ended(hub.name, describe(fn), raw)
     return raw
 
 
-def _in_scope(drain: Drain, call: Call) -> Any:
+def _in_scope(drain: Drain, call: Call, observed: bool) -> Any:
     bearer.set(drain)
-    if log.in_use():
+    if observed:
         log.context_variable("fan").set(drain.hub.name)
         if call.index is not None:
             log.context_variable("index").set(call.index)

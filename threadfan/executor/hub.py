@@ -21,6 +21,7 @@ import threading
 from collections import deque
 from concurrent.futures._base import LOGGER
 from concurrent.futures.thread import BrokenThreadPool
+from functools import partial
 from itertools import count
 
 from ..base.outcome import FAILED
@@ -160,7 +161,8 @@ class Hub:
                 self._park(worker)
             if self.closing:
                 self.dismiss_if_quiet(after)
-        self.perform(after)
+        if after or self._deferred:
+            self.perform(after)
         return drain
 
     def lend(self) -> Loan | None:
@@ -265,7 +267,7 @@ class Hub:
 
     def check_done(self, source: Source, after: After) -> None:
         """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
-        if source.active or source.done or not source.closed or source.pending():
+        if not source.closed or source.active or source.done or source.pending():
             return
         source.done = True
         self.sources.discard(source)
@@ -278,11 +280,11 @@ class Hub:
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
-        return any(
-            source.pending() and source.group.active < source.group.limit
-            for ring in self.rings.values()
-            for source in ring
-        )
+        for ring in self.rings.values():
+            for source in ring:
+                if source.pending() and source.group.active < source.group.limit:
+                    return True
+        return False
 
     def quiet(self) -> bool:
         """Whether nothing runs and nothing could: only then may workers of a closing hub go."""
@@ -299,13 +301,12 @@ class Hub:
         if self.idle:
             worker = self.idle.pop()
             worker.woken = True
-            inbox = worker.inbox
-            after.append(lambda: inbox.put(True))
+            after.append(partial(worker.inbox.put, True))
         else:
             worker = Worker(self, f"{self._prefix}_{next(self._names)}")
             self.workers.add(worker)
             self.threads.add(worker.thread)
-            after.append(lambda: self._start(worker))
+            after.append(partial(self._start, worker))
 
     def _start(self, worker: Worker) -> None:
         try:
@@ -326,7 +327,7 @@ class Hub:
         """Let a lender in line go on, with the slot it has been given or, its call being over, without."""
         self.reclaiming.remove(loan)
         loan.drain.loan = None
-        after.append(lambda: loan.gate.put(None))
+        after.append(partial(loan.gate.put, None))
         self._press()
 
     def _hand_over(self, after: After) -> None:
@@ -378,26 +379,28 @@ class Hub:
 
     def _choose(self) -> tuple[Source, Any] | None:
         """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
-        for depth in sorted(self.rings, reverse=True):
+        for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
             ring = self.rings[depth]
             for _ in range(len(ring)):
-                source = ring[0]
-                if source.group.active >= source.group.limit:
-                    ring.rotate(-1)
-                    continue
-                entry = source.take()
-                if entry is not None:
-                    ring.rotate(-1)
-                    return source, entry
-                ring.popleft()
-                source.queued = False
-                if source.pending():  # fed between the two looks, and its feeder may still have seen it queued
-                    source.queued = True
+                source = ring.popleft()
+                entry = source.take() if source.group.active < source.group.limit else None
+                if source.pending():
                     ring.append(source)
-            if not ring:
-                del self.rings[depth]
-            self._press()
+                else:
+                    self._unqueue(source, ring)
+                if entry is not None:
+                    return source, entry
         return None
+
+    def _unqueue(self, source: Source, ring: deque[Source]) -> None:
+        """Leave a source that has nothing pending out of its ring."""
+        source.queued = False
+        if source.pending():  # fed between the two looks, and its feeder may still have seen it queued
+            source.queued = True
+            ring.append(source)
+        elif not ring:
+            del self.rings[source.depth]
+        self._press()
 
     def _press(self) -> None:
         """Tell drains, by one number, whether others wait.
@@ -426,9 +429,9 @@ class Hub:
             return
         self.dismissed = True
         for gate in self.quiet_gates:
-            after.append(lambda gate=gate: gate.put(None))  # type: ignore[misc]
+            after.append(partial(gate.put, None))
         for worker in self.idle:
-            after.append(lambda inbox=worker.inbox: inbox.put(False))  # type: ignore[misc]
+            after.append(partial(worker.inbox.put, False))
         self.watchdog.stop(after)
         self.herald.stop(after)
 

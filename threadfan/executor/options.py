@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..base.errors import brief, describe
 from .source import Group
 
@@ -67,12 +69,12 @@ def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_coroutine_function(fn: object) -> bool:
     """Whether calling ``fn`` only makes a coroutine."""
-    while hasattr(fn, "func") and not hasattr(fn, "__code__") and type(fn).__name__ == "partial":
-        fn = fn.func
-    fn = getattr(fn, "__func__", fn)
     code = getattr(fn, "__code__", None)
-    if code is None and not isinstance(fn, type):
-        code = getattr(getattr(type(fn), "__call__", None), "__code__", None)
+    while code is None and isinstance(fn, partial):
+        fn = fn.func
+        code = getattr(fn, "__code__", None)
+    if code is None and not isinstance(fn, type):  # a method, or an object that can be called
+        code = getattr(getattr(fn, "__func__", None) or getattr(type(fn), "__call__", None), "__code__", None)
     flags = getattr(code, "co_flags", 0)
     return isinstance(flags, int) and bool(flags & (_CO_COROUTINE | _CO_ASYNC_GENERATOR))
 

@@ -40,15 +40,15 @@ class Watchdog:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._gate: SimpleQueue[None] = SimpleQueue()
-        self._next_look = math.inf
+        self.next_look = math.inf
         self._evictions: list[tuple[float, Drain]] = []  # lost drains whose threads are to be replaced, and when
         self._capped = False
         self.thread: threading.Thread | None = None
 
     def mind(self, due: float, after: After) -> None:
         """Look at the running calls no later than ``due``.  With the lock held."""
-        if due < self._next_look or self.thread is None:
-            self._next_look = min(due, self._next_look)
+        if due < self.next_look or self.thread is None:
+            self.next_look = min(due, self.next_look)
             if self.thread is None:
                 self.thread = threading.Thread(
                     target=self._run, name=f"{self._hub.name}-watchdog", daemon=_in_main_interpreter()
@@ -58,16 +58,15 @@ class Watchdog:
                 after.append(lambda: self._gate.put(None))
 
     def announce(self, due: float) -> None:
-        """A call that has just written its claim will be due at ``due``.
+        """A call that has just written its claim will be due at ``due``, before ``next_look``.
 
-        No lock is needed when the watchdog looks early enough anyway: it forgets when it will look *before* it reads the
-        claims, so whoever reads an early moment here is seen by that very look.
+        Reading ``next_look`` without the lock is enough to tell that: the watchdog forgets when it will look *before* it reads the
+        claims, so whoever reads an early moment there is seen by that very look.
         """
-        if due < self._next_look:
-            after: After = []
-            with self._hub.lock:
-                self.mind(due, after)
-            self._hub.perform(after)
+        after: After = []
+        with self._hub.lock:
+            self.mind(due, after)
+        self._hub.perform(after)
 
     def forget(self, drain: Drain) -> None:
         """A lost drain's thread came back by itself.  With the lock held."""
@@ -177,11 +176,11 @@ class Watchdog:
             with hub.lock:
                 if hub.closing and not self._evictions and hub.quiet():
                     self.thread = None
-                    self._next_look = math.inf
+                    self.next_look = math.inf
                     return
-                self._next_look = math.inf  # while it looks, see `announce`
-                self._next_look = self._sweep(hub.clock.monotonic(), after)
-                wait = self._next_look - hub.clock.monotonic()
+                self.next_look = math.inf  # while it looks, see ``announce``
+                self.next_look = self._sweep(hub.clock.monotonic(), after)
+                wait = self.next_look - hub.clock.monotonic()
             hub.perform(after)
             hub.clock.wait(self._gate, None if wait == math.inf else wait)
 

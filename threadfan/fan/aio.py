@@ -25,7 +25,6 @@ from ..flow.stream import PATIENCE, make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-    from contextvars import Context
     from typing import Any
 
     from ..base.outcome import Raw
@@ -40,21 +39,26 @@ if TYPE_CHECKING:
 # -- single calls -----------------------------------------------------------------------------------------------------
 
 
-class LoopFuture(asyncio.Future[T]):
-    """What ``fan.call`` returns: a future of the running loop whose cancel reaches the thread.
+class LoopFuture(Call, asyncio.Future[T]):
+    """What ``fan.call`` returns: a future of the running loop, and the call itself, whose cancel reaches the thread.
 
     It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be used
     wherever ``asyncio.to_thread(…)`` can.
     """
 
-    _call: LoopCall | None = None
+    mailbox: _Mailbox
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
-        call = self._call
-        if call is not None and not self.done():
-            call.drop()
+        if not self.done():
+            self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
+            drain = self.drain
+            if drain is not None:
+                error = TaskCancelled("the task that awaited this call was cancelled")
+                drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
         return super().cancel(msg)
+
+    # -- as a coroutine ----------------------------------------------------------------------------------------------
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
@@ -70,45 +74,16 @@ class LoopFuture(asyncio.Future[T]):
     def close(self) -> None:
         """End the coroutine."""
 
-
-class LoopCall(Call):
-    """A call whose outcome goes to a future of an event loop."""
-
-    def __init__(
-        self,
-        future: LoopFuture[Any],
-        mailbox: _Mailbox,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        context: Context,
-        timeout: float | None,
-        since: float,
-    ) -> None:
-        self.future = future
-        self._mailbox = mailbox
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.context = context
-        self.timeout = timeout
-        self.since = since
+    # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
-        """Start, unless the awaiter has gone.  ``drop`` marks first and looks second; here it is the other way round."""
+        """Start, unless the awaiter has gone."""
         self.drain = drain
         return not self.unwanted
 
-    def drop(self) -> None:
-        """Nobody awaits this any more."""
-        self.unwanted = True
-        if self.drain is not None:
-            error = TaskCancelled("the task that awaited this call was cancelled")
-            self.drain.hub.watchdog.end_call(self.drain, self, CANCELLED, error)
-
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self._mailbox.post(self.future, raw[3] is SUCCEEDED, raw[4])
+        self.mailbox.post(self, raw[3] is SUCCEEDED, raw[4])
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """Post the error to the loop."""
@@ -116,17 +91,31 @@ class LoopCall(Call):
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """Post the reason to the loop."""
-        after.append(lambda: self._mailbox.post(self.future, False, reason))
+        after.append(lambda: self.mailbox.post(self, False, reason))
 
     def orphan(self, reason: BaseException) -> None:
         """Nothing to do: an event loop does not survive a fork."""
+
+    def end(self, ok: bool, payload: Any) -> None:
+        """In the loop: set the result, unless the awaiter has gone."""
+        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+        if self.done():
+            return
+        if ok:
+            self.set_result(payload)
+        elif isinstance(payload, StopIteration):  # which a future cannot hold
+            error = RuntimeError("the call raised StopIteration")
+            error.__cause__ = payload
+            self.set_exception(error)
+        else:
+            self.set_exception(payload)
 
 
 class _Mailbox:
     """Outcomes on their way to one loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = weakref.ref(loop)
+        self.loop = weakref.ref(loop)
         self._letters: deque[tuple[LoopFuture[Any], bool, Any]] = deque()
         self._called = False  # the loop has been told to look, and will
 
@@ -135,7 +124,7 @@ class _Mailbox:
         self._letters.append((future, ok, payload))
         if not self._called:
             self._called = True
-            loop = self._loop()
+            loop = self.loop()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody awaits
                 if loop is not None:
                     loop.call_soon_threadsafe(self._empty)
@@ -145,20 +134,21 @@ class _Mailbox:
         letters = self._letters
         while letters:
             future, ok, payload = letters.popleft()
-            future._call = None
-            if future.done():
-                continue
-            if ok:
-                future.set_result(payload)
-            elif isinstance(payload, StopIteration):  # which a future cannot hold
-                error = RuntimeError("the call raised StopIteration")
-                error.__cause__ = payload
-                future.set_exception(error)
-            else:
-                future.set_exception(payload)
+            future.end(ok, payload)
 
 
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
+_here = threading.local()
+
+
+def _mailbox(loop: asyncio.AbstractEventLoop) -> _Mailbox:
+    found: _Mailbox | None = getattr(_here, "mailbox", None)  # of the loop that ran here last
+    if found is None or found.loop() is not loop:
+        found = _mailboxes.get(loop)
+        if found is None:
+            found = _mailboxes[loop] = _Mailbox(loop)
+        _here.mailbox = found
+    return found
 
 
 def call(
@@ -167,17 +157,20 @@ def call(
     """See ``Front.call``."""
     loop = running_loop("fan.call")
     checks.function("fan.call", fn)
-    mailbox = _mailboxes.get(loop)
-    if mailbox is None:
-        mailbox = _mailboxes[loop] = _Mailbox(loop)
     future: LoopFuture[Any] = LoopFuture(loop=loop)
-    now = hub.clock.monotonic()
-    made = future._call = LoopCall(future, mailbox, fn, args, kwargs, copy_context(), options.timeout, now)
+    future.mailbox = _mailbox(loop)
+    future.fn = fn
+    future.args = args
+    future.kwargs = kwargs
+    future.context = copy_context()
+    future.timeout = options.timeout
+    future.since = hub.clock.monotonic()
     after: After = []
     with hub.lock:
         hub.check_open()
-        hub.calls(options.group).add(made, after)
-    hub.perform(after)
+        hub.calls(options.group).add(future, after)
+    if after:
+        hub.perform(after)
     return future
 
 

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 _UNSET: Any = object()
+_aio_module: Any = None
+
+
+def _aio() -> Any:
+    """The asyncio side, imported on first use; an import statement in ``call`` would cost a tenth of the call."""
+    global _aio_module
+    if _aio_module is None:
+        from . import aio
+
+        _aio_module = aio
+    return _aio_module
 
 
 class Front:
@@ -51,7 +62,8 @@ class Front:
         with hub.lock:
             hub.check_open()
             hub.calls(self._options.group).add(future, after)
-        hub.perform(after)
+        if after:
+            hub.perform(after)
         return future
 
     def map(
@@ -148,9 +160,7 @@ class Front:
         Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is cancelled
         and its slot comes back when it returns, or after 0.1 s.
         """
-        from . import aio
-
-        return aio.call(self._hub, self._options, fn, args, kwargs)
+        return _aio().call(self._hub, self._options, fn, args, kwargs)
 
     def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
         """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
@@ -168,23 +178,17 @@ class Front:
         self, fn: Callable[..., R], /, *iterables: Any, fail_fast: bool = False, deadline: float | None = None
     ) -> Report[R]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch."""
-        from . import aio
-
-        return await aio.arun(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
+        return await _aio().arun(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
 
     def astream(
         self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
     ) -> AsyncIterator[Outcome[R]]:
         """``stream`` for coroutines; takes async iterables too.  Leaving the loop early (``aclose``) cancels what is left."""
-        from . import aio
-
-        return aio.astream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
+        return _aio().astream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
 
     async def agather(self, *tasks: Any, **named: Any) -> Report[Any]:
         """``gather`` for coroutines."""
-        from . import aio
-
-        return await aio.agather(self._hub, self._options, tasks, named)
+        return await _aio().agather(self._hub, self._options, tasks, named)
 
     # -- options and figures ------------------------------------------------------------------------------------------
 
