@@ -1,8 +1,8 @@
 """Time: the only place that reads it or waits for it.
 
-Everything that waits does so through ``Clock.wait`` on a *gate*, a ``queue.SimpleQueue`` used as a signal.  A gate can be
-opened from any thread, from a signal handler and from a garbage-collection callback, more often than it is waited for, and
-an opening is never lost.
+Everything that waits does so through ``Clock.wait`` on a *gate*, a ``queue.SimpleQueue`` used as a signal.  A gate
+can be opened from any thread, from a signal handler and from a garbage-collection callback, more often than it is
+waited for, and an opening is never lost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ import threading
 import time
 from queue import Empty, SimpleQueue
 
-Gate = SimpleQueue
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Gate = SimpleQueue[Any]
 
 
 class Clock:
@@ -20,7 +24,7 @@ class Clock:
     monotonic = staticmethod(time.monotonic)
     """Seconds since some fixed moment; never goes back."""
 
-    def wait(self, gate: Gate[object], timeout: float | None = None) -> bool:
+    def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
         if timeout is not None:
             timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Generic as Generic
-    from typing import TypeVar
+    from typing import Generic, TypeVar
 
     T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
@@ -20,3 +19,5 @@ else:
             return cls
 
     T = T_co = None
+
+__all__ = ["TYPE_CHECKING", "Generic", "T", "T_co"]

@@ -1,8 +1,8 @@
 """The deadline and the cancel signal of one call.
 
-Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once, outside every lock;
-one that is registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the
-rest still run.
+Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once, outside every
+lock; one that is registered after the cancel runs at once, in the thread that registers it; one that raises is logged
+and the rest still run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     class Bearer(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
 
-        def scope(self) -> Scope: ...
+        def scope(self) -> Scope:
+            """The scope of the call at hand."""
 
 
 class Scope:

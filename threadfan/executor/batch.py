@@ -1,12 +1,12 @@
 """Many calls of one function: the fast path.
 
-Threads pull the next item themselves and write what came of it into its place.  That costs about half a microsecond a call
-where a future, its condition and a wake-up cost ten to twenty, because nothing is shared but one atomic pull:
+Threads pull the next item themselves and write what came of it into its place.  That costs about half a microsecond a
+call where a future, its condition and a wake-up cost ten to twenty, because nothing is shared but one atomic pull:
 
 - *Who settles a call* is decided by popping its claim (see ``Drain``), not by a lock.
 - *When the batch is done* is decided by counting drains, not calls (see ``Source``).
-- *Waking the consumer* happens only while it says that it waits: it publishes its wish, looks again, and only then sleeps;
-  a thread stores its outcome and then looks for a wish.  Whichever comes second sees the other.
+- *Waking the consumer* happens only while it says that it waits: it publishes its wish, looks again, and only then
+  sleeps; a thread stores its outcome and then looks for a wish.  Whichever comes second sees the other.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class Batch(Source):
         context: what the calls see of context variables.
     """
 
-    __slots__ = ("_left", "_shared", "alarms", "cancel_at_close", "context", "entries", "first_failure", "fn", "name", "names", "results",
-                 "since", "wanted", "wish")  # fmt: skip
+    __slots__ = (
+        "_left", "_shared", "alarms", "cancel_at_close", "context", "entries", "first_failure", "fn", "name", "names",
+        "results", "since", "wanted", "wish",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class Batch(Source):
             self.results = [None] * len(items)
             self.accepted = len(items)
             self.closed = True
-            iterator = iter(items)
+            iterator: Any = iter(items)
             numbered = zip(range(len(items)), iterator, repeat(self.since), strict=False)
             if GIL:
                 self._shared = numbered
@@ -105,8 +107,8 @@ class Batch(Source):
     def pull(self) -> Iterator[Entry]:
         """What a thread iterates over to take calls; each goes to one thread.
 
-        One ``zip`` shared by all, where the GIL makes its ``next`` atomic.  Else a deque, whose ``popleft`` is atomic everywhere and
-        ends with ``IndexError``.
+        One ``zip`` shared by all, where the GIL makes its ``next`` atomic.  Else a deque, whose ``popleft`` is atomic
+        everywhere and ends with ``IndexError``.
         """
         return iter(self.entries.popleft, None) if self._shared is None else self._shared
 
@@ -116,8 +118,8 @@ class Batch(Source):
         self.accepted = first + len(items)
         self.entries.extend(zip(range(first, self.accepted), items, repeat(now), strict=False))
         hub = self.hub
-        # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.  (Without a
-        # GIL its mark may become visible after its look: then only the lock tells.)
+        # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
+        # (Without a GIL its mark may become visible after its look: then only the lock tells.)
         if hub.free or not self.queued or not GIL:
             after: After = []
             with hub.lock:
@@ -140,6 +142,7 @@ class Batch(Source):
 
     def _loop(self, drain: Drain) -> None:
         hub, depth, fn, results = self.hub, self.depth, self.fn, self.results
+        raw: Raw | None
         clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
         settle_own = claim.pop
         bearer.set(drain)
@@ -212,7 +215,7 @@ class Batch(Source):
             self.first_failure = raw
             after.extend(self.alarms)
 
-    def wish_for(self, wanted: int | None, wake: Callable[[], object], idle: Callable[[], bool]) -> bool:
+    def wish_for(self, wake: Callable[[], object], *, wanted: int | None, idle: Callable[[], bool]) -> bool:
         """Have ``wake()`` called at the next outcome, or at that of index ``wanted``.
 
         Returns:
@@ -277,7 +280,6 @@ class Batch(Source):
             after.append(self.wish.pop())
         self.hub.check_done(self, after)
 
-
     def in_order(self) -> list[Raw]:
         """The outcomes in input order, once the batch is done."""
         results = self.results
@@ -321,7 +323,7 @@ class TaskCall(Call):
 
 
 class TaskBatch(Batch):
-    """Different functions side by side, each with its own timeout: the items are ``TaskCall``s, run by the general path."""
+    """Different functions side by side: its items are ``TaskCall``s, run by the general path."""
 
     __slots__ = ()
 

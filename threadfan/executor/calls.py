@@ -57,7 +57,6 @@ class Call:
         """The call will never start.  With the hub's lock held."""
         raise NotImplementedError
 
-
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: the call will never end here."""
         raise NotImplementedError

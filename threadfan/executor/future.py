@@ -1,11 +1,11 @@
 """Futures that are their own calls, and that know when the thread that waits for them should lend its slot.
 
-A standard future makes a condition, two locks and three lists before anybody looks at it.  Here all of that is made when
-somebody looks (waits, adds a callback, passes it to ``wait`` or ``as_completed``), and a call that ends before that costs none of it.
-What decides is one dict, ``_cell``, whose ``setdefault`` lets exactly one win:
+A standard future makes a condition, two locks and three lists before anybody looks at it.  Here all of that is made
+when somebody looks (waits, adds a callback, passes it to ``wait`` or ``as_completed``), and a call that ends before
+that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault`` lets exactly one win:
 
-- ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.  Whoever finds
-  ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
+- ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.
+  Whoever finds ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
 - ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
 """
 
@@ -39,30 +39,30 @@ if TYPE_CHECKING:
     from .source import After
 
     List = list[Any]
-    Base = futures.Future[T]
 else:
     List = list
-    Base = futures.Future
 
 CONDITION, FATE = 0, 1
 OVER = threading.Condition()  # stands in for the condition of every future that ended before anybody looked
 _NOT_DONE = (PENDING, RUNNING)
 
 
-class Future(Call, Base):
+class Future(Call, futures.Future[T]):
     """A submitted call, and a ``concurrent.futures.Future`` of its result.
 
-    A call of a fan that waits for a future of the same fan lends its slot: in ``result`` and ``exception``, and in ``wait`` and
-    ``as_completed``, which add a waiter with an event to each future; the list they add it to swaps that event for one that
-    lends.
+    A call of a fan that waits for a future of the same fan lends its slot: in ``result`` and ``exception``, and in
+    ``wait`` and ``as_completed``, which add a waiter with an event to each future; the list they add it to swaps that
+    event for one that lends.
     """
 
     # Read by the standard library's functions, and made when they first do.
 
     @property
-    def _condition(self) -> threading.Condition:
-        found = self._cell.get(CONDITION)
-        return self._cell.setdefault(CONDITION, threading.Condition()) if found is None else found
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        found: threading.Condition | None = self._cell.get(CONDITION)
+        if found is None:
+            found = self._cell.setdefault(CONDITION, threading.Condition())
+        return found
 
     @property
     def _state(self) -> str:
@@ -73,7 +73,7 @@ class Future(Call, Base):
         self._stage = stage
 
     @property
-    def _waiters(self) -> List:
+    def _waiters(self) -> List:  # type: ignore[override]
         return self._cell.setdefault("waiters", _Waiters(self._hub))  # type: ignore[no-any-return]
 
     @property
@@ -93,7 +93,8 @@ class Future(Call, Base):
         self._hub = hub
         self._cell: dict[Any, Any] = {}
         self._stage = PENDING
-        self._result = self._exception = None
+        self._result: Any = None
+        self._exception: BaseException | None = None
         self.fn = fn
         self.args = args
         self.kwargs = kwargs
@@ -116,9 +117,9 @@ class Future(Call, Base):
         return self._state not in (*_NOT_DONE, FINISHED)
 
     def result(self, timeout: float | None = None) -> T:
-        """What the call returned; waits at most ``timeout`` seconds.  A call of the same fan lends its slot meanwhile."""
+        """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
-            return self._result
+            return self._result  # type: ignore[no-any-return]
         with Lending(self._hub, self):
             try:
                 return super().result(timeout)

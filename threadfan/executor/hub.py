@@ -4,14 +4,14 @@ What it guarantees:
 
 - Never more than ``slots`` calls run.  A slot is a token: it is free, or carried by a worker that was woken with it, or
   held by a drain.  A call that waits for other calls of this hub *lends* its slot; a call that timed out loses it.
-- No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts wakes
-  the next if more is left, and whoever frees a slot passes it on under the same lock.
+- No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts
+  wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
 - A lender is first to take a slot back.  Then deeper sources go before shallower ones: a waiting call at depth *d* has
   a running call below it whenever a new one starts at depth *d*, so threads stay within slots x (depth + 1).
 - Sources of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
 
-Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list, ``after``,
-and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
+Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
+``after``, and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Hub:
     def reset(self) -> None:
         """Back to a hub that has not run anything: at the start, and in the child of a fork."""
         self.lock = threading.RLock()  # never taken twice; re-entrant so that `unlocked` can ask who has it
-        self._deferred: After = deque()  # type: ignore[assignment]
+        self._deferred: deque[Callable[[], object]] = deque()
         self.free = self.slots
         self.waking = 0  # slots given to workers that have not chosen a source yet
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
@@ -152,9 +152,7 @@ class Hub:
         """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: After = []
         with self.lock:
-            if left is None:
-                drain = self._enter(worker, after)
-            elif self._leave(left, after):
+            if left is None or self._leave(left, after):
                 drain = self._enter(worker, after)
             else:
                 drain = None
@@ -405,8 +403,8 @@ class Hub:
     def _press(self) -> None:
         """Tell drains, by one number, whether others wait.
 
-        A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d + 1`` or more
-        means a deeper source or a lender, so leave after this call.
+        A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
+        1`` or more means a deeper source or a lender, so leave after this call.
         """
         if self.reclaiming:
             self.pressure = math.inf

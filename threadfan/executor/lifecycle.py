@@ -1,8 +1,8 @@
 """The ends of things: of the interpreter, of a fan that nobody holds any more, and of threads in the child of a fork.
 
-At interpreter exit every call that is neither timed out nor cancelled finishes first, as with the standard library's pool;
-threads that are stuck in calls that are over are not waited for.  This runs before ``concurrent.futures``' own exit
-handler, because handlers run last in, first out.
+At interpreter exit every call that is neither timed out nor cancelled finishes first, as with the standard library's
+pool; threads that are stuck in calls that are over are not waited for.  This runs before ``concurrent.futures``' own
+exit handler, because handlers run last in, first out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def register(hub: Hub) -> None:
 
 def exiting() -> bool:
     """Whether the interpreter has begun to end."""
-    return _exiting or standard._shutdown  # type: ignore[attr-defined, no-any-return]
+    return _exiting or standard._shutdown
 
 
 def refuse(hub: Hub) -> None:
@@ -63,7 +63,7 @@ def close(hub: Hub) -> SimpleQueue[None]:
 
 
 def join(hub: Hub, gate: SimpleQueue[None]) -> None:
-    """Wait until a closed hub's calls are done and its threads have ended, but for those stuck in calls that are over."""
+    """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over."""
     if getattr(here, "drain", None) is not None and here.drain.hub is hub:
         raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
     hub.clock.wait(gate)

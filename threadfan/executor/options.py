@@ -61,8 +61,8 @@ def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         raise TypeError(f"{where} needs a function to call, not {brief(fn)}")
     if is_coroutine_function(fn):
         raise TypeError(
-            f"{where} runs blocking functions in threads, but {describe(fn)} is a coroutine function: await it (asyncio.gather, "
-            f"the client's async version), or give a function that calls asyncio.run({describe(fn)}(…))"
+            f"{where} runs blocking functions in threads, but {describe(fn)} is a coroutine function: await it, or "
+            f"give a function that calls asyncio.run({describe(fn)}(…))"
         )
     return fn
 
@@ -74,7 +74,7 @@ def is_coroutine_function(fn: object) -> bool:
         fn = fn.func
         code = getattr(fn, "__code__", None)
     if code is None and not isinstance(fn, type):  # a method, or an object that can be called
-        code = getattr(getattr(fn, "__func__", None) or getattr(type(fn), "__call__", None), "__code__", None)
+        code = getattr(getattr(fn, "__func__", None) or vars(type(fn)).get("__call__"), "__code__", None)
     flags = getattr(code, "co_flags", 0)
     return isinstance(flags, int) and bool(flags & (_CO_COROUTINE | _CO_ASYNC_GENERATOR))
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
-    from .drain import Drain
+    from .drain import Drain, Loan
     from .hub import Hub
 
     After = list[Callable[[], object]]
@@ -34,13 +34,15 @@ class Group:
 class Source:
     """Pending calls of one origin at one depth.
 
-    Guarded by ``hub.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source is *done*
-    when it takes no more calls, has none pending, and no drain is active at it; that is checked wherever one of the
-    three may have become true, so it is noticed exactly once.
+    Guarded by ``hub.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source is
+    *done* when it takes no more calls, has none pending, and no drain is active at it; that is checked wherever one
+    of the three may have become true, so it is noticed exactly once.
     """
 
-    __slots__ = ("accepted", "active", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender", "listeners",
-                 "queued", "reason", "timeout")  # fmt: skip
+    __slots__ = (
+        "accepted", "active", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender", "listeners",
+        "queued", "reason", "timeout",
+    )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
         self.hub = hub
@@ -55,7 +57,7 @@ class Source:
         self.reason: BaseException | None = None  # why it was ended from outside
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
-        self.lender: Drain | None = None  # the call that waits for this source and gave its slot away meanwhile
+        self.lender: Loan | None = None  # the call that waits for this source and gave its slot away meanwhile
         self.listeners: After = []  # called once when done
 
     def pending(self) -> int:

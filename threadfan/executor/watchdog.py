@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from ..base.errors import TaskCancelled, TaskTimeout
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
-from .worker import _in_main_interpreter
+from .worker import helper_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .source import After, Source
 
 GRACE = 0.1
-"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a call
-that heeds its scope, too short to be missed as a slot."""
+"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
+call that heeds its scope, too short to be missed as a slot."""
 
 
 class Watchdog:
@@ -50,9 +50,7 @@ class Watchdog:
         if due < self.next_look or self.thread is None:
             self.next_look = min(due, self.next_look)
             if self.thread is None:
-                self.thread = threading.Thread(
-                    target=self._run, name=f"{self._hub.name}-watchdog", daemon=_in_main_interpreter()
-                )
+                self.thread = helper_thread(self._run, f"{self._hub.name}-watchdog")
                 after.append(self.thread.start)
             else:
                 after.append(lambda: self._gate.put(None))
@@ -60,8 +58,8 @@ class Watchdog:
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
 
-        Reading ``next_look`` without the lock is enough to tell that: the watchdog forgets when it will look *before* it reads the
-        claims, so whoever reads an early moment there is seen by that very look.
+        Reading ``next_look`` without the lock is enough to tell that: the watchdog forgets when it will look *before*
+        it reads the claims, so whoever reads an early moment there is seen by that very look.
         """
         after: After = []
         with self._hub.lock:
@@ -223,9 +221,7 @@ class Herald:
             if self._hub.closing:
                 self._inbox.put(None)
             if self.thread is None:
-                self.thread = threading.Thread(
-                    target=self._run, name=f"{self._hub.name}-herald", daemon=_in_main_interpreter()
-                )
+                self.thread = helper_thread(self._run, f"{self._hub.name}-herald")
                 self.thread.start()
 
     def stop(self, after: After) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from concurrent.futures._base import LOGGER
 from queue import SimpleQueue
@@ -10,23 +11,27 @@ from .drain import here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .drain import Drain
     from .hub import Hub
 
-try:
-    from _thread import _is_main_interpreter as _in_main_interpreter
-except ImportError:  # pragma: no cover - an interpreter without subinterpreters
 
-    def _in_main_interpreter() -> bool:
-        return True
+def helper_thread(target: Callable[[], object], name: str) -> threading.Thread:
+    """A thread that cannot hold up the interpreter's end.
+
+    In a subinterpreter it is an ordinary thread, since ending one with a daemon alive aborts the process.
+    """
+    main = getattr(_thread, "_is_main_interpreter", None)
+    return threading.Thread(target=target, name=name, daemon=main is None or main())
 
 
 class Worker:
     """A thread that parks until it is granted a slot, and pulls calls from the hub's sources while it has one.
 
-    The thread is a daemon, so that one stuck in a call that is over cannot hold up the interpreter; calls that are *not*
-    over are waited for at exit by ``lifecycle``.  In a subinterpreter it is an ordinary thread, since ending one with a
-    daemon alive aborts the process.
+    The thread is a daemon, so that one stuck in a call that is over cannot hold up the interpreter; calls that are
+    *not* over are waited for at exit by ``lifecycle``.  In a subinterpreter it is an ordinary thread, since ending
+    one with a daemon alive aborts the process.
     """
 
     __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
@@ -37,7 +42,7 @@ class Worker:
         self.woken = True  # it has a slot that it has not used yet
         self.retired = False
         self.ident = 0
-        self.thread = threading.Thread(target=self._run, name=name, daemon=_in_main_interpreter())
+        self.thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,8 @@
 """The asyncio side: calls to await, batches, streams.
 
-Threads reach an event loop through one ``call_soon_threadsafe`` for all outcomes that are ready, not one for each, and never
-while the loop has nothing to wait for.  Imported on first use: asyncio costs more than the rest of the library.
+Threads reach an event loop through one ``call_soon_threadsafe`` for all outcomes that are ready, not one for each,
+and never while the loop has nothing to wait for.  Imported on first use: asyncio costs more than the rest of the
+library.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 class LoopFuture(Call, asyncio.Future[T]):
     """What ``fan.call`` returns: a future of the running loop, and the call itself, whose cancel reaches the thread.
 
-    It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be used
-    wherever ``asyncio.to_thread(…)`` can.
+    It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be
+    used wherever ``asyncio.to_thread(…)`` can.
     """
 
     mailbox: _Mailbox
@@ -279,7 +280,8 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
                 feeder.check()
             await gate.wait(ending.look())
     except BaseException as error:
-        # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
+        # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may
+        # finish.
         ending.cut(error, running=not isinstance(error, Exception))
         while not batch.done:
             await gate.wait()
@@ -306,7 +308,9 @@ async def _items(given: tuple[Any, ...], *, strict: bool) -> AsyncGenerator[Any,
                 row.append(await step())
             except StopAsyncIteration:
                 if strict and row:
-                    raise ValueError(f"the iterables must have equal lengths, but number {len(row) + 1} is shorter") from None
+                    raise ValueError(
+                        f"the iterables must have equal lengths, but number {len(row) + 1} is shorter"
+                    ) from None
                 break
         if len(row) < len(steps):
             if strict and not row:
@@ -362,9 +366,7 @@ def astream(
     return _outcomes(made, given if mixed else None, owner)
 
 
-async def _outcomes(
-    stream: Stream, given: tuple[Any, ...] | None, owner: object
-) -> AsyncGenerator[Outcome[Any], None]:
+async def _outcomes(stream: Stream, given: tuple[Any, ...] | None, owner: object) -> AsyncGenerator[Outcome[Any], None]:
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))

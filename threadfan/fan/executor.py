@@ -8,7 +8,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 from ..base import clock as clocks
-from ..base.errors import FanClosed
+from ..base.errors import FanClosed, brief
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import Batch
@@ -55,13 +55,13 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
     ) -> None:
         if max_workers is not None and (isinstance(max_workers, bool) or not isinstance(max_workers, int)):
-            raise TypeError(f"max_workers must be a whole number of calls at once, not {checks.brief(max_workers)}")
+            raise TypeError(f"max_workers must be a whole number of calls at once, not {brief(max_workers)}")
         if max_workers is not None and max_workers <= 0:
             raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
         checks.seconds("timeout", timeout)
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
         slots: int = self._max_workers
-        prefix: str = self._thread_name_prefix
+        prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * slots) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         self._hub = Hub(
             slots=slots,
@@ -87,7 +87,7 @@ class Fan(Front, ThreadPoolExecutor):
     @_shutdown.setter
     def _shutdown(self, _: bool) -> None: ...
 
-    @property
+    @property  # type: ignore[override]
     def _broken(self) -> str | bool:
         return self._hub.broken
 
@@ -145,7 +145,7 @@ class Fan(Front, ThreadPoolExecutor):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Shut down.  In an ``async def``, where waiting would stall the event loop, it does not wait: use ``async with``."""
+        """Shut down; in an ``async def`` without waiting, which would stall the loop (``async with`` does wait)."""
         self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
 
     async def __aenter__(self) -> Self:
@@ -165,7 +165,8 @@ class Fan(Front, ThreadPoolExecutor):
     def __repr__(self) -> str:
         figures = self._hub.snapshot()
         state = "broken" if self._hub.broken else "closed" if self._hub.closing else "open"
-        return f"<Fan {self.name!r}: {state}, {figures['running']} of {figures['slots']} running, {figures['queued']} queued>"
+        running = f"{figures['running']} of {figures['slots']} running"
+        return f"<Fan {self.name!r}: {state}, {running}, {figures['queued']} queued>"
 
 
 # Some tools go by the name of an executor's class; by any other it would not be a drop-in.
@@ -174,5 +175,3 @@ Fan.__name__ = ThreadPoolExecutor.__name__
 
 def _in_coroutine(frame: Any) -> bool:
     return bool(frame.f_code.co_flags & _CO_COROUTINE)
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
+from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
 from ..executor import options as checks
 from ..executor.future import Future
@@ -55,9 +56,7 @@ class Front:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
         hub = self._hub
-        future: Future[R] = Future(
-            hub, fn, args, kwargs, copy_context(), self._options.timeout, hub.clock.monotonic()
-        )
+        future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), self._options.timeout, hub.clock.monotonic())
         after: After = []
         with hub.lock:
             hub.check_open()
@@ -79,17 +78,17 @@ class Front:
         Args:
             timeout: seconds from now after which waiting for the next result raises ``TimeoutError``.
             chunksize: has no effect on threads.
-            buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the results
-                can be read after the fan is closed.
+            buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the
+                results can be read after the fan is closed.
         """
         from ..flow.stream import mapped
 
         if not callable(fn):
-            raise TypeError(f"map needs a function to call, not {checks.brief(fn)}")
+            raise TypeError(f"map needs a function to call, not {brief(fn)}")
         if chunksize < 1:
             raise ValueError(f"chunksize must be >= 1, not {chunksize!r}")
         if buffersize is not None and not isinstance(buffersize, int):
-            raise TypeError(f"buffersize must be an integer or None, not {checks.brief(buffersize)}")
+            raise TypeError(f"buffersize must be an integer or None, not {brief(buffersize)}")
         if buffersize is not None and buffersize < 1:
             raise ValueError(f"buffersize must be None or > 0, not {buffersize!r}")
         if not iterables:
@@ -109,14 +108,14 @@ class Front:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
 
         Args:
-            iterables: as for ``map``, but their lengths must agree.  Inputs that are not at hand yet (a generator's) are
-                worked on as they come.
+            iterables: as for ``map``, but their lengths must agree.  Inputs that are not at hand yet (a generator's)
+                are worked on as they come.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
 
         Raises:
-            BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable, ``FanClosed``),
-                with the outcomes so far in its attribute ``report``.
+            BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
+                ``FanClosed``), with the outcomes so far in its attribute ``report``.
         """
         from ..flow.run import run
 
@@ -157,10 +156,11 @@ class Front:
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
         """``await fan.call(fn, …)``: call ``fn`` in a thread, from a coroutine.
 
-        Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is cancelled
-        and its slot comes back when it returns, or after 0.1 s.
+        Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is
+        cancelled and its slot comes back when it returns, or after 0.1 s.
         """
-        return _aio().call(self._hub, self._options, fn, args, kwargs)
+        awaitable: LoopFuture[R] = _aio().call(self._hub, self._options, fn, args, kwargs)
+        return awaitable
 
     def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
         """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
@@ -178,17 +178,24 @@ class Front:
         self, fn: Callable[..., R], /, *iterables: Any, fail_fast: bool = False, deadline: float | None = None
     ) -> Report[R]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch."""
-        return await _aio().arun(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
+        report: Report[R] = await _aio().arun(
+            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline
+        )
+        return report
 
     def astream(
         self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
     ) -> AsyncIterator[Outcome[R]]:
-        """``stream`` for coroutines; takes async iterables too.  Leaving the loop early (``aclose``) cancels what is left."""
-        return _aio().astream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
+        """``stream`` for coroutines; takes async iterables too.  ``aclose`` cancels what is left."""
+        outcomes: AsyncIterator[Outcome[R]] = _aio().astream(
+            self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self
+        )
+        return outcomes
 
     async def agather(self, *tasks: Any, **named: Any) -> Report[Any]:
         """``gather`` for coroutines."""
-        return await _aio().agather(self._hub, self._options, tasks, named)
+        report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
+        return report
 
     # -- options and figures ------------------------------------------------------------------------------------------
 
@@ -206,8 +213,9 @@ class Front:
         """Live figures of the whole fan.
 
         Returns:
-            ``queued``, ``running``, ``waiting`` (calls that wait for calls of their own), ``abandoned`` (threads stuck in calls that
-            are over), ``done`` (all calls that ended), ``failed`` (those of them without a value), ``slots``.
+            ``queued``, ``running``, ``waiting`` (calls that wait for calls of their own), ``abandoned`` (threads
+            stuck in calls that are over), ``done`` (all calls that ended), ``failed`` (those of them without a
+            value), ``slots``.
         """
         return self._hub.snapshot()
 
@@ -230,4 +238,3 @@ class View(Front):
 
     def __repr__(self) -> str:
         return f"<view of {self._hub.name!r}: timeout={self._options.timeout}, limit={self._options.group.limit}>"
-

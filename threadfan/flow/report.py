@@ -8,7 +8,8 @@ from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any, overload
+    from typing import Any
+    from typing import overload as overload
 
     from ..base.outcome import Raw
 
@@ -100,7 +101,8 @@ class Report(SequenceOfOutcomes[T_co]):
         """All values, in input order.
 
         Raises:
-            BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are ``Exception``s).
+            BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are
+            ``Exception``s).
         """
         errors = [raw[4] for raw in self._raws if raw[3] is not SUCCEEDED]
         if errors:
@@ -172,8 +174,9 @@ def _restore(outcomes: list[Outcome[Any]], names: dict[int, str], wall: float, s
 class Stats:
     """The figures of one batch; durations in seconds.
 
-    ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.  ``utilisation`` is that over the
-    slots, at most about 1.  Percentiles are nearest-rank, over the calls that were started.
+    ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.
+    ``utilisation`` is that over the slots, at most about 1.  Percentiles are nearest-rank, over the calls that were
+    started.
     """
 
     __slots__ = ("cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",

@@ -48,9 +48,7 @@ def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[s
     """A batch of different functions; not yet enlisted."""
     context, now = copy_context(), hub.clock.monotonic()
     calls = [
-        TaskCall(
-            one, place, one.fn, one.args, one.kwargs, context.copy(), options.changed(one.changes).timeout, now
-        )
+        TaskCall(one, place, one.fn, one.args, one.kwargs, context.copy(), options.changed(one.changes).timeout, now)
         for place, one in enumerate(map(as_task, (*tasks, *named.values())))
     ]
     batch = TaskBatch(
@@ -140,7 +138,7 @@ class Ending:
         """
         report = self._summarise()
         batch = self.batch
-        error = batch.reason
+        error: Any = batch.reason
         if error is None and self._fail_fast and batch.first_failure is not None:
             error = batch.first_failure[4]
         if error is not None:

@@ -1,17 +1,17 @@
 """Outcomes one by one: ``stream`` and ``map``.
 
-Inputs are taken only in the consumer's own thread, and at most ``window`` of them are taken and not yet yielded, so that
-inputs may be endless and memory stays bounded.
+Inputs are taken only in the consumer's own thread, and at most ``window`` of them are taken and not yet yielded, so
+that inputs may be endless and memory stays bounded.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 
 from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
-from ..executor import lifecycle
 from ..executor import options as checks
 from . import intake
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .intake import Given
 
 PATIENCE = 0.001
-"""Seconds that filling the window may take before outcomes that are ready go first.  Arbitrary: far above what it takes to fill a
-window from memory, far below what a user notices."""
+"""Seconds that filling the window may take before outcomes that are ready go first.  Arbitrary: far above what it
+takes to fill a window from memory, far below what a user notices."""
 
 
 class Stream:
@@ -111,7 +111,7 @@ class Stream:
 
     def wish(self, wake: Callable[[], object]) -> bool:
         """See ``Batch.wish_for``."""
-        return self.batch.wish_for(self.yielded if self._ordered else None, wake, self.idle)
+        return self.batch.wish_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
     @property
     def over(self) -> bool:
@@ -249,8 +249,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
-                idle = _Missing(results, index)
-                _sleep(batch, lambda wake, idle=idle: batch.wish_for(idle.index, wake, idle), gate, end)
+                _sleep(batch, partial(batch.wish_for, wanted=index, idle=_Missing(results, index)), gate, end)
             results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
                 _value(raw, batch.reason)
@@ -265,14 +264,14 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
 class _Missing:
     """Whether the outcome at an index is not there yet."""
 
-    __slots__ = ("_results", "index")
+    __slots__ = ("_index", "_results")
 
     def __init__(self, results: list[Raw | None], index: int) -> None:
         self._results = results
-        self.index = index
+        self._index = index
 
     def __call__(self) -> bool:
-        return self._results[self.index] is None
+        return self._results[self._index] is None
 
 
 def _value(raw: Raw, reason: BaseException | None) -> Any:

@@ -37,7 +37,7 @@ class Task:
 
 
 def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
-    """A call of ``fn`` for ``gather``, which may be given options of its own: ``task(fn, x).with_options(timeout=5)``."""
+    """A call of ``fn`` for ``gather``; ``task(fn, x).with_options(timeout=5)`` gives it options of its own."""
     return Task(fn, args, kwargs, {})
 
 
