@@ -39,4 +39,10 @@ def brief(value: object, limit: int = 60) -> str:
         text = repr(value)
     except Exception:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int = 100) -> str:
+    """``text`` on one line of at most ``limit`` characters."""
+    text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from ..base.errors import brief
+from ..base.errors import shortened
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
-    from typing import overload as overload
+    from typing import Any, overload
 
     from ..base.outcome import Raw
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
 else:
     from collections.abc import Sequence
-
-    def overload(function):
-        """As in typing."""
-        return function
 
     class SequenceOfOutcomes(Generic, Sequence):
         """``Sequence``, with parameters that are forgotten."""
@@ -66,10 +61,13 @@ class Report(SequenceOfOutcomes[T_co]):
     def __iter__(self) -> Iterator[Outcome[T_co]]:
         return iter(self._all())
 
-    @overload
-    def __getitem__(self, place: int | str) -> Outcome[T_co]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Outcome[T_co]]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, place: int | str) -> Outcome[T_co]: ...
+        @overload
+        def __getitem__(self, place: slice) -> list[Outcome[T_co]]: ...
+
     def __getitem__(self, place: int | str | slice) -> Outcome[T_co] | list[Outcome[T_co]]:
         """An outcome by its place or its name, or several by a slice."""
         if not isinstance(place, str):
@@ -161,7 +159,9 @@ class Report(SequenceOfOutcomes[T_co]):
         failed = self.failed
         for outcome in failed[:5]:
             place = outcome.index if outcome.name is None else outcome.name
-            lines.append(f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {brief(str(outcome.error))}")
+            lines.append(
+                f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {shortened(str(outcome.error))}"
+            )
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")
         return "\n".join(lines)
