@@ -113,17 +113,21 @@ class Batch(Source):
         return iter(self.entries.popleft, None) if self._shared is None else self._shared
 
     def feed(self, items: list[Any], now: float) -> None:
-        """Add items; they have been counted in ``accepted`` from the thread that feeds, the only one that may."""
+        """Add items, taken at ``now``; only one thread may."""
         first = self.accepted
         self.accepted = first + len(items)
         self.entries.extend(zip(range(first, self.accepted), items, repeat(now), strict=False))
         hub = self.hub
         # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
-        if hub.free or not self.queued or not GIL:
+        # The same holds for whoever ends the batch: it marks first, and then cancels the entries it finds.
+        if hub.free or not self.queued or self.ended or not GIL:
             after: After = []
             with hub.lock:
-                hub.offer(self, after)
+                if self.ended:
+                    self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                else:
+                    hub.offer(self, after)
             hub.perform(after)
 
     def close(self) -> None:

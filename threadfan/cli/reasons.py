@@ -1,0 +1,40 @@
+"""Why a call failed, in one line that fits beside others."""
+
+from __future__ import annotations
+
+from threadfan import TaskTimeout
+from threadfan.base.errors import brief
+
+
+def reason(error: BaseException, timeout: float) -> str:
+    """What went wrong, and what to do about it where that is known.
+
+    Args:
+        error: what the call raised.
+        timeout: seconds that each call may take.
+    """
+    import anthropic
+
+    if isinstance(error, (anthropic.APITimeoutError, TaskTimeout)):
+        return f"no answer within {timeout:g} s (--timeout)"
+    if isinstance(error, anthropic.AuthenticationError):
+        return f"401, {_message(error)}; right is a valid key in ANTHROPIC_API_KEY, and --live to use it"
+    if isinstance(error, anthropic.APIStatusError):
+        return f"{error.status_code}, {_message(error)}"
+    if isinstance(error, anthropic.APIConnectionError):
+        return f"no connection ({_root(error)})"
+    return f"{type(error).__name__}: {brief(str(error), 200)}"
+
+
+def _message(error: object) -> str:
+    body = getattr(error, "body", None)
+    detail = body.get("error") if isinstance(body, dict) else None
+    text = detail.get("message") if isinstance(detail, dict) else None
+    # A server that is no Messages API may answer with a whole page.
+    return brief(text, 200)[1:-1] if isinstance(text, str) else "without a reason"
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
