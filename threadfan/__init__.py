@@ -33,8 +33,13 @@ from .base.errors import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
 from .base.outcome import Outcome
 from .control.scope import Scope, current_scope
 from .fan.executor import Fan
-from .flow.report import Report, Stats
-from .flow.tasks import Task, task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .flow.report import Report, Stats
+    from .flow.tasks import Task, task
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -73,3 +78,14 @@ __all__ = [
     "as_completed",
     "wait",
 ]
+
+_ON_FIRST_USE = {"Report": "report", "Stats": "report", "Task": "tasks", "task": "tasks"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f".flow.{_ON_FIRST_USE[name]}", __name__), name)
+    return value

@@ -11,6 +11,8 @@ import threading
 import time
 from queue import Empty, SimpleQueue
 
+FOREVER = float("inf")
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -7,11 +7,11 @@ and the rest still run.
 
 from __future__ import annotations
 
-import math
 import threading
 from contextvars import ContextVar
 
 from ..base import clock as clocks
+from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ class Scope:
 
     __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_lock")
 
-    def __init__(self, deadline: float = math.inf, clock: clocks.Clock | None = None) -> None:
+    def __init__(self, deadline: float = FOREVER, clock: clocks.Clock | None = None) -> None:
         self._deadline = deadline
         self._clock = clock or clocks.current()
         self._lock = threading.Lock()  # guards the two below

@@ -48,7 +48,7 @@ class Batch(Source):
     """
 
     __slots__ = (
-        "_left", "_shared", "alarms", "cancel_at_close", "context", "entries", "first_failure", "fn", "name", "names",
+        "_left", "_shared", "alarms", "context", "entries", "first_failure", "fn", "name", "names",
         "results", "since", "wanted", "wish",
     )  # fmt: skip
 
@@ -71,7 +71,6 @@ class Batch(Source):
         self.timeout = timeout
         self.context = context
         self.since = hub.clock.monotonic()
-        self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
         self.first_failure: Raw | None = None
         self.alarms: After = []  # called once, at the first failure
         self.wish: After = []  # what wakes the consumer, while it waits

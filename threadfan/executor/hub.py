@@ -16,7 +16,6 @@ Decisions are made under ``lock``; whatever they call for (waking, starting thre
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from concurrent.futures._base import LOGGER
@@ -24,6 +23,7 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from itertools import count
 
+from ..base.clock import FOREVER
 from ..base.outcome import FAILED
 from . import lifecycle
 from .calls import Calls
@@ -407,7 +407,7 @@ class Hub:
         1`` or more means a deeper source or a lender, so leave after this call.
         """
         if self.reclaiming:
-            self.pressure = math.inf
+            self.pressure = FOREVER
         elif self.rings:
             deepest = max(self.rings)
             self.pressure = deepest + 0.5 if len(self.rings[deepest]) > 1 else deepest
@@ -509,4 +509,4 @@ class Hub:
         """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
         LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)
         for key in drain.claim.copy():
-            self.watchdog.end_call(drain, key, FAILED, error, grace=math.inf)
+            self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)

@@ -40,8 +40,8 @@ class Source:
     """
 
     __slots__ = (
-        "accepted", "active", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender", "listeners",
-        "queued", "reason", "timeout",
+        "accepted", "active", "cancel_at_close", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender",
+        "listeners", "queued", "reason", "timeout",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
@@ -50,6 +50,7 @@ class Source:
         self.depth = depth  # 0, or one more than that of the call that made it
         self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
         self.active = 0  # drains at work here
+        self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
         self.queued = False  # in the hub's ring
         self.closed = False  # takes no more calls
         self.done = False

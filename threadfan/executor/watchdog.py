@@ -8,12 +8,12 @@ Two helper threads, started on first need and ended with the hub:
 
 from __future__ import annotations
 
-import math
 import threading
 import warnings
 from concurrent.futures._base import LOGGER
 from queue import SimpleQueue
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
@@ -40,7 +40,7 @@ class Watchdog:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._gate: SimpleQueue[None] = SimpleQueue()
-        self.next_look = math.inf
+        self.next_look = FOREVER
         self._evictions: list[tuple[float, Drain]] = []  # lost drains whose threads are to be replaced, and when
         self._capped = False
         self.thread: threading.Thread | None = None
@@ -102,7 +102,7 @@ class Watchdog:
         hub.detach(drain, after)
         if grace == 0:
             self._evict(drain, after)
-        elif grace < math.inf:
+        elif grace < FOREVER:
             self._evictions.append((now + grace, drain))
             self.mind(now + grace, after)
         return True
@@ -174,17 +174,17 @@ class Watchdog:
             with hub.lock:
                 if hub.closing and not self._evictions and hub.quiet():
                     self.thread = None
-                    self.next_look = math.inf
+                    self.next_look = FOREVER
                     return
-                self.next_look = math.inf  # while it looks, see ``announce``
+                self.next_look = FOREVER  # while it looks, see ``announce``
                 self.next_look = self._sweep(hub.clock.monotonic(), after)
                 wait = self.next_look - hub.clock.monotonic()
             hub.perform(after)
-            hub.clock.wait(self._gate, None if wait == math.inf else wait)
+            hub.clock.wait(self._gate, None if wait == FOREVER else wait)
 
     def _sweep(self, now: float, after: After) -> float:
         """End what is due; the moment at which the next may be."""
-        next_due = math.inf
+        next_due = FOREVER
         for drain in list(self._hub.draining):
             running = drain.claim.copy()
             if not running and drain.source.timeout is not None:

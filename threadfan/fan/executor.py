@@ -11,7 +11,6 @@ from ..base import clock as clocks
 from ..base.errors import FanClosed, brief
 from ..executor import lifecycle
 from ..executor import options as checks
-from ..executor.batch import Batch
 from ..executor.hub import Hub
 from ..executor.options import Options
 from .front import Front
@@ -112,13 +111,13 @@ class Fan(Front, ThreadPoolExecutor):
         after: After = []
         with hub.lock:
             hub.closing = True
-            batches = [source for source in hub.sources if isinstance(source, Batch) and source.cancel_at_close]
+            streams = [source for source in hub.sources if source.cancel_at_close]
             if cancel_futures:
                 for source in list(hub.sources):
                     source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
         hub.perform(after)
-        for batch in batches:
-            hub.watchdog.cancel(batch, None, "the fan was closed")
+        for stream in streams:
+            hub.watchdog.cancel(stream, None, "the fan was closed")
         gate = lifecycle.close(hub)
         if wait:
             lifecycle.join(hub, gate)
