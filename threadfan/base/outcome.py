@@ -107,8 +107,14 @@ class Outcome(Generic[T_co]):
                 del error, self  # the traceback holds this frame: leave no cycle
         return self._raw[4]  # type: ignore[no-any-return]
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._raw, self._name)
+    # The state is set after the object is made: an error may hold the report that holds the outcome of that error.
+
+    def __getstate__(self) -> tuple[Raw, str | None]:
+        return self._raw, self._name
+
+    def __setstate__(self, state: tuple[Raw, str | None]) -> None:
+        raw, self._name = state
+        self._raw = restored(raw)
 
     def __repr__(self) -> str:
         place = repr(self._name) if self._name is not None else self._raw[0]
@@ -116,7 +122,6 @@ class Outcome(Generic[T_co]):
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s>"
 
 
-def _restore(raw: Raw, name: str | None) -> Outcome[Any]:
-    # Pickle copies strings, and statuses are compared by identity.
-    status = STATUSES[STATUSES.index(raw[3])]
-    return Outcome((*raw[:3], status, *raw[4:]), name)
+def restored(raw: Raw) -> Raw:
+    """A raw outcome as it was before pickling, which copies strings: statuses are compared by identity."""
+    return (*raw[:3], STATUSES[STATUSES.index(raw[3])], *raw[4:])

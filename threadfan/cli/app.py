@@ -8,24 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import demo as job
+from . import INTERRUPTED, CommandError, demo, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class CommandError(Exception):
-    """What the user is told instead of a result, in one line.
-
-    Args:
-        message: the line.
-        status: the exit status.
-    """
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        super().__init__(message)
-        self.status = status
-
+    from .figures import Answer, Call, Result
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -34,20 +22,21 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command, and return its exit status.
 
     Raises:
-        CommandError: it did not come to its end, or a flag is wrong.
+        CommandError: it did not come to a good end, or a flag is wrong.
     """
     try:
-        # Not standalone: typer would frame its errors over many lines, and swallow Ctrl-C in silence.
+        # Not standalone: typer would frame its errors over many lines.
         command = typer.main.get_command(app)
-        return int(command.main(list(arguments) or ["--help"], prog_name="threadfan", standalone_mode=False) or 0)
-    except job.DemoError as error:
-        raise CommandError(str(error)) from error
+        status = command.main(list(arguments) or ["--help"], prog_name="threadfan", standalone_mode=False)
     except Exception as error:
-        message = getattr(error, "format_message", None)  # click's, from wherever this version of typer has it
+        message = getattr(error, "format_message", None)  # click's errors, from wherever this version of typer has them
         if message is None:
             raise
         text = message()
         raise CommandError(f"{text[:1].lower()}{text[1:]}", 2) from error
+    if status == INTERRUPTED:  # typer has swallowed Ctrl-C
+        raise KeyboardInterrupt
+    return int(status or 0)
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,100 +49,70 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _threadfan(
-    version: Annotated[  # noqa: ARG001 -- its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """A thread pool for tools that block."""
 
 
-@app.command()
-def demo(
-    workers: Annotated[int, typer.Option(min=1, max=1000, help="Calls that the fan runs at once.")] = 12,
+@app.command("demo")
+def _demo(
+    workers: Annotated[int, typer.Option(help="Companies that the fan is busy with at once.")] = 12,
     latency: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds the loopback server thinks before each answer.", show_default="0.5"),
+        typer.Option(help="Seconds that the loopback server takes for an answer.", show_default=f"{plan.LATENCY:g}"),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds each call may take.")] = 30.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that each call may take.")] = 30.0,
     live: Annotated[
-        bool, typer.Option("--live", help="Ask the real API, with the key in ANTHROPIC_API_KEY.  This costs tokens.")
+        bool, typer.Option("--live", help="Ask the real API with the key in ANTHROPIC_API_KEY.  This costs tokens.")
     ] = False,
-    model: Annotated[str, typer.Option(help="The model to ask.")] = job.MODEL,
+    model: Annotated[str, typer.Option(help="The model to ask.")] = plan.MODEL,
     companies: Annotated[
         str | None, typer.Option(help="Companies to study, separated by commas.", show_default="12 of them")
     ] = None,
     sequential: Annotated[
         bool,
         typer.Option(
-            "--sequential/--no-sequential",
-            help="Make the calls one after another first, to compare; without, half the calls are made.",
+            "--sequential/--no-sequential", help="Whether to make the calls one after another first, to compare."
         ),
     ] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object in place of progress and tables.")
+        bool, typer.Option("--json", help="Print one JSON object instead of progress and tables.")
     ] = False,
     base_url: Annotated[
         str | None,
-        typer.Option(help="Ask the server at this URL, without your key unless --live.", show_default="loopback"),
+        typer.Option(help="Ask the server at this URL; without --live it does not get your key."),
     ] = None,
 ) -> int:
-    """Research 12 companies, then analyse each: 24 blocking calls, one after another and through the fan.
+    """Research 12 companies and analyse each: 24 blocking calls, one after another, then through the fan.
 
     The real anthropic client asks a server on this machine, unless --live or --base-url says otherwise.
     """
-    plan = job.Plan(
-        companies=_companies(companies),
-        workers=workers,
-        timeout=_checked_timeout(timeout),
-        model=model,
-        sequential=sequential,
-        latency=_checked_latency(latency, elsewhere=live or base_url is not None),
-        base_url=_checked_url(base_url),
-        key=_key() if live else None,
-    )
-    if as_json:
-        result = job.run(plan, job.Silent())
-        typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        from . import show
-
-        screen = show.Screen()
-        result = job.run(plan, screen)
-        screen.result(result)
+    if latency is not None and (live or base_url):
+        raise CommandError("--latency is the loopback server's; right is to leave it out with --live or --base-url", 2)
+    try:
+        todo = plan.Plan(
+            companies=plan.COMPANIES
+            if companies is None
+            else tuple(filter(None, map(str.strip, companies.split(",")))),
+            workers=workers,
+            timeout=timeout,
+            model=model,
+            sequential=sequential,
+            latency=plan.LATENCY if latency is None else latency,
+            base_url=base_url,
+            key=_key() if live else None,
+        )
+    except ValueError as error:
+        raise CommandError(str(error), 2) from error
+    try:
+        result = _watched(todo, as_json=as_json)
+    except plan.DemoError as error:
+        raise CommandError(str(error)) from error
     if result.failures:
         raise CommandError(result.complaint())
     return 0
-
-
-def _companies(names: str | None) -> tuple[str, ...]:
-    if names is None:
-        return job.COMPANIES
-    found = tuple(name.strip() for name in names.split(",") if name.strip())
-    if not found:
-        raise CommandError(f"--companies is {names!r}; right are names separated by commas: 'Airbus, Toyota'", 2)
-    return found
-
-
-def _checked_timeout(seconds: float) -> float:
-    if not 0 < seconds <= job.LONGEST:
-        raise CommandError(f"--timeout is {seconds:g}; right is a number of seconds, up to {job.LONGEST:g}", 2)
-    return seconds
-
-
-def _checked_latency(seconds: float | None, *, elsewhere: bool) -> float | None:
-    if seconds is None:
-        return None if elsewhere else job.LATENCY
-    if elsewhere:
-        raise CommandError("--latency is the loopback server's; right is to leave it out with --live or --base-url", 2)
-    if not seconds <= job.LONGEST:
-        raise CommandError(f"--latency is {seconds:g}; right is a number of seconds, 0 to {job.LONGEST:g}", 2)
-    return seconds
-
-
-def _checked_url(url: str | None) -> str | None:
-    if url is None or (url.startswith(("http://", "https://")) and url.split("://", 1)[1].strip("/")):
-        return url
-    raise CommandError(f"--base-url is {url!r}; right is a URL such as http://127.0.0.1:8000", 2)
 
 
 def _key() -> str:
@@ -164,3 +123,23 @@ def _key() -> str:
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise CommandError("ANTHROPIC_API_KEY holds a blank or a special character; right is the bare key, sk-ant-…")
     return key
+
+
+def _watched(todo: plan.Plan, *, as_json: bool) -> Result:
+    if as_json:
+        result = demo.run(todo, _Silent())
+        typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+        return result
+    from .show import Screen
+
+    screen = Screen()
+    result = demo.run(todo, screen)
+    screen.result(result)
+    return result
+
+
+class _Silent:
+    def asking(self, server: str) -> None: ...
+    def begin(self, title: str, calls: int) -> None: ...
+    def finished(self, call: Call) -> None: ...
+    def failed(self, answer: Answer) -> None: ...

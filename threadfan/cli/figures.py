@@ -127,13 +127,15 @@ class Result:
 
     def complaint(self) -> str:
         """What failed, in one line."""
-        first, *others = self.failures
-        more = f" (and {len(others)} more)" if others else ""
-        return f"{first.company} has no answer, {first.error}{more}"
+        first = self.failures[0]
+        count = len({answer.index for answer in self.failures})
+        which = ", first" if count > 1 else ":"
+        return f"{count} of {len(self.fan.answers)} companies failed{which} {first.company} at {first.error}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, seconds in seconds."""
         return {
+            "ok": not self.failures,
             "workers": self.workers,
             "speed_up": self.speed_up,
             "ideal_seconds": self.ideal,

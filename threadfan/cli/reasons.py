@@ -15,15 +15,17 @@ def reason(error: BaseException, timeout: float) -> str:
     """
     import anthropic
 
-    if isinstance(error, (anthropic.APITimeoutError, TaskTimeout)):
-        return f"no answer within {timeout:g} s (--timeout)"
+    if isinstance(error, TaskTimeout):
+        return f"both calls together took more than {2 * timeout:g} s; right may be a longer --timeout"
+    if isinstance(error, anthropic.APITimeoutError):
+        return f"no answer within {timeout:g} s; right may be a longer --timeout"
     if isinstance(error, anthropic.AuthenticationError):
-        return f"401, {_message(error)}; right is a valid key in ANTHROPIC_API_KEY, and --live to use it"
+        return f"401, {_message(error)}; right is --live with a valid key in ANTHROPIC_API_KEY"
     if isinstance(error, anthropic.APIStatusError):
         return f"{error.status_code}, {_message(error)}"
     if isinstance(error, anthropic.APIConnectionError):
-        return f"no connection ({_root(error)})"
-    return f"{type(error).__name__}: {brief(str(error), 200)}"
+        return f"no connection, {_root(error)}; right is a server that listens there"
+    return f"{type(error).__name__}, {brief(str(error), 200)[1:-1]}"
 
 
 def _message(error: object) -> str:
@@ -37,4 +39,4 @@ def _message(error: object) -> str:
 def _root(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -23,18 +23,16 @@ _variables: dict[str, ContextVar[Any]] = {}
 
 
 def in_use() -> bool:
-    """Whether the program has imported structlog."""
-    return "structlog" in sys.modules
+    """Whether the program has imported structlog (to the end: another thread may be importing it now)."""
+    return hasattr(sys.modules.get("structlog.contextvars"), "bound_contextvars")
 
 
 def context_variable(key: str) -> ContextVar[Any]:
     """The very variable that ``structlog.contextvars.bind_contextvars(key=…)`` sets (structlog must be in use)."""
     variable = _variables.get(key)
     if variable is None:
-        from structlog import contextvars as bound
-
         scratch = Context()
-        scratch.run(bound.bind_contextvars, **{key: None})
+        scratch.run(sys.modules["structlog.contextvars"].bind_contextvars, **{key: None})
         (variable,) = scratch  # the one variable that this has set
         _variables[key] = variable
     return variable
@@ -43,7 +41,8 @@ def context_variable(key: str) -> ContextVar[Any]:
 def logger() -> Any:
     """The bound logger for events, or None while structlog is not imported or not configured."""
     structlog: Any = sys.modules.get("structlog")
-    if structlog is None or not structlog.is_configured():
+    is_configured = getattr(structlog, "is_configured", None)
+    if is_configured is None or not is_configured():
         return None
     return structlog.get_logger("threadfan")
 

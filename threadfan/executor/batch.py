@@ -48,7 +48,7 @@ class Batch(Source):
     """
 
     __slots__ = (
-        "_left", "_shared", "alarms", "context", "entries", "first_failure", "fn", "name", "names",
+        "_left", "_shared", "alarms", "context", "entries", "failures", "first_failure", "fn", "name", "names",
         "results", "since", "wanted", "wish",
     )  # fmt: skip
 
@@ -72,6 +72,7 @@ class Batch(Source):
         self.context = context
         self.since = hub.clock.monotonic()
         self.first_failure: Raw | None = None
+        self.failures: dict[Status, int] = {}  # calls settled without a value, by status
         self.alarms: After = []  # called once, at the first failure
         self.wish: After = []  # what wakes the consumer, while it waits
         self.wanted: int | None = None  # the index that the consumer waits for; None: any
@@ -213,7 +214,7 @@ class Batch(Source):
         self.hub.perform(after)
 
     def _note_failure(self, raw: Raw, after: After) -> None:
-        self.failed += 1
+        self._count(raw[3])
         if self.first_failure is None:
             self.first_failure = raw
             after.extend(self.alarms)
@@ -230,6 +231,10 @@ class Batch(Source):
             return True
         self.wish.clear()
         return False
+
+    def _count(self, status: Status) -> None:
+        self.failed += 1
+        self.failures[status] = self.failures.get(status, 0) + 1
 
     def notify(self, index: int) -> None:
         """Wake the consumer if it waits for the call ``index``."""
@@ -276,7 +281,7 @@ class Batch(Source):
             for index, item, since in self.pull():
                 error = TaskCancelled(str(reason))
                 self.results[index] = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
-                self.failed += 1
+                self._count(CANCELLED)
         except IndexError:
             pass
         if self.wish:

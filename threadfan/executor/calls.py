@@ -193,7 +193,7 @@ def classify(
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
-    error.__traceback__ = trace
+    error.with_traceback(trace)  # which works for frozen classes too
     if not isinstance(error, CallCancelled):
         return FAILED, error
     if timeout is not None and seconds >= timeout:

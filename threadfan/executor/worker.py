@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class _Started(threading.Event):
     """The event by which a thread says that it runs, which nobody waits for.
 
-    ``Thread.start`` waits for it, two switches of threads for each: for five hundred threads that is a third of the time
+    ``Thread.start`` waits for it, two switches of threads for each: for five hundred threads, a third of the time
     that starting them takes.
     """
 

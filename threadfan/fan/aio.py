@@ -390,6 +390,7 @@ async def _outcomes(stream: Stream, given: tuple[Any, ...] | None, owner: object
         stream.check_complete()
     finally:
         stream.cut(running=True)
+        stream.tell_end()
         if feeder is not None:
             await feeder.stop()
         del owner

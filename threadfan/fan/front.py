@@ -140,7 +140,7 @@ class Front:
 
         return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
 
-    def gather(self, *tasks: Any, **named: Any) -> Report[Any]:
+    def gather(self, /, *tasks: Any, **named: Any) -> Report[Any]:
         """Run different functions side by side, and report what became of each.
 
         Args:
@@ -192,7 +192,7 @@ class Front:
         )
         return outcomes
 
-    async def agather(self, *tasks: Any, **named: Any) -> Report[Any]:
+    async def agather(self, /, *tasks: Any, **named: Any) -> Report[Any]:
         """``gather`` for coroutines."""
         report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
         return report

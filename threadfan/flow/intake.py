@@ -6,6 +6,8 @@ from collections import deque
 from contextvars import copy_context
 
 from ..base.errors import describe
+from ..base.outcome import SUCCEEDED
+from ..events import log
 from ..executor.batch import Batch
 
 TYPE_CHECKING = False
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
     Given = tuple[Iterable[Any], ...]
 
 # Collections that can be taken at once: their iteration runs no code of the user's and does not block.
+# That goes for subclasses only if they iterate in the same way.
 KNOWN = (list, tuple, range, set, frozenset, dict, deque, str, bytes)
 
 
 def known(given: Given) -> bool:
     """Whether all inputs are at hand."""
-    return all(isinstance(iterable, KNOWN) for iterable in given)
+    return all(any(type(iterable).__iter__ is kind.__iter__ for kind in KNOWN) for iterable in given)
 
 
 def everything(given: Given, *, strict: bool) -> list[Any]:
@@ -85,3 +88,12 @@ def enlist(batch: Batch, listeners: After) -> None:
             hub.offer(batch, after)
         hub.check_done(batch, after)
     hub.perform(after)
+
+
+def tell_end(batch: Batch, wall: float) -> None:
+    """The event of a batch that has ended, ``wall`` seconds after it began."""
+    if log.logger() is not None:
+        counts = {**batch.failures, SUCCEEDED: batch.accepted - batch.failed}
+        log.batch_ended(
+            batch.hub.name, batch.name, {status: number for status, number in counts.items() if number}, wall
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base.errors import shortened
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome
+from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,8 +149,13 @@ class Report(SequenceOfOutcomes[T_co]):
             ],
         }
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._all(), self._names, self._wall, self._slots)
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._raws, self._names, self._wall, self._slots
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        raws, self._names, self._wall, self._slots = state
+        self._raws = [restored(raw) for raw in raws]
+        self._outcomes = self._stats = None
 
     def __repr__(self) -> str:
         stats = self.stats
@@ -165,10 +170,6 @@ class Report(SequenceOfOutcomes[T_co]):
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")
         return "\n".join(lines)
-
-
-def _restore(outcomes: list[Outcome[Any]], names: dict[int, str], wall: float, slots: int) -> Report[Any]:
-    return Report([outcome._raw for outcome in outcomes], names=names, wall=wall, slots=slots)
 
 
 class Stats:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
 
 from ..base.errors import describe
-from ..events import log
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
@@ -142,7 +142,7 @@ class Ending:
         if error is None and self._fail_fast and batch.first_failure is not None:
             error = batch.first_failure[4]
         if error is not None:
-            error.report = report
+            _put(report, error)
             try:
                 raise error
             finally:
@@ -161,13 +161,16 @@ class Ending:
 
     def put_report_on(self, error: BaseException) -> None:
         """Let the error that ends the batch carry what was done."""
-        error.report = self._summarise()  # type: ignore[attr-defined]
+        _put(self._summarise(), error)
 
     def _summarise(self) -> Report[Any]:
         batch = self.batch
         wall = self._hub.clock.monotonic() - batch.since
         report: Report[Any] = Report(batch.in_order(), names=batch.names, wall=wall, slots=self._hub.slots)
-        if log.logger() is not None:
-            counts = {status: number for status, number in report.stats.counts.items() if number}
-            log.batch_ended(self._hub.name, batch.name, counts, wall)
+        intake.tell_end(batch, wall)
         return report
+
+
+def _put(report: Report[Any], error: BaseException) -> None:
+    with suppress(AttributeError):  # a class of the user's may take no attributes
+        object.__setattr__(error, "report", report)  # even if it is frozen

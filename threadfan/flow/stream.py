@@ -125,6 +125,10 @@ class Stream:
         if self._cut_short or self.batch.ended:
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
 
+    def tell_end(self) -> None:
+        """The event of the batch."""
+        intake.tell_end(self.batch, self._clock() - self.batch.since)
+
     def cut(self, *, running: bool) -> None:
         """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
         batch = self.batch
@@ -222,6 +226,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
         stream.check_complete()
     finally:
         stream.cut(running=True)
+        stream.tell_end()
         del owner
 
 
@@ -240,6 +245,7 @@ def _values_as_taken(
         stream.check_complete()
     finally:
         stream.cut(running=False)
+        stream.tell_end()
         del owner
 
 
@@ -259,6 +265,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     finally:
         if not batch.done:
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+        intake.tell_end(batch, hub.clock.monotonic() - batch.since)
 
 
 class _Missing:

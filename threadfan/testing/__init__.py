@@ -9,15 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from threadfan.testing.clock import ManualClock
     from threadfan.testing.latency import Fixed, LogNormal
+    from threadfan.testing.leaks import no_leaks
     from threadfan.testing.server import MessagesServer
 
-__all__ = ["Fixed", "LogNormal", "MessagesServer"]
+__all__ = ["Fixed", "LogNormal", "ManualClock", "MessagesServer", "no_leaks"]
 
 _HOMES = {
     "Fixed": "threadfan.testing.latency",
     "LogNormal": "threadfan.testing.latency",
+    "ManualClock": "threadfan.testing.clock",
     "MessagesServer": "threadfan.testing.server",
+    "no_leaks": "threadfan.testing.leaks",
 }
 
 

@@ -1,0 +1,1 @@
+"""What threadfan costs and how fast it is, measured against the standard library and other pools."""

@@ -1,0 +1,40 @@
+"""The figures, one file for each group: ``measure(plan)`` yields what it has found."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.harness import Figure, Plan
+
+GROUPS = {
+    "noop": "noop",
+    "stream": "stream",
+    "sleep0": "sleep0",
+    "submit": "submit",
+    "async": "bridge",
+    "fairness": "fairness",
+    "memory": "memory",
+    "makespan": "makespan",
+    "hang": "hang",
+    "import": "startup",
+    "work": "work",
+}
+"""Names for the command line, and the file of each; two of them would be keywords.
+
+Work comes last: the clients that it imports fill the heap, and every garbage collection would take longer from then on.
+"""
+
+
+def describe(name: str) -> str:
+    """One line about a group."""
+    return (import_module(f"{__name__}.{GROUPS[name]}").__doc__ or "").partition("\n")[0]
+
+
+def measure(name: str, plan: Plan) -> Iterator[Figure]:
+    """The figures of one group."""
+    found: Iterator[Figure] = import_module(f"{__name__}.{GROUPS[name]}").measure(plan)
+    return found

@@ -1,0 +1,47 @@
+"""Four reviewers look at the same code side by side, at most two at a time, and the gain is measured.
+
+`with_options(limit=2)` makes a view of the fan: the same threads, with a cap for whatever goes through the view.
+"""
+
+import json
+import time
+
+from threadfan import Fan, task
+from threadfan.testing import MessagesServer
+
+CODE = "def total(rows):\n    return eval('+'.join(row['price'] for row in rows))"
+REPLIES = {  # what the loopback server answers to a prompt that holds the key
+    "security": '{"score": 2, "finding": "eval runs whatever a row holds"}',
+    "performance": '{"score": 6, "finding": "one long string is built first"}',
+    "style": '{"score": 7, "finding": "no type hints"}',
+    "documentation": '{"score": 3, "finding": "no docstring"}',
+}
+
+
+def review(client, dimension):
+    """One reviewer: a score from 1 to 10 and a finding."""
+    prompt = [{"role": "user", "content": f"Review the {dimension} of this code, as JSON:\n{CODE}"}]
+    answer = client.messages.create(model="claude-haiku-4-5", max_tokens=300, messages=prompt)
+    return json.loads(answer.content[0].text)
+
+
+def timed(run):
+    """What `run()` gives, and how many seconds it takes."""
+    start = time.perf_counter()
+    return run(), time.perf_counter() - start
+
+
+with MessagesServer(latency=0.08, replies=REPLIES) as server, Fan(8, timeout=30) as fan:
+    client = server.client()
+    reviewers = {dimension: task(review, client, dimension) for dimension in REPLIES}
+    one_by_one, slow = timed(lambda: [reviewer() for reviewer in reviewers.values()])
+    server.reset()
+    two_at_a_time = fan.with_options(limit=2)
+    report, fast = timed(lambda: two_at_a_time.gather(**reviewers))
+    most_at_once = server.stats().max_open
+
+for outcome in report:
+    print(f"{outcome.name}: {outcome.value['score']}/10, {outcome.value['finding']}")
+print(f"never more than two at once: {most_at_once <= 2}")
+print(f"the same reviews as one by one: {one_by_one == report.values()}")
+print(f"speed-up: {slow / fast:.1f} ({slow:.2f} s one by one, {fast:.2f} s two at a time)")

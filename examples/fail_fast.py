@@ -1,0 +1,42 @@
+"""All or nothing: the first failure cancels the rest and is raised, but what was paid for is not lost.
+
+The error carries the report so far.  A call that is under way cannot be stopped from outside unless it asks its scope, so
+its thread is abandoned: the batch does not wait for it, and the fan names it in a warning when it closes.
+"""
+
+import warnings
+from functools import partial
+
+from anthropic import InternalServerError
+
+from threadfan import Fan
+from threadfan.testing import MessagesServer
+
+CHAPTERS = [
+    "the opening",
+    "the plot [delay:0.3] [fault:500]",
+    "the cast [delay:20]",
+    "the score",
+    "the sets",
+    "the end",
+]
+
+
+def critique(client, chapter):
+    """One blocking call."""
+    prompt = [{"role": "user", "content": f"What do you think of {chapter}?"}]
+    return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
+
+
+with MessagesServer() as server, warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    with Fan(2) as fan:
+        try:
+            fan.run(partial(critique, server.client()), CHAPTERS, fail_fast=True)
+        except InternalServerError as error:
+            print(f"raised: {type(error).__name__}")
+            for outcome in error.report:
+                print(f"  {outcome.index}: {outcome.status}, {'started' if outcome.attempts else 'never started'}")
+
+for warning in told:
+    print(f"warned: {str(warning.message).partition(', at ')[0]}")

@@ -1,0 +1,36 @@
+"""Sectioning: experts of four kinds read the same text side by side, then one call merges what they found.
+
+Each task has a name, under which its outcome is found in the report.
+"""
+
+from threadfan import Fan, task
+from threadfan.testing import MessagesServer
+
+PROPOSAL = "We plan to keep every customer's questions for ten years, unencrypted, on one server in the office."
+EXPERTS = {
+    "legal": "You advise on data protection law.",
+    "technical": "You run large systems.",
+    "financial": "You look at costs and risks.",
+    "security": "You look for ways to break in.",
+}
+REPLIES = {"Merge": "Keep it for one year, encrypted, in two places."}  # what the loopback server answers to "Merge"
+
+
+def ask(client, system, question):
+    """One blocking call."""
+    prompt = [{"role": "user", "content": question}]
+    answer = client.messages.create(model="claude-haiku-4-5", max_tokens=300, system=system, messages=prompt)
+    return answer.content[0].text
+
+
+with MessagesServer(latency=0.1, replies=REPLIES) as server, Fan(4, timeout=30) as fan:
+    client = server.client()
+    report = fan.gather(**{name: task(ask, client, system, PROPOSAL) for name, system in EXPERTS.items()})
+    opinions = "\n".join(f"{outcome.name}: {outcome.unwrap()}" for outcome in report)
+    verdict = ask(client, "You write for the board.", f"Merge these opinions:\n{opinions}")
+
+for outcome in report:
+    print(f"{outcome.name}: {outcome.value[:70]}...")
+print(f"asked side by side: {report.stats.concurrency > 1.5}")
+print(f"the legal opinion alone has {len(report['legal'].unwrap().split())} words")
+print(f"verdict: {verdict}")

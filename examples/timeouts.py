@@ -1,0 +1,36 @@
+"""Every task has its own time: the one that hangs costs its own answer, and nobody else's.
+
+The clock starts when a call starts to run.  At the timeout its outcome is final and its slot is free, at once.  Python cannot
+kill the thread that is stuck; the fan goes on without it, does not wait for it, and names it when it closes.
+"""
+
+import warnings
+
+from threadfan import Fan, TaskTimeout, task
+from threadfan.testing import MessagesServer
+
+
+def ask(client, question):
+    """One blocking call."""
+    prompt = [{"role": "user", "content": question}]
+    return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
+
+
+with MessagesServer(latency=0.05) as server, warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    client = server.client()
+    with Fan(2, timeout=30) as fan:  # two slots for four tasks: the stuck one must not keep its slot
+        report = fan.gather(
+            stuck=task(ask, client, "Who is there? [fault:hang]").with_options(timeout=0.3),
+            weather=task(ask, client, "Will it rain?"),
+            news=task(ask, client, "What happened?"),
+            calendar=task(ask, client, "What comes next?").with_options(timeout=None),
+        )
+
+for outcome in report:
+    print(f"{outcome.name}: {outcome.status}")
+try:
+    report["stuck"].unwrap()
+except TaskTimeout as error:
+    print(f"unwrap raises TaskTimeout: {error}")
+print(f"threads named at the end: {len(told)}")

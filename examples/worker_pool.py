@@ -1,0 +1,31 @@
+"""A pool of five workers for thirty tasks, and the figures to run it by.
+
+`max_workers` is the only semaphore that is needed: what does not fit waits in the queue.  The report knows who waited how
+long, who was slow, and what it cost.
+"""
+
+from functools import partial
+
+from threadfan import Fan
+from threadfan.testing import LogNormal, MessagesServer
+
+TASKS = [f"Classify complaint {number} by its urgency." for number in range(30)]
+
+
+def work(client, task):
+    """One blocking call."""
+    prompt = [{"role": "user", "content": task}]
+    return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt)
+
+
+with MessagesServer(latency=LogNormal(median=0.04, p99=0.2)) as server, Fan(5, timeout=30) as fan:
+    report = fan.run(partial(work, server.client()), TASKS)
+    most_at_once = server.stats().max_open
+
+stats = report.stats
+print(f"total {stats.total}, succeeded {stats.succeeded}, failed {stats.total - stats.succeeded}")
+print(f"never more than five at once: {most_at_once <= 5}")
+print(f"wall {stats.wall:.2f} s for {stats.duration_sum:.2f} s of work: {stats.concurrency:.1f} calls at once")
+print(f"half took less than {stats.duration_p50:.3f} s, the slowest {stats.duration_max:.3f} s")
+print(f"longest wait in the queue: {max(outcome.queued for outcome in report):.2f} s")
+print(f"tokens: {stats.input_tokens} read, {stats.output_tokens} written")

@@ -1,0 +1,143 @@
+"""`threadfan demo` when all goes well."""
+
+import json
+import re
+from statistics import median
+
+import pytest
+
+cells = pytest.importorskip("rich.cells")
+
+NAMES = ["Airbus", "Infosys", "Maersk", "Nestlé", "Novo Nordisk", "Petrobras", "Safaricom", "Samsung", "Shopify"]
+NAMES += ["Siemens", "Toyota", "Unilever"]
+
+
+def _json(process):
+    assert process.stderr == ""
+    return json.loads(process.stdout)
+
+
+def test_terminal(command, server):
+    """On its own server it prints a line per call and then the answers in input order, all within 80 columns."""
+    process = command("demo", "--latency", "0.02")
+    assert (process.returncode, process.stderr) == (0, "")
+    lines = process.stdout.splitlines()
+    assert lines[0] == "asking the loopback server (0.02 s an answer)"
+    done = [found[1] for line in lines if (found := re.match(r" +(\d+)/24 .* s +\d+ tokens in +\d+ out$", line))]
+    assert done == [str(number) for _ in range(2) for number in range(1, 25)]
+    rows = [found.groups() for line in lines if (found := re.match(r" *(\d+)  +(\S.*?)  +About ", line))]
+    assert rows == [(str(place), name) for place, name in enumerate(NAMES, 1)]
+    for figure in (
+        "seconds",
+        "speed-up",
+        "ideal: 2 rounds",
+        "reached of the ideal",
+        "p50 / p90 / p99",
+        "tokens in / out",
+    ):
+        assert sum(line.strip().startswith(figure) for line in lines) == 1
+    assert max(map(cells.cell_len, lines)) <= 80
+
+
+def test_json(demo):
+    """The JSON holds both parts' calls and answers, in input order, and figures that follow from them."""
+    result = _json(demo("--json"))
+    assert result["ok"]
+    for part in (result["sequential"], result["fan"]):
+        assert [answer["company"] for answer in part["answers"]] == NAMES
+        assert all(answer["text"].startswith("About ") and answer["error"] is None for answer in part["answers"])
+        for index in range(12):
+            stages = [call["stage"] for call in part["calls"] if call["index"] == index]
+            assert stages == ["research", "analyse"]
+        assert part["input_tokens"] == sum(call["input_tokens"] for call in part["calls"])
+        assert part["p99"] == max(call["seconds"] for call in part["calls"])
+    assert result["fan"]["answers"] == result["sequential"]["answers"]
+    seconds = result["fan"]["seconds"]
+    assert result["ideal_seconds"] == 2 * median(call["seconds"] for call in result["sequential"]["calls"])
+    assert result["reached"] == result["ideal_seconds"] / seconds
+    assert result["speed_up"] == result["sequential"]["seconds"] / seconds
+
+
+def test_calls(demo, server):
+    """Both parts make 24 calls, after one to greet and one for each connection; never more than `--workers` at once."""
+    _json(demo("--json", "--workers", 3))
+    seen = server.stats()
+    assert seen.requests == 1 + 24 + 3 + 24
+    assert seen.max_open <= 3
+
+
+def test_together(command, server):
+    """The fan's calls run at the same time: none of three is answered, and all three are asked."""
+    names = "[fault:hang]1,[fault:hang]2,[fault:hang]3"
+    with command.start("demo", "--base-url", server.url, "--no-sequential", "--companies", names) as process:
+        server.wait_for(open=3, requests=1 + 3 + 3, timeout=60)
+        process.kill()
+
+
+def test_analysis_of_research(demo, server):
+    """Each analysis is asked with the notes of its own company's research."""
+    server.configure(
+        replies={
+            "Research Acme": "notes-on-acme",
+            "Research Globex": "notes-on-globex",
+            "notes-on-acme": "Acme analysed",
+            "notes-on-globex": "Globex analysed",
+        }
+    )
+    result = _json(demo("--json", "--companies", "Globex, Acme,"))
+    assert [answer["text"] for answer in result["fan"]["answers"]] == ["Globex analysed", "Acme analysed"]
+
+
+def test_no_sequential(demo, server):
+    """Without the sequential part half the calls are made, and the ideal comes from the fan's own calls."""
+    result = _json(demo("--json", "--no-sequential"))
+    assert server.stats().requests == 1 + 12 + 24
+    assert result["sequential"] is None
+    assert result["speed_up"] is None
+    assert result["ideal_seconds"] == 2 * median(call["seconds"] for call in result["fan"]["calls"])
+    process = demo("--no-sequential", "--companies", "Acme")
+    assert "one after another" not in process.stdout
+    assert "speed-up" not in process.stdout
+
+
+def test_live_at_another_server(demo, server):
+    """With `--live` each call carries the key and the model, and no call is made only to open a connection."""
+    result = _json(demo("--json", "--live", "--no-sequential", ANTHROPIC_API_KEY="a-key"))
+    assert result["ok"]
+    assert server.stats().requests == 1 + 24
+
+
+def test_key_stays_here(demo, server):
+    """Without `--live` a server does not get the key in the environment."""
+    server.configure(reject_keys=["a-key"])
+    assert demo("--no-sequential", "--companies", "Acme", ANTHROPIC_API_KEY="a-key").returncode == 0
+
+
+def test_poor_encoding(demo):
+    """An output that has not all characters gets question marks instead of a traceback."""
+    process = demo("--no-sequential", "--companies", "Ørsted 日本", PYTHONIOENCODING="ascii")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert " ?rsted ?? " in process.stdout
+
+
+def test_answers_cannot_steer_the_terminal(demo, server):
+    """Control characters, line breaks and markup in names and answers are shown as plain text on one line."""
+    server.configure(replies={"Analyse": "one\x1b[31m\ntwo [red]three"})
+    process = demo("--no-sequential", "--companies", "[b]Ac\x1b[7mme")
+    assert "\x1b" not in process.stdout
+    assert re.search(r"^ *1 +\[b\]Ac \[7mme +one \[31m two \[red\]three *$", process.stdout, re.MULTILINE)
+
+
+def test_version(command):
+    """`--version` says which."""
+    from threadfan import __version__
+
+    assert command("--version").stdout == f"threadfan {__version__}\n"
+
+
+def test_help(command):
+    """Without arguments there is help, and every flag of the demo has a text."""
+    assert "demo" in command().stdout
+    text = command("demo", "--help", COLUMNS="200").stdout
+    for flag in ("workers", "latency", "timeout", "live", "model", "companies", "sequential", "json", "base-url"):
+        assert re.search(rf"--{flag}\b.* [A-Z][a-z]+ .*\.", text), flag

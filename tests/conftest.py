@@ -1,0 +1,21 @@
+"""What holds for every test: it leaves nothing behind, and a hang is a failure."""
+
+import pytest
+
+from threadfan.testing.leaks import no_leaks
+
+# Their clients are shared by many tests and keep connections open from one test to the next.
+SHARED = {"_running", "_client", "_messages_server_process"}
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(request):
+    """Every test ends with as many threads, sockets and files as it began with."""
+    shared = SHARED.intersection(request.fixturenames)
+    with no_leaks(descriptors=not shared, spare=_belongs_to_the_process):
+        yield
+
+
+def _belongs_to_the_process(thread):
+    """One that tqdm starts once and never ends."""
+    return type(thread).__name__ == "TMonitor"

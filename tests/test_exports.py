@@ -1,0 +1,96 @@
+"""What `import threadfan` offers, and what it costs."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import threadfan
+
+OWN = [getattr(threadfan, name) for name in threadfan.__all__]
+OWN_CLASSES = [thing for thing in OWN if inspect.isclass(thing) and thing.__module__.startswith("threadfan")]
+COSTLY = {"anthropic", "asyncio", "dataclasses", "inspect", "requests", "rich", "structlog", "typer", "typing"}
+
+
+def groups():
+    """The names in `__all__`, by the comments that divide it."""
+    text = Path(threadfan.__file__).read_text(encoding="utf-8")
+    listing = re.search(r"__all__ = \[\n(.*?)\n\]", text, re.DOTALL)[1]
+    return [re.findall(r'"(\w+)"', part) for part in re.split(r"\s*# .*\n", listing) if part]
+
+
+def isort_order(name):
+    """Constants, then classes, then functions, each by the alphabet."""
+    return not name.isupper(), name[0].islower(), name
+
+
+def test_each_group_is_sorted():
+    """Names stand in one order within their group, and each stands once."""
+    assert groups() == [sorted(group, key=isort_order) for group in groups()]
+    assert sorted(sum(groups(), [])) == sorted(set(threadfan.__all__))
+
+
+def test_everything_public_is_listed():
+    """`__all__` names exactly what the module offers, so that `import *` and documentation miss nothing."""
+    offered = {
+        name
+        for name, value in vars(threadfan).items()
+        if not name.startswith("_") and not inspect.ismodule(value) and name not in {"annotations", "TYPE_CHECKING"}
+    }
+    assert offered == set(threadfan.__all__)
+
+
+@pytest.mark.parametrize("name", threadfan.__all__)
+def test_each_name_can_be_imported(name):
+    """Every listed name can be imported by a `from` statement."""
+    namespace = {}
+    exec(f"from threadfan import {name}", namespace)  # noqa: S102
+    assert namespace[name] is getattr(threadfan, name)
+
+
+@pytest.mark.parametrize("thing", [thing for thing in OWN if callable(thing)], ids=lambda thing: thing.__name__)
+def test_every_public_callable_is_documented(thing):
+    """Whatever can be called or raised says what it does."""
+    assert inspect.getdoc(thing)
+
+
+@pytest.mark.parametrize("cls", OWN_CLASSES, ids=lambda cls: cls.__name__)
+def test_every_public_method_is_documented(cls):
+    """Each public method and property of the library's own classes says what it does."""
+    members = {name: member for name, member in vars(cls).items() if callable(member) or isinstance(member, property)}
+    assert [name for name, member in members.items() if not name.startswith("_") and not inspect.getdoc(member)] == []
+
+
+def test_import_is_cheap():
+    """Importing threadfan imports nothing costly beyond what `concurrent.futures` does itself."""
+    script = (
+        "import sys, concurrent.futures.thread; before = set(sys.modules); import threadfan; "
+        "print(*set(sys.modules) - before)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
+    # -S: the site-packages' .pth files import what they like
+    command = [sys.executable, "-S", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & COSTLY == set()
+    assert "threadfan.fan.executor" in done.stdout
+
+
+def test_the_standard_names_are_the_standard_ones():
+    """What a legacy script imports besides the executor is the very same object, so both modules can be mixed."""
+    from concurrent import futures
+
+    shared = set(futures.__all__) & set(threadfan.__all__) - {"ThreadPoolExecutor"}
+    assert {"ALL_COMPLETED", "CancelledError", "Future", "TimeoutError", "as_completed", "wait"} <= shared
+    assert all(getattr(threadfan, name) is getattr(futures, name) for name in shared)
+
+
+def test_the_drop_in_name_is_the_fan():
+    """`ThreadPoolExecutor` is `Fan`, a subclass of the standard one."""
+    from concurrent import futures
+
+    assert threadfan.ThreadPoolExecutor is threadfan.Fan
+    assert issubclass(threadfan.Fan, futures.ThreadPoolExecutor)

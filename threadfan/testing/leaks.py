@@ -1,0 +1,96 @@
+"""Whether a piece of code ends with as many threads and open descriptors as it began with."""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_FOLDERS = ("/proc/self/fd", "/dev/fd")  # where Linux and macOS list a process's descriptors
+
+
+@contextmanager
+def no_leaks(
+    *,
+    descriptors: bool = True,
+    patience: float = 5.0,
+    spare: Callable[[threading.Thread], bool] = lambda _: False,
+) -> Iterator[None]:
+    """Raise at the end of the ``with`` block if threads, sockets, pipes or files are left that it began without.
+
+    Child processes are not looked at, only the pipes to them.
+
+    Args:
+        descriptors: look at sockets, pipes and files too, where the system lists them.
+        patience: real seconds in which a thread that is about to end may do so.
+        spare: says of a thread that it may stay.
+
+    Raises:
+        AssertionError: something is left; the message names it.
+    """
+    threads_before, open_before = set(threading.enumerate()), _open_descriptors() if descriptors else {}
+    yield
+    left = [f"the thread {thread.name}, {_place(thread)}" for thread in _unjoined(threads_before, patience, spare)]
+    if descriptors:
+        left += [f"descriptor {number}, {what}" for number, what in _opened_since(open_before)]
+    if left:
+        raise AssertionError(f"this is left behind: {'; '.join(left)}; right would be to end or close each of them")
+
+
+def _unjoined(
+    before: set[threading.Thread], patience: float, spare: Callable[[threading.Thread], bool]
+) -> list[threading.Thread]:
+    end = time.monotonic() + patience
+    new = [thread for thread in threading.enumerate() if thread not in before and not spare(thread)]
+    for thread in new:
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, end - time.monotonic()))
+    return [thread for thread in new if thread.is_alive()]
+
+
+def _place(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "not seen anywhere" if frame is None else f"in {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _opened_since(before: dict[int, tuple[int, ...]]) -> list[tuple[int, str]]:
+    if _open_descriptors().items() <= before.items():
+        return []
+    gc.collect()  # what is only held by a cycle is closed late, but closed
+    return [
+        (number, _target(number))
+        for number, identity in sorted(_open_descriptors().items())
+        if before.get(number) != identity
+    ]
+
+
+def _open_descriptors() -> dict[int, tuple[int, ...]]:
+    """What each descriptor leads to, so that a number that is closed and opened again is noticed.  Empty where unknown.
+
+    Devices are left out: what they hold belongs to nobody, and the interpreter opens some for itself.
+    """
+    found: dict[int, tuple[int, ...]] = {}
+    folder = next(filter(os.path.isdir, _FOLDERS), None)
+    for name in os.listdir(folder) if folder else ():
+        try:
+            status = os.fstat(int(name))
+        except OSError:  # the listing's own descriptor is closed by now
+            continue
+        if not stat.S_ISCHR(status.st_mode):
+            found[int(name)] = (status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode))
+    return found
+
+
+def _target(number: int) -> str:
+    try:
+        return os.readlink(f"{_FOLDERS[0]}/{number}")
+    except OSError:
+        return "which leads to something that this system does not name"
