@@ -1,7 +1,7 @@
 """All or nothing: the first failure cancels the rest and is raised, but what was paid for is not lost.
 
-The error carries the report so far.  A call that is under way cannot be stopped from outside unless it asks its scope, so
-its thread is abandoned: the batch does not wait for it, and the fan names it in a warning when it closes.
+The error carries the report so far.  A call that is under way and does not ask its scope cannot be stopped, so its
+thread is abandoned: the batch does not wait for it, and the fan names it in a warning when it closes.
 """
 
 import warnings
@@ -28,7 +28,7 @@ def critique(client, chapter):
     return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
 
 
-with MessagesServer() as server, warnings.catch_warnings(record=True) as told:
+with MessagesServer(latency=0.1) as server, warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     with Fan(2) as fan:
         try:

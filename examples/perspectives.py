@@ -31,6 +31,6 @@ with MessagesServer(latency=0.1, replies=REPLIES) as server, Fan(4, timeout=30) 
 
 for outcome in report:
     print(f"{outcome.name}: {outcome.value[:70]}...")
-print(f"asked side by side: {report.stats.concurrency > 1.5}")
+print(f"on average {report.stats.concurrency:.1f} were asked at once")
 print(f"the legal opinion alone has {len(report['legal'].unwrap().split())} words")
 print(f"verdict: {verdict}")

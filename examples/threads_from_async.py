@@ -1,7 +1,7 @@
 """Blocking calls from async code, side by side, while the event loop goes on.
 
-`loop.run_in_executor` takes a fan as it takes any pool.  `arun` says the same in one line, and reports failures, timeouts and
-figures as well.
+`loop.run_in_executor` takes a fan as it takes any pool.  `arun` says the same in one line, and reports failures,
+timeouts and figures as well.
 """
 
 import asyncio

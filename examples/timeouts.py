@@ -1,7 +1,7 @@
 """Every task has its own time: the one that hangs costs its own answer, and nobody else's.
 
-The clock starts when a call starts to run.  At the timeout its outcome is final and its slot is free, at once.  Python cannot
-kill the thread that is stuck; the fan goes on without it, does not wait for it, and names it when it closes.
+The clock starts when a call starts to run.  At the timeout its outcome is final and its slot is free, at once.  Python
+cannot kill the thread that is stuck; the fan goes on without it, does not wait for it, and names it when it closes.
 """
 
 import warnings

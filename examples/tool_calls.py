@@ -39,5 +39,5 @@ with MessagesServer() as server, Fan(8, timeout=10) as fan:
 
 for call, outcome in zip(calls, report, strict=True):
     print(f"{call.input['city']}: {outcome.status}")
-print(f"run side by side: {report.stats.concurrency > 1.5}")
+print(f"on average {report.stats.concurrency:.1f} tools ran at once")
 print(answer.content[0].text)

@@ -1,7 +1,7 @@
 """A pool of five workers for thirty tasks, and the figures to run it by.
 
-`max_workers` is the only semaphore that is needed: what does not fit waits in the queue.  The report knows who waited how
-long, who was slow, and what it cost.
+`max_workers` is the only semaphore that is needed: what does not fit waits in the queue.  The report knows who waited
+how long, who was slow, and what it cost.
 """
 
 from functools import partial

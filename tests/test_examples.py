@@ -28,7 +28,7 @@ EXPECTED = {
     "fail_fast": [
         r"raised: InternalServerError",
         r"  1: failed, started",
-        r"  2: cancelled, started",
+        r"  2: cancelled, .+",
         r"  5: cancelled, never started",
         r"warned: .+ is still stuck in critique, .+",
     ],
@@ -54,7 +54,7 @@ EXPECTED = {
         r"technical: About .+",
         r"financial: About .+",
         r"security: About .+",
-        r"asked side by side: True",
+        r"on average \d\.\d were asked at once",
         r"the legal opinion alone has \d+ words",
         r"verdict: Keep it for one year, .+",
     ],
@@ -92,7 +92,7 @@ EXPECTED = {
         r"Oslo: succeeded",
         r"Atlantis: failed",
         r"Cairo: succeeded",
-        r"run side by side: True",
+        r"on average \d\.\d tools ran at once",
         r".*Oslo: snow.*Atlantis.*Cairo: sun.*",
     ],
     "worker_pool": [
@@ -111,6 +111,7 @@ def test_an_example_prints_what_it_promises(script):
     assert patterns, f"{script.name} has no expectation: add the lines that it must print to EXPECTED"
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",

@@ -25,7 +25,7 @@ def folder(module):
 
 
 def imports(package, source):
-    """The modules of `threadfan` that a file of `package` imports: at its top, inside functions or for type checkers."""
+    """The modules of `threadfan` that a file of `package` imports: anywhere in it, for type checkers too."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

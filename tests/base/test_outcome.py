@@ -8,10 +8,10 @@ import pytest
 from threadfan import Outcome, TaskTimeout
 from threadfan.base.outcome import FAILED, STATUSES, SUCCEEDED, TIMED_OUT
 
-SECRET = "sk-secret"
-GOOD = Outcome((3, SECRET, 10.0, SUCCEEDED, SECRET, 12.5, 16.0, "pool_0"))
-BAD = Outcome((4, SECRET, 10.0, FAILED, ValueError(SECRET), 12.5, 16.0, "pool_1"), "legal")
-UNSTARTED = Outcome((5, SECRET, 10.0, TIMED_OUT, TaskTimeout("late"), None, 16.0, None))
+PRIVATE = "a private prompt"
+GOOD = Outcome((3, PRIVATE, 10.0, SUCCEEDED, PRIVATE, 12.5, 16.0, "pool_0"))
+BAD = Outcome((4, PRIVATE, 10.0, FAILED, ValueError(PRIVATE), 12.5, 16.0, "pool_1"), "legal")
+UNSTARTED = Outcome((5, PRIVATE, 10.0, TIMED_OUT, TaskTimeout("late"), None, 16.0, None))
 
 
 def facts(outcome):
@@ -22,14 +22,14 @@ def facts(outcome):
 
 def test_a_success_has_a_value_and_no_error():
     """A call that returned has all its facts."""
-    assert facts(GOOD) == [3, None, SECRET, "succeeded", True, SECRET, 1, 2.5, 3.5, "pool_0", None, "None"]
-    assert GOOD.unwrap() == SECRET
+    assert facts(GOOD) == [3, None, PRIVATE, "succeeded", True, PRIVATE, 1, 2.5, 3.5, "pool_0", None, "None"]
+    assert GOOD.unwrap() == PRIVATE
 
 
 def test_a_failure_has_an_error_and_no_value():
     """A call that raised keeps the exception, and `unwrap` raises that very one."""
     assert (BAD.ok, BAD.value, BAD.status, BAD.name) == (False, None, "failed", "legal")
-    with pytest.raises(ValueError, match=SECRET) as caught:
+    with pytest.raises(ValueError, match=PRIVATE) as caught:
         BAD.unwrap()
     assert caught.value is BAD.error
 
@@ -42,7 +42,7 @@ def test_a_call_that_never_started_has_no_times():
 @pytest.mark.parametrize("outcome", [GOOD, BAD, UNSTARTED])
 def test_repr_hides_item_and_value(outcome):
     """Prompts and keys do not reach logs by way of `repr`."""
-    assert SECRET not in repr(outcome)
+    assert PRIVATE not in repr(outcome)
 
 
 def test_repr_reads_well():

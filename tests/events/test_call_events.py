@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +12,7 @@ structlog = pytest.importorskip("structlog")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "queued", "worker"}
 PATIENCE = 20
-SECRET = "sk-secret"
+PRIVATE = "a private prompt"
 
 
 def echo(item):
@@ -34,11 +35,11 @@ def until_cancelled(_):
 def ways(fan, fn):
     """The kinds of calls, as functions that make one and wait for it."""
     return {
-        "run": lambda: fan.run(fn, [SECRET]),
-        "stream": lambda: list(fan.stream(fn, [SECRET])),
-        "map": lambda: next(iter(fan.map(fn, [SECRET]))),
-        "gather": lambda: fan.gather(lambda: fn(SECRET)),
-        "submit": lambda: fan.submit(fn, SECRET).result(),
+        "run": lambda: fan.run(fn, [PRIVATE]),
+        "stream": lambda: list(fan.stream(fn, [PRIVATE])),
+        "map": lambda: next(iter(fan.map(fn, [PRIVATE]))),
+        "gather": lambda: fan.gather(lambda: fn(PRIVATE)),
+        "submit": lambda: fan.submit(fn, PRIVATE).result(),
     }
 
 
@@ -48,11 +49,8 @@ WAYS = sorted(ways(None, None))
 @pytest.mark.parametrize("way", WAYS)
 def test_a_failed_call_is_one_warning(events, way):
     """However a call was handed in, its failure is told once, with all its fields."""
-    with Fan(2, name="research") as fan:
-        try:
-            ways(fan, explode)[way]()
-        except ValueError:
-            pass
+    with Fan(2, name="research") as fan, suppress(ValueError):
+        ways(fan, explode)[way]()
     (event,) = events.named("call_failed")
     assert set(event) - {"index"} == FIELDS - {"index"} | {"error_type"}
     assert (event["level"], event["fan"], event["attempt"]) == ("warning", "research", 1)
@@ -77,7 +75,7 @@ def test_at_info_level_a_finished_call_is_not_told(events, way):
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     with Fan(2) as fan:
         ways(fan, echo)[way]()
-        fan.submit(explode, SECRET).exception()
+        fan.submit(explode, PRIVATE).exception()
     assert events.named("call_finished") == []
     assert len(events.named("call_failed")) == 1
 
@@ -86,25 +84,22 @@ def test_at_info_level_a_finished_call_is_not_told(events, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_arguments_and_results_are_never_told(events, fn, way):
     """No event carries the item, the value or the error's text: they hold prompts and keys."""
-    with Fan(2) as fan:
-        try:
-            ways(fan, fn)[way]()
-        except ValueError:
-            pass
+    with Fan(2) as fan, suppress(ValueError):
+        ways(fan, fn)[way]()
     assert events
-    assert SECRET not in repr(events)
+    assert PRIVATE not in repr(events)
 
 
 def test_a_call_out_of_time_is_told_and_so_is_its_thread(events):
     """The timeout is one warning, the thread that is stuck in the call another."""
     with Fan(1, timeout=0.02) as fan:
-        fan.run(until_cancelled, [SECRET])
+        fan.run(until_cancelled, [PRIVATE])
     (late,) = events.named("call_timed_out")
     (stuck,) = events.named("call_abandoned")
     assert (late["function"], late["index"], late["error_type"]) == ("until_cancelled", 0, "TaskTimeout")
     assert late["duration"] >= 20
     assert (stuck["function"], stuck["index"], stuck["worker"]) == ("until_cancelled", 0, late["worker"])
-    assert SECRET not in repr(events)
+    assert PRIVATE not in repr(events)
 
 
 def test_a_cancelled_call_is_told(events):
@@ -114,7 +109,7 @@ def test_a_cancelled_call_is_told(events):
         raise CallCancelled
 
     with Fan(1) as fan:
-        fan.run(tool, [SECRET])
+        fan.run(tool, [PRIVATE])
     (event,) = events.named("call_cancelled")
     assert (event["level"], event["error_type"]) == ("warning", "TaskCancelled")
 
@@ -122,7 +117,7 @@ def test_a_cancelled_call_is_told(events):
 def test_times_are_milliseconds(events):
     """Duration and queue time agree with the outcome's seconds."""
     with Fan(1) as fan:
-        (outcome,) = fan.run(explode, [SECRET])
+        (outcome,) = fan.run(explode, [PRIVATE])
     (event,) = events.named("call_failed")
     assert event["duration"] == pytest.approx(outcome.duration * 1000, abs=0.001)
     assert event["queued"] == pytest.approx(outcome.queued * 1000, abs=0.001)
@@ -136,7 +131,7 @@ def test_a_processor_that_fails_costs_no_outcome(events, caplog):
 
     structlog.configure(processors=[broken])
     with Fan(1) as fan:
-        report = fan.run(explode, [SECRET])
+        report = fan.run(explode, [PRIVATE])
         assert fan.submit(echo, 5).result() == 5
     assert report[0].status == "failed"
     assert "a structlog processor failed" in caplog.text

@@ -63,7 +63,6 @@ def test_a_limit_leaves_the_other_slots_alone():
         second.result()
 
 
-@pytest.mark.xfail(strict=True, raises=TimeoutError, reason="a waiting call lends its slot, but not its place under the limit")
 def test_a_call_may_wait_for_its_own_view():
     """A call of a capped view that waits for another of the same view does not deadlock."""
     with Fan(4) as fan:

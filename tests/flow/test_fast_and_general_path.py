@@ -41,7 +41,7 @@ async def arun(fan, mix):
 @settings(max_examples=60, deadline=None)
 @given(behaviours, st.sampled_from([None, 60.0]))
 def test_every_way_gives_equal_outcomes(mix, timeout):
-    """Status, value, kind of error and attempts agree, for any mix of results and exceptions, with and without a timeout."""
+    """Status, value, kind of error and attempts agree for any mix of results and exceptions, timed or not."""
     with Fan(3, timeout=timeout) as fan:
         fast = seen(fan.run(perform, mix))
         assert seen(fan.run(perform, iter(mix))) == fast

@@ -113,7 +113,7 @@ def test_a_wrong_buffersize_is_refused(wrong, error, told):
         fan.map(str, [1], **wrong)
 
 
-@pytest.mark.parametrize("chunksize", [1, 5, pytest.param(0, marks=pytest.mark.xfail(strict=True, reason="refused"))])
+@pytest.mark.parametrize("chunksize", [1, 5, 0])
 def test_chunksize_has_no_effect(chunksize):
     """As in the standard pool of threads, any value will do: scripts compute it, and get 0 for short inputs."""
     with Fan(1) as fan:

@@ -9,12 +9,12 @@ import pytest
 from threadfan import Fan, Report, TaskTimeout, task
 from threadfan.base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 
-SECRET = "sk-secret"
+PRIVATE = "a private prompt"
 
 
 def raw(index, status=SUCCEEDED, payload=None, duration=1.0):
     """An outcome as the executor writes it."""
-    return (index, SECRET, 0.0, status, payload, 2.0, 2.0 + duration, "pool_0")
+    return (index, PRIVATE, 0.0, status, payload, 2.0, 2.0 + duration, "pool_0")
 
 
 @pytest.fixture
@@ -86,10 +86,10 @@ def test_repr_counts_and_names_failures(mixed):
     """The first line gives the counts, then come the failures, without items and values."""
     assert repr(mixed).splitlines() == [
         "<Report of 4 calls: 2 succeeded, 1 failed, 1 timed out; 2.000 s>",
-        "  legal: failed, ValueError: 'bad'",
-        "  3: timed_out, TaskTimeout: 'late'",
+        "  legal: failed, ValueError: bad",
+        "  3: timed_out, TaskTimeout: late",
     ]
-    assert SECRET not in repr(mixed)
+    assert PRIVATE not in repr(mixed)
     assert "zero" not in repr(mixed)
 
 
@@ -113,14 +113,12 @@ class Unspeakable(Exception):
         raise RuntimeError("no text")
 
 
-@pytest.mark.xfail(strict=True, reason="the text of an error is asked for unguarded")
 @pytest.mark.parametrize("look", [repr, Report.to_dict])
 def test_an_error_without_a_text_does_not_spoil_the_report(look):
     """An error whose `__str__` fails is named by its kind."""
     assert "Unspeakable" in str(look(Report([raw(0, FAILED, Unspeakable())])))
 
 
-@pytest.mark.xfail(strict=True, reason="only AttributeError is expected of a value's `usage`")
 def test_a_value_whose_usage_fails_does_not_spoil_the_report():
     """Looking for token counts never fails."""
 
@@ -141,7 +139,7 @@ def test_to_dict_is_plain_data(mixed):
         "attempts": 1, "queued": 2.0, "duration": 1.0, "worker": "pool_0",
     }  # fmt: skip
     assert data["outcomes"][1]["error"] == "ValueError: bad"
-    assert SECRET not in json.dumps(data)
+    assert PRIVATE not in json.dumps(data)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -179,7 +177,6 @@ def test_an_error_survives_pickling_with_its_report():
     assert [outcome.status for outcome in returned.report] == [outcome.status for outcome in caught.value.report]
 
 
-@pytest.mark.xfail(strict=True, reason="the error that holds the report makes a cycle, and an empty report comes back")
 def test_the_report_of_an_error_survives_pickling():
     """The partial report loses nothing on the way, although one of its errors holds the report itself."""
     with Fan(1) as fan, pytest.raises(ValueError, match="invalid literal") as caught:

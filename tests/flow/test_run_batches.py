@@ -71,7 +71,7 @@ def test_lengths_must_agree():
 
 def test_lengths_that_disagree_late_cost_nothing_done():
     """Where lengths show only at the end, the error carries the outcomes of what ran."""
-    with Fan(2) as fan, pytest.raises(ValueError, match="shorter|longer") as caught:
+    with Fan(2) as fan, pytest.raises(ValueError, match=r"shorter|longer") as caught:
         fan.run(max, iter([1, 2, 3]), [9, 9])
     assert len(caught.value.report) == 2
 

@@ -17,7 +17,17 @@ def raw(index, status=SUCCEEDED, payload=None, duration=1.0):
 
 @pytest.mark.parametrize(
     ("count", "percent", "expected"),
-    [(1, 50, 1), (1, 99, 1), (2, 50, 1), (3, 50, 2), (10, 90, 9), (10, 99, 10), (100, 50, 50), (100, 90, 90), (100, 99, 99)],
+    [
+        (1, 50, 1),
+        (1, 99, 1),
+        (2, 50, 1),
+        (3, 50, 2),
+        (10, 90, 9),
+        (10, 99, 10),
+        (100, 50, 50),
+        (100, 90, 90),
+        (100, 99, 99),
+    ],
 )
 def test_percentiles_are_nearest_rank(count, percent, expected):
     """The percentile of 1…n is the smallest number with that share at or below it."""
@@ -32,7 +42,9 @@ def test_a_percentile_of_nothing_is_zero():
 
 def test_durations():
     """Percentiles, maximum and sum are over the calls that started."""
-    stats = Report([raw(index, duration=float(101 - index)) for index in range(1, 101)] + [raw(100, duration=None)]).stats
+    stats = Report(
+        [raw(index, duration=float(101 - index)) for index in range(1, 101)] + [raw(100, duration=None)]
+    ).stats
     assert (stats.duration_p50, stats.duration_p90, stats.duration_p99, stats.duration_max) == (50, 90, 99, 100)
     assert stats.duration_sum == 5050
 

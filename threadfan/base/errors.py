@@ -42,6 +42,14 @@ def brief(value: object, limit: int = 60) -> str:
     return shortened(text, limit)
 
 
+def text_of(error: BaseException | None) -> str:
+    """``str(error)``; never fails."""
+    try:
+        return str(error)
+    except Exception:  # the class is the user's code
+        return f"<{type(error).__name__} whose str fails>"
+
+
 def shortened(text: str, limit: int = 100) -> str:
     """``text`` on one line of at most ``limit`` characters."""
     text = " ".join(text.split())

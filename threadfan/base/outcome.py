@@ -6,6 +6,8 @@ is the view of it that is made when somebody looks.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from .generic import TYPE_CHECKING, Generic, T_co
 
 if TYPE_CHECKING:
@@ -95,7 +97,9 @@ class Outcome(Generic[T_co]):
     @property
     def usage(self) -> Any:
         """The ``usage`` of the returned value, as a Messages API response carries it; else None."""
-        return getattr(self.value, "usage", None)
+        with suppress(Exception):  # the value is the user's, and so may be what it does when asked
+            return getattr(self.value, "usage", None)
+        return None
 
     def unwrap(self) -> T_co:
         """The value; raises the error if there is none."""

@@ -178,6 +178,7 @@ class Hub:
                 return None
             drain.holds = False
             loan = drain.loan = Loan(drain)
+            self._leave_group(drain.source.group, after)
             self.release(after)
         self.perform(after)
         return loan
@@ -232,11 +233,9 @@ class Hub:
 
     def release(self, after: After) -> None:
         """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
-        if self.reclaiming:
-            self._hand_over(after)
-        else:
-            self.free += 1
-            self._grant_if_needed(after)
+        self.free += 1
+        self._serve_lenders(after)
+        self._grant_if_needed(after)
 
     def request_back(self, loan: Loan, after: After) -> None:
         """Put a lender first in line, unless it already is or has gone on."""
@@ -246,10 +245,8 @@ class Hub:
         self.reclaiming.append(loan)
         if loan.drain.lost is not None:
             self.let_go(loan, after)
-        elif self.free:
-            self.free -= 1
-            self._hand_over(after)
         else:
+            self._serve_lenders(after)
             self._press()
 
     def detach(self, drain: Drain, after: After) -> None:
@@ -257,10 +254,8 @@ class Hub:
         source = drain.source
         self.draining.discard(drain)
         source.active -= 1
-        group = source.group
-        if group.active == group.limit:
-            after.append(self._regroup)
-        group.active -= 1
+        if drain.loan is None:  # else it has left when it lent its slot
+            self._leave_group(source.group, after)
         self.check_done(source, after)
 
     def check_done(self, source: Source, after: After) -> None:
@@ -328,11 +323,28 @@ class Hub:
         after.append(partial(loan.gate.put, None))
         self._press()
 
-    def _hand_over(self, after: After) -> None:
-        """Give a slot to a lender, the deepest first."""
-        loan = max(self.reclaiming, key=lambda loan: loan.drain.source.depth)
-        loan.drain.holds = True
-        self.let_go(loan, after)
+    def _first_in_line(self) -> Loan | None:
+        """The lender to get the next slot: the deepest of those whose group has room."""
+        best: Loan | None = None
+        for loan in self.reclaiming:
+            source = loan.drain.source
+            if source.group.active < source.group.limit and (best is None or source.depth > best.drain.source.depth):
+                best = loan
+        return best
+
+    def _serve_lenders(self, after: After) -> None:
+        """Give free slots to lenders in line."""
+        while self.free and self.reclaiming and (loan := self._first_in_line()) is not None:
+            self.free -= 1
+            loan.drain.holds = True
+            loan.drain.source.group.active += 1
+            self.let_go(loan, after)
+
+    def _leave_group(self, group: Group, after: After) -> None:
+        """One call fewer runs under a cap, and others of the group may start."""
+        if group.active == group.limit:
+            after.append(self._regroup)
+        group.active -= 1
 
     def _leave(self, drain: Drain, after: After) -> bool:
         """End a stay at a source; say whether the worker still has its slot."""
@@ -350,7 +362,7 @@ class Hub:
         if worker.woken:
             worker.woken = False
             self.waking -= 1
-        chosen = None if self.reclaiming else self._choose()
+        chosen = None if self.reclaiming and self._first_in_line() else self._choose()
         if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
             self.release(after)
@@ -418,6 +430,7 @@ class Hub:
         """A capped group has room again: its calls may start."""
         after: After = []
         with self.lock:
+            self._serve_lenders(after)
             self._grant_if_needed(after)
         self.perform(after)
 

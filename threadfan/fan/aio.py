@@ -69,11 +69,13 @@ class LoopFuture(Call, asyncio.Future[T]):
         return self
 
     def throw(self, error: Any, *rest: Any) -> Any:
-        """Raise in the coroutine, which has nothing to clean up."""
+        """Raise in the coroutine: a task that is cancelled before its first step ends here."""
+        self.cancel()
         raise error if isinstance(error, BaseException) else error(*rest[:1])
 
     def close(self) -> None:
-        """End the coroutine."""
+        """End the coroutine: nobody awaits the call."""
+        self.cancel()
 
     # -- as a call ---------------------------------------------------------------------------------------------------
 

@@ -85,8 +85,6 @@ class Front:
 
         if not callable(fn):
             raise TypeError(f"map needs a function to call, not {brief(fn)}")
-        if chunksize < 1:
-            raise ValueError(f"chunksize must be >= 1, not {chunksize!r}")
         if buffersize is not None and not isinstance(buffersize, int):
             raise TypeError(f"buffersize must be an integer or None, not {brief(buffersize)}")
         if buffersize is not None and buffersize < 1:

@@ -28,7 +28,7 @@ KNOWN = (list, tuple, range, set, frozenset, dict, deque, str, bytes)
 
 def known(given: Given) -> bool:
     """Whether all inputs are at hand."""
-    return all(any(type(iterable).__iter__ is kind.__iter__ for kind in KNOWN) for iterable in given)
+    return all(any(getattr(type(one), "__iter__", None) is kind.__iter__ for kind in KNOWN) for one in given)
 
 
 def everything(given: Given, *, strict: bool) -> list[Any]:

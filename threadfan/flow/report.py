@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.errors import shortened
+from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
 
@@ -139,7 +139,7 @@ class Report(SequenceOfOutcomes[T_co]):
                     "name": outcome.name,
                     "status": outcome.status,
                     "value": outcome.value,
-                    "error": None if outcome.ok else f"{type(outcome.error).__name__}: {outcome.error}",
+                    "error": None if outcome.ok else f"{type(outcome.error).__name__}: {text_of(outcome.error)}",
                     "attempts": outcome.attempts,
                     "queued": outcome.queued,
                     "duration": outcome.duration,
@@ -165,7 +165,7 @@ class Report(SequenceOfOutcomes[T_co]):
         for outcome in failed[:5]:
             place = outcome.index if outcome.name is None else outcome.name
             lines.append(
-                f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {shortened(str(outcome.error))}"
+                f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {shortened(text_of(outcome.error))}"
             )
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")

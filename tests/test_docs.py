@@ -1,0 +1,186 @@
+"""What the documentation says is true: its programs print what it shows, and its reference lists what there is."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import threadfan
+from threadfan.fan.front import Front
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+# What the first line of a block may say.  Only `python` is run as a program; `python pytest` is a file of tests.
+KINDS = {"diff", "python", "python pytest", "text"}
+
+_BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text, kind):
+    """The contents of all fenced blocks of a kind."""
+    return [content for found, content in _BLOCK.findall(text) if found == kind]
+
+
+def parts(text, mark):
+    """The text under each heading of the level of `mark`, by heading."""
+    pieces = re.split(
+        rf"^{mark} (.+)\n", _BLOCK.sub(lambda block: block[0].replace("\n#", "\n #"), text), flags=re.MULTILINE
+    )
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+SECTIONS = {title: text for title, text in parts(GUIDE, "##").items() if blocks(text, "python")}
+
+
+def run(*arguments):
+    """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
+    command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(command, check=False, env=environment, capture_output=True, encoding="utf-8", timeout=60)
+
+
+def skip_without_client(text):
+    """Skip what needs the loopback server where its packages are missing."""
+    if "MessagesServer" in text or "messages_server" in text:
+        pytest.importorskip("anthropic", exc_type=ImportError)
+        pytest.importorskip("uvicorn")
+
+
+# -- the guide --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_a_section_prints_what_it_shows(title, tmp_path):
+    """The Python blocks of a section, run one after another, print exactly the section's text blocks."""
+    section = SECTIONS[title]
+    skip_without_client(section)
+    program = tmp_path / "section.py"
+    program.write_text("\n".join(blocks(section, "python")), encoding="utf-8")
+    done = run(str(program))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout == "".join(blocks(section, "text"))
+
+
+@pytest.mark.parametrize("content", blocks(GUIDE, "python pytest"), ids=len)
+def test_the_tests_in_the_guide_pass(content, tmp_path):
+    """A block of tests passes as a file of its own, with the package's plugin."""
+    skip_without_client(content)
+    (tmp_path / "test_block.py").write_text(content, encoding="utf-8")
+    done = run("-m", "pytest", "-p", "threadfan.testing.plugin", "-p", "no:cacheprovider", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- all pages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_is_of_a_known_kind(page):
+    """No block escapes the tests by a misspelt first line, and only the guide has programs."""
+    kinds = {kind for kind, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
+    assert kinds <= (KINDS if page.stem == "guide" else {"text"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_somewhere(page):
+    """Each relative link names a file that exists and, after a hash, one of its headings."""
+    for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+def anchors(text):
+    """The names by which GitHub links to a page's headings; the second of one name ends in `-1`."""
+    names = []
+    for heading in re.findall(r"^#+ (.+)$", _BLOCK.sub("", text), re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        earlier = names.count(name)
+        names += [name, f"{name}-{earlier}"] if earlier else [name]
+    return set(names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_one_sentence_per_line(page):
+    """Prose is kept one sentence per line, so that a change shows as what it is."""
+    prose = re.sub(r"`[^`]*`", "", _BLOCK.sub("", page.read_text(encoding="utf-8")))
+    assert [line for line in prose.splitlines() if line[:1] != "|" and re.search(r"[.?!] [A-Z]", line)] == []
+
+
+def test_every_example_is_on_the_map():
+    """The index lists each script in `examples/`."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(\.\./examples/(\w+)\.py\)", index)) == {
+        script.stem for script in (ROOT / "examples").glob("*.py")
+    }
+
+
+# -- the reference ----------------------------------------------------------------------------------------------------
+
+ENTRIES = parts(REFERENCE, "###")
+OWN = [
+    name for name in threadfan.__all__ if getattr(getattr(threadfan, name), "__module__", "").startswith("threadfan")
+]
+
+
+class Unchanged:
+    """The default of an option that is left as it is."""
+
+    def __repr__(self):
+        return "…"
+
+
+def signature(name, function):
+    """A signature as the reference writes it: no `self`, no types, and `…` for a default that means "as it is"."""
+    found = inspect.signature(function)
+    plain = [
+        parameter.replace(
+            annotation=inspect.Parameter.empty,
+            default=Unchanged() if type(parameter.default) is object else parameter.default,
+        )
+        for parameter in found.parameters.values()
+        if parameter.name != "self"
+    ]
+    return name + str(found.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("'", '"')
+
+
+def offered_by(thing):
+    """The signatures of a function, or of what a class offers; exceptions offer nothing of their own."""
+    if not inspect.isclass(thing):
+        return [signature(thing.__name__, thing)]
+    if issubclass(thing, BaseException):
+        return []
+    found = {**(vars(Front) if thing is threadfan.Fan else {}), **vars(thing)}
+    public = {name: member for name, member in found.items() if not name.startswith("_")}
+    made = [signature("Fan", thing)] if thing is threadfan.Fan else []
+    properties = [name for name, member in public.items() if isinstance(member, property)]
+    return (
+        made + properties + [signature(name, member) for name, member in public.items() if inspect.isfunction(member)]
+    )
+
+
+def test_the_reference_lists_every_public_name():
+    """The reference has an entry for each name in `__all__`, and for nothing else."""
+    assert sorted(ENTRIES) == sorted(threadfan.__all__)
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if name != "ThreadPoolExecutor"])
+def test_the_reference_has_the_real_signatures(name):
+    """Own functions, and all methods and properties of own classes, stand there with the signatures that they have."""
+    listed = re.findall(r"^#### `(.+)`$", ENTRIES[name], re.MULTILINE)
+    assert sorted(listed) == sorted(offered_by(getattr(threadfan, name)))
+
+
+def test_the_reference_names_every_figure():
+    """Each figure of `Report.stats` and of `snapshot` is explained."""
+    with threadfan.Fan(1) as fan:
+        assert [name for name in fan.snapshot() if f"`{name}`" not in ENTRIES["Fan"]] == []
+    assert [name for name in threadfan.Report([]).stats.to_dict() if f"`{name}`" not in ENTRIES["Stats"]] == []

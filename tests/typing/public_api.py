@@ -1,0 +1,84 @@
+"""The public API as a type checker sees it.  Never run: `test_types.py` has it checked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import assert_type
+
+import threadfan
+from threadfan import Fan, Outcome, Report, Scope, Stats, Task, as_completed, current_scope, task
+
+
+def length(text: str, *, strict: bool = False) -> int:
+    """A tool."""
+    return len(text) + strict
+
+
+def drop_in(pool: ThreadPoolExecutor) -> None:
+    """What wants the standard class takes a fan."""
+
+
+def blocking(fan: Fan) -> None:
+    """Results keep the function's type."""
+    drop_in(fan)
+    assert_type(fan.submit(length, "x", strict=True), Future[int])
+    fan.submit(length, 5)  # type: ignore[arg-type]
+    fan.submit(length, "x", lax=True)  # type: ignore[call-arg]
+    assert_type(fan.map(length, ["x"]), Iterator[int])
+    assert_type(next(as_completed([fan.submit(length, "x")])).result(), int)
+
+    report = fan.run(length, ["x"], fail_fast=True, deadline=5.0)
+    assert_type(report, Report[int])
+    assert_type(report[0], Outcome[int])
+    assert_type(report["name"], Outcome[int])
+    assert_type(report[1:], list[Outcome[int]])
+    assert_type(report.unwrap(), list[int])
+    assert_type(report.values(None), list[int | None])
+    assert_type(report.failed, list[Outcome[int]])
+    assert_type(report.stats, Stats)
+    for outcome in report:
+        assert_type(outcome, Outcome[int])
+        assert_type(outcome.value, int | None)
+        assert_type(outcome.unwrap(), int)
+        assert_type(outcome.error, BaseException | None)
+        assert_type(outcome.index, int)
+        if outcome.status == "timed_out":
+            assert_type(outcome.duration, float)
+
+    assert_type(fan.stream(length, ["x"], ordered=True, window=3), Generator[Outcome[int], None, None])
+    assert_type(task(length, "x").with_options(timeout=5), Task)
+    fan.gather(task(length, "x"), named=lambda: 5)
+    assert_type(fan.with_options(timeout=5, limit=2).run(length, ["x"]), Report[int])
+    assert_type(fan.snapshot(), dict[str, int])
+    with Fan(8, "prefix", print, ("ready",), timeout=30, name="research") as entered:
+        assert_type(entered, Fan)
+    Fan("8")  # type: ignore[arg-type]
+
+
+async def asynchronous(fan: Fan) -> None:
+    """So they do when awaited."""
+    assert_type(await fan.call(length, "x", strict=True), int)
+    fan.call(length, 5)  # type: ignore[arg-type]
+    assert_type(await asyncio.wait_for(fan.call(length, "x"), 5), int)
+    assert_type(await fan.arun(length, ["x"]), Report[int])
+    stream: AsyncIterator[Outcome[int]] = fan.astream(length, ["x"])
+    async for outcome in stream:
+        assert_type(outcome, Outcome[int])
+    assert_type(await fan.asyncify(length)("x", strict=True), int)
+    fan.asyncify(length)(5)  # type: ignore[arg-type]
+    async with Fan(8) as entered:
+        assert_type(entered, Fan)
+    await fan.aclose()
+
+
+def inside() -> None:
+    """What a call asks about itself."""
+    scope = current_scope()
+    assert_type(scope, Scope)
+    assert_type(scope.remaining(), float)
+    assert_type(scope.cancelled, bool)
+    assert_type(scope.on_cancel(print), Callable[[], None])
+
+
+class Mine(threadfan.ThreadPoolExecutor):
+    """The drop-in name can be subclassed."""
