@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import sys
 import threading
+from queue import SimpleQueue
 
 import pytest
 
@@ -20,7 +21,7 @@ class Held:
     def __init__(self):
         self.running = threading.Event()
         self.end = threading.Event()
-        self.cancelled = None
+        self.cancelled = SimpleQueue()  # closing does not wait for a cancelled call, so its word is waited for
 
     def __call__(self):
         """Hold."""
@@ -28,7 +29,7 @@ class Held:
         scope.on_cancel(self.end.set)
         self.running.set()
         assert self.end.wait(PATIENCE)
-        self.cancelled = scope.cancelled
+        self.cancelled.put(scope.cancelled)
 
     async def until_running(self):
         """Wait for the call to start, in another thread than the loop's."""
@@ -103,7 +104,7 @@ async def test_cancelling_a_running_call_reaches_the_thread():
         waiter.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiter
-    assert held.cancelled is True
+    assert await asyncio.to_thread(held.cancelled.get, timeout=PATIENCE) is True
 
 
 async def test_a_cancelled_awaiter_does_not_wait_for_a_stubborn_call():
@@ -182,16 +183,18 @@ async def test_a_failing_call_ends_its_task_group():
             async with asyncio.TaskGroup() as group:
                 group.create_task(fan.call(held))
                 group.create_task(fail(fan))
-    assert held.cancelled is True
+    assert await asyncio.to_thread(held.cancelled.get, timeout=PATIENCE) is True
 
 
 async def test_wait_for_cancels_the_call():
     """When `asyncio.wait_for` runs out of patience, the call is told."""
     held = Held()
     async with Fan(1) as fan:
+        call = fan.call(held)
+        await held.until_running()
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(fan.call(held), 0.01)
-        assert await asyncio.to_thread(held.end.wait, PATIENCE) if held.running.is_set() else True
+            await asyncio.wait_for(call, 0.01)
+    assert await asyncio.to_thread(held.cancelled.get, timeout=PATIENCE) is True
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")

@@ -39,6 +39,7 @@ class Call:
     index: int | None = None  # its place, if it is one of several
     item: Any = None  # what its outcome calls its input
     unwanted = False  # nobody waits for it any more
+    queue: Calls | None = None  # where it was put
     drain: Drain | None = None  # while it runs
 
     def begin(self, drain: Drain) -> bool:
@@ -77,6 +78,7 @@ class Calls(Source):
 
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
+        call.queue = self
         self.entries.append(call)
         self.accepted += 1
         self.hub.offer(self, after, eager=True)
@@ -103,6 +105,18 @@ class Calls(Source):
             if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
                 return
             call = self.take()
+
+    def remove(self, call: Call) -> bool:
+        """Take a call out of the queue; False if it has left already.  With the lock held."""
+        while True:
+            try:
+                self.entries.remove(call)
+            except ValueError:
+                return False
+            except IndexError:  # another thread pulled a call meanwhile: look again
+                continue
+            self.accepted -= 1
+            return True
 
     def take(self) -> Call | None:
         """The next call, or None."""
@@ -154,7 +168,8 @@ def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
         hub.watchdog.announce(start + timeout)
     status: Status
     payload: Any
-    if source.ended or call.unwanted:
+    started = not (source.ended or call.unwanted)
+    if not started:
         status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
     else:
         try:
@@ -164,7 +179,7 @@ def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
     end = clock()
     if drain.claim.pop(key, None) is None:
         return None
-    raw = (index, item, since, status, payload, start, end, drain.worker.name)
+    raw = (index, item, since, status, payload, start if started else None, end, drain.worker.name)
     if observed:
         tell = log.finished_logger(hub.name, describe(fn)) if status is SUCCEEDED else None
         if tell is not None:

@@ -74,7 +74,7 @@ class Future(Call, futures.Future[T]):
 
     @property
     def _waiters(self) -> List:  # type: ignore[override]
-        return self._cell.setdefault("waiters", _Waiters(self._hub))  # type: ignore[no-any-return]
+        return self._cell.setdefault("waiters", _Waiters(self))  # type: ignore[no-any-return]
 
     @property
     def _done_callbacks(self) -> List:
@@ -261,6 +261,7 @@ class Lending:
     def __enter__(self) -> None:
         if getattr(here, "drain", None) is None or self._future.done():
             return
+        self._hub.promote(self._future)
         loan = self._loan = self._hub.lend()
         if loan is not None:
             # The thread that ends the call puts this one first in line before it frees its own slot.
@@ -272,14 +273,17 @@ class Lending:
 
 
 class _Waiters(List):
-    __slots__ = ("_hub",)
+    __slots__ = ("_future",)
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, future: Future[Any]) -> None:
+        self._future = future
 
     def append(self, waiter: Any) -> None:
-        if getattr(here, "drain", None) is not None and type(waiter.event) is threading.Event:
-            waiter.event = _LendingEvent(self._hub)
+        if getattr(here, "drain", None) is not None:
+            hub = self._future._hub
+            hub.promote(self._future)
+            if type(waiter.event) is threading.Event:
+                waiter.event = _LendingEvent(hub)
         super().append(waiter)
 
 

@@ -6,8 +6,9 @@ What it guarantees:
   held by a drain.  A call that waits for other calls of this hub *lends* its slot; a call that timed out loses it.
 - No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts
   wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
-- A lender is first to take a slot back.  Then deeper sources go before shallower ones: a waiting call at depth *d* has
-  a running call below it whenever a new one starts at depth *d*, so threads stay within slots x (depth + 1).
+- A lender is first to take a slot back.  Then deeper sources go before shallower ones, and what a call waits for is
+  deeper than the call: whenever a new call starts at some depth, each call that waits there waits for one that runs,
+  so threads stay within slots x (depth + 1).
 - Sources of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
 
 Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
@@ -26,7 +27,7 @@ from itertools import count
 from ..base.clock import FOREVER
 from ..base.outcome import FAILED
 from . import lifecycle
-from .calls import Calls
+from .calls import Call, Calls
 from .drain import Drain, Loan, here
 from .source import Group
 from .watchdog import Herald, Watchdog
@@ -136,7 +137,7 @@ class Hub:
             ring.append(source)
             self._press()
         if self.free and (not self.waking or (eager and not self.idle and self.waking < source.pending())):
-            self._grant(after)
+            self._grant(after, eager=eager)
 
     def recruit(self, source: Source) -> bool:
         """Start one more thread if there is a slot and a pending call for it; say whether there was."""
@@ -210,14 +211,27 @@ class Hub:
             self.perform(after)
         return loan
 
-    def calls(self, group: Group) -> Calls:
-        """The queue of single calls for what this thread hands in now.  With the lock held."""
-        depth = self.depth()
+    def calls(self, group: Group, depth: int = 0) -> Calls:
+        """The queue of single calls at a depth.  With the lock held."""
         found: Calls | None = group.calls.get(depth)
         if found is None:
             found = group.calls[depth] = Calls(self, group, depth)
             self.sources.add(found)
         return found
+
+    def promote(self, call: Call) -> None:
+        """Let a queued call that this thread's call is about to wait for go before shallower ones.
+
+        Single calls are handed in at depth 0, whoever hands them in: a call that hands in its successor and ends must
+        not go before everybody else for ever.  Being waited for is what makes a call deep.
+        """
+        after: After = []
+        with self.lock:
+            queue, depth = call.queue, self.depth()
+            if queue is None or queue.depth >= depth or not queue.remove(call):
+                return
+            self.calls(queue.group, depth).add(call, after)
+        self.perform(after)
 
     def check_open(self) -> None:
         """Raise unless new calls may be handed in.  With the lock held."""
@@ -225,7 +239,7 @@ class Hub:
             lifecycle.refuse(self)
 
     def depth(self) -> int:
-        """The depth of what this thread hands in now."""
+        """The depth of what this thread hands in and waits for."""
         drain: Drain | None = getattr(here, "drain", None)
         return 0 if drain is None or drain.hub is not self else drain.source.depth + 1
 
@@ -287,7 +301,7 @@ class Hub:
         if self.free and not self.waking and self.rings and self.has_work():
             self._grant(after)
 
-    def _grant(self, after: After) -> None:
+    def _grant(self, after: After, *, eager: bool = False) -> None:
         """Wake a parked worker with a slot, or start a new one with it."""
         self.free -= 1
         self.waking += 1
@@ -299,11 +313,13 @@ class Hub:
             worker = Worker(self, f"{self._prefix}_{next(self._names)}")
             self.workers.add(worker)
             self.threads.add(worker.thread)
-            after.append(partial(self._start, worker))
+            after.append(partial(self._start, worker, eager))
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: Worker, eager: bool) -> None:
         try:
             worker.thread.start()
+            if eager:  # who submits and then shuts down may expect that something has started
+                worker.thread.wait_until_begun()
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
             after: After = []
             with self.lock:
@@ -520,6 +536,6 @@ class Hub:
 
     def crashed(self, drain: Drain, error: BaseException) -> None:
         """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
-        LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)
         for key in drain.claim.copy():
             self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)
+        LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)

@@ -84,7 +84,7 @@ def iterables(where: str, given: tuple[Any, ...]) -> None:
     if not given:
         raise TypeError(f"{where} needs at least one iterable of inputs: {where}(fn, items)")
     for position, value in enumerate(given, start=2):
-        if not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
+        if not hasattr(type(value), "__iter__") and not hasattr(type(value), "__getitem__"):
             raise TypeError(
                 f"argument {position} of {where} must be an iterable of inputs, not {brief(value)}; "
                 f"for a single call use submit(fn, {brief(value)})"

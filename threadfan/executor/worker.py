@@ -37,13 +37,17 @@ class _Thread(threading.Thread):
         super().__init__(target=target, name=name, daemon=daemon)
         self._started = _Started()
 
+    def wait_until_begun(self, timeout: float | None = None) -> None:
+        """What ``start`` does elsewhere."""
+        threading.Event.wait(self._started, timeout)
+
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, if need be until it has begun."""
-        threading.Event.wait(self._started, timeout)
+        self.wait_until_begun(timeout)
         super().join(timeout)
 
 
-def helper_thread(target: Callable[[], object], name: str) -> threading.Thread:
+def helper_thread(target: Callable[[], object], name: str) -> _Thread:
     """A thread that cannot hold up the interpreter's end.
 
     In a subinterpreter it is an ordinary thread, since ending one with a daemon alive aborts the process.

@@ -25,7 +25,7 @@ from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from typing import Any
 
     from ..base.outcome import Raw
@@ -282,17 +282,24 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
                 feeder.check()
             await gate.wait(ending.look())
     except BaseException as error:
-        # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may
-        # finish.
-        ending.cut(error, running=not isinstance(error, Exception))
-        while not batch.done:
-            await gate.wait()
-        ending.put_report_on(error)
+        await _end(ending, gate, error)
         raise
     finally:
         if feeder is not None:
             await feeder.stop()
     return ending.report()
+
+
+async def _end(ending: Ending, gate: LoopGate, error: BaseException) -> None:
+    # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
+    ending.cut(error, running=not isinstance(error, Exception))
+    try:
+        while not ending.batch.done:
+            await gate.wait()
+    except BaseException as again:  # now the awaiter has gone
+        await _end(ending, gate, again)
+        raise
+    ending.put_report_on(error)
 
 
 def _check_iterables(where: str, given: tuple[Any, ...]) -> None:
@@ -357,7 +364,7 @@ def astream(
     ordered: bool,
     window: int | None,
     owner: object,
-) -> AsyncIterator[Outcome[Any]]:
+) -> AsyncGenerator[Outcome[Any], None]:
     """See ``Front.astream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.astream", fn)
     _check_iterables("fan.astream", given)

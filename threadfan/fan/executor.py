@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..executor.source import After
 
-_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
+_CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
 
 
 class Fan(Front, ThreadPoolExecutor):
@@ -74,7 +74,7 @@ class Fan(Front, ThreadPoolExecutor):
         )
         self._options = Options(timeout, self._hub.group)
         hub = self._hub
-        self._collected = weakref.ref(self, lambda _: lifecycle.orphaned(hub))
+        self._collected = weakref.ref(self, lambda _, act=lifecycle.orphaned: act(hub))
         hub.anchor = self._collected  # a weak reference that dies with its referent calls nothing
 
     # The base class assigns these in __init__; the hub is where they are true.
@@ -173,4 +173,6 @@ Fan.__name__ = ThreadPoolExecutor.__name__
 
 
 def _in_coroutine(frame: Any) -> bool:
-    return bool(frame.f_code.co_flags & _CO_COROUTINE)
+    while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
+        frame = frame.f_back
+    return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)

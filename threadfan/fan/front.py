@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from contextvars import copy_context
 
 from ..base.errors import brief
@@ -10,7 +11,7 @@ from ..executor import options as checks
 from ..executor.future import Future
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
     from concurrent import futures
     from typing import Any, ParamSpec, TypeVar
 
@@ -91,6 +92,9 @@ class Front:
             raise ValueError(f"buffersize must be None or > 0, not {buffersize!r}")
         if not iterables:
             return iter(())
+        if buffersize is None and getattr(self.submit, "__func__", None) is not Front.submit:
+            # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
+            return Executor.map(self, fn, *iterables, timeout=timeout)  # type: ignore[arg-type]
         return mapped(self._hub, self._options, fn, iterables, timeout=timeout, buffersize=buffersize, owner=self)
 
     # -- batches ------------------------------------------------------------------------------------------------------
@@ -183,9 +187,9 @@ class Front:
 
     def astream(
         self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
-    ) -> AsyncIterator[Outcome[R]]:
+    ) -> AsyncGenerator[Outcome[R], None]:
         """``stream`` for coroutines; takes async iterables too.  ``aclose`` cancels what is left."""
-        outcomes: AsyncIterator[Outcome[R]] = _aio().astream(
+        outcomes: AsyncGenerator[Outcome[R], None] = _aio().astream(
             self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self
         )
         return outcomes

@@ -151,8 +151,12 @@ class Ending:
 
     def _interrupted(self, error: BaseException, *, running: bool) -> None:
         self.cut(error, running=running)
-        while not self.batch.done:
-            self._hub.clock.wait(self._gate)
+        try:
+            while not self.batch.done:
+                self._hub.clock.wait(self._gate)
+        except BaseException as again:
+            self._interrupted(again, running=True)
+            raise
         self.put_report_on(error)
 
     def cut(self, error: BaseException, *, running: bool) -> None:
