@@ -231,7 +231,6 @@ def test_tqdm_maps_with_it():
     assert concurrent._executor_map(Fan, str, [1, 2, 3], max_workers=2, file=io.StringIO()) == ["1", "2", "3"]
 
 
-@pytest.mark.xfail(strict=True, reason="map does not go through a submit that was put into its place")
 def test_tqdm_shows_its_progress():
     """A progress bar counts ends by putting a `submit` of its own into the pool, which `map` has to use."""
     concurrent = pytest.importorskip("tqdm.contrib.concurrent")
@@ -240,7 +239,6 @@ def test_tqdm_shows_its_progress():
     assert "3/3" in out.getvalue()
 
 
-@pytest.mark.xfail(strict=True, reason="map does not go through a subclass's submit")
 def test_map_goes_through_a_subclass_submit():
     """A subclass that wraps `submit`, to trace or to count, sees the calls of `map` too, as with the standard pool."""
 

@@ -151,7 +151,6 @@ async def test_an_async_input_that_fails_costs_nothing_done():
     assert statuses(caught.value.report) == ["succeeded"]
 
 
-@pytest.mark.xfail(strict=True, reason="the second interruption of a batch leaves its running calls alone")
 async def test_a_cancel_while_the_last_calls_finish():
     """After an input failed, what runs may finish; a cancel meanwhile ends that too, and loses no report."""
     held = Held()

@@ -65,7 +65,6 @@ async def test_plain_with_does_not_stall_the_loop():
     assert await beating_while(closing) == [True] * 4
 
 
-@pytest.mark.xfail(strict=True, reason="the frame of an async generator is not known for a coroutine's")
 async def test_plain_with_in_an_async_generator_does_not_stall_the_loop():
     """A `with` in an async context manager, as web frameworks' lifespans are, leaves at once too."""
 

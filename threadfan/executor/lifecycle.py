@@ -78,7 +78,7 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
         thread.join()  # type: ignore[union-attr]
 
 
-def orphaned(hub: Hub) -> None:
+def orphaned(hub: Hub, _: object) -> None:
     """The fan was garbage-collected: close, without taking a lock, since this runs wherever the collector does."""
     hub.closing = True
     for worker in hub.workers.copy():

@@ -6,6 +6,7 @@ import sys
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ..base import clock as clocks
 from ..base.errors import FanClosed, brief
@@ -74,8 +75,8 @@ class Fan(Front, ThreadPoolExecutor):
         )
         self._options = Options(timeout, self._hub.group)
         hub = self._hub
-        self._collected = weakref.ref(self, lambda _, act=lifecycle.orphaned: act(hub))
-        hub.anchor = self._collected  # a weak reference that dies with its referent calls nothing
+        # Kept by the hub, for a weak reference that dies with its referent calls nothing.
+        hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
 
     # The base class assigns these in __init__; the hub is where they are true.
 
