@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import Future
 
@@ -92,3 +93,11 @@ def run_program(text, *, timeout=30.0):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
+
+
+def until(condition):
+    """Wait for something that tells nobody when it comes true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"{condition} did not come true"
+        time.sleep(0)

@@ -170,7 +170,7 @@ async def test_a_cancel_while_the_last_calls_finish():
         waiter.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await waiter
-        told = held.told.is_set()
+        told = held.told.wait(10)  # by the herald
         held.told.set()
     assert told
     assert statuses(caught.value.report) == ["cancelled"]
