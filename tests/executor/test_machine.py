@@ -27,9 +27,9 @@ TIMEOUTS = (None, 1.0, 4.0)
 class Call:
     """One call and what is known of it; ``state`` is guarded by the machine's lock."""
 
-    def __init__(self, place, depth, timeout, step):
+    def __init__(self, place, timeout, step, awaited):
         self.place = place  # in its batch
-        self.depth = depth
+        self.awaited = awaited  # another call waits for it from the start
         self.timeout = timeout
         self.queued_in = step  # the step that handed it in
         self.state = QUEUED
@@ -46,7 +46,7 @@ class Call:
         return (self.fate, None) if self.fate is not None else self.own_end
 
     def __repr__(self):
-        return f"<call at depth {self.depth}, {self.state}, timeout {self.timeout}>"
+        return f"<{'awaited ' * self.awaited}call, {self.state}, timeout {self.timeout}>"
 
 
 class Machine(RuleBasedStateMachine):
@@ -64,7 +64,7 @@ class Machine(RuleBasedStateMachine):
         self.calls = []
         self.futures = []  # (future, call)
         self.batches = []  # (result aside, calls, "run" or "stream", fail_fast)
-        self.step = 0
+        self.step = 1
         self.closed = self.ending = False
         self.violations = []
 
@@ -97,19 +97,14 @@ class Machine(RuleBasedStateMachine):
             call.starts += 1
             call.start = self.clock.monotonic()
             self._expect(call.state is QUEUED, f"{call} was started")
-            self._expect(
-                self.ending
-                or not any(
-                    other.state is QUEUED and other.depth > call.depth and other.queued_in < self.step
-                    for other in self.calls
-                ),
-                f"{call} went before a deeper one",
-            )
-            self._expect(
-                self.ending or not any(other.released_in is not None and other.released_in < self.step
-                                       for other in self.calls),
-                f"{call} went before one that wants its slot back",
-            )  # fmt: skip
+            if not self.ending:
+                earlier = [other for other in self.calls if other.queued_in < self.step and other.state is QUEUED]
+                first = [other for other in self.calls if (other.released_in or self.step) < self.step]
+                self._expect(not first, f"{call} went before one that wants its slot back")
+                self._expect(
+                    call.awaited or not any(other.awaited for other in earlier),
+                    f"{call} went before one that another waits for",
+                )
             call.state = RUNNING
             self._check_slots()
             self.changed.notify_all()
@@ -154,8 +149,8 @@ class Machine(RuleBasedStateMachine):
         released = sum(call.state is WAITING and call.released_in is not None for call in self.calls)
         return min(self.slots - self._count(HELD), self._count(RUNNING, QUEUED) + released)
 
-    def _new_calls(self, count, timeout, depth=0):
-        calls = [Call(place, depth, timeout, self.step) for place in range(count)]
+    def _new_calls(self, count, timeout, *, awaited=False):
+        calls = [Call(place, timeout, self.step, awaited) for place in range(count)]
         with self.changed:
             self.calls.extend(calls)
         return calls
@@ -248,7 +243,8 @@ class Machine(RuleBasedStateMachine):
     def nest(self, number, count, timeout, way):
         """A call that runs makes calls of its own and waits for them."""
         call = self._pick(number, RUNNING)
-        view, calls = self.views[timeout], self._new_calls(count, timeout, call.depth + 1)
+        # Futures whose results are read one after another are waited for one after another.
+        view, calls = self.views[timeout], self._new_calls(count, timeout, awaited=way != "result")
 
         def by_run():
             view.run(self.perform, calls)

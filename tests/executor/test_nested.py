@@ -111,17 +111,22 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_three_levels_on_four_slots(way, record_property):
     """300 calls that wait for 3 that wait for 3 each: no deadlock, four run at once, threads within slots x depth."""
-    with Fan(SLOTS) as fan:
-        census = Census(fan)
 
-        def call(level, item):
-            with census.running():
-                if level == LEVELS - 1:
-                    return item
-                with census.waiting():
-                    return sum(way(fan, lambda inner: call(level + 1, inner), [item + place for place in range(INNER)]))
+    def body():
+        with Fan(SLOTS) as fan:
+            census = Census(fan)
 
-        values = within_patience(lambda: [outcome.unwrap() for outcome in fan.run(lambda n: call(0, n), range(OUTER))])
+            def call(level, item):
+                with census.running():
+                    if level == LEVELS - 1:
+                        return item
+                    inner = [item + place for place in range(INNER)]
+                    with census.waiting():
+                        return sum(way(fan, lambda item: call(level + 1, item), inner))
+
+            return fan.run(lambda item: call(0, item), range(OUTER)).unwrap(), census
+
+    values, census = within_patience(body)
     assert values == [9 * item + 18 for item in range(OUTER)]
     assert census.most_running <= SLOTS
     assert census.most_threads <= SLOTS * LEVELS
@@ -130,42 +135,57 @@ def test_three_levels_on_four_slots(way, record_property):
 
 def test_all_ways_at_once():
     """Calls that wait each in another way, of which the inner ones wait in yet another, share the slots."""
-    with Fan(SLOTS) as fan:
 
-        def call(level, number):
-            if level == LEVELS:
-                return 1
-            way = WAYS[(number + level) % len(WAYS)]
-            return sum(way(fan, lambda inner: call(level + 1, inner), range(number, number + 2)))
+    def body():
+        with Fan(SLOTS) as fan:
 
-        assert within_patience(fan.run, lambda number: call(0, number), range(100)).unwrap() == [8] * 100
+            def call(level, number):
+                if level == LEVELS:
+                    return 1
+                way = WAYS[(number + level) % len(WAYS)]
+                return sum(way(fan, lambda inner: call(level + 1, inner), range(number, number + 2)))
+
+            return fan.run(lambda number: call(0, number), range(100)).unwrap()
+
+    assert within_patience(body) == [8] * 100
 
 
 def test_ten_levels_on_one_slot():
     """A call may wait for a call that waits for a call, to any depth, with a single slot."""
-    with Fan(1) as fan:
 
-        def call(level):
-            return level if level == 10 else fan.submit(call, level + 1).result()
+    def body():
+        with Fan(1) as fan:
 
-        assert within_patience(fan.submit(call, 0).result) == 10
+            def call(level):
+                return level if level == 10 else fan.submit(call, level + 1).result()
+
+            return call(0)
+
+    assert within_patience(body) == 10
 
 
 def test_futures_of_two_fans_are_waited_for_together():
     """A call lends its slot in ``wait`` also when futures of another fan are among those it waits for."""
-    for _ in range(10):  # the set's order decides which future is looked at first
+
+    def body():
         with Fan(1) as fan, Fan(1) as other:
 
-            def call(fan=fan, other=other):
+            def call():
                 futures = [other.submit(abs, -1), fan.submit(abs, -2), other.submit(abs, -3)]
                 return len(threadfan.wait(futures).done)
 
-            assert within_patience(fan.submit(call).result) == 3
+            return fan.submit(call).result()
+
+    for _ in range(10):  # the set's order decides which future is looked at first
+        assert within_patience(body) == 3
 
 
 def test_a_view_with_a_limit_may_be_used_inside_its_own_calls():
     """A call that waits does not count against the limit of the view it was handed to."""
-    with Fan(4) as fan:
-        view = fan.with_options(limit=1)
-        report = within_patience(view.run, lambda item: view.run(abs, [item]).unwrap(), [-1, -2])
-        assert report.unwrap() == [[1], [2]]
+
+    def body():
+        with Fan(4) as fan:
+            view = fan.with_options(limit=1)
+            return view.run(lambda item: view.run(abs, [item]).unwrap(), [-1, -2]).unwrap()
+
+    assert within_patience(body) == [[1], [2]]

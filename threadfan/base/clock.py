@@ -12,6 +12,7 @@ import time
 from queue import Empty, SimpleQueue
 
 FOREVER = float("inf")
+PULSE = 0.5  # seconds between looks of a main thread that waits; arbitrary: what a Ctrl-C may take at worst
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ class Clock:
 
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
-        if timeout is not None:
-            timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        if timeout is None and threading.current_thread() is threading.main_thread():
+            while not self._wait(gate, PULSE):  # a signal that comes just before the wait does not interrupt it
+                pass
+            return True
+        return self._wait(gate, None if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
+
+    def _wait(self, gate: Gate, timeout: float | None) -> bool:
         try:
             gate.get(timeout=timeout)
         except Empty:

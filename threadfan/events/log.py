@@ -13,13 +13,13 @@ from ..base.outcome import FAILED, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ..base.outcome import Raw
 
 DEBUG = 10
 _variables: dict[str, ContextVar[Any]] = {}
+_listens: dict[type, bool] = {}  # by class of logger
 
 
 def in_use() -> bool:
@@ -47,21 +47,21 @@ def logger() -> Any:
     return structlog.get_logger("threadfan")
 
 
-def finished_logger(fan: str, function: str) -> Callable[[Raw], None] | None:
-    """What to tell of each finished call; None unless someone listens at debug level.
+def tells_finished() -> bool:
+    """Whether someone listens at debug level, at which finished calls are told.
 
-    Asked once per stay of a thread at a batch, so that a call pays nothing for events that are filtered out.
+    structlog's filtering loggers know it by their class, so asking is cheap; others are taken to listen.
     """
+    structlog: Any = sys.modules.get("structlog")
     target = logger()
-    if target is None or not _enabled(target, DEBUG):
-        return None
-    return lambda raw: call_ended(fan, function, raw)
-
-
-def _enabled(target: Any, level: int) -> bool:
-    bound = target.bind()
-    asks = getattr(bound, "is_enabled_for", None)  # only structlog's filtering loggers can say so
-    return asks is None or bool(asks(level))
+    if target is None:
+        return False
+    kind = structlog.get_config()["wrapper_class"]
+    known = _listens.get(kind)
+    if known is None:
+        asks = getattr(target.bind(), "is_enabled_for", None)
+        known = _listens[kind] = asks is None or bool(asks(DEBUG))
+    return known
 
 
 def call_ended(fan: str, function: str, raw: Raw) -> None:

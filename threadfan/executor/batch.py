@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 from itertools import chain, repeat
 
 from ..base.errors import TaskCancelled, describe
@@ -48,8 +49,8 @@ class Batch(Source):
     """
 
     __slots__ = (
-        "_left", "_shared", "alarms", "context", "entries", "failures", "first_failure", "fn", "name", "names",
-        "results", "since", "wanted", "wish",
+        "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "first_failure", "fn", "name",
+        "names", "results", "since", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Batch(Source):
         self.context = context
         self.since = hub.clock.monotonic()
         self.first_failure: Raw | None = None
+        self.fail_fast = False  # start no call after the first failure
         self.failures: dict[Status, int] = {}  # calls settled without a value, by status
         self.alarms: After = []  # called once, at the first failure
         self.wish: After = []  # what wakes the consumer, while it waits
@@ -189,7 +191,8 @@ class Batch(Source):
         if not log.in_use():
             return None, None
         log.context_variable("fan").set(self.hub.name)
-        return log.context_variable("index").set, log.finished_logger(self.hub.name, self.name)
+        tell = partial(log.call_ended, self.hub.name, self.name) if log.tells_finished() else None
+        return log.context_variable("index").set, tell
 
     def _fail(
         self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
@@ -217,6 +220,8 @@ class Batch(Source):
         self._count(raw[3])
         if self.first_failure is None:
             self.first_failure = raw
+            if self.fail_fast:
+                self.ended.append(True)  # here and now: the next call would be paid for
             after.extend(self.alarms)
 
     def wish_for(self, wake: Callable[[], object], *, wanted: int | None, idle: Callable[[], bool]) -> bool:

@@ -180,12 +180,8 @@ def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
     if drain.claim.pop(key, None) is None:
         return None
     raw = (index, item, since, status, payload, start if started else None, end, drain.worker.name)
-    if observed:
-        tell = log.finished_logger(hub.name, describe(fn)) if status is SUCCEEDED else None
-        if tell is not None:
-            tell(raw)
-        elif status is not SUCCEEDED:
-            log.call_ended(hub.name, describe(fn), raw)
+    if observed and (status is not SUCCEEDED or log.tells_finished()):
+        log.call_ended(hub.name, describe(fn), raw)
     return raw
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .source import Source
     from .worker import Worker
 
+    Lost = tuple[Any, float, str, Any]
+    """Of a call that was ended from outside: key, start, name of the function, index."""
+
 # What this thread is doing for a fan right now: `here.drain`, set while it runs calls.
 here = threading.local()
 
@@ -50,7 +53,7 @@ class Drain:
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds = True  # a slot
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
-        self.lost: tuple[Any, float] | None = None  # (key, start) of a call that somebody else settled
+        self.lost: Lost | None = None  # the call, if somebody else settled it
         self.signalled: Any = None  # the key of a call whose future was told to cancel
         self._scope: tuple[Any, Scope] | None = None  # (key, scope), if the call has asked for it
 
@@ -60,7 +63,7 @@ class Drain:
             return Scope(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
         with self.hub.lock:
             if self.lost is not None:
-                key, start = self.lost
+                key, start = self.lost[:2]
             elif self.claim:
                 key, (_, _, start) = next(iter(self.claim.items()))
             else:

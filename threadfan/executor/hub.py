@@ -369,7 +369,7 @@ class Hub:
         else:
             self.lost.discard(drain)
             self.abandoned.discard(drain)
-            self.watchdog.forget(drain)
+            self.watchdog.forget(drain, after)
             if not drain.holds:
                 self.threads.add(drain.worker.thread)
         return drain.holds
@@ -500,7 +500,7 @@ class Hub:
         for drain in running:
             for key in drain.claim.copy():
                 drain.source.orphan_call(key, BrokenThreadPool(reason))
-            drain.lost = drain.lost or (None, 0.0)
+            drain.lost = drain.lost or (None, 0.0, "", None)
         for source in sources:
             source.orphan(BrokenThreadPool(reason))
 

@@ -14,7 +14,9 @@ from concurrent.futures import thread as standard
 from concurrent.futures.thread import BrokenThreadPool
 from queue import SimpleQueue
 
+from ..base.clock import Clock
 from .drain import here
+from .watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +54,6 @@ def close(hub: Hub) -> SimpleQueue[None]:
     after: After = []
     with hub.lock:
         hub.closing = True
-        hub.watchdog.evict_all(after)
         if hub.dismissed:
             gate.put(None)
         else:
@@ -69,6 +70,12 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
     hub.clock.wait(gate)
     gate.put(None)  # for whoever else waits
     after: After = []
+    settled: SimpleQueue[None] = SimpleQueue()
+    with hub.lock:
+        hub.watchdog.when_settled(settled, after)
+    hub.perform(after)
+    Clock().wait(settled, GRACE)  # real seconds, whatever the fan's clock: nobody would move that one now
+    after = []
     with hub.lock:
         hub.watchdog.evict_all(after)
         stuck = {drain.worker.thread for drain in hub.lost}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import warnings
 from concurrent.futures._base import LOGGER
+from functools import partial
 from queue import SimpleQueue
 
 from ..base.clock import FOREVER
@@ -42,6 +43,7 @@ class Watchdog:
         self._gate: SimpleQueue[None] = SimpleQueue()
         self.next_look = FOREVER
         self._evictions: list[tuple[float, Drain]] = []  # lost drains whose threads are to be replaced, and when
+        self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
         self.thread: threading.Thread | None = None
 
@@ -66,9 +68,20 @@ class Watchdog:
             self.mind(due, after)
         self._hub.perform(after)
 
-    def forget(self, drain: Drain) -> None:
+    def forget(self, drain: Drain, after: After) -> None:
         """A lost drain's thread came back by itself.  With the lock held."""
         self._evictions = [entry for entry in self._evictions if entry[1] is not drain]
+        self._tell_settled(after)
+
+    def when_settled(self, gate: SimpleQueue[None], after: After) -> None:
+        """Open ``gate`` once no cancelled call has grace left.  With the lock held."""
+        self._settled_gates.append(gate)
+        self._tell_settled(after)
+
+    def _tell_settled(self, after: After) -> None:
+        if not self._evictions:
+            after.extend(partial(gate.put, None) for gate in self._settled_gates)
+            self._settled_gates = []
 
     def stop(self, after: After) -> None:
         """Let the thread end if there is nothing left to watch.  With the lock held."""
@@ -89,7 +102,8 @@ class Watchdog:
         item, since, start = claim
         now = hub.clock.monotonic()
         raw = (source.index_of(key), item, since, status, error, start, now, drain.worker.name)
-        drain.lost = key, start
+        function = source.function_of(key)  # asked for now: a call that has ended forgets it
+        drain.lost = key, start, function, source.index_of(key)
         hub.lost.add(drain)
         source.failed += 1
         source.settle(key, raw, after)
@@ -97,7 +111,6 @@ class Watchdog:
         if scope is not None:
             after.append(lambda: hub.herald.tell(scope.cancel))
         if log.in_use():
-            function = source.function_of(key)
             after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw)))
         hub.detach(drain, after)
         if grace == 0:
@@ -134,6 +147,7 @@ class Watchdog:
         evictions, self._evictions = self._evictions, []
         for _, drain in evictions:
             self._evict(drain, after)
+        self.stop(after)
 
     def _evict(self, drain: Drain, after: After) -> None:
         hub = self._hub
@@ -150,8 +164,7 @@ class Watchdog:
         elif drain.loan is not None and drain.loan.returning:
             hub.let_go(drain.loan, after)
         if log.in_use():
-            key, start = drain.lost  # type: ignore[misc]
-            function, index = drain.source.function_of(key), drain.source.index_of(key)
+            _, start, function, index = drain.lost  # type: ignore[misc]
             seconds = hub.clock.monotonic() - start
             after.append(
                 lambda: hub.herald.tell(
@@ -161,8 +174,8 @@ class Watchdog:
 
     def _warn_of_cap(self) -> None:
         warnings.warn(
-            f"{self._hub.name}: {self._hub.max_abandoned} threads are stuck in calls that are over (max_abandoned); "
-            f"from now on a slot comes back only with its thread",
+            f"{self._hub.name}: as many threads as max_abandoned allows ({self._hub.max_abandoned}) are stuck in calls "
+            f"that are over; from now on a slot comes back only with its thread",
             RuntimeWarning,
             stacklevel=1,
         )
@@ -172,14 +185,15 @@ class Watchdog:
         while True:
             after: After = []
             with hub.lock:
-                if hub.closing and not self._evictions and hub.quiet():
-                    self.thread = None
-                    self.next_look = FOREVER
-                    return
                 self.next_look = FOREVER  # while it looks, see ``announce``
                 self.next_look = self._sweep(hub.clock.monotonic(), after)
                 wait = self.next_look - hub.clock.monotonic()
+                over = hub.closing and not self._evictions and hub.quiet()
+                if over:
+                    self.thread = None
             hub.perform(after)
+            if over:
+                return
             hub.clock.wait(self._gate, None if wait == FOREVER else wait)
 
     def _sweep(self, now: float, after: After) -> float:
@@ -202,6 +216,7 @@ class Watchdog:
         self._evictions = [entry for entry in self._evictions if entry[0] > now]
         for drain in due:
             self._evict(drain, after)
+        self._tell_settled(after)
         return min([next_due, *(moment for moment, _ in self._evictions)])
 
 

@@ -228,6 +228,7 @@ async def arun(
     gate = LoopGate(running_loop("fan.arun"))
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
+    batch.fail_fast = fail_fast
     intake.enlist(batch, [gate.put])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
     if items is not None:

@@ -128,15 +128,15 @@ class Fan(Front, ThreadPoolExecutor):
         frames = sys._current_frames()
         now = self._hub.clock.monotonic()
         with self._hub.lock:
-            stuck = [(drain, drain.lost) for drain in self._hub.lost if drain.lost is not None]
-        for drain, (key, start) in stuck:
-            frame = frames.get(drain.worker.ident)
+            stuck = [(drain.worker, drain.lost) for drain in self._hub.lost if drain.lost is not None]
+        for worker, (_, start, function, _) in stuck:
+            frame = frames.get(worker.ident)
             place = "a place that cannot be seen" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
             warnings.warn(
-                f"{self.name}: the thread {drain.worker.name} is still stuck in {drain.source.function_of(key)}, "
-                f"{now - start:.1f} s after it was called, at {place}",
+                f"{self.name}: the thread {worker.name} is still stuck in {function}, {now - start:.1f} s after it was "
+                f"called, at {place}",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=_levels_up(),
             )
 
     def __enter__(self) -> Self:
@@ -177,3 +177,11 @@ def _in_coroutine(frame: Any) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
         frame = frame.f_back
     return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)
+
+
+def _levels_up() -> int:
+    """How far above the caller the user's own line is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -37,6 +37,7 @@ def run(
     gate: SimpleQueue[None] = SimpleQueue()
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
+    batch.fail_fast = fail_fast
     intake.enlist(batch, [lambda: gate.put(None)])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
     if items is None:
@@ -79,6 +80,7 @@ class Ending:
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
+        self._early = False  # ended here
         if fail_fast:
             batch.alarms.append(lambda: gate.put(None))
 
@@ -120,15 +122,16 @@ class Ending:
     def look(self) -> float | None:
         """End the batch if it is time to; seconds until the next look."""
         batch = self.batch
-        if self._fail_fast and batch.first_failure is not None and not batch.ended:
-            self._hub.watchdog.cancel(batch, None, FAILED_FAST)
-        if self._deadline is None or batch.ended:
-            return None
-        left = batch.since + self._deadline - self._hub.clock.monotonic()
-        if left <= 0:
-            self._hub.watchdog.cancel(batch, None, f"the batch's deadline of {self._deadline:g} s had passed")
-            return None
-        return left
+        left = None if self._deadline is None else batch.since + self._deadline - self._hub.clock.monotonic()
+        message = None
+        if self._fail_fast and batch.first_failure is not None:
+            message = FAILED_FAST
+        elif left is not None and left <= 0:
+            message = f"the batch's deadline of {self._deadline:g} s had passed"
+        if message is not None and not self._early:
+            self._early = True
+            self._hub.watchdog.cancel(batch, None, message)
+        return None if self._early else left
 
     def report(self) -> Report[Any]:
         """The report of a batch that is done.
