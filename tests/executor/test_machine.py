@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         view = self.views[timeout]
         before = self._accepted()
         if way == "stream":
-            result = aside(self.consume, view.stream(self.perform, calls, ordered=ordered), ordered)
+            result = aside(self._consume, view.stream(self.perform, calls, ordered=ordered), ordered)
             fail_fast = False
         else:
             inputs = iter(calls) if way == "lazy" else calls

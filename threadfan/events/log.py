@@ -47,19 +47,36 @@ def logger() -> Any:
     return structlog.get_logger("threadfan")
 
 
-def tells_finished() -> bool:
-    """Whether someone listens at debug level, at which finished calls are told.
+class Observer:
+    """What a thread needs to know of structlog while it stays at a source; asked for once, so that calls pay nothing.
 
-    structlog's filtering loggers know it by their class, so asking is cheap; others are taken to listen.
+    Attributes:
+        set_fan: binds the fan's name for the lines that a call logs itself.
+        set_index: binds the call's place in its batch.
+        finished: whether someone listens at debug level, at which finished calls are told.
     """
-    structlog: Any = sys.modules.get("structlog")
-    target = logger()
-    if target is None:
+
+    __slots__ = ("finished", "set_fan", "set_index")
+
+    def __init__(self) -> None:
+        self.set_fan = context_variable("fan").set
+        self.set_index = context_variable("index").set
+        self.finished = _tells_finished()
+
+
+def observer() -> Observer | None:
+    """An observer, or None while structlog is not in use."""
+    return Observer() if in_use() else None
+
+
+def _tells_finished() -> bool:
+    structlog: Any = sys.modules["structlog"]
+    if not structlog.is_configured():
         return False
     kind = structlog.get_config()["wrapper_class"]
     known = _listens.get(kind)
-    if known is None:
-        asks = getattr(target.bind(), "is_enabled_for", None)
+    if known is None:  # structlog's filtering loggers know it by their class; others are taken to listen
+        asks = getattr(structlog.get_logger().bind(), "is_enabled_for", None)
         known = _listens[kind] = asks is None or bool(asks(DEBUG))
     return known
 

@@ -152,7 +152,11 @@ class Batch(Source):
         clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
         settle_own = claim.pop
         bearer.set(drain)
-        bind_index, tell = self._observers()
+        observer, bind_index, tell = log.observer(), None, None
+        if observer is not None:
+            observer.set_fan(hub.name)
+            bind_index = observer.set_index
+            tell = partial(log.call_ended, hub.name, self.name) if observer.finished else None
         until = clock() + hubs.QUANTUM
         first, drain.first = (drain.first,), None
         try:
@@ -185,14 +189,6 @@ class Batch(Source):
                     return
         except IndexError:
             return  # the deque was empty
-
-    def _observers(self) -> tuple[Callable[[int], object] | None, Callable[[Raw], None] | None]:
-        """What to set to the index of each call, and what to tell of each that finished; None where nobody looks."""
-        if not log.in_use():
-            return None, None
-        log.context_variable("fan").set(self.hub.name)
-        tell = partial(log.call_ended, self.hub.name, self.name) if log.tells_finished() else None
-        return log.context_variable("index").set, tell
 
     def _fail(
         self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
@@ -344,10 +340,11 @@ class TaskBatch(Batch):
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
+        observer = log.observer()
         first, drain.first = (drain.first,), None
         try:
             for _, call, _ in chain(first, self.pull()):
-                raw = perform_call(drain, call, call)
+                raw = perform_call(drain, call, observer)
                 if raw is None:
                     return
                 end = raw[6]

@@ -87,10 +87,11 @@ class Calls(Source):
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
+        observer = log.observer()
         call, drain.first = drain.first, None
         while call is not None:
             if call.begin(drain):
-                raw = perform_call(drain, call, call)
+                raw = perform_call(drain, call, observer)
                 if raw is None:
                     return
                 if raw[3] is not SUCCEEDED:
@@ -156,41 +157,40 @@ class Calls(Source):
             self.entries.popleft().orphan(reason)
 
 
-def perform_call(drain: Drain, key: Any, call: Call) -> Raw | None:
+def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw | None:
     """Run one call and say what became of it; None if somebody else has settled it meanwhile."""
-    hub, source, fn, timeout = drain.hub, drain.source, call.fn, call.timeout
-    clock = hub.clock.monotonic
+    hub, fn, timeout = drain.hub, call.fn, call.timeout
     since, item, index = call.since, call.item, call.index
-    observed = log.in_use()
+    clock, claim = hub.clock.monotonic, drain.claim
     start = clock()
-    drain.claim[key] = (item, since, start)
+    claim[call] = item, since, start
     if timeout is not None and start + timeout < hub.watchdog.next_look:
         hub.watchdog.announce(start + timeout)
     status: Status
     payload: Any
-    started = not (source.ended or call.unwanted)
+    started = not (drain.source.ended or call.unwanted)
     if not started:
         status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
     else:
         try:
-            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call, observed)
+            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call, observer)
         except BaseException as error:
             status, payload = classify(error, clock() - start, timeout, fn)
     end = clock()
-    if drain.claim.pop(key, None) is None:
+    if claim.pop(call, None) is None:
         return None
     raw = (index, item, since, status, payload, start if started else None, end, drain.worker.name)
-    if observed and (status is not SUCCEEDED or log.tells_finished()):
+    if observer is not None and (observer.finished or status is not SUCCEEDED):
         log.call_ended(hub.name, describe(fn), raw)
     return raw
 
 
-def _in_scope(drain: Drain, call: Call, observed: bool) -> Any:
+def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
     bearer.set(drain)
-    if observed:
-        log.context_variable("fan").set(drain.hub.name)
+    if observer is not None:
+        observer.set_fan(drain.hub.name)
         if call.index is not None:
-            log.context_variable("index").set(call.index)
+            observer.set_index(call.index)
     return call.fn(*call.args, **call.kwargs)
 
 

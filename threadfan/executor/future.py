@@ -120,11 +120,13 @@ class Future(Call, futures.Future[T]):
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
-        with Lending(self._hub, self):
-            try:
-                return super().result(timeout)
-            finally:
-                del self  # an exception's traceback holds this frame: leave no cycle
+        try:
+            if getattr(here, "drain", None) is None:
+                return futures.Future.result(self, timeout)
+            with Lending(self._hub, self):
+                return futures.Future.result(self, timeout)
+        finally:
+            del self  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""

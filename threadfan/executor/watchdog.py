@@ -185,9 +185,12 @@ class Watchdog:
         while True:
             after: After = []
             with hub.lock:
+                now, planned = hub.clock.monotonic(), self.next_look
                 self.next_look = FOREVER  # while it looks, see ``announce``
-                self.next_look = self._sweep(hub.clock.monotonic(), after)
-                wait = self.next_look - hub.clock.monotonic()
+                due = self._sweep(now, after)
+                # A look that was planned stays, even if its call has ended: else each of many short calls would plan one.
+                self.next_look = min(due, planned) if planned > now else due
+                wait = self.next_look - now
                 over = hub.closing and not self._evictions and hub.quiet()
                 if over:
                     self.thread = None
