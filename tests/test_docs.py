@@ -43,6 +43,7 @@ def run(*arguments):
     """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
     command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
     return subprocess.run(command, check=False, env=environment, capture_output=True, encoding="utf-8", timeout=60)
 
 

@@ -336,8 +336,10 @@ class Machine(RuleBasedStateMachine):
         self.ending = True
         for call in self.calls:
             call.commands.put(("end", ("succeeded", call.place)))
+        until(lambda: all(call.state is OVER for call in self.calls))
+        for result, *_ in self.batches:
+            result.exception(PATIENCE)
         within_patience(self.fan.shutdown)
-        until(lambda: all(call.start is None or call.state is OVER for call in self.calls))
         assert not self.violations
         for future, call in self.futures:
             assert self._told(future) == self._wanted(call)

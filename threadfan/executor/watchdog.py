@@ -188,7 +188,7 @@ class Watchdog:
                 now, planned = hub.clock.monotonic(), self.next_look
                 self.next_look = FOREVER  # while it looks, see ``announce``
                 due = self._sweep(now, after)
-                # A look that was planned stays, even if its call has ended: else each of many short calls would plan one.
+                # A planned look stays, even if its call has ended: else each of many short calls would plan one.
                 self.next_look = min(due, planned) if planned > now else due
                 wait = self.next_look - now
                 over = hub.closing and not self._evictions and hub.quiet()
