@@ -66,7 +66,11 @@ class Future(Call, futures.Future[T]):
 
     @property
     def _state(self) -> str:
-        return FINISHED if self._cell.get(CONDITION) is OVER else self._stage
+        if self._cell.get(CONDITION) is OVER:
+            return FINISHED
+        if self._stage == PENDING and self._cell.get(FATE, RUNNING) is not RUNNING:
+            return CANCELLED  # by another thread, which has not come to say so
+        return self._stage
 
     @_state.setter
     def _state(self, stage: str) -> None:
@@ -281,8 +285,8 @@ class _Waiters(List):
         self._future = future
 
     def append(self, waiter: Any) -> None:
-        if getattr(here, "drain", None) is not None:
-            hub = self._future._hub
+        drain, hub = getattr(here, "drain", None), self._future._hub
+        if drain is not None and drain.hub is hub:
             hub.promote(self._future)
             if type(waiter.event) is threading.Event:
                 waiter.event = _LendingEvent(hub)

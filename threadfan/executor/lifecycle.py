@@ -79,10 +79,14 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
     with hub.lock:
         hub.watchdog.evict_all(after)
         stuck = {drain.worker.thread for drain in hub.lost}
-        waited_for = {*hub.threads, hub.watchdog.thread, hub.herald.thread} - stuck
+        waited_for = [thread for thread in hub.threads if thread not in stuck]
     hub.perform(after)
-    for thread in waited_for - {None, threading.current_thread()}:
-        thread.join()  # type: ignore[union-attr]
+    for thread in waited_for:
+        thread.join()
+    # Last, for those before it may still have told it something.
+    for helper in (hub.watchdog, hub.herald):
+        if helper.thread is not None and helper.thread is not threading.current_thread():
+            helper.thread.join()
 
 
 def orphaned(hub: Hub, _: object) -> None:

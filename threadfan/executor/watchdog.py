@@ -192,8 +192,6 @@ class Watchdog:
                 self.next_look = min(due, planned) if planned > now else due
                 wait = self.next_look - now
                 over = hub.closing and not self._evictions and hub.quiet()
-                if over:
-                    self.thread = None
             hub.perform(after)
             if over:
                 return
