@@ -6,6 +6,7 @@ reported.
 """
 
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 
 import pytest
@@ -27,8 +28,9 @@ TIMEOUTS = (None, 1.0, 4.0)
 class Call:
     """One call and what is known of it; ``state`` is guarded by the machine's lock."""
 
-    def __init__(self, place, timeout, step, awaited):
+    def __init__(self, place, timeout, step, *, nested, awaited):
         self.place = place  # in its batch
+        self.nested = nested  # in another call
         self.awaited = awaited  # another call waits for it from the start
         self.timeout = timeout
         self.queued_in = step  # the step that handed it in
@@ -92,6 +94,12 @@ class Machine(RuleBasedStateMachine):
                 raise payload
             return payload
 
+    def _perform_and_keep_error(self, call):
+        try:
+            return self.perform(call)
+        except BaseException as error:
+            return error
+
     def _begin(self, call):
         with self.changed:
             call.starts += 1
@@ -102,7 +110,7 @@ class Machine(RuleBasedStateMachine):
                 first = [other for other in self.calls if (other.released_in or self.step) < self.step]
                 self._expect(not first, f"{call} went before one that wants its slot back")
                 self._expect(
-                    call.awaited or not any(other.awaited for other in earlier),
+                    call.nested or not any(other.awaited for other in earlier),
                     f"{call} went before one that another waits for",
                 )
             call.state = RUNNING
@@ -142,15 +150,25 @@ class Machine(RuleBasedStateMachine):
             assert self.changed.wait_for(lambda: self._count(RUNNING) == self._target() or self.violations, PATIENCE), (
                 f"{self._count(RUNNING)} calls run, not {self._target()}: {self.calls}, {self.fan!r}"
             )
+        until(lambda: self._said_to_run() == self._count(RUNNING, WAITING))
+        until(lambda: len(self.fan._hub.reclaiming) >= self._released())  # nothing public tells who is in line
         assert not self.violations
         self.step += 1
 
-    def _target(self):
-        released = sum(call.state is WAITING and call.released_in is not None for call in self.calls)
-        return min(self.slots - self._count(HELD), self._count(RUNNING, QUEUED) + released)
+    def _said_to_run(self):
+        figures = self.fan.snapshot()
+        return figures["running"] + figures["waiting"]
 
-    def _new_calls(self, count, timeout, *, awaited=False):
-        calls = [Call(place, timeout, self.step, awaited) for place in range(count)]
+    def _target(self):
+        return min(self.slots - self._count(HELD), self._count(RUNNING, QUEUED) + self._released())
+
+    def _released(self):
+        return sum(call.state is WAITING and call.released_in is not None for call in self.calls)
+
+    def _new_calls(self, count, timeout, **kind):
+        calls = [
+            Call(place, timeout, self.step, **{"nested": False, "awaited": False} | kind) for place in range(count)
+        ]
         with self.changed:
             self.calls.extend(calls)
         return calls
@@ -212,7 +230,7 @@ class Machine(RuleBasedStateMachine):
         with self.changed:
             assert self.changed.wait_for(lambda: call.state is OVER, PATIENCE)
         for result, calls, _, fail_fast in self.batches:
-            if error is not None and fail_fast and call in calls and call.fate is None and not result.done():
+            if error is not None and fail_fast and call in calls and call.fate is None:
                 self._fail_fast(result, calls)
         self.settle()
 
@@ -220,7 +238,7 @@ class Machine(RuleBasedStateMachine):
         """The batch ends now: what waits is cancelled, and so is what runs."""
         report = result.exception(PATIENCE).report
         for call, outcome in zip(calls, report, strict=True):
-            if outcome.status != "cancelled":
+            if outcome.status != "cancelled" or call.fate is not None:
                 continue
             if outcome.attempts:  # it was running, or about to
                 with self.changed:
@@ -243,14 +261,16 @@ class Machine(RuleBasedStateMachine):
     def nest(self, number, count, timeout, way):
         """A call that runs makes calls of its own and waits for them."""
         call = self._pick(number, RUNNING)
+        if way == "map":
+            timeout = None  # the first error ends a map
         # Futures whose results are read one after another are waited for one after another.
-        view, calls = self.views[timeout], self._new_calls(count, timeout, awaited=way != "result")
+        view, calls = self.views[timeout], self._new_calls(count, timeout, nested=True, awaited=way != "result")
 
         def by_run():
             view.run(self.perform, calls)
 
         def by_map():
-            list(view.map(self.perform, calls))
+            list(view.map(self._perform_and_keep_error, calls))
 
         def by_future():
             futures = [view.submit(self.perform, inner) for inner in calls]
@@ -263,14 +283,9 @@ class Machine(RuleBasedStateMachine):
                 future.exception()
 
         def nested():
-            try:
+            with suppress(CancelledError, FanClosed):  # what was queued at a shutdown
                 {"run": by_run, "map": by_map}.get(way, by_future)()
-            except BaseException as error:
-                self.inner_errors.append(error)
-            # ``map`` raises at the first error and does not wait for the rest
-            until(lambda: all(inner.state is OVER for inner in calls))
 
-        self.inner_errors = []
         with self.changed:
             call.inner = calls
             call.state = WAITING
@@ -293,12 +308,13 @@ class Machine(RuleBasedStateMachine):
         """Time passes: calls time out, and cancelled ones lose their slots."""
         now = self.clock.monotonic() + seconds
         with self.changed:
-            late = [call for call in self.calls if call.state in (RUNNING, WAITING) and call.timeout is not None
-                    and call.start + call.timeout <= now]  # fmt: skip
-            gone = [call for call in self.calls if call.state is HELD and call.cancelled_at + GRACE <= now]
-            dues = [call.start + call.timeout for call in late] + [call.cancelled_at + GRACE for call in gone]
-        if dues:
-            self.clock.wait_for_sleepers(until=min(dues))
+            dues = {call: call.start + call.timeout for call in self.calls
+                    if call.state in (RUNNING, WAITING) and call.timeout is not None}  # fmt: skip
+            evictions = {call: call.cancelled_at + GRACE for call in self.calls if call.state is HELD}
+        late = [call for call, due in dues.items() if due <= now]
+        gone = [call for call, due in evictions.items() if due <= now]
+        if dues or evictions:
+            self.clock.wait_for_sleepers(until=min([*dues.values(), *evictions.values()]))
         with self.changed:
             for call in late:
                 call.fate = "timed_out"
@@ -309,6 +325,9 @@ class Machine(RuleBasedStateMachine):
         for future, call in self.futures:
             if call in late:
                 assert isinstance(future.exception(PATIENCE), TaskTimeout)
+        for result, calls, _, fail_fast in self.batches:
+            if fail_fast and not {id(call) for call in late}.isdisjoint(map(id, calls)):
+                self._fail_fast(result, calls)
         self.settle()
 
     @precondition(lambda self: not self.closed and self.step > 8)
@@ -336,7 +355,10 @@ class Machine(RuleBasedStateMachine):
         self.ending = True
         for call in self.calls:
             call.commands.put(("end", ("succeeded", call.place)))
-        until(lambda: all(call.state is OVER for call in self.calls))
+        with self.changed:
+            assert self.changed.wait_for(lambda: self._count(OVER) == len(self.calls), PATIENCE), (
+                f"these are not over: {[call for call in self.calls if call.state is not OVER]}"
+            )
         for result, *_ in self.batches:
             result.exception(PATIENCE)
         within_patience(self.fan.shutdown)

@@ -207,8 +207,10 @@ class Future(Call, futures.Future[T]):
         def act() -> None:
             if not isinstance(reason, BrokenThreadPool):
                 self.cancel()
+                self.set_running_or_notify_cancel()  # nobody will pull it and tell those who ``wait``
             elif self.set_running_or_notify_cancel():
                 self.set_exception(reason)
+            self._forget()
 
         after.append(act)
 
