@@ -118,6 +118,8 @@ class Watchdog:
         elif grace < FOREVER:
             self._evictions.append((now + grace, drain))
             self.mind(now + grace, after)
+        if hub.closing:  # this may have been the last call that anybody waited for
+            hub.dismiss_if_quiet(after)
         return True
 
     def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
