@@ -84,7 +84,7 @@ def meet(fan, count):
 def run_program(text, *, timeout=30.0):
     """Run a program in a new interpreter, to its end; gives what it printed."""
     done = subprocess.run(
-        [sys.executable, "-c", text],
+        [sys.executable, "-P", "-c", text],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,

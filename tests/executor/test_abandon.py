@@ -63,13 +63,12 @@ def test_cap_on_abandoned_threads(clock, recwarn):
                 assert isinstance(futures[number].exception(PATIENCE), TaskTimeout)
         assert fan.snapshot()["abandoned"] == 3
         assert not any(future.done() for future in futures[5:])
-        assert gate.started == list(range(5))
+        assert sorted(gate.started) == list(range(5))
         gate.open()
         assert [future.result(PATIENCE) for future in futures[5:]] == [5, 6, 7]
         meet(fan, 2)
-    assert [str(warning.message) for warning in recwarn if "max_abandoned" in str(warning.message)] == [
-        "ThreadPoolExecutor"
-    ]
+    (message,) = [str(warning.message) for warning in recwarn if "max_abandoned" in str(warning.message)]
+    assert "(3)" in message
 
 
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
