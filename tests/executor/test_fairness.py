@@ -1,6 +1,8 @@
 """Who goes first when calls of many origins share the slots; proved by order, not by time."""
 
 import threading
+from itertools import pairwise
+from time import perf_counter
 
 from controlled import PATIENCE, Gate, aside, within_patience
 
@@ -65,15 +67,13 @@ def test_two_batches_advance_together():
             return order
 
     order = within_patience(body)
-    turns = sum(one != other for one, other in zip(order, order[1:], strict=False))
+    turns = sum(one != other for one, other in pairwise(order))
     assert turns > 10
     assert {"a", "b"} == set(order[: len(order) // 2])
 
 
 def waste(seconds):
     """Keep a thread busy, as a real call would."""
-    from time import perf_counter
-
     end = perf_counter() + seconds
     while perf_counter() < end:
         pass

@@ -58,6 +58,7 @@ def test_calls_of_the_parent_raise_in_the_child():
         FORK
         + """
 fan = Fan(2)
+fan.run(abs, [-1])  # imports what it needs: no fork is safe while another thread imports
 running = [fan.submit(hold, number) for number in range(2)]
 queued = fan.submit(abs, -1)
 batch = []
@@ -89,7 +90,7 @@ print("parent", [future.result(10) for future in [*running, queued]], batch)
 
 @needs_fork
 def test_stream_of_the_parent_raises_in_the_child():
-    """A stream that was being read at the fork raises in the child instead of waiting for threads that are not there."""
+    """A stream that was being read at the fork raises in the child; it does not wait for threads that are not there."""
     out, _ = run_program(
         FORK
         + """
@@ -139,10 +140,11 @@ def test_interpreter_waits_for_calls_that_are_not_over():
         """
 import threading
 from threadfan import Fan
-main = threading.main_thread()
+ending = threading.Event()
+threading._register_atexit(ending.set)  # called before the library's own, which was registered earlier
 
 def call(item):
-    main.join()  # until the main thread has ended
+    ending.wait(20)
     print(item, flush=True)
 
 fan = Fan(1)
@@ -159,10 +161,14 @@ def test_calls_at_interpreter_exit_are_refused():
         """
 import threading
 from threadfan import Fan
+from threadfan.executor import lifecycle
 fan = Fan(1)
+ending = threading.Event()
+# Called before the library's own handler, which was registered earlier, and which this one runs.
+threading._register_atexit(lambda: (setattr(lifecycle, "_exiting", True), ending.set()))
 
 def call():
-    threading.main_thread().join()
+    ending.wait(20)
     try:
         fan.submit(abs, -1).result()
     except RuntimeError as error:
@@ -337,7 +343,9 @@ def test_waiting_for_futures_that_shutdown_drops():
             gate.wait_for(1)
             dropped = fan.submit(abs, -1)
             fan.shutdown(wait=False, cancel_futures=True)
-            return threadfan.wait([dropped]).done == {dropped}
+            done = threadfan.wait([dropped]).done
+            gate.open()
+            return done == {dropped}
 
     assert within_patience(body)
 

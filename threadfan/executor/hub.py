@@ -175,11 +175,13 @@ class Hub:
             return None
         after: After = []
         with self.lock:
-            if not drain.holds or drain.lost is not None:
+            if not drain.holds:
                 return None
             drain.holds = False
-            loan = drain.loan = Loan(drain)
-            self._leave_group(drain.source.group, after)
+            loan = None
+            if drain.lost is None:  # else its call is over, and is due no slot again
+                loan = drain.loan = Loan(drain)
+                self._leave_group(drain.source.group, after)
             self.release(after)
         self.perform(after)
         return loan
