@@ -298,11 +298,12 @@ class Batch(Source):
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
         self.reason = reason
         self.closed = self.done = True
+        self.entries.clear()
         now = self.hub.clock.monotonic()
-        present = self.results if isinstance(self.results, dict) else dict(enumerate(self.results))
-        for index in range(self.accepted):
-            if present.get(index) is None:
-                self.results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
+        if isinstance(self.results, list):
+            for index, raw in enumerate(self.results):
+                if raw is None:
+                    self.results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
         for act in [*self.wish, *self.listeners]:
             act()
 

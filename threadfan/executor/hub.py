@@ -327,9 +327,10 @@ class Hub:
             with self.lock:
                 self.threads.discard(worker.thread)
                 self.workers.discard(worker)
-                self.free += 1
                 self.waking -= 1
-                if not self.draining and not self.waking:
+                self.free += 1
+                self._serve_lenders(after)
+                if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
                     self.fail(f"no thread could be started: {error}", after)
             self.perform(after)
             LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
@@ -477,9 +478,9 @@ class Hub:
             after: After = []
             with self.lock:
                 self.waking -= 1
-                self.free += 1
                 self.workers.discard(worker)
                 self.fail("A thread initializer failed, the thread pool is not usable anymore", after)
+                self.release(after)
                 if self.closing:
                     self.dismiss_if_quiet(after)
             self.perform(after)

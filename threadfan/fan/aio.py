@@ -385,12 +385,14 @@ async def _outcomes(stream: Stream, given: tuple[Any, ...] | None, owner: object
     feeder = None if given is None else _Feeder(_feed(stream, given, room), gate)
     try:
         stream.fill()
-        while not stream.over:
+        while True:
             ready = stream.harvest()
             while ready:
                 yield Outcome(ready.pop())
                 stream.after_yield()
                 room.set()
+            if stream.over:
+                break
             if feeder is not None:
                 feeder.check()
             if stream.idle():

@@ -115,8 +115,8 @@ class Stream:
 
     @property
     def over(self) -> bool:
-        """Whether every outcome was handed out."""
-        return self.batch.done and not self.batch.results
+        """Whether every outcome was handed out, or what is left can never be; to be asked after ``harvest``."""
+        return self.batch.done and (not self.batch.results or self.batch.reason is not None)
 
     def check_complete(self) -> None:
         """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
@@ -215,11 +215,13 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     after_yield = stream.after_yield
     try:
         stream.fill()
-        while not stream.over:
+        while True:
             ready = stream.harvest()
             while ready:
                 yield Outcome(ready.pop())  # whoever iterates may be the only one to hold it
                 after_yield()
+            if stream.over:
+                break
             if stream.idle():
                 stream.fill()
                 _sleep(stream.batch, stream.wish, gate, None)
@@ -234,11 +236,13 @@ def _values_as_taken(
     stream: Stream, gate: SimpleQueue[None], end: float | None, owner: object
 ) -> Generator[Any, None, None]:
     try:
-        while not stream.over:
+        while True:
             ready = stream.harvest()
             while ready:
                 yield _value(ready.pop(), None)
                 stream.after_yield()
+            if stream.over:
+                break
             if stream.idle():
                 stream.fill()
                 _sleep(stream.batch, stream.wish, gate, end)
