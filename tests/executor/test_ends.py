@@ -18,7 +18,7 @@ import time
 from threadfan import Fan
 def slow(item):
     time.sleep(0.2)
-    print(item, flush=True)
+    print(f"{item} ", end="", flush=True)
 fan = Fan(2)
 for item in range(4):
     fan.submit(slow, item)
@@ -95,7 +95,7 @@ def test_a_subinterpreter_can_have_a_fan():
     """A fan made and closed in a subinterpreter works there."""
     interpreters = pytest.importorskip("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
     script = "from threadfan import Fan\nwith Fan(2) as fan: assert fan.run(abs, [-1, -2]).unwrap() == [1, 2]"
-    made = interpreters.create("legacy") if sys.version_info >= (3, 13) else interpreters.create()
+    made = interpreters.create("legacy") if sys.version_info >= (3, 13) else interpreters.create(isolated=False)
     try:
         failure = interpreters.run_string(made, script)
     finally:

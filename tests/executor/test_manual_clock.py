@@ -5,7 +5,7 @@ import threading
 from queue import SimpleQueue
 
 import pytest
-from controlled import PATIENCE, Gate, aside
+from controlled import PATIENCE, Gate, aside, until
 
 from threadfan import Fan, TaskTimeout
 from threadfan.base import clock as clocks
@@ -114,4 +114,5 @@ def test_a_fan_lives_by_the_clock_it_was_made_under():
         with pytest.raises(TaskTimeout):
             future.result(PATIENCE)
         gate.open()
+        until(lambda: fan.snapshot()["abandoned"] == 0)  # the late thread is back
         fan.submit(threading.get_ident).result(PATIENCE)
