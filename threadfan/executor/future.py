@@ -43,7 +43,38 @@ else:
     List = list
 
 CONDITION, FATE = 0, 1
-OVER = threading.Condition()  # stands in for the condition of every future that ended before anybody looked
+
+
+class _Over(threading.Condition):
+    """Stands in for the condition of every future that ended before anybody looked.
+
+    Such a future does not change any more, so there is nothing to lock.  And there must not be: ``wait`` takes the
+    conditions of its futures in the order of their addresses, and one lock at several places of that order would let
+    two threads lock each other out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_NoLock())  # type: ignore[arg-type]
+
+
+class _NoLock:
+    def _is_owned(self) -> bool:
+        return True
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+
+OVER = _Over()
 _NOT_DONE = (PENDING, RUNNING)
 
 

@@ -511,7 +511,8 @@ class Hub:
         """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""
         after: After = []
         with self.lock:
-            if not self.closing or worker.woken or not self.quiet():
+            # Once all were sent home nobody is told twice: what a feeder adds then is not this worker's any more.
+            if worker.woken or not self.closing or not (self.dismissed or self.quiet()):
                 return False
             if worker in self.idle:
                 self.idle.remove(worker)

@@ -106,9 +106,6 @@ def _at_exit() -> None:
 
 def _after_fork_in_child() -> None:
     # Only the thread that forked lives on here.  Calls that wait or run in the parent end in the parent.
-    from .future import OVER
-
-    OVER.__init__()  # type: ignore[misc]  # a thread that is not here may have held it
     here.drain = None
     for hub in list(_hubs):
         hub.forked()
