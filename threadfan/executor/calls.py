@@ -58,10 +58,6 @@ class Call:
         """The call will never start.  With the hub's lock held."""
         raise NotImplementedError
 
-    def orphan(self, reason: BaseException) -> None:
-        """In the child of a fork: the call will never end here."""
-        raise NotImplementedError
-
 
 class Calls(Source):
     """A queue of single calls at one depth; it never closes."""
@@ -147,14 +143,10 @@ class Calls(Source):
         while self.entries:
             self.entries.popleft().refuse(reason, after)
 
-    def orphan_call(self, key: Call, reason: BaseException) -> None:
-        """Tell whoever waits for it."""
-        key.orphan(reason)
-
     def orphan(self, reason: BaseException) -> None:
-        """Tell whoever waits for any of them."""
-        while self.entries:
-            self.entries.popleft().orphan(reason)
+        """Each future tells the reason to whoever looks at it."""
+        self.entries.clear()
+        self.reason = reason
 
 
 def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw | None:

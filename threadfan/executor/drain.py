@@ -23,12 +23,16 @@ here = threading.local()
 
 
 class Loan:
-    """A slot given away for one wait; ``returning`` is guarded by ``hub.lock``."""
+    """One wait of a call for other calls, during which its slot is given away.
 
-    __slots__ = ("drain", "gate", "returning")
+    Guarded by ``hub.lock``: ``lent`` (also read by the call itself) and ``returning``.
+    """
+
+    __slots__ = ("drain", "gate", "lent", "returning")
 
     def __init__(self, drain: Drain) -> None:
         self.drain = drain
+        self.lent = False  # the slot was given away
         self.returning = False  # it is in line for a slot
         self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
 

@@ -90,14 +90,14 @@ class Future(Call, futures.Future[T]):
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
-        found: threading.Condition | None = self._cell.get(CONDITION)
+        found = self._found()
         if found is None:
             found = self._cell.setdefault(CONDITION, threading.Condition())
         return found
 
     @property
     def _state(self) -> str:
-        if self._cell.get(CONDITION) is OVER:
+        if self._found() is OVER:
             return FINISHED
         if self._stage == PENDING and self._cell.get(FATE, RUNNING) is not RUNNING:
             return CANCELLED  # by another thread, which has not come to say so
@@ -245,12 +245,6 @@ class Future(Call, futures.Future[T]):
 
         after.append(act)
 
-    def orphan(self, reason: BaseException) -> None:
-        """Fail; the condition may have been held by a thread that the fork left behind."""
-        if not self.done():
-            self._exception = reason
-            self._cell[CONDITION] = OVER
-
     def _end(self, raw: Raw) -> bool:
         """Make the outcome the result; whether anybody had looked before."""
         if raw[3] is SUCCEEDED:
@@ -267,6 +261,20 @@ class Future(Call, futures.Future[T]):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
         return True
+
+    def _found(self) -> threading.Condition | None:
+        """The condition, if somebody has looked, or ``OVER``."""
+        found: threading.Condition | None = self._cell.get(CONDITION)
+        if found is not OVER and self.queue is not None and self.queue.reason is not None and "left" not in self._cell:
+            # In the child of a fork.  A call that has not ended will not end here; noticed by whoever looks, as
+            # nothing lists the calls that a thread was just about to start.
+            self._cell["left"] = True
+            if self.done():
+                found = threading.Condition()  # that thread may have held the old one
+            else:
+                self._exception, found = self.queue.reason, OVER
+            self._cell[CONDITION] = found
+        return found
 
     def _forget(self) -> None:
         self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
@@ -300,15 +308,16 @@ class Lending:
     def __enter__(self) -> None:
         if getattr(here, "drain", None) is None or self._future.done():
             return
-        self._hub.promote(self._future)
-        loan = self._loan = self._hub.lend()
+        hub, future = self._hub, self._future
+        hub.promote(future)
+        loan = self._loan = hub.loans.take_out()
         if loan is not None:
-            # The thread that ends the call puts this one first in line before it frees its own slot.
-            self._future.add_done_callback(lambda _: self._hub.finish_lending(loan))
+            future.add_done_callback(lambda _: hub.loans.finish(loan))
+            hub.loans.lend(loan, unless=future.done)
 
     def __exit__(self, *exc_info: object) -> None:
         if self._loan is not None:
-            self._hub.take_back(self._loan)
+            self._hub.loans.take_back(self._loan)
 
 
 class _Waiters(List):
@@ -337,15 +346,17 @@ class _LendingEvent(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         if self.is_set():
             return True
-        loan = self._loan = self._hub.lend()
+        loan = self._loan = self._hub.loans.take_out()
+        if loan is not None:
+            self._hub.loans.lend(loan, unless=self.is_set)
         try:
             return super().wait(timeout)
         finally:
             if loan is not None:
-                self._hub.take_back(loan)
+                self._hub.loans.take_back(loan)
 
     def set(self) -> None:
+        super().set()  # first: whoever lends looks whether it is set
         loan = self._loan
         if loan is not None:
-            self._hub.finish_lending(loan)
-        super().set()
+            self._hub.loans.finish(loan)

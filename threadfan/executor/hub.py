@@ -28,7 +28,8 @@ from ..base.clock import FOREVER
 from ..base.outcome import FAILED
 from . import lifecycle
 from .calls import Call, Calls
-from .drain import Drain, Loan, here
+from .drain import Drain, here
+from .loans import Loans
 from .source import Group
 from .watchdog import Herald, Watchdog
 from .worker import Worker
@@ -85,8 +86,8 @@ class Hub:
         self.workers: set[Worker] = set()
         self.rings: dict[int, deque[Source]] = {}  # by depth: the sources that have calls pending
         self.sources: set[Source] = set()  # all that are not done
-        self.reclaiming: list[Loan] = []  # lenders that want a slot back
-        self.pressure = -1.0  # see _press
+        self.loans = Loans(self)
+        self.pressure = -1.0  # see press
         self.draining: set[Drain] = set()  # whose calls count as running
         self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
@@ -135,7 +136,7 @@ class Hub:
             if ring is None:
                 ring = self.rings[source.depth] = deque()
             ring.append(source)
-            self._press()
+            self.press()
         if self.free and (not self.waking or (eager and not self.idle and self.waking < source.pending())):
             self._grant(after, eager=eager)
 
@@ -163,55 +164,6 @@ class Hub:
         if after or self._deferred:
             self.perform(after)
         return drain
-
-    def lend(self) -> Loan | None:
-        """Give away the slot of the call that runs in this thread, because it is about to wait for others of this hub.
-
-        Returns:
-            The loan, to be given to ``take_back``; None if this thread runs no call of this hub, or holds no slot.
-        """
-        drain: Drain | None = getattr(here, "drain", None)
-        if drain is None or drain.hub is not self:
-            return None
-        after: After = []
-        with self.lock:
-            if not drain.holds:
-                return None
-            drain.holds = False
-            loan = None
-            if drain.lost is None:  # else its call is over, and is due no slot again
-                loan = drain.loan = Loan(drain)
-                self._leave_group(drain.source.group, after)
-            self.release(after)
-        self.perform(after)
-        return loan
-
-    def take_back(self, loan: Loan) -> None:
-        """Wait until the lender has a slot again (or none is due to it any more, its call being over)."""
-        self.finish_lending(loan)
-        self.clock.wait(loan.gate)
-
-    def finish_lending(self, loan: Loan) -> None:
-        """Put a lender first in line for a slot.
-
-        Called by the thread that brings what the lender waits for, before it frees its own slot; safe to repeat.
-        """
-        after: After = []
-        with self.lock:
-            self.request_back(loan, after)
-        self.perform(after)
-
-    def lend_to(self, source: Source) -> Loan | None:
-        """``lend``, to be first in line again the moment ``source`` is done."""
-        loan = self.lend()
-        if loan is not None:
-            after: After = []
-            with self.lock:
-                if source.done:
-                    self.request_back(loan, after)
-                source.lender = loan
-            self.perform(after)
-        return loan
 
     def calls(self, group: Group, depth: int = 0) -> Calls:
         """The queue of single calls at a depth.  With the lock held."""
@@ -250,20 +202,8 @@ class Hub:
     def release(self, after: After) -> None:
         """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
         self.free += 1
-        self._serve_lenders(after)
+        self.loans.serve(after)
         self._grant_if_needed(after)
-
-    def request_back(self, loan: Loan, after: After) -> None:
-        """Put a lender first in line, unless it already is or has gone on."""
-        if loan.drain.loan is not loan or loan.returning:
-            return
-        loan.returning = True
-        self.reclaiming.append(loan)
-        if loan.drain.lost is not None:
-            self.let_go(loan, after)
-        else:
-            self._serve_lenders(after)
-            self._press()
 
     def detach(self, drain: Drain, after: After) -> None:
         """The drain is no longer at its source."""
@@ -271,7 +211,7 @@ class Hub:
         self.draining.discard(drain)
         source.active -= 1
         if drain.loan is None:  # else it has left when it lent its slot
-            self._leave_group(source.group, after)
+            self.leave_group(source.group, after)
         self.check_done(source, after)
 
     def check_done(self, source: Source, after: After) -> None:
@@ -283,7 +223,7 @@ class Hub:
         self.settled[0] += source.accepted
         self.settled[1] += source.failed
         if source.lender is not None:
-            self.request_back(source.lender, after)
+            self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
         source.listeners = []
 
@@ -329,37 +269,13 @@ class Hub:
                 self.workers.discard(worker)
                 self.waking -= 1
                 self.free += 1
-                self._serve_lenders(after)
+                self.loans.serve(after)
                 if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
                     self.fail(f"no thread could be started: {error}", after)
             self.perform(after)
             LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
 
-    def let_go(self, loan: Loan, after: After) -> None:
-        """Let a lender in line go on, with the slot it has been given or, its call being over, without."""
-        self.reclaiming.remove(loan)
-        loan.drain.loan = None
-        after.append(partial(loan.gate.put, None))
-        self._press()
-
-    def _first_in_line(self) -> Loan | None:
-        """The lender to get the next slot: the deepest of those whose group has room."""
-        best: Loan | None = None
-        for loan in self.reclaiming:
-            source = loan.drain.source
-            if source.group.active < source.group.limit and (best is None or source.depth > best.drain.source.depth):
-                best = loan
-        return best
-
-    def _serve_lenders(self, after: After) -> None:
-        """Give free slots to lenders in line."""
-        while self.free and self.reclaiming and (loan := self._first_in_line()) is not None:
-            self.free -= 1
-            loan.drain.holds = True
-            loan.drain.source.group.active += 1
-            self.let_go(loan, after)
-
-    def _leave_group(self, group: Group, after: After) -> None:
+    def leave_group(self, group: Group, after: After) -> None:
         """One call fewer runs under a cap, and others of the group may start."""
         if group.active == group.limit:
             after.append(self._regroup)
@@ -381,7 +297,7 @@ class Hub:
         if worker.woken:
             worker.woken = False
             self.waking -= 1
-        chosen = None if self.reclaiming and self._first_in_line() else self._choose()
+        chosen = None if self.loans.in_line and self.loans.first() else self._choose()
         if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
             self.release(after)
@@ -429,15 +345,15 @@ class Hub:
             ring.append(source)
         elif not ring:
             del self.rings[source.depth]
-        self._press()
+        self.press()
 
-    def _press(self) -> None:
+    def press(self) -> None:
         """Tell drains, by one number, whether others wait.
 
         A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
         1`` or more means a deeper source or a lender, so leave after this call.
         """
-        if self.reclaiming:
+        if self.loans.in_line:
             self.pressure = FOREVER
         elif self.rings:
             deepest = max(self.rings)
@@ -449,7 +365,7 @@ class Hub:
         """A capped group has room again: its calls may start."""
         after: After = []
         with self.lock:
-            self._serve_lenders(after)
+            self.loans.serve(after)
             self._grant_if_needed(after)
         self.perform(after)
 
@@ -501,8 +417,6 @@ class Hub:
         self.closing = closing
         reason = "the process was forked while this call waited or ran; it goes on in the parent only"
         for drain in running:
-            for key in drain.claim.copy():
-                drain.source.orphan_call(key, BrokenThreadPool(reason))
             drain.lost = drain.lost or (None, 0.0, "", None)
         for source in sources:
             source.orphan(BrokenThreadPool(reason))

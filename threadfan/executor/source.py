@@ -93,9 +93,6 @@ class Source:
         """End every call that was not pulled yet.  Call with the lock held."""
         raise NotImplementedError
 
-    def orphan_call(self, key: Any, reason: BaseException) -> None:
-        """In the child of a fork: the call ``key`` runs in the parent only."""
-
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""
         raise NotImplementedError

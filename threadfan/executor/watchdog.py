@@ -164,7 +164,7 @@ class Watchdog:
             drain.holds = False
             hub.release(after)
         elif drain.loan is not None and drain.loan.returning:
-            hub.let_go(drain.loan, after)
+            hub.loans.let_go(drain.loan, after)
         if log.in_use():
             _, start, function, index = drain.lost  # type: ignore[misc]
             seconds = hub.clock.monotonic() - start

@@ -96,9 +96,6 @@ class LoopFuture(Call, asyncio.Future[T]):
         """Post the reason to the loop."""
         after.append(lambda: self.mailbox.post(self, False, reason))
 
-    def orphan(self, reason: BaseException) -> None:
-        """Nothing to do: an event loop does not survive a fork."""
-
     def end(self, ok: bool, payload: Any) -> None:
         """In the loop: set the result, unless the awaiter has gone."""
         self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]

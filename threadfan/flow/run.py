@@ -89,13 +89,13 @@ class Ending:
         try:
             while self._hub.recruit(self.batch):
                 pass
-            loan = self._hub.lend_to(self.batch)
+            loan = self._hub.loans.lend_to(self.batch)
             try:
                 while not self.batch.done:
                     self._hub.clock.wait(self._gate, self.look())
             finally:
                 if loan is not None:
-                    self._hub.take_back(loan)
+                    self._hub.loans.take_back(loan)
         except BaseException as error:
             self._interrupted(error, running=True)
             raise

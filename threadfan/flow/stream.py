@@ -224,7 +224,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
                 break
             if stream.idle():
                 stream.fill()
-                _sleep(stream.batch, stream.wish, gate, None)
+                _sleep(stream.batch, stream.wish, stream.idle, gate, None)
         stream.check_complete()
     finally:
         stream.cut(running=True)
@@ -245,7 +245,7 @@ def _values_as_taken(
                 break
             if stream.idle():
                 stream.fill()
-                _sleep(stream.batch, stream.wish, gate, end)
+                _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
     finally:
         stream.cut(running=False)
@@ -259,7 +259,8 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
-                _sleep(batch, partial(batch.wish_for, wanted=index, idle=_Missing(results, index)), gate, end)
+                idle = _Missing(results, index)
+                _sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
             results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
                 _value(raw, batch.reason)
@@ -296,21 +297,31 @@ def _value(raw: Raw, reason: BaseException | None) -> Any:
 
 
 def _sleep(
-    batch: Batch, wish: Callable[[Callable[[], object]], bool], gate: SimpleQueue[None], end: float | None
+    batch: Batch,
+    wish: Callable[[Callable[[], object]], bool],
+    idle: Callable[[], bool],
+    gate: SimpleQueue[None],
+    end: float | None,
 ) -> None:
     """Sleep until there is something to hand out, lending the slot if this is a call; may wake for nothing."""
     hub = batch.hub
-    loan = hub.lend_to(batch)
+    loan = hub.loans.take_out()
 
     def wake() -> None:
         if loan is not None:
-            hub.finish_lending(loan)
+            hub.loans.finish(loan)
         gate.put(None)
 
+    if loan is not None:
+        hub.loans.await_done(loan, batch)
+    if not wish(wake):
+        return
     try:
-        if wish(wake) and not hub.clock.wait(gate, None if end is None else end - hub.clock.monotonic()):
+        if loan is not None:
+            hub.loans.lend(loan, unless=lambda: not idle())
+        if not hub.clock.wait(gate, None if end is None else end - hub.clock.monotonic()):
             batch.wish.clear()
             raise TimeoutError
     finally:
         if loan is not None:
-            hub.take_back(loan)
+            hub.loans.take_back(loan)
