@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from test_stuck_threads import PATIENCE, run_child
+from controlled import PATIENCE, run_program
 
 from threadfan import BrokenThreadPool, Fan
 
@@ -23,7 +23,7 @@ fan = Fan(2)
 for item in range(4):
     fan.submit(slow, item)
 """
-    assert sorted(run_child(script).split()) == ["0", "1", "2", "3"]
+    assert sorted(run_program(script)[0].split()) == ["0", "1", "2", "3"]
 
 
 def test_a_collected_fan_finishes_its_calls_and_lets_its_threads_go():
@@ -57,7 +57,7 @@ _, status = os.waitpid(child, 0)
 go.set()
 print(status, running.result(), queued.result())
 """
-    assert run_child(script) == "0 True 0\n"
+    assert run_program(script)[0] == "0 True 0\n"
 
 
 def test_an_initializer_that_fails_breaks_batches_with_their_report():

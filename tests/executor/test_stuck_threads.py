@@ -1,26 +1,18 @@
 """Calls that do not return: their outcomes, their slots, their threads."""
 
-import os
-import subprocess
-import sys
 import threading
 import warnings
-from pathlib import Path
 
 import pytest
+from controlled import PATIENCE, run_program, until
 
 from threadfan import Fan, TaskTimeout
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 30
 
-
-def run_child(script):
-    """Run a script in an interpreter of its own; what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True)
-    return done.stdout
+def shutdown_when_back(fan):
+    """Close a fan whose late threads were let go, when they have come back and there is none to warn of."""
+    until(lambda: fan.snapshot()["abandoned"] == 0)
+    fan.shutdown()
 
 
 def test_a_slot_comes_back_at_the_timeout():
@@ -46,7 +38,7 @@ def test_a_replacement_thread_is_initialised():
     assert fan.submit(lambda: ready.yes).result(PATIENCE) is True
     assert isinstance(hung.exception(PATIENCE), TaskTimeout)
     stop.set()
-    fan.shutdown()
+    shutdown_when_back(fan)
 
 
 def test_a_late_result_is_dropped():
@@ -64,7 +56,7 @@ def test_a_late_result_is_dropped():
     stop.set()
     assert returned.wait(PATIENCE)
     assert fan.submit(int).result(PATIENCE) == 0
-    fan.shutdown()
+    shutdown_when_back(fan)
     assert isinstance(future.exception(), TaskTimeout)
     assert (fan.snapshot()["done"], fan.snapshot()["failed"]) == (2, 1)
 
@@ -93,7 +85,6 @@ def test_ten_thousand_hung_calls_stop_at_the_cap():
     assert all(future.done() for future in futures)
 
 
-@pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # the first may still be on its way back
 def test_callbacks_of_a_timeout_do_not_run_on_the_watchdog():
     """A callback that blocks does not keep the watchdog from its next timeout."""
     stop, blocked = threading.Event(), threading.Event()
@@ -109,7 +100,7 @@ def test_callbacks_of_a_timeout_do_not_run_on_the_watchdog():
     assert blocked.wait(PATIENCE)
     assert isinstance(fan.submit(stop.wait, PATIENCE).exception(PATIENCE), TaskTimeout)
     stop.set()
-    fan.shutdown()
+    shutdown_when_back(fan)
     assert not names[0].endswith("watchdog")
 
 
@@ -121,10 +112,10 @@ from threadfan import Fan
 fan = Fan(2, timeout=0.05)
 print([outcome.status for outcome in fan.run(time.sleep, [60, 60, 0])])
 """
-    assert run_child(script) == "['timed_out', 'timed_out', 'succeeded']\n"
+    assert run_program(script)[0] == "['timed_out', 'timed_out', 'succeeded']\n"
 
 
 def test_a_call_that_times_out_during_exit_does_not_hold_it_up():
     """A call that is still within its time when the main thread ends is waited for no longer than that."""
     script = "import time; from threadfan import Fan; Fan(1, timeout=0.3).submit(time.sleep, 60)"
-    assert run_child(script) == ""
+    assert run_program(script)[0] == ""
