@@ -240,11 +240,14 @@ class Batch(Source):
     def notify(self, index: int) -> None:
         """Wake the consumer if it waits for the call ``index``."""
         if self.wanted is None or self.wanted == index:
-            try:
-                wake = self.wish.pop()
-            except IndexError:
-                return
-            wake()
+            self._wake()
+
+    def _wake(self) -> None:
+        try:
+            wake = self.wish.pop()
+        except IndexError:  # another thread was first
+            return
+        wake()
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -285,8 +288,7 @@ class Batch(Source):
                 self._count(CANCELLED)
         except IndexError:
             pass
-        if self.wish:
-            after.append(self.wish.pop())
+        after.append(self._wake)
         self.hub.check_done(self, after)
 
     def in_order(self) -> list[Raw]:

@@ -140,8 +140,8 @@ class Calls(Source):
 
     def discard(self, reason: BaseException, after: After) -> None:
         """Refuse all that wait."""
-        while self.entries:
-            self.entries.popleft().refuse(reason, after)
+        while (call := self.take()) is not None:
+            call.refuse(reason, after)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""

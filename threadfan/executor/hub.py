@@ -110,7 +110,11 @@ class Hub:
             except BaseException:
                 LOGGER.critical("an action of the scheduler failed", exc_info=True)
         while self._deferred:
-            self._deferred.popleft()()
+            try:
+                act = self._deferred.popleft()
+            except IndexError:  # another thread was faster
+                return
+            act()
 
     def unlocked(self, act: Callable[[], object]) -> None:
         """Do ``act`` now, or if this thread holds the lock, once it is released.

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .source import After
 
-_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+_hubs: set[weakref.ref[Hub]] = set()
 _exiting = False
 
 
 def register(hub: Hub) -> None:
     """Have this hub's calls finished at exit, and its threads forgotten in the child of a fork."""
-    _hubs.add(hub)
+    _hubs.add(weakref.ref(hub, _hubs.discard))
+
+
+def _alive() -> list[Hub]:
+    # A plain set of references, and not a WeakSet: that one cannot be listed while other threads add to it.
+    return [hub for reference in list(_hubs) if (hub := reference()) is not None]
 
 
 def exiting() -> bool:
@@ -85,8 +90,9 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
         thread.join()
     # Last, for those before it may still have told it something.
     for helper in (hub.watchdog, hub.herald):
-        if helper.thread is not None and helper.thread is not threading.current_thread():
-            helper.thread.join()
+        helper_thread = helper.thread  # which may end, and say so, at any time
+        if helper_thread is not None and helper_thread is not threading.current_thread():
+            helper_thread.join()
 
 
 def orphaned(hub: Hub, _: object) -> None:
@@ -99,7 +105,7 @@ def orphaned(hub: Hub, _: object) -> None:
 def _at_exit() -> None:
     global _exiting
     _exiting = True
-    gates = [(hub, close(hub)) for hub in list(_hubs)]
+    gates = [(hub, close(hub)) for hub in _alive()]
     for hub, gate in gates:
         join(hub, gate)
 
@@ -107,7 +113,7 @@ def _at_exit() -> None:
 def _after_fork_in_child() -> None:
     # Only the thread that forked lives on here.  Calls that wait or run in the parent end in the parent.
     here.drain = None
-    for hub in list(_hubs):
+    for hub in _alive():
         hub.forked()
 
 
