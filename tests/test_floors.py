@@ -14,6 +14,7 @@ FACADE = ""  # threadfan/__init__.py, above all floors
 BELOW = {floor: {floor, *FLOORS[:height]} for height, floor in enumerate(FLOORS)}
 BELOW[FACADE] = set(FLOORS)
 BELOW["__main__"] = {"cli"}  # threadfan/__main__.py
+BELOW["clients"] = {"clients", "base", "control", "events", "executor"}
 BELOW["testing"] = {"testing", "base"}
 BELOW["cli"] = {"cli", "testing", FACADE, *FLOORS}
 

@@ -9,7 +9,8 @@ The floors, each importing only those below it:
     control    decisions: the scope of a call
     base       errors, time, outcomes
 
-``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli`` stand beside them.
+``threadfan.clients`` (one file for each outside client, whose calls it ends in time), ``threadfan.testing`` (a loopback
+Messages API, a manual clock) and ``threadfan.cli`` stand beside them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .base.usage import Usage
+    from .executor.deadlines import fail_after, move_on_after
+    from .executor.waiting import sleep
     from .flow.report import Report, Stats
     from .flow.tasks import Task, task
 
@@ -56,10 +60,14 @@ __all__ = [
     "Report",
     "Stats",
     "Task",
+    "Usage",
     # inside a call
     "CallCancelled",
     "Scope",
     "current_scope",
+    "fail_after",
+    "move_on_after",
+    "sleep",
     # errors
     "FanClosed",
     "TaskCancelled",
@@ -79,7 +87,16 @@ __all__ = [
     "wait",
 ]
 
-_ON_FIRST_USE = {"Report": "report", "Stats": "report", "Task": "tasks", "task": "tasks"}
+_ON_FIRST_USE = {
+    "Report": "flow.report",
+    "Stats": "flow.report",
+    "Task": "flow.tasks",
+    "task": "flow.tasks",
+    "Usage": "base.usage",
+    "fail_after": "executor.deadlines",
+    "move_on_after": "executor.deadlines",
+    "sleep": "executor.waiting",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -87,5 +104,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(f".flow.{_ON_FIRST_USE[name]}", __name__), name)
+    value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
     return value

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from ..base.usage import Usage
+
     class Bearer(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
 
@@ -32,16 +34,33 @@ class Scope:
     Args:
         deadline: the moment, on ``clock``, at which the call's time is up; infinity for none.
         clock: the clock of the fan that runs the call.
+        ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_lock")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "_lock")
 
-    def __init__(self, deadline: float = FOREVER, clock: clocks.Clock | None = None) -> None:
+    def __init__(
+        self,
+        deadline: float = FOREVER,
+        clock: clocks.Clock | None = None,
+        ledger: Callable[[Usage], object] | None = None,
+    ) -> None:
+        self._ledger = ledger
         self._deadline = deadline
         self._clock = clock or clocks.current()
         self._lock = threading.Lock()  # guards the two below
         self._cancelled = False
         self._callbacks: list[Callable[[], object]] = []
+
+    @property
+    def clock(self) -> clocks.Clock:
+        """The clock that its deadline is on."""
+        return self._clock
+
+    @property
+    def deadline(self) -> float:
+        """The moment on ``clock`` at which its time is up; infinity for none."""
+        return self._deadline
 
     def remaining(self) -> float:
         """Seconds until the call's time is up, at least 0; infinity without a timeout."""
@@ -77,6 +96,11 @@ class Scope:
                 return lambda: self._forget(callback)
         _call(callback)
         return lambda: None
+
+    def add_usage(self, usage: Usage) -> None:
+        """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
+        if self._ledger is not None:
+            self._ledger(usage)
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""

@@ -61,6 +61,9 @@ class _NoLock:
     def _is_owned(self) -> bool:
         return True
 
+    def locked(self) -> bool:
+        return False
+
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         return True
 

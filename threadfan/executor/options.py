@@ -89,3 +89,12 @@ def iterables(where: str, given: tuple[Any, ...]) -> None:
                 f"argument {position} of {where} must be an iterable of inputs, not {brief(value)}; "
                 f"for a single call use submit(fn, {brief(value)})"
             )
+
+
+def pause(where: str, value: float) -> float:
+    """Check a duration that may be nothing."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{where} needs a number of seconds, not {brief(value)}")
+    if not value >= 0:
+        raise ValueError(f"{where} needs at least 0 seconds, not {value!r}")
+    return float(value)

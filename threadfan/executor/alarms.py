@@ -1,0 +1,104 @@
+"""Acts that are due at a moment, for the scopes that no watchdog looks after.
+
+One thread for each clock does them; it starts with the first alarm and ends when none is left.  An act that blocks
+would hold up the others, so each gets a thread of its own: alarms go off rarely, and most are taken back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from itertools import count
+from queue import SimpleQueue
+
+from .worker import helper_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.clock import Clock
+
+
+class Alarm:
+    """One act at one moment; ``act`` becomes None when it was done or taken back."""
+
+    __slots__ = ("act", "due", "number")
+
+    _numbers = count()
+
+    def __init__(self, due: float, act: Callable[[], object]) -> None:
+        self.due = due
+        self.act: Callable[[], object] | None = act
+        self.number = next(self._numbers)
+
+    def __lt__(self, other: Alarm) -> bool:
+        return (self.due, self.number) < (other.due, other.number)
+
+
+class _Keeper:
+    """The alarms of one clock.  Guarded by ``_lock``: the heap, and whether the thread lives."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[Alarm] = []
+        self._gate: SimpleQueue[None] = SimpleQueue()
+        helper_thread(self._run, "threadfan-alarms").start()
+
+    def add(self, alarm: Alarm) -> None:
+        heapq.heappush(self._heap, alarm)
+        if self._heap[0] is alarm:
+            self._gate.put(None)
+
+    def take_back(self, alarm: Alarm) -> None:
+        alarm.act = None
+        if self._heap and self._heap[0] is alarm:  # the thread need not wait for it, or for any
+            self._gate.put(None)
+
+    def _run(self) -> None:
+        while True:
+            with _lock:
+                ready = self._ready(self._clock.monotonic())
+                if not self._heap:
+                    del _keepers[self._clock]
+                wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
+            for act in ready:
+                helper_thread(act, "threadfan-alarm").start()
+            if wait is None:
+                return
+            self._clock.wait(self._gate, wait)
+
+    def _ready(self, now: float) -> list[Callable[[], object]]:
+        """Take what is due out of the heap, and what was taken back from its top."""
+        ready = []
+        while self._heap and (self._heap[0].act is None or self._heap[0].due <= now):
+            alarm = heapq.heappop(self._heap)
+            if alarm.act is not None:
+                ready.append(alarm.act)
+                alarm.act = None
+        return ready
+
+
+_lock = threading.Lock()
+_keepers: dict[Any, _Keeper] = {}
+
+
+def set_alarm(clock: Clock, due: float, act: Callable[[], object]) -> Callable[[], None]:
+    """Have ``act()`` done in a thread of its own when ``clock`` reads ``due``.
+
+    Returns:
+        A function that takes it back; harmless when it was done.
+    """
+    alarm = Alarm(due, act)
+    with _lock:
+        keeper = _keepers.get(clock)
+        if keeper is None:
+            keeper = _keepers[clock] = _Keeper(clock)
+        keeper.add(alarm)
+
+    def take_back() -> None:
+        with _lock:
+            keeper.take_back(alarm)
+
+    return take_back

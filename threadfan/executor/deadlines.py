@@ -1,0 +1,90 @@
+"""Deadlines for a part of a call: ``fail_after`` and ``move_on_after``, with trio's meanings."""
+
+from __future__ import annotations
+
+from ..base.clock import FOREVER
+from ..base.errors import CallCancelled, TaskTimeout
+from ..control.scope import Scope, bearer, current_scope
+from .alarms import set_alarm
+from .options import pause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Any, Self
+
+
+class Block(Scope):
+    """The scope of a ``with`` block, within the scope it stands in.
+
+    Its deadline is never later than that of the scope around it, whose cancel is its cancel too.  It belongs to the
+    thread that entered it; ``cancel`` may be called from any.
+    """
+
+    __slots__ = ("_alarm", "_fails", "_outer", "_seconds", "_token", "_unlink", "cancelled_caught")
+
+    def __init__(self, seconds: float, *, fails: bool) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._fails = fails
+        self._alarm: Callable[[], None] | None = None
+        self.cancelled_caught = False
+        """Whether the block was ended by this scope, and not by one around it."""
+
+    def __enter__(self) -> Self:
+        outer = self._outer = current_scope()
+        self._clock = outer.clock
+        self._ledger = outer.add_usage
+        self._deadline = min(self._clock.monotonic() + self._seconds, outer.deadline)
+        self._unlink = outer.on_cancel(self.cancel)
+        self._token: Token[Any] = bearer.set(self)
+        return self
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """As for every scope; somebody has to watch the time from now on."""
+        if self._alarm is None and self._deadline < FOREVER:
+            self._alarm = set_alarm(self._clock, self._deadline, self.cancel)
+        return super().on_cancel(callback)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        bearer.reset(self._token)
+        self._unlink()
+        if self._alarm is not None:
+            self._alarm()
+        if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
+            return False
+        self.cancelled_caught = True
+        if self._fails:
+            timeout = TaskTimeout(f"the block of fail_after({self._seconds:g}) did not end in time")
+            if hasattr(error, "report"):  # what a batch in the block had done
+                timeout.report = error.report  # type: ignore[attr-defined]
+            try:
+                raise timeout from error
+            finally:
+                del timeout, error, traceback  # the traceback holds this frame: leave no cycle
+        return True
+
+
+def fail_after(seconds: float) -> Block:
+    """A ``with`` block that has ``seconds`` to end.
+
+    ``with fail_after(2) as scope: …`` makes everything in the block that heeds its scope raise when the time is up.
+
+    Raises:
+        TaskTimeout: at the end of the block, if that is what ended it.
+        ValueError: ``seconds`` is negative or not a number.
+    """
+    return Block(pause("fail_after", seconds), fails=True)
+
+
+def move_on_after(seconds: float) -> Block:
+    """The same, but what ended by the time being up is left in silence; ``scope.cancelled_caught`` tells.
+
+    Raises:
+        ValueError: ``seconds`` is negative or not a number.
+    """
+    return Block(pause("move_on_after", seconds), fails=False)
