@@ -1,0 +1,95 @@
+"""The condition on which everything stands that waits through the scope: see ``threading`` in this folder."""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+
+from ..control.scope import current_scope
+from ..executor.waiting import wait_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from ..control.scope import Scope
+
+    T = TypeVar("T")
+
+
+class Condition(threading.Condition):
+    """``threading.Condition``.  Guarded by its lock: ``_waiters``, the gates of those who have not been notified.
+
+    However ``wait`` ends, with ``CallCancelled`` too, its thread holds the lock again.
+    """
+
+    _waiters: deque[Any]
+    if TYPE_CHECKING:
+
+        def _is_owned(self) -> bool: ...
+        def _release_save(self) -> Any: ...
+        def _acquire_restore(self, state: Any) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until notified, at most ``timeout`` seconds; say whether it was.
+
+        Raises:
+            CallCancelled: the scope of this call has ended.
+            RuntimeError: this thread does not hold the lock.
+        """
+        return self.wait_in(current_scope(), timeout)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        """Wait until ``predicate()`` is true, at most ``timeout`` seconds; give its last value.
+
+        Raises:
+            CallCancelled: the scope of this call has ended, and the predicate was not true before.
+            RuntimeError: this thread does not hold the lock.
+        """
+        scope = current_scope()
+        due = None if timeout is None else scope.clock.monotonic() + timeout
+        while not (result := predicate()):
+            rest = None if due is None else due - scope.clock.monotonic()
+            if rest is not None and rest <= 0:
+                break
+            self.wait_in(scope, rest)
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake at most ``n`` waiters.
+
+        Raises:
+            RuntimeError: this thread does not hold the lock.
+        """
+        if not self._is_owned():
+            raise RuntimeError("cannot notify on un-acquired lock")
+        for _ in range(min(n, len(self._waiters))):
+            self._waiters.popleft().put(None)
+
+    def wait_in(self, scope: Scope, timeout: float | None) -> bool:
+        """``wait`` that ends with ``scope``, and not with that of this call."""
+        if not self._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        scope.check()
+        gate: SimpleQueue[None] = SimpleQueue()
+        self._waiters.append(gate)
+        state = self._release_save()
+        try:
+            wait_in(scope, gate, timeout)
+        except BaseException:
+            self._acquire_restore(state)
+            if self._left(gate):  # notified, but in vain
+                self.notify()
+            raise
+        self._acquire_restore(state)
+        return self._left(gate)
+
+    def _left(self, gate: SimpleQueue[None]) -> bool:
+        """Make sure that nobody will notify this waiter any more; say whether somebody has."""
+        try:
+            self._waiters.remove(gate)
+        except ValueError:
+            return True
+        return False
