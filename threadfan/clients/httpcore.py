@@ -1,0 +1,249 @@
+"""The network under httpx: httpcore's backend and its streams, made to end with the scope.
+
+Both generations, ``httpcore`` and ``httpcore2``, have the same interface, and which one it is shows on the pool.
+
+Guarantees: while a thread connects, shakes hands, reads or writes, the cancel of its scope shuts the socket, and it
+raises CallCancelled; before and after that operation the scope cannot reach the socket, so a connection that is back
+in its pool, or serves another call by then, is never shut.  What a scope has ended is closed by the thread that used
+it, and leaves its pool.  A connection that HTTP/2 shares among calls is never shut: a call that waits in it ends at
+its deadline, and is cancelled as soon as anything arrives.  A look-up of a name cannot be ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+from contextlib import nullcontext
+from functools import partial
+from importlib import import_module
+from math import inf
+
+from ..base.errors import CallCancelled
+from ..control.abort import Abort
+from ..control.scope import Scope, current_scope
+from ..executor.waiting import sleep
+from .sockets import shut
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from ssl import SSLContext
+    from typing import Any
+
+UNDER_WAY = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
+
+
+def make_abortable(pool: Any) -> None:
+    """Have a pool of httpcore's open connections that end with the scope; harmless when done twice.
+
+    Idle connections from before are closed, as nothing could end a call on them.  So do this before other threads use
+    the pool.
+    """
+    if isinstance(pool._network_backend, Backend):
+        return
+    pool._network_backend = Backend(pool._network_backend, shared=not getattr(pool, "_http1", True))
+    for connection in pool.connections:
+        if connection.is_idle():
+            connection.close()
+
+
+def smaller(timeout: float | None, left: float) -> float | None:
+    """The smaller of a timeout, of which None is none, and the seconds that a scope has left."""
+    if timeout is None:
+        return None if left == inf else left
+    return min(timeout, left)
+
+
+class Backend:
+    """A network backend as httpcore wants one, around another.
+
+    Args:
+        inner: the user's, or httpcore's own.
+        shared: whether its connections speak HTTP/2 from the start, so that each belongs to many calls.
+    """
+
+    def __init__(self, inner: Any, *, shared: bool = False) -> None:
+        self._inner = inner
+        self._shared = shared
+        self._core = import_module(type(inner).__module__.partition(".")[0])
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[tuple[Any, ...]] | None = None,
+    ) -> Stream:
+        """Connect; of httpcore's own backend the socket is made here, where the scope can reach it meanwhile."""
+        if type(self._inner) is not getattr(self._core, "SyncBackend", None):
+            options = {"local_address": local_address, "socket_options": socket_options}
+            return self._made(self._inner.connect_tcp, host, port, timeout=timeout, **options)
+        made = import_module(f"{self._core.__name__}._backends.sync").SyncStream
+        try:
+            return Stream(made(connect(host, port, timeout, local_address, socket_options)), shared=self._shared)
+        except TimeoutError as error:
+            raise self._core.ConnectTimeout(error) from error
+        except OSError as error:
+            raise self._core.ConnectError(error) from error
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[tuple[Any, ...]] | None = None
+    ) -> Stream:
+        """Connect to a socket of this machine."""
+        return self._made(self._inner.connect_unix_socket, path, timeout=timeout, socket_options=socket_options)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait through the scope; between attempts to connect."""
+        sleep(seconds)
+
+    def _made(self, connect: Callable[..., Any], *args: Any, timeout: float | None, **options: Any) -> Stream:
+        scope = current_scope()
+        scope.check()
+        try:
+            stream = connect(*args, timeout=smaller(timeout, scope.remaining()), **options)
+        except Exception:
+            scope.check()
+            raise
+        return Stream(stream, shared=self._shared)
+
+
+class Stream:
+    """A network stream as httpcore wants one, around another."""
+
+    def __init__(self, inner: Any, *, shared: bool) -> None:
+        self._inner = inner
+        self._shared = shared
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has arrived, once something has; empty when the other side is done."""
+        data: bytes = self._operate(partial(self._inner.read, max_bytes), timeout)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        self._operate(partial(self._inner.write, buffer), timeout)
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> Stream:
+        """Shake hands; the stream from then on."""
+        from ssl import SSLSocket
+
+        sock = self.get_extra_info("socket")
+        # The handshake takes the descriptor away from a plain socket object, so it is reached through another.
+        twin = sock.dup() if isinstance(sock, socket.socket) and not isinstance(sock, SSLSocket) else sock
+        made: list[Any] = []
+        try:
+            self._operate(
+                lambda timeout: made.append(self._inner.start_tls(ssl_context, server_hostname, timeout)), timeout, twin
+            )
+        except BaseException:
+            for stream in (*made, self):
+                stream.close()
+            raise
+        finally:
+            if twin is not sock:
+                twin.close()
+        secured = made[0].get_extra_info("ssl_object")
+        return Stream(made[0], shared=secured is not None and secured.selected_alpn_protocol() == "h2")
+
+    def close(self) -> None:
+        """Close it, whatever the scope says."""
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the stream within knows."""
+        return self._inner.get_extra_info(info)
+
+    def _operate(
+        self, act: Callable[[float | None], Any], timeout: float | None, sock: socket.socket | None = None
+    ) -> Any:
+        if self._shared:
+            return self._operate_shared(act, timeout)
+        scope = current_scope()
+        sock = sock or self.get_extra_info("socket")
+        try:
+            scope.check()
+            with nullcontext() if sock is None else Abort(scope, partial(shut, sock)):
+                done = act(smaller(timeout, scope.remaining()))
+            scope.check()
+        except CallCancelled:
+            self.close()
+            raise
+        except Exception:
+            if scope.cancelled:
+                self.close()
+            scope.check()
+            raise
+        return done
+
+    def _operate_shared(self, act: Callable[[float | None], Any], timeout: float | None) -> Any:
+        """Heed the deadline alone: bytes that were read or are to be written may belong to other calls."""
+        scope = current_scope()
+        try:
+            return act(smaller(timeout, scope.remaining()))
+        except Exception:
+            scope.check()
+            raise
+
+
+def connect(
+    host: str,
+    port: int,
+    timeout: float | None,
+    local_address: str | None = None,
+    options: Iterable[tuple[Any, ...]] | None = None,
+) -> socket.socket:
+    """``socket.create_connection`` that ends with the scope.
+
+    Raises:
+        CallCancelled: the scope has ended.
+        OSError: none of the addresses answers; the error of the last one.
+    """
+    scope = current_scope()
+    scope.check()
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            if local_address is not None:
+                sock.bind((local_address, 0))
+            _reach(scope, sock, address, timeout)
+            for option in (*(options or ()), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)):
+                sock.setsockopt(*option)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    try:
+        raise failure or OSError(f"{host} has no address")
+    finally:
+        del failure  # its traceback holds this frame: leave no cycle
+
+
+def _reach(scope: Scope, sock: socket.socket, address: Any, timeout: float | None) -> None:
+    # A socket can only be shut once its connect is under way, so that is begun without waiting, and then waited for.
+    sock.setblocking(False)
+    code = sock.connect_ex(address)
+    if code in UNDER_WAY:
+        with Abort(scope, partial(shut, sock)):
+            reached = _writable(sock, smaller(timeout, scope.remaining()))
+        scope.check()
+        if not reached:
+            raise TimeoutError("timed out")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _writable(sock: socket.socket, timeout: float | None) -> bool:
+    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        return bool(selector.select(timeout))

@@ -1,0 +1,225 @@
+"""httpx and httpx2, and all that is built on them: calls that end with the scope they run in.
+
+``attach(client)`` makes a client's calls abortable; ``Transport()`` is for a client that is yet to be made::
+
+    client = httpx.Client(transport=Transport(), timeout=10)
+    openai.OpenAI(http_client=attach(openai.DefaultHttpxClient()))
+
+Guarantees, for each call of the client's, whatever thread makes it: the time that its scope has left bounds the wait
+for a free connection, look-ups aside the connect, the handshakes with server and proxy, every read and write, and the
+whole of the body; a cancel wakes it at once; from then on everything it does raises CallCancelled, and closing is
+all that works.  A connection that was shut leaves the pool, and no other call ever sees it.  The client's own timeouts
+go on to hold where they are shorter.  Outside of a scope nothing changes.
+
+With HTTP/2 calls share a connection, which is never shut for one of them: there the deadline holds, and a cancel is
+seen when something arrives.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from math import inf
+
+from ..control.scope import Scope, current_scope
+from .httpcore import make_abortable, smaller
+from .places import Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Any, Self, TypeVar
+
+    C = TypeVar("C")
+    Base: Any  # BaseTransport of whichever library it is made for
+else:
+    Base = object
+
+LIBRARIES = ("httpx", "httpx2")
+PHASES = ("connect", "read", "write", "pool")
+
+
+class Transport(Base):  # type: ignore[misc]
+    """A transport for a sync client, whose calls end with their scope.
+
+    It is made for httpx; for httpx2 if only that is installed, or if what it wraps is of httpx2.
+
+    Args:
+        wrapped: the transport that does the work; it keeps its limits, TLS and proxy.  By default a new one.
+        **options: for the ``HTTPTransport`` that is made otherwise, such as ``limits=``, ``verify=`` and ``proxy=``.
+
+    Raises:
+        ImportError: neither httpx nor httpx2 is installed.
+        TypeError: ``wrapped`` is for async clients, or options come with it.
+    """
+
+    def __new__(cls, wrapped: Any = None, **options: Any) -> Self:  # noqa: ARG004 -- they are for __init__
+        """An instance that is a ``BaseTransport`` too, of the library that it is made for."""
+        library = _library(wrapped) or _installed()
+        kind: Any = cls
+        made: Self = object.__new__(_joined(kind, library.BaseTransport))
+        made._library = library
+        return made
+
+    def __init__(self, wrapped: Any = None, **options: Any) -> None:
+        if wrapped is not None and options:
+            raise TypeError(f"Transport got a transport and {', '.join(options)}; options go to the wrapped one")
+        if wrapped is not None and not hasattr(wrapped, "handle_request"):
+            raise TypeError(f"Transport cannot wrap {wrapped!r}; right is a transport for sync clients")
+        self._wrapped = self._library.HTTPTransport(**options) if wrapped is None else wrapped
+        for pool in _pools(self._wrapped):
+            make_abortable(pool)
+        self._places = _places(self._wrapped)
+
+    @property
+    def wrapped(self) -> Any:
+        """The transport that does the work."""
+        return self._wrapped
+
+    def handle_request(self, request: Any) -> Any:
+        """Send one request; its response's body ends with the scope as well."""
+        if not isinstance(request, self._library.Request):
+            right = type(request).__module__.partition(".")[0]
+            raise TypeError(
+                f"this Transport is made for {self._library.__name__}, and the request is of {right}; "
+                f"right is Transport({right}.HTTPTransport())"
+            )
+        scope = current_scope()
+        scope.check()
+        timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
+        if not self._places.enter(scope, timeouts.get("pool")):
+            raise self._library.PoolTimeout("no connection became free in time", request=request)
+        try:
+            response = self._send(scope, request, timeouts)
+        except BaseException:
+            self._places.leave()
+            raise
+        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
+        return response
+
+    def _send(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:
+        extensions = request.extensions
+        request.extensions = {**extensions, "timeout": timeouts}
+        try:
+            return self._wrapped.handle_request(request)
+        except Exception:
+            scope.check()
+            raise
+        finally:
+            request.extensions = extensions  # the user's, who may send it again when there is more time
+
+    def close(self) -> None:
+        """Close the wrapped transport."""
+        self._wrapped.close()
+
+    def __enter__(self) -> Self:
+        self._wrapped.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._wrapped.__exit__(kind, error, traceback)
+
+    def __repr__(self) -> str:
+        return f"<Transport around {self._wrapped!r}>"
+
+
+class Body(Base):  # type: ignore[misc]
+    """A response's body, of which no more is had once the scope has ended."""
+
+    def __init__(self, inner: Any, places: Places) -> None:
+        self._inner = inner
+        self._places: Places | None = places
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._inner:
+                current_scope().check()
+                yield chunk
+        except BaseException as error:
+            if current_scope().cancelled:
+                self.close()
+            if isinstance(error, Exception):
+                current_scope().check()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back, or close it if there was more to come."""
+        try:
+            self._inner.close()
+        finally:
+            places, self._places = self._places, None
+            if places is not None:
+                places.leave()
+
+
+def attach(client: C) -> C:
+    """Make the calls of an ``httpx.Client`` end with their scope; it is changed in place, mounts included.
+
+    Do this before other threads use it: idle connections are closed.  Harmless when done twice.
+
+    Returns:
+        The same client.
+
+    Raises:
+        TypeError: it is no sync client of httpx or httpx2.
+    """
+    library, found = _library(client), f"attach got {client!r}"
+    if library is not None and isinstance(client, library.AsyncClient):
+        raise TypeError(f"{found}, an async client; right is {library.__name__}.Client, called from a fan's threads")
+    if library is None or not isinstance(client, library.Client):
+        raise TypeError(f"{found}; right is an httpx.Client or httpx2.Client")
+    seam: Any = client
+    made: dict[int, Any] = {}  # a transport that is mounted twice stays one
+    seam._transport = _attached(seam._transport, made)
+    seam._mounts = {pattern: _attached(transport, made) for pattern, transport in seam._mounts.items()}
+    return client
+
+
+def _attached(transport: Any, made: dict[int, Any]) -> Any:
+    if transport is None or isinstance(transport, Transport):
+        return transport
+    if id(transport) not in made:
+        made[id(transport)] = Transport(transport)
+    return made[id(transport)]
+
+
+def _bounded(timeouts: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    left = scope.remaining()
+    return timeouts if left == inf else {phase: smaller(timeouts.get(phase), left) for phase in PHASES}
+
+
+def _pools(transport: Any) -> Iterator[Any]:
+    """The pools of httpcore that a transport holds, or that transports within it hold: for retries, for a cache."""
+    for part in getattr(transport, "__dict__", {}).values():
+        if hasattr(part, "_network_backend"):
+            yield part
+        elif hasattr(part, "handle_request") and part is not transport:
+            yield from _pools(part)
+
+
+def _places(transport: Any) -> Places:
+    """As many as the pool has connections, which it therefore has at once; HTTP/2 needs fewer connections."""
+    pool = getattr(transport, "_pool", None)
+    return Places(inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf))
+
+
+def _library(thing: object) -> Any:
+    """The module, httpx or httpx2, that the class of a thing comes from; None if neither."""
+    heads = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__)
+    return next((import_module(head) for head in heads if head in LIBRARIES), None)
+
+
+def _installed() -> Any:
+    for name in LIBRARIES:
+        if find_spec(name) is not None:
+            return import_module(name)
+    raise ImportError("a Transport needs httpx or httpx2, and neither is installed; right is: pip install httpx")
+
+
+@cache
+def _joined(kind: type, base: type) -> type:
+    return kind if issubclass(kind, base) else type(kind.__name__, (kind, base), {"__doc__": kind.__doc__})
