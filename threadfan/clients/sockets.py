@@ -5,6 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 
+from ..control.abort import Abort
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..control.scope import Scope
+
 
 def shut(sock: socket.socket) -> None:
     """End both directions of a connection; a ``connect``, ``recv`` or ``send`` blocked in any thread returns at once.
@@ -15,3 +21,37 @@ def shut(sock: socket.socket) -> None:
     """
     with contextlib.suppress(OSError):  # closed, or not connected any more
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class Guard:
+    """A second handle on a connection, by which the end of a scope shuts it.
+
+    A handle of its own, because the client's moves and goes: while TLS is being set up, the descriptor belongs to an
+    object that nobody can reach, and a client may close its socket while an answer is still being read.  Guarantees:
+    nothing is shut after ``release`` has returned.  The server sees the client's close only after ``release``.
+
+    Args:
+        scope: whose cancel or deadline shuts the connection; if that has been, it is shut at once.
+        sock: the connection, or one that is being connected.
+    """
+
+    __slots__ = ("_abort", "_handle", "fired", "scope")
+
+    def __init__(self, scope: Scope, sock: socket.socket) -> None:
+        self.scope = scope
+        self.fired = False
+        """Whether the connection was shut."""
+        self._handle = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)  # the family does not matter
+        if socket.getdefaulttimeout() is not None:
+            # Then a new handle sets the connection to non-blocking, which is the client's to decide.
+            self._handle.settimeout(sock.gettimeout())
+        self._abort = Abort(scope, self._fire)
+
+    def _fire(self) -> None:
+        self.fired = True
+        shut(self._handle)
+
+    def release(self) -> None:
+        """Leave the connection alone from now on; harmless when done twice."""
+        self._abort.release()
+        self._handle.close()

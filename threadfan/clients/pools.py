@@ -1,0 +1,111 @@
+"""Pools of urllib3 whose connections, waits for a connection and sleeps before a retry end with the scope of a call."""
+
+from __future__ import annotations
+
+import functools
+import queue
+
+from urllib3.util.retry import Retry
+
+from ..control.scope import scope_around
+from ..executor.waiting import sleep
+from .urllib3 import AbortableConnection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from urllib3.connectionpool import HTTPConnectionPool
+    from urllib3.poolmanager import PoolManager
+    from urllib3.response import BaseHTTPResponse
+
+
+def make_abortable(manager: PoolManager, maxsize: int) -> None:
+    """Have a manager use abortable connections from now on, and keep up to ``maxsize`` idle ones for a host, or more.
+
+    A manager whose pools block keeps its size: that is a limit that somebody wanted.
+    """
+    options = manager.connection_pool_kw
+    if not options.get("block"):
+        options["maxsize"] = max(maxsize, options.get("maxsize", 1))
+    manager.pool_classes_by_scheme = {
+        scheme: abortable_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+    manager.clear()  # pools of the other kind
+
+
+@functools.cache
+def abortable_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """The class of pools like ``pool`` whose connections are abortable."""
+    connections: Any = pool.ConnectionCls
+    if issubclass(connections, AbortableConnection):
+        return pool
+    members: dict[str, Any] = {"ConnectionCls": type(connections.__name__, (AbortableConnection, connections), {})}
+    if pool.QueueCls is queue.LifoQueue:
+        members["QueueCls"] = _Idle
+    return type(pool.__name__, (pool,), members)
+
+
+class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # type: ignore[misc]
+    """The connections that are free; the wait for one, in a pool that blocks, ends with the scope."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """The connection that was put last."""
+        scope = scope_around() if block else None
+        if scope is None:
+            return super().get(block, timeout)
+        forget = scope.on_cancel(self._wake)
+        try:
+            while True:
+                with self.not_empty:
+                    if not self.not_empty.wait_for(lambda: self._qsize() or scope.cancelled, timeout):
+                        raise queue.Empty
+                if scope.cancelled:
+                    self._wake()  # it may be this thread that was told of a connection: others have to look
+                    scope.check()
+                try:
+                    return super().get(block=False)
+                except queue.Empty:  # another thread was faster
+                    continue
+        finally:
+            forget()
+
+    def _wake(self) -> None:
+        with self.not_empty:
+            self.not_empty.notify_all()
+
+
+def waiting(retry: Retry) -> Retry:
+    """The same settings of retries, with sleeps that end with the scope.  What it is to retry, it decides as ever."""
+    kind: Any = type(retry)
+    return retry if isinstance(retry, _Waiting) else _as(_waiting_class(kind), retry)
+
+
+def _as(kind: type[Retry], retry: Retry) -> Retry:
+    twin = kind.__new__(kind)
+    twin.__dict__.update(retry.__dict__)
+    return twin
+
+
+@functools.cache
+def _waiting_class(kind: type[Retry]) -> type[Retry]:
+    return type(kind.__name__, (_Waiting, kind), {})
+
+
+class _Waiting(Retry):
+    """What is mixed into a class of retries: the two sleeps of urllib3's, on the same figures."""
+
+    def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
+        """Sleep as long as the server asks; says whether it asked."""
+        seconds = self.get_retry_after(response)
+        if seconds:
+            sleep(seconds)
+        return bool(seconds)
+
+    def _sleep_backoff(self) -> None:
+        seconds = self.get_backoff_time()
+        if seconds > 0:
+            sleep(seconds)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return waiting, (_as(type(self).__bases__[1], self),)

@@ -1,0 +1,221 @@
+"""Connections of urllib3 that end with the scope of the call that uses them.
+
+Guarantees, from any thread: a scope that ends shuts the connection that its call is at that moment using, from the
+first SYN over the CONNECT tunnel and the TLS handshake to the last byte of the body, and no other; every operation of
+an ended scope raises `CallCancelled`; a connection that was shut is not used again.  Outside of any call and block,
+all is as urllib3 does it.  A DNS look-up cannot be woken: its thread can only be abandoned.
+
+Stands on what urllib3 and `http.client` leave open for subclasses: ``connect``, ``request``, ``getresponse``,
+``close``, ``response_class``, and ``_new_conn``, which is urllib3's own name for the step that makes the socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import sys
+
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import Timeout, connection
+
+from ..base.clock import FOREVER
+from ..control.scope import scope_around
+from .sockets import Guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.client import HTTPResponse
+    from typing import Any
+
+    from urllib3.response import HTTPResponse as Answer
+
+    from ..control.scope import Scope
+
+# Seconds by which the socket's own timeout comes after the deadline; arbitrary, but not 0: at the deadline the
+# connection is shut, and that, not a timeout of the client's, should be what ends the call.
+_SLACK = 0.1
+
+
+class AbortableConnection(HTTPConnection):
+    """What is mixed into a class of connections.
+
+    One thread at a time uses a connection.  Its `Guard` belongs to the scope that used it last, is made where the
+    socket is made or the next operation begins, and is released when the answer is read or the connection closed.
+    """
+
+    _guard: Guard | None = None
+    _answering = False  # in ``getresponse``, where closing the connection does not end the answer
+    _wire: Any = None  # the socket of the answer that is being read
+
+    def connect(self) -> None:
+        """Connect, with the tunnel and the handshake."""
+        with self._in_scope():
+            super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request."""
+        with self._in_scope():
+            super().request(*args, **kwargs)
+
+    def getresponse(self) -> Answer:  # type: ignore[override]
+        """Wait for the head of the answer."""
+        self._wire = sock = self.sock
+        self._answering = True
+        try:
+            with self._in_scope():
+                answer = super().getresponse()
+        finally:
+            self._answering = False
+        if sock is not None and sock.fileno() >= 0:
+            sock.settimeout(self.timeout)  # the body may be read in another scope
+        return answer
+
+    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
+        """An answer whose reads end with the scope that reads; that to CONNECT is guarded as ``connect`` is."""
+        answer = super().response_class(sock, *args, **kwargs)
+        if self._answering:
+            answer.fp = io.BufferedReader(_Reading(answer.fp.detach(), self))
+        return answer
+
+    def close(self) -> None:
+        """Close the connection; an answer that is still being read goes on."""
+        try:
+            super().close()
+        finally:
+            if not self._answering:
+                self.let_go()
+
+    def let_go(self) -> None:
+        """Nobody's scope may shut this connection any more.  One that was shut is closed."""
+        guard, self._guard, self._wire = self._guard, None, None
+        if guard is not None:
+            guard.release()
+            if guard.fired:
+                self.close()
+
+    def watch(self, scope: Scope | None, sock: Any) -> None:
+        """From now on this scope is the one that may shut the connection."""
+        guard = self._guard
+        if guard is not None and guard.scope is not scope:
+            guard.release()
+            self._guard = None
+        if scope is not None and sock is not None and self._guard is None:
+            self._guard = Guard(scope, sock)
+
+    def wire(self) -> Any:
+        """The socket, also of an answer whose connection is closed."""
+        return self._wire if self.sock is None else self.sock
+
+    @contextlib.contextmanager
+    def _in_scope(self) -> Iterator[None]:
+        scope = scope_around()
+        self.watch(scope, self.sock)
+        if scope is None:
+            yield
+            return
+        usual = self.timeout
+        self.timeout = _at_most(usual, scope.remaining() + _SLACK)
+        try:
+            yield
+        except Exception:
+            scope.check()
+            raise
+        finally:
+            self.timeout = usual
+        scope.check()  # a connect that is shut may look as if it had succeeded
+
+    def _new_conn(self) -> socket.socket:
+        scope = scope_around()
+        if scope is None or not self._connects_as_usual():
+            sock: socket.socket = super()._new_conn()
+            self.watch(scope, sock)
+            return sock
+        try:
+            sock = self._connected(scope)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"connecting to {self.host} took more than {self.timeout} s") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return sock
+
+    def _connects_as_usual(self) -> bool:
+        """Whether urllib3 itself makes the socket, and not a SOCKS client or somebody's patch of urllib3."""
+        stock = connection.create_connection.__module__ == connection.__name__
+        return stock and super()._new_conn.__func__ is HTTPConnection._new_conn  # type: ignore[attr-defined]
+
+    def _connected(self, scope: Scope) -> socket.socket:
+        """What urllib3's ``create_connection`` does, but the socket is guarded before it connects."""
+        host = self._dns_host.strip("[]")
+        failed: OSError = OSError(f"no address is known for {host}")
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, self.port, connection.allowed_gai_family(), socket.SOCK_STREAM
+        ):
+            scope.check()
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(_at_most(self.timeout, scope.remaining() + _SLACK))
+                if self.source_address:
+                    sock.bind(self.source_address)
+                self.watch(None, None)
+                self.watch(scope, sock)
+                sock.connect(address)
+            except OSError as error:
+                failed = error
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        try:
+            raise failed
+        finally:
+            del failed  # its traceback holds this frame: leave no cycle
+
+
+class _Reading(io.RawIOBase):
+    """The bytes of an answer as they arrive, read in the scope at hand; its end releases the connection."""
+
+    def __init__(self, raw: io.RawIOBase, owner: AbortableConnection) -> None:
+        self._raw = raw
+        self._owner = owner
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        scope = scope_around()
+        self._owner.watch(scope, self._owner.wire())
+        if scope is None:
+            return self._raw.readinto(buffer)
+        try:
+            count: int | None = self._raw.readinto(buffer)
+        except Exception:
+            scope.check()
+            raise
+        scope.check()  # an end of the body may be one that the cancel has made
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._raw.close()
+            self._owner.let_go()
+
+
+def _at_most(timeout: Any, seconds: float) -> float | None:
+    """The smaller of a timeout as urllib3 has it and so many seconds."""
+    usual = Timeout.resolve_default_timeout(timeout)
+    least = seconds if usual is None else min(usual, seconds)
+    return None if least == FOREVER else least
