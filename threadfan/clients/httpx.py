@@ -11,6 +11,8 @@ whole of the body; a cancel wakes it at once; from then on everything it does ra
 all that works.  A connection that was shut leaves the pool, and no other call ever sees it.  The client's own timeouts
 go on to hold where they are shorter.  Outside of a scope nothing changes.
 
+What a client that is built on httpx does between its requests is its own: openai sleeps before it repeats one.
+
 With HTTP/2 calls share a connection, which is never shut for one of them: there the deadline holds, and a cancel is
 seen when something arrives.
 """
