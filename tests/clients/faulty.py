@@ -16,9 +16,10 @@ class FaultyServer(Loopback):
     """HTTP/1.1 with keep-alive; the path says what goes wrong, whatever the method.
 
     ``/ok`` is answered at once.  ``/hang`` never is.  ``/headers-drip`` sends its head byte by byte, one a second, and
-    ``/drip`` its body, without end.  ``/stall`` promises 1000 bytes, sends ten, and no more.  ``/redirect/3`` leads to
-    ``/ok`` by three steps, with ``?to=/drip`` somewhere else.  ``/status/503`` answers with that status, with
-    ``?retry-after=60`` with that header.  ``/close`` answers and closes.
+    ``/drip`` its body, without end; ``/drip-close`` says that the body ends with the connection.  ``/stall`` promises
+    1000 bytes, sends ten, and no more.  ``/redirect/3`` leads to ``/ok`` by three steps, with ``?to=/drip`` somewhere
+    else.  ``/status/503`` answers with that status, with ``?retry-after=60`` with that header.  ``/close`` answers and
+    closes.
 
     Args:
         tls: speak TLS; ``ca_file`` is what the client has to trust.
@@ -75,6 +76,9 @@ class FaultyServer(Loopback):
             case "drip":
                 sock.sendall(response_head(200, "Transfer-Encoding: chunked"))
                 trickle(sock, b"1\r\n.\r\n", whole=True)
+            case "drip-close":
+                sock.sendall(response_head(200, "Connection: close"))
+                trickle(sock, b"")
             case "stall":
                 sock.sendall(response_head(200, "Content-Length: 1000") + b"." * 10)
                 until_gone(sock)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import selectors
 import socket
 
 from ..control.abort import Abort
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..control.scope import Scope
+
+_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
 def shut(sock: socket.socket) -> None:
@@ -21,6 +28,33 @@ def shut(sock: socket.socket) -> None:
     """
     with contextlib.suppress(OSError):  # closed, or not connected any more
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def begin_connect(sock: socket.socket, address: Any) -> int:
+    """Begin to connect, without waiting; gives the code for `finish_connect`.
+
+    Only a socket whose connect is under way can be shut: what is to shut it must not be set up before.
+    """
+    sock.setblocking(False)
+    return sock.connect_ex(address)
+
+
+def finish_connect(sock: socket.socket, code: int, timeout: float | None) -> None:
+    """Wait until the socket is connected, at most ``timeout`` seconds, which become its own timeout.
+
+    Raises:
+        OSError: it could not be connected, or is shut.
+        TimeoutError: the time is up.
+    """
+    if code in _UNDER_WAY:
+        with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
+            selector.register(sock, selectors.EVENT_WRITE)
+            if not selector.select(timeout):
+                raise TimeoutError("timed out")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    sock.settimeout(timeout)
 
 
 class Guard:

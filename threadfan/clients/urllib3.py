@@ -22,7 +22,7 @@ from urllib3.util import Timeout, connection
 
 from ..base.clock import FOREVER
 from ..control.scope import scope_around
-from .sockets import Guard
+from .sockets import Guard, begin_connect, finish_connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class AbortableConnection(HTTPConnection):
         return stock and super()._new_conn.__func__ is HTTPConnection._new_conn  # type: ignore[attr-defined]
 
     def _connected(self, scope: Scope) -> socket.socket:
-        """What urllib3's ``create_connection`` does, but the socket is guarded before it connects."""
+        """What urllib3's ``create_connection`` does, but the socket is guarded while it connects."""
         host = self._dns_host.strip("[]")
         failed: OSError = OSError(f"no address is known for {host}")
         for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -161,12 +161,12 @@ class AbortableConnection(HTTPConnection):
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(_at_most(self.timeout, scope.remaining() + _SLACK))
                 if self.source_address:
                     sock.bind(self.source_address)
-                self.watch(None, None)
+                code = begin_connect(sock, address)
+                self.watch(None, None)  # the address before this one
                 self.watch(scope, sock)
-                sock.connect(address)
+                finish_connect(sock, code, _at_most(self.timeout, scope.remaining() + _SLACK))
             except OSError as error:
                 failed = error
                 sock.close()
