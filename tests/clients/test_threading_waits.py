@@ -492,6 +492,31 @@ def test_hammered_condition(eager_switching, lock):
     assert tokens["here"] == 0
 
 
+def test_hammered_notification(eager_switching):
+    """However a cancel and a notification of the same waiter fall, one waiter is woken by the notification."""
+    condition, both = Condition(), threading.Barrier(2)
+
+    def notify():
+        both.wait(PATIENCE)
+        with condition:
+            condition.notify()
+
+    for _ in range(ROUNDS // 4):
+        scope = Scope()
+        doomed = call(scope, hold_and_wait, condition)
+        until(lambda: len(condition._waiters) == 1)
+        patient = call(Scope(), hold_and_wait, condition)
+        until(lambda: len(condition._waiters) == 2)
+        notifying = call(Scope(), notify)
+        both.wait(PATIENCE)
+        scope.cancel()
+        notifying.result(PATIENCE)
+        if doomed.exception(PATIENCE) is None:
+            with condition:
+                condition.notify()
+        assert patient.result(PATIENCE) is True
+
+
 def test_hammered_event(eager_switching):
     """Whoever waits for an event that is set, cleared and set again comes back."""
     event, over = Event(), []
