@@ -1,6 +1,7 @@
 """The ways in which a scope ends while a call is blocked in a client, and what is seen of it inside and outside."""
 
-import importlib
+import importlib.util
+import sys
 import threading
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -13,7 +14,10 @@ from threadfan.control.scope import bearer
 PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 SOON = 0.2  # seconds: the timeout of a call that could go on for ever
 
-LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+# Without the GIL httpx itself fails: httpcore 1.0 looks twice at when a connection expires, and another thread may have
+# cleared it meanwhile.
+MADE_FOR_THIS = ("httpx", "httpx2") if getattr(sys, "_is_gil_enabled", lambda: True)() else ("httpx2",)
+LIBRARIES = [name for name in MADE_FOR_THIS if importlib.util.find_spec(name)]
 
 
 def in_scope(scope, act, *args):

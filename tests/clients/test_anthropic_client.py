@@ -2,9 +2,10 @@
 
 import contextlib
 import threading
+from inspect import signature
 
 import pytest
-from endings import PATIENCE, WAYS, in_scope
+from endings import PATIENCE, WAYS, by_cancel, in_scope
 from faulty import FaultyServer, Proxy
 
 from threadfan import CallCancelled, Scope, fail_after
@@ -66,9 +67,8 @@ def test_a_call_that_hangs_ends_with_its_scope(messages_server, way, fault, end)
 def test_the_server_sees_the_client_go(messages_server):
     """A call that is ended is one less for the server to work on."""
     with attached(messages_server.client()) as client:
-        for count, end in enumerate(WAYS, 1):
-            end(lambda: ask(client, "[fault:hang]"), lambda count=count: messages_server.wait_for(requests=count))
-            messages_server.wait_for(disconnects=count, open=0)
+        by_cancel(lambda: ask(client, "[fault:hang]"), lambda: messages_server.wait_for(requests=1))
+        messages_server.wait_for(disconnects=1, open=0)
 
 
 @pytest.mark.parametrize("end", WAYS)
@@ -166,10 +166,9 @@ def test_the_environments_proxies_stay(monkeypatch):
     with Proxy() as proxy, FaultyServer() as server:
         monkeypatch.setenv("http_proxy", proxy.url())
         with attached(anthropic.Anthropic(api_key="test", base_url=server.url("/hang"))) as client:
-            for count, end in enumerate(WAYS, 1):
-                end(lambda: ask(client, "hello"), lambda count=count: server.wait_for_requests(count))
+            by_cancel(lambda: ask(client, "hello"), lambda: server.wait_for_requests(1))
             proxy.wait_until_closed()
-            assert len(proxy.seen) == 3
+            assert proxy.seen == [f"POST {server.url('/hang/v1/messages')} HTTP/1.1"]
 
 
 def test_the_original_may_go(messages_server):
@@ -185,7 +184,10 @@ def platform_clients():
     """Clients of other platforms, as far as they can be made here, with a base URL."""
     aws = {"api_key": "k", "aws_region": "us-east-1"}
     google = {"region": "us-east1", "project_id": "p", "access_token": "t"}
-    return [(anthropic.AnthropicBedrock, aws), (anthropic.AnthropicVertex, google)]
+    clients = [(anthropic.AnthropicBedrock, aws), (anthropic.AnthropicVertex, google)]
+    return [
+        (kind, options) for kind, options in clients if options.keys() <= signature(kind.__init__).parameters.keys()
+    ]
 
 
 @pytest.mark.parametrize(("kind", "options"), platform_clients())

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from endings import PATIENCE, in_scope
+from faulty import read_head
 from loopback import Loopback, until_gone
 
 from threadfan import CallCancelled, Fan, Scope
@@ -33,7 +34,9 @@ class Broadcast(Loopback):
         self.sent = threading.Event()
 
     def _serve(self, sock):
-        sock.recv(65536)
+        with sock.makefile("rb") as stream:
+            _, headers = read_head(stream)
+            stream.read(int(headers["content-length"]))
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         for event in self._events:
             sock.sendall(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
@@ -184,6 +187,8 @@ def test_a_call_that_fails_later_has_used_its_tokens(messages_server):
 def test_a_parse_that_fails_has_used_its_tokens(messages_server, ledger):
     """Tokens are noted before the SDK makes objects of the answer."""
     with attached(messages_server.client()) as client:
+        if not hasattr(client.messages, "parse"):
+            pytest.skip("this version of the SDK does not parse")
         with pytest.raises(pydantic.ValidationError):
             client.messages.parse(**REQUEST, output_format=int)
         assert total(ledger).requests == 1

@@ -48,10 +48,11 @@ def read(client, url):
 
 def expect_health(client, server):
     """A hundred calls in a row succeed, and all go by one connection."""
+    client.get(server.url("/ok"))
     before = server.accepted
     for _ in range(100):
         assert client.get(server.url("/ok")).json() == {"ok": True}
-    assert server.accepted == before + 1
+    assert server.accepted == before
 
 
 @pytest.mark.parametrize("end", WAYS)
