@@ -5,8 +5,9 @@ Both generations, ``httpcore`` and ``httpcore2``, have the same interface, and w
 Guarantees: while a thread connects, shakes hands, reads or writes, the cancel of its scope shuts the socket, and it
 raises CallCancelled; before and after that operation the scope cannot reach the socket, so a connection that is back
 in its pool, or serves another call by then, is never shut.  What a scope has ended is closed by the thread that used
-it, and leaves its pool.  A connection that HTTP/2 shares among calls is never shut: a call that waits in it ends at
-its deadline, and is cancelled as soon as anything arrives.  A look-up of a name cannot be ended.
+it, and leaves its pool.  A connection that HTTP/2 shares among calls is never shut, and what one call reads from
+it is not lost for the others: there only the deadline of the call that reads is heeded.  A look-up of a name cannot be
+ended.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ go on to hold where they are shorter.  Outside of a scope nothing changes.
 
 What a client that is built on httpx does between its requests is its own: openai sleeps before it repeats one.
 
-With HTTP/2 calls share a connection, which is never shut for one of them: there the deadline holds, and a cancel is
-seen when something arrives.
+With HTTP/2 calls share a connection, which is never shut for one of them.  There a call ends at its deadline if it is
+the one that reads, sees a cancel when something arrives, and otherwise waits for the one that reads: it can only be
+abandoned.  Leave ``http2`` off, as it is by default, for calls that have to end.
 """
 
 from __future__ import annotations
