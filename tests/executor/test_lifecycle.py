@@ -255,7 +255,7 @@ def test_initializer_that_fails_while_a_call_wants_its_slot_back(caplog):
 
     def outer():
         future = fan.submit(abs, -1)
-        with pytest.raises(TimeoutError):
+        with pytest.raises((TimeoutError, BrokenThreadPool)):  # the pool may have broken by the time it is back
             future.result(0.001)
         return "went on"
 

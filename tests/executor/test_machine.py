@@ -41,6 +41,7 @@ class Call:
         self.inner = []  # the calls it waits for
         self.released_in = None  # the step in which the last of them ended
         self.own_end = None  # how it ended by itself: status, value or error
+        self.signalled = False  # its scope was cancelled while it ran
         self.fate = None  # how it was ended from outside: a status
 
     def expected(self):
@@ -248,13 +249,23 @@ class Machine(RuleBasedStateMachine):
 
     def _cancel_call(self, call):
         with self.changed:
-            call.fate = "cancelled"
-            call.cancelled_at = self.clock.monotonic()
-            if call.state is WAITING:
-                call.state, call.released_in = OVER, None
-            elif call.state is not OVER:
-                call.state = OVER if call.state is QUEUED else HELD
+            self._mark_cancelled(call, self.clock.monotonic())
             self._note_release()
+
+    def _mark_cancelled(self, call, now):
+        """With the lock held: a call is cancelled from outside, and so is what it waits for."""
+        call.fate = "cancelled"
+        call.cancelled_at = now
+        if call.state is WAITING:
+            call.state, call.released_in = OVER, None
+        elif call.state is not OVER:
+            call.state = OVER if call.state is QUEUED else HELD
+        self._mark_inner(call, now)
+
+    def _mark_inner(self, call, now):
+        for inner in call.inner:
+            if inner.state is not OVER and inner.fate is None:
+                self._mark_cancelled(inner, now)
 
     @precondition(lambda self: not self.closed)
     @rule(number=st.integers(0, 20), count=st.integers(1, 3), timeout=st.sampled_from(TIMEOUTS),
@@ -262,7 +273,7 @@ class Machine(RuleBasedStateMachine):
     def nest(self, number, count, timeout, way):
         """A call that runs makes calls of its own and waits for them."""
         call = self._pick(number, RUNNING)
-        if call is None:
+        if call is None or call.signalled:
             return
         # Futures whose results are read one after another are waited for one after another.
         view, calls = self.views[timeout], self._new_calls(count, timeout, nested=True, awaited=way != "result")
@@ -291,16 +302,17 @@ class Machine(RuleBasedStateMachine):
         call.commands.put(("nest", nested))
         self.settle()
 
-    @precondition(lambda self: any(not call.nested for _, call in self.futures))
+    @precondition(lambda self: any(not call.nested and call.state is not WAITING for _, call in self.futures))
     @rule(number=st.integers(0, 20))
     def cancel(self, number):
         """A future is cancelled: only a call that is queued will heed it."""
         # Those that another call waits for are left out: as in the standard library, ``wait`` learns of a cancel when
-        # the call's turn comes.
-        futures = [entry for entry in self.futures if not entry[1].nested]
+        # the call's turn comes.  So are those that wait: what a signal does to them has tests of its own.
+        futures = [entry for entry in self.futures if not entry[1].nested and entry[1].state is not WAITING]
         future, call = futures[number % len(futures)]
         queued = call.state is QUEUED or (call.fate == "cancelled" and call.start is None)
         assert future.cancel() == queued
+        call.signalled = True
         if queued and call.state is QUEUED:
             self._cancel_call(call)
         self.settle()
@@ -322,6 +334,8 @@ class Machine(RuleBasedStateMachine):
                 call.fate = "timed_out"
             for call in [*late, *gone]:
                 call.state, call.released_in = OVER, None
+            for call in late:
+                self._mark_inner(call, now)
             self._note_release()
         self.clock.advance(seconds)
         for future, call in self.futures:

@@ -13,6 +13,8 @@ from .generic import TYPE_CHECKING, Generic, T_co
 if TYPE_CHECKING:
     from typing import Any, Literal
 
+    from .usage import Usage
+
     Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
     # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
     Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
@@ -31,11 +33,12 @@ class Outcome(Generic[T_co]):
     ``repr`` shows neither the item nor the value: they may hold prompts and keys.
     """
 
-    __slots__ = ("_name", "_raw")
+    __slots__ = ("_name", "_raw", "_usage")
 
-    def __init__(self, raw: Raw, name: str | None = None) -> None:
+    def __init__(self, raw: Raw, name: str | None = None, usage: Usage | None = None) -> None:
         self._raw = raw
         self._name = name
+        self._usage = usage
 
     @property
     def index(self) -> int:
@@ -96,7 +99,12 @@ class Outcome(Generic[T_co]):
 
     @property
     def usage(self) -> Any:
-        """The ``usage`` of the returned value, as a Messages API response carries it; else None."""
+        """Tokens: those noted while the call ran, or the ``usage`` of the returned value; else None.
+
+        An attached client notes them as responses come, so that they are known whatever became of the call.
+        """
+        if self._usage is not None:
+            return self._usage
         with suppress(Exception):  # the value is the user's, and so may be what it does when asked
             return getattr(self.value, "usage", None)
         return None
@@ -113,11 +121,11 @@ class Outcome(Generic[T_co]):
 
     # The state is set after the object is made: an error may hold the report that holds the outcome of that error.
 
-    def __getstate__(self) -> tuple[Raw, str | None]:
-        return self._raw, self._name
+    def __getstate__(self) -> tuple[Raw, str | None, Usage | None]:
+        return self._raw, self._name, self._usage
 
-    def __setstate__(self, state: tuple[Raw, str | None]) -> None:
-        raw, self._name = state
+    def __setstate__(self, state: tuple[Raw, str | None, Usage | None]) -> None:
+        raw, self._name, self._usage = state
         self._raw = restored(raw)
 
     def __repr__(self) -> str:

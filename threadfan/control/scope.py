@@ -62,6 +62,11 @@ class Scope:
         """The moment on ``clock`` at which its time is up; infinity for none."""
         return self._deadline
 
+    @property
+    def live(self) -> bool:
+        """Whether what it is the scope of goes on: then its deadline holds for what is made in it."""
+        return True
+
     def remaining(self) -> float:
         """Seconds until the call's time is up, at least 0; infinity without a timeout."""
         return max(0.0, self._deadline - self._clock.monotonic())
@@ -102,6 +107,11 @@ class Scope:
         if self._ledger is not None:
             self._ledger(usage)
 
+    def condemn(self) -> None:
+        """Be cancelled from now on; whoever says so sees to it that ``cancel`` follows soon, for the callbacks."""
+        with self._lock:
+            self._cancelled = True
+
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
         with self._lock:
@@ -130,6 +140,20 @@ def _call(callback: Callable[[], object]) -> None:
 
 
 bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")
+
+
+def scope_around() -> Scope | None:
+    """``current_scope()``, or None outside of any call and block.
+
+    Raises:
+        CallCancelled: it has ended, so nothing more may be begun in it.
+    """
+    found = bearer.get(None)
+    if found is None:
+        return None
+    scope = found.scope()
+    scope.check()
+    return scope
 
 
 def current_scope() -> Scope:

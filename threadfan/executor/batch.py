@@ -17,7 +17,7 @@ from functools import partial
 from itertools import chain, repeat
 
 from ..base.errors import TaskCancelled, describe
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..control.scope import bearer
 from ..events import log
 from . import hub as hubs
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw, Status
+    from ..base.usage import Usage
+    from ..control.scope import Scope
     from .drain import Drain
     from .hub import Hub
     from .source import After, Group
@@ -46,11 +48,12 @@ class Batch(Source):
         items: all inputs, if they are known; else they are fed.
         timeout: seconds for each call, or None.
         context: what the calls see of context variables.
+        outer: the scope in which the batch is made, which ends it.
     """
 
     __slots__ = (
         "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "first_failure", "fn", "name",
-        "names", "results", "since", "wanted", "wish",
+        "names", "outer", "results", "since", "usages", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -64,8 +67,11 @@ class Batch(Source):
         items: list[Any] | None,
         timeout: float | None,
         context: Context,
+        outer: Scope | None = None,
     ) -> None:
         super().__init__(hub, group, depth)
+        self.outer = outer
+        self.usages: dict[int, Usage] = {}  # by index, of calls that have noted any
         self.fn = fn
         self.name = name
         self.names: dict[int, str] = {}  # of single calls, by index
@@ -194,6 +200,8 @@ class Batch(Source):
         self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
     ) -> float | None:
         """Settle a call without a value; the end of the call, or None if somebody else has settled it."""
+        if status is not FAILED:
+            drain.end_scope(index)
         claim = drain.claim.pop(index, None)
         if claim is None:
             return None
@@ -254,6 +262,20 @@ class Batch(Source):
     def timeout_of(self, key: Any) -> float | None:
         """The same for every call."""
         return self.timeout
+
+    def unwanted(self) -> bool:
+        """Whether the scope in which the batch was made has ended."""
+        return self.outer is not None and self.outer.cancelled
+
+    def outer_of(self, key: Any) -> Scope | None:
+        """The same for every call."""
+        return self.outer
+
+    def add_usage(self, key: Any, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        index = self.index_of(key)
+        earlier = self.usages.get(index)
+        self.usages[index] = usage if earlier is None else earlier + usage
 
     def function_of(self, key: Any) -> str:
         """The same for every call."""

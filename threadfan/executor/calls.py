@@ -10,7 +10,7 @@ from collections import deque
 
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
-from ..control.scope import bearer
+from ..control.scope import Scope, bearer
 from ..events import log
 from . import hub as hubs
 from .source import Source
@@ -39,6 +39,7 @@ class Call:
     index: int | None = None  # its place, if it is one of several
     item: Any = None  # what its outcome calls its input
     unwanted = False  # nobody waits for it any more
+    outer: Scope | None = None  # in which it was handed in
     queue: Calls | None = None  # where it was put
     drain: Drain | None = None  # while it runs
 
@@ -126,6 +127,10 @@ class Calls(Source):
         """The call's own timeout."""
         return key.timeout
 
+    def outer_of(self, key: Call) -> Scope | None:
+        """The call's own."""
+        return key.outer
+
     def function_of(self, key: Call) -> str:
         """The name of the call's function."""
         return describe(key.fn)
@@ -160,7 +165,7 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
         hub.watchdog.announce(start + timeout)
     status: Status
     payload: Any
-    started = not (drain.source.ended or call.unwanted)
+    started = not (drain.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
     if not started:
         status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
     else:
@@ -168,6 +173,8 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
             status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call, observer)
         except BaseException as error:
             status, payload = classify(error, clock() - start, timeout, fn)
+            if status is not FAILED:
+                drain.end_scope(call)
     end = clock()
     if claim.pop(call, None) is None:
         return None

@@ -23,13 +23,14 @@ class Block(Scope):
     thread that entered it; ``cancel`` may be called from any.
     """
 
-    __slots__ = ("_alarm", "_fails", "_outer", "_seconds", "_token", "_unlink", "cancelled_caught")
+    __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_seconds", "_token", "_unlink", "cancelled_caught")
 
     def __init__(self, seconds: float, *, fails: bool) -> None:
         super().__init__()
         self._seconds = seconds
         self._fails = fails
         self._alarm: Callable[[], None] | None = None
+        self._inside = False
         self.cancelled_caught = False
         """Whether the block was ended by this scope, and not by one around it."""
 
@@ -40,7 +41,13 @@ class Block(Scope):
         self._deadline = min(self._clock.monotonic() + self._seconds, outer.deadline)
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[Any] = bearer.set(self)
+        self._inside = True
         return self
+
+    @property
+    def live(self) -> bool:
+        """Whether the block goes on."""
+        return self._inside
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """As for every scope; somebody has to watch the time from now on."""
@@ -52,6 +59,7 @@ class Block(Scope):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         bearer.reset(self._token)
+        self._inside = False
         self._unlink()
         if self._alarm is not None:
             self._alarm()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from queue import SimpleQueue
 
+from ..base.clock import FOREVER
 from ..control.scope import Scope
 
 TYPE_CHECKING = False
@@ -37,6 +39,27 @@ class Loan:
         self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
 
 
+class CallScope(Scope):
+    """The scope of one call of a drain."""
+
+    __slots__ = ("_drain", "_key")
+
+    def __init__(self, drain: Drain, key: Any, start: float) -> None:
+        source = drain.source
+        timeout, outer = source.timeout_of(key), source.outer_of(key)
+        deadline = FOREVER if timeout is None else start + timeout
+        if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
+            deadline = min(deadline, outer.deadline)
+        super().__init__(deadline, drain.hub.clock, partial(source.add_usage, key))
+        self._drain = drain
+        self._key = key
+
+    @property
+    def live(self) -> bool:
+        """Whether the call runs."""
+        return self._key in self._drain.claim
+
+
 class Drain:
     """A thread at work on a source, holding a slot and running the source's calls one after another.
 
@@ -59,7 +82,7 @@ class Drain:
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.signalled: Any = None  # the key of a call whose future was told to cancel
-        self._scope: tuple[Any, Scope] | None = None  # (key, scope), if the call has asked for it
+        self._scope: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
@@ -74,13 +97,19 @@ class Drain:
                 return Scope(clock=self.hub.clock)
             if self._scope is not None and self._scope[0] is key:
                 return self._scope[1]
-            timeout = self.source.timeout_of(key)
-            scope = Scope(start + timeout, self.hub.clock) if timeout is not None else Scope(clock=self.hub.clock)
+            scope = CallScope(self, key, start)
             self._scope = key, scope
             ended = self.lost is not None or self.signalled is key
         if ended:
             scope.cancel()
         return scope
+
+    def end_scope(self, key: Any) -> None:
+        """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
+        with self.hub.lock:
+            scope = self.made_scope(key)
+        if scope is not None:
+            scope.cancel()
 
     def made_scope(self, key: Any) -> Scope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""

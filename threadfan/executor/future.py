@@ -22,11 +22,17 @@ from concurrent.futures._base import (
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
+from functools import partial
+from queue import SimpleQueue
 
+from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
+from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
+from .waiting import wait_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..control.scope import Scope
     from .drain import Drain, Loan
     from .hub import Hub
     from .source import After
@@ -84,9 +91,9 @@ _NOT_DONE = (PENDING, RUNNING)
 class Future(Call, futures.Future[T]):
     """A submitted call, and a ``concurrent.futures.Future`` of its result.
 
-    A call of a fan that waits for a future of the same fan lends its slot: in ``result`` and ``exception``, and in
-    ``wait`` and ``as_completed``, which add a waiter with an event to each future; the list they add it to swaps that
-    event for one that lends.
+    A call that waits for a future heeds its own scope, and lends its slot if the future is of the same fan: in
+    ``result`` and ``exception``, and in ``wait`` and ``as_completed``, which add a waiter with an event to each future;
+    the list they add it to swaps that event for one that does both.
     """
 
     # Read by the standard library's functions, and made when they first do.
@@ -159,17 +166,22 @@ class Future(Call, futures.Future[T]):
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
         try:
-            if getattr(here, "drain", None) is None:
-                return futures.Future.result(self, timeout)
-            with Lending(self._hub, self):
-                return futures.Future.result(self, timeout)
+            return futures.Future.result(self, self._await(timeout))
+        except KeyboardInterrupt:
+            if not self.done():
+                self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
+            raise
         finally:
             del self  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
-        with Lending(self._hub, self):
-            return super().exception(timeout)
+        try:
+            return super().exception(self._await(timeout))
+        except KeyboardInterrupt:
+            if not self.done():
+                self._hub.interrupt()
+            raise
 
     def cancel(self) -> bool:
         """Cancel the call if it has not started.
@@ -211,6 +223,34 @@ class Future(Call, futures.Future[T]):
             except BaseException:
                 LOGGER.exception("exception calling callback for %r", self)
 
+    def _await(self, timeout: float | None) -> float | None:
+        """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""
+        found = bearer.get(None)
+        if found is None:
+            return timeout
+        scope = found.scope()
+        scope.check()
+        if self.done():
+            return timeout
+        hub, gate = self._hub, SimpleQueue[None]()
+        hub.promote(self)
+        loan = hub.loans.take_out()
+
+        def ended(_: object) -> None:
+            if loan is not None:
+                hub.loans.finish(loan)
+            gate.put(None)
+
+        self.add_done_callback(ended)
+        if loan is not None:
+            hub.loans.lend(loan, unless=self.done)
+        try:
+            wait_in(scope, gate, timeout)
+        finally:
+            if loan is not None:
+                hub.loans.take_back(loan)
+        return 0
+
     # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
@@ -247,6 +287,17 @@ class Future(Call, futures.Future[T]):
             self._forget()
 
         after.append(act)
+
+    def end_with(self, outer: Scope) -> None:
+        """End when ``outer`` does, in which it was handed in."""
+        self.outer = outer
+        forget = outer.on_cancel(self._drop)
+        self.add_done_callback(lambda _: forget())
+
+    def _drop(self) -> None:
+        if not self.cancel() and (drain := self.drain) is not None:
+            error = TaskCancelled("the call that handed this one in has ended")
+            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, error)
 
     def _end(self, raw: Raw) -> bool:
         """Make the outcome the result; whether anybody had looked before."""
@@ -295,34 +346,6 @@ class Future(Call, futures.Future[T]):
             scope.cancel()
 
 
-class Lending:
-    """Gives away the slot of the call that runs here while it waits, if ``future`` is not done and is of its fan.
-
-    A plain context manager, so that a thread that runs no call pays one look.
-    """
-
-    __slots__ = ("_future", "_hub", "_loan")
-
-    def __init__(self, hub: Hub, future: Future[Any]) -> None:
-        self._hub = hub
-        self._future = future
-        self._loan: Loan | None = None
-
-    def __enter__(self) -> None:
-        if getattr(here, "drain", None) is None or self._future.done():
-            return
-        hub, future = self._hub, self._future
-        hub.promote(future)
-        loan = self._loan = hub.loans.take_out()
-        if loan is not None:
-            future.add_done_callback(lambda _: hub.loans.finish(loan))
-            hub.loans.lend(loan, unless=future.done)
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._loan is not None:
-            self._hub.loans.take_back(self._loan)
-
-
 class _Waiters(List):
     __slots__ = ("_future",)
 
@@ -331,35 +354,40 @@ class _Waiters(List):
 
     def append(self, waiter: Any) -> None:
         drain, hub = getattr(here, "drain", None), self._future._hub
+        if bearer.get(None) is not None and type(waiter.event) is threading.Event:
+            waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
             hub.promote(self._future)
-            if type(waiter.event) is threading.Event:
-                waiter.event = _LendingEvent(hub)
+            if isinstance(waiter.event, _CallEvent):
+                waiter.event.hub = hub
         super().append(waiter)
 
 
-class _LendingEvent(threading.Event):
-    """An event whose ``wait`` lends the slot of the call that waits."""
+class _CallEvent(threading.Event):
+    """An event whose ``wait`` heeds the scope of the call that waits, and lends its slot if it waits for its own fan."""
 
-    def __init__(self, hub: Hub) -> None:
-        super().__init__()
-        self._hub = hub
-        self._loan: Loan | None = None
+    hub: Hub | None = None  # if any of the futures is of the fan that runs the call
+    _loan: Loan | None = None
 
     def wait(self, timeout: float | None = None) -> bool:
         if self.is_set():
             return True
-        loan = self._loan = self._hub.loans.take_out()
-        if loan is not None:
-            self._hub.loans.lend(loan, unless=self.is_set)
+        scope, hub = current_scope(), self.hub
+        forget = scope.on_cancel(partial(threading.Event.set, self))
+        loan = self._loan = None if hub is None else hub.loans.take_out()
+        if hub is not None and loan is not None:
+            hub.loans.lend(loan, unless=self.is_set)
         try:
-            return super().wait(timeout)
+            done = super().wait(timeout)
         finally:
-            if loan is not None:
-                self._hub.loans.take_back(loan)
+            forget()
+            if hub is not None and loan is not None:
+                hub.loans.take_back(loan)
+        scope.check()
+        return done
 
     def set(self) -> None:
         super().set()  # first: whoever lends looks whether it is set
-        loan = self._loan
-        if loan is not None:
-            self._hub.loans.finish(loan)
+        hub, loan = self.hub, self._loan
+        if hub is not None and loan is not None:
+            hub.loans.finish(loan)

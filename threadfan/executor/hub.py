@@ -25,13 +25,14 @@ from functools import partial
 from itertools import count
 
 from ..base.clock import FOREVER
-from ..base.outcome import FAILED
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED, FAILED
 from . import lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
 from .source import Group
-from .watchdog import Herald, Watchdog
+from .watchdog import GRACE, Herald, Watchdog
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -169,6 +170,19 @@ class Hub:
             self.perform(after)
         return drain
 
+    def interrupt(self) -> None:
+        """The user wants out (Ctrl-C): drop what is queued and cancel what runs; new calls may be handed in."""
+        message = "the program was interrupted"
+        after: After = []
+        with self.lock:
+            sources, running = list(self.sources), list(self.draining)
+            for source in sources:
+                source.discard(TaskCancelled(message), after)
+            for drain in running:
+                for key in drain.claim.copy():
+                    self.watchdog.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+        self.perform(after)
+
     def calls(self, group: Group, depth: int = 0) -> Calls:
         """The queue of single calls at a depth.  With the lock held."""
         found: Calls | None = group.calls.get(depth)
@@ -301,7 +315,7 @@ class Hub:
         if worker.woken:
             worker.woken = False
             self.waking -= 1
-        chosen = None if self.loans.in_line and self.loans.first() else self._choose()
+        chosen = None if self.loans.in_line and self.loans.first() else self._choose(after)
         if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
             self.release(after)
@@ -326,12 +340,14 @@ class Hub:
             if not self.dismissed:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
 
-    def _choose(self) -> tuple[Source, Any] | None:
+    def _choose(self, after: After) -> tuple[Source, Any] | None:
         """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
         for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
             ring = self.rings[depth]
             for _ in range(len(ring)):
                 source = ring.popleft()
+                if source.ended or source.unwanted():  # it may count as done, so nothing more of it may start
+                    source.discard(TaskCancelled("the batch had ended"), after)
                 entry = source.take() if source.group.active < source.group.limit else None
                 if source.pending():
                     ring.append(source)

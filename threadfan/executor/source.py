@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
+    from ..control.scope import Scope
     from .drain import Drain, Loan
     from .hub import Hub
 
@@ -76,6 +78,17 @@ class Source:
     def timeout_of(self, key: Any) -> float | None:
         """The timeout of the call ``key`` in seconds."""
         raise NotImplementedError
+
+    def unwanted(self) -> bool:
+        """Whether the scope in which all its calls were handed in has ended."""
+        return False
+
+    def outer_of(self, key: Any) -> Scope | None:
+        """The scope in which the call ``key`` was handed in."""
+        raise NotImplementedError
+
+    def add_usage(self, key: Any, usage: Usage) -> None:
+        """Note tokens that the call ``key`` has used."""
 
     def function_of(self, key: Any) -> str:
         """The name of the function that the call ``key`` runs."""

@@ -109,6 +109,7 @@ class Watchdog:
         source.settle(key, raw, after)
         scope = drain.made_scope(key)
         if scope is not None:
+            scope.condemn()  # at once: nothing may start in it any more
             after.append(lambda: hub.herald.tell(scope.cancel))
         if log.in_use():
             after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw)))

@@ -385,7 +385,7 @@ async def _outcomes(stream: Stream, given: tuple[Any, ...] | None, owner: object
         while True:
             ready = stream.harvest()
             while ready:
-                yield Outcome(ready.pop())
+                yield stream.outcome(ready.pop())
                 stream.after_yield()
                 room.set()
             if stream.over:

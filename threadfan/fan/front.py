@@ -7,6 +7,7 @@ from contextvars import copy_context
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
+from ..control.scope import scope_around
 from ..executor import options as checks
 from ..executor.future import Future
 
@@ -56,7 +57,7 @@ class Front:
         Raises:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
-        hub = self._hub
+        hub, outer = self._hub, scope_around()
         future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), self._options.timeout, hub.clock.monotonic())
         after: After = []
         with hub.lock:
@@ -64,6 +65,8 @@ class Front:
             hub.calls(self._options.group).add(future, after)
         if after:
             hub.perform(after)
+        if outer is not None:
+            future.end_with(outer)
         return future
 
     def map(

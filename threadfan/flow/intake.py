@@ -7,6 +7,7 @@ from contextvars import copy_context
 
 from ..base.errors import describe
 from ..base.outcome import SUCCEEDED
+from ..control.scope import scope_around
 from ..events import log
 from ..executor.batch import Batch
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from ..control.scope import Scope
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
@@ -59,7 +61,7 @@ def taking_tuples(fn: Callable[..., Any], given: Given) -> Callable[[Any], Any]:
 
 
 def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, items: list[Any] | None) -> Batch:
-    """A batch in the caller's context; not yet enlisted.
+    """A batch in the caller's context and scope; not yet enlisted.
 
     Args:
         items: all inputs, or None if they will be fed.
@@ -73,6 +75,7 @@ def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, 
         items=items,
         timeout=options.timeout,
         context=copy_context(),
+        outer=scope_around(),
     )
 
 
@@ -88,6 +91,20 @@ def enlist(batch: Batch, listeners: After) -> None:
             hub.offer(batch, after)
         hub.check_done(batch, after)
     hub.perform(after)
+    if batch.outer is not None:
+        _end_with(batch, batch.outer)
+
+
+def _end_with(batch: Batch, outer: Scope) -> None:
+    """When the scope that the batch is made in ends, so does the batch."""
+    hub = batch.hub
+    forget = outer.on_cancel(lambda: hub.watchdog.cancel(batch, None, "the call that made this one has ended"))
+    with hub.lock:
+        done = batch.done
+        if not done:
+            batch.listeners.append(forget)
+    if done:
+        forget()
 
 
 def tell_end(batch: Batch, wall: float) -> None:

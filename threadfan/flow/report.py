@@ -8,9 +8,11 @@ from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
     from typing import Any, overload
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
 else:
@@ -33,14 +35,26 @@ class Report(SequenceOfOutcomes[T_co]):
         names: the names given in ``gather``, by place.
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
+        usages: tokens noted while calls ran, by place.
     """
 
-    __slots__ = ("_names", "_outcomes", "_raws", "_slots", "_stats", "_wall")
+    __slots__ = ("_names", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
+
+    late: dict[int, Future[Any]]
+    """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
 
     def __init__(
-        self, raws: list[Raw], *, names: dict[int, str] | None = None, wall: float = 0.0, slots: int = 1
+        self,
+        raws: list[Raw],
+        *,
+        names: dict[int, str] | None = None,
+        wall: float = 0.0,
+        slots: int = 1,
+        usages: dict[int, Usage] | None = None,
     ) -> None:
         self._raws = raws
+        self.late = {}
+        self._usages = usages or {}
         self._names = names or {}
         self._wall = wall
         self._slots = slots
@@ -51,8 +65,10 @@ class Report(SequenceOfOutcomes[T_co]):
 
     def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
-            names = self._names
-            self._outcomes = [Outcome(raw, names.get(place)) for place, raw in enumerate(self._raws)]
+            names, usages = self._names, self._usages
+            self._outcomes = [
+                Outcome(raw, names.get(place), usages.get(raw[0])) for place, raw in enumerate(self._raws)
+            ]
         return self._outcomes
 
     def __len__(self) -> int:
@@ -150,10 +166,11 @@ class Report(SequenceOfOutcomes[T_co]):
         }
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._raws, self._names, self._wall, self._slots
+        return self._raws, self._names, self._wall, self._slots, self._usages
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._wall, self._slots = state
+        raws, self._names, self._wall, self._slots, self._usages = state
+        self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]
         self._outcomes = self._stats = None
 

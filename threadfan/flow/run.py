@@ -6,7 +6,8 @@ from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
 
-from ..base.errors import describe
+from ..base.errors import CallCancelled, describe
+from ..control.scope import scope_around
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
@@ -53,7 +54,15 @@ def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[s
         for place, one in enumerate(map(as_task, (*tasks, *named.values())))
     ]
     batch = TaskBatch(
-        hub, options.group, hub.depth(), describe, name="gather", items=calls, timeout=None, context=context
+        hub,
+        options.group,
+        hub.depth(),
+        describe,
+        name="gather",
+        items=calls,
+        timeout=None,
+        context=context,
+        outer=scope_around(),
     )
     batch.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
@@ -142,6 +151,8 @@ class Ending:
         report = self._summarise()
         batch = self.batch
         error: Any = batch.reason
+        if batch.outer is not None and batch.outer.cancelled:
+            error = CallCancelled("the call that ran this batch was cancelled or its time is up")
         if error is None and self._fail_fast and batch.first_failure is not None:
             error = batch.first_failure[4]
         if error is not None:
@@ -173,7 +184,9 @@ class Ending:
     def _summarise(self) -> Report[Any]:
         batch = self.batch
         wall = self._hub.clock.monotonic() - batch.since
-        report: Report[Any] = Report(batch.in_order(), names=batch.names, wall=wall, slots=self._hub.slots)
+        report: Report[Any] = Report(
+            batch.in_order(), names=batch.names, wall=wall, slots=self._hub.slots, usages=batch.usages
+        )
         intake.tell_end(batch, wall)
         return report
 

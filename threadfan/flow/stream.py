@@ -120,10 +120,20 @@ class Stream:
 
     def check_complete(self) -> None:
         """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
+        self.check_wanted()
         if self.batch.reason is not None:
             raise self.batch.reason
         if self._cut_short or self.batch.ended:
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
+
+    def check_wanted(self) -> None:
+        """Raise if the call or block that consumes the stream has ended."""
+        if self.batch.outer is not None:
+            self.batch.outer.check()
+
+    def outcome(self, raw: Raw) -> Outcome[Any]:
+        """An outcome, as it is handed out."""
+        return Outcome(raw, None, self.batch.usages.pop(raw[0], None) if self.batch.usages else None)
 
     def tell_end(self) -> None:
         """The event of the batch."""
@@ -212,13 +222,14 @@ def _enlist(stream: Stream) -> SimpleQueue[None]:
 def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
     stream.batch.cancel_at_close = True
     gate = _enlist(stream)
-    after_yield = stream.after_yield
+    after_yield, outcome = stream.after_yield, stream.outcome
     try:
         stream.fill()
         while True:
+            stream.check_wanted()
             ready = stream.harvest()
             while ready:
-                yield Outcome(ready.pop())  # whoever iterates may be the only one to hold it
+                yield outcome(ready.pop())  # whoever iterates may be the only one to hold it
                 after_yield()
             if stream.over:
                 break
@@ -237,6 +248,7 @@ def _values_as_taken(
 ) -> Generator[Any, None, None]:
     try:
         while True:
+            stream.check_wanted()
             ready = stream.harvest()
             while ready:
                 yield _value(ready.pop(), None)
@@ -259,10 +271,14 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
+                if batch.outer is not None:
+                    batch.outer.check()
                 idle = _Missing(results, index)
                 _sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
             results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
+                if batch.outer is not None:
+                    batch.outer.check()
                 _value(raw, batch.reason)
             handing.append(raw[4])
             raw = None
