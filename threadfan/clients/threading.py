@@ -84,7 +84,8 @@ class Lock:
         self.release()
 
     def __repr__(self) -> str:
-        return f"<{'locked' if self._held else 'unlocked'} {type(self).__module__}.{type(self).__qualname__}>"
+        name = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"<{'locked' if self._held else 'unlocked'} {name} object at {id(self):#x}>"
 
 
 class Event(threading.Event):

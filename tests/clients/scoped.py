@@ -1,0 +1,32 @@
+"""Functions run as calls, each in a thread and a scope that the test has at hand."""
+
+import threading
+import time
+from concurrent.futures import Future
+
+from threadfan.control.scope import bearer
+
+PATIENCE = 20.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
+
+
+def call(scope, fn, *args):
+    """Run a function in a thread of its own, as a call with this scope; gives a future of its result."""
+    future = Future()
+
+    def run():
+        bearer.set(scope)
+        try:
+            future.set_result(fn(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="call", daemon=True).start()
+    return future
+
+
+def until(condition):
+    """Wait for something that tells nobody when it comes true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"{condition} did not come true"
+        time.sleep(0)

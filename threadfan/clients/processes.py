@@ -1,0 +1,266 @@
+"""A process, what is said to it and what it says, and the group that is ended with it: what ``subprocess`` here uses.
+
+The thread of the call alone writes, reads, signals and reaps; others only ring its bell.  The process is reaped after
+the last signal to its group, so that the group's number cannot be another's by then.  There are two exceptions: a group
+that was seen to live a moment ago, and systems without ``pidfd_open``, where only reaping tells that a process ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import codecs
+import os
+import select
+import selectors
+import signal
+import threading
+from contextlib import suppress
+from io import TextIOWrapper
+from subprocess import Popen
+
+from ..base.clock import PULSE
+from ..executor.alarms import set_alarm
+from .bell import Bell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO, Any
+
+    from ..control.scope import Scope
+
+_LOOK = 0.01
+"""Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),
+and that of a process whose parent is gone.  Arbitrary: noticed neither by who waits nor by the processor."""
+
+_CHUNK = 2**15  # bytes read at once; arbitrary, as in the standard library
+_SAFE_WRITE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe which is ready takes without blocking
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # neither needs a descriptor of its own
+
+
+class Talk:
+    """A conversation with a new process.
+
+    Args:
+        scope: that of the call.  What it has started is not left behind at exit when it has ended.
+        message: what is written to the process's standard input.
+        popenargs: of ``Popen``.
+        kwargs: of ``Popen``.
+    """
+
+    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._scope = scope
+        self._clock = scope.clock
+        self._has_group = _given_a_group(popenargs, kwargs)
+        self._said: dict[IO[Any], list[bytes]] = {}
+        self._life: int | None = None  # a descriptor that tells of the process's end
+        self._exited = False
+        self._finished = False  # the process is reaped, its pipes closed or given up
+        self._complete = False  # the process has ended by itself
+        self._maker = os.getpid()
+        self.bell = Bell()
+        try:
+            self.process: Popen[Any] = Popen(*popenargs, **kwargs)
+        except BaseException:
+            self.bell.close()
+            raise
+        _talks.add(self)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                self._said[stream] = []
+        self._message = message
+
+    # -- talking -----------------------------------------------------------------------------------------------------
+
+    def go_on(self, over: Callable[[], bool]) -> bool:
+        """Write and read until the process has ended and its pipes are closed; False as soon as it is ``over``.
+
+        That is asked for at first and whenever the bell has rung.
+        """
+        if not self._converse(over):
+            return False
+        self.process.wait()
+        self._complete = self._finished = True
+        return True
+
+    def _converse(self, over: Callable[[], bool]) -> bool:
+        with _Selector() as selector:
+            acts = self._acts()
+            thing: Any
+            for thing, (event, _) in acts.items():
+                selector.register(thing, event)
+            while not self._all_said():
+                if over():
+                    return False
+                for key, _ in selector.select(self._patience()):
+                    thing = key.fileobj
+                    if acts[thing][1]():
+                        selector.unregister(thing)
+                        if thing is not self._life:
+                            thing.close()
+        return True
+
+    def _acts(self) -> dict[Any, tuple[int, Callable[[], object]]]:
+        """For each thing to wait for: at which event to do what; a true result says that this was the last."""
+        if self._life is None and hasattr(os, "pidfd_open") and not self._exited:
+            with suppress(OSError):  # forbidden here, or somebody else has reaped the process
+                self._life = os.pidfd_open(self.process.pid)
+        acts: dict[Any, tuple[int, Callable[[], object]]] = {self.bell: (selectors.EVENT_READ, self.bell.answer)}
+        if self._life is not None and not self._exited:
+            acts[self._life] = (selectors.EVENT_READ, self._note_exit)
+        for stream, chunks in self._said.items():
+            if not stream.closed:
+                acts[stream] = (selectors.EVENT_READ, _reader(stream, chunks))
+        stdin = self.process.stdin
+        if stdin is not None and not stdin.closed:
+            if self._message:
+                acts[stdin] = (selectors.EVENT_WRITE, self._writer(stdin))
+            else:
+                stdin.close()
+        return acts
+
+    def _note_exit(self) -> bool:
+        self._exited = True
+        return True
+
+    def _writer(self, stdin: IO[Any]) -> Callable[[], bool]:
+        if isinstance(stdin, TextIOWrapper) and isinstance(self._message, str):
+            self._message = self._message.encode(stdin.encoding, stdin.errors or "strict")
+        self._message = memoryview(self._message).cast("B")
+
+        def write() -> bool:
+            try:
+                self._message = self._message[os.write(stdin.fileno(), self._message[:_SAFE_WRITE]) :]
+            except BrokenPipeError:  # it does not want to hear the rest
+                return True
+            return not self._message
+
+        return write
+
+    def _all_said(self) -> bool:
+        pipes = [*self._said, *([self.process.stdin] if self.process.stdin is not None else [])]
+        if not all(pipe.closed for pipe in pipes):
+            return False
+        if self._life is None and not self._exited:
+            self._exited = self.process.poll() is not None
+        return self._exited
+
+    def _patience(self) -> float | None:
+        if self._life is None and all(stream.closed for stream in self._said):
+            return _LOOK
+        # A signal that comes just before the wait does not interrupt it.
+        return PULSE if threading.current_thread() is threading.main_thread() else None
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def end(self, grace: float) -> None:
+        """End the group within ``grace`` seconds, and reap the process; nothing if all was said before."""
+        if self._finished:
+            return
+        alive = reachable = True
+        try:
+            if grace > 0:
+                self._signal(signal.SIGTERM)
+                alive = self._outlives(self._clock.monotonic() + grace)
+        finally:
+            if alive:
+                reachable = self._signal(signal.SIGKILL)
+            self._finished = True
+            if reachable:
+                self.process.wait()
+            else:
+                self.process.poll()
+
+    def _outlives(self, due: float) -> bool:
+        """Wait until the process has ended, at most until ``due``; say whether some of the group may still live."""
+        take_back = set_alarm(self._clock, due, self.bell.ring)
+        try:
+            if not self._converse(lambda: self._clock.monotonic() >= due) or self._said or not self._has_group:
+                return True
+            # No pipe tells whether there are others in the group, who may be tidying up.
+            self.process.wait()
+            while (others := self._signal(0)) and self._clock.monotonic() < due:
+                select.select([self.bell], [], [], _LOOK)
+            return others
+        finally:
+            take_back()
+
+    def _signal(self, number: int) -> bool:
+        """Send a signal to the group; say whether it reached anybody."""
+        try:
+            if self._has_group:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+        except ProcessLookupError:  # the whole group is gone, and the process is reaped or about to be
+            return number == signal.SIGKILL
+        except PermissionError:  # all that are left belong to other users
+            return False
+        return True
+
+    def kill_at_exit(self) -> None:
+        """End what a call that is over has not ended yet, its thread being stopped now."""
+        if not self._finished and self._scope.cancelled and self._maker == os.getpid():
+            self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close what is open; the process must have been reaped."""
+        self.bell.close()
+        if self._life is not None:
+            os.close(self._life)
+            self._life = None
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        _talks.discard(self)
+
+    # -- what was said -----------------------------------------------------------------------------------------------
+
+    def bytes_of(self, stream: IO[Any] | None) -> bytes | None:
+        """What one of the process's streams has said so far; None if it is not captured."""
+        return None if stream is None else b"".join(self._said[stream])
+
+    def said_on(self, stream: IO[Any] | None) -> Any:
+        """The same, in text if the stream is one."""
+        data = self.bytes_of(stream)
+        if data is None or not isinstance(stream, TextIOWrapper):
+            return data
+        errors = stream.errors or "strict"
+        if not self._complete:  # it may have been cut anywhere
+            errors = "replace" if errors == "strict" else errors
+        text = codecs.getincrementaldecoder(stream.encoding)(errors).decode(data, self._complete)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
+    def read() -> bool:
+        chunks.append(os.read(stream.fileno(), _CHUNK))
+        return not chunks[-1]
+
+    return read
+
+
+def _given_a_group(popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Have the process head a session of its own, unless the user decided otherwise; say whether it heads a group."""
+    joined = kwargs.get("process_group")
+    if joined is not None and joined >= 0:
+        return bool(joined == 0)
+    if "start_new_session" not in kwargs:
+        kwargs["start_new_session"] = not _is_terminal(popenargs[3] if len(popenargs) > 3 else kwargs.get("stdin"))
+    return bool(kwargs["start_new_session"])
+
+
+def _is_terminal(stdin: Any) -> bool:
+    number = 0 if stdin is None else stdin if isinstance(stdin, int) else stdin.fileno()
+    return number >= 0 and os.isatty(number)
+
+
+_talks: set[Talk] = set()  # that have not been closed
+
+
+def _kill_at_exit() -> None:
+    for talk in list(_talks):
+        talk.kill_at_exit()
+
+
+atexit.register(_kill_at_exit)

@@ -1,0 +1,79 @@
+"""What ``processes`` has, for systems without process groups and descriptors that can be waited for: Windows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from subprocess import Popen, TimeoutExpired
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO, Any
+
+    from ..control.scope import Scope
+
+_LOOK = 0.02  # seconds between looks whether the call is over; arbitrary
+_LAST_WORDS = 0.1  # seconds for the output of a process that was killed; arbitrary
+
+
+class Bell:
+    """Rings in vain: the thread looks by itself."""
+
+    def ring(self) -> None:
+        """Do nothing."""
+
+
+class Talk:
+    """A conversation with a new process, in short pieces.  Its arguments are those of ``processes.Talk``.
+
+    While it writes a message that the process does not read, it cannot look whether the call is over.
+    """
+
+    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.bell = Bell()
+        self.process: Popen[Any] = Popen(*popenargs, **kwargs)
+        self._message = message
+        self._said: tuple[Any, Any] = None, None
+        self._finished = False
+
+    def go_on(self, over: Callable[[], bool]) -> bool:
+        """Write and read until the process has ended and its pipes are closed; False soon after it is ``over``."""
+        while not over():
+            if self._converse(_LOOK):
+                return True
+        return False
+
+    def _converse(self, seconds: float) -> bool:
+        message, self._message = self._message, None
+        try:
+            self._said = self.process.communicate(message, timeout=seconds)
+        except TimeoutExpired as error:
+            self._said = error.output, error.stderr
+            return False
+        self._finished = True
+        return True
+
+    def end(self, grace: float) -> None:
+        """Kill the process and reap it; nothing if all was said before."""
+        if self._finished:
+            return
+        self._finished = True
+        self.process.kill()
+        with suppress(ValueError):  # interrupted while it talked
+            self._converse(_LAST_WORDS)
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close what is open, save pipes that another process and a thread of the standard library's hold."""
+        if self._finished:
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def bytes_of(self, stream: IO[Any] | None) -> Any:
+        """What one of the process's streams has said; None if it is not captured."""
+        return self.said_on(stream)
+
+    def said_on(self, stream: IO[Any] | None) -> Any:
+        """The same."""
+        return None if stream is None else self._said[0 if stream is self.process.stdout else 1]
