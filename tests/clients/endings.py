@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 
@@ -52,6 +53,9 @@ def by_fan(act, blocked):
         (outcome,) = fan.run(watched, [None])
         assert isinstance(outcome.error, TaskTimeout)
         assert isinstance(ends.get(timeout=PATIENCE), CallCancelled)
+        late = time.monotonic() + PATIENCE
+        while fan._hub.lost and time.monotonic() < late:  # until its thread is back, or the fan warns of it
+            time.sleep(0)
 
 
 def by_block(act, blocked):
