@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import queue
 
 from urllib3.util.retry import Retry
 
-from ..control.scope import scope_around
+from ..control.scope import current_scope
 from ..executor.waiting import sleep
 from .urllib3 import AbortableConnection
 
@@ -50,23 +51,25 @@ class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # ty
     """The connections that are free; the wait for one, in a pool that blocks, ends with the scope."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """The connection that was put last."""
-        scope = scope_around() if block else None
-        if scope is None:
-            return super().get(block, timeout)
+        """The connection that was put last.
+
+        Raises:
+            queue.Empty: there is none, or the scope has ended.  Not `CallCancelled`: urllib3 takes any other exception
+                for a sign that it has got a connection, and would give back one too many.
+        """
+        if not block:
+            return super().get(block=False)
+        scope = current_scope()
         forget = scope.on_cancel(self._wake)
         try:
-            while True:
+            while not scope.cancelled:
                 with self.not_empty:
                     if not self.not_empty.wait_for(lambda: self._qsize() or scope.cancelled, timeout):
-                        raise queue.Empty
-                if scope.cancelled:
-                    self._wake()  # it may be this thread that was told of a connection: others have to look
-                    scope.check()
-                try:
+                        break
+                with contextlib.suppress(queue.Empty):  # another thread was faster
                     return super().get(block=False)
-                except queue.Empty:  # another thread was faster
-                    continue
+            self._wake()  # it may be this thread that was told of a connection: others have to look
+            raise queue.Empty
         finally:
             forget()
 

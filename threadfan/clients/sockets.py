@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
-def shut(sock: socket.socket) -> None:
+def shut(sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     """End both directions of a connection; a ``connect``, ``recv`` or ``send`` blocked in any thread returns at once.
 
     Safe from any thread and harmless on a socket that is closed.  It never closes: the number of a closed descriptor
@@ -27,7 +27,7 @@ def shut(sock: socket.socket) -> None:
     ``SSLSocket.shutdown`` drops the TLS object, and what is read or sent after that would go as plain text.
     """
     with contextlib.suppress(OSError):  # closed, or not connected any more
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, how)
 
 
 def begin_connect(sock: socket.socket, address: Any) -> int:
@@ -67,12 +67,14 @@ class Guard:
     Args:
         scope: whose cancel or deadline shuts the connection; if that has been, it is shut at once.
         sock: the connection, or one that is being connected.
+        how: what is shut, as for ``socket.shutdown``; may be set later.
     """
 
-    __slots__ = ("_abort", "_handle", "fired", "scope")
+    __slots__ = ("_abort", "_handle", "fired", "how", "scope")
 
-    def __init__(self, scope: Scope, sock: socket.socket) -> None:
+    def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
         self.scope = scope
+        self.how = how
         self.fired = False
         """Whether the connection was shut."""
         self._handle = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)  # the family does not matter
@@ -83,7 +85,7 @@ class Guard:
 
     def _fire(self) -> None:
         self.fired = True
-        shut(self._handle)
+        shut(self._handle, self.how)
 
     def release(self) -> None:
         """Leave the connection alone from now on; harmless when done twice."""

@@ -54,6 +54,8 @@ class AbortableConnection(HTTPConnection):
         """Connect, with the tunnel and the handshake."""
         with self._in_scope():
             super().connect()
+            if self._guard is not None:
+                self._guard.how = socket.SHUT_RDWR
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request."""
@@ -64,14 +66,19 @@ class AbortableConnection(HTTPConnection):
         """Wait for the head of the answer."""
         self._wire = sock = self.sock
         self._answering = True
+        answer: Any = None
         try:
             with self._in_scope():
                 answer = super().getresponse()
+        except BaseException:
+            if answer is not None:  # the scope has ended just then, and nobody else knows of it
+                answer.close()
+            raise
         finally:
             self._answering = False
         if sock is not None and sock.fileno() >= 0:
             sock.settimeout(self.timeout)  # the body may be read in another scope
-        return answer
+        return answer  # type: ignore[no-any-return]
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
         """An answer whose reads end with the scope that reads; that to CONNECT is guarded as ``connect`` is."""
@@ -96,14 +103,14 @@ class AbortableConnection(HTTPConnection):
             if guard.fired:
                 self.close()
 
-    def watch(self, scope: Scope | None, sock: Any) -> None:
+    def watch(self, scope: Scope | None, sock: Any, how: int = socket.SHUT_RDWR) -> None:
         """From now on this scope is the one that may shut the connection."""
         guard = self._guard
         if guard is not None and guard.scope is not scope:
             guard.release()
             self._guard = None
         if scope is not None and sock is not None and self._guard is None:
-            self._guard = Guard(scope, sock)
+            self._guard = Guard(scope, sock, how)
 
     def wire(self) -> Any:
         """The socket, also of an answer whose connection is closed."""
@@ -125,7 +132,7 @@ class AbortableConnection(HTTPConnection):
             raise
         finally:
             self.timeout = usual
-        scope.check()  # a connect that is shut may look as if it had succeeded
+        scope.check()
 
     def _new_conn(self) -> socket.socket:
         scope = scope_around()
@@ -165,8 +172,11 @@ class AbortableConnection(HTTPConnection):
                     sock.bind(self.source_address)
                 code = begin_connect(sock, address)
                 self.watch(None, None)  # the address before this one
-                self.watch(scope, sock)
+                # Until TLS is set up, only the reading side may be shut: if the other side answers by closing, Python
+                # takes the socket for one that was never connected, skips the handshake, and up to 3.12 leaks it.
+                self.watch(scope, sock, socket.SHUT_RD)
                 finish_connect(sock, code, _at_most(self.timeout, scope.remaining() + _SLACK))
+                scope.check()  # a connect that is shut may look as if it had succeeded
             except OSError as error:
                 failed = error
                 sock.close()

@@ -1,13 +1,20 @@
 """Acts that are due at a moment, for the scopes that no watchdog looks after.
 
 One thread for each clock does them; it starts with the first alarm and ends when none is left.  An act that blocks
-would hold up the others, so each gets a thread of its own: alarms go off rarely, and most are taken back.
+would hold up the others, so each gets a thread of its own: alarms go off rarely, and most are taken back.  One that
+raises is logged.
+
+Guarantees, from any thread: an act is done at most once, not before its moment, and not begun after it was taken back.
+What was taken back is forgotten, the last of it when as many alarms again have been; so it does not add up until its
+moment comes.  In the child of a fork nothing is due: the threads that wait are the parent's.
 """
 
 from __future__ import annotations
 
 import heapq
+import os
 import threading
+from functools import partial
 from itertools import count
 from queue import SimpleQueue
 
@@ -40,9 +47,12 @@ class Alarm:
 class _Keeper:
     """The alarms of one clock.  Guarded by ``_lock``: the heap, and whether the thread lives."""
 
+    __slots__ = ("_clock", "_dead", "_gate", "_heap")
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[Alarm] = []
+        self._dead = 0  # how many in the heap were taken back
         self._gate: SimpleQueue[None] = SimpleQueue()
         helper_thread(self._run, "threadfan-alarms").start()
 
@@ -52,9 +62,16 @@ class _Keeper:
             self._gate.put(None)
 
     def take_back(self, alarm: Alarm) -> None:
+        if alarm.act is None:  # done, or taken back before
+            return
         alarm.act = None
-        if self._heap and self._heap[0] is alarm:  # the thread need not wait for it, or for any
+        self._dead += 1
+        if self._heap[0] is alarm:  # the thread need not wait for it, or for any
             self._gate.put(None)
+        elif self._dead * 2 > len(self._heap):
+            self._heap = [alarm for alarm in self._heap if alarm.act is not None]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     def _run(self) -> None:
         while True:
@@ -64,7 +81,7 @@ class _Keeper:
                     del _keepers[self._clock]
                 wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
             for act in ready:
-                helper_thread(act, "threadfan-alarm").start()
+                _begin(act)
             if wait is None:
                 return
             self._clock.wait(self._gate, wait)
@@ -74,10 +91,28 @@ class _Keeper:
         ready = []
         while self._heap and (self._heap[0].act is None or self._heap[0].due <= now):
             alarm = heapq.heappop(self._heap)
-            if alarm.act is not None:
+            if alarm.act is None:
+                self._dead -= 1
+            else:
                 ready.append(alarm.act)
                 alarm.act = None
         return ready
+
+
+def _begin(act: Callable[[], object]) -> None:
+    try:
+        helper_thread(partial(_do, act), "threadfan-alarm").start()
+    except RuntimeError:  # there are as many threads as the system allows: better late than never
+        _do(act)
+
+
+def _do(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except BaseException:
+        import logging
+
+        logging.getLogger("threadfan").exception("what was to be done at a deadline failed")
 
 
 _lock = threading.Lock()
@@ -102,3 +137,12 @@ def set_alarm(clock: Clock, due: float, act: Callable[[], object]) -> Callable[[
             keeper.take_back(alarm)
 
     return take_back
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _keepers
+    _lock, _keepers = threading.Lock(), {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
