@@ -20,7 +20,9 @@ class Block(Scope):
     """The scope of a ``with`` block, within the scope it stands in.
 
     Its deadline is never later than that of the scope around it, whose cancel is its cancel too.  It belongs to the
-    thread that entered it; ``cancel`` may be called from any.
+    thread that entered it, once; ``cancel`` and ``on_cancel`` may be called from any.
+
+    Guarded by the scope's lock: ``_alarm``, which is set while somebody waits for the deadline, and ``_inside``.
     """
 
     __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_seconds", "_token", "_unlink", "cancelled_caught")
@@ -35,6 +37,9 @@ class Block(Scope):
         """Whether the block was ended by this scope, and not by one around it."""
 
     def __enter__(self) -> Self:
+        if hasattr(self, "_token"):
+            name = "fail_after" if self._fails else "move_on_after"
+            raise RuntimeError(f"this block was entered before; write `with {name}({self._seconds:g})` for each block")
         outer = self._outer = current_scope()
         self._clock = outer.clock
         self._ledger = outer.add_usage
@@ -42,6 +47,8 @@ class Block(Scope):
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[Any] = bearer.set(self)
         self._inside = True
+        if self._callbacks:  # of before
+            self._watch()
         return self
 
     @property
@@ -51,18 +58,30 @@ class Block(Scope):
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """As for every scope; somebody has to watch the time from now on."""
-        if self._alarm is None and self._deadline < FOREVER:
-            self._alarm = set_alarm(self._clock, self._deadline, self.cancel)
+        self._watch()
         return super().on_cancel(callback)
+
+    def _watch(self) -> None:
+        if not self._inside or self._alarm is not None or self._deadline == FOREVER:
+            return
+        alarm = set_alarm(self._clock, self._deadline, self.cancel)
+        with self._lock:
+            wanted = self._inside and self._alarm is None
+            if wanted:
+                self._alarm = alarm
+        if not wanted:  # the block has ended, or another thread was faster
+            alarm()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         bearer.reset(self._token)
-        self._inside = False
+        with self._lock:
+            self._inside = False
+            alarm, self._alarm = self._alarm, None
         self._unlink()
-        if self._alarm is not None:
-            self._alarm()
+        if alarm is not None:
+            alarm()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True
