@@ -1,6 +1,7 @@
 """What the tests of requests share: a session for a server, the ways a call ends, and a look at whether all is well."""
 
 import contextlib
+import time
 from queue import SimpleQueue
 
 import pytest
@@ -56,3 +57,11 @@ def expect_health(session, server):
     for _ in range(100):
         assert session.get(server.url("/ok")).json() == {"ok": True}
     assert server.accepted == before + 1
+
+
+def until(condition):
+    """Wait for something that tells nobody when it comes true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"{condition} did not come true"
+        time.sleep(0)

@@ -19,7 +19,7 @@ class FaultyServer(Loopback):
     ``/drip`` its body, without end; ``/drip-close`` says that the body ends with the connection.  ``/stall`` promises
     1000 bytes, sends ten, and no more.  ``/redirect/3`` leads to ``/ok`` by three steps, with ``?to=/drip`` somewhere
     else.  ``/status/503`` answers with that status, with ``?retry-after=60`` with that header.  ``/close`` answers and
-    closes.
+    closes, ``/cut`` closes without an answer, ``/empty`` answers without a body.
 
     Args:
         tls: speak TLS; ``ca_file`` is what the client has to trust.
@@ -79,6 +79,10 @@ class FaultyServer(Loopback):
             case "drip-close":
                 sock.sendall(response_head(200, "Connection: close"))
                 trickle(sock, b"")
+            case "cut":
+                return False
+            case "empty":
+                sock.sendall(response_head(204))
             case "stall":
                 sock.sendall(response_head(200, "Content-Length: 1000") + b"." * 10)
                 until_gone(sock)
