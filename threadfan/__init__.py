@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from .base.usage import Usage
     from .executor.deadlines import fail_after, move_on_after
+    from .executor.signals import signals
     from .executor.waiting import sleep
     from .flow.report import Report, Stats
     from .flow.tasks import Task, task
@@ -68,6 +69,8 @@ __all__ = [
     "fail_after",
     "move_on_after",
     "sleep",
+    # around a program
+    "signals",
     # errors
     "FanClosed",
     "TaskCancelled",
@@ -95,6 +98,7 @@ _ON_FIRST_USE = {
     "Usage": "base.usage",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",
+    "signals": "executor.signals",
     "sleep": "executor.waiting",
 }
 

@@ -364,7 +364,7 @@ class _Waiters(List):
 
 
 class _CallEvent(threading.Event):
-    """An event whose ``wait`` heeds the scope of the call that waits, and lends its slot if it waits for its own fan."""
+    """An event whose ``wait`` heeds the scope of the call that waits, and lends its slot to its own fan."""
 
     hub: Hub | None = None  # if any of the futures is of the fan that runs the call
     _loan: Loan | None = None

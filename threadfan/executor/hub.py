@@ -104,18 +104,29 @@ class Hub:
         self._names = count()
 
     def perform(self, after: After) -> None:
-        """Do what was decided under the lock; one that fails does not keep the others from happening."""
+        """Do what was decided under the lock; one that fails does not keep the others from happening.
+
+        A Ctrl-C that falls into it is raised when all is done.
+        """
+        interrupt = None
         for act in after:
             try:
                 act()
+            except KeyboardInterrupt as error:
+                interrupt = error
             except BaseException:
                 LOGGER.critical("an action of the scheduler failed", exc_info=True)
         while self._deferred:
             try:
                 act = self._deferred.popleft()
             except IndexError:  # another thread was faster
-                return
+                break
             act()
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                del interrupt  # the traceback holds this frame: leave no cycle
 
     def unlocked(self, act: Callable[[], object]) -> None:
         """Do ``act`` now, or if this thread holds the lock, once it is released.
@@ -280,18 +291,25 @@ class Hub:
             worker.thread.start()
             if eager:  # who submits and then shuts down may expect that something has started
                 worker.thread.wait_until_begun()
+        except KeyboardInterrupt as error:
+            if not worker.thread.wait_until_begun(1.0):  # long enough for any thread that was started
+                self._not_started(worker, error)
+            raise
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
-            after: After = []
-            with self.lock:
-                self.threads.discard(worker.thread)
-                self.workers.discard(worker)
-                self.waking -= 1
-                self.free += 1
-                self.loans.serve(after)
-                if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
-                    self.fail(f"no thread could be started: {error}", after)
-            self.perform(after)
+            self._not_started(worker, error)
             LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+
+    def _not_started(self, worker: Worker, error: BaseException) -> None:
+        after: After = []
+        with self.lock:
+            self.threads.discard(worker.thread)
+            self.workers.discard(worker)
+            self.waking -= 1
+            self.free += 1
+            self.loans.serve(after)
+            if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
+                self.fail(f"no thread could be started: {error}", after)
+        self.perform(after)
 
     def leave_group(self, group: Group, after: After) -> None:
         """One call fewer runs under a cap, and others of the group may start."""

@@ -1,13 +1,15 @@
 """The ends of things: of the interpreter, of a fan that nobody holds any more, and of threads in the child of a fork.
 
 At interpreter exit every call that is neither timed out nor cancelled finishes first, as with the standard library's
-pool; threads that are stuck in calls that are over are not waited for.  This runs before ``concurrent.futures``' own
+pool; threads that are stuck in calls that are over are not waited for.  After a Ctrl-C that ended the program, what
+runs is cancelled instead.  This runs before ``concurrent.futures``' own
 exit handler, because handlers run last in, first out.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from concurrent.futures import thread as standard
@@ -72,7 +74,11 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
     """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over."""
     if getattr(here, "drain", None) is not None and here.drain.hub is hub:
         raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
-    hub.clock.wait(gate)
+    try:
+        hub.clock.wait(gate)
+    except KeyboardInterrupt:
+        hub.interrupt()
+        raise
     gate.put(None)  # for whoever else waits
     after: After = []
     settled: SimpleQueue[None] = SimpleQueue()
@@ -105,6 +111,9 @@ def orphaned(hub: Hub, _: object) -> None:
 def _at_exit() -> None:
     global _exiting
     _exiting = True
+    if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
+        for hub in _alive():
+            hub.interrupt()
     gates = [(hub, close(hub)) for hub in _alive()]
     for hub, gate in gates:
         join(hub, gate)

@@ -37,9 +37,9 @@ class _Thread(threading.Thread):
         super().__init__(target=target, name=name, daemon=daemon)
         self._started = _Started()
 
-    def wait_until_begun(self, timeout: float | None = None) -> None:
-        """What ``start`` does elsewhere."""
-        threading.Event.wait(self._started, timeout)
+    def wait_until_begun(self, timeout: float | None = None) -> bool:
+        """What ``start`` does elsewhere; whether the thread has begun within ``timeout`` seconds."""
+        return threading.Event.wait(self._started, timeout)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, if need be until it has begun."""

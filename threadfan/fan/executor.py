@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ..base import clock as clocks
-from ..base.errors import FanClosed, brief
+from ..base.errors import CallCancelled, FanClosed, brief
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.hub import Hub
@@ -145,13 +145,24 @@ class Fan(Front, ThreadPoolExecutor):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Shut down; in an ``async def`` without waiting, which would stall the loop (``async with`` does wait)."""
+        """Shut down; in an ``async def`` without waiting, which would stall the loop (``async with`` does wait).
+
+        After a Ctrl-C, or if the scope around the block has ended, calls are cancelled; any other exception waits for
+        them, as in the standard library.
+        """
+        if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+            self._hub.interrupt()
         self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``aclose``; calls are cancelled if the task was, which is what a Ctrl-C does to it."""
+        if exc is not None and not isinstance(exc, (Exception, SystemExit)):
+            self._hub.interrupt()
         await self.aclose()
 
     async def aclose(self) -> None:

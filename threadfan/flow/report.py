@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
@@ -187,6 +189,12 @@ class Report(SequenceOfOutcomes[T_co]):
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")
         return "\n".join(lines)
+
+
+def put_on(error: BaseException, report: Report[Any]) -> None:
+    """Let an error that ends a batch carry what was done: its attribute ``report``."""
+    with suppress(AttributeError):  # a class of the user's may take no attributes
+        object.__setattr__(error, "report", report)  # even if it is frozen
 
 
 class Stats:

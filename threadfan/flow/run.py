@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import copy_context
 from queue import SimpleQueue
 
@@ -12,7 +11,7 @@ from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
 from . import intake
-from .report import Report
+from .report import Report, put_on
 from .tasks import as_task
 
 TYPE_CHECKING = False
@@ -156,7 +155,7 @@ class Ending:
         if error is None and self._fail_fast and batch.first_failure is not None:
             error = batch.first_failure[4]
         if error is not None:
-            _put(report, error)
+            put_on(error, report)
             try:
                 raise error
             finally:
@@ -179,7 +178,7 @@ class Ending:
 
     def put_report_on(self, error: BaseException) -> None:
         """Let the error that ends the batch carry what was done."""
-        _put(self._summarise(), error)
+        put_on(error, self._summarise())
 
     def _summarise(self) -> Report[Any]:
         batch = self.batch
@@ -189,8 +188,3 @@ class Ending:
         )
         intake.tell_end(batch, wall)
         return report
-
-
-def _put(report: Report[Any], error: BaseException) -> None:
-    with suppress(AttributeError):  # a class of the user's may take no attributes
-        object.__setattr__(error, "report", report)  # even if it is frozen

@@ -14,6 +14,7 @@ from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
+from .report import Report, put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -246,6 +247,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
 def _values_as_taken(
     stream: Stream, gate: SimpleQueue[None], end: float | None, owner: object
 ) -> Generator[Any, None, None]:
+    ready: list[Raw] = []
     try:
         while True:
             stream.check_wanted()
@@ -259,6 +261,10 @@ def _values_as_taken(
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
+    except KeyboardInterrupt as error:
+        stream.cut(running=True)
+        _put_rest_on(error, [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))], stream.batch)
+        raise
     finally:
         stream.cut(running=False)
         stream.tell_end()
@@ -268,6 +274,7 @@ def _values_as_taken(
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
     results, hub = batch.results, batch.hub
     handing: list[Any] = []
+    failed: BaseException | None = None
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
@@ -279,14 +286,27 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
             if raw[3] is not SUCCEEDED:
                 if batch.outer is not None:
                     batch.outer.check()
+                failed = raw[4]
                 _value(raw, batch.reason)
             handing.append(raw[4])
             raw = None
             yield handing.pop()
+    except KeyboardInterrupt as error:
+        if error is not failed:
+            hub.watchdog.cancel(batch, None, "the program was interrupted")
+            _put_rest_on(error, [raw for raw in results if raw is not None], batch)
+        raise
     finally:
+        failed = None  # its traceback holds this frame: leave no cycle
         if not batch.done:
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
+
+
+def _put_rest_on(error: BaseException, raws: list[Raw], batch: Batch) -> None:
+    """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index."""
+    hub = batch.hub
+    put_on(error, Report(raws, wall=hub.clock.monotonic() - batch.since, slots=hub.slots, usages=batch.usages))
 
 
 class _Missing:

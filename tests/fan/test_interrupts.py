@@ -1,0 +1,223 @@
+"""Ctrl-C, sent to real programs: they end at once, as any Python script does, and what was done is kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20  # seconds; calls hang for a minute, so whatever is below that has not waited for them
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+
+# Whoever started the tests may have Ctrl-C ignored.  A signal that comes after Python's last look and before the main
+# thread is asleep does not wake it, which is CPython's own race: hence the moment before a program says it is ready.
+HEAD = """
+import asyncio, signal, socket, subprocess, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import threadfan
+from threadfan import Fan
+started, go = threading.Semaphore(0), threading.Event()
+def tool(item):
+    if item == 0:
+        return "done"
+    started.release()
+    BLOCK
+def announce():
+    def wait():
+        for _ in range(2):
+            started.acquire()
+        go.wait()
+        time.sleep(0.2)
+        print("ready", flush=True)
+    threading.Thread(target=wait, daemon=True).start()
+def show(error):
+    print([outcome.status for outcome in error.report], flush=True)
+announce()
+"""
+
+BLOCKS = {
+    "sleep": "time.sleep(60)",
+    "socket": "a, b = socket.socketpair(); a.recv(1)",
+    "subprocess": "subprocess.run(['sleep', '60'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)",
+    "scope": "threadfan.sleep(60)",
+}
+
+SYNC = {
+    "run": """
+with Fan(3) as fan:
+    try:
+        go.set()
+        fan.run(tool, [0, 1, 2, 3, 4])
+    except KeyboardInterrupt as error:
+        show(error)
+        raise
+""",
+    "stream": """
+with Fan(3) as fan:
+    for outcome in fan.stream(tool, [0, 1, 2, 3, 4]):
+        print(outcome.value, flush=True)
+        go.set()
+""",
+    "map": """
+with Fan(3) as fan:
+    try:
+        for value in fan.map(tool, [0, 1, 2, 3, 4]):
+            print(value, flush=True)
+            go.set()
+    except KeyboardInterrupt as error:
+        show(error)
+        raise
+""",
+    "buffered map": """
+with Fan(3) as fan:
+    for value in fan.map(tool, [0, 1, 2, 3, 4], buffersize=3):
+        print(value, flush=True)
+        go.set()
+""",
+    "result": """
+fan = Fan(3)
+futures = [fan.submit(tool, item) for item in [0, 1, 2, 3, 4]]
+for future in futures:
+    print(future.result(), flush=True)
+    go.set()
+""",
+    "as_completed": """
+with Fan(3) as fan:
+    for future in threadfan.as_completed([fan.submit(tool, item) for item in [0, 1, 2, 3, 4]]):
+        print(future.result(), flush=True)
+        go.set()
+""",
+    "the body of a with": """
+with Fan(3) as fan:
+    [fan.submit(tool, item) for item in [0, 1, 2, 3, 4]]
+    print("done", flush=True)
+    go.set()
+    time.sleep(60)
+""",
+    "the end of a with": """
+with Fan(3) as fan:
+    [fan.submit(tool, item) for item in [0, 1, 2, 3, 4]]
+    print("done", flush=True)
+    go.set()
+""",
+    "the program's last line": """
+fan = Fan(3)
+[fan.submit(tool, item) for item in [0, 1, 2, 3, 4]]
+print("done", flush=True)
+go.set()
+time.sleep(60)
+""",
+    "a call of an asyncio program": """
+async def main():
+    async with Fan(3) as fan:
+        print(await fan.call(tool, 0), flush=True)
+        go.set()
+        await asyncio.gather(*(fan.call(tool, item) for item in [1, 2, 3, 4]))
+asyncio.run(main())
+""",
+    "a batch of an asyncio program": """
+async def main():
+    async with Fan(3) as fan:
+        try:
+            go.set()
+            await fan.arun(tool, [0, 1, 2, 3, 4])
+        except asyncio.CancelledError as error:
+            show(error)
+            raise
+asyncio.run(main())
+""",
+}
+
+
+def interrupted(script, *, signals=(signal.SIGINT,)):
+    """Run a program until it says that it is ready, signal it; its status, what it printed, its errors, its seconds."""
+    command = [sys.executable, "-P", "-W", "ignore", "-c", script]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as child:  # fmt: skip
+        try:
+            lines = []
+            for line in child.stdout:
+                if line == "ready\n":
+                    break
+                lines.append(line)
+            begin = time.monotonic()
+            for number in signals:
+                child.send_signal(number)
+            out, err = child.communicate(timeout=PATIENCE)
+            return child.returncode, "".join(lines) + out, err, time.monotonic() - begin
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # whatever it has started is of its session
+
+
+@pytest.mark.parametrize("way", SYNC)
+def test_ctrl_c_ends_the_program(way):
+    """Calls asleep in plain C code hold up nothing, the exit status is a script's, the traceback is the only one."""
+    status, out, err, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + SYNC[way])
+    assert status == -signal.SIGINT, err
+    assert "done" in out or "succeeded" in out
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert "Exception ignored" not in err
+    assert err.count("KeyboardInterrupt") <= 2, err  # asyncio tells where the task was, too
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_ctrl_c_whatever_blocks(block):
+    """Sockets, subprocesses and sleeps are all left."""
+    status, _, err, _ = interrupted(HEAD.replace("BLOCK", BLOCKS[block]) + SYNC["run"])
+    assert status == -signal.SIGINT, err
+
+
+@pytest.mark.parametrize("way", ["run", "map", "a batch of an asyncio program"])
+def test_what_was_done_is_on_the_error(way):
+    """The report tells what had ended; of ``map``, what had not been handed out."""
+    _, out, _, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + SYNC[way])
+    statuses = ["succeeded"] * (way != "map") + ["cancelled"] * 4
+    assert str(statuses) in out
+
+
+def test_the_second_ctrl_c_is_immediate():
+    """Somebody who swallows the first and waits again is let go by the second."""
+    script = """
+fan = Fan(3)
+futures = [fan.submit(tool, item) for item in [1, 2, 3]]
+try:
+    go.set()
+    futures[0].result()
+except KeyboardInterrupt:
+    print("first", flush=True)
+try:
+    print("again" if fan.submit(pow, 2, 3).result() == 8 else "", flush=True)
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("second", flush=True)
+"""
+    status, out, err, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + script)
+    assert (status, out.split()) == (0, ["first", "again", "second"]), err
+
+
+def test_sigterm_keeps_pythons_default():
+    """The library installs no handlers."""
+    status, *_ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + SYNC["run"], signals=[signal.SIGTERM])
+    assert status == -signal.SIGTERM
+
+
+def test_signals_makes_sigterm_a_ctrl_c():
+    """With ``threadfan.signals()`` the outcomes are kept, and afterwards the former handler is back."""
+    script = f"""
+with threadfan.signals():
+    try:
+        {SYNC["run"].replace(chr(10), chr(10) + " " * 8)}
+    except KeyboardInterrupt:
+        pass
+print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, flush=True)
+"""
+    status, out, err, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + script, signals=[signal.SIGTERM])
+    assert (status, out) == (0, "['succeeded', 'cancelled', 'cancelled', 'cancelled', 'cancelled']\nTrue\n"), err

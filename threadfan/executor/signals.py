@@ -1,0 +1,45 @@
+"""SIGTERM as a Ctrl-C, for programs that ask for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+
+class Handlers:
+    """Signal handlers that were installed; ``restore`` or leaving a ``with`` block puts the former ones back."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self._former: dict[int, Any] = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+
+    def restore(self) -> None:
+        """Put the former handlers back; harmless when done twice."""
+        while self._former:
+            signal.signal(*self._former.popitem())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.restore()
+
+
+def signals(*numbers: int) -> Handlers:
+    """Let signals (``SIGTERM`` if none is named) raise ``KeyboardInterrupt`` in the main thread, as Ctrl-C does.
+
+    So a program that is told to end drops what is queued, cancels what runs, and keeps what was done.  To be called
+    in the main thread, for good or as a ``with`` block.
+
+    Raises:
+        RuntimeError: this is not the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            f"threadfan.signals() must be called in the main thread, not in {threading.current_thread().name}: "
+            f"only there can Python handle signals"
+        )
+    return Handlers(numbers or (signal.SIGTERM,))
