@@ -5,12 +5,13 @@ import pickle
 import socket
 import ssl
 import threading
+from http.client import HTTPResponse
 
 import pytest
 import requests
 from asking import expect_health, session_for, until
 from endings import PATIENCE, SOON, in_scope
-from faulty import FaultyServer, Proxy
+from faulty import BODY, FaultyServer, Proxy
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
@@ -304,6 +305,21 @@ def test_the_seam_is_where_it_was(tls):
         assert response.content
         assert connection._guard is None
         assert isinstance(response.raw._pool.pool, _Idle)
+
+
+def test_an_answer_that_the_next_user_of_its_connection_closes(server, monkeypatch):
+    """Two threads that close one answer at once, its reader and who has the connection by then, do not trip."""
+
+    def flush(answer):
+        connection.close()  # what the other thread does, at the worst moment
+        usual(answer)
+
+    usual = HTTPResponse.flush
+    monkeypatch.setattr(HTTPResponse, "flush", flush)
+    with Session() as session:
+        response = session.get(server.url(), stream=True)
+        connection = response.raw.connection
+        assert b"".join(response.iter_content(5)) == BODY
 
 
 def test_sessions_pickle(server):

@@ -85,6 +85,10 @@ class AbortableConnection(HTTPConnection):
         answer = super().response_class(sock, *args, **kwargs)
         if self._answering:
             answer.fp = io.BufferedReader(_Reading(answer.fp.detach(), self))
+            # The connection keeps the answer until the next one, and closes it with itself.  By then another thread may
+            # have the connection, while the reader of the answer is still about to close it too: where http.client
+            # flushes, which means nothing for an answer, the two would trip over each other.
+            answer.flush = _nothing  # type: ignore[method-assign]
         return answer
 
     def close(self) -> None:
@@ -222,6 +226,10 @@ class _Reading(io.RawIOBase):
             super().close()
             self._raw.close()
             self._owner.let_go()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _at_most(timeout: Any, seconds: float) -> float | None:
