@@ -225,15 +225,21 @@ def test_s3transfer_moves_files_with_it():
     assert uploaded["key"][1].startswith("ThreadPoolExecutor-")
 
 
-def test_tqdm_maps_with_it():
+@pytest.fixture(scope="module")
+def concurrent():
+    """tqdm's machinery for pools; the lock it makes for the whole process, which may start a helper, is made before."""
+    found = pytest.importorskip("tqdm.contrib.concurrent")
+    pytest.importorskip("tqdm").tqdm.get_lock()
+    return found
+
+
+def test_tqdm_maps_with_it(concurrent):
     """`thread_map`'s machinery takes the fan for the pool that it is written for."""
-    concurrent = pytest.importorskip("tqdm.contrib.concurrent")
     assert concurrent._executor_map(Fan, str, [1, 2, 3], max_workers=2, file=io.StringIO()) == ["1", "2", "3"]
 
 
-def test_tqdm_shows_its_progress():
+def test_tqdm_shows_its_progress(concurrent):
     """A progress bar counts ends by putting a `submit` of its own into the pool, which `map` has to use."""
-    concurrent = pytest.importorskip("tqdm.contrib.concurrent")
     out = io.StringIO()
     concurrent._executor_map(Fan, str, [1, 2, 3], max_workers=2, file=out)
     assert "3/3" in out.getvalue()

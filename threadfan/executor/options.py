@@ -91,6 +91,14 @@ def iterables(where: str, given: tuple[Any, ...]) -> None:
             )
 
 
+def late(value: str | None, deadline: float | None) -> None:
+    """Check what is to become of calls that are late for their batch's deadline."""
+    if value not in (None, "keep"):
+        raise ValueError(f'late must be "keep" or None, not {brief(value)}')
+    if value is not None and deadline is None:
+        raise ValueError('late="keep" needs a deadline for the batch: run(…, deadline=30, late="keep")')
+
+
 def pause(where: str, value: float) -> float:
     """Check a duration that may be nothing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -217,17 +217,19 @@ async def arun(
     *,
     fail_fast: bool,
     deadline: float | None,
+    late: str | None,
 ) -> Report[Any]:
     """See ``Front.arun``."""
     checks.function("fan.arun", fn)
     _check_iterables("fan.arun", given)
     checks.seconds("deadline", deadline)
+    checks.late(late, deadline)
     gate = LoopGate(running_loop("fan.arun"))
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
     batch.fail_fast = fail_fast
     intake.enlist(batch, [gate.put])
-    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
+    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is not None:
         return await _wait(ending, gate, None)
 
@@ -237,7 +239,7 @@ async def arun(
                 return
             if hub.closing or hub.broken:
                 lifecycle.refuse(hub)
-            batch.feed([item], hub.clock.monotonic())
+            ending.feed(item, hub.clock.monotonic())
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
@@ -273,9 +275,8 @@ class _Feeder:
 
 
 async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Report[Any]:
-    batch = ending.batch
     try:
-        while not batch.done:
+        while not ending.over:
             if feeder is not None:
                 feeder.check()
             await gate.wait(ending.look())

@@ -14,7 +14,7 @@ from ..executor.future import Future
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
     from concurrent import futures
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, Literal, ParamSpec, TypeVar
 
     from ..base.outcome import Outcome
     from ..executor.hub import Hub
@@ -109,6 +109,7 @@ class Front:
         *iterables: Iterable[Any],
         fail_fast: bool = False,
         deadline: float | None = None,
+        late: Literal["keep"] | None = None,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
 
@@ -117,6 +118,7 @@ class Front:
                 are worked on as they come.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
+            late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
 
         Raises:
             BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
@@ -124,7 +126,7 @@ class Front:
         """
         from ..flow.run import run
 
-        return run(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline)
+        return run(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late)
 
     def stream(
         self, fn: Callable[..., R], /, *iterables: Iterable[Any], ordered: bool = False, window: int | None = None
@@ -180,11 +182,17 @@ class Front:
         return awaitable
 
     async def arun(
-        self, fn: Callable[..., R], /, *iterables: Any, fail_fast: bool = False, deadline: float | None = None
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Any,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        late: Literal["keep"] | None = None,
     ) -> Report[R]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch."""
         report: Report[R] = await _aio().arun(
-            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline
+            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late
         )
         return report
 

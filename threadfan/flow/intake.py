@@ -98,13 +98,17 @@ def enlist(batch: Batch, listeners: After) -> None:
 def _end_with(batch: Batch, outer: Scope) -> None:
     """When the scope that the batch is made in ends, so does the batch."""
     hub = batch.hub
-    forget = outer.on_cancel(lambda: hub.watchdog.cancel(batch, None, "the call that made this one has ended"))
-    with hub.lock:
+    at_end(batch, outer.on_cancel(lambda: hub.watchdog.cancel(batch, None, "the call that made this one has ended")))
+
+
+def at_end(batch: Batch, act: Callable[[], object]) -> None:
+    """Have ``act()`` done when the batch is done, now if it is."""
+    with batch.hub.lock:
         done = batch.done
         if not done:
-            batch.listeners.append(forget)
+            batch.listeners.append(act)
     if done:
-        forget()
+        act()
 
 
 def tell_end(batch: Batch, wall: float) -> None:

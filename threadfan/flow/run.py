@@ -11,6 +11,7 @@ from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
 from . import intake
+from .late import Latecomers
 from .report import Report, put_on
 from .tasks import as_task
 
@@ -28,18 +29,26 @@ FAILED_FAST = "another call of the batch had failed (fail_fast)"
 
 
 def run(
-    hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, fail_fast: bool, deadline: float | None
+    hub: Hub,
+    options: Options,
+    fn: Callable[..., Any],
+    given: Given,
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+    late: str | None,
 ) -> Report[Any]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
     checks.iterables("fan.run", given)
     checks.seconds("deadline", deadline)
+    checks.late(late, deadline)
     gate: SimpleQueue[None] = SimpleQueue()
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
     batch.fail_fast = fail_fast
     intake.enlist(batch, [lambda: gate.put(None)])
-    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline)
+    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is None:
         return ending.feed_and_wait(intake.one_by_one(given, strict=True))
     return ending.wait()
@@ -80,15 +89,20 @@ class Ending:
 
     Args:
         gate: opened when the batch is done; opened here at the first failure too, for ``fail_fast``.
+        kept: the inputs, if what is unfinished at the deadline is to go on (``late="keep"``).
     """
 
-    def __init__(self, batch: Batch, gate: Any, *, fail_fast: bool, deadline: float | None) -> None:
+    def __init__(
+        self, batch: Batch, gate: Any, *, fail_fast: bool, deadline: float | None, kept: list[Any] | None = None
+    ) -> None:
         self.batch = batch
         self._hub = batch.hub
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
         self._early = False  # ended here
+        self._kept = kept
+        self._left = False  # at the deadline, to go on by itself
         if fail_fast:
             batch.alarms.append(lambda: gate.put(None))
 
@@ -99,7 +113,7 @@ class Ending:
                 pass
             loan = self._hub.loans.lend_to(self.batch)
             try:
-                while not self.batch.done:
+                while not self.over:
                     self._hub.clock.wait(self._gate, self.look())
             finally:
                 if loan is not None:
@@ -116,8 +130,10 @@ class Ending:
             for item in inputs:
                 if batch.closed:
                     break
-                batch.feed([item], now())
+                self.feed(item, now())
                 self.look()
+                if self._left:
+                    break
                 if self._hub.closing or self._hub.broken:
                     lifecycle.refuse(self._hub)
         except BaseException as error:
@@ -127,6 +143,17 @@ class Ending:
         batch.close()
         return self.wait()
 
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self._left or self.batch.done
+
+    def feed(self, item: Any, now: float) -> None:
+        """Add an input."""
+        if self._kept is not None:
+            self._kept.append(item)
+        self.batch.feed([item], now)
+
     def look(self) -> float | None:
         """End the batch if it is time to; seconds until the next look."""
         batch = self.batch
@@ -134,6 +161,8 @@ class Ending:
         message = None
         if self._fail_fast and batch.first_failure is not None:
             message = FAILED_FAST
+        elif left is not None and left <= 0 and self._kept is not None:
+            self._left = True
         elif left is not None and left <= 0:
             message = f"the batch's deadline of {self._deadline:g} s had passed"
         if message is not None and not self._early:
@@ -147,8 +176,8 @@ class Ending:
         Raises:
             BaseException: what ended the batch early, with the report as its attribute ``report``.
         """
-        report = self._summarise()
         batch = self.batch
+        report = self._so_far() if self._left else self._summarise()
         error: Any = batch.reason
         if batch.outer is not None and batch.outer.cancelled:
             error = CallCancelled("the call that ran this batch was cancelled or its time is up")
@@ -161,6 +190,12 @@ class Ending:
             finally:
                 del error  # the traceback holds this frame: leave no cycle
         return report
+
+    def _so_far(self) -> Report[Any]:
+        batch, now = self.batch, self._hub.clock.monotonic
+        batch.close()  # its inputs may still be coming
+        intake.at_end(batch, lambda: intake.tell_end(batch, now() - batch.since))
+        return Latecomers(batch, list(self._kept or ())).report(self._deadline or 0.0, now() - batch.since)
 
     def _interrupted(self, error: BaseException, *, running: bool) -> None:
         self.cut(error, running=running)
