@@ -285,8 +285,9 @@ def test_ctrl_c_ends_the_group():
 
         thread = threading.Thread(target=interrupt)
         thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            subprocess.run(["sh", "-c", f"echo ready >/dev/fd/{writer}; sleep 60 & wait"], pass_fds=[writer])
+        script = f"cat >/dev/null; echo ready >/dev/fd/{writer}; exec sleep 60"
+        with pytest.raises(KeyboardInterrupt):  # more input than a pipe holds: `run` is under way when it is read
+            subprocess.run(["sh", "-c", script], pass_fds=[writer], input=b"x" * 1_000_000)
         thread.join()
 
 

@@ -51,6 +51,7 @@ class Talk:
     def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._scope = scope
         self._clock = scope.clock
+        self._popenargs, self._kwargs = popenargs, kwargs
         self._has_group = _given_a_group(popenargs, kwargs)
         self._said: dict[IO[Any], list[bytes]] = {}
         self._life: int | None = None  # a descriptor that tells of the process's end
@@ -58,17 +59,17 @@ class Talk:
         self._finished = False  # the process is reaped, its pipes closed or given up
         self._complete = False  # the process has ended by itself
         self._maker = os.getpid()
+        self._message = message
         self.bell = Bell()
-        try:
-            self.process: Popen[Any] = Popen(*popenargs, **kwargs)
-        except BaseException:
-            self.bell.close()
-            raise
+        self.process: Popen[Any]  # from the start on
+
+    def start(self) -> None:
+        """Start the process; from then on ``end`` and ``close`` are due."""
         _talks.add(self)
+        self.process = Popen(*self._popenargs, **self._kwargs)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 self._said[stream] = []
-        self._message = message
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
@@ -154,8 +155,8 @@ class Talk:
     # -- ending ------------------------------------------------------------------------------------------------------
 
     def end(self, grace: float) -> None:
-        """End the group within ``grace`` seconds, and reap the process; nothing if all was said before."""
-        if self._finished:
+        """End the group within ``grace`` seconds, and reap the process; nothing if all was said or it never began."""
+        if self._finished or not hasattr(self, "process"):
             return
         alive = reachable = True
         try:
@@ -200,19 +201,21 @@ class Talk:
 
     def kill_at_exit(self) -> None:
         """End what a call that is over has not ended yet, its thread being stopped now."""
-        if not self._finished and self._scope.cancelled and self._maker == os.getpid():
+        begun = hasattr(self, "process") and not self._finished
+        if begun and self._scope.cancelled and self._maker == os.getpid():
             self._signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Close what is open; the process must have been reaped."""
+        """Close what is open; the process must have been reaped, if there was one."""
+        _talks.discard(self)
         self.bell.close()
         if self._life is not None:
             os.close(self._life)
             self._life = None
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        process = getattr(self, "process", None)
+        for stream in (process.stdin, process.stdout, process.stderr) if process is not None else ():
             if stream is not None:
                 stream.close()
-        _talks.discard(self)
 
     # -- what was said -----------------------------------------------------------------------------------------------
 

@@ -31,10 +31,15 @@ class Talk:
 
     def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.bell = Bell()
-        self.process: Popen[Any] = Popen(*popenargs, **kwargs)
+        self._popenargs, self._kwargs = popenargs, kwargs
+        self.process: Popen[Any]  # from the start on
         self._message = message
         self._said: tuple[Any, Any] = None, None
         self._finished = False
+
+    def start(self) -> None:
+        """Start the process; from then on ``end`` and ``close`` are due."""
+        self.process = Popen(*self._popenargs, **self._kwargs)
 
     def go_on(self, over: Callable[[], bool]) -> bool:
         """Write and read until the process has ended and its pipes are closed; False soon after it is ``over``."""
@@ -54,8 +59,8 @@ class Talk:
         return True
 
     def end(self, grace: float) -> None:
-        """Kill the process and reap it; nothing if all was said before."""
-        if self._finished:
+        """Kill the process and reap it; nothing if all was said or it never began."""
+        if self._finished or not hasattr(self, "process"):
             return
         self._finished = True
         self.process.kill()

@@ -117,8 +117,10 @@ def run(
     clock = scope.clock
     due = FOREVER if timeout is None else clock.monotonic() + timeout
     talk = Talk(scope, input, popenargs, kwargs)
-    process, take_back = talk.process, []
+    take_back = []
     try:
+        talk.start()
+        process = talk.process
         take_back.append(scope.on_cancel(talk.bell.ring))
         if timeout is not None:
             take_back.append(set_alarm(clock, due, talk.bell.ring))
