@@ -227,7 +227,7 @@ def test_s3transfer_moves_files_with_it():
 
 @pytest.fixture(scope="module")
 def concurrent():
-    """tqdm's machinery for pools; the lock it makes for the whole process, which may start a helper, is made before."""
+    """Tqdm's machinery for pools; the lock it makes for the whole process, which may start a helper, is made before."""
     found = pytest.importorskip("tqdm.contrib.concurrent")
     pytest.importorskip("tqdm").tqdm.get_lock()
     return found

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 
 
 class Options:
-    """How calls are run: ``timeout`` in seconds or None, and the ``group`` that caps their concurrency."""
+    """How calls are run.
 
-    __slots__ = ("group", "timeout")
+    Args:
+        timeout: seconds, or None.
+        group: caps their concurrency.
+        interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
+    """
 
-    def __init__(self, timeout: float | None, group: Group) -> None:
+    __slots__ = ("group", "interrupt", "timeout")
+
+    def __init__(self, timeout: float | None, group: Group, interrupt: bool = False) -> None:
         self.timeout = seconds("timeout", timeout)
         self.group = group
+        self.interrupt = flag("interrupt", interrupt)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
@@ -28,7 +35,22 @@ class Options:
         if "limit" in changes:
             limit = changes["limit"]
             group = Group() if limit is None else Group(count("limit", limit))
-        return Options(changes.get("timeout", self.timeout), group)
+        return Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt))
+
+    def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """``fn`` as it is to be called under these options."""
+        if not self.interrupt:
+            return fn
+        from .interrupt import interruptible
+
+        return interruptible(fn)
+
+
+def flag(name: str, value: bool) -> bool:
+    """Check a yes or no."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {brief(value)}")
+    return value
 
 
 def seconds(name: str, value: float | None) -> float | None:

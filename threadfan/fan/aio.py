@@ -159,7 +159,7 @@ def call(
     checks.function("fan.call", fn)
     future: LoopFuture[Any] = LoopFuture(loop=loop)
     future.mailbox = _mailbox(loop)
-    future.fn = fn
+    future.fn = options.dressed(fn) if options.interrupt else fn
     future.args = args
     future.kwargs = kwargs
     future.context = copy_context()

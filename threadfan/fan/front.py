@@ -58,11 +58,14 @@ class Front:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
         hub, outer = self._hub, scope_around()
-        future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), self._options.timeout, hub.clock.monotonic())
+        options = self._options
+        if options.interrupt:
+            fn = options.dressed(fn)
+        future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
         after: After = []
         with hub.lock:
             hub.check_open()
-            hub.calls(self._options.group).add(future, after)
+            hub.calls(options.group).add(future, after)
         if after:
             hub.perform(after)
         if outer is not None:
@@ -212,14 +215,20 @@ class Front:
 
     # -- options and figures ------------------------------------------------------------------------------------------
 
-    def with_options(self, *, timeout: float | None = _UNSET, limit: int | None = _UNSET) -> View:
+    def with_options(
+        self, *, timeout: float | None = _UNSET, limit: int | None = _UNSET, interrupt: bool = _UNSET
+    ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
 
         Args:
             timeout: seconds for each call, or None.
             limit: how many calls through the view may run at once, within the shared slots; None for no such cap.
+            interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
+                that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
+                only for functions that stand it; it does not reach code that waits in C.
         """
-        changes = {name: value for name, value in (("timeout", timeout), ("limit", limit)) if value is not _UNSET}
+        given = (("timeout", timeout), ("limit", limit), ("interrupt", interrupt))
+        changes = {name: value for name, value in given if value is not _UNSET}
         return View(self, self._hub, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:

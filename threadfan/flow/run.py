@@ -57,10 +57,10 @@ def run(
 def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
     context, now = copy_context(), hub.clock.monotonic()
-    calls = [
-        TaskCall(one, place, one.fn, one.args, one.kwargs, context.copy(), options.changed(one.changes).timeout, now)
-        for place, one in enumerate(map(as_task, (*tasks, *named.values())))
-    ]
+    calls = []
+    for place, one in enumerate(map(as_task, (*tasks, *named.values()))):
+        own = options.changed(one.changes)
+        calls.append(TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now))
     batch = TaskBatch(
         hub,
         options.group,

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_UNSET: Any = object()
+
+
 class Task:
     """A function with its arguments; made by ``task``."""
 
@@ -24,9 +27,19 @@ class Task:
         self.kwargs = kwargs
         self.changes = changes
 
-    def with_options(self, *, timeout: float | None) -> Task:
-        """The same task with a timeout of its own, in seconds; None for no limit."""
-        return Task(self.fn, self.args, self.kwargs, {**self.changes, "timeout": checks.seconds("timeout", timeout)})
+    def with_options(self, *, timeout: float | None = _UNSET, interrupt: bool = _UNSET) -> Task:
+        """The same task with options of its own; what is not given stays as it is.
+
+        Args:
+            timeout: in seconds; None for no limit.
+            interrupt: as for ``Fan.with_options``.
+        """
+        changes = dict(self.changes)
+        if timeout is not _UNSET:
+            changes["timeout"] = checks.seconds("timeout", timeout)
+        if interrupt is not _UNSET:
+            changes["interrupt"] = checks.flag("interrupt", interrupt)
+        return Task(self.fn, self.args, self.kwargs, changes)
 
     def __call__(self) -> Any:
         """Run it here and now, in this thread."""
