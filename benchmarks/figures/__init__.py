@@ -21,11 +21,13 @@ GROUPS = {
     "makespan": "makespan",
     "hang": "hang",
     "import": "startup",
+    "ends": "ends",
     "work": "work",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
-Work comes last: the clients that it imports fill the heap, and every garbage collection would take longer from then on.
+Ends and work come last: the clients that they import fill the heap, and every garbage collection takes longer from then
+on.
 """
 
 
