@@ -1,5 +1,6 @@
 """What the documentation says is true: its programs print what it shows, and its reference lists what there is."""
 
+import importlib
 import inspect
 import os
 import re
@@ -124,6 +125,30 @@ def test_every_example_is_on_the_map():
     }
 
 
+# -- what ends --------------------------------------------------------------------------------------------------------
+
+ENDS = (ROOT / "docs" / "ends.md").read_text(encoding="utf-8")
+ROWS = [row for row in re.findall(r"^\| (.+) \|$", ENDS, re.MULTILINE) if not row.endswith("shown by")]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.partition(" | ")[0])
+def test_every_row_is_shown_by_a_test(row):
+    """Each row names one test or more, and all of them exist."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row.rpartition(" | ")[2])
+    assert named
+    for file, function in named:
+        assert re.search(rf"^(async )?def {function}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), (
+            f"{file} has no {function}"
+        )
+
+
+def test_every_kind_of_end_has_rows():
+    """The tables use the words that the page explains, and each of them."""
+    kinds = ("ends ", "left behind", "cannot be timed out")
+    found = [next(kind for kind in kinds if row.split(" | ")[1].startswith(kind)) for row in ROWS]
+    assert set(found) == set(kinds)
+
+
 # -- the reference ----------------------------------------------------------------------------------------------------
 
 ENTRIES = parts(REFERENCE, "###")
@@ -185,3 +210,15 @@ def test_the_reference_names_every_figure():
     with threadfan.Fan(1) as fan:
         assert [name for name in fan.snapshot() if f"`{name}`" not in ENTRIES["Fan"]] == []
     assert [name for name in threadfan.Report([]).stats.to_dict() if f"`{name}`" not in ENTRIES["Stats"]] == []
+
+
+@pytest.mark.parametrize("name", ["anthropic", "httpx", "requests", "subprocess", "threading"])
+def test_the_reference_names_what_clients_offer(name):
+    """Each public function and class of a client's module is in that module's table."""
+    try:
+        module = importlib.import_module(f"threadfan.clients.{name}")
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    offered = getattr(module, "__all__", None) or ["attach", *(["Transport"] if name == "httpx" else [])]
+    (table,) = re.findall(rf"^\| name in `threadfan\.clients\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []

@@ -25,6 +25,15 @@ EXPECTED = {
         r"the same reviews as one by one: True",
         r"speed-up: \d\.\d .+",
     ],
+    "deadlines": [
+        r"answer: succeeded",
+        r"silence: timed_out",
+        r"page: timed_out",
+        r"free again: page, silence",
+        r"clients that the server has seen go: 2",
+        r"tokens written for the answer: [1-9]\d*",
+        r"raised: the block of fail_after\(0\.2\) did not end in time",
+    ],
     "fail_fast": [
         r"raised: InternalServerError",
         r"  1: failed, started",

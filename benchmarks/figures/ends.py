@@ -9,12 +9,11 @@ from importlib.util import find_spec
 from queue import SimpleQueue
 from shutil import which
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import peers, stalling
 from benchmarks.harness import OURS, Figure, Goal
-from threadfan import CallCancelled, Fan
+from threadfan import CallCancelled, Fan, current_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,14 +51,14 @@ def _late(call: Call, calls: int) -> list[float]:
     ends: SimpleQueue[tuple[float, BaseException | None]] = SimpleQueue()
 
     def watched(_: int) -> None:
-        start, error = perf_counter(), None
+        scope, error = current_scope(), None
         try:
             call()
         except BaseException as caught:
             error = caught
             raise
         finally:
-            ends.put((perf_counter() - start - TIMEOUT, error))
+            ends.put((scope.clock.monotonic() - scope.deadline, error))
 
     with Fan(calls, timeout=TIMEOUT) as fan:
         report = fan.run(watched, range(calls))
