@@ -12,17 +12,16 @@ from threadfan import Fan
 def test_single_call_overtakes_a_long_batch():
     """A call that is submitted while a batch of ten thousand fills the slots is done long before the batch."""
     with Gate() as gate, Fan(2) as fan:
-        done_before = []
-        count = iter(range(10_000))
+        done, done_before = [], []
 
         def item(number):
             if number < 2:
                 gate(number)
-            next(count)
+            done.append(number)
 
         batch = aside(fan.run, item, range(10_000))
         gate.wait_for(2)
-        single = fan.submit(lambda: done_before.append(next(count)))
+        single = fan.submit(lambda: done_before.append(len(done)))
         gate.open()
         single.result(PATIENCE)
         batch.result(PATIENCE)
