@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,12 +43,24 @@ def test_a_quick_run_ends_well_and_says_which_peers_are_missing(benchmarks, tmp_
         assert "joblib" not in figure["medians"]
 
 
+def test_calls_that_hang_are_ended(benchmarks, tmp_path):
+    """Every kind of hang that this installation allows is measured, each with its median and its worst."""
+    file = tmp_path / "ends.json"
+    done = benchmarks("--quick", "--rounds", "1", "--only", "ends", "--json", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+    assert [figure["name"].rpartition(", ")[2].split()[0] for figure in figures] == ["median", "worst"] * (
+        len(figures) // 2
+    )
+    assert any("sleep 60" in figure["name"] for figure in figures) == bool(shutil.which("sleep"))
+
+
 def test_the_list_names_every_group_with_what_it_measures(benchmarks):
     """``--list`` measures nothing and has a line for each name that ``--only`` takes."""
     done = benchmarks("--list")
     assert done.returncode == 0, done.stderr
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    assert {"work", "noop", "stream", "submit", "async", "hang", "import"} <= {name for name, _ in lines}
+    assert {"work", "noop", "stream", "submit", "async", "hang", "ends", "import"} <= {name for name, _ in lines}
     assert all(text for _, text in lines)
 
 
