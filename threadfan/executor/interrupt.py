@@ -2,8 +2,8 @@
 
 CPython can have an exception raised in another thread at its next bytecode (``PyThreadState_SetAsyncExc``).  That is as
 dangerous as it sounds: it may strike inside a ``finally``, in the middle of an import or between the two halves of an
-invariant, it does not reach code that waits in C, and in a finalizer it is lost.  So it is done only where it is asked for, for code that is known
-to stand it.
+invariant, it does not reach code that waits in C, and in a finalizer it is lost.  So it is done only where it is asked
+for, for code that is known to stand it.
 
 Guarantee: the exception is never raised after the call has ended.  It is sent only while the call holds its ``Abort``;
 whoever ends the call releases that, after which nothing is sent, and takes back what was sent and not raised yet.
