@@ -32,7 +32,6 @@ from ..base.outcome import SUCCEEDED
 from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
-from .waiting import wait_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,6 +231,8 @@ class Future(Call, futures.Future[T]):
         scope.check()
         if self.done():
             return timeout
+        from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
+
         hub, gate = self._hub, SimpleQueue[None]()
         hub.promote(self)
         loan = hub.loans.take_out()
