@@ -53,9 +53,17 @@ class Watchdog:
             self.next_look = min(due, self.next_look)
             if self.thread is None:
                 self.thread = helper_thread(self._run, f"{self._hub.name}-watchdog")
-                after.append(self.thread.start)
+                after.append(self._start)
             else:
                 after.append(lambda: self._gate.put(None))
+
+    def _start(self) -> None:
+        thread = self.thread
+        try:
+            if thread is not None:
+                thread.start()
+        except RuntimeError:  # none can be had at the interpreter's end, where ``join`` replaces what is stuck itself
+            self.thread = None
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
@@ -239,9 +247,15 @@ class Herald:
         with self._lock:
             if self._hub.closing:
                 self._inbox.put(None)
-            if self.thread is None:
-                self.thread = helper_thread(self._run, f"{self._hub.name}-herald")
+            if self.thread is not None:
+                return
+            self.thread = helper_thread(self._run, f"{self._hub.name}-herald")
+            try:
                 self.thread.start()
+                return
+            except RuntimeError:  # none can be had at the interpreter's end: do it here
+                self._inbox.put(None)
+        self._run()
 
     def stop(self, after: After) -> None:
         """Let the thread end when it has done what it was told."""
