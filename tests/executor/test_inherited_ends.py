@@ -54,12 +54,12 @@ def by_exception(fan, fn):
 
 def by_wait(fan, fn):
     """The standard library's wait."""
-    return threadfan.wait([fan.submit(fn, 1)])
+    return [future.result() for future in threadfan.wait([fan.submit(fn, 1)]).done]
 
 
 def by_as_completed(fan, fn):
     """The standard library's as_completed."""
-    return list(threadfan.as_completed([fan.submit(fn, 1)]))
+    return [future.result() for future in threadfan.as_completed([fan.submit(fn, 1)])]
 
 
 WAYS = [
