@@ -1,7 +1,10 @@
 """What holds for every test: it leaves nothing behind, and a hang is a failure."""
 
+import sys
+
 import pytest
 
+from threadfan.testing import ManualClock
 from threadfan.testing.leaks import no_leaks
 
 # Their clients are shared by many tests and keep connections open from one test to the next.
@@ -19,3 +22,19 @@ def _no_leaks(request):
 def _belongs_to_the_process(thread):
     """One that tqdm starts once and never ends."""
     return type(thread).__name__ == "TMonitor"
+
+
+@pytest.fixture
+def clock():
+    """Time that only the test moves, for fans made in the test."""
+    with ManualClock() as clock:
+        yield clock
+
+
+@pytest.fixture
+def eager_switching():
+    """Threads take turns five thousand times as often as usual, so that races that exist show."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)

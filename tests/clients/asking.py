@@ -1,11 +1,10 @@
 """What the tests of requests share: a session for a server, the ways a call ends, and a look at whether all is well."""
 
 import contextlib
-import time
 from queue import SimpleQueue
 
 import pytest
-from endings import PATIENCE, WAYS
+from endings import PATIENCE, WAYS, noting
 
 from threadfan import CallCancelled, Fan
 from threadfan.clients.requests import Session
@@ -15,15 +14,8 @@ def by_future(act, blocked):
     """``Future.cancel`` on the running call ends it, and its exception is what the future has."""
     ends = SimpleQueue()
 
-    def watched():
-        try:
-            act()
-        except BaseException as error:
-            ends.put(error)
-            raise
-
     with Fan(1) as fan:
-        future = fan.submit(watched)
+        future = fan.submit(noting(act, ends))
         blocked()
         assert not future.cancel()
         assert isinstance(ends.get(timeout=PATIENCE), CallCancelled)
@@ -57,11 +49,3 @@ def expect_health(session, server):
     for _ in range(100):
         assert session.get(server.url("/ok")).json() == {"ok": True}
     assert server.accepted == before + 1
-
-
-def until(condition):
-    """Wait for something that tells nobody when it comes true."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"{condition} did not come true"
-        time.sleep(0)

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 from threadfan.control.scope import bearer
 
-PATIENCE = 20.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
+PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 
 
 def call(scope, fn, *args):

@@ -5,8 +5,9 @@ import threading
 from inspect import signature
 
 import pytest
-from endings import PATIENCE, WAYS, by_cancel, in_scope
+from endings import PATIENCE, WAYS, by_cancel
 from faulty import FaultyServer, Proxy
+from scoped import call
 
 from threadfan import CallCancelled, Scope, fail_after
 from threadfan.clients import httpcore as seam
@@ -99,7 +100,7 @@ def test_the_retry_loop_ends_at_once(messages_server):
     """The SDK makes no attempt after the one that was cancelled."""
     with attached(messages_server.client(max_retries=1000)) as client:
         scope = Scope()
-        future = in_scope(scope, ask, client, "[fault:hang]")
+        future = call(scope, ask, client, "[fault:hang]")
         messages_server.wait_for(requests=1)
         scope.cancel()
         assert isinstance(future.exception(PATIENCE), CallCancelled)
@@ -133,7 +134,7 @@ def test_clients_made_from_it_are_attached_too(messages_server):
             for fault in ("hang", "429"):
                 before = messages_server.stats().requests
                 scope = Scope()
-                future = in_scope(scope, ask, made, f"[fault:{fault}]")
+                future = call(scope, ask, made, f"[fault:{fault}]")
                 messages_server.wait_for(requests=before + 1)
                 scope.cancel()
                 assert isinstance(future.exception(PATIENCE), CallCancelled)

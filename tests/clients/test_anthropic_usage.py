@@ -5,9 +5,10 @@ import json
 import threading
 
 import pytest
-from endings import PATIENCE, in_scope
+from endings import PATIENCE
 from faulty import read_head
 from loopback import Loopback, until_gone
+from scoped import call
 
 from threadfan import CallCancelled, Fan, Scope
 from threadfan.base.usage import Usage
@@ -147,7 +148,7 @@ def test_a_stream_that_stalls_keeps_what_it_said(messages_server):
     known = threading.Event()
     scope = Scope(ledger=lambda usage: (noted.append(usage), known.set()))
     with Broadcast([start(input_tokens=70, output_tokens=1)], ends=False) as server, client_of(server) as client:
-        future = in_scope(scope, lambda: list(client.messages.create(**REQUEST, stream=True)))
+        future = call(scope, lambda: list(client.messages.create(**REQUEST, stream=True)))
         assert known.wait(PATIENCE)
         scope.cancel()
         assert isinstance(future.exception(PATIENCE), CallCancelled)

@@ -5,8 +5,9 @@ import ssl
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE, SOON, WAYS, in_scope
+from endings import LIBRARIES, PATIENCE, SOON, WAYS
 from faulty import FaultyServer, Proxy
+from scoped import call
 
 from threadfan import CallCancelled, Fan, Scope, fail_after
 from threadfan.clients import httpcore as seam
@@ -155,7 +156,7 @@ def test_the_wait_for_a_connection_ends_with_the_scope(library, server, end):
     """A call that waits because all connections are taken leaves the queue; the next ones get their turn."""
     with attach(library.Client(limits=library.Limits(max_connections=1), timeout=60, trust_env=False)) as client:
         holder = Scope()
-        held = in_scope(holder, client.get, server.url("/hang"))
+        held = call(holder, client.get, server.url("/hang"))
         server.wait_for_requests(1)
         end(lambda: client.get(server.url("/ok")), lambda: None)
         assert server.requests == 1
@@ -189,7 +190,7 @@ def test_calls_outside_of_scopes_are_as_ever(library, server):
     """Threads that no fan knows share the client with calls that are cancelled."""
     with attach(library.Client(timeout=60, trust_env=False)) as client:
         scope = Scope()
-        hung = in_scope(scope, client.get, server.url("/hang"))
+        hung = call(scope, client.get, server.url("/hang"))
         server.wait_for_requests(1)
         codes = []
         thread = threading.Thread(target=lambda: codes.append(client.get(server.url("/ok")).status_code))

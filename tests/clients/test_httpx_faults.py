@@ -8,8 +8,9 @@ import ssl
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE, WAYS, by_cancel, in_scope
+from endings import LIBRARIES, PATIENCE, WAYS, by_cancel
 from faulty import FaultyServer, Proxy
+from scoped import call
 
 from threadfan import CallCancelled, Scope, fail_after, move_on_after
 from threadfan.clients import httpcore as seam
@@ -106,12 +107,12 @@ def test_a_connect_that_hangs_ends_with_its_scope(library, end, monkeypatch):
     """A connection that nobody accepts is given up."""
     under_way = threading.Event()
 
-    def writable(sock, timeout):
+    def finish(sock, code, timeout):
         under_way.set()
-        return usual(sock, timeout)
+        return usual(sock, code, timeout)
 
-    usual = seam._writable
-    monkeypatch.setattr(seam, "_writable", writable)
+    usual = seam.finish_connect
+    monkeypatch.setattr(seam, "finish_connect", finish)
     with full_listener() as port, client_of(library) as client:
         end(lambda: client.get(f"http://127.0.0.1:{port}/"), lambda: under_way.wait(PATIENCE))
 
@@ -233,7 +234,7 @@ def test_a_loop_that_retries_for_ever_ends(library, server):
 
     with client_of(library, server) as client:
         scope = Scope()
-        future = in_scope(scope, obstinate)
+        future = call(scope, obstinate)
         server.wait_for_requests(3)
         scope.cancel()
         assert isinstance(future.exception(PATIENCE), CallCancelled)

@@ -5,7 +5,6 @@ import importlib
 import os
 import random
 import ssl
-import sys
 import threading
 import time
 
@@ -58,15 +57,6 @@ class Canceller:
             self._ended = True
             self._changed.notify_all()
         self._thread.join(PATIENCE)
-
-
-@pytest.fixture
-def eager_switching():
-    """Threads take turns so often that races that exist show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(usual)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

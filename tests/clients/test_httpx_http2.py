@@ -4,8 +4,9 @@ import importlib
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE, SOON, in_scope
+from endings import LIBRARIES, PATIENCE, SOON
 from loopback import Loopback
+from scoped import call
 
 from threadfan import CallCancelled, Scope, TaskTimeout, fail_after
 from threadfan.clients import httpcore as seam
@@ -86,7 +87,7 @@ def test_the_readers_deadline_leaves_the_connection_to_the_others(client, server
 
     def read(stream, *args, **options):
         if not patient:  # the first is the one that reads for both
-            patient.append(in_scope(Scope(), client.get, f"{url}/hang"))
+            patient.append(call(Scope(), client.get, f"{url}/hang"))
         return usual(stream, *args, **options)
 
     usual = seam.Stream.read

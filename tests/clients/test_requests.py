@@ -9,10 +9,11 @@ from http.client import HTTPResponse
 
 import pytest
 import requests
-from asking import expect_health, session_for, until
-from endings import PATIENCE, SOON, in_scope
+from asking import expect_health, session_for
+from endings import PATIENCE, SOON
 from faulty import BODY, FaultyServer, Proxy
 from requests.adapters import BaseAdapter, HTTPAdapter
+from scoped import call, until
 from urllib3.util import Retry
 
 from threadfan import Fan, Scope, TaskTimeout, fail_after, move_on_after
@@ -202,7 +203,7 @@ def test_the_wait_for_a_connection_ends_with_the_scope(server):
         attach(session)
         with session.get(server.url("/drip"), stream=True):
             expect_end_of_waiting(session, server)
-            waiting = in_scope(Scope(), session.get, server.url())
+            waiting = call(Scope(), session.get, server.url())
         assert waiting.result(PATIENCE).ok
         assert session.get(server.url()).ok
 
@@ -262,7 +263,7 @@ def test_a_connection_outlives_the_scopes_that_used_it(server):
     with Session() as session:
         for _ in range(20):
             scope = Scope()
-            assert in_scope(scope, session.get, server.url()).result(PATIENCE).ok
+            assert call(scope, session.get, server.url()).result(PATIENCE).ok
             scope.cancel()
         assert server.accepted == 1
 

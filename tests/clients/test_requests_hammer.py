@@ -10,9 +10,10 @@ import threading
 import time
 
 import pytest
-from asking import session_for, until
+from asking import session_for
 from endings import PATIENCE
 from faulty import BODY, FaultyServer
+from scoped import until
 
 from threadfan import CallCancelled, Fan, TaskTimeout, current_scope, move_on_after
 

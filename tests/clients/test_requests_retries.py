@@ -4,10 +4,11 @@ import logging
 
 import pytest
 import requests
-from asking import ENDS, session_for, until
+from asking import ENDS, session_for
 from endings import PATIENCE
 from faulty import FaultyServer
 from requests.adapters import HTTPAdapter
+from scoped import until
 from urllib3.util import Retry
 
 from threadfan import Fan, TaskTimeout, fail_after

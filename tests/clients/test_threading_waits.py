@@ -3,7 +3,6 @@
 import os
 import queue
 import random
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,25 +14,8 @@ from scoped import PATIENCE, call, until
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout
 from threadfan.clients.threading import BoundedSemaphore, Condition, Empty, Event, Full, Lock, Queue, Semaphore
 from threadfan.control.scope import bearer
-from threadfan.testing import ManualClock
 
 ROUNDS = int(1000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
-
-
-@pytest.fixture
-def clock():
-    """Time that only the test moves."""
-    with ManualClock() as clock:
-        yield clock
-
-
-@pytest.fixture
-def eager_switching():
-    """Threads take turns so often that races that exist show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(usual)
 
 
 def held_lock():

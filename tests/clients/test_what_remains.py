@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from endings import LIBRARIES, PATIENCE, SOON
+from endings import LIBRARIES, PATIENCE, SOON, noting, wait_until_back
 from faulty import FaultyServer
 
 from threadfan import CallCancelled, Fan
@@ -20,16 +20,8 @@ from threadfan import CallCancelled, Fan
 def expect_left_behind(act, let_go):
     """At the timeout outcome and slot are back, though the call goes on until it is let go; gives what came of it."""
     ends = queue.SimpleQueue()
-
-    def watched():
-        try:
-            ends.put(act())
-        except BaseException as error:
-            ends.put(error)
-            raise
-
     with Fan(1, timeout=SOON) as fan:
-        assert fan.gather(watched)[0].status == "timed_out"
+        assert fan.gather(noting(act, ends))[0].status == "timed_out"
         assert fan.with_options(timeout=None).submit(pow, 2, 3).result(PATIENCE) == 8  # by another thread
         assert fan.snapshot()["abandoned"] == 1
         assert ends.empty()
@@ -37,13 +29,6 @@ def expect_left_behind(act, let_go):
         end = ends.get(timeout=PATIENCE)
         wait_until_back(fan)
     return end
-
-
-def wait_until_back(fan):
-    """Wait for the threads of calls that are over, of which the fan would warn when it closes."""
-    late = time.monotonic() + PATIENCE
-    while fan.snapshot()["abandoned"] and time.monotonic() < late:
-        time.sleep(0)
 
 
 def test_a_plain_request():

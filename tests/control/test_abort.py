@@ -1,10 +1,7 @@
 """An act that ends what a call is blocked in: at most once, and never after it was released."""
 
 import random
-import sys
 import threading
-
-import pytest
 
 from threadfan import Scope
 from threadfan.control.abort import Abort
@@ -76,15 +73,6 @@ def test_release_waits_for_an_act_under_way():
     cancelling.join(PATIENCE)
     releasing.join(PATIENCE)
     assert over == ["act", "released"]
-
-
-@pytest.fixture
-def eager_switching():
-    """Threads take turns so often that races that exist show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(usual)
 
 
 def test_hammered_release(eager_switching):

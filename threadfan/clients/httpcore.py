@@ -12,9 +12,6 @@ ended.
 
 from __future__ import annotations
 
-import errno
-import os
-import selectors
 import socket
 from contextlib import nullcontext
 from functools import partial
@@ -25,15 +22,13 @@ from ..base.errors import CallCancelled
 from ..control.abort import Abort
 from ..control.scope import Scope, current_scope
 from ..executor.waiting import sleep
-from .sockets import shut
+from .sockets import begin_connect, finish_connect, shut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ssl import SSLContext
     from typing import Any
-
-UNDER_WAY = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 
 
 def make_abortable(pool: Any) -> None:
@@ -230,21 +225,11 @@ def connect(
 
 
 def _reach(scope: Scope, sock: socket.socket, address: Any, timeout: float | None) -> None:
-    # A socket can only be shut once its connect is under way, so that is begun without waiting, and then waited for.
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    if code in UNDER_WAY:
+    code = begin_connect(sock, address)
+    try:
         with Abort(scope, partial(shut, sock)):
-            reached = _writable(sock, smaller(timeout, scope.remaining()))
+            finish_connect(sock, code, smaller(timeout, scope.remaining()))
+    except OSError:
         scope.check()
-        if not reached:
-            raise TimeoutError("timed out")
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-
-
-def _writable(sock: socket.socket, timeout: float | None) -> bool:
-    with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
-        selector.register(sock, selectors.EVENT_WRITE)
-        return bool(selector.select(timeout))
+        raise
+    scope.check()  # a connect that is shut may look as if it had succeeded

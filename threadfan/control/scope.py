@@ -99,7 +99,7 @@ class Scope:
             if not self._cancelled:
                 self._callbacks.append(callback)
                 return lambda: self._forget(callback)
-        _call(callback)
+        call_logged(callback, _FAILED)
         return lambda: None
 
     def add_usage(self, usage: Usage) -> None:
@@ -118,7 +118,7 @@ class Scope:
             self._cancelled = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            _call(callback)
+            call_logged(callback, _FAILED)
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
@@ -130,13 +130,17 @@ class Scope:
                 self._callbacks.remove(callback)
 
 
-def _call(callback: Callable[[], object]) -> None:
+_FAILED = "a callback of on_cancel failed"
+
+
+def call_logged(act: Callable[[], object], failure: str) -> None:
+    """Do ``act()``; an error of it goes to the log under ``failure`` and no further."""
     try:
-        callback()
+        act()
     except BaseException:
         import logging
 
-        logging.getLogger("threadfan").exception("a callback of on_cancel failed")
+        logging.getLogger("threadfan").exception(failure)
 
 
 bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")

@@ -18,6 +18,7 @@ from functools import partial
 from itertools import count
 from queue import SimpleQueue
 
+from ..control.scope import call_logged
 from .worker import helper_thread
 
 TYPE_CHECKING = False
@@ -107,12 +108,7 @@ def _begin(act: Callable[[], object]) -> None:
 
 
 def _do(act: Callable[[], object]) -> None:
-    try:
-        act()
-    except BaseException:
-        import logging
-
-        logging.getLogger("threadfan").exception("what was to be done at a deadline failed")
+    call_logged(act, "what was to be done at a deadline failed")
 
 
 _lock = threading.Lock()

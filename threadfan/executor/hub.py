@@ -26,13 +26,13 @@ from itertools import count
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, FAILED
+from ..base.outcome import FAILED
 from . import lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
 from .source import Group
-from .watchdog import GRACE, Herald, Watchdog
+from .watchdog import Herald, Watchdog
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -189,9 +189,7 @@ class Hub:
             sources, running = list(self.sources), list(self.draining)
             for source in sources:
                 source.discard(TaskCancelled(message), after)
-            for drain in running:
-                for key in drain.claim.copy():
-                    self.watchdog.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+            self.watchdog.cancel_running(running, message, after)
         self.perform(after)
 
     def calls(self, group: Group, depth: int = 0) -> Calls:

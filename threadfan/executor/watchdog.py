@@ -140,11 +140,15 @@ class Watchdog:
             source.reason = source.reason or reason
             source.discard(TaskCancelled(message), after)
             if running:
-                for drain in [drain for drain in self._hub.draining if drain.source is source]:
-                    for key in drain.claim.copy():
-                        self.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+                self.cancel_running([drain for drain in self._hub.draining if drain.source is source], message, after)
             self._hub.check_done(source, after)
         self._hub.perform(after)
+
+    def cancel_running(self, drains: list[Drain], message: str, after: After) -> None:
+        """End the calls that run in these drains.  With the lock held."""
+        for drain in drains:
+            for key in drain.claim.copy():
+                self.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
     def end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, *, grace: float = GRACE) -> None:
         """Settle one running call from outside."""
