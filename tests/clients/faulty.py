@@ -6,7 +6,7 @@ import ssl
 from urllib.parse import parse_qs, urlsplit
 
 from authority import certificates
-from loopback import Loopback, splice, until_gone
+from loopback import Gone, Loopback, splice, until_gone
 
 BODY = b'{"ok": true}'
 PACE = 1.0  # seconds between the bytes of what drips
@@ -37,6 +37,7 @@ class FaultyServer(Loopback):
             self.ca_file, certificate, key = certificates()
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate, key)
+            self._context.sslsocket_class = _Secured
 
     def url(self, path="/ok"):
         """The address of what this path does."""
@@ -100,6 +101,17 @@ class FaultyServer(Loopback):
                 headers = ("Content-Type: application/json", f"Content-Length: {len(BODY)}")
                 sock.sendall(response_head(200, *headers) + BODY)
         return verb != "close"
+
+
+class _Secured(ssl.SSLSocket):
+    """One that is closed when the client has gone before the handshake: up to 3.12 Python itself leaks it then."""
+
+    def getpeername(self):
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise Gone from error
 
 
 class Proxy(Loopback):

@@ -22,7 +22,7 @@ from ..base.errors import CallCancelled
 from ..control.abort import Abort
 from ..control.scope import Scope, current_scope
 from ..executor.waiting import sleep
-from .sockets import begin_connect, finish_connect, shut
+from .sockets import begin_connect, clear_tls_errors, finish_connect, shut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,8 +133,13 @@ class Stream:
         twin = sock.dup() if isinstance(sock, socket.socket) and not isinstance(sock, SSLSocket) else sock
         made: list[Any] = []
         try:
+            # Only the reading side is shut meanwhile: if the other side answers by closing, Python takes the socket for
+            # one that was never connected, skips the handshake, and up to 3.12 leaks it.
             self._operate(
-                lambda timeout: made.append(self._inner.start_tls(ssl_context, server_hostname, timeout)), timeout, twin
+                lambda timeout: made.append(self._inner.start_tls(ssl_context, server_hostname, timeout)),
+                timeout,
+                twin,
+                socket.SHUT_RD,
             )
         except BaseException:
             for stream in (*made, self):
@@ -155,7 +160,11 @@ class Stream:
         return self._inner.get_extra_info(info)
 
     def _operate(
-        self, act: Callable[[float | None], Any], timeout: float | None, sock: socket.socket | None = None
+        self,
+        act: Callable[[float | None], Any],
+        timeout: float | None,
+        sock: socket.socket | None = None,
+        how: int = socket.SHUT_RDWR,
     ) -> Any:
         if self._shared:
             return self._operate_shared(act, timeout)
@@ -163,13 +172,14 @@ class Stream:
         sock = sock or self.get_extra_info("socket")
         try:
             scope.check()
-            with nullcontext() if sock is None else Abort(scope, partial(shut, sock)):
+            with nullcontext() if sock is None else Abort(scope, partial(shut, sock, how)):
                 done = act(smaller(timeout, scope.remaining()))
             scope.check()
         except CallCancelled:
             self.close()
             raise
         except Exception:
+            clear_tls_errors()
             if scope.cancelled:
                 self.close()
             scope.check()

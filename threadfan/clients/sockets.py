@@ -7,11 +7,14 @@ import errno
 import os
 import selectors
 import socket
+import sys
+from functools import cache
 
 from ..control.abort import Abort
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ssl import SSLContext
     from typing import Any
 
     from ..control.scope import Scope
@@ -28,6 +31,27 @@ def shut(sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     """
     with contextlib.suppress(OSError):  # closed, or not connected any more
         socket.socket.shutdown(sock, how)
+
+
+def clear_tls_errors() -> None:
+    """Forget the errors of this thread's last operation with TLS; to be called when one has failed.
+
+    OpenSSL keeps errors in a queue per thread, which has to be empty before the next operation on any connection.
+    CPython leaves one there when a connection that was shut cannot send its alert (python/cpython#148594): the thread's
+    next read, from a connection that is well, then fails with the error of the one that was shut.  What empties the
+    queue, and is public, is the making of a TLS object.
+    """
+    if "ssl" in sys.modules:
+        import ssl
+
+        _idle_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+
+
+@cache
+def _idle_context() -> SSLContext:
+    import ssl
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def begin_connect(sock: socket.socket, address: Any) -> int:

@@ -22,7 +22,7 @@ from urllib3.util import Timeout, connection
 
 from ..base.clock import FOREVER
 from ..control.scope import scope_around
-from .sockets import Guard, begin_connect, finish_connect
+from .sockets import Guard, begin_connect, clear_tls_errors, finish_connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ class AbortableConnection(HTTPConnection):
         try:
             yield
         except Exception:
+            clear_tls_errors()
             scope.check()
             raise
         finally:
@@ -216,6 +217,7 @@ class _Reading(io.RawIOBase):
         try:
             count: int | None = self._raw.readinto(buffer)
         except Exception:
+            clear_tls_errors()
             scope.check()
             raise
         scope.check()  # an end of the body may be one that the cancel has made
