@@ -1,0 +1,159 @@
+"""What a user may give for ``retry=``, and policies per kind of error."""
+
+from __future__ import annotations
+
+import sys
+
+from ..base.errors import brief, describe
+from .answers import status_of
+from .course import Course, Policy, Times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from .course import Draw, Verdict
+
+    Matcher = tuple[tuple[type[Exception], ...], frozenset[int]]  # an error of these classes, or with these statuses
+
+_RIGHT = (
+    "right is a number of retries, a tenacity.Retrying(…), or a mapping from errors to those, such as "
+    "{429: 10, ConnectionError: 3}"
+)
+
+
+def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
+    """The policy for what a user gave for ``retry=``; None if nothing is to be tried again.
+
+    Args:
+        value: None or 0; a number of retries after the first attempt, for errors that are ``worth_retrying``; a
+            ``tenacity.Retrying``; or a mapping from an exception class, an HTTP status, or a tuple of those to a number
+            or a ``Retrying``.  Of a mapping the first entry that matches decides, and it alone: a number there holds
+            for every error that matches.  Each entry counts for itself, and what matches none is not tried again.
+        draw: makes random numbers from 0 to 1 for the jitter of waits; ``random.random`` by default.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: a number is negative, or no HTTP status.
+    """
+    if value is None or (type(value) is int and value == 0):
+        return None
+    draw = draw or _random()
+    if not hasattr(type(value), "keys"):
+        return _simple("retry", value, draw)
+    entries = [(_matcher(key), _simple(f"retry[{brief(key)}]", of, draw, any_error=True)) for key, of in value.items()]
+    return Entries(entries, draw) if entries else None
+
+
+def _random() -> Draw:
+    from random import random  # the module's own generator, which every forked child seeds anew
+
+    return random
+
+
+def _simple(where: str, value: Any, draw: Draw, *, any_error: bool = False) -> Policy:
+    """A policy that is no mapping."""
+    tenacity = sys.modules.get("tenacity")  # without an import of it, no value is one of its objects
+    if tenacity is not None and isinstance(value, tenacity.Retrying):
+        from .tenacity import Tenacious
+
+        return Tenacious(value, draw)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{where} got {brief(value)}; {_remedy(value)}")
+    if value < 0:
+        raise ValueError(f"{where} must be at least 0 retries, not {value!r}")
+    return Times(value, draw, any_error=any_error)
+
+
+def _remedy(value: Any) -> str:
+    """What would be right instead of ``value``, which is nothing that ``retry`` takes."""
+    tenacity = sys.modules.get("tenacity")
+    if tenacity is not None:
+        if isinstance(value, tenacity.BaseRetrying):
+            return "calls block in threads: right is tenacity.Retrying(…) with the same arguments"
+        if isinstance(getattr(value, "retry", None), tenacity.BaseRetrying):
+            name = describe(value)
+            return f"{name} tries again by itself: right is retry={name}.retry, and {name}.__wrapped__ to be called"
+        if str(getattr(value, "__module__", "")).partition(".")[0] == "tenacity":
+            return "right is tenacity.Retrying(stop=…, wait=…, retry=…)"
+    if isinstance(value, type) and issubclass(value, BaseException):
+        return f"right is a mapping that says how often: {{{value.__name__}: 3}}"
+    return _RIGHT
+
+
+def _matcher(key: Any) -> Matcher:
+    parts = key if isinstance(key, tuple) else (key,)
+    classes = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Exception))
+    statuses = [part for part in parts if isinstance(part, int) and not isinstance(part, bool)]
+    if not parts or len(classes) + len(statuses) < len(parts):
+        raise TypeError(
+            f"retry got a mapping with the key {brief(key)}; right is a subclass of Exception, an HTTP status, or a "
+            f"tuple of those"
+        )
+    if wrong := [status for status in statuses if not 100 <= status <= 599]:
+        raise ValueError(f"retry got a mapping with the key {wrong[0]}; right is an HTTP status from 100 to 599")
+    return classes, frozenset(map(int, statuses))
+
+
+class Entries(Policy):
+    """A policy for each kind of error; the first that matches decides."""
+
+    __slots__ = ("entries", "plain")
+
+    def __init__(self, entries: list[tuple[Matcher, Policy]], draw: Draw) -> None:
+        super().__init__(draw)
+        self.entries = tuple(entries)
+        self.plain = all(policy.plain for _, policy in entries)
+
+    def matching(self, error: BaseException) -> Policy | None:
+        """The policy of the first entry that matches."""
+        status = status_of(error)
+        for (classes, statuses), policy in self.entries:
+            if isinstance(error, classes) or status in statuses:
+                return policy
+        return None
+
+    def course(
+        self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Course:
+        """What decides about one call."""
+        return _EntriesCourse(self, lambda policy: policy.course(now, fn, args, kwargs))
+
+    def text(self) -> str:
+        """As a mapping is written."""
+        return "{" + ", ".join(f"{_key_text(*key)}: {policy.text()}" for key, policy in self.entries) + "}"
+
+
+def _key_text(classes: tuple[type[Exception], ...], statuses: frozenset[int]) -> str:
+    parts = [*(kind.__name__ for kind in classes), *map(str, sorted(statuses))]
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+class _EntriesCourse(Course):
+    """A course for each entry that has come up.
+
+    The ``before`` hook of an entry runs ahead of the attempts that the entry asked for, not of the first.
+    """
+
+    __slots__ = ("_courses", "_latest", "_make", "_policy")
+
+    def __init__(self, policy: Entries, make: Callable[[Policy], Course]) -> None:
+        super().__init__()
+        self._policy = policy
+        self._make = make
+        self._courses: dict[Policy, Course] = {}
+        self._latest: Course | None = None  # the one that asked for another attempt
+
+    def begin(self, now: float) -> Verdict | None:
+        ended = None if self._latest is None else self._latest.begin(now)
+        return super().begin(now) if ended is None else ended
+
+    def judge(self, now: float, ok: bool, payload: Any, wall: float | None) -> Verdict:
+        policy = None if ok else self._policy.matching(payload)
+        if policy is None:
+            return None, ok, payload
+        if policy not in self._courses:
+            self._courses[policy] = self._make(policy)
+        self._latest = self._courses[policy]
+        return self._latest.judge(now, ok, payload, wall)
