@@ -78,7 +78,11 @@ def test_release_waits_for_an_act_under_way():
 def test_hammered_release(eager_switching):
     """A thing that goes from call to call is never touched by a cancel of a call that no longer has it."""
     owner, chance = [None], random.Random(5)
-    rounds = [(Scope(), chance.randrange(40)) for _ in range(ROUNDS)]
+
+    def spins():  # from nothing to what waking the other thread takes
+        return range(int(2 ** chance.uniform(0, 16)))
+
+    rounds = [(Scope(), spins(), spins()) for _ in range(ROUNDS)]
     ready, wrong, hits = threading.Barrier(2), [], []
 
     def act(scope):
@@ -87,19 +91,19 @@ def test_hammered_release(eager_switching):
             wrong.append(scope)
 
     def cancel():
-        for scope, moment in rounds:
+        for scope, before, _ in rounds:
             ready.wait(PATIENCE)
-            for _ in range(moment):
+            for _ in before:
                 pass
             scope.cancel()
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    for scope, moment in rounds:
+    for scope, _, while_held in rounds:
         owner[0] = scope
         ready.wait(PATIENCE)
         with Abort(scope, lambda scope=scope: act(scope)):
-            for _ in range(40 - moment):
+            for _ in while_held:
                 pass
         owner[0] = None
     canceller.join(PATIENCE)
