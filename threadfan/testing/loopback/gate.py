@@ -23,7 +23,8 @@ _MILLISECOND = SECOND // 1000
 class Gate:
     """Lets requests pass, or refuses them.
 
-    A request is decided on for the moment of its arrival.  Requests without a key share one limiter.
+    A request is decided on for the moment of its arrival, or for that of the one before it if the event loop has got to
+    them in another order; the log holds just these moments.  Requests without a key share one limiter.
 
     Args:
         limits: What each key may use; without them everything passes and nothing is counted.
@@ -33,19 +34,19 @@ class Gate:
         self.accepted = self.refused = 0
         self._limits = limits
         self._limiters: dict[str, Limiter] = {}
-        self._began = monotonic_ns()
+        self._began = self._now = monotonic_ns()
         self._log = array("q")  # nanoseconds since the beginning, doubled, and 1 for an accepted request: 8 bytes each
 
     def change(self, limits: Limits | None) -> None:
         """Goes on with other limits; those that are changed keep their levels, and equal ones are not touched."""
         if limits == self._limits:
             return
-        self._limits = limits
+        self._limits, self._now = limits, monotonic_ns()
         if limits is None:
             self._limiters = {}
-        else:
-            for limiter in self._limiters.values():
-                limiter.change(limits, monotonic_ns())
+            return
+        for limiter in self._limiters.values():
+            limiter.change(limits, self._now)
 
     def admit(self, request: Request, input_tokens: int = 0) -> Ticket:
         """Lets a request pass and enters what it uses.
@@ -55,7 +56,8 @@ class Gate:
         """
         if self._limits is None:
             return Ticket(None)
-        now, key = arrival(request.scope["client"]), key_of(request.headers)
+        now = self._now = max(self._now, arrival(request.scope["client"]))
+        key = key_of(request.headers)
         limiter = self._limiters.get(key) or self._limiters.setdefault(key, Limiter(self._limits, now))
         refusal = limiter.admit(input_tokens, now)
         self._enter(now, accepted=refusal is None)
@@ -65,12 +67,12 @@ class Gate:
 
     def permits(self) -> list[tuple[float, bool]]:
         """Returns the seconds since the beginning at which each request came, and whether it was accepted."""
-        return [((entry >> 1) / SECOND, bool(entry & 1)) for entry in sorted(self._log)]
+        return [((entry >> 1) / SECOND, bool(entry & 1)) for entry in self._log]
 
     def _enter(self, now: int, *, accepted: bool) -> None:
         self.accepted += accepted
         self.refused += not accepted
-        self._log.append(max(0, now - self._began) * 2 + accepted)
+        self._log.append((now - self._began) * 2 + accepted)
 
 
 class Ticket:
@@ -94,7 +96,7 @@ class Ticket:
             return {}
         told, offset = {}, time_ns()
         for kind, per_minute, left, full in self._limiter.levels(monotonic_ns() if now is None else now):
-            told[f"anthropic-ratelimit-{kind}-limit"] = f"{per_minute:.12g}"
+            told[f"anthropic-ratelimit-{kind}-limit"] = f"{per_minute:.0f}"  # clients read whole numbers
             told[f"anthropic-ratelimit-{kind}-remaining"] = str(left)
             told[f"anthropic-ratelimit-{kind}-reset"] = _date(-(-(offset + full) // SECOND))
         return told

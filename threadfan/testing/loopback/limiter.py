@@ -2,7 +2,8 @@
 
 Time is an argument, in nanoseconds of one monotonic clock, and everything is counted in whole numbers: a level is kept
 in parts of a minute's nanoseconds, of which each nanosecond brings `per_minute`.  With whole figures no rounding ever
-lets a request pass too early or too late.  A moment before the latest one seen counts as that one.
+lets a request pass too early or too late.  Looking changes nothing; taking at a moment before the latest at which
+something was taken counts as at that one.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ class Bucket:
 
     def wait(self, amount: int, now: int) -> int:
         """Returns the nanoseconds until an amount is there, 0 when it is: a minute for more than it can ever hold."""
-        self._refill(now)
-        return MINUTE if amount * MINUTE > self._capacity else self._until(amount * MINUTE)
+        return MINUTE if amount * MINUTE > self._capacity else self._until(amount * MINUTE, now)
 
     def take(self, amount: int, now: int) -> None:
         """Takes an amount out, whether it is there or not."""
@@ -47,13 +47,11 @@ class Bucket:
 
     def left(self, now: int) -> int:
         """Returns how many whole units are there."""
-        self._refill(now)
-        return max(0, int(self._level // MINUTE))
+        return max(0, int(self._at(now) // MINUTE))
 
     def full(self, now: int) -> int:
         """Returns the nanoseconds until the bucket is full."""
-        self._refill(now)
-        return self._until(self._capacity)
+        return self._until(self._capacity, now)
 
     def change(self, per_minute: float, capacity: float, now: int) -> None:
         """Goes on with other figures and what is there, clipped to the new capacity."""
@@ -62,12 +60,13 @@ class Bucket:
         self._level = min(self._level, self._capacity)
 
     def _refill(self, now: int) -> None:
-        if now > self._now:
-            self._level = min(self._capacity, self._level + (now - self._now) * self._rate)
-            self._now = now
+        self._level, self._now = self._at(now), max(self._now, now)
 
-    def _until(self, level: float) -> int:
-        return max(0, int(-((self._level - level) // self._rate)))
+    def _at(self, now: int) -> float:
+        return min(self._capacity, self._level + max(0, now - self._now) * self._rate)
+
+    def _until(self, level: float, now: int) -> int:
+        return max(0, int(-((self._at(now) - level) // self._rate)))
 
 
 class Window:
