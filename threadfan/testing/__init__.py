@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from threadfan.testing.clock import ManualClock
     from threadfan.testing.latency import Fixed, LogNormal
     from threadfan.testing.leaks import no_leaks
+    from threadfan.testing.limits import Limits
     from threadfan.testing.server import MessagesServer
 
-__all__ = ["Fixed", "LogNormal", "ManualClock", "MessagesServer", "no_leaks"]
+__all__ = ["Fixed", "Limits", "LogNormal", "ManualClock", "MessagesServer", "no_leaks"]
 
 _HOMES = {
     "Fixed": "threadfan.testing.latency",
+    "Limits": "threadfan.testing.limits",
     "LogNormal": "threadfan.testing.latency",
     "ManualClock": "threadfan.testing.clock",
     "MessagesServer": "threadfan.testing.server",

@@ -2,6 +2,7 @@
 
     POST /v1/messages            the Messages API; loopback/replies.py has the answers, faults.py the failures
     GET  /slow?seconds=1         an answer after so many seconds
+    GET  /limited?seconds=1      the same under the limits that hold for the Messages API
     GET  /hang                   no answer
     GET  /drip?bytes=10          headers at once, then one byte every `drip_interval` (or `&interval=`) seconds
     GET  /echo?x=1               the query as a JSON object
@@ -15,6 +16,7 @@ and ends when its standard input ends: that happens whenever its parent dies, by
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -30,6 +32,7 @@ from starlette.routing import Route
 
 from threadfan.testing.loopback import plain
 from threadfan.testing.loopback.connections import Connection, drop
+from threadfan.testing.loopback.gate import Gate
 from threadfan.testing.loopback.intake import ApiError
 from threadfan.testing.loopback.messages import Plan, messages, refuse
 from threadfan.testing.loopback.meter import Meter, Tally
@@ -51,6 +54,7 @@ def build_app(options: Options) -> Starlette:
             Route("/v1/messages", messages, methods=["POST"]),
             *plain.ROUTES,
             Route(f"{_CONTROLS}/stats", _stats),
+            Route(f"{_CONTROLS}/permits", _permits),
             Route(f"{_CONTROLS}/wait", _wait),
             Route(f"{_CONTROLS}/configure", _configure, methods=["POST"]),
             Route(f"{_CONTROLS}/reset", _reset, methods=["POST"]),
@@ -58,12 +62,21 @@ def build_app(options: Options) -> Starlette:
         middleware=[Middleware(Meter, controls=_CONTROLS)],
         exception_handlers={ApiError: refuse},
     )
-    app.state.plan, app.state.tally = Plan(options), Tally()
+    _begin(app, options)
     return app
+
+
+def _begin(app: Starlette, options: Options) -> None:
+    app.state.plan, app.state.gate = Plan(options), Gate(options.limits)
+    app.state.tally = Tally(app.state.gate)
 
 
 async def _stats(request: Request) -> Response:
     return JSONResponse(request.app.state.tally.snapshot())
+
+
+async def _permits(request: Request) -> Response:
+    return JSONResponse(request.app.state.gate.permits())
 
 
 async def _wait(request: Request) -> Response:
@@ -78,7 +91,11 @@ async def _wait(request: Request) -> Response:
 
 
 async def _configure(request: Request) -> Response:
-    request.app.state.plan = Plan(Options.from_json(await request.body()))
+    """Takes new options over; `?series=on` keeps the series where they are, for options that have no part in them."""
+    options, state = Options.from_json(await request.body()), request.app.state
+    state.gate.change(options.limits)
+    if "series" not in request.query_params:
+        state.plan = Plan(options)
     return JSONResponse({})
 
 
@@ -87,7 +104,7 @@ async def _reset(request: Request) -> Response:
     state = request.app.state
     for client in state.tally.clients:
         drop(client)
-    state.plan, state.tally = Plan(Options.from_json(await request.body())), Tally()
+    _begin(request.app, Options.from_json(await request.body()))
     return JSONResponse({})
 
 
@@ -110,6 +127,8 @@ def main() -> None:
     )
     config.load()
     listener = _listen()
+    gc.collect()
+    gc.freeze()  # what is loaded stays: a collection that went through it would hold requests up for milliseconds
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     # From here on the kernel accepts connections, even before uvicorn does.
     print(listener.getsockname()[1], flush=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from threadfan.testing.faults import check_kinds
 from threadfan.testing.latency import Fixed, LogNormal
+from threadfan.testing.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ class Settings(TypedDict, total=False):
     retry_after: float
     drip_interval: float
     reject_keys: Collection[str]
+    limits: Limits | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,10 @@ class Options:
         retry_after: What a 429 asks for in its `retry-after` header, in seconds.
         drip_interval: Time between two pieces of a dripping answer, in seconds.
         reject_keys: API keys that get a 401, besides "invalid".
+        limits: What each API key may use, on `/v1/messages` and `/limited`.
 
     Raises:
+        TypeError: `limits` is something else.
         ValueError: A number is out of range, a kind of fault is unknown, or a reply is an empty sequence.
     """
 
@@ -53,6 +57,7 @@ class Options:
     retry_after: float = 1.0
     drip_interval: float = 1.0
     reject_keys: Collection[str] = ()
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         check_kinds(self.faults)
@@ -64,6 +69,8 @@ class Options:
         for part, reply in self.replies.items():
             if not isinstance(reply, str) and not reply:
                 raise ValueError(f"the reply for {part!r} is {reply!r}; right is a text or a sequence of texts")
+        if not isinstance(self.limits, Limits | None):
+            raise TypeError(f"limits is {self.limits!r}; right is threadfan.testing.Limits(...), or None for no limits")
         self.distribution()
 
     def distribution(self) -> Latency:
@@ -78,6 +85,7 @@ class Options:
             "replies": dict(self.replies),
             "faults": dict(self.faults),
             "reject_keys": list(self.reject_keys),
+            "limits": self.limits and asdict(self.limits),
         }
         return json.dumps(fields)
 
@@ -86,4 +94,5 @@ class Options:
         """Builds options from what `to_json` wrote."""
         fields = json.loads(line)
         kind = Fixed if "seconds" in fields["latency"] else LogNormal
-        return cls(**{**fields, "latency": kind(**fields["latency"])})
+        limits = fields["limits"] and Limits(**fields["limits"])
+        return cls(**{**fields, "latency": kind(**fields["latency"]), "limits": limits})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from threadfan.testing.options import Options, Settings
 from threadfan.testing.process import ServerProcess
+from threadfan.testing.stats import Stats
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,34 +21,6 @@ if TYPE_CHECKING:
     import anthropic
 
 _GRACE = 10.0  # seconds for an answer that takes the server microseconds
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What a server has seen since its start or its last reset.
-
-    Args:
-        requests: Requests that have arrived.
-        open: Requests that are not finished.
-        max_open: The most that were open at once.
-        disconnects: Requests whose client closed the connection before the end of the answer.
-        statuses: Answers by HTTP status.
-        faults: Faults by kind.
-    """
-
-    requests: int
-    open: int
-    max_open: int
-    disconnects: int
-    statuses: dict[int, int]
-    faults: dict[str, int]
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Self:
-        """Builds the counts from the server's answer."""
-        fields = json.loads(text)
-        statuses = {int(status): count for status, count in fields.pop("statuses").items()}
-        return cls(statuses=statuses, **fields)
 
 
 class MessagesServer:
@@ -63,16 +36,18 @@ class MessagesServer:
                                                 hang, reset (of the connection), drip (byte by byte), broken (JSON)
         [delay:0.5]                             is answered after half a second, whatever the latency
 
-    Beside `/v1/messages` there are `/slow?seconds=1`, `/hang`, `/drip?bytes=10`, `/echo?x=1` and `/status/503`.
+    With `limits` it refuses what a provider would refuse, and `stats` and `permits` tell what it let pass.
+    Beside `/v1/messages` there are `/slow?seconds=1`, `/hang`, `/drip?bytes=10`, `/echo?x=1` and `/status/503`, and
+    `/limited?seconds=1`, the only other one to which the limits apply.
     Everything may be called from any thread, except that starting and stopping is one thread's business.
 
     Args:
         **settings: The options, see `threadfan.testing.options.Options`: `latency` (seconds, `Fixed` or `LogNormal`),
             `replies` (part of a prompt to answer or answers), `faults` (kind to probability), `seed`, `retry_after`
-            (seconds), `drip_interval` (seconds), `reject_keys`.
+            (seconds), `drip_interval` (seconds), `reject_keys`, `limits` (see `Limits`).
 
     Raises:
-        TypeError: There is no such option.
+        TypeError: There is no such option, or `limits` is something else.
         ValueError: An option's value is out of range.
     """
 
@@ -147,6 +122,13 @@ class MessagesServer:
         """Returns the counts of this moment."""
         return Stats.from_json(self._control("stats")[1])
 
+    def permits(self) -> list[tuple[float, bool]]:
+        """Returns the arrivals that met the limits, in order: seconds since start or last reset, and whether accepted.
+
+        What any span of it may hold is told by `Limits.allowed`.  The server keeps 8 bytes for each.
+        """
+        return [(seconds, accepted) for seconds, accepted in json.loads(self._control("permits")[1])]
+
     def wait_for(
         self,
         *,
@@ -175,7 +157,10 @@ class MessagesServer:
         raise TimeoutError(f"the server has not seen {goal} within {timeout:g} s; it has seen {seen}")
 
     def configure(self, **settings: Unpack[Settings]) -> None:
-        """Changes some options for the requests that arrive from now on; every seeded series starts anew.
+        """Changes some options for the requests that arrive from now on.
+
+        Every seeded series starts anew, except when nothing but `limits` is given.
+        Limits that are changed go on from where they are: no bucket is refilled by it.
 
         Args:
             **settings: The options to change, as for the constructor.
@@ -185,7 +170,7 @@ class MessagesServer:
             ValueError: An option's value is out of range.
         """
         options = replace(self._options, **settings)
-        self._control("configure", options)
+        self._control("configure?series=on" if settings.keys() == {"limits"} else "configure", options)
         self._options = options
 
     def reset(self) -> None:

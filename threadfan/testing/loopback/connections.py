@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,27 +18,47 @@ _LINGER_ZERO = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection(H11Protocol):
-    """Uvicorn's HTTP connection, entered in `transports` while it is open.
+    """Uvicorn's HTTP connection, entered in `connected` while it is open.
 
-    ASGI does not hand the transport to the application, but it does hand over the client's address.
+    ASGI does not hand the connection to the application, but it does hand over the client's address.
     """
 
-    transports: ClassVar[dict[Any, asyncio.Transport]] = {}
+    connected: ClassVar[dict[Any, Connection]] = {}
+    received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Enters the connection."""
         super().connection_made(transport)
-        self.transports[self.client] = transport
+        self.connected[self.client] = self
+
+    def data_received(self, data: bytes) -> None:
+        """Notes the moment, which is that of a request's arrival when `data` is the end of its body."""
+        self.received = monotonic_ns()
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Removes the connection."""
-        self.transports.pop(self.client, None)
+        self.connected.pop(self.client, None)
         super().connection_lost(exc)
 
 
 def drop(client: object) -> None:
     """Cuts the connection from a client with a TCP reset; nothing happens when it is gone already."""
-    transport = Connection.transports.get(client)
-    if transport is not None and not transport.is_closing():
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        transport.abort()
+    connection = Connection.connected.get(client)
+    if connection is not None and not connection.transport.is_closing():
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        connection.transport.abort()
+
+
+def connected(client: object) -> bool:
+    """Says whether a client has not left, as far as this machine knows."""
+    return client in Connection.connected
+
+
+def arrival(client: object) -> int:
+    """Returns the moment at which the last bytes came from a client, in nanoseconds of the monotonic clock.
+
+    The event loop may get to the request only after others; that it was late must not count for or against anyone.
+    """
+    connection = Connection.connected.get(client)
+    return monotonic_ns() if connection is None else connection.received

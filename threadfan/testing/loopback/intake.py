@@ -40,9 +40,14 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "invalid_request_error", message)
 
 
+def key_of(headers: Mapping[str, str]) -> str:
+    """Returns the API key or the token that a request carries, or an empty text."""
+    return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+
+
 def check_key(headers: Mapping[str, str], rejected: Collection[str]) -> None:
     """Raises a 401 unless the request carries an API key that is neither empty, "invalid" nor in `rejected`."""
-    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    key = key_of(headers)
     if not key:
         raise ApiError(401, "authentication_error", "x-api-key header is required")
     if key == "invalid" or key in rejected:

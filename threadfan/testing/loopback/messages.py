@@ -10,13 +10,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from threadfan.testing.faults import Faults, marked_delay
-from threadfan.testing.loopback.connections import drop
+from threadfan.testing.loopback.connections import connected, drop
 from threadfan.testing.loopback.intake import ApiError, Json, Turn, bad_request, check_key, parse
 from threadfan.testing.loopback.meter import ConnectionDroppedError
 from threadfan.testing.loopback.replies import Script, compose
-from threadfan.testing.loopback.wire import Pieces, events, message, single_bytes, stay
+from threadfan.testing.loopback.wire import Pieces, events, message, prompt_of, single_bytes, stay, tokens
 
 if TYPE_CHECKING:
+    from threadfan.testing.loopback.gate import Gate, Ticket
     from threadfan.testing.options import Options
 
 _REFUSALS = {
@@ -46,17 +47,23 @@ async def messages(request: Request) -> Pieces:
     Everything that comes out of a series is taken before the first wait, so that the order of arrival decides.
     """
     plan: Plan = request.app.state.plan
+    gate: Gate = request.app.state.gate
     check_key(request.headers, plan.options.reject_keys)
     asked = parse(await request.body())
+    prompt = request.state.prompt = prompt_of(asked)
+    request.state.tally.answers.ask(prompt)
+    ticket = gate.admit(request, tokens(prompt))
     turn = Turn.of(asked)
     delay = _delay(plan, turn)
     fault = _fault(plan, turn)
     if fault is not None:
         request.state.tally.faults[fault] += 1
         await _fail(request, plan, fault, delay)
-    answer = _answer(request, plan, fault, asked, turn)
+    number = request.state.number
+    whole = message(asked, compose(asked, turn, plan.script, number), number, tokens(prompt))
     await stay(request.receive, delay)
-    return answer
+    ticket.charge(whole["usage"]["output_tokens"])
+    return _answer(request, plan, fault, asked, whole, ticket)
 
 
 async def refuse(request: Request, error: Exception) -> Response:
@@ -99,20 +106,27 @@ async def _reset(request: Request) -> None:
     raise ConnectionDroppedError
 
 
-def _answer(request: Request, plan: Plan, fault: str | None, asked: Json, turn: Turn) -> Pieces:
-    number = request.state.number
-    whole = message(asked, compose(asked, turn, plan.script, number), number)
+def _answer(request: Request, plan: Plan, fault: str | None, asked: Json, whole: Json, ticket: Ticket) -> Pieces:
     stream = bool(asked.get("stream"))
+    pieces = _pieces(whole, fault, stream=stream)
+    headers = {"content-type": "text/event-stream" if stream else "application/json", **_request_id(request)}
+    headers.update(ticket.headers())
+    if not stream:
+        headers["content-length"] = str(sum(map(len, pieces)))
+
+    def sent() -> None:
+        if fault != "broken" and connected(request.scope["client"]):
+            request.state.tally.answers.answer(request.state.prompt)
+
+    return Pieces(pieces, headers, plan.options.drip_interval if fault == "drip" else 0.0, sent)
+
+
+def _pieces(whole: Json, fault: str | None, *, stream: bool) -> list[bytes]:
     pieces = list(events(whole)) if stream else [json.dumps(whole).encode()]
     if fault == "broken":
         body = b"".join(pieces)
-        pieces = [body[: len(body) // 2]]
-    headers = {"content-type": "text/event-stream" if stream else "application/json", **_request_id(request)}
-    if not stream:
-        headers["content-length"] = str(len(pieces[0]))
-    if fault != "drip":
-        return Pieces(pieces, headers)
-    return Pieces(pieces if stream else single_bytes(pieces[0]), headers, plan.options.drip_interval)
+        return [body[: len(body) // 2]]
+    return single_bytes(pieces[0]) if fault == "drip" and not stream else pieces
 
 
 def _request_id(request: Request) -> dict[str, str]:

@@ -18,21 +18,51 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from threadfan.testing.loopback.gate import Gate
+
 
 class ConnectionDroppedError(Exception):
     """The server itself has closed the connection, so there is nothing more to send."""
 
 
-class Tally:
-    """What has been seen since the start or since the last reset."""
+class Answers:
+    """Which prompts have had their whole answer; of each only a hash is kept."""
 
     def __init__(self) -> None:
+        self.asked_again = 0
+        self._once: set[int] = set()
+        self._again: set[int] = set()
+
+    def ask(self, prompt: str) -> None:
+        """Counts a request for a prompt that needs none any more."""
+        self.asked_again += hash(prompt) in self._once
+
+    def answer(self, prompt: str) -> None:
+        """Counts a whole answer."""
+        (self._again if hash(prompt) in self._once else self._once).add(hash(prompt))
+
+    def counts(self) -> dict[str, int]:
+        """Returns the counts under their names in `Stats`."""
+        again = {"answered_again": len(self._again), "asked_again": self.asked_again}
+        return {"answered": len(self._once), **again}
+
+
+class Tally:
+    """What has been seen since the start or since the last reset.
+
+    Args:
+        gate: Counts what passes the limits.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self.requests = 0
         self.open = 0
         self.max_open = 0
         self.disconnects = 0
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
+        self.answers = Answers()
         self.clients: set[object] = set()
         self._waiting: list[tuple[Mapping[str, int], asyncio.Future[dict[str, object]]]] = []
 
@@ -54,6 +84,7 @@ class Tally:
         """Returns the counts in a form that JSON can carry."""
         names = ("requests", "open", "max_open", "disconnects", "statuses", "faults")
         counts = {name: getattr(self, name) for name in names}
+        counts.update(accepted=self._gate.accepted, refused=self._gate.refused, **self.answers.counts())
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in counts.items()}
 
     async def reach(self, goal: Mapping[str, int]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from threadfan.testing.loopback.wire import Pieces, single_bytes, stay
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from threadfan.testing.loopback.gate import Gate
     from threadfan.testing.options import Options
 
 
@@ -21,6 +22,15 @@ async def slow(request: Request) -> Response:
     seconds = _number(request, "seconds", 1.0)
     await stay(request.receive, seconds)
     return JSONResponse({"seconds": seconds})
+
+
+async def limited(request: Request) -> Response:
+    """Answers after `seconds`, if the limits let the request pass."""
+    gate: Gate = request.app.state.gate
+    ticket = gate.admit(request)
+    seconds = _number(request, "seconds", 0.0)
+    await stay(request.receive, seconds)
+    return JSONResponse({"seconds": seconds}, headers=ticket.headers())
 
 
 async def hang(request: Request) -> Response:
@@ -67,6 +77,7 @@ def _number(request: Request, name: str, default: float) -> float:
 
 ROUTES = [
     Route("/slow", slow),
+    Route("/limited", limited),
     Route("/hang", hang),
     Route("/drip", drip),
     Route("/echo", echo),

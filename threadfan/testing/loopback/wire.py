@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -27,10 +27,18 @@ class Pieces:
         pieces: The body.
         headers: Its headers; without `content-length` it is sent chunked.
         interval: Time before each piece, in seconds.
+        sent: Is called after the last piece.
     """
 
-    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str], interval: float = 0.0) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        headers: Mapping[str, str],
+        interval: float = 0.0,
+        sent: Callable[[], None] = lambda: None,
+    ) -> None:
         self._pieces = pieces
+        self._sent = sent
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._interval = interval
 
@@ -44,6 +52,7 @@ class Pieces:
         for left, piece in zip(range(len(self._pieces) - 1, -1, -1), self._pieces, strict=True):
             await stay(receive, self._interval)
             await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+        self._sent()
 
 
 async def stay(receive: Receive, seconds: float | None) -> None:
@@ -70,7 +79,17 @@ def single_bytes(body: bytes) -> list[bytes]:
     return [body[place : place + 1] for place in range(len(body))]
 
 
-def message(request: Json, content: list[Json], number: int) -> Json:
+def tokens(text: str) -> int:
+    """Returns how many tokens a text counts as."""
+    return max(1, -(-len(text) // _CHARACTERS_PER_TOKEN))
+
+
+def prompt_of(request: Json) -> str:
+    """Returns all that a request says to the model as one text, whose tokens are its input tokens."""
+    return _dump([request.get("system"), request["messages"], request.get("tools")])
+
+
+def message(request: Json, content: list[Json], number: int, input_tokens: int) -> Json:
     """Returns the message that answers a request.
 
     A text is cut to `max_tokens`; tool calls are left whole, since half a call is of no use to a test.
@@ -79,9 +98,9 @@ def message(request: Json, content: list[Json], number: int) -> Json:
         request: The whole request.
         content: The blocks of the answer.
         number: Makes the message's id unique on this server.
+        input_tokens: The length of the prompt.
     """
     content, reason = _cut(content, request["max_tokens"])
-    asked = [request.get("system"), request["messages"], request.get("tools")]
     return {
         "id": f"msg_{number:024d}",
         "type": "message",
@@ -90,7 +109,7 @@ def message(request: Json, content: list[Json], number: int) -> Json:
         "content": content,
         "stop_reason": reason,
         "stop_sequence": None,
-        "usage": {"input_tokens": _tokens(_dump(asked)), "output_tokens": sum(_tokens(_payload(b)) for b in content)},
+        "usage": {"input_tokens": input_tokens, "output_tokens": sum(tokens(_payload(b)) for b in content)},
     }
 
 
@@ -129,10 +148,6 @@ def _payload(block: Json) -> str:
 
 def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _tokens(text: str) -> int:
-    return max(1, -(-len(text) // _CHARACTERS_PER_TOKEN))
 
 
 def _cut(content: list[Json], max_tokens: int) -> tuple[list[Json], str]:
