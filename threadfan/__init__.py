@@ -39,7 +39,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .base.attempt import Attempt
     from .base.usage import Usage
+    from .control.rate import RateLimit
     from .executor.deadlines import fail_after, move_on_after
     from .executor.signals import signals
     from .executor.waiting import sleep
@@ -55,8 +57,10 @@ __all__ = [
     # the pool
     "Fan",
     "ThreadPoolExecutor",
+    "RateLimit",
     "task",
     # what comes back
+    "Attempt",
     "Outcome",
     "Report",
     "Stats",
@@ -91,6 +95,8 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
+    "Attempt": "base.attempt",
+    "RateLimit": "control.rate",
     "Report": "flow.report",
     "Stats": "flow.report",
     "Task": "flow.tasks",

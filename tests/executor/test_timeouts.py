@@ -1,5 +1,6 @@
 """What a timeout does, at the moment it strikes and after."""
 
+import queue
 import threading
 
 import pytest
@@ -117,18 +118,18 @@ def test_each_task_has_its_own_timeout(clock):
 def test_call_that_heeds_its_scope_ends(clock):
     """Inside a call whose time is up the scope says so, and what is raised there is no ``Exception``."""
     with Fan(1, timeout=3) as fan:
-        started, cancelled, seen = threading.Event(), threading.Event(), []
+        started, cancelled, seen = threading.Event(), threading.Event(), queue.SimpleQueue()
 
         def call():
             scope = current_scope()
-            seen.append(scope.remaining())
+            seen.put(scope.remaining())
             scope.on_cancel(cancelled.set)
             started.set()
             assert cancelled.wait(PATIENCE)
             try:
                 scope.check()
             except CallCancelled as error:
-                seen.append(type(error))
+                seen.put(type(error))
                 raise
 
         future = fan.submit(call)
@@ -136,8 +137,8 @@ def test_call_that_heeds_its_scope_ends(clock):
         clock.wait_for_sleepers(until=3)
         clock.advance(3)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)
+        assert [seen.get(timeout=PATIENCE), seen.get(timeout=PATIENCE)] == [3, CallCancelled]
         meet(fan, 1)
-    assert seen == [3, CallCancelled]
 
 
 def test_callbacks_are_not_run_by_the_watchdog(clock):
@@ -177,6 +178,7 @@ def test_with_and_interpreter_end_although_a_thread_is_stuck():
     """A program whose call never returns leaves its ``with`` and ends, also when the timeout strikes on the way out."""
     out, _ = run_program(
         """
+import queue
 import threading
 from threadfan import Fan
 never = threading.Event()

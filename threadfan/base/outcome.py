@@ -13,6 +13,7 @@ from .generic import TYPE_CHECKING, Generic, T_co
 if TYPE_CHECKING:
     from typing import Any, Literal
 
+    from .attempt import Attempt
     from .usage import Usage
 
     Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
@@ -33,12 +34,19 @@ class Outcome(Generic[T_co]):
     ``repr`` shows neither the item nor the value: they may hold prompts and keys.
     """
 
-    __slots__ = ("_name", "_raw", "_usage")
+    __slots__ = ("_history", "_name", "_raw", "_usage")
 
-    def __init__(self, raw: Raw, name: str | None = None, usage: Usage | None = None) -> None:
+    def __init__(
+        self,
+        raw: Raw,
+        name: str | None = None,
+        usage: Usage | None = None,
+        history: list[Attempt] | None = None,
+    ) -> None:
         self._raw = raw
         self._name = name
         self._usage = usage
+        self._history = history
 
     @property
     def index(self) -> int:
@@ -78,17 +86,44 @@ class Outcome(Generic[T_co]):
     @property
     def attempts(self) -> int:
         """How often the call was started."""
-        return 0 if self._raw[5] is None else 1
+        return len(self.history)
+
+    @property
+    def history(self) -> tuple[Attempt, ...]:
+        """Each attempt: its times, its error, and what was waited for before it."""
+        if self._history is not None:
+            return tuple(self._history)
+        _, _, since, status, payload, start, end, worker = self._raw
+        if start is None:
+            return ()
+        from .attempt import Attempt
+
+        error, queued = None if status is SUCCEEDED else payload, start - since
+        return (Attempt(status, error, started=queued, duration=end - start, queued=queued, worker=worker),)
 
     @property
     def queued(self) -> float:
-        """Seconds from the moment the input was taken until the call started, or ended without starting."""
+        """Seconds that the call waited for a slot: until it started, before each attempt, or until it was dropped."""
+        if self._history:
+            return sum(attempt.queued for attempt in self._history)
         _, _, since, _, _, start, end, _ = self._raw
         return (end if start is None else start) - since
 
     @property
+    def limited(self) -> float:
+        """Seconds that the call waited for a rate limit, all in all."""
+        return sum(attempt.limited for attempt in self._history or ())
+
+    @property
+    def backoff(self) -> float:
+        """Seconds that the call waited after failed attempts, all in all."""
+        return sum(attempt.backoff for attempt in self._history or ())
+
+    @property
     def duration(self) -> float:
-        """Seconds that the call ran."""
+        """Seconds that the call ran, all attempts together."""
+        if self._history:
+            return sum(attempt.duration for attempt in self._history)
         start, end = self._raw[5:7]
         return 0.0 if start is None else end - start
 
@@ -121,17 +156,18 @@ class Outcome(Generic[T_co]):
 
     # The state is set after the object is made: an error may hold the report that holds the outcome of that error.
 
-    def __getstate__(self) -> tuple[Raw, str | None, Usage | None]:
-        return self._raw, self._name, self._usage
+    def __getstate__(self) -> tuple[Raw, str | None, Usage | None, list[Attempt] | None]:
+        return self._raw, self._name, self._usage, self._history
 
-    def __setstate__(self, state: tuple[Raw, str | None, Usage | None]) -> None:
-        raw, self._name, self._usage = state
+    def __setstate__(self, state: tuple[Raw, str | None, Usage | None, list[Attempt] | None]) -> None:
+        raw, self._name, self._usage, self._history = state
         self._raw = restored(raw)
 
     def __repr__(self) -> str:
         place = repr(self._name) if self._name is not None else self._raw[0]
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
-        return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s>"
+        attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
+        return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
 
 
 def restored(raw: Raw) -> Raw:

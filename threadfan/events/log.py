@@ -90,6 +90,12 @@ def call_ended(fan: str, function: str, raw: Raw) -> None:
         _emit("warning", f"call_{status}", fan, function, **_figures(raw), error_type=type(raw[4]).__name__)
 
 
+def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -> None:
+    """``call_retried``: an attempt has failed, and another follows after a wait."""
+    figures = {**_figures(raw), "attempt": attempt, "wait": _milliseconds(wait)}
+    _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[4]).__name__)
+
+
 def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: float) -> None:
     """A thread is stuck in a call that is over, and has been replaced."""
     _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=_milliseconds(seconds))

@@ -1,8 +1,8 @@
 """Acts that are due at a moment, for the scopes that no watchdog looks after.
 
 One thread for each clock does them; it starts with the first alarm and ends when none is left.  An act that blocks
-would hold up the others, so each gets a thread of its own: alarms go off rarely, and most are taken back.  One that
-raises is logged.
+would hold up the others, so each gets a thread of its own, unless it is said to be quick: deadlines go off rarely, and
+most are taken back.  One that raises is logged.
 
 Guarantees, from any thread: an act is done at most once, not before its moment, and not begun after it was taken back.
 What was taken back is forgotten, the last of it when as many alarms again have been; so it does not add up until its
@@ -36,9 +36,9 @@ class Alarm:
 
     _numbers = count()
 
-    def __init__(self, due: float, act: Callable[[], object]) -> None:
+    def __init__(self, due: float, act: Callable[[], object], quick: bool) -> None:
         self.due = due
-        self.act: Callable[[], object] | None = act
+        self.act: Callable[[], object] | None = partial(_do if quick else _begin, act)
         self.number = next(self._numbers)
 
     def __lt__(self, other: Alarm) -> bool:
@@ -82,7 +82,7 @@ class _Keeper:
                     del _keepers[self._clock]
                 wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
             for act in ready:
-                _begin(act)
+                act()
             if wait is None:
                 return
             self._clock.wait(self._gate, wait)
@@ -115,13 +115,16 @@ _lock = threading.Lock()
 _keepers: dict[Any, _Keeper] = {}
 
 
-def set_alarm(clock: Clock, due: float, act: Callable[[], object]) -> Callable[[], None]:
-    """Have ``act()`` done in a thread of its own when ``clock`` reads ``due``.
+def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: bool = False) -> Callable[[], None]:
+    """Have ``act()`` done when ``clock`` reads ``due``.
+
+    Args:
+        quick: whether it neither blocks nor runs code of the user's; else it gets a thread of its own.
 
     Returns:
         A function that takes it back; harmless when it was done.
     """
-    alarm = Alarm(due, act)
+    alarm = Alarm(due, act, quick)
     with _lock:
         keeper = _keepers.get(clock)
         if keeper is None:

@@ -16,12 +16,13 @@ from contextvars import copy_context
 from functools import partial
 from itertools import chain, repeat
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..control.scope import bearer
 from ..events import log
 from . import hub as hubs
-from .calls import Call, classify, perform_call
+from .calls import Call, classify, perform_call, tell_end
 from .source import GIL, Source
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
+    from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
     from ..control.scope import Scope
@@ -53,7 +55,7 @@ class Batch(Source):
 
     __slots__ = (
         "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "first_failure", "fn", "name",
-        "names", "outer", "results", "since", "usages", "wanted", "wish",
+        "names", "notes", "outer", "results", "since", "until", "usages", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,8 @@ class Batch(Source):
         super().__init__(hub, group, depth)
         self.outer = outer
         self.usages: dict[int, Usage] = {}  # by index, of calls that have noted any
+        self.notes: dict[int, list[Attempt]] = {}  # by index, of calls that may have several
+        self.until = FOREVER  # when its time is up
         self.fn = fn
         self.name = name
         self.names: dict[int, str] = {}  # of single calls, by index
@@ -105,6 +109,8 @@ class Batch(Source):
         """How many calls wait to be pulled."""
         return len(self.entries) if self._shared is None else self._left()
 
+    ready = pending
+
     def take(self) -> Entry | None:
         """Pull one entry, or None."""
         try:
@@ -134,7 +140,7 @@ class Batch(Source):
             with hub.lock:
                 if self.ended:
                     self.discard(self.reason or TaskCancelled("the batch had ended"), after)
-                else:
+                elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
 
@@ -355,6 +361,10 @@ class TaskCall(Call):
         self.timeout = timeout
         self.since = since
 
+    def begin(self, drain: Drain) -> bool:
+        """Nobody can take it back but the batch."""
+        return True
+
 
 class TaskBatch(Batch):
     """Different functions side by side: its items are ``TaskCall``s, run by the general path."""
@@ -372,6 +382,7 @@ class TaskBatch(Batch):
                 raw = perform_call(drain, call, observer)
                 if raw is None:
                     return
+                tell_end(drain, call, raw, observer)
                 end = raw[6]
                 if raw[3] is SUCCEEDED:
                     self.results[raw[0]] = raw

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw, Status
     from .drain import Drain
     from .hub import Hub
+    from .rules import Progress, Rules
     from .source import After, Group
 
 
@@ -42,6 +43,8 @@ class Call:
     outer: Scope | None = None  # in which it was handed in
     queue: Calls | None = None  # where it was put
     drain: Drain | None = None  # while it runs
+    rules: Rules | None = None  # of retries and limits
+    progress: Progress = None  # type: ignore[assignment]  # under them
 
     def begin(self, drain: Drain) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
@@ -59,6 +62,12 @@ class Call:
         """The call will never start.  With the hub's lock held."""
         raise NotImplementedError
 
+    def give_up(self) -> None:
+        """Make no further attempt."""
+        self.unwanted = True
+        if self.queue is not None:
+            self.queue.drop(self)
+
 
 class Calls(Source):
     """A queue of single calls at one depth; it never closes."""
@@ -72,6 +81,8 @@ class Calls(Source):
     def pending(self) -> int:
         """How many calls wait to be pulled."""
         return len(self.entries)
+
+    ready = pending
 
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
@@ -91,6 +102,7 @@ class Calls(Source):
                 raw = perform_call(drain, call, observer)
                 if raw is None:
                     return
+                tell_end(drain, call, raw, observer)
                 if raw[3] is not SUCCEEDED:
                     with hub.lock:
                         self.failed += 1
@@ -122,6 +134,9 @@ class Calls(Source):
             return self.entries.popleft()
         except IndexError:
             return None
+
+    def drop(self, call: Call) -> None:
+        """Do not wait with a call that nobody waits for; under rules there may be one between two attempts."""
 
     def timeout_of(self, key: Call) -> float | None:
         """The call's own timeout."""
@@ -170,18 +185,23 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
         status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
     else:
         try:
-            status, payload = SUCCEEDED, call.context.run(_in_scope, drain, call, observer)
+            # Another attempt must not see what this one has set.
+            context = call.context if call.rules is None else call.context.copy()
+            status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
         except BaseException as error:
-            status, payload = classify(error, clock() - start, timeout, fn)
+            status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
             if status is not FAILED:
                 drain.end_scope(call)
     end = clock()
     if claim.pop(call, None) is None:
         return None
-    raw = (index, item, since, status, payload, start if started else None, end, drain.worker.name)
-    if observer is not None and (observer.finished or status is not SUCCEEDED):
-        log.call_ended(hub.name, describe(fn), raw)
-    return raw
+    return (index, item, since, status, payload, start if started else None, end, drain.worker.name)
+
+
+def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) -> None:
+    """The event of a call that has ended by itself."""
+    if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
+        log.call_ended(drain.hub.name, drain.source.function_of(call), raw)
 
 
 def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:

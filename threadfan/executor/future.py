@@ -257,6 +257,8 @@ class Future(Call, futures.Future[T]):
     def begin(self, drain: Drain) -> bool:
         """Start, unless it was cancelled."""
         self.drain = drain
+        if self._stage == RUNNING:  # another attempt of a call under rules
+            return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True
         self._forget()
@@ -297,6 +299,8 @@ class Future(Call, futures.Future[T]):
 
     def _drop(self) -> None:
         if not self.cancel() and (drain := self.drain) is not None:
+            if self.rules is not None:
+                self.give_up()
             error = TaskCancelled("the call that handed this one in has ended")
             self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, error)
 
@@ -338,6 +342,8 @@ class Future(Call, futures.Future[T]):
         drain = self.drain
         if drain is None:
             return
+        if self.rules is not None:
+            self.give_up()
         with self._hub.lock:
             if self not in drain.claim:
                 return

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from .rules import Rules
     from .source import After, Source
 
 QUANTUM = 0.0002
@@ -153,14 +154,14 @@ class Hub:
                 ring = self.rings[source.depth] = deque()
             ring.append(source)
             self.press()
-        if self.free and (not self.waking or (eager and not self.idle and self.waking < source.pending())):
+        if self.free and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
             self._grant(after, eager=eager)
 
     def recruit(self, source: Source) -> bool:
         """Start one more thread if there is a slot and a pending call for it; say whether there was."""
         after: After = []
         with self.lock:
-            if self.idle or not self.free or not source.pending() or source.group.active >= source.group.limit:
+            if self.idle or not self.free or not source.ready() or source.group.active >= source.group.limit:
                 return False
             self._grant(after)
         self.perform(after)
@@ -192,13 +193,29 @@ class Hub:
             self.watchdog.cancel_running(running, message, after)
         self.perform(after)
 
-    def calls(self, group: Group, depth: int = 0) -> Calls:
-        """The queue of single calls at a depth.  With the lock held."""
-        found: Calls | None = group.calls.get(depth)
+    def calls(self, group: Group, depth: int = 0, rules: Rules | None = None) -> Calls:
+        """The queue of single calls at a depth, under these rules.  With the lock held."""
+        found: Calls | None = group.calls.get((depth, rules))
         if found is None:
-            found = group.calls[depth] = Calls(self, group, depth)
+            if rules is None:
+                found = Calls(self, group, depth)
+            else:
+                from .governed import GovernedCalls  # on first use, with what it needs
+
+                self._forget_idle(group)
+                found = GovernedCalls(self, group, depth, rules.line)
+            group.calls[depth, rules] = found
             self.sources.add(found)
         return found
+
+    def _forget_idle(self, group: Group) -> None:
+        """Drop queues under rules that nothing is in: there may be a new one for every view."""
+        for key, queue in list(group.calls.items()):
+            if key[1] is not None and not queue.active and not queue.pending():
+                del group.calls[key]
+                self.sources.discard(queue)
+                self.settled[0] += queue.accepted
+                self.settled[1] += queue.failed
 
     def promote(self, call: Call) -> None:
         """Let a queued call that this thread's call is about to wait for go before shallower ones.
@@ -211,7 +228,7 @@ class Hub:
             queue, depth = call.queue, self.depth()
             if queue is None or queue.depth >= depth or not queue.remove(call):
                 return
-            self.calls(queue.group, depth).add(call, after)
+            self.calls(queue.group, depth, call.rules).add(call, after)
         self.perform(after)
 
     def check_open(self) -> None:
@@ -258,13 +275,13 @@ class Hub:
         """Whether any pending call could start, given a slot."""
         for ring in self.rings.values():
             for source in ring:
-                if source.pending() and source.group.active < source.group.limit:
+                if source.ready() and source.group.active < source.group.limit:
                     return True
         return False
 
     def quiet(self) -> bool:
-        """Whether nothing runs and nothing could: only then may workers of a closing hub go."""
-        return not self.draining and not self.has_work()
+        """Whether nothing runs and nothing will: only then may workers of a closing hub go."""
+        return not self.draining and not any(source.pending() for source in self.sources)
 
     def _grant_if_needed(self, after: After) -> None:
         if self.free and not self.waking and self.rings and self.has_work():
@@ -365,7 +382,7 @@ class Hub:
                 if source.ended or source.unwanted():  # it may count as done, so nothing more of it may start
                     source.discard(TaskCancelled("the batch had ended"), after)
                 entry = source.take() if source.group.active < source.group.limit else None
-                if source.pending():
+                if source.ready():
                     ring.append(source)
                 else:
                     self._unqueue(source, ring)
@@ -376,7 +393,7 @@ class Hub:
     def _unqueue(self, source: Source, ring: deque[Source]) -> None:
         """Leave a source that has nothing pending out of its ring."""
         source.queued = False
-        if source.pending():  # fed between the two looks, and its feeder may still have seen it queued
+        if source.ready():  # fed between the two looks, and its feeder may still have seen it queued
             source.queued = True
             ring.append(source)
         elif not ring:
@@ -474,16 +491,17 @@ class Hub:
     def snapshot(self) -> dict[str, int]:
         """Live figures; see ``Fan.snapshot``."""
         with self.lock:
-            queued = sum(source.pending() for source in self.sources)
+            pending = sum(source.pending() for source in self.sources)
+            waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
             running = sum(len(drain.claim) for drain in self.draining) - lent
             return {
-                "queued": queued,
+                "queued": pending - waiting,
                 "running": running,
-                "waiting": lent,
+                "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
-                "done": accepted - queued - running - lent,
+                "done": accepted - pending - running - lent,
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
             }

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..control.rate import RateLimit
+    from .rules import Rules
+
+    Retry = Any  # a number, a tenacity.Retrying, or a mapping from errors to those
+
 
 class Options:
     """How calls are run.
@@ -19,15 +24,27 @@ class Options:
     Args:
         timeout: seconds, or None.
         group: caps their concurrency.
+        retry: what is tried again, as for ``Fan``.
+        rate: a limit that they share with all who are given the same object.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
     """
 
-    __slots__ = ("group", "interrupt", "timeout")
+    __slots__ = ("_retry", "group", "interrupt", "rate", "rules", "timeout")
 
-    def __init__(self, timeout: float | None, group: Group, interrupt: bool = False) -> None:
+    def __init__(
+        self,
+        timeout: float | None,
+        group: Group,
+        interrupt: bool = False,
+        retry: Retry = None,
+        rate: RateLimit | None = None,
+    ) -> None:
         self.timeout = seconds("timeout", timeout)
         self.group = group
         self.interrupt = flag("interrupt", interrupt)
+        self._retry = retry
+        self.rate = rate
+        self.rules = None if retry is None and rate is None else _rules(retry, rate)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
@@ -35,7 +52,11 @@ class Options:
         if "limit" in changes:
             limit = changes["limit"]
             group = Group() if limit is None else Group(count("limit", limit))
-        return Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt))
+        new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt))
+        new._retry, new.rate = changes.get("retry", self._retry), changes.get("rate", self.rate)
+        same = new._retry is self._retry and new.rate is self.rate
+        new.rules = self.rules if same else _rules(new._retry, new.rate)
+        return new
 
     def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """``fn`` as it is to be called under these options."""
@@ -44,6 +65,18 @@ class Options:
         from .interrupt import interruptible
 
         return interruptible(fn)
+
+
+def _rules(retry: Retry, rate: RateLimit | None) -> Rules | None:
+    from ..control.rate import RateLimit  # on first use: imports are dear to programs that need none of it
+    from ..control.retry import retry_policy
+    from .line import line_of
+    from .rules import Rules
+
+    if rate is not None and not isinstance(rate, RateLimit):
+        raise TypeError(f"rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not {brief(rate)}")
+    policy = retry_policy(retry)
+    return None if policy is None and rate is None else Rules(policy, None if rate is None else line_of(rate))
 
 
 def flag(name: str, value: bool) -> bool:

@@ -30,7 +30,7 @@ class Group:
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
         self.active = 0
-        self.calls: dict[int, Any] = {}  # its queues of single calls, by depth
+        self.calls: dict[Any, Any] = {}  # its queues of single calls, by depth and rules
 
 
 class Source:
@@ -67,8 +67,16 @@ class Source:
         """How many calls wait to be pulled."""
         raise NotImplementedError
 
+    def ready(self) -> int:
+        """How many of them may be pulled now; those that back off or wait for a rate limit may not."""
+        raise NotImplementedError
+
+    def waiting(self) -> int:
+        """How many of them back off or wait for a rate limit."""
+        return 0
+
     def take(self) -> Any:
-        """Pull one entry, or None if others have pulled the last."""
+        """Pull one entry, or None if others have pulled the last.  Call with the lock held."""
         raise NotImplementedError
 
     def run(self, drain: Drain) -> None:

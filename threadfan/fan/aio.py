@@ -54,6 +54,8 @@ class LoopFuture(Call, asyncio.Future[T]):
         if not self.done():
             self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
             drain = self.drain
+            if self.rules is not None:
+                self.give_up()
             if drain is not None:
                 error = TaskCancelled("the task that awaited this call was cancelled")
                 drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
@@ -165,10 +167,13 @@ def call(
     future.context = copy_context()
     future.timeout = options.timeout
     future.since = hub.clock.monotonic()
+    rules = options.rules
+    if rules is not None:
+        future.rules, future.progress = rules, rules.progress(fn, args, kwargs, future.since)
     after: After = []
     with hub.lock:
         hub.check_open()
-        hub.calls(options.group).add(future, after)
+        hub.calls(options.group, 0, rules).add(future, after)
     if after:
         hub.perform(after)
     return future

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from ..control.rate import RateLimit
     from ..executor.source import After
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
@@ -34,7 +35,12 @@ class Fan(Front, ThreadPoolExecutor):
         max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
-        timeout: seconds that a call may run, counted from its start; None for no limit.
+        timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
+        retry: what is tried again.  A number: so many times after the first attempt, of errors that may pass (timeouts,
+            broken connections, the HTTP statuses 408, 409, 429 and 5xx).  A ``tenacity.Retrying``: as that says.  A
+            mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
+            attempts a call holds no slot.
+        rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
         name: the fan's name in events; by default the prefix of its threads.
@@ -51,6 +57,8 @@ class Fan(Front, ThreadPoolExecutor):
         initargs: tuple[Any, ...] = (),
         *,
         timeout: float | None = None,
+        retry: Any = None,
+        rate: RateLimit | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
@@ -73,7 +81,7 @@ class Fan(Front, ThreadPoolExecutor):
             clock=clocks.current(),
             threads=self._threads,  # type: ignore[arg-type]
         )
-        self._options = Options(timeout, self._hub.group)
+        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate)
         hub = self._hub
         # Kept by the hub, for a weak reference that dies with its referent calls nothing.
         hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, ParamSpec, TypeVar
 
     from ..base.outcome import Outcome
+    from ..control.rate import RateLimit
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
@@ -62,10 +63,13 @@ class Front:
         if options.interrupt:
             fn = options.dressed(fn)
         future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
+        rules = options.rules
+        if rules is not None:
+            future.rules, future.progress = rules, rules.progress(fn, args, kwargs, future.since)
         after: After = []
         with hub.lock:
             hub.check_open()
-            hub.calls(options.group).add(future, after)
+            hub.calls(options.group, 0, rules).add(future, after)
         if after:
             hub.perform(after)
         if outer is not None:
@@ -216,18 +220,28 @@ class Front:
     # -- options and figures ------------------------------------------------------------------------------------------
 
     def with_options(
-        self, *, timeout: float | None = _UNSET, limit: int | None = _UNSET, interrupt: bool = _UNSET
+        self,
+        *,
+        timeout: float | None = _UNSET,
+        retry: Any = _UNSET,
+        rate: RateLimit | None = _UNSET,
+        limit: int | None = _UNSET,
+        interrupt: bool = _UNSET,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
 
         Args:
-            timeout: seconds for each call, or None.
+            timeout: seconds for each attempt of a call, or None.
+            retry: what is tried again, as for ``Fan``; None for nothing.
+            rate: a ``RateLimit``, or None.
             limit: how many calls through the view may run at once, within the shared slots; None for no such cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
-        given = (("timeout", timeout), ("limit", limit), ("interrupt", interrupt))
+        given = (
+            ("timeout", timeout), ("retry", retry), ("rate", rate), ("limit", limit), ("interrupt", interrupt)
+        )  # fmt: skip
         changes = {name: value for name, value in given if value is not _UNSET}
         return View(self, self._hub, self._options.changed(changes))
 
@@ -235,9 +249,9 @@ class Front:
         """Live figures of the whole fan.
 
         Returns:
-            ``queued``, ``running``, ``waiting`` (calls that wait for calls of their own), ``abandoned`` (threads
-            stuck in calls that are over), ``done`` (all calls that ended), ``failed`` (those of them without a
-            value), ``slots``.
+            ``queued``, ``running``, ``waiting`` (calls that back off, or wait for a rate limit or for calls of their
+            own), ``abandoned`` (threads stuck in calls that are over), ``done`` (all calls that ended), ``failed``
+            (those of them without a value), ``slots``.
         """
         return self._hub.snapshot()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 
 from ..base.errors import describe
 from ..base.outcome import SUCCEEDED
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from ..control.scope import Scope
     from ..executor.hub import Hub
+    from ..executor.line import Line
     from ..executor.options import Options
+    from ..executor.rules import Rules
     from ..executor.source import After
 
     Given = tuple[Iterable[Any], ...]
@@ -57,6 +60,7 @@ def taking_tuples(fn: Callable[..., Any], given: Given) -> Callable[[Any], Any]:
     def starred(item: tuple[Any, ...]) -> Any:
         return fn(*item)
 
+    starred.__qualname__ = describe(fn)  # by which errors call it
     return starred
 
 
@@ -66,17 +70,34 @@ def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, 
     Args:
         items: all inputs, or None if they will be fed.
     """
-    return Batch(
-        hub,
-        options.group,
-        hub.depth(),
-        taking_tuples(options.dressed(fn), given),
-        name=describe(fn),
-        items=items,
-        timeout=options.timeout,
-        context=copy_context(),
-        outer=scope_around(),
-    )
+    one = taking_tuples(options.dressed(fn), given)
+    shared: dict[str, Any] = {"name": describe(fn), "context": copy_context(), "outer": scope_around()}
+    if options.rules is not None:
+        return _governed(hub, options, one, len(given) > 1, items, shared)
+    return Batch(hub, options.group, hub.depth(), one, items=items, timeout=options.timeout, **shared)
+
+
+def _governed(
+    hub: Hub,
+    options: Options,
+    one: Callable[[Any], Any],
+    several: bool,
+    items: list[Any] | None,
+    shared: dict[str, Any],
+) -> Batch:
+    """A batch under rules: each call has its own progress, so each is an object from the start."""
+    from ..executor.governed import GovernedBatch, item_call
+
+    make = partial(item_call, options, one, several, shared["context"])
+    now = hub.clock.monotonic()
+    calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
+    lines = lines_of([options.rules])
+    return GovernedBatch(hub, options.group, hub.depth(), one, calls=calls, make=make, lines=lines, **shared)
+
+
+def lines_of(rules: Iterable[Rules | None]) -> set[Line]:
+    """The lines before the limits of several rules."""
+    return {one.line for one in rules if one is not None and one.line is not None}
 
 
 def enlist(batch: Batch, listeners: After) -> None:
@@ -87,7 +108,7 @@ def enlist(batch: Batch, listeners: After) -> None:
         hub.check_open()
         batch.listeners.extend(listeners)
         hub.sources.add(batch)
-        if batch.pending():
+        if batch.ready():
             hub.offer(batch, after)
         hub.check_done(batch, after)
     hub.perform(after)

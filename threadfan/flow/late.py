@@ -45,7 +45,12 @@ class Latecomers:
         batch = self._batch
         raws = [self._raw_so_far(index, deadline, wall) for index in range(len(self._items))]
         report: Report[Any] = Report(
-            raws, names=batch.names, wall=wall, slots=batch.hub.slots, usages=dict(batch.usages)
+            raws,
+            names=batch.names,
+            wall=wall,
+            slots=batch.hub.slots,
+            usages=dict(batch.usages),
+            notes=dict(batch.notes),
         )
         report.late = self.futures
         self._gather()  # from here on

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any, overload
 
+    from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
 
@@ -38,9 +39,10 @@ class Report(SequenceOfOutcomes[T_co]):
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
         usages: tokens noted while calls ran, by place.
+        notes: the attempts of calls that may have several, by place.
     """
 
-    __slots__ = ("_names", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
+    __slots__ = ("_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
 
     late: dict[int, Future[Any]]
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
@@ -53,10 +55,12 @@ class Report(SequenceOfOutcomes[T_co]):
         wall: float = 0.0,
         slots: int = 1,
         usages: dict[int, Usage] | None = None,
+        notes: dict[int, list[Attempt]] | None = None,
     ) -> None:
         self._raws = raws
         self.late = {}
         self._usages = usages or {}
+        self._notes = notes or {}
         self._names = names or {}
         self._wall = wall
         self._slots = slots
@@ -67,9 +71,10 @@ class Report(SequenceOfOutcomes[T_co]):
 
     def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
-            names, usages = self._names, self._usages
+            names, usages, notes = self._names, self._usages, self._notes
             self._outcomes = [
-                Outcome(raw, names.get(place), usages.get(raw[0])) for place, raw in enumerate(self._raws)
+                Outcome(raw, names.get(place), usages.get(raw[0]), notes.get(raw[0]))
+                for place, raw in enumerate(self._raws)
             ]
         return self._outcomes
 
@@ -168,10 +173,10 @@ class Report(SequenceOfOutcomes[T_co]):
         }
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._raws, self._names, self._wall, self._slots, self._usages
+        return self._raws, self._names, self._wall, self._slots, self._usages, self._notes
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._wall, self._slots, self._usages = state
+        raws, self._names, self._wall, self._slots, self._usages, self._notes = state
         self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]
         self._outcomes = self._stats = None

@@ -60,18 +60,19 @@ def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[s
     calls = []
     for place, one in enumerate(map(as_task, (*tasks, *named.values()))):
         own = options.changed(one.changes)
-        calls.append(TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now))
-    batch = TaskBatch(
-        hub,
-        options.group,
-        hub.depth(),
-        describe,
-        name="gather",
-        items=calls,
-        timeout=None,
-        context=context,
-        outer=scope_around(),
-    )
+        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now)
+        if own.rules is not None:
+            call.rules, call.progress = own.rules, own.rules.progress(one.fn, one.args, one.kwargs, now)
+        calls.append(call)
+    shared: dict[str, Any] = {"name": "gather", "context": context, "outer": scope_around()}
+    batch: TaskBatch
+    if any(call.rules is not None for call in calls):
+        from ..executor.governed import GovernedBatch
+
+        lines = intake.lines_of(call.rules for call in calls)
+        batch = GovernedBatch(hub, options.group, hub.depth(), describe, calls=calls, lines=lines, **shared)
+    else:
+        batch = TaskBatch(hub, options.group, hub.depth(), describe, items=calls, timeout=None, **shared)
     batch.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
 
@@ -100,6 +101,8 @@ class Ending:
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
+        if deadline is not None:
+            batch.until = batch.since + deadline
         self._early = False  # ended here
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
@@ -219,7 +222,12 @@ class Ending:
         batch = self.batch
         wall = self._hub.clock.monotonic() - batch.since
         report: Report[Any] = Report(
-            batch.in_order(), names=batch.names, wall=wall, slots=self._hub.slots, usages=batch.usages
+            batch.in_order(),
+            names=batch.names,
+            wall=wall,
+            slots=self._hub.slots,
+            usages=batch.usages,
+            notes=batch.notes,
         )
         intake.tell_end(batch, wall)
         return report

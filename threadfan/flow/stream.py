@@ -134,7 +134,9 @@ class Stream:
 
     def outcome(self, raw: Raw) -> Outcome[Any]:
         """An outcome, as it is handed out."""
-        return Outcome(raw, None, self.batch.usages.pop(raw[0], None) if self.batch.usages else None)
+        batch, index = self.batch, raw[0]
+        usage = batch.usages.pop(index, None) if batch.usages else None
+        return Outcome(raw, None, usage, batch.notes.pop(index, None) if batch.notes else None)
 
     def tell_end(self) -> None:
         """The event of the batch."""
@@ -306,7 +308,8 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
 def _put_rest_on(error: BaseException, raws: list[Raw], batch: Batch) -> None:
     """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index."""
     hub = batch.hub
-    put_on(error, Report(raws, wall=hub.clock.monotonic() - batch.since, slots=hub.slots, usages=batch.usages))
+    wall = hub.clock.monotonic() - batch.since
+    put_on(error, Report(raws, wall=wall, slots=hub.slots, usages=batch.usages, notes=batch.notes))
 
 
 class _Missing:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..control.rate import RateLimit
 
 _UNSET: Any = object()
 
@@ -27,16 +28,29 @@ class Task:
         self.kwargs = kwargs
         self.changes = changes
 
-    def with_options(self, *, timeout: float | None = _UNSET, interrupt: bool = _UNSET) -> Task:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = _UNSET,
+        retry: Any = _UNSET,
+        rate: RateLimit | None = _UNSET,
+        interrupt: bool = _UNSET,
+    ) -> Task:
         """The same task with options of its own; what is not given stays as it is.
 
         Args:
             timeout: in seconds; None for no limit.
+            retry: as for ``Fan``.
+            rate: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         changes = dict(self.changes)
         if timeout is not _UNSET:
             changes["timeout"] = checks.seconds("timeout", timeout)
+        if retry is not _UNSET:
+            changes["retry"] = retry
+        if rate is not _UNSET:
+            changes["rate"] = rate
         if interrupt is not _UNSET:
             changes["interrupt"] = checks.flag("interrupt", interrupt)
         return Task(self.fn, self.args, self.kwargs, changes)

@@ -1,0 +1,46 @@
+"""One attempt of a call that may have several."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .outcome import Status
+
+
+class Attempt:
+    """What became of one attempt; times in seconds.
+
+    Args:
+        started: since the call was handed in.
+        queued: waited before it for a slot.
+        limited: waited before it, and in it, for a rate limit.
+        backoff: waited before it because the attempt before had failed.
+        worker: the name of the thread that made it.
+    """
+
+    __slots__ = ("backoff", "duration", "error", "limited", "queued", "started", "status", "worker")
+
+    def __init__(
+        self,
+        status: Status,
+        error: BaseException | None,
+        *,
+        started: float,
+        duration: float,
+        queued: float = 0.0,
+        limited: float = 0.0,
+        backoff: float = 0.0,
+        worker: str | None = None,
+    ) -> None:
+        self.status = status
+        self.error = error
+        self.started = started
+        self.duration = duration
+        self.queued = queued
+        self.limited = limited
+        self.backoff = backoff
+        self.worker = worker
+
+    def __repr__(self) -> str:
+        error = "" if self.error is None else f", {type(self.error).__name__}"
+        return f"<Attempt at {self.started:.3f} s: {self.status}{error}, {self.duration:.3f} s>"

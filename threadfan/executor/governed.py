@@ -1,0 +1,484 @@
+"""Calls under rules: those that may be tried again, and those that wait for a rate limit.
+
+The general path with three more steps: a permit before an attempt, a verdict after it, and a due time for the next.
+
+Guarantees: a call that backs off or waits for a limit holds neither a thread nor a slot; it counts as pending, so that
+nothing is done before it is.  Its outcome is final when the verdict is; until then a ``Future`` counts as running.
+Code of the user's (policies that hold any) runs in workers, outside of every lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from functools import partial
+
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.usage import Usage
+from ..control.answers import headers_of, is_overload, retry_after_of
+from ..events import log
+from . import hub as hubs
+from .alarms import set_alarm
+from .batch import TaskBatch, TaskCall
+from .calls import Calls, perform_call, tell_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from .calls import Call
+    from .drain import Drain
+    from .hub import Hub
+    from .line import Line
+    from .options import Options
+    from .source import After, Group, Source
+
+    Base = Source
+else:
+    Base = object
+
+
+class Governed(Base):
+    """What is mixed into a source of calls under rules.
+
+    Guarded by ``hub.lock``: all of it.  ``entries`` are the calls in their order; one that is tried again comes first.
+    """
+
+    entries: deque[Call]
+    backing_off: dict[Call, Callable[[], None]]  # with what takes back the alarm
+    held = False  # no entry may start before a line invites
+    held_since: float | None = None
+    held_for = 0.0  # seconds, all in all
+    lines: set[Line]  # all that its calls may stand in
+    until: float  # when the batch's time is up: no attempt is waited for beyond it
+
+    # -- pulling -----------------------------------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+        return len(self.entries) + len(self.backing_off)
+
+    def ready(self) -> int:
+        """How many of them wait for a slot alone."""
+        return 0 if self.held else len(self.entries)
+
+    def take(self) -> Call | None:
+        """The first call that its limit lets through, with its permit."""
+        refused: list[Line] = []
+        for place, call in enumerate(self.entries):
+            line = call.rules.line if call.rules is not None and call.progress.undecided is None else None
+            if line in refused:
+                continue
+            if line is not None:
+                call.progress.permit = line.take(self, call.progress.cost, self.hub.clock)
+                if call.progress.permit is None:
+                    refused.append(line)
+                    if self.uniform:
+                        break
+                    continue
+            del self.entries[place]
+            self._let_through()
+            return call
+        if refused:
+            self._hold()
+        return None
+
+    uniform = True
+    """Whether all its calls are under the same rules."""
+
+    def limited(self, now: float) -> float:
+        """Seconds that it has waited for limits until now."""
+        return self.held_for + (0.0 if self.held_since is None else now - self.held_since)
+
+    def _hold(self) -> None:
+        self.held = True
+        if self.held_since is None:
+            self.held_since = self.hub.clock.monotonic()
+
+    def _let_through(self) -> None:
+        if self.held_since is not None:
+            self.held_for += self.hub.clock.monotonic() - self.held_since
+            self.held_since = None
+        self.held = False
+
+    # -- as one who waits in lines -----------------------------------------------------------------------------------
+
+    def can_start(self) -> bool:
+        """Whether there is a slot for one of its calls."""
+        return bool(self.hub.free) and self.group.active < self.group.limit
+
+    def invite(self) -> None:
+        """A limit is open for one of its calls."""
+        after: After = []
+        with self.hub.lock:
+            self.held = False
+            if self.entries:
+                self.hub.offer(self, after)
+            else:
+                self._leave_lines()
+        self.hub.perform(after)
+
+    def _leave_lines(self) -> None:
+        self.held = False
+        for line in self.lines:
+            line.leave(self, self.hub.clock)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, drain: Drain) -> None:
+        """Run attempts one after another."""
+        hub, depth = self.hub, self.depth
+        until = hub.clock.monotonic() + hubs.QUANTUM
+        observer = log.observer()
+        call, drain.first = drain.first, None
+        while call is not None:
+            end = self._attempt(drain, call, observer)
+            call = None  # a parked thread must not keep a result alive
+            if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
+                return
+            with hub.lock:
+                call = self.take()
+
+    def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+        """Make one attempt; its end, or None if somebody else has settled it."""
+        progress, now = call.progress, self.hub.clock.monotonic()
+        if call.rules is None:
+            raw = perform_call(drain, call, observer)
+            if raw is not None:
+                tell_end(drain, call, raw, observer)
+                self._finish(call, raw)
+            return None if raw is None else raw[6]
+        if progress.undecided is not None:
+            raw, progress.undecided = progress.undecided, None
+            self._judge(drain, call, raw, observer, counted=True)
+            return now
+        if not call.begin(drain):
+            self._give_back(call)
+            return now
+        with self.hub.lock:
+            progress.starts(now, self.limited(now))
+        if progress.course is not None and (verdict := progress.course.begin(now)) is not None:
+            raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
+            self._give_back(call)
+            self._finish(call, raw)
+            return now
+        raw = perform_call(drain, call, observer)
+        if raw is None:
+            return None
+        progress.ended(raw)
+        self._judge(drain, call, raw, observer, counted=self._tell_limit(call, raw))
+        return raw[6]
+
+    def _judge(self, drain: Drain, call: Call, raw: Raw, observer: log.Observer | None, *, counted: bool) -> None:
+        """In a worker: what is to follow an attempt."""
+        wait, ok, payload = self._verdict(call, raw, counted)
+        if wait is not None:
+            after: After = []
+            with self.hub.lock:
+                postponed = self._postpone(call, wait, raw, after)
+            self.hub.perform(after)
+            if postponed:
+                return
+        if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
+            raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
+        tell_end(drain, call, raw, observer)
+        self._finish(call, raw)
+
+    def _verdict(self, call: Call, raw: Raw, counted: bool) -> tuple[float | None, bool, Any]:
+        ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
+        if raw[3] is CANCELLED or call.unwanted:
+            return None, ok, payload
+        if course is not None:
+            return course.decide(raw[6], ok, payload, counted=counted, wall=time.time())
+        return (None if counted else 0.0), ok, payload
+
+    def _tell_limit(self, call: Call, raw: Raw) -> bool:
+        """Tell the limit what became of the request; whether the attempt counts as one."""
+        permit, call.progress.permit = call.progress.permit, None
+        line = call.rules.line if call.rules is not None else None
+        if line is None or permit is None:
+            return True
+        clock, payload = self.hub.clock, raw[4]
+        if raw[3] is SUCCEEDED:
+            line.note(permit, clock, "succeeded", usage=call.progress.usage or _usage_of(payload))
+        elif raw[3] is FAILED and is_overload(payload):
+            seconds = retry_after_of(payload, time.time())
+            line.note(permit, clock, "overloaded", retry_after=seconds, headers=headers_of(payload))
+            return line.hopeless()
+        else:
+            line.note(permit, clock, "failed")
+        return True
+
+    def _give_back(self, call: Call) -> None:
+        permit, call.progress.permit = call.progress.permit, None
+        if permit is not None and call.rules is not None and call.rules.line is not None:
+            call.rules.line.give_back(permit, self.hub.clock)
+
+    # -- between attempts: with the lock held ------------------------------------------------------------------------
+
+    def _postpone(self, call: Call, wait: float, raw: Raw, after: After) -> bool:
+        """Have another attempt made after so many seconds; False if nobody would wait for it."""
+        now = self.hub.clock.monotonic()
+        due = now + wait
+        outer = self.outer_of(call)
+        if self.ended or call.unwanted or due >= self.until or (outer is not None and due >= outer.deadline):
+            return False
+        if log.in_use():
+            tell = partial(
+                log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
+            )
+            after.append(lambda: self.hub.herald.tell(tell))
+        if wait > 0:
+            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
+        else:
+            self._requeue(call, after)
+        return True
+
+    def _due(self, call: Call, since: float) -> None:
+        after: After = []
+        with self.hub.lock:
+            if self.backing_off.pop(call, None) is not None:
+                call.progress.backoff = self.hub.clock.monotonic() - since
+                self._requeue(call, after)
+        self.hub.perform(after)
+
+    def _requeue(self, call: Call, after: After) -> None:
+        self.entries.appendleft(call)
+        now = self.hub.clock.monotonic()
+        call.progress.joins(now, self.limited(now))
+        if self.hub.broken:
+            self.discard(TaskCancelled("the pool is broken"), after)
+        elif self.ready():
+            self.hub.offer(self, after)
+
+    def drop(self, call: Call) -> None:
+        """Nobody waits for this call any more: do not wait with it."""
+        after: After = []
+        with self.hub.lock:
+            take_back = self.backing_off.pop(call, None)
+            if take_back is not None:
+                take_back()
+                self._abandon(call, TaskCancelled("nobody waited for this call any more"), after)
+                self.hub.check_done(self, after)
+        self.hub.perform(after)
+
+    def settle(self, key: Any, raw: Raw, after: After) -> None:
+        """An attempt was ended from outside: it may be tried again if its time was up."""
+        call: Call = key
+        if call.rules is None:
+            super().settle(key, raw, after)
+            return
+        call.progress.ended(raw)
+        self._tell_limit(call, raw)
+        policy = call.rules.policy
+        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and not self.ended:
+            call.progress.undecided = raw
+            self.failed -= 1  # counted by whoever ended the attempt
+            self._requeue(call, after)
+            return
+        wait = None
+        if raw[3] is TIMED_OUT:
+            wait, _, _ = self._verdict(call, raw, True)
+        if wait is not None and self._postpone(call, wait, raw, after):
+            self.failed -= 1
+            return
+        self._note(call)
+        super().settle(key, raw, after)
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """End every call that does not run."""
+        backing_off, self.backing_off = self.backing_off, {}
+        for take_back in backing_off.values():
+            take_back()
+        waiting = [*self.entries, *backing_off]
+        self.entries.clear()
+        self._leave_lines()
+        for call in waiting:
+            self._abandon(call, reason, after)
+
+    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+        """A call will not be tried (again)."""
+        raise NotImplementedError
+
+    def _cancelled(self, call: Call, reason: BaseException) -> Raw:
+        """The outcome of a call that waited; what it had failed with is the cause."""
+        error = TaskCancelled(str(reason))
+        if call.progress.attempts:
+            error.__cause__ = call.progress.attempts[-1].error
+        return self._raw(call, CANCELLED, error)
+
+    def _raw(self, call: Call, status: Any, payload: Any) -> Raw:
+        now, progress = self.hub.clock.monotonic(), call.progress
+        start = end = worker = None
+        if progress.attempts:
+            last = progress.attempts[-1]
+            start = progress.handed_in + last.started
+            end, worker = start + last.duration, last.worker
+        return (call.index, call.item, call.since, status, payload, start, now if end is None else end, worker)
+
+    def _finish(self, call: Call, raw: Raw) -> None:
+        """The verdict is final."""
+        raise NotImplementedError
+
+    def _note(self, call: Call) -> None:
+        """Keep what the outcome will say of the call's attempts."""
+
+    def timeout_of(self, key: Any) -> float | None:
+        """The call's own; what it waited for a limit while it ran does not count."""
+        timeout: float | None = key.timeout
+        return None if timeout is None else timeout + (0.0 if key.progress is None else key.progress.allowance)
+
+    def add_usage(self, key: Any, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        progress = key.progress
+        if progress is not None:
+            progress.usage = usage if progress.usage is None else progress.usage + usage
+        super().add_usage(key, usage)
+
+    def waiting(self) -> int:
+        """How many back off or wait for a limit."""
+        return len(self.backing_off) + (len(self.entries) if self.held else 0)
+
+
+class GovernedCalls(Governed, Calls):
+    """Single calls under the same rules."""
+
+    until = FOREVER
+
+    def __init__(self, hub: Hub, group: Group, depth: int, line: Line | None) -> None:
+        super().__init__(hub, group, depth)
+        self.backing_off = {}
+        self.lines = set() if line is None else {line}
+
+    def add(self, call: Call, after: After) -> None:
+        """Queue a call.  With the lock held."""
+        call.queue = self
+        now = self.hub.clock.monotonic()
+        call.progress.joins(now, self.limited(now))
+        self.entries.append(call)
+        self.accepted += 1
+        if self.ready():
+            self.hub.offer(self, after, eager=True)
+
+    def _finish(self, call: Call, raw: Raw) -> None:
+        if raw[3] is not SUCCEEDED:
+            with self.hub.lock:
+                self.failed += 1
+        call.deliver(raw)
+
+    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+        if call.progress.attempts:
+            self.failed += 1
+            call.settle(self.hub, self._cancelled(call, reason), after)
+        else:
+            call.refuse(reason, after)
+
+    def orphan(self, reason: BaseException) -> None:
+        """Each future tells the reason to whoever looks at it."""
+        self.backing_off.clear()
+        for line in self.lines:
+            line.forget()
+        super().orphan(reason)
+
+
+class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are calls
+    """A batch of calls under rules; those of ``gather`` may each have their own."""
+
+    def __init__(
+        self,
+        *args: Any,
+        calls: list[TaskCall] | None,
+        lines: set[Line],
+        make: Callable[..., TaskCall] | None = None,
+        **options: Any,
+    ) -> None:
+        self.backing_off = {}
+        self.lines = lines
+        self.uniform = make is not None
+        self._make: Any = make  # a call of an item that is fed
+        super().__init__(*args, items=calls, timeout=None, **options)
+        if calls is not None:
+            self._shared = None
+            self.entries = deque(calls)
+
+    def feed(self, items: list[Any], now: float) -> None:
+        """Add items, taken at ``now``; only one thread may."""
+        first = self.accepted
+        calls = [self._make(item, first + place, now) for place, item in enumerate(items)]
+        after: After = []
+        with self.hub.lock:
+            self.accepted += len(items)
+            for call in calls:
+                call.progress.joins(now, self.limited(now))
+            self.entries.extend(calls)
+            if self.ended:
+                self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+            elif self.ready():
+                self.hub.offer(self, after)
+        self.hub.perform(after)
+
+    def function_of(self, key: Any) -> str:
+        """The name of the batch's function, or the task's own."""
+        return self.name if self.uniform else super().function_of(key)
+
+    def _finish(self, call: Call, raw: Raw) -> None:
+        self._note(call)
+        if raw[3] is SUCCEEDED:
+            self.results[raw[0]] = raw
+        else:
+            self.store_failure(raw)
+        self.notify(raw[0])
+
+    def _note(self, call: Call) -> None:
+        if call.rules is not None and call.index is not None:
+            self.notes[call.index] = call.progress.attempts
+
+    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+        self._note(call)
+        self.results[call.index] = self._cancelled(call, reason)
+        self._count(CANCELLED)
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
+        if not isinstance(reason, TaskCancelled):
+            self.reason = self.reason or reason
+        self.ended.append(True)
+        self.closed = True
+        super().discard(reason, after)
+        after.append(self._wake)
+        self.hub.check_done(self, after)
+
+    def orphan(self, reason: BaseException) -> None:
+        """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
+        self.backing_off.clear()
+        for line in self.lines:
+            line.forget()
+        super().orphan(reason)
+
+
+def item_call(
+    options: Options, fn: Callable[[Any], Any], several: bool, context: Context, item: Any, index: int, now: float
+) -> TaskCall:
+    """The call of a batch for one item.
+
+    Args:
+        several: whether the item is a tuple of what the user's function takes.
+    """
+    call = TaskCall(item, index, fn, (item,), {}, context, options.timeout, now)
+    rules = options.rules
+    if rules is not None:
+        call.rules, call.progress = rules, rules.progress(fn, item if several else (item,), {}, now)
+    return call
+
+
+def _usage_of(value: Any) -> Usage | None:
+    """What a value, such as a message, says of its tokens."""
+    usage = getattr(value, "usage", None)
+    if not isinstance(getattr(usage, "input_tokens", None), int):
+        return None
+    return Usage.of(usage)

@@ -1,0 +1,170 @@
+"""Who may use a rate limit next: first come, first served, whatever fan they come from.
+
+Waiting holds no thread and no slot.  A source of calls (or a call that makes one more request) asks; if the limit does
+not let it through, it stands in line, and is *invited* when its turn has come.  The permit is taken only by a thread
+that has a slot and starts the call at once: handed out earlier, permits would pile up before busy slots and go off in
+bursts.
+
+Guarantees, from any thread: who came first is invited first, passing over those whose fan has no slot to use the
+permit with; while permits are to be had, somebody in line is invited; who leaves the line passes the invitation on.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ..base.clock import FOREVER
+from .alarms import set_alarm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol
+
+    from ..base.clock import Clock
+    from ..base.usage import Usage
+    from ..control.cost import Cost
+    from ..control.rate import Permit, RateLimit
+
+    class Waiter(Protocol):
+        """Who stands in line."""
+
+        def can_start(self) -> bool:
+            """Whether it could use a permit now."""
+
+        def invite(self) -> None:
+            """It is its turn: it should ask again, or leave.  Called without any lock."""
+
+
+_NOTHING = 1e-9  # seconds; a wait shorter than the rounding of a clock is none
+LATE = 0.02
+"""Seconds after which an invitation that was not used no longer keeps others waiting.  Arbitrary: a hundred times what
+it takes a parked thread to come."""
+
+
+class Line:
+    """The line before one limit.  Guarded by ``_lock``: everything, the limit's figures too.
+
+    The lock is taken inside the lock of a hub, never the other way round.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.limit = limit
+        self.forget()
+
+    def forget(self) -> None:
+        """Nobody stands in line: at the start, and in the child of a fork."""
+        self._lock = threading.Lock()
+        self._waiting: dict[Waiter, Cost] = {}  # in order of arrival
+        self._invited: set[Waiter] = set()
+        self._due = FOREVER  # when the alarm goes off
+        self._take_back: Callable[[], None] | None = None
+
+    def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> Permit | None:
+        """A permit for one request, or None: then the waiter stands in line and will be invited.
+
+        Args:
+            cost: of the request; None for what the limit has learned to expect.
+        """
+        with self._lock:
+            now = clock.monotonic()
+            cost = cost or self.limit.cost()
+            if (not self._waiting or waiter in self._invited) and self.limit.wait(now, cost) <= _NOTHING:
+                self._step_out(waiter)
+                permit = self.limit.take(now, cost)
+            else:
+                self._invited.discard(waiter)
+                self._waiting.setdefault(waiter, cost)
+                permit = None
+            self._plan(clock, now)
+        return permit
+
+    def leave(self, waiter: Waiter, clock: Clock) -> None:
+        """It needs no permit any more."""
+        with self._lock:
+            if waiter in self._waiting:
+                self._step_out(waiter)
+                self._plan(clock, clock.monotonic())
+
+    def give_back(self, permit: Permit, clock: Clock) -> None:
+        """The request was never made."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.give_back(permit, now)
+            self._plan(clock, now)
+
+    def note(
+        self,
+        permit: Permit,
+        clock: Clock,
+        end: str,
+        *,
+        usage: Usage | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """What became of the request: ``"succeeded"``, ``"overloaded"`` or ``"failed"``."""
+        with self._lock:
+            now = clock.monotonic()
+            if end == "succeeded":
+                self.limit.succeeded(permit, now, usage, headers)
+            elif end == "overloaded":
+                self.limit.overloaded(permit, now, retry_after, headers)
+            else:
+                self.limit.failed(permit, now)
+            self._plan(clock, now)
+
+    def hopeless(self) -> bool:
+        """Whether waiting for the limit makes no sense any more."""
+        with self._lock:
+            return self.limit.hopeless
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def _step_out(self, waiter: Waiter) -> None:
+        self._waiting.pop(waiter, None)
+        self._invited.discard(waiter)
+
+    def _plan(self, clock: Clock, now: float) -> None:
+        """See to it that the next in line is invited in time."""
+        uninvited = next((waiter for waiter in self._waiting if waiter not in self._invited), None)
+        if uninvited is None:
+            return
+        wait = self.limit.wait(now, next(iter(self._waiting.values())))
+        if wait <= _NOTHING:
+            wait = LATE if self._invited else 0.0
+        if wait == FOREVER or now + wait >= self._due > now:
+            return
+        if self._take_back is not None:
+            self._take_back()
+        self._due = now + wait
+        self._take_back = set_alarm(clock, self._due, lambda: self._call(clock), quick=True)
+
+    def _call(self, clock: Clock) -> None:
+        with self._lock:
+            self._due, self._take_back = FOREVER, None
+            now = clock.monotonic()
+            invited = self._next(now)
+            self._invited.update(invited)
+            self._plan(clock, now)
+        for waiter in invited:
+            waiter.invite()
+
+    def _next(self, now: float) -> list[Any]:
+        uninvited = [waiter for waiter in self._waiting if waiter not in self._invited]
+        if not uninvited or self.limit.wait(now, self._waiting[uninvited[0]]) > _NOTHING:
+            return []
+        able = next((waiter for waiter in uninvited if waiter.can_start()), None)
+        return uninvited if able is None else [able]
+
+
+_making = threading.Lock()
+
+
+def line_of(limit: RateLimit) -> Line:
+    """The one line before a limit."""
+    with _making:
+        if limit.line is None:
+            limit.line = Line(limit)
+        line: Line = limit.line
+    return line

@@ -1,0 +1,102 @@
+"""What governs calls besides their timeout: retries and a rate limit; and how far a call has come under them."""
+
+from __future__ import annotations
+
+from ..base.attempt import Attempt
+from ..base.outcome import SUCCEEDED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..base.usage import Usage
+    from ..control.cost import Cost
+    from ..control.course import Course, Policy
+    from ..control.rate import Permit
+    from .line import Line
+
+
+class Rules:
+    """The same for all calls that were handed in under the same options.
+
+    Args:
+        policy: of retries, or None.
+        line: before the rate limit, or None.
+    """
+
+    __slots__ = ("line", "policy")
+
+    def __init__(self, policy: Policy | None, line: Line | None) -> None:
+        self.policy = policy
+        self.line = line
+
+    def progress(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
+        """For a call that is handed in now.
+
+        Raises:
+            ValueError: the limit's ``estimate`` has answered something else than two numbers.
+        """
+        course = None if self.policy is None else self.policy.course(now, fn, args, kwargs)
+        cost = None
+        if self.line is not None and self.line.limit.estimates:
+            cost = self.line.limit.cost(args, kwargs)
+        return Progress(course, cost, now)
+
+
+class Progress:
+    """How far one call has come.  Used under the hub's lock while it waits, by its own thread while it runs.
+
+    Args:
+        course: what decides about further attempts.
+        cost: of each attempt, if the user estimates it.
+        now: when it was handed in.
+    """
+
+    __slots__ = (
+        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "limited", "mark", "permit", "queued",
+        "since", "undecided", "usage",
+    )  # fmt: skip
+
+    def __init__(self, course: Course | None, cost: Cost | None, now: float) -> None:
+        self.course = course
+        self.cost = cost
+        self.handed_in = self.since = now  # since: when it joined its queue, this time
+        self.attempts: list[Attempt] = []
+        self.permit: Permit | None = None  # for the attempt that is about to start, or runs
+        self.mark = 0.0  # what its source had waited for the limit when it joined the queue
+        self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
+        self.allowance = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
+        self.usage: Usage | None = None  # of this attempt
+
+    def joins(self, now: float, limited: float) -> None:
+        """It stands in its queue; the source has waited ``limited`` seconds for its limit until now."""
+        self.since, self.mark = now, limited
+
+    def starts(self, now: float, limited: float) -> None:
+        """An attempt starts."""
+        self.limited = min(limited - self.mark, now - self.since)
+        self.queued = now - self.since - self.limited
+        self.usage = None
+        self.allowance = 0.0
+
+    def ended(self, raw: Raw) -> None:
+        """The attempt has ended."""
+        _, _, _, status, payload, start, end, worker = raw
+        if start is None:  # it was not begun
+            return
+        self.attempts.append(
+            Attempt(
+                status,
+                None if status is SUCCEEDED else payload,
+                started=start - self.handed_in,
+                duration=end - start,
+                queued=self.queued,
+                limited=self.limited + self.allowance,
+                backoff=self.backoff,
+                worker=worker,
+            )
+        )
+        self.backoff = 0.0
