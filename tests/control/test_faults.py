@@ -57,7 +57,6 @@ class AndMore(ConnectionResetError):
         (TimeoutError(), YES),
         (TaskTimeout("call 3 ran for 5 s"), YES),
         (concurrent.futures.TimeoutError(), YES),
-        (asyncio.TimeoutError(), YES),
         (OSError(errno.ENETUNREACH, "…"), YES),
         (OSError(errno.EHOSTUNREACH, "…"), YES),
         (socket.gaierror(socket.EAI_AGAIN, "…"), YES),
@@ -125,7 +124,14 @@ def requests_errors():
     for kind in ("ConnectTimeout", "ReadTimeout", "ChunkedEncodingError", "ProxyError", "RetryError", "SSLError"):
         yield getattr(kinds, kind)("…"), YES
     yield chained(kinds.SSLError("…"), chained(below.MaxRetryError(None, URL), certificate), explicit=False), NO
-    for kind in ("InvalidURL", "MissingSchema", "TooManyRedirects", "InvalidHeader", "StreamConsumedError", "HTTPError"):
+    for kind in (
+        "InvalidURL",
+        "MissingSchema",
+        "TooManyRedirects",
+        "InvalidHeader",
+        "StreamConsumedError",
+        "HTTPError",
+    ):
         yield getattr(kinds, kind)("…"), NO
     yield below.ProtocolError("…", ConnectionResetError()), YES
     yield below.ReadTimeoutError(None, URL, "…"), YES
