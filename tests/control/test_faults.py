@@ -140,6 +140,14 @@ def requests_errors():
     yield below.LocationParseError("…"), NO
 
 
+def get_with_hook(httpx, hook):
+    """A request by a client that calls the user's own code in the middle of it."""
+    with httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200)), event_hooks={"response": [hook]}
+    ) as it:
+        it.get(URL)
+
+
 def httpx_errors(name):
     """Real errors of httpx, or of its successor httpx2."""
     httpx = pytest.importorskip(name)
@@ -153,6 +161,7 @@ def httpx_errors(name):
     yield raised(partial(httpx.get, URL, timeout=5, trust_env=False)), YES  # refused
     yield raised(httpx.Response(200, content=b'{"half":').json), YES
     yield raised(lambda: json.loads(httpx.Response(200, content=b"{").text)), NO
+    yield raised(partial(get_with_hook, httpx, lambda _: json.loads("{"))), NO
     for kind in ("ReadError", "WriteError", "CloseError", "RemoteProtocolError", "ReadTimeout", "PoolTimeout"):
         yield getattr(httpx, kind)("…", request=request), YES
     yield httpx.ReadError("…"), YES  # whose `request` property raises

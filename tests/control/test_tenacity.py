@@ -195,6 +195,11 @@ def begun(retrying, draw=half):
     return attempts
 
 
+def waits_after(attempts, error):
+    """The wait after an attempt that is under way ends with this error."""
+    return attempts.decide(0.0, False, error)[0]
+
+
 def test_calls_that_share_a_policy():
     """Two calls take turns in one thread, and each has its own count and its own statistics."""
     numbers = []
@@ -225,6 +230,30 @@ def test_retry_after():
     assert attempts.decide(0.0, False, first) == (3.25, False, first)
     assert waits(attempts, FAILED, second) == [1.0, None]  # 21 s would be too late
     assert slept == [(3.25, 3.25), (1.0, 4.25)]
+
+
+def test_a_value_that_is_tried_again():
+    """What an earlier answer asked for, and its error, are no business of a later attempt that returned."""
+    retrying = Retrying(
+        retry=tenacity.retry_if_result(lambda value: value is None) | tenacity.retry_if_exception_type()
+    )
+    attempts = begun(retrying)
+    assert waits_after(attempts, refused(429, retry_after="3")) == 3.25
+    assert attempts.decide(0.0, True, None) == (0.0, True, None)
+    assert attempts.decide(0.0, True, 1) == (None, True, 1)
+
+
+def test_a_bug_about_a_value():
+    """It has the error of no earlier attempt as its context."""
+    attempts = begun(Retrying(retry=lambda state: state.outcome.failed or 1 / 0))
+    assert waits_after(attempts, FAILED) == 0.0
+    wait, ok, error = attempts.decide(0.0, True, "value")
+    assert (wait, ok, type(error), error.__context__) == (None, False, ZeroDivisionError, None)
+
+
+def test_a_wait_that_is_negative():
+    """It is none."""
+    assert waits_after(begun(Retrying(wait=lambda state: -1)), FAILED) == 0.0
 
 
 def test_the_error_is_raised_as_it_was():
@@ -295,11 +324,6 @@ def test_a_bug_in_the_hook_before_an_attempt():
     assert attempts.attempts == 1
 
 
-def waits_after(attempts, error):
-    """The wait after an attempt that is under way ends with this error."""
-    return attempts.decide(0.0, False, error)[0]
-
-
 def test_a_hook_that_is_cancelled():
     """What it raises ends the call, as if the call had raised it."""
 
@@ -325,13 +349,16 @@ def test_nothing_is_left_behind():
         """Something that a weak reference can be had of."""
 
     argument = Argument()
-    gone = weakref.ref(argument)
-    attempts = retry_policy(Retrying(stop=stop_after_attempt(2), reraise=True)).course(0.0, print, (argument,), {})
+    seen = [weakref.ref(argument)]
+    retrying = Retrying(
+        stop=stop_after_attempt(2), reraise=True, after=lambda state: seen.append(weakref.ref(state.retry_object))
+    )
+    attempts = retry_policy(retrying).course(0.0, print, (argument,), {})
     gc.collect()
     gc.disable()
     try:
         waits(attempts, KeyError(), KeyError())
         del argument, attempts
-        assert gone() is None
+        assert [gone() for gone in seen] == [None, None, None]
     finally:
         gc.enable()
