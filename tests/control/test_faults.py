@@ -57,7 +57,6 @@ class AndMore(ConnectionResetError):
         (TimeoutError(), YES),
         (TaskTimeout("call 3 ran for 5 s"), YES),
         (concurrent.futures.TimeoutError(), YES),
-        (asyncio.TimeoutError(), YES),
         (OSError(errno.ENETUNREACH, "…"), YES),
         (OSError(errno.EHOSTUNREACH, "…"), YES),
         (socket.gaierror(socket.EAI_AGAIN, "…"), YES),
@@ -125,13 +124,28 @@ def requests_errors():
     for kind in ("ConnectTimeout", "ReadTimeout", "ChunkedEncodingError", "ProxyError", "RetryError", "SSLError"):
         yield getattr(kinds, kind)("…"), YES
     yield chained(kinds.SSLError("…"), chained(below.MaxRetryError(None, URL), certificate), explicit=False), NO
-    for kind in ("InvalidURL", "MissingSchema", "TooManyRedirects", "InvalidHeader", "StreamConsumedError", "HTTPError"):
+    for kind in (
+        "InvalidURL",
+        "MissingSchema",
+        "TooManyRedirects",
+        "InvalidHeader",
+        "StreamConsumedError",
+        "HTTPError",
+    ):
         yield getattr(kinds, kind)("…"), NO
     yield below.ProtocolError("…", ConnectionResetError()), YES
     yield below.ReadTimeoutError(None, URL, "…"), YES
     yield below.IncompleteRead(1, 2), YES
     yield below.MaxRetryError(None, URL), YES
     yield below.LocationParseError("…"), NO
+
+
+def get_with_hook(httpx, hook):
+    """A request by a client that calls the user's own code in the middle of it."""
+    with httpx.Client(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200)), event_hooks={"response": [hook]}
+    ) as it:
+        it.get(URL)
 
 
 def httpx_errors(name):
@@ -147,6 +161,7 @@ def httpx_errors(name):
     yield raised(partial(httpx.get, URL, timeout=5, trust_env=False)), YES  # refused
     yield raised(httpx.Response(200, content=b'{"half":').json), YES
     yield raised(lambda: json.loads(httpx.Response(200, content=b"{").text)), NO
+    yield raised(partial(get_with_hook, httpx, lambda _: json.loads("{"))), NO
     for kind in ("ReadError", "WriteError", "CloseError", "RemoteProtocolError", "ReadTimeout", "PoolTimeout"):
         yield getattr(httpx, kind)("…", request=request), YES
     yield httpx.ReadError("…"), YES  # whose `request` property raises

@@ -106,9 +106,12 @@ class _TenaciousCourse(Course):
         if not self._enabled:
             return None, ok, payload
         self._note(now, ok, payload, wall)
+        trace = None if ok else payload.__traceback__
         try:
             answer = self._ask()
         except BaseException as error:  # the call's own, a RetryError, or a bug in a hook
+            if error is payload:  # that tenacity has raised it again is no part of where it came from
+                error.__traceback__ = trace
             return None, False, self._blamed(error)
         if not isinstance(answer, DoSleep):
             return None, True, answer
@@ -127,8 +130,7 @@ class _TenaciousCourse(Course):
 
     def _ask(self) -> Any:
         """What is next by tenacity's own rules, with the call's statistics in whichever thread this is."""
-        retrying, error = self._retrying, self._error
-        trace = None if error is None else error.__traceback__
+        retrying = self._retrying
         retrying.statistics.clear()
         retrying.statistics.update(self._statistics)
         try:
@@ -136,8 +138,6 @@ class _TenaciousCourse(Course):
         finally:
             self._statistics = dict(retrying.statistics)
             retrying.iter_state.reset()  # it holds methods of the object that holds it
-            if error is not None:  # tenacity may have raised it again: that is no part of where it came from
-                error.__traceback__ = trace
 
     def _blamed(self, error: BaseException) -> BaseException:
         """``error``, which ends the call; if it has nothing to do with the call's own, that becomes its context."""

@@ -1,0 +1,38 @@
+"""Calls under a policy, and the errors that they end with."""
+
+import email.message
+import io
+import urllib.error
+
+from threadfan.control.retry import retry_policy
+
+FAILED = ConnectionError("gone")
+
+
+def refused(status, **headers):
+    """An error with this answer."""
+    message = email.message.Message()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    return urllib.error.HTTPError("http://x", status, "…", message, io.BytesIO())
+
+
+def half():
+    """A draw from the middle."""
+    return 0.5
+
+
+def course(value, draw=half):
+    """A call under `retry=value`."""
+    return retry_policy(value, draw).course(0.0, print, (), {})
+
+
+def waits(course, *errors):
+    """The waits that follow attempts which end with these errors, one after the other."""
+    found = []
+    for error in errors:
+        assert course.begin(0.0) is None
+        wait, ok, payload = course.decide(0.0, False, error)
+        assert (ok, payload) == (False, error)
+        found.append(wait)
+    return found
