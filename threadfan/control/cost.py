@@ -1,0 +1,76 @@
+"""What a request is expected to cost in tokens before it is made."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.usage import Usage
+
+    Estimate = Callable[..., tuple[float, float]]
+
+MEMORY = 32  # requests; the mean follows about so many of the last ones
+
+
+class Cost:
+    """Tokens of one request; immutable by convention."""
+
+    __slots__ = ("input", "output")
+
+    def __init__(self, input: float = 0.0, output: float = 0.0) -> None:
+        self.input = input
+        self.output = output
+
+    @classmethod
+    def of(cls, usage: Usage) -> Cost:
+        """What a usage counts against the limits.
+
+        Tokens read from a cache do not: Anthropic leaves them out of the input tokens per minute for most models (the
+        documentation of its rate limits marks the exceptions).  Tokens written to it count.
+        """
+        return cls(usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens)
+
+    def __repr__(self) -> str:
+        return f"Cost(input={self.input:g}, output={self.output:g})"
+
+
+class Costs:
+    """What the next request will cost: what the user's function says, or the mean of the last ones.
+
+    Args:
+        estimate: called with a call's arguments; answers (input tokens, output tokens).
+    """
+
+    __slots__ = ("_estimate", "_known", "mean")
+
+    def __init__(self, estimate: Estimate | None = None) -> None:
+        self._estimate = estimate
+        self._known = 0
+        self.mean: Cost | None = None
+
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any], first: Cost) -> Cost:
+        """The cost of a call with these arguments; ``first`` as long as nothing is known."""
+        if self._estimate is None:
+            return self.mean or first
+        answer = self._estimate(*args, **kwargs)
+        try:
+            tokens_in, tokens_out = answer
+            cost = Cost(float(tokens_in), float(tokens_out))
+            if 0 <= cost.input < float("inf") and 0 <= cost.output < float("inf"):
+                return cost
+        except (TypeError, ValueError):
+            pass
+        raise ValueError(
+            f"estimate answered {answer!r}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
+        )
+
+    def learn(self, true: Cost) -> None:
+        """A request has cost this much."""
+        self._known = min(self._known + 1, MEMORY)
+        mean = self.mean or true
+        self.mean = Cost(
+            mean.input + (true.input - mean.input) / self._known,
+            mean.output + (true.output - mean.output) / self._known,
+        )

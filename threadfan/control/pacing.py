@@ -1,0 +1,63 @@
+"""Pacing by the generic cell rate algorithm (GCRA): when may a request start that costs so and so much.
+
+The algorithm is the "virtual scheduling" one of ITU-T Recommendation I.371, Annex A (also ATM Forum, Traffic Management
+4.1, section 4.4.2).  It keeps one number, the theoretical arrival time: here the moment at which a bucket that holds
+``capacity`` units and is filled at one unit per interval would be full again.
+"""
+
+from __future__ import annotations
+
+LATE = 0.0005  # seconds; to wake up so much later than asked for is usual, and would add up from gap to gap
+NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
+
+
+class Pace:
+    """One kind of unit, requests or tokens, that may be used at so many per minute.
+
+    Args:
+        per_minute: the units that may be used in a minute.
+        capacity: the units that may be used at once after a quiet time, at least 1.
+        slack: seconds by which a burst is kept smaller, so that a server whose bucket was found full a little later
+            than it was here never sees one request too many.
+    """
+
+    __slots__ = ("_full_at", "_interval", "_slack", "_stretch", "capacity", "per_minute")
+
+    def __init__(self, per_minute: float, capacity: float = 1.0, slack: float = 0.0) -> None:
+        self.per_minute = per_minute
+        self.capacity = capacity
+        self._slack = slack
+        self._stretch = 1.0
+        self._interval = 60.0 / per_minute  # seconds per unit, stretched
+        self._full_at = float("-inf")
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """Seconds until ``cost`` units may be used; more than the bucket can hold may go when it is full."""
+        missing = min(cost, self.capacity) - self.capacity  # negative: so many units may be lacking
+        behind = self._full_at - now + missing * self._interval + self._slack
+        return behind if behind > NOTHING else 0.0
+
+    def take(self, now: float, cost: float = 1.0) -> None:
+        """Use ``cost`` units at ``now``: the bucket fills from here, or from when it was allowed if that was just before."""
+        self._full_at = max(self._full_at, now - LATE) + cost * self._interval
+
+    def correct(self, units: float) -> None:
+        """So many units more (or, negative, less) were used than was said."""
+        self._full_at += units * self._interval
+
+    def level(self, now: float) -> float:
+        """The units in the bucket; negative when more was used than it held."""
+        return self.capacity - max(0.0, self._full_at - now) / self._interval
+
+    def drain(self, now: float) -> None:
+        """The server has nothing left: at most as much is here as comes in from now on."""
+        self._full_at = max(self._full_at, now + self.capacity * self._interval)
+
+    def tune(self, now: float, per_minute: float, stretch: float) -> None:
+        """Go on at another pace, ``stretch`` times slower than ``per_minute``; what the bucket lacks stays lacking."""
+        if (per_minute, stretch) == (self.per_minute, self._stretch):
+            return
+        self.per_minute, self._stretch = per_minute, stretch
+        before, self._interval = self._interval, 60.0 / per_minute * stretch
+        if self._full_at > now:
+            self._full_at = now + (self._full_at - now) * self._interval / before

@@ -1,0 +1,113 @@
+"""One pause for all that share a limit: who is refused stops everybody, one probe opens again.
+
+Guarantees: the first refusal begins a pause; refusals of requests that were sent before it add their own Retry-After
+and nothing else; after it one request at a time is let through, and only the success of one that was sent after the
+refusal opens.  A probe that ends in another way makes room for the next.
+"""
+
+from __future__ import annotations
+
+from .pacing import NOTHING
+
+FIRST_GUESS, LONGEST_GUESS = 1.0, 30.0  # seconds of a pause without Retry-After: 1, 2, 4, 8, 16, 30, 30, ...
+HOPELESS = 10  # fruitless probes in a row; without Retry-After that takes about 3.5 minutes
+PATIENCE = (
+    2.0  # seconds; refusals come at once, so a probe that is not back after this (or 4 refusals' time) was let in
+)
+OPENING = 4.0  # seconds in which the gap between two starts shrinks ...
+FIRST_GAP = 0.2  # ... from this, in seconds, ...
+HALVED_IN = 0.5  # ... to half of it in each of these, down to 1 ms
+
+
+class Pause:
+    """Whether requests may go out at all."""
+
+    __slots__ = (
+        "_answered",
+        "_level",
+        "_next",
+        "_opened",
+        "_probe",
+        "_until",
+        "epoch",
+        "fruitless",
+        "patience",
+        "paused",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.epoch = 0  # grows with each pause: tells requests sent before one from those sent after
+        self.paused = False
+        self.fruitless = 0  # probes refused in a row
+        self.patience = PATIENCE
+        self._answered = True  # a request of this epoch has succeeded
+        self._level = 0  # how often the guess was doubled
+        self._until = self._next = self._opened = float("-inf")
+        self._probe: float | None = None  # when the probe that is under way was sent
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so many probes were refused in a row that waiting on is no honest answer."""
+        return self.fruitless >= HOPELESS
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request may start, as far as the pause is concerned."""
+        if self.paused and self._probe is not None and now >= self._probe + self.patience - NOTHING:
+            self._open(now)
+        behind = self._until - now
+        if not self.paused:
+            behind = max(behind, self._next - now)
+        elif self._probe is not None:
+            behind = max(behind, self._probe + self.patience - now)
+        return behind if behind > NOTHING else 0.0
+
+    def started(self, now: float) -> int:
+        """A request goes out; its epoch is to be told when it comes back."""
+        if self.paused:
+            self._probe = now
+        elif now < self._opened + OPENING:
+            self._next = now + FIRST_GAP * 0.5 ** ((now - self._opened) / HALVED_IN)
+        return self.epoch
+
+    def ended(self, epoch: int) -> None:
+        """A request has come to an end that says nothing about the limit: if it was the probe, the next one is."""
+        if self.paused and epoch == self.epoch:
+            self._probe = None
+
+    def succeeded(self, epoch: int, now: float) -> bool:
+        """A request was answered; says whether that is news, or of one that was sent before the last refusal."""
+        if epoch != self.epoch:
+            return False
+        self._answered, self.fruitless = True, 0
+        if self.paused:
+            self._open(now)
+        return True
+
+    def overloaded(self, epoch: int, now: float, retry_after: float | None, took: float) -> bool:
+        """A request that ``took`` so many seconds was refused; says whether a pause begins because of it."""
+        if epoch != self.epoch:
+            self.hold(now + (retry_after or 0.0))
+            return False
+        self.patience = min(60.0, max(PATIENCE, 4.0 * took))
+        self.hold(now + self._length(now, retry_after))
+        self.epoch += 1
+        self.paused, self._probe, self._answered = True, None, False
+        return True
+
+    def hold(self, until: float) -> None:
+        """Let nothing out before ``until``, without the need of a probe."""
+        self._until = max(self._until, until)
+
+    def _length(self, now: float, retry_after: float | None) -> float:
+        fruitless = not self._answered
+        self.fruitless = self.fruitless + 1 if fruitless else 0
+        soon = fruitless or now < self._opened + OPENING
+        self._level = self._level + 1 if soon else 0
+        guess = min(LONGEST_GUESS, FIRST_GUESS * 2.0 ** min(self._level, 10))
+        if retry_after is None:
+            return guess
+        return max(retry_after, guess) if fruitless else max(retry_after, 0.0)
+
+    def _open(self, now: float) -> None:
+        self.paused, self._probe = False, None
+        self._opened = self._next = now

@@ -1,0 +1,263 @@
+"""``RateLimit``: how many requests and tokens a minute, and who must wait how long for that.
+
+It answers with numbers and never waits itself.  Guarantees, if every call but ``cost`` and ``repr`` is made with its
+``lock`` held and with ``now`` from one monotonic clock: what was reserved at ``take`` is what was used once the request
+has ended; every permit ends in exactly one of ``give_back``, ``succeeded``, ``overloaded`` and ``failed``.
+
+The margin below the limit, ``1 + margin`` times the interval, is what jitter on the way asks for.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ..base.errors import brief
+from .cost import Cost, Costs
+from .feedback import Feedback
+from .pacing import Pace
+from .pause import Pause
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ..base.usage import Usage
+
+SINGLE_MARGIN = 0.025  # for burst=1: each gap by itself must be long enough for a strict server
+BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
+SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
+SHARED = ("sqlite:///", "redis://", "rediss://")
+
+
+class Permit:
+    """A request that may be made, from ``take`` until it is told how the request ended."""
+
+    __slots__ = ("at", "cost", "epoch")
+
+    def __init__(self, at: float, cost: Cost, epoch: int) -> None:
+        self.at = at
+        self.cost = cost
+        self.epoch = epoch
+
+
+class RateLimit:
+    """At most so many requests and tokens a minute, for all fans that are given this object; one pause for all.
+
+    Without any number it still pauses on an overload and follows the provider's headers.
+
+    Args:
+        requests_per_minute: requests, evenly spaced once the burst is used up; None for no limit.
+        input_tokens_per_minute: tokens sent.  Tokens written to a prompt cache count, those read from it do not, as
+            for most of Anthropic's models.
+        output_tokens_per_minute: tokens received.
+        burst: how many requests may start at once after a quiet time; 1 spaces every two.  Tokens may come in bursts of
+            a second's worth, or of so many mean requests if that is more.
+        estimate: called with a call's arguments; answers (input tokens, output tokens) that it will use.  By default
+            the mean of the last requests, and before the first answer a second's worth of the limit.  Either is
+            corrected when the true usage is known.
+        shared: where the limit is kept for several processes: "sqlite:///path", "redis://…" or "rediss://…".
+        name: for events and reports.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        requests_per_minute: float | None = None,
+        *,
+        input_tokens_per_minute: float | None = None,
+        output_tokens_per_minute: float | None = None,
+        burst: int = 1,
+        estimate: Callable[..., tuple[float, float]] | None = None,
+        shared: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._configured = {
+            "requests": _per_minute("requests_per_minute", requests_per_minute),
+            "input_tokens": _per_minute("input_tokens_per_minute", input_tokens_per_minute),
+            "output_tokens": _per_minute("output_tokens_per_minute", output_tokens_per_minute),
+            "tokens": None,  # both together; only ever known from headers
+        }
+        self.burst = _whole("burst", burst)
+        if estimate is not None and not callable(estimate):
+            raise TypeError(f"estimate must be a function of the call's arguments, not {brief(estimate)}")
+        self.shared = _location(shared)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string or None, not {brief(name)}")
+        self.name = name
+        self.lock = threading.Lock()
+        self.in_flight = 0
+        self.overloads = 0  # pauses that have begun
+        self._costs = Costs(estimate)
+        self._pause = Pause()
+        self._feedback = Feedback(SINGLE_MARGIN if self.burst == 1 else BURST_MARGIN)
+        self._paces: dict[str, Pace] = {}
+        for unit, number in self._configured.items():
+            if number is not None:
+                self._add(unit, number)
+
+    # -- before a request --------------------------------------------------------------------------------------------
+
+    def cost(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Cost:
+        """What a call with these arguments is expected to use.  Runs the user's ``estimate``: call it without the lock.
+
+        Raises:
+            ValueError: the estimate answered something else than two numbers.
+        """
+        return self._costs.of(args, kwargs or {}, self._seconds_worth())
+
+    def wait(self, now: float, cost: Cost) -> float:
+        """Seconds until a request of this cost may start; 0.0 if it may now.
+
+        It may become less at any time (a probe was answered, a reservation given back) and more (a pause has begun):
+        ask again after either, and after the wait.
+        """
+        waits = [pace.wait(now, _units(unit, cost)) for unit, pace in self._paces.items()]
+        return max(self._pause.wait(now), *waits, 0.0)
+
+    def take(self, now: float, cost: Cost) -> Permit:
+        """Reserve a request; only when ``wait`` has answered 0 at this very moment and under the same lock."""
+        for unit, pace in self._paces.items():
+            pace.take(now, _units(unit, cost))
+        self.in_flight += 1
+        return Permit(now, cost, self._pause.started(now))
+
+    # -- after it: exactly one of these ------------------------------------------------------------------------------
+
+    def give_back(self, permit: Permit, now: float) -> None:
+        """The request was never made: nothing was used."""
+        self._ended(permit)
+        for unit, pace in self._paces.items():
+            pace.correct(-_units(unit, permit.cost))
+
+    def failed(self, permit: Permit, now: float) -> None:
+        """The request ended in a way that says nothing about the limit; what was reserved counts as used."""
+        self._ended(permit)
+
+    def succeeded(
+        self,
+        permit: Permit,
+        now: float,
+        usage: Usage | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """The request was answered, having used so many tokens."""
+        self.in_flight -= 1
+        if usage is not None:
+            self._settle(permit, Cost.of(usage))
+        if self._pause.succeeded(permit.epoch, now):
+            self._feedback.succeeded(now)
+        self._tune(now)
+
+    def overloaded(
+        self,
+        permit: Permit,
+        now: float,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """The request was refused because of too many requests, or tokens, or a server that has too much to do (429, 529).
+
+        Args:
+            retry_after: seconds that the server asks to wait; None for a guess: 1, 2, 4, 8, 16, then 30 s.
+        """
+        self.in_flight -= 1
+        self._settle(permit, Cost())  # a refused request has used no tokens
+        paced = not self._pause.paused
+        if self._pause.overloaded(permit.epoch, now, retry_after, now - permit.at):
+            self.overloads += 1
+            self._refused(now, paced)
+        self._tune(now)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether ten probes in a row were refused: waiting calls had better fail honestly.  False after a success."""
+        return self._pause.hopeless
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _ended(self, permit: Permit) -> None:
+        self.in_flight -= 1
+        self._pause.ended(permit.epoch)
+
+    def _refused(self, now: float, paced: bool) -> None:
+        if paced:  # a probe that is refused says nothing about the pace
+            self._feedback.overloaded()
+        for pace in self._paces.values():
+            pace.drain(now)  # it fills while all wait, so that what a pause costs is made up for after it
+
+    def _settle(self, permit: Permit, true: Cost) -> None:
+        for unit, pace in self._paces.items():
+            if unit != "requests":
+                pace.correct(_units(unit, true) - _units(unit, permit.cost))
+        if true.input or true.output:
+            self._costs.learn(true)
+
+    def _tune(self, now: float) -> None:
+        for unit, pace in self._paces.items():
+            pace.tune(now, pace.per_minute, self._feedback.stretch)
+            pace.capacity = self._capacity(unit, pace.per_minute)
+
+    def _add(self, unit: str, per_minute: float) -> None:
+        slack = 0.0
+        if unit == "requests":
+            interval = 60.0 / per_minute
+            slack = min(max(SLACK, interval / 2), interval * (self.burst - 1) / 2)
+        pace = self._paces[unit] = Pace(per_minute, self._capacity(unit, per_minute), slack)
+        pace.tune(0.0, per_minute, self._feedback.stretch)
+
+    def _capacity(self, unit: str, per_minute: float) -> float:
+        if unit == "requests":
+            return float(self.burst)
+        mean = self._costs.mean
+        return max(per_minute / 60.0, self.burst * _units(unit, mean) if mean else 0.0)
+
+    def _seconds_worth(self) -> Cost:
+        """A blind guess: one call a second until the first answer, which corrects it."""
+        known = {unit: pace.per_minute / 60.0 for unit, pace in self._paces.items()}
+        return Cost(known.get("input_tokens", 0.0), known.get("output_tokens", 0.0))
+
+    def __repr__(self) -> str:
+        limits = [f"{pace.per_minute:g} {unit.replace('_', ' ')}/min" for unit, pace in self._paces.items()]
+        named = f" {self.name!r}" if self.name else ""
+        pace = f"paused, {self._pause.fruitless} probes refused" if self._pause.paused else "open"
+        used = f" at {100 / self._feedback.stretch:.1f} %" if limits else ""
+        return (
+            f"<RateLimit{named}: {', '.join(limits) or 'no number'}, burst {self.burst}; "
+            f"{pace}{used}, {self.in_flight} in flight, {self.overloads} pauses>"
+        )
+
+
+def _units(unit: str, cost: Cost) -> float:
+    if unit == "requests":
+        return 1.0
+    if unit == "tokens":
+        return cost.input + cost.output
+    return cost.input if unit == "input_tokens" else cost.output
+
+
+def _per_minute(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be greater than 0 and finite, or None for no limit, not {value!r}")
+    return float(value)
+
+
+def _whole(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {brief(value)}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return value
+
+
+def _location(shared: str | None) -> str | None:
+    if shared is None or (isinstance(shared, str) and shared.startswith(SHARED)):
+        return shared
+    wrong = ValueError if isinstance(shared, str) else TypeError
+    raise wrong(f'shared must be "sqlite:///path", "redis://host…" or "rediss://host…", not {brief(shared)}')
