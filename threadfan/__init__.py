@@ -56,8 +56,8 @@ __version__ = "0.1.0"
 __all__ = [
     # the pool
     "Fan",
-    "ThreadPoolExecutor",
     "RateLimit",
+    "ThreadPoolExecutor",
     "task",
     # what comes back
     "Attempt",

@@ -9,8 +9,6 @@ The margin below the limit, ``1 + margin`` times the interval, is what jitter on
 
 from __future__ import annotations
 
-import threading
-
 from ..base.errors import brief
 from .cost import Cost, Costs
 from .feedback import Feedback
@@ -87,7 +85,8 @@ class RateLimit:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None, not {brief(name)}")
         self.name = name
-        self.lock = threading.Lock()
+        self.line: Any = None  # of those who wait for it; the executor's affair
+        self.estimates = estimate is not None
         self.in_flight = 0
         self.overloads = 0  # pauses that have begun
         self._costs = Costs(estimate)

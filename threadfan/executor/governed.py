@@ -162,6 +162,9 @@ class Governed(Base):
             return now
         with self.hub.lock:
             progress.starts(now, self.limited(now))
+        policy = call.rules.policy
+        if policy is not None and progress.course is None:
+            progress.course = policy.course(now, call.fn, call.args, call.kwargs)
         if progress.course is not None and (verdict := progress.course.begin(now)) is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
@@ -472,7 +475,7 @@ def item_call(
     call = TaskCall(item, index, fn, (item,), {}, context, options.timeout, now)
     rules = options.rules
     if rules is not None:
-        call.rules, call.progress = rules, rules.progress(fn, item if several else (item,), {}, now)
+        call.rules, call.progress = rules, rules.progress(item if several else (item,), {}, now)
     return call
 
 

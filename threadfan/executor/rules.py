@@ -7,7 +7,6 @@ from ..base.outcome import SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ..base.outcome import Raw
@@ -32,24 +31,20 @@ class Rules:
         self.policy = policy
         self.line = line
 
-    def progress(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
+    def progress(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
         """For a call that is handed in now.
 
         Raises:
             ValueError: the limit's ``estimate`` has answered something else than two numbers.
         """
-        course = None if self.policy is None else self.policy.course(now, fn, args, kwargs)
-        cost = None
-        if self.line is not None and self.line.limit.estimates:
-            cost = self.line.limit.cost(args, kwargs)
-        return Progress(course, cost, now)
+        limit = None if self.line is None else self.line.limit
+        return Progress(None if limit is None or not limit.estimates else limit.cost(args, kwargs), now)
 
 
 class Progress:
     """How far one call has come.  Used under the hub's lock while it waits, by its own thread while it runs.
 
     Args:
-        course: what decides about further attempts.
         cost: of each attempt, if the user estimates it.
         now: when it was handed in.
     """
@@ -59,8 +54,8 @@ class Progress:
         "since", "undecided", "usage",
     )  # fmt: skip
 
-    def __init__(self, course: Course | None, cost: Cost | None, now: float) -> None:
-        self.course = course
+    def __init__(self, cost: Cost | None, now: float) -> None:
+        self.course: Course | None = None  # what decides about further attempts, from the first on
         self.cost = cost
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []

@@ -169,7 +169,7 @@ def call(
     future.since = hub.clock.monotonic()
     rules = options.rules
     if rules is not None:
-        future.rules, future.progress = rules, rules.progress(fn, args, kwargs, future.since)
+        future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
     after: After = []
     with hub.lock:
         hub.check_open()

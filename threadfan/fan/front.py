@@ -65,7 +65,7 @@ class Front:
         future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
         rules = options.rules
         if rules is not None:
-            future.rules, future.progress = rules, rules.progress(fn, args, kwargs, future.since)
+            future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
         after: After = []
         with hub.lock:
             hub.check_open()

@@ -62,7 +62,7 @@ def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[s
         own = options.changed(one.changes)
         call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now)
         if own.rules is not None:
-            call.rules, call.progress = own.rules, own.rules.progress(one.fn, one.args, one.kwargs, now)
+            call.rules, call.progress = own.rules, own.rules.progress(one.args, one.kwargs, now)
         calls.append(call)
     shared: dict[str, Any] = {"name": "gather", "context": context, "outer": scope_around()}
     batch: TaskBatch
