@@ -23,6 +23,7 @@ from . import hub as hubs
 from .alarms import set_alarm
 from .batch import TaskBatch, TaskCall
 from .calls import Calls, perform_call, tell_end
+from .meter import Meter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,18 +205,21 @@ class Governed(Base):
         """Tell the limit what became of the request; whether the attempt counts as one."""
         permit, call.progress.permit = call.progress.permit, None
         line = call.rules.line if call.rules is not None else None
-        if line is None or permit is None:
+        if line is None:
             return True
         clock, payload = self.hub.clock, raw[4]
-        if raw[3] is SUCCEEDED:
-            line.note(permit, clock, "succeeded", usage=call.progress.usage or _usage_of(payload))
-        elif raw[3] is FAILED and is_overload(payload):
+        refused = raw[3] is FAILED and is_overload(payload)
+        if permit is None:  # an attached client has told it
+            pass
+        elif refused:
             seconds = retry_after_of(payload, time.time())
             line.note(permit, clock, "overloaded", retry_after=seconds, headers=headers_of(payload))
-            return line.hopeless()
+        elif raw[3] is SUCCEEDED:
+            usage = call.progress.usage or _usage_of(payload)
+            line.note(permit, clock, "succeeded", usage=usage, headers=call.progress.headers)
         else:
             line.note(permit, clock, "failed")
-        return True
+        return not refused or line.hopeless()
 
     def _give_back(self, call: Call) -> None:
         permit, call.progress.permit = call.progress.permit, None
@@ -330,6 +334,10 @@ class Governed(Base):
 
     def _note(self, call: Call) -> None:
         """Keep what the outcome will say of the call's attempts."""
+
+    def meter_of(self, drain: Drain, key: Any) -> Any:
+        """For calls under rules."""
+        return None if key.rules is None else Meter(drain, key)
 
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""

@@ -50,8 +50,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "limited", "mark", "permit", "queued",
-        "since", "undecided", "usage",
+        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "headers", "limited", "mark", "permit",
+        "queued", "since", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -62,7 +62,9 @@ class Progress:
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
-        self.allowance = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.allowance = 0.0  # that, or infinity while it waits
+        self.headers: Any = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
 
@@ -74,8 +76,8 @@ class Progress:
         """An attempt starts."""
         self.limited = min(limited - self.mark, now - self.since)
         self.queued = now - self.since - self.limited
-        self.usage = None
-        self.allowance = 0.0
+        self.usage = self.headers = None
+        self.allowance = self.waited_inside = 0.0
 
     def ended(self, raw: Raw) -> None:
         """The attempt has ended."""
@@ -89,7 +91,7 @@ class Progress:
                 started=start - self.handed_in,
                 duration=end - start,
                 queued=self.queued,
-                limited=self.limited + self.allowance,
+                limited=self.limited + self.waited_inside,
                 backoff=self.backoff,
                 worker=worker,
             )

@@ -87,6 +87,10 @@ class Source:
         """The timeout of the call ``key`` in seconds."""
         raise NotImplementedError
 
+    def meter_of(self, drain: Drain, key: Any) -> Any:
+        """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
+        return None
+
     def unwanted(self) -> bool:
         """Whether the scope in which all its calls were handed in has ended."""
         return False
