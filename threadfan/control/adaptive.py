@@ -20,17 +20,20 @@ from math import ceil
 from . import arguments
 from .pacing import NOTHING
 
-CUT = 0.9  # of the pace that was really answered
+CUT = 0.93  # of the pace that was really answered
 DROP = 0.5  # but never below this part of the pace before
-BELOW = 0.97  # the plateau, as a part of the level that was refused
+BELOW = 0.98  # the plateau, as a part of the level that was refused
 COOL_DOWN = 1.0  # seconds
 BLIND = 3  # cuts in a row without a success between them
-SHORTEST, LONGEST = 10.0, 40.0  # seconds of use from a cut to the middle of the plateau
+SHORTEST, LONGEST = 4.0, 20.0  # seconds of use from a cut to the middle of the plateau
 LONGER = 1.5  # times, each time that the level is confirmed ...
 SAME = 0.15  # ... which it is within this part of it
-SPAN = 5.0  # seconds over which answers are counted
+SPAN = 3.0  # seconds over which answers are counted
 ROOM = 1.5  # times the calls in flight that the pace needs on average
 SLOWEST = 0.1  # starts a second
+STEEP = (
+    0.05  # starts a second: the curve is never flatter than that of such a cut, or it would take minutes from SLOWEST
+)
 HISTORY = 1000  # changes that are kept
 
 
@@ -120,11 +123,11 @@ class Adaptive:
         span = max(now - since, COOL_DOWN / 2)
         answered = sum(1 for at in self._answered if at >= since) / span
         if self._pace == float("inf"):
-            return max(answered, SLOWEST)
+            return max(answered, float(in_flight), SLOWEST)  # before any answer: those in flight, in a second
         return max(min(self._pace, answered), DROP * self._pace, SLOWEST)
 
     def _grow(self, now: float) -> None:
-        depth = max(self._plateau - self._bottom, 0.0)
+        depth = max(self._plateau - self._bottom, STEEP)
         self._pace = max(SLOWEST, self._plateau + depth * (self._use / self._reach - 1.0) ** 3)
         self._set(now, self._needed())
 
