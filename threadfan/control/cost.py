@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.errors import brief
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +21,9 @@ class Cost:
 
     __slots__ = ("input", "output")
 
-    def __init__(self, input: float = 0.0, output: float = 0.0) -> None:
-        self.input = input
-        self.output = output
+    def __init__(self, tokens_in: float = 0.0, tokens_out: float = 0.0) -> None:
+        self.input = tokens_in
+        self.output = tokens_out
 
     @classmethod
     def of(cls, usage: Usage) -> Cost:
@@ -63,7 +65,7 @@ class Costs:
         except (TypeError, ValueError):
             pass
         raise ValueError(
-            f"estimate answered {answer!r}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
+            f"estimate answered {brief(answer)}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
         )
 
     def learn(self, true: Cost) -> None:
