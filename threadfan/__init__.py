@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from .base.attempt import Attempt
     from .base.usage import Usage
+    from .control.adaptive import Adaptive
     from .control.rate import RateLimit
     from .executor.deadlines import fail_after, move_on_after
     from .executor.signals import signals
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     # the pool
+    "Adaptive",
     "Fan",
     "RateLimit",
     "ThreadPoolExecutor",
@@ -95,6 +97,7 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
+    "Adaptive": "control.adaptive",
     "Attempt": "base.attempt",
     "RateLimit": "control.rate",
     "Report": "flow.report",

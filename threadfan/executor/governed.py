@@ -12,14 +12,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from functools import partial
+from random import random
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.usage import Usage
 from ..control.answers import headers_of, is_overload, retry_after_of
+from ..control.course import backoff, not_before
 from ..events import log
 from . import hub as hubs
+from .adapting import PATIENCE
 from .alarms import set_alarm
 from .batch import TaskBatch, TaskCall
 from .calls import Calls, perform_call, tell_end
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .line import Line
     from .options import Options
+    from .rules import Rules
     from .source import After, Group, Source
 
     Base = Source
@@ -72,22 +76,34 @@ class Governed(Base):
         """The first call that its limit lets through, with its permit."""
         refused: list[Line] = []
         for place, call in enumerate(self.entries):
-            line = call.rules.line if call.rules is not None and call.progress.undecided is None else None
-            if line in refused:
+            if call.rules is not None and call.progress.undecided is None and not self._let(call, call.rules, refused):
+                if self.uniform:
+                    break
                 continue
-            if line is not None:
-                call.progress.permit = line.take(self, call.progress.cost, self.hub.clock)
-                if call.progress.permit is None:
-                    refused.append(line)
-                    if self.uniform:
-                        break
-                    continue
             del self.entries[place]
             self._let_through()
             return call
         if refused:
             self._hold()
         return None
+
+    def _let(self, call: Call, rules: Rules, refused: list[Line]) -> bool:
+        """Whether all limits let the call start now, which then has their permits."""
+        progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
+        if line in refused or pace in refused:
+            return False
+        if line is not None:
+            progress.permit = line.take(self, progress.cost, clock)
+            if progress.permit is None:
+                refused.append(line)
+                return False
+        if pace is not None:
+            progress.start = pace.take(self, None, clock)
+            if progress.start is None:
+                refused.append(pace)
+                self._give_back(call)
+                return False
+        return True
 
     uniform = True
     """Whether all its calls are under the same rules."""
@@ -111,7 +127,7 @@ class Governed(Base):
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls."""
-        return bool(self.hub.free) and self.group.active < self.group.limit
+        return self.hub.free > 0 and self.group.active < self.group.limit
 
     def invite(self) -> None:
         """A limit is open for one of its calls."""
@@ -175,7 +191,10 @@ class Governed(Base):
         if raw is None:
             return None
         progress.ended(raw)
-        self._judge(drain, call, raw, observer, counted=self._tell_limit(call, raw))
+        after: After = []
+        counted = self._tell_limits(call, raw, after)
+        self.hub.perform(after)
+        self._judge(drain, call, raw, observer, counted=counted)
         return raw[6]
 
     def _judge(self, drain: Drain, call: Call, raw: Raw, observer: log.Observer | None, *, counted: bool) -> None:
@@ -197,34 +216,59 @@ class Governed(Base):
         ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
         if raw[3] is CANCELLED or call.unwanted:
             return None, ok, payload
+        if not counted and call.rules is not None and call.rules.line is None:
+            return self._after_refusal(call, payload), ok, payload
         if course is not None:
             return course.decide(raw[6], ok, payload, counted=counted, wall=time.time())
         return (None if counted else 0.0), ok, payload
 
-    def _tell_limit(self, call: Call, raw: Raw) -> bool:
-        """Tell the limit what became of the request; whether the attempt counts as one."""
-        permit, call.progress.permit = call.progress.permit, None
-        line = call.rules.line if call.rules is not None else None
-        if line is None:
-            return True
-        clock, payload = self.hub.clock, raw[4]
+    @staticmethod
+    def _after_refusal(call: Call, error: BaseException) -> float:
+        """Seconds until another attempt, where no limit has all calls wait."""
+        asked = not_before(retry_after_of(error, time.time()), random)
+        return max(asked, backoff(call.progress.refusals, random))
+
+    def _tell_limits(self, call: Call, raw: Raw, after: After) -> bool:
+        """Tell the limits what became of the request; whether the attempt counts as one."""
+        progress, rules, payload = call.progress, call.rules, raw[4]
         refused = raw[3] is FAILED and is_overload(payload)
-        if permit is None:  # an attached client has told it
-            pass
-        elif refused:
-            seconds = retry_after_of(payload, time.time())
-            line.note(permit, clock, "overloaded", retry_after=seconds, headers=headers_of(payload))
+        progress.refusals = progress.refusals + 1 if refused else 0
+        note: dict[str, Any] = {}
+        if refused:
+            end = "overloaded"
+            note = {"retry_after": retry_after_of(payload, time.time()), "headers": headers_of(payload)}
         elif raw[3] is SUCCEEDED:
-            usage = call.progress.usage or _usage_of(payload)
-            line.note(permit, clock, "succeeded", usage=usage, headers=call.progress.headers)
+            end = "succeeded"
+            note = {"usage": progress.usage or _usage_of(payload), "headers": progress.headers}
         else:
-            line.note(permit, clock, "failed")
-        return not refused or line.hopeless()
+            end = "failed"
+        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
+        if rules is None:
+            return True
+        if rules.line is not None and permit is not None:  # else an attached client has told it
+            rules.line.note(permit, self.hub.clock, end, **note)
+        if rules.pace is not None and start is not None:
+            rules.pace.note(start, self.hub.clock, end, **note)
+            if rules.pace.limit.adaptive.limit != self.hub.slots:
+                after.append(self._resize)
+        if not refused or (rules.line is None and rules.pace is None):
+            return True
+        return rules.line.hopeless() if rules.line is not None else progress.refusals >= PATIENCE
+
+    def _resize(self) -> None:
+        """Have as many slots as the fan's `Adaptive` says."""
+        after: After = []
+        with self.hub.lock:
+            self.hub.adapt(after)
+        self.hub.perform(after)
 
     def _give_back(self, call: Call) -> None:
-        permit, call.progress.permit = call.progress.permit, None
-        if permit is not None and call.rules is not None and call.rules.line is not None:
-            call.rules.line.give_back(permit, self.hub.clock)
+        progress, rules, clock = call.progress, call.rules, self.hub.clock
+        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
+        if rules is not None and rules.line is not None and permit is not None:
+            rules.line.give_back(permit, clock)
+        if rules is not None and rules.pace is not None and start is not None:
+            rules.pace.give_back(start, clock)
 
     # -- between attempts: with the lock held ------------------------------------------------------------------------
 
@@ -281,7 +325,7 @@ class Governed(Base):
             super().settle(key, raw, after)
             return
         call.progress.ended(raw)
-        self._tell_limit(call, raw)
+        self._tell_limits(call, raw, after)
         policy = call.rules.policy
         if raw[3] is TIMED_OUT and policy is not None and not policy.plain and not self.ended:
             call.progress.undecided = raw
@@ -361,10 +405,10 @@ class GovernedCalls(Governed, Calls):
 
     until = FOREVER
 
-    def __init__(self, hub: Hub, group: Group, depth: int, line: Line | None) -> None:
+    def __init__(self, hub: Hub, group: Group, depth: int, lines: set[Line]) -> None:
         super().__init__(hub, group, depth)
         self.backing_off = {}
-        self.lines = set() if line is None else {line}
+        self.lines = lines
 
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""

@@ -82,7 +82,7 @@ class Meter:
     def _wait_for(self, line: Line) -> Permit:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
-        permit = line.take(waiter, Cost(), clock)
+        permit: Permit | None = line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
         begun = clock.monotonic()

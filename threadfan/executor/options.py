@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..control.rate import RateLimit
+    from .line import Line
     from .rules import Rules
 
     Retry = Any  # a number, a tenacity.Retrying, or a mapping from errors to those
@@ -26,10 +27,11 @@ class Options:
         group: caps their concurrency.
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
+        pace: the line before the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
     """
 
-    __slots__ = ("_retry", "group", "interrupt", "rate", "rules", "timeout")
+    __slots__ = ("_pace", "_retry", "group", "interrupt", "rate", "rules", "timeout")
 
     def __init__(
         self,
@@ -38,13 +40,15 @@ class Options:
         interrupt: bool = False,
         retry: Retry = None,
         rate: RateLimit | None = None,
+        pace: Line | None = None,
     ) -> None:
         self.timeout = seconds("timeout", timeout)
         self.group = group
         self.interrupt = flag("interrupt", interrupt)
         self._retry = retry
         self.rate = rate
-        self.rules = None if retry is None and rate is None else _rules(retry, rate)
+        self._pace = pace
+        self.rules = None if retry is None and rate is None and pace is None else _rules(retry, rate, pace)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
@@ -54,8 +58,9 @@ class Options:
             group = Group() if limit is None else Group(count("limit", limit))
         new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt))
         new._retry, new.rate = changes.get("retry", self._retry), changes.get("rate", self.rate)
+        new._pace = self._pace
         same = new._retry is self._retry and new.rate is self.rate
-        new.rules = self.rules if same else _rules(new._retry, new.rate)
+        new.rules = self.rules if same else _rules(new._retry, new.rate, self._pace)
         return new
 
     def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +72,7 @@ class Options:
         return interruptible(fn)
 
 
-def _rules(retry: Retry, rate: RateLimit | None) -> Rules | None:
+def _rules(retry: Retry, rate: RateLimit | None, pace: Line | None) -> Rules | None:
     from ..control.rate import RateLimit  # on first use: imports are dear to programs that need none of it
     from ..control.retry import retry_policy
     from .line import line_of
@@ -76,7 +81,9 @@ def _rules(retry: Retry, rate: RateLimit | None) -> Rules | None:
     if rate is not None and not isinstance(rate, RateLimit):
         raise TypeError(f"rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not {brief(rate)}")
     policy = retry_policy(retry)
-    return None if policy is None and rate is None else Rules(policy, None if rate is None else line_of(rate))
+    if policy is None and rate is None and pace is None:
+        return None
+    return Rules(policy, None if rate is None else line_of(rate), pace)
 
 
 def flag(name: str, value: bool) -> bool:

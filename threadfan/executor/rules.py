@@ -23,13 +23,20 @@ class Rules:
     Args:
         policy: of retries, or None.
         line: before the rate limit, or None.
+        pace: before the fan's `Adaptive`, or None.
     """
 
-    __slots__ = ("line", "policy")
+    __slots__ = ("line", "pace", "policy")
 
-    def __init__(self, policy: Policy | None, line: Line | None) -> None:
+    def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None = None) -> None:
         self.policy = policy
         self.line = line
+        self.pace = pace
+
+    @property
+    def lines(self) -> set[Line]:
+        """All that its calls stand in."""
+        return {line for line in (self.line, self.pace) if line is not None}
 
     def progress(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
         """For a call that is handed in now.
@@ -51,7 +58,7 @@ class Progress:
 
     __slots__ = (
         "allowance", "attempts", "backoff", "cost", "course", "handed_in", "headers", "limited", "mark", "permit",
-        "queued", "since", "undecided", "usage", "waited_inside",
+        "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -60,6 +67,8 @@ class Progress:
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
+        self.start: Any = None  # what the fan's `Adaptive` has let it start with
+        self.refusals = 0  # in a row
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
         self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
