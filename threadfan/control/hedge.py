@@ -9,6 +9,7 @@ with 6 % it lies among the stragglers, where waiting so long would gain nothing,
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, insort
 from collections import deque
 
@@ -33,7 +34,7 @@ class Hedge:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
 
-    __slots__ = ("_percent", "_recent", "_seconds", "_sorted", "after", "budget", "calls", "extra")
+    __slots__ = ("_percent", "_recent", "_seconds", "_sorted", "after", "budget", "calls", "extra", "lock")
 
     def __init__(self, after: str | float = "p95", budget: float = 0.05) -> None:
         self._percent, self._seconds = _percent(after), _seconds(after)
@@ -41,6 +42,7 @@ class Hedge:
             raise TypeError(f"budget must be a part of the calls, e.g. 0.05, not {brief(budget)}")
         if not 0 < budget <= 1:
             raise ValueError(f"budget must be greater than 0 and at most 1, not {budget!r}")
+        self.lock = threading.Lock()  # held by whoever tells it
         self.after = after
         self.budget = float(budget)
         self.calls = 0

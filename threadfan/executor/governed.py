@@ -27,6 +27,7 @@ from .alarms import set_alarm
 from .batch import TaskBatch, TaskCall
 from .calls import Calls, perform_call, tell_end
 from .meter import Meter
+from .race import Race, Twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,32 +173,50 @@ class Governed(Base):
             return None if raw is None else raw[6]
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
-            self._judge(drain, call, raw, observer, counted=True)
+            self._judge(drain, call, raw, True, observer)
             return now
         if not call.begin(drain):
             self._give_back(call)
+            if isinstance(call, Twin):
+                with self.hub.lock:
+                    call.dropped()
             return now
         with self.hub.lock:
             progress.starts(now, self.limited(now))
         policy = call.rules.policy
-        if policy is not None and progress.course is None:
+        if policy is not None and progress.course is None and not isinstance(call, Twin):
             progress.course = policy.course(now, call.fn, call.args, call.kwargs)
         if progress.course is not None and (verdict := progress.course.begin(now)) is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
             self._finish(call, raw)
             return now
+        if call.rules.hedge is not None and not isinstance(call, Twin):
+            call.drain = drain
+            call.race = Race(self, drain, call, call.rules.hedge, now)
         raw = perform_call(drain, call, observer)
         if raw is None:
             return None
-        progress.ended(raw)
+        end = raw[6]
+        ended = self._ended(call, raw)
+        if ended is not None:
+            self._judge(drain, *ended, observer)
+        return end
+
+    def _ended(self, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
+        """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
         after: After = []
         counted = self._tell_limits(call, raw, after)
+        race = call.race
+        last: Raw | None = raw
+        with self.hub.lock:
+            call.progress.ended(raw)
+            if race is not None:
+                last = race.ended(call, raw, after)
         self.hub.perform(after)
-        self._judge(drain, call, raw, observer, counted=counted)
-        return raw[6]
+        return None if last is None else (call if race is None else race.call, last, counted)
 
-    def _judge(self, drain: Drain, call: Call, raw: Raw, observer: log.Observer | None, *, counted: bool) -> None:
+    def _judge(self, drain: Drain, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
         """In a worker: what is to follow an attempt."""
         wait, ok, payload = self._verdict(call, raw, counted)
         if wait is not None:
@@ -287,7 +306,7 @@ class Governed(Base):
         if wait > 0:
             self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
         else:
-            self._requeue(call, after)
+            self.put_first(call, after)
         return True
 
     def _due(self, call: Call, since: float) -> None:
@@ -295,10 +314,18 @@ class Governed(Base):
         with self.hub.lock:
             if self.backing_off.pop(call, None) is not None:
                 call.progress.backoff = self.hub.clock.monotonic() - since
-                self._requeue(call, after)
+                self.put_first(call, after)
         self.hub.perform(after)
 
-    def _requeue(self, call: Call, after: After) -> None:
+    def take_out(self, call: Call) -> bool:
+        """Take a call out of the queue; False if a thread has it."""
+        if call in self.entries:
+            self.entries.remove(call)
+            return True
+        return False
+
+    def put_first(self, call: Call, after: After) -> None:
+        """Queue a call before the others."""
         self.entries.appendleft(call)
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
@@ -326,11 +353,17 @@ class Governed(Base):
             return
         call.progress.ended(raw)
         self._tell_limits(call, raw, after)
-        policy = call.rules.policy
+        race = call.race
+        if race is not None:
+            if not race.stopped(call, raw, after):
+                self.failed -= 1  # counted by whoever ended the attempt
+                return
+            call = race.call
+        policy = None if call.rules is None else call.rules.policy
         if raw[3] is TIMED_OUT and policy is not None and not policy.plain and not self.ended:
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
-            self._requeue(call, after)
+            self.put_first(call, after)
             return
         wait = None
         if raw[3] is TIMED_OUT:
@@ -339,7 +372,7 @@ class Governed(Base):
             self.failed -= 1
             return
         self._note(call)
-        super().settle(key, raw, after)
+        super().settle(call, raw, after)
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""
@@ -350,7 +383,10 @@ class Governed(Base):
         self.entries.clear()
         self._leave_lines()
         for call in waiting:
-            self._abandon(call, reason, after)
+            if isinstance(call, Twin):
+                call.dropped()
+            else:
+                self._abandon(call, reason, after)
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""

@@ -525,12 +525,13 @@ class Hub:
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
             running = sum(len(drain.claim) for drain in self.draining) - lent
+            twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,
                 "running": running,
                 "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
-                "done": accepted - pending - running - lent,
+                "done": accepted - pending - running - lent + twins,
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
             }

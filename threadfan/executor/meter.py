@@ -79,23 +79,24 @@ class Meter:
         else:
             line.note(permit, clock, "failed" if status is None else "succeeded", headers=headers)
 
-    def _wait_for(self, line: Line) -> Permit:
+    def _wait_for(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
-        permit: Permit | None = line.take(waiter, Cost(), clock)
+        permit = line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
         begun = clock.monotonic()
         self._allow(FOREVER)
         try:
-            while permit is None:
+            while True:
                 wait_in(current_scope(), waiter.gate, None)
                 permit = line.take(waiter, Cost(), clock)
+                if permit is not None:
+                    return permit
         finally:
             self._allow(self._progress.waited_inside + clock.monotonic() - begun)
             if permit is None:
                 line.leave(waiter, clock)
-        return permit
 
     def _allow(self, seconds: float) -> None:
         """Let the attempt take so many seconds longer than its timeout."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..control.cost import Cost
     from ..control.course import Course, Policy
+    from ..control.hedge import Hedge
     from ..control.rate import Permit
     from .line import Line
 
@@ -24,14 +25,16 @@ class Rules:
         policy: of retries, or None.
         line: before the rate limit, or None.
         pace: before the fan's `Adaptive`, or None.
+        hedge: of second attempts, or None.
     """
 
-    __slots__ = ("line", "pace", "policy")
+    __slots__ = ("hedge", "line", "pace", "policy")
 
-    def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None = None) -> None:
+    def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None, hedge: Hedge | None) -> None:
         self.policy = policy
         self.line = line
         self.pace = pace
+        self.hedge = hedge
 
     @property
     def lines(self) -> set[Line]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from ..control.adaptive import Adaptive
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit
     from ..executor.line import Line
     from ..executor.source import After
@@ -44,6 +45,8 @@ class Fan(Front, ThreadPoolExecutor):
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
             attempts a call holds no slot.
         rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
+        hedge: a ``Hedge``: calls that take long get a second attempt beside the first, and the first answer wins; only
+            for calls that may be made twice.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
         name: the fan's name in events; by default the prefix of its threads.
@@ -62,6 +65,7 @@ class Fan(Front, ThreadPoolExecutor):
         timeout: float | None = None,
         retry: Any = None,
         rate: RateLimit | None = None,
+        hedge: Hedge | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
@@ -91,7 +95,7 @@ class Fan(Front, ThreadPoolExecutor):
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, pace=_pace(adaptive))
+        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, hedge=hedge, pace=_pace(adaptive))
         hub = self._hub
         # Kept by the hub, for a weak reference that dies with its referent calls nothing.
         hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
