@@ -39,7 +39,8 @@ class Pace:
 
     def take(self, now: float, cost: float = 1.0) -> None:
         """Use ``cost`` units at ``now``: the next gap counts from here, or from just before if that was allowed."""
-        self._full_at = max(self._full_at, now - LATE) + cost * self._interval
+        just_late = now - self._full_at <= LATE
+        self._full_at = (self._full_at if just_late else now) + cost * self._interval
 
     def correct(self, units: float) -> None:
         """So many units more (or, negative, less) were used than was said."""
