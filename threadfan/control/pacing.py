@@ -9,8 +9,8 @@ from __future__ import annotations
 
 # To wake up a little later than asked for is usual, and would add up from gap to gap.  A start that is late by at most
 # so much of an interval is made up for in the next gap.  It is less than the smallest margin of a limit without bursts,
-# so that no gap is shorter than that limit's own interval.  Simulated as in rate.py, 600/min and starts 0.1-0.5 ms late:
-# 96.7 % without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
+# so that no gap is shorter than that limit's own interval.  Simulated as in rate.py, with starts that are
+# 0.1-0.5 ms late: 96.7 % of the limit without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
 LATE = 0.02
 NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
 
