@@ -1,8 +1,8 @@
 """``Adaptive``: how many calls at once, found out by what is refused.
 
 Whole numbers of workers are too coarse for most limits (10 requests a second of 0.2 s each are 2 workers; with 3, a
-third is refused), so from the first overload on the starts are paced as well: ``wait`` answers the gap, and ``limit`` is
-what that pace needs by Little's law, with room for slow answers.
+third is refused), so from the first overload on the starts are paced as well: ``wait`` answers the gap, and ``limit``
+is what that pace needs by Little's law, with room for slow answers.
 
 - Until the first overload: doubling with each round of successes, while the limit is in use (slow start).
 - At an overload: the pace becomes ``CUT`` of what the server has really answered lately.  An overload of a request that
@@ -10,6 +10,11 @@ what that pace needs by Little's law, with room for slow answers.
   all, beyond ``BLIND`` cuts: that is no matter of pace.
 - After it: the curve of CUBIC (RFC 9438, section 4.2) in the time in which the pace was in use: quickly back, a plateau
   just below the level that was refused, then on.  Each time that the same level is confirmed the plateau gets longer.
+
+Simulated (tests/control/test_adaptive.py), 120 s after 20 s of warm-up, limits of 5 to 100 a second, calls of 0.1 to
+1 s: 98-100 % of what a token bucket allows, 92-97 % of a sliding window, at most 2 % refused (1 % for the window).  A
+server without any burst gives 94 % at 10 a second and, since jitter is as long as its gaps, 70 % at 100.  A ``CUT``
+of 0.9 with a ``SPAN`` of 5 s gives the window 86-95 %: with slow answers too little is counted.
 """
 
 from __future__ import annotations

@@ -34,8 +34,28 @@ class Cost:
         """
         return cls(usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens)
 
+    def of_unit(self, unit: str) -> float:
+        """What it is in requests, input_tokens, output_tokens or (both together) tokens."""
+        if unit == "requests":
+            return 1.0
+        if unit == "tokens":
+            return self.input + self.output
+        return self.input if unit == "input_tokens" else self.output
+
     def __repr__(self) -> str:
         return f"Cost(input={self.input:g}, output={self.output:g})"
+
+
+class Permit:
+    """A request that may be made, from ``take`` until it is told how the request ended."""
+
+    __slots__ = ("at", "cost", "epoch", "levels")
+
+    def __init__(self, at: float, cost: Cost, epoch: int, levels: dict[str, float]) -> None:
+        self.at = at
+        self.cost = cost
+        self.epoch = epoch
+        self.levels = levels  # what each bucket held once this was taken from it
 
 
 class Costs:

@@ -7,7 +7,11 @@ The algorithm is the "virtual scheduling" one of ITU-T Recommendation I.371, Ann
 
 from __future__ import annotations
 
-LATE = 0.0005  # seconds; to wake up so much later than asked for is usual, and would add up from gap to gap
+# To wake up a little later than asked for is usual, and would add up from gap to gap.  A start that is late by at most
+# so much of an interval is made up for in the next gap.  It is less than the smallest margin of a limit without bursts,
+# so that no gap is shorter than that limit's own interval.  Simulated as in rate.py, with starts that are
+# 0.1-0.5 ms late: 96.7 % of the limit without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
+LATE = 0.02
 NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
 
 
@@ -39,7 +43,8 @@ class Pace:
 
     def take(self, now: float, cost: float = 1.0) -> None:
         """Use ``cost`` units at ``now``: the next gap counts from here, or from just before if that was allowed."""
-        self._full_at = max(self._full_at, now - LATE) + cost * self._interval
+        just_late = now - self._full_at <= LATE * self._interval
+        self._full_at = (self._full_at if just_late else now) + cost * self._interval
 
     def correct(self, units: float) -> None:
         """So many units more (or, negative, less) were used than was said."""
