@@ -343,6 +343,8 @@ class Governed(Base):
                 take_back()
                 self._abandon(call, TaskCancelled("nobody waited for this call any more"), after)
                 self.hub.check_done(self, after)
+                if self.hub.closing:
+                    self.hub.dismiss_if_quiet(after)
         self.hub.perform(after)
 
     def settle(self, key: Any, raw: Raw, after: After) -> None:
@@ -387,6 +389,8 @@ class Governed(Base):
                 call.dropped()
             else:
                 self._abandon(call, reason, after)
+        if self.hub.closing:  # these may have been the last that anybody waited for
+            self.hub.dismiss_if_quiet(after)
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""
