@@ -408,9 +408,13 @@ class Hub:
             ring = self.rings[depth]
             for _ in range(len(ring)):
                 source = ring.popleft()
-                if source.ended or source.unwanted():  # it may count as done, so nothing more of it may start
+                entry = None
+                if source.ended or source.unwanted():
+                    # It may count as done, so nothing of it may start, not even what is fed from here on without the
+                    # lock: whoever feeds a batch that has ended looks after that.
                     source.discard(TaskCancelled("the batch had ended"), after)
-                entry = source.take() if source.group.active < source.group.limit else None
+                elif source.group.active < source.group.limit:
+                    entry = source.take()
                 if source.ready():
                     ring.append(source)
                 else:
