@@ -118,6 +118,11 @@ class Line:
                 self.limit.failed(permit, now)
             self._plan(clock, now)
 
+    def departs(self, clock: Clock) -> float:
+        """Seconds that a request with a permit should still wait before it leaves."""
+        with self._lock:
+            return float(self.limit.departs(clock.monotonic()))
+
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..control.cost import Cost
     from ..control.course import Course, Policy
     from ..control.hedge import Hedge
-    from ..control.rate import Permit
+    from ..control.permit import Permit
     from .line import Line
 
 
