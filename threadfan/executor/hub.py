@@ -270,6 +270,8 @@ class Hub:
             self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
         source.listeners = []
+        if self.closing:  # what ended may have waited without a thread that would notice
+            self.dismiss_if_quiet(after)
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
