@@ -381,9 +381,11 @@ class Hub:
             ring = self.rings[depth]
             for _ in range(len(ring)):
                 source = ring.popleft()
+                entry = None
                 if source.ended or source.unwanted():  # it may count as done, so nothing more of it may start
                     source.discard(TaskCancelled("the batch had ended"), after)
-                entry = source.take() if source.group.active < source.group.limit else None
+                elif source.group.active < source.group.limit:
+                    entry = source.take()
                 if source.ready():
                     ring.append(source)
                 else:
@@ -497,7 +499,7 @@ class Hub:
             waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
-            running = sum(len(drain.claim) for drain in self.draining) - lent
+            running = sum(max(len(drain.claim), drain.judging) for drain in self.draining) - lent
             return {
                 "queued": pending - waiting,
                 "running": running,
