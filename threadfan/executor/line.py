@@ -74,7 +74,7 @@ class Line:
                 permit = self.limit.take(now, cost)
             else:
                 self._invited.discard(waiter)
-                self._waiting.setdefault(waiter, cost)
+                self._waiting[waiter] = cost  # in the place that it has, if it has one
                 permit = None
             self._plan(clock, now)
         return permit
@@ -130,9 +130,9 @@ class Line:
         uninvited = next((waiter for waiter in self._waiting if waiter not in self._invited), None)
         if uninvited is None:
             return
-        wait = self.limit.wait(now, next(iter(self._waiting.values())))
-        if wait <= _NOTHING:
-            wait = LATE if self._invited else 0.0
+        wait = self.limit.wait(now, self._waiting[uninvited])
+        if wait <= _NOTHING:  # let those go first who were invited before, unless all their slots are busy
+            wait = LATE if any(waiter.can_start() for waiter in self._invited) else 0.0
         if wait == FOREVER or now + wait >= self._due > now:
             return
         if self._take_back is not None:
