@@ -50,7 +50,7 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "limited", "mark", "permit", "queued",
+        "allowance", "attempts", "backoff", "cost", "course", "discards", "handed_in", "limited", "mark", "permit", "queued",
         "since", "undecided", "usage",
     )  # fmt: skip
 
@@ -60,6 +60,7 @@ class Progress:
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
+        self.discards = 0  # how many its source had seen when it was taken for this attempt
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
         self.allowance = 0.0  # seconds that the attempt has waited for the limit while it ran
