@@ -50,8 +50,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "discards", "handed_in", "limited", "mark", "permit", "queued",
-        "since", "undecided", "usage",
+        "allowance", "attempts", "backoff", "cost", "course", "discards", "handed_in", "limited", "mark", "permit",
+        "queued", "since", "undecided", "usage",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
