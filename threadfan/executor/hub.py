@@ -476,6 +476,8 @@ class Hub:
         for drain in running:
             drain.lost = drain.lost or (None, 0.0, "", None)
         for source in sources:
+            source.group.calls.clear()  # of views that have a cap of their own too
+            source.group.active = 0
             source.orphan(BrokenThreadPool(reason))
 
     def dismiss(self, worker: Worker) -> bool:
