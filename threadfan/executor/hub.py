@@ -295,6 +295,8 @@ class Hub:
             self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
         source.listeners = []
+        if self.closing:  # what ended may have waited without a thread that would notice
+            self.dismiss_if_quiet(after)
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
@@ -505,6 +507,8 @@ class Hub:
         for drain in running:
             drain.lost = drain.lost or (None, 0.0, "", None)
         for source in sources:
+            source.group.calls.clear()  # of views that have a cap of their own too
+            source.group.active = 0
             source.orphan(BrokenThreadPool(reason))
 
     def dismiss(self, worker: Worker) -> bool:
@@ -528,7 +532,7 @@ class Hub:
             waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
-            running = sum(len(drain.claim) for drain in self.draining) - lent
+            running = sum(max(len(drain.claim), drain.judging) for drain in self.draining) - lent
             twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,

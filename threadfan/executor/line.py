@@ -78,7 +78,7 @@ class Line:
                 permit = self.limit.take(now, cost)
             else:
                 self._invited.discard(waiter)
-                self._waiting.setdefault(waiter, cost)
+                self._waiting[waiter] = cost  # in the place that it has, if it has one
                 permit = None
             self._plan(clock, now)
         return permit
@@ -138,16 +138,21 @@ class Line:
         """See to it that the next in line is invited in time."""
         uninvited = next((waiter for waiter in self._waiting if waiter not in self._invited), None)
         if uninvited is None:
+            self._forget_alarm()
             return
-        wait = self.limit.wait(now, next(iter(self._waiting.values())))
-        if wait <= _NOTHING:
-            wait = LATE if self._invited else 0.0
+        wait = self.limit.wait(now, self._waiting[uninvited])
+        if wait <= _NOTHING:  # let those go first who were invited before, unless all their slots are busy
+            wait = LATE if any(waiter.can_start() for waiter in self._invited) else 0.0
         if wait == FOREVER or now + wait >= self._due > now:
             return
-        if self._take_back is not None:
-            self._take_back()
+        self._forget_alarm()
         self._due = now + wait
         self._take_back = set_alarm(clock, self._due, lambda: self._call(clock), quick=True)
+
+    def _forget_alarm(self) -> None:
+        if self._take_back is not None:
+            self._take_back()
+        self._due, self._take_back = FOREVER, None
 
     def _call(self, clock: Clock) -> None:
         with self._lock:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from typing import Any
 
-    from ..control.permit import Permit
+    from ..control.cost import Permit
     from .drain import Drain
     from .line import Line
     from .rules import Progress, Rules

@@ -138,6 +138,11 @@ class Stream:
         usage = batch.usages.pop(index, None) if batch.usages else None
         return Outcome(raw, None, usage, batch.notes.pop(index, None) if batch.notes else None)
 
+    def forget(self, index: int) -> None:
+        """What was noted of a call whose value alone is handed out: inputs may be endless."""
+        self.batch.usages.pop(index, None)
+        self.batch.notes.pop(index, None)
+
     def tell_end(self) -> None:
         """The event of the batch."""
         intake.tell_end(self.batch, self._clock() - self.batch.since)
@@ -255,6 +260,7 @@ def _values_as_taken(
             stream.check_wanted()
             ready = stream.harvest()
             while ready:
+                stream.forget(ready[-1][0])
                 yield _value(ready.pop(), None)
                 stream.after_yield()
             if stream.over:
