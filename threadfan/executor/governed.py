@@ -67,6 +67,7 @@ class Governed(Base):
     held = False  # no entry may start before a line invites
     held_since: float | None = None
     held_for = 0.0  # seconds, all in all
+    pauses_before = 0
     lines: set[Line]  # all that its calls may stand in
     until: float  # when the batch's time is up: no attempt is waited for beyond it
 
@@ -342,6 +343,7 @@ class Governed(Base):
         outer = self.outer_of(call)
         if outer is not None and outer.live and due >= outer.deadline:
             return False
+        self.hub.retries += 1
         if log.in_use():
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
@@ -406,34 +408,33 @@ class Governed(Base):
         if self.hub.closing:  # it may have been the last, and no thread would notice
             self.hub.dismiss_if_quiet(after)
 
-    def settle(self, key: Any, raw: Raw, after: After) -> None:
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
         """An attempt was ended from outside: it may be tried again if its time was up."""
         call: Call = key
         if call.rules is None:
-            super().settle(key, raw, after)
-            return
+            return super().settle(key, raw, after)
         call.progress.ended(raw)
         self._tell_limits(call, raw, after)
         race = call.race
         if race is not None:
             if not race.stopped(call, raw, after):
                 self.failed -= 1  # counted by whoever ended the attempt
-                return
+                return False
             call = race.call
         policy = None if call.rules is None else call.rules.policy
         if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self._may_go_on(call):
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)
-            return
+            return False
         wait = None
         if raw[3] is TIMED_OUT:
             wait, _, _ = self._verdict(call, raw, True)
         if wait is not None and self._postpone(call, wait, raw, after):
             self.failed -= 1
-            return
+            return False
         self._note(call)
-        super().settle(call, raw, after)
+        return super().settle(call, raw, after)
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""
@@ -499,6 +500,25 @@ class Governed(Base):
         if progress is not None:
             progress.usage = usage if progress.usage is None else progress.usage + usage
         super().add_usage(key, usage)
+
+    def figures_of(self, key: Any) -> dict[str, Any] | None:
+        """Attempts, waits in milliseconds, and tokens if any are known."""
+        progress = None if key.rules is None else key.progress
+        if progress is None:
+            return None
+        attempts = progress.attempts
+        figures = {
+            "attempt": len(attempts),
+            "limited": log.milliseconds(sum(attempt.limited for attempt in attempts)),
+            "backoff": log.milliseconds(sum(attempt.backoff for attempt in attempts)),
+        }
+        if progress.usage is not None:
+            figures |= {"input_tokens": progress.usage.input_tokens, "output_tokens": progress.usage.output_tokens}
+        return figures
+
+    def pauses(self) -> int:
+        """How often its limits have had all calls pause since it was made."""
+        return sum(int(line.limit.overloads) for line in self.lines) - self.pauses_before
 
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
@@ -567,6 +587,8 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
     ) -> None:
         self.backing_off, self.undecided = {}, deque()
         self.lines = lines
+        self.pauses_before = 0
+        self.pauses_before = self.pauses()
         self.uniform = make is not None
         self._make: Any = make  # a call of an item that is fed
         super().__init__(*args, items=calls, timeout=None, **options)

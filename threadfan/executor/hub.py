@@ -27,6 +27,7 @@ from itertools import count
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import FAILED
+from ..base.usage import Usage
 from . import lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
@@ -96,6 +97,8 @@ class Hub:
         self.draining: set[Drain] = set()  # whose calls count as running
         self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
+        self.retries = 0  # attempts after the first
+        self.usage = Usage(requests=0)
         self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
@@ -542,6 +545,9 @@ class Hub:
                 "done": accepted - pending - running - lent + twins,
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
+                "retries": self.retries,
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
             }
 
     def crashed(self, drain: Drain, error: BaseException) -> None:

@@ -259,7 +259,8 @@ class Front:
         Returns:
             ``queued``, ``running``, ``waiting`` (calls that back off, or wait for a rate limit or for calls of their
             own), ``abandoned`` (threads stuck in calls that are over), ``done`` (all calls that ended), ``failed``
-            (those of them without a value), ``slots``.
+            (those of them without a value), ``slots``, ``retries`` (attempts after the first), ``input_tokens`` and
+            ``output_tokens`` (as attached clients have noted them).
         """
         return self._hub.snapshot()
 

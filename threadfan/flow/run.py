@@ -228,6 +228,8 @@ class Ending:
             slots=self._hub.slots,
             usages=batch.usages,
             notes=batch.notes,
+            limited=batch.limited(batch.since + wall),
+            pauses=batch.pauses(),
         )
         intake.tell_end(batch, wall)
         return report
