@@ -24,11 +24,12 @@ GROUPS = {
     "ends": "ends",
     "work": "work",
     "limits": "limits",
+    "storm": "storm",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
-Ends and what follows come last: the clients that they import fill the heap, and every garbage collection takes longer from then
-on.
+Ends and what follows come last: the clients that they import fill the heap, and every garbage collection takes longer
+from then on.
 """
 
 
