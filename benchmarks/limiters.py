@@ -32,7 +32,7 @@ def ours(burst: int) -> Way:
         rate = RateLimit(requests_per_minute=PER_MINUTE, burst=burst)
         with Fan(WORKERS, timeout=TIMEOUT, rate=rate) as fan:
             # All that is taken from the supply has an outcome, so little is taken in advance.
-            return Counter(outcome.ok for outcome in fan.stream(call, _supply(seconds), window=WORKERS))
+            return Counter(outcome.ok for outcome in fan.stream(call, supply(seconds), window=WORKERS))
 
     return make_calls
 
@@ -85,7 +85,7 @@ def pyrate(permits: int, milliseconds: int) -> Way:
     return make_calls
 
 
-def _supply(seconds: float) -> Iterator[int]:
+def supply(seconds: float) -> Iterator[int]:
     """Items without end, until the time is up."""
     until = time.monotonic() + seconds
     for item in count():

@@ -25,6 +25,9 @@ GROUPS = {
     "work": "work",
     "limits": "limits",
     "storm": "storm",
+    "backoff": "backoff",
+    "adaptive": "adaptive",
+    "hedging": "hedging",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

@@ -50,7 +50,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
     from threadfan.testing import MessagesServer
 
     with MessagesServer(latency=CALL) as server:
-        for kind, limits, burst in _kinds()[: plan.size(3, 1)]:
+        for kind, limits, burst in kinds()[: plan.size(3, 1)]:
             trials = _trials(plan, server, limits, _contenders(plan, server, burst))
             yield from _figures(f"{kind}: ", trials)
             if peers.has("requests") and not plan.quick:
@@ -58,7 +58,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
                 yield from _figures(f"{kind}, requests: ", plainly)
 
 
-def _kinds() -> list[tuple[str, Limits, int]]:
+def kinds() -> list[tuple[str, Limits, int]]:
     """Servers, each with the burst that a fan is told."""
     from threadfan.testing import Limits
 
@@ -74,8 +74,8 @@ def _contenders(plan: Plan, server: MessagesServer, burst: int) -> dict[str, tup
     """All of them call through the anthropic client; only the fan's leaves what is refused to somebody else."""
     from threadfan.clients.anthropic import attach
 
-    usual = _anthropic(server.client(max_retries=2))  # the client's own default
-    fan = limiters.ours(burst), _anthropic(attach(server.client(max_retries=0)))
+    usual = anthropic_call(server.client(max_retries=2))  # the client's own default
+    fan = limiters.ours(burst), anthropic_call(attach(server.client(max_retries=0)))
     if plan.quick:
         return {OURS: fan, STANDARD: (limiters.plain(), usual)}
     others = {
@@ -89,7 +89,9 @@ def _contenders(plan: Plan, server: MessagesServer, burst: int) -> dict[str, tup
     return {OURS: fan, **{name: (way, usual) for name, way in others.items()}}
 
 
-def _anthropic(client: Any) -> Call:
+def anthropic_call(client: Any) -> Call:
+    """Asks a question of its own in each call."""
+
     def ask(number: int) -> object:
         question = {"role": "user", "content": f"question {number}"}
         return client.messages.create(model="test-model", max_tokens=100, messages=[question])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks import peers
+from benchmarks.figures.limits import anthropic_call
 from benchmarks.harness import OURS, Figure, Goal
 from threadfan import Fan, RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from benchmarks.harness import Plan
     from threadfan.testing import Limits, MessagesServer
@@ -72,8 +73,10 @@ def _limits(share: int) -> Limits:
 
 
 def _storm(server: MessagesServer, items: int) -> Storm:
+    from threadfan.clients.anthropic import attach
+
     rate = RateLimit(requests_per_minute=PER_MINUTE, burst=BURST)
-    call, failed, middle = _anthropic(server), 0, None
+    call, failed, middle = anthropic_call(attach(server.client(max_retries=0))), 0, None
     with Fan(WORKERS, timeout=TIMEOUT, retry=RETRIES, rate=rate) as fan:
         start = perf_counter()
         for done, outcome in enumerate(fan.stream(call, range(items)), 1):
@@ -84,15 +87,3 @@ def _storm(server: MessagesServer, items: int) -> Storm:
         seconds = perf_counter() - start
     end = server.stats()
     return Storm(seconds, failed, middle or end, end)
-
-
-def _anthropic(server: MessagesServer) -> Callable[[int], object]:
-    from threadfan.clients.anthropic import attach
-
-    client: Any = attach(server.client(max_retries=0))
-
-    def ask(number: int) -> object:
-        question = {"role": "user", "content": f"question {number}"}
-        return client.messages.create(model="test-model", max_tokens=100, messages=[question])
-
-    return ask
