@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from .base.attempt import Attempt
     from .base.usage import Usage
+    from .control.adaptive import Adaptive
+    from .control.hedge import Hedge
     from .control.rate import RateLimit
     from .executor.deadlines import fail_after, move_on_after
     from .executor.signals import signals
@@ -55,7 +57,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     # the pool
+    "Adaptive",
     "Fan",
+    "Hedge",
     "RateLimit",
     "ThreadPoolExecutor",
     "task",
@@ -95,6 +99,8 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
+    "Adaptive": "control.adaptive",
+    "Hedge": "control.hedge",
     "Attempt": "base.attempt",
     "RateLimit": "control.rate",
     "Report": "flow.report",

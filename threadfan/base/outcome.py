@@ -121,9 +121,9 @@ class Outcome(Generic[T_co]):
 
     @property
     def duration(self) -> float:
-        """Seconds that the call ran, all attempts together."""
+        """Seconds that the call ran, in all attempts; what two of them shared counts once."""
         if self._history:
-            return sum(attempt.duration for attempt in self._history)
+            return time_covered([(attempt.started, attempt.started + attempt.duration) for attempt in self._history])
         start, end = self._raw[5:7]
         return 0.0 if start is None else end - start
 
@@ -168,6 +168,15 @@ class Outcome(Generic[T_co]):
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+
+
+def time_covered(spans: list[tuple[float, float]]) -> float:
+    """Seconds that lie in at least one of the spans."""
+    covered, reached = 0.0, float("-inf")
+    for begin, end in sorted(spans):
+        covered += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return covered
 
 
 def restored(raw: Raw) -> Raw:

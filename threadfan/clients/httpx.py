@@ -95,11 +95,25 @@ class Transport(Base):  # type: ignore[misc]
         if not self._places.enter(scope, timeouts.get("pool")):
             raise self._library.PoolTimeout("no connection became free in time", request=request)
         try:
-            response = self._send(scope, request, timeouts)
+            response = self._counted(scope, request, timeouts)
         except BaseException:
             self._places.leave()
             raise
         response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
+        return response
+
+    def _counted(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:
+        """Send it with a permit, if the call that makes it has a rate limit."""
+        meter = scope.meter
+        if meter is None:
+            return self._send(scope, request, timeouts)
+        ticket = meter.begin()
+        try:
+            response = self._send(scope, request, timeouts)
+        except BaseException:
+            meter.end(ticket, None, None)
+            raise
+        meter.end(ticket, response.status_code, response.headers)
         return response
 
     def _send(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:

@@ -49,6 +49,7 @@ class AbortableConnection(HTTPConnection):
     _guard: Guard | None = None
     _answering = False  # in ``getresponse``, where closing the connection does not end the answer
     _wire: Any = None  # the socket of the answer that is being read
+    _ticket: Any = None  # of the request that waits for its answer: the meter, and what it gave
 
     def connect(self) -> None:
         """Connect, with the tunnel and the handshake."""
@@ -58,9 +59,21 @@ class AbortableConnection(HTTPConnection):
                 self._guard.how = socket.SHUT_RDWR
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request."""
-        with self._in_scope():
-            super().request(*args, **kwargs)
+        """Send a request, with a permit if the call that makes it has a rate limit."""
+        scope = scope_around()
+        meter = None if scope is None else scope.meter
+        self._ticket = None if meter is None else (meter, meter.begin())
+        try:
+            with self._in_scope():
+                super().request(*args, **kwargs)
+        except BaseException:
+            self._answered(None, None)
+            raise
+
+    def _answered(self, status: int | None, headers: Any) -> None:
+        ticket, self._ticket = self._ticket, None
+        if ticket is not None:
+            ticket[0].end(ticket[1], status, headers)
 
     def getresponse(self) -> Answer:  # type: ignore[override]
         """Wait for the head of the answer."""
@@ -70,7 +83,9 @@ class AbortableConnection(HTTPConnection):
         try:
             with self._in_scope():
                 answer = super().getresponse()
+            self._answered(answer.status, answer.headers)
         except BaseException:
+            self._answered(None, None)
             if answer is not None:  # the scope has ended just then, and nobody else knows of it
                 answer.close()
             raise

@@ -71,9 +71,13 @@ def headers_of(error: BaseException) -> Mapping[str, str] | None:
 
 
 def is_overload(error: BaseException) -> bool:
-    """Whether the answer says that too much is asked: 429, 529, or a 503 with a Retry-After."""
-    status = status_of(error)
-    return status in OVERLOADS or (status == 503 and retry_after(headers_of(error), 0.0) is not None)
+    """Whether the answer that ``error`` was raised for says that too much is asked."""
+    return refuses(status_of(error), headers_of(error))
+
+
+def refuses(status: int | None, headers: Mapping[str, str] | None) -> bool:
+    """Whether an answer says that too much is asked: 429, 529, or a 503 with a Retry-After."""
+    return status in OVERLOADS or (status == 503 and retry_after(headers, 0.0) is not None)
 
 
 def told_to_retry(error: BaseException) -> bool | None:

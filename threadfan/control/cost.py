@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.errors import brief
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +21,9 @@ class Cost:
 
     __slots__ = ("input", "output")
 
-    def __init__(self, input: float = 0.0, output: float = 0.0) -> None:
-        self.input = input
-        self.output = output
+    def __init__(self, tokens_in: float = 0.0, tokens_out: float = 0.0) -> None:
+        self.input = tokens_in
+        self.output = tokens_out
 
     @classmethod
     def of(cls, usage: Usage) -> Cost:
@@ -32,8 +34,28 @@ class Cost:
         """
         return cls(usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens)
 
+    def of_unit(self, unit: str) -> float:
+        """What it is in requests, input_tokens, output_tokens or (both together) tokens."""
+        if unit == "requests":
+            return 1.0
+        if unit == "tokens":
+            return self.input + self.output
+        return self.input if unit == "input_tokens" else self.output
+
     def __repr__(self) -> str:
         return f"Cost(input={self.input:g}, output={self.output:g})"
+
+
+class Permit:
+    """A request that may be made, from ``take`` until it is told how the request ended."""
+
+    __slots__ = ("at", "cost", "epoch", "levels")
+
+    def __init__(self, at: float, cost: Cost, epoch: int, levels: dict[str, float]) -> None:
+        self.at = at
+        self.cost = cost
+        self.epoch = epoch
+        self.levels = levels  # what each bucket held once this was taken from it
 
 
 class Costs:
@@ -63,7 +85,7 @@ class Costs:
         except (TypeError, ValueError):
             pass
         raise ValueError(
-            f"estimate answered {answer!r}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
+            f"estimate answered {brief(answer)}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
         )
 
     def learn(self, true: Cost) -> None:

@@ -4,17 +4,21 @@ Two things are told apart.  A refusal out of a long calm is taken for jitter: re
 than they were sent, and a slightly larger margin absorbs it.  Refusals that follow each other mean that the limit is
 lower than was said: the pace is cut to a share of it, and comes back along the curve of CUBIC (RFC 9438, section 4.2):
 quickly towards the level that was refused, long on a plateau just below it, then on upwards, first very slowly.
+
+Simulated (tests/control/test_rate_simulated.py): 10,000 items at 3000 a minute, half of it from the middle on, against
+the best possible time: a bucket of 50 gives 1.00, a bucket of 10 gives 1.05, a sliding window 1.08, with 6 to 17
+refusals in all; no burst at all 1.16, since jitter is then a large part of each gap of 20 ms.
 """
 
 from __future__ import annotations
 
-STEP, MOST = 0.01, 0.08  # what a single refusal adds to the margin, and all of them at most
+STEP, MOST = 0.02, 0.1  # what a single refusal adds to the margin, and all of them at most
 FORGET = 0.001  # the part of that which each success takes away: half of it in about 700
 CALM = 3.0  # seconds of work without a refusal that make the next one a single one
-GENTLE, STRONG = 0.85, 0.7  # cuts of the share: after a calm, and when refusals follow each other
+GENTLE, STRONG = 0.9, 0.7  # cuts of the share: after a calm, and when refusals follow each other
 LEAST = 0.01  # the share is never cut below; arbitrary
-BELOW = 0.97  # the plateau, as a part of the share that was refused
-PLATEAU = 30.0  # seconds of work after a cut until the middle of the plateau
+BELOW = 0.96  # the plateau, as a part of the share that was refused
+PLATEAU = 60.0  # seconds of work after a cut until the middle of the plateau
 IDLE = 1.0  # seconds; a longer time between two successes counts as so much work
 
 

@@ -7,7 +7,11 @@ The algorithm is the "virtual scheduling" one of ITU-T Recommendation I.371, Ann
 
 from __future__ import annotations
 
-LATE = 0.0005  # seconds; to wake up so much later than asked for is usual, and would add up from gap to gap
+# To wake up a little later than asked for is usual, and would add up from gap to gap.  A start that is late by at most
+# so much of an interval is made up for in the next gap.  It is less than the smallest margin of a limit without bursts,
+# so that no gap is shorter than that limit's own interval.  Simulated as in rate.py, with starts that are
+# 0.1-0.5 ms late: 96.7 % of the limit without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
+LATE = 0.02
 NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
 
 
@@ -21,7 +25,7 @@ class Pace:
             than it was here never sees one request too many.
     """
 
-    __slots__ = ("_full_at", "_interval", "_slack", "_stretch", "capacity", "per_minute")
+    __slots__ = ("_full_at", "_interval", "_matched", "_slack", "_stretch", "capacity", "per_minute")
 
     def __init__(self, per_minute: float, capacity: float = 1.0, slack: float = 0.0) -> None:
         self.per_minute = per_minute
@@ -29,7 +33,7 @@ class Pace:
         self._slack = slack
         self._stretch = 1.0
         self._interval = 60.0 / per_minute  # seconds per unit, stretched
-        self._full_at = float("-inf")
+        self._full_at = self._matched = float("-inf")
 
     def wait(self, now: float, cost: float = 1.0) -> float:
         """Seconds until ``cost`` units may be used; more than the bucket can hold may go when it is full."""
@@ -38,8 +42,9 @@ class Pace:
         return behind if behind > NOTHING else 0.0
 
     def take(self, now: float, cost: float = 1.0) -> None:
-        """Use ``cost`` units at ``now``: the bucket fills from here, or from when it was allowed if that was just before."""
-        self._full_at = max(self._full_at, now - LATE) + cost * self._interval
+        """Use ``cost`` units at ``now``: the next gap counts from here, or from just before if that was allowed."""
+        just_late = now - self._full_at <= LATE * self._interval
+        self._full_at = (self._full_at if just_late else now) + cost * self._interval
 
     def correct(self, units: float) -> None:
         """So many units more (or, negative, less) were used than was said."""
@@ -48,6 +53,15 @@ class Pace:
     def level(self, now: float) -> float:
         """The units in the bucket; negative when more was used than it held."""
         return self.capacity - max(0.0, self._full_at - now) / self._interval
+
+    def match(self, level: float, remaining: float, taken_at: float, now: float) -> None:
+        """A server says that ``remaining`` units were left when here it was ``level``: go by the smaller one.
+
+        What was taken before the last such correction has been corrected by it.
+        """
+        if level > remaining and taken_at >= self._matched:
+            self.correct(level - remaining)
+            self._matched = now
 
     def drain(self, now: float) -> None:
         """The server has nothing left: at most as much is here as comes in from now on."""

@@ -11,9 +11,7 @@ from .pacing import NOTHING
 
 FIRST_GUESS, LONGEST_GUESS = 1.0, 30.0  # seconds of a pause without Retry-After: 1, 2, 4, 8, 16, 30, 30, ...
 HOPELESS = 10  # fruitless probes in a row; without Retry-After that takes about 3.5 minutes
-PATIENCE = (
-    2.0  # seconds; refusals come at once, so a probe that is not back after this (or 4 refusals' time) was let in
-)
+PATIENCE = 2.0  # seconds; refusals come quickly: a probe not back by then, or in four times the last one, was let in
 OPENING = 4.0  # seconds in which the gap between two starts shrinks ...
 FIRST_GAP = 0.2  # ... from this, in seconds, ...
 HALVED_IN = 0.5  # ... to half of it in each of these, down to 1 ms

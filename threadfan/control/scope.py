@@ -17,7 +17,7 @@ from ..base.errors import CallCancelled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from ..base.usage import Usage
 
@@ -37,7 +37,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "_lock")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "_lock", "meter")
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class Scope:
         ledger: Callable[[Usage], object] | None = None,
     ) -> None:
         self._ledger = ledger
+        self.meter: Any = None
+        """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
         self._lock = threading.Lock()  # guards the two below

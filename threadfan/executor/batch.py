@@ -135,7 +135,7 @@ class Batch(Source):
         # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
         # The same holds for whoever ends the batch: it marks first, and then cancels the entries it finds.
-        if hub.free or not self.queued or self.ended or not GIL:
+        if hub.free > 0 or not self.queued or self.ended or not GIL:
             after: After = []
             with hub.lock:
                 if self.ended:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw, Status
     from .drain import Drain
     from .hub import Hub
+    from .race import Race
     from .rules import Progress, Rules
     from .source import After, Group
 
@@ -45,6 +46,7 @@ class Call:
     drain: Drain | None = None  # while it runs
     rules: Rules | None = None  # of retries and limits
     progress: Progress = None  # type: ignore[assignment]  # under them
+    race: Race | None = None  # of two attempts
 
     def begin(self, drain: Drain) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""

@@ -43,6 +43,7 @@ class Block(Scope):
         outer = self._outer = current_scope()
         self._clock = outer.clock
         self._ledger = outer.add_usage
+        self.meter = outer.meter
         self._deadline = min(self._clock.monotonic() + self._seconds, outer.deadline)
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[Any] = bearer.set(self)

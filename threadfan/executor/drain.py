@@ -42,17 +42,25 @@ class Loan:
 class CallScope(Scope):
     """The scope of one call of a drain."""
 
-    __slots__ = ("_drain", "_key")
+    __slots__ = ("_drain", "_key", "_start")
 
     def __init__(self, drain: Drain, key: Any, start: float) -> None:
         source = drain.source
-        timeout, outer = source.timeout_of(key), source.outer_of(key)
-        deadline = FOREVER if timeout is None else start + timeout
-        if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
-            deadline = min(deadline, outer.deadline)
-        super().__init__(deadline, drain.hub.clock, partial(source.add_usage, key))
+        super().__init__(clock=drain.hub.clock, ledger=partial(source.add_usage, key))
         self._drain = drain
         self._key = key
+        self._start = start
+        self.meter = source.meter_of(drain, key)
+        self.set_deadline()
+
+    def set_deadline(self) -> None:
+        """Ask the source anew how long the call may take."""
+        source, key = self._drain.source, self._key
+        timeout, outer = source.timeout_of(key), source.outer_of(key)
+        deadline = FOREVER if timeout is None else self._start + timeout
+        if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
+            deadline = min(deadline, outer.deadline)
+        self._deadline = deadline
 
     @property
     def live(self) -> bool:
@@ -111,6 +119,17 @@ class Drain:
         if scope is not None:
             scope.cancel()
 
-    def made_scope(self, key: Any) -> Scope | None:
+    def extend(self, key: Any) -> None:
+        """The call ``key``, which runs, may take longer or shorter than it might before."""
+        with self.hub.lock:
+            scope = self.made_scope(key)
+            claim = self.claim.get(key)
+            timeout = self.source.timeout_of(key)
+        if scope is not None:
+            scope.set_deadline()
+        if claim is not None and timeout is not None and timeout < FOREVER:
+            self.hub.watchdog.announce(claim[2] + timeout)
+
+    def made_scope(self, key: Any) -> CallScope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
         return self._scope[1] if self._scope is not None and self._scope[0] is key else None

@@ -12,17 +12,22 @@ from __future__ import annotations
 import time
 from collections import deque
 from functools import partial
+from random import random
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.usage import Usage
 from ..control.answers import headers_of, is_overload, retry_after_of
+from ..control.course import backoff, not_before
 from ..events import log
 from . import hub as hubs
+from .adapting import PATIENCE
 from .alarms import set_alarm
 from .batch import TaskBatch, TaskCall
 from .calls import Calls, perform_call, tell_end
+from .meter import Meter
+from .race import Race, Twin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .line import Line
     from .options import Options
+    from .rules import Rules
     from .source import After, Group, Source
 
     Base = Source
@@ -71,22 +77,34 @@ class Governed(Base):
         """The first call that its limit lets through, with its permit."""
         refused: list[Line] = []
         for place, call in enumerate(self.entries):
-            line = call.rules.line if call.rules is not None and call.progress.undecided is None else None
-            if line in refused:
+            if call.rules is not None and call.progress.undecided is None and not self._let(call, call.rules, refused):
+                if self.uniform:
+                    break
                 continue
-            if line is not None:
-                call.progress.permit = line.take(self, call.progress.cost, self.hub.clock)
-                if call.progress.permit is None:
-                    refused.append(line)
-                    if self.uniform:
-                        break
-                    continue
             del self.entries[place]
             self._let_through()
             return call
         if refused:
             self._hold()
         return None
+
+    def _let(self, call: Call, rules: Rules, refused: list[Line]) -> bool:
+        """Whether all limits let the call start now, which then has their permits."""
+        progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
+        if line in refused or pace in refused:
+            return False
+        if line is not None:
+            progress.permit = line.take(self, progress.cost, clock)
+            if progress.permit is None:
+                refused.append(line)
+                return False
+        if pace is not None:
+            progress.start = pace.take(self, None, clock)
+            if progress.start is None:
+                refused.append(pace)
+                self._give_back(call)
+                return False
+        return True
 
     uniform = True
     """Whether all its calls are under the same rules."""
@@ -110,7 +128,7 @@ class Governed(Base):
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls."""
-        return bool(self.hub.free) and self.group.active < self.group.limit
+        return self.hub.free > 0 and self.group.active < self.group.limit
 
     def invite(self) -> None:
         """A limit is open for one of its calls."""
@@ -155,29 +173,50 @@ class Governed(Base):
             return None if raw is None else raw[6]
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
-            self._judge(drain, call, raw, observer, counted=True)
+            self._judge(drain, call, raw, True, observer)
             return now
         if not call.begin(drain):
             self._give_back(call)
+            if isinstance(call, Twin):
+                with self.hub.lock:
+                    call.dropped()
             return now
         with self.hub.lock:
             progress.starts(now, self.limited(now))
         policy = call.rules.policy
-        if policy is not None and progress.course is None:
+        if policy is not None and progress.course is None and not isinstance(call, Twin):
             progress.course = policy.course(now, call.fn, call.args, call.kwargs)
         if progress.course is not None and (verdict := progress.course.begin(now)) is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
             self._finish(call, raw)
             return now
+        if call.rules.hedge is not None and not isinstance(call, Twin):
+            call.drain = drain
+            call.race = Race(self, drain, call, call.rules.hedge, now)
         raw = perform_call(drain, call, observer)
         if raw is None:
             return None
-        progress.ended(raw)
-        self._judge(drain, call, raw, observer, counted=self._tell_limit(call, raw))
-        return raw[6]
+        end = raw[6]
+        ended = self._ended(call, raw)
+        if ended is not None:
+            self._judge(drain, *ended, observer)
+        return end
 
-    def _judge(self, drain: Drain, call: Call, raw: Raw, observer: log.Observer | None, *, counted: bool) -> None:
+    def _ended(self, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
+        """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
+        after: After = []
+        counted = self._tell_limits(call, raw, after)
+        race = call.race
+        last: Raw | None = raw
+        with self.hub.lock:
+            call.progress.ended(raw)
+            if race is not None:
+                last = race.ended(call, raw, after)
+        self.hub.perform(after)
+        return None if last is None else (call if race is None else race.call, last, counted)
+
+    def _judge(self, drain: Drain, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
         """In a worker: what is to follow an attempt."""
         wait, ok, payload = self._verdict(call, raw, counted)
         if wait is not None:
@@ -196,31 +235,59 @@ class Governed(Base):
         ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
         if raw[3] is CANCELLED or call.unwanted:
             return None, ok, payload
+        if not counted and call.rules is not None and call.rules.line is None:
+            return self._after_refusal(call, payload), ok, payload
         if course is not None:
             return course.decide(raw[6], ok, payload, counted=counted, wall=time.time())
         return (None if counted else 0.0), ok, payload
 
-    def _tell_limit(self, call: Call, raw: Raw) -> bool:
-        """Tell the limit what became of the request; whether the attempt counts as one."""
-        permit, call.progress.permit = call.progress.permit, None
-        line = call.rules.line if call.rules is not None else None
-        if line is None or permit is None:
-            return True
-        clock, payload = self.hub.clock, raw[4]
-        if raw[3] is SUCCEEDED:
-            line.note(permit, clock, "succeeded", usage=call.progress.usage or _usage_of(payload))
-        elif raw[3] is FAILED and is_overload(payload):
-            seconds = retry_after_of(payload, time.time())
-            line.note(permit, clock, "overloaded", retry_after=seconds, headers=headers_of(payload))
-            return line.hopeless()
+    @staticmethod
+    def _after_refusal(call: Call, error: BaseException) -> float:
+        """Seconds until another attempt, where no limit has all calls wait."""
+        asked = not_before(retry_after_of(error, time.time()), random)
+        return max(asked, backoff(call.progress.refusals, random))
+
+    def _tell_limits(self, call: Call, raw: Raw, after: After) -> bool:
+        """Tell the limits what became of the request; whether the attempt counts as one."""
+        progress, rules, payload = call.progress, call.rules, raw[4]
+        refused = raw[3] is FAILED and is_overload(payload)
+        progress.refusals = progress.refusals + 1 if refused else 0
+        note: dict[str, Any] = {}
+        if refused:
+            end = "overloaded"
+            note = {"retry_after": retry_after_of(payload, time.time()), "headers": headers_of(payload)}
+        elif raw[3] is SUCCEEDED:
+            end = "succeeded"
+            note = {"usage": progress.usage or _usage_of(payload), "headers": progress.headers}
         else:
-            line.note(permit, clock, "failed")
-        return True
+            end = "failed"
+        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
+        if rules is None:
+            return True
+        if rules.line is not None and permit is not None:  # else an attached client has told it
+            rules.line.note(permit, self.hub.clock, end, **note)
+        if rules.pace is not None and start is not None:
+            rules.pace.note(start, self.hub.clock, end, **note)
+            if rules.pace.limit.adaptive.limit != self.hub.slots:
+                after.append(self._resize)
+        if not refused or (rules.line is None and rules.pace is None):
+            return True
+        return rules.line.hopeless() if rules.line is not None else progress.refusals >= PATIENCE
+
+    def _resize(self) -> None:
+        """Have as many slots as the fan's `Adaptive` says."""
+        after: After = []
+        with self.hub.lock:
+            self.hub.adapt(after)
+        self.hub.perform(after)
 
     def _give_back(self, call: Call) -> None:
-        permit, call.progress.permit = call.progress.permit, None
-        if permit is not None and call.rules is not None and call.rules.line is not None:
-            call.rules.line.give_back(permit, self.hub.clock)
+        progress, rules, clock = call.progress, call.rules, self.hub.clock
+        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
+        if rules is not None and rules.line is not None and permit is not None:
+            rules.line.give_back(permit, clock)
+        if rules is not None and rules.pace is not None and start is not None:
+            rules.pace.give_back(start, clock)
 
     # -- between attempts: with the lock held ------------------------------------------------------------------------
 
@@ -239,7 +306,7 @@ class Governed(Base):
         if wait > 0:
             self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
         else:
-            self._requeue(call, after)
+            self.put_first(call, after)
         return True
 
     def _due(self, call: Call, since: float) -> None:
@@ -247,10 +314,18 @@ class Governed(Base):
         with self.hub.lock:
             if self.backing_off.pop(call, None) is not None:
                 call.progress.backoff = self.hub.clock.monotonic() - since
-                self._requeue(call, after)
+                self.put_first(call, after)
         self.hub.perform(after)
 
-    def _requeue(self, call: Call, after: After) -> None:
+    def take_out(self, call: Call) -> bool:
+        """Take a call out of the queue; False if a thread has it."""
+        if call in self.entries:
+            self.entries.remove(call)
+            return True
+        return False
+
+    def put_first(self, call: Call, after: After) -> None:
+        """Queue a call before the others."""
         self.entries.appendleft(call)
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
@@ -277,12 +352,18 @@ class Governed(Base):
             super().settle(key, raw, after)
             return
         call.progress.ended(raw)
-        self._tell_limit(call, raw)
-        policy = call.rules.policy
+        self._tell_limits(call, raw, after)
+        race = call.race
+        if race is not None:
+            if not race.stopped(call, raw, after):
+                self.failed -= 1  # counted by whoever ended the attempt
+                return
+            call = race.call
+        policy = None if call.rules is None else call.rules.policy
         if raw[3] is TIMED_OUT and policy is not None and not policy.plain and not self.ended:
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
-            self._requeue(call, after)
+            self.put_first(call, after)
             return
         wait = None
         if raw[3] is TIMED_OUT:
@@ -291,7 +372,7 @@ class Governed(Base):
             self.failed -= 1
             return
         self._note(call)
-        super().settle(key, raw, after)
+        super().settle(call, raw, after)
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""
@@ -302,7 +383,10 @@ class Governed(Base):
         self.entries.clear()
         self._leave_lines()
         for call in waiting:
-            self._abandon(call, reason, after)
+            if isinstance(call, Twin):
+                call.dropped()
+            else:
+                self._abandon(call, reason, after)
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""
@@ -331,6 +415,10 @@ class Governed(Base):
     def _note(self, call: Call) -> None:
         """Keep what the outcome will say of the call's attempts."""
 
+    def meter_of(self, drain: Drain, key: Any) -> Any:
+        """For calls under rules."""
+        return None if key.rules is None else Meter(drain, key)
+
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""
         timeout: float | None = key.timeout
@@ -353,10 +441,10 @@ class GovernedCalls(Governed, Calls):
 
     until = FOREVER
 
-    def __init__(self, hub: Hub, group: Group, depth: int, line: Line | None) -> None:
+    def __init__(self, hub: Hub, group: Group, depth: int, lines: set[Line]) -> None:
         super().__init__(hub, group, depth)
         self.backing_off = {}
-        self.lines = set() if line is None else {line}
+        self.lines = lines
 
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""

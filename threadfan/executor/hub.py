@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from ..control.adaptive import Adaptive
     from .rules import Rules
     from .source import After, Source
 
@@ -64,8 +65,10 @@ class Hub:
         max_abandoned: int,
         clock: Clock,
         threads: set[threading.Thread],
+        adaptive: Adaptive | None = None,
     ) -> None:
         self.slots = slots
+        self.adaptive = adaptive
         self.name = name
         self.clock = clock
         self.max_abandoned = max_abandoned
@@ -154,14 +157,14 @@ class Hub:
                 ring = self.rings[source.depth] = deque()
             ring.append(source)
             self.press()
-        if self.free and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
+        if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
             self._grant(after, eager=eager)
 
     def recruit(self, source: Source) -> bool:
         """Start one more thread if there is a slot and a pending call for it; say whether there was."""
         after: After = []
         with self.lock:
-            if self.idle or not self.free or not source.ready() or source.group.active >= source.group.limit:
+            if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
                 return False
             self._grant(after)
         self.perform(after)
@@ -171,16 +174,38 @@ class Hub:
         """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: After = []
         with self.lock:
-            if left is None or self._leave(left, after):
-                drain = self._enter(worker, after)
-            else:
+            if left is not None and not self._leave(left, after):
                 drain = None
                 self._park(worker)
+            elif self.free < 0:  # there are fewer slots than there were
+                drain = None
+                self._accept(worker)
+                self.free += 1
+                self.press()
+                self._park(worker)
+            else:
+                drain = self._enter(worker, after)
             if self.closing:
                 self.dismiss_if_quiet(after)
         if after or self._deferred:
             self.perform(after)
         return drain
+
+    def resize(self, slots: int, after: After) -> None:
+        """Have so many slots from now on.  With the lock held.
+
+        Calls that run go on; while they are too many, the slots they leave are not given out again.
+        """
+        self.free += slots - self.slots
+        self.slots = slots
+        self.press()
+        self.loans.serve(after)
+        self._grant_if_needed(after)
+
+    def adapt(self, after: After) -> None:
+        """Have as many slots as the fan's `Adaptive` says now.  With the lock held."""
+        if self.adaptive is not None and self.adaptive.limit != self.slots:
+            self.resize(self.adaptive.limit, after)
 
     def interrupt(self) -> None:
         """The user wants out (Ctrl-C): drop what is queued and cancel what runs; new calls may be handed in."""
@@ -203,7 +228,7 @@ class Hub:
                 from .governed import GovernedCalls  # on first use, with what it needs
 
                 self._forget_idle(group)
-                found = GovernedCalls(self, group, depth, rules.line)
+                found = GovernedCalls(self, group, depth, rules.lines)
             group.calls[depth, rules] = found
             self.sources.add(found)
         return found
@@ -284,7 +309,7 @@ class Hub:
         return not self.draining and not any(source.pending() for source in self.sources)
 
     def _grant_if_needed(self, after: After) -> None:
-        if self.free and not self.waking and self.rings and self.has_work():
+        if self.free > 0 and not self.waking and self.rings and self.has_work():
             self._grant(after)
 
     def _grant(self, after: After, *, eager: bool = False) -> None:
@@ -344,10 +369,14 @@ class Hub:
                 self.threads.add(drain.worker.thread)
         return drain.holds
 
-    def _enter(self, worker: Worker, after: After) -> Drain | None:
+    def _accept(self, worker: Worker) -> None:
+        """The worker has the slot that it was woken with."""
         if worker.woken:
             worker.woken = False
             self.waking -= 1
+
+    def _enter(self, worker: Worker, after: After) -> Drain | None:
+        self._accept(worker)
         chosen = None if self.loans.in_line and self.loans.first() else self._choose(after)
         if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
@@ -406,7 +435,7 @@ class Hub:
         A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
         1`` or more means a deeper source or a lender, so leave after this call.
         """
-        if self.loans.in_line:
+        if self.loans.in_line or self.free < 0:
             self.pressure = FOREVER
         elif self.rings:
             deepest = max(self.rings)
@@ -496,12 +525,13 @@ class Hub:
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
             running = sum(len(drain.claim) for drain in self.draining) - lent
+            twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,
                 "running": running,
                 "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
-                "done": accepted - pending - running - lent,
+                "done": accepted - pending - running - lent + twins,
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
             }

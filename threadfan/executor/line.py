@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from ..base.clock import Clock
     from ..base.usage import Usage
     from ..control.cost import Cost
-    from ..control.rate import Permit, RateLimit
+    from ..control.rate import RateLimit
+    from .adapting import AdaptiveLimit
+
+    Permit = Any  # what the limit gives out
 
     class Waiter(Protocol):
         """Who stands in line."""
@@ -48,8 +51,8 @@ class Line:
     The lock is taken inside the lock of a hub, never the other way round.
     """
 
-    def __init__(self, limit: RateLimit) -> None:
-        self.limit = limit
+    def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
+        self.limit: Any = limit
         self.forget()
 
     def forget(self) -> None:
@@ -69,6 +72,7 @@ class Line:
         with self._lock:
             now = clock.monotonic()
             cost = cost or self.limit.cost()
+            permit: Permit | None
             if (not self._waiting or waiter in self._invited) and self.limit.wait(now, cost) <= _NOTHING:
                 self._step_out(waiter)
                 permit = self.limit.take(now, cost)
@@ -117,7 +121,7 @@ class Line:
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:
-            return self.limit.hopeless
+            return bool(self.limit.hopeless)
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ class Loans:
     def serve(self, after: After) -> None:
         """Give free slots to lenders in line.  With the lock held."""
         hub = self._hub
-        while hub.free and self.in_line and (loan := self.first()) is not None:
+        while hub.free > 0 and self.in_line and (loan := self.first()) is not None:
             hub.free -= 1
             loan.drain.holds = True
             loan.drain.source.group.active += 1

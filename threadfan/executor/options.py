@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from .line import Line
     from .rules import Rules
-
-    Retry = Any  # a number, a tenacity.Retrying, or a mapping from errors to those
 
 
 class Options:
@@ -26,25 +26,25 @@ class Options:
         group: caps their concurrency.
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
+        hedge: when they are attempted a second time.
+        pace: the line before the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
     """
 
-    __slots__ = ("_retry", "group", "interrupt", "rate", "rules", "timeout")
+    __slots__ = ("group", "interrupt", "rules", "ruling", "timeout")
 
     def __init__(
         self,
         timeout: float | None,
         group: Group,
         interrupt: bool = False,
-        retry: Retry = None,
-        rate: RateLimit | None = None,
+        **ruling: Any,
     ) -> None:
         self.timeout = seconds("timeout", timeout)
         self.group = group
         self.interrupt = flag("interrupt", interrupt)
-        self._retry = retry
-        self.rate = rate
-        self.rules = None if retry is None and rate is None else _rules(retry, rate)
+        self.ruling = ruling
+        self.rules = None if all(value is None for value in ruling.values()) else _rules(**ruling)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
@@ -53,9 +53,9 @@ class Options:
             limit = changes["limit"]
             group = Group() if limit is None else Group(count("limit", limit))
         new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt))
-        new._retry, new.rate = changes.get("retry", self._retry), changes.get("rate", self.rate)
-        same = new._retry is self._retry and new.rate is self.rate
-        new.rules = self.rules if same else _rules(new._retry, new.rate)
+        new.ruling = {**self.ruling, **{name: changes[name] for name in RULING if name in changes}}
+        same = all(new.ruling.get(name) is self.ruling.get(name) for name in RULING)
+        new.rules = self.rules if same else _rules(**new.ruling)
         return new
 
     def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +67,13 @@ class Options:
         return interruptible(fn)
 
 
-def _rules(retry: Retry, rate: RateLimit | None) -> Rules | None:
+RULING = ("retry", "rate", "hedge")
+
+
+def _rules(
+    retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Line | None = None
+) -> Rules | None:
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit  # on first use: imports are dear to programs that need none of it
     from ..control.retry import retry_policy
     from .line import line_of
@@ -75,8 +81,12 @@ def _rules(retry: Retry, rate: RateLimit | None) -> Rules | None:
 
     if rate is not None and not isinstance(rate, RateLimit):
         raise TypeError(f"rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not {brief(rate)}")
+    if hedge is not None and not isinstance(hedge, Hedge):
+        raise TypeError(f'hedge must be a Hedge, such as Hedge(after="p95", budget=0.05), not {brief(hedge)}')
     policy = retry_policy(retry)
-    return None if policy is None and rate is None else Rules(policy, None if rate is None else line_of(rate))
+    if policy is None and rate is None and pace is None and hedge is None:
+        return None
+    return Rules(policy, None if rate is None else line_of(rate), pace, hedge)
 
 
 def flag(name: str, value: bool) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..control.cost import Cost
     from ..control.course import Course, Policy
+    from ..control.hedge import Hedge
     from ..control.rate import Permit
     from .line import Line
 
@@ -23,13 +24,22 @@ class Rules:
     Args:
         policy: of retries, or None.
         line: before the rate limit, or None.
+        pace: before the fan's `Adaptive`, or None.
+        hedge: of second attempts, or None.
     """
 
-    __slots__ = ("line", "policy")
+    __slots__ = ("hedge", "line", "pace", "policy")
 
-    def __init__(self, policy: Policy | None, line: Line | None) -> None:
+    def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None, hedge: Hedge | None) -> None:
         self.policy = policy
         self.line = line
+        self.pace = pace
+        self.hedge = hedge
+
+    @property
+    def lines(self) -> set[Line]:
+        """All that its calls stand in."""
+        return {line for line in (self.line, self.pace) if line is not None}
 
     def progress(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
         """For a call that is handed in now.
@@ -50,8 +60,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "limited", "mark", "permit", "queued",
-        "since", "undecided", "usage",
+        "allowance", "attempts", "backoff", "cost", "course", "handed_in", "headers", "limited", "mark", "permit",
+        "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -60,9 +70,13 @@ class Progress:
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
+        self.start: Any = None  # what the fan's `Adaptive` has let it start with
+        self.refusals = 0  # in a row
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
-        self.allowance = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.allowance = 0.0  # that, or infinity while it waits
+        self.headers: Any = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
 
@@ -74,8 +88,8 @@ class Progress:
         """An attempt starts."""
         self.limited = min(limited - self.mark, now - self.since)
         self.queued = now - self.since - self.limited
-        self.usage = None
-        self.allowance = 0.0
+        self.usage = self.headers = None
+        self.allowance = self.waited_inside = 0.0
 
     def ended(self, raw: Raw) -> None:
         """The attempt has ended."""
@@ -89,7 +103,7 @@ class Progress:
                 started=start - self.handed_in,
                 duration=end - start,
                 queued=self.queued,
-                limited=self.limited + self.allowance,
+                limited=self.limited + self.waited_inside,
                 backoff=self.backoff,
                 worker=worker,
             )

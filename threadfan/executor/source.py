@@ -43,7 +43,7 @@ class Source:
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender",
-        "listeners", "queued", "reason", "timeout",
+        "listeners", "queued", "reason", "timeout", "twins",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
@@ -60,6 +60,7 @@ class Source:
         self.reason: BaseException | None = None  # why it was ended from outside
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
+        self.twins = 0  # second attempts that wait or run
         self.lender: Loan | None = None  # the call that waits for this source and gave its slot away meanwhile
         self.listeners: After = []  # called once when done
 
@@ -86,6 +87,10 @@ class Source:
     def timeout_of(self, key: Any) -> float | None:
         """The timeout of the call ``key`` in seconds."""
         raise NotImplementedError
+
+    def meter_of(self, drain: Drain, key: Any) -> Any:
+        """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
+        return None
 
     def unwanted(self) -> bool:
         """Whether the scope in which all its calls were handed in has ended."""

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from ..control.adaptive import Adaptive
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..executor.line import Line
     from ..executor.source import After
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
@@ -32,7 +35,8 @@ class Fan(Front, ThreadPoolExecutor):
     """A ``ThreadPoolExecutor`` for tools that block: ordered outcomes, real timeouts, an asyncio side.
 
     Args:
-        max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.
+        max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.  With
+            ``Adaptive()`` the fan finds it out by what is refused (429, 529), which is then tried again.
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
@@ -41,6 +45,8 @@ class Fan(Front, ThreadPoolExecutor):
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
             attempts a call holds no slot.
         rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
+        hedge: a ``Hedge``: calls that take long get a second attempt beside the first, and the first answer wins; only
+            for calls that may be made twice.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
         name: the fan's name in events; by default the prefix of its threads.
@@ -51,7 +57,7 @@ class Fan(Front, ThreadPoolExecutor):
 
     def __init__(
         self,
-        max_workers: int | None = None,
+        max_workers: int | Adaptive | None = None,
         thread_name_prefix: str = "",
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
@@ -59,18 +65,25 @@ class Fan(Front, ThreadPoolExecutor):
         timeout: float | None = None,
         retry: Any = None,
         rate: RateLimit | None = None,
+        hedge: Hedge | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
+        adaptive: Any = None
+        if hasattr(max_workers, "ceiling"):  # an Adaptive, told without an import for those that have none
+            adaptive = max_workers
+            max_workers = adaptive.ceiling
         if max_workers is not None and (isinstance(max_workers, bool) or not isinstance(max_workers, int)):
-            raise TypeError(f"max_workers must be a whole number of calls at once, not {brief(max_workers)}")
+            raise TypeError(
+                f"max_workers must be a whole number of calls at once, or Adaptive(), not {brief(max_workers)}"
+            )
         if max_workers is not None and max_workers <= 0:
             raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
         checks.seconds("timeout", timeout)
         super().__init__(max_workers, thread_name_prefix, initializer, initargs)
-        slots: int = self._max_workers
+        slots: int = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
-        cap = max(64, 4 * slots) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         self._hub = Hub(
             slots=slots,
             prefix=prefix,
@@ -80,8 +93,9 @@ class Fan(Front, ThreadPoolExecutor):
             max_abandoned=cap,
             clock=clocks.current(),
             threads=self._threads,  # type: ignore[arg-type]
+            adaptive=adaptive,
         )
-        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate)
+        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, hedge=hedge, pace=_pace(adaptive))
         hub = self._hub
         # Kept by the hub, for a weak reference that dies with its referent calls nothing.
         hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
@@ -190,6 +204,16 @@ class Fan(Front, ThreadPoolExecutor):
 
 # Some tools go by the name of an executor's class; by any other it would not be a drop-in.
 Fan.__name__ = ThreadPoolExecutor.__name__
+
+
+def _pace(adaptive: Adaptive | None) -> Line | None:
+    """What the calls of a fan with an `Adaptive` stand in line for."""
+    if adaptive is None:
+        return None
+    from ..executor.adapting import AdaptiveLimit
+    from ..executor.line import Line
+
+    return Line(AdaptiveLimit(adaptive))
 
 
 def _in_coroutine(frame: Any) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, ParamSpec, TypeVar
 
     from ..base.outcome import Outcome
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit
     from ..executor.hub import Hub
     from ..executor.options import Options
@@ -225,6 +226,7 @@ class Front:
         timeout: float | None = _UNSET,
         retry: Any = _UNSET,
         rate: RateLimit | None = _UNSET,
+        hedge: Hedge | None = _UNSET,
         limit: int | None = _UNSET,
         interrupt: bool = _UNSET,
     ) -> View:
@@ -234,15 +236,21 @@ class Front:
             timeout: seconds for each attempt of a call, or None.
             retry: what is tried again, as for ``Fan``; None for nothing.
             rate: a ``RateLimit``, or None.
+            hedge: a ``Hedge``, or None.
             limit: how many calls through the view may run at once, within the shared slots; None for no such cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
-        given = (
-            ("timeout", timeout), ("retry", retry), ("rate", rate), ("limit", limit), ("interrupt", interrupt)
-        )  # fmt: skip
-        changes = {name: value for name, value in given if value is not _UNSET}
+        given = {
+            "timeout": timeout,
+            "retry": retry,
+            "rate": rate,
+            "hedge": hedge,
+            "limit": limit,
+            "interrupt": interrupt,
+        }
+        changes = {name: value for name, value in given.items() if value is not _UNSET}
         return View(self, self._hub, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:

@@ -97,7 +97,7 @@ def _governed(
 
 def lines_of(rules: Iterable[Rules | None]) -> set[Line]:
     """The lines before the limits of several rules."""
-    return {one.line for one in rules if one is not None and one.line is not None}
+    return set().union(*(one.lines for one in rules if one is not None))
 
 
 def enlist(batch: Batch, listeners: After) -> None:

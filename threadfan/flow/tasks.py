@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..control.hedge import Hedge
     from ..control.rate import RateLimit
 
 _UNSET: Any = object()
@@ -34,6 +35,7 @@ class Task:
         timeout: float | None = _UNSET,
         retry: Any = _UNSET,
         rate: RateLimit | None = _UNSET,
+        hedge: Hedge | None = _UNSET,
         interrupt: bool = _UNSET,
     ) -> Task:
         """The same task with options of its own; what is not given stays as it is.
@@ -42,6 +44,7 @@ class Task:
             timeout: in seconds; None for no limit.
             retry: as for ``Fan``.
             rate: as for ``Fan``.
+            hedge: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         changes = dict(self.changes)
@@ -51,6 +54,8 @@ class Task:
             changes["retry"] = retry
         if rate is not _UNSET:
             changes["rate"] = rate
+        if hedge is not _UNSET:
+            changes["hedge"] = hedge
         if interrupt is not _UNSET:
             changes["interrupt"] = checks.flag("interrupt", interrupt)
         return Task(self.fn, self.args, self.kwargs, changes)

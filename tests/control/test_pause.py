@@ -1,0 +1,103 @@
+"""Pause: one for all, one probe, a gradual opening."""
+
+import pytest
+
+from threadfan.control.pause import Pause
+
+
+def refused(pause, now, retry_after=None):
+    """A request goes out and is refused at once."""
+    return pause.overloaded(pause.started(now), now, retry_after, 0.0)
+
+
+def test_the_first_refusal_stops_all_until_its_retry_after():
+    """All wait as long as the server has asked for."""
+    pause = Pause()
+    assert refused(pause, 10.0, 3.0)
+    assert pause.wait(10.0) == 3.0
+    assert pause.wait(12.5) == 0.5
+    assert pause.wait(13.0) == 0.0
+
+
+def test_those_in_flight_add_their_own_retry_after_and_nothing_else():
+    """Refusals of the same storm are one: the latest end counts, and no later guess."""
+    pause = Pause()
+    epochs = [pause.started(10.0) for _ in range(3)]
+    assert pause.overloaded(epochs[0], 10.1, 2.0, 0.1)
+    assert not pause.overloaded(epochs[1], 10.2, None, 0.2)
+    assert pause.wait(10.1) == pytest.approx(2.0)
+    assert not pause.overloaded(epochs[2], 10.3, 4.0, 0.3)
+    assert pause.wait(10.3) == pytest.approx(4.0)
+    assert pause.fruitless == 0
+
+
+def test_one_probe_and_no_other():
+    """After the pause one goes out; the others wait for its answer, or until it must have been let in."""
+    pause = Pause()
+    refused(pause, 0.0, 1.0)
+    pause.started(1.0)
+    assert pause.wait(1.0) == pause.patience
+    assert pause.wait(1.5) == pause.patience - 0.5
+    assert pause.wait(1.0 + pause.patience) == 0.0
+    assert not pause.paused
+
+
+def test_the_success_of_the_probe_opens_step_by_step():
+    """The gaps after it shrink from 0.2 s to nothing within seconds."""
+    pause = Pause()
+    refused(pause, 0.0, 1.0)
+    assert pause.succeeded(pause.started(1.0), 1.5)
+    now, gaps = 1.5, []
+    for _ in range(200):
+        gaps.append(pause.wait(now))
+        now += gaps[-1]
+        pause.started(now)
+    assert gaps[:2] == [0.0, pytest.approx(0.2)]
+    assert gaps[1:] == sorted(gaps[1:], reverse=True)
+    assert gaps[-1] < 0.01
+    pause.started(10.0)
+    assert pause.wait(10.0) == 0.0
+
+
+def test_a_stale_success_does_not_open():
+    """The answer to a request that was sent before the refusal is no news."""
+    pause = Pause()
+    before = pause.started(0.0)
+    refused(pause, 0.1, 1.0)
+    assert not pause.succeeded(before, 0.2)
+    assert pause.paused
+    assert pause.wait(0.2) == pytest.approx(0.9)
+
+
+def test_a_probe_that_ends_otherwise_makes_room_for_the_next():
+    """Cancelled or failed for its own reasons: the next one may try at once."""
+    pause = Pause()
+    refused(pause, 0.0, 1.0)
+    probe = pause.started(1.0)
+    pause.ended(probe)
+    assert pause.wait(1.1) == 0.0
+    assert pause.paused
+
+
+def test_guesses_grow_and_end_in_hopelessness():
+    """Without Retry-After: 1, 2, 4, 8, 16, then 30 s; ten fruitless probes are hopeless until a success."""
+    pause, now, lengths = Pause(), 0.0, []
+    for _ in range(11):
+        assert not pause.hopeless
+        refused(pause, now)
+        lengths.append(pause.wait(now))
+        now += lengths[-1]
+    assert lengths == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30]
+    assert pause.hopeless
+    pause.succeeded(pause.started(now), now)
+    assert not pause.hopeless
+
+
+def test_a_refused_probe_waits_longer_than_it_is_told():
+    """A Retry-After of 1 s that has proved too short is not tried ten times in a row."""
+    pause, now, lengths = Pause(), 0.0, []
+    for _ in range(4):
+        refused(pause, now, 1.0)
+        lengths.append(pause.wait(now))
+        now += lengths[-1]
+    assert lengths == [1, 2, 4, 8]

@@ -1,0 +1,35 @@
+"""Checks of what users give: every message names the argument, shows the value and ends with what would be right."""
+
+from __future__ import annotations
+
+from ..base.errors import brief
+
+SHARED = ("sqlite:///", "redis://", "rediss://")
+
+
+def per_minute(name: str, value: float | None) -> float | None:
+    """A number of something per minute, greater than 0, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}")
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be greater than 0 and finite, or None for no limit, not {value!r}")
+    return float(value)
+
+
+def whole(name: str, value: int) -> int:
+    """A whole number, at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {brief(value)}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return value
+
+
+def location(shared: str | None) -> str | None:
+    """Where something is kept for several processes, or None."""
+    if shared is None or (isinstance(shared, str) and shared.startswith(SHARED)):
+        return shared
+    wrong = ValueError if isinstance(shared, str) else TypeError
+    raise wrong(f'shared must be "sqlite:///path", "redis://host…" or "rediss://host…", not {brief(shared)}')

@@ -1,0 +1,119 @@
+"""The requests that a call under rules makes through attached clients: a limit counts requests, not calls.
+
+The permit that the call was started with is for its first request; each further one waits for a permit of its own,
+through the scope.  That wait holds the call's slot, but does not count against its timeout.  An answer that says "too
+many" reaches the limit at once, and the client's own retries are kept out of what the fan tries again by itself.
+
+Used by the call's own thread; threads that the call starts may share it, as each request has a ticket of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from queue import SimpleQueue
+
+from ..base.clock import FOREVER
+from ..control.answers import refuses, retry_after, silence
+from ..control.cost import Cost
+from ..control.scope import current_scope
+from .waiting import wait_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from typing import Any
+
+    from ..control.rate import Permit
+    from .drain import Drain
+    from .line import Line
+    from .rules import Progress, Rules
+
+
+class Ticket:
+    """One request.  ``permit`` is None if the one that the call was started with is used."""
+
+    __slots__ = ("permit",)
+
+    def __init__(self, permit: Permit | None) -> None:
+        self.permit = permit
+
+
+class Meter:
+    """Of one call."""
+
+    __slots__ = ("_call", "_drain", "_first", "_progress", "_rules")
+
+    def __init__(self, drain: Drain, call: Any) -> None:
+        self._drain = drain
+        self._call = call
+        self._rules: Rules = call.rules
+        self._progress: Progress = call.progress
+        self._first = True  # the permit that the attempt was started with is unused
+
+    def begin(self) -> Ticket:
+        """A request is about to be made; waits for a permit if the limit asks for it.
+
+        Raises:
+            CallCancelled: the scope has ended meanwhile.
+        """
+        line, first = self._rules.line, self._first
+        self._first = False
+        return Ticket(None if first or line is None else self._wait_for(line))
+
+    def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+        """The request was answered; ``status`` is None if it was not."""
+        line = self._rules.line
+        refused = refuses(status, headers)
+        if headers is not None and (refused or (self._rules.policy is not None and (status or 0) >= 400)):
+            silence(headers)  # what the fan tries again
+        if line is None:
+            return
+        permit = ticket.permit
+        if permit is None and refused:
+            permit, self._progress.permit = self._progress.permit, None
+        clock = self._drain.hub.clock
+        if permit is None:
+            self._progress.headers = headers or self._progress.headers  # the attempt's end tells the limit
+        elif refused:
+            line.note(permit, clock, "overloaded", retry_after=retry_after(headers, time.time()), headers=headers)
+        else:
+            line.note(permit, clock, "failed" if status is None else "succeeded", headers=headers)
+
+    def _wait_for(self, line: Line) -> Any:
+        # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
+        waiter, clock = _Waiter(), self._drain.hub.clock
+        permit = line.take(waiter, Cost(), clock)
+        if permit is not None:
+            return permit
+        begun = clock.monotonic()
+        self._allow(FOREVER)
+        try:
+            while True:
+                wait_in(current_scope(), waiter.gate, None)
+                permit = line.take(waiter, Cost(), clock)
+                if permit is not None:
+                    return permit
+        finally:
+            self._allow(self._progress.waited_inside + clock.monotonic() - begun)
+            if permit is None:
+                line.leave(waiter, clock)
+
+    def _allow(self, seconds: float) -> None:
+        """Let the attempt take so many seconds longer than its timeout."""
+        if seconds != FOREVER:
+            self._progress.waited_inside = seconds
+        self._progress.allowance = seconds
+        self._drain.extend(self._call)
+
+
+class _Waiter:
+    """A call that stands in line, holding its slot."""
+
+    def __init__(self) -> None:
+        self.gate: SimpleQueue[None] = SimpleQueue()
+
+    def can_start(self) -> bool:
+        return True
+
+    def invite(self) -> None:
+        self.gate.put(None)
