@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import threadfan
@@ -62,8 +65,12 @@ def _run(server: MessagesServer, limits: Limits, seconds: float) -> tuple[int, P
     server.reset()
     call(-1)
     server.configure(limits=limits)
-    with Fan(adaptive(start=4, ceiling=64), timeout=30, retry=20) as fan:
-        failed = sum(not outcome.ok for outcome in fan.stream(call, limiters.supply(seconds), window=64))
+    failed, until = 0, monotonic() + seconds
+    with Fan(adaptive(start=4, ceiling=64), timeout=30) as fan, closing(fan.stream(call, count())) as outcomes:
+        for outcome in outcomes:
+            failed += not outcome.ok
+            if monotonic() >= until:
+                break
     permits = server.permits()
     first = permits[0][0]
     return failed, [(moment - first, accepted) for moment, accepted in permits if moment - first < seconds]
