@@ -154,7 +154,7 @@ class RateLimit:
         was_paused = self._pause.paused
         if self._pause.succeeded(permit.epoch, now):
             self._feedback.succeeded(now)
-        if was_paused and not self._pause.paused:
+        if was_paused and not self._pause.paused and not self._pause.brief:
             self._drain(now)
         if headers is not None:
             self._follow(permit, now, headers, wall)
@@ -178,7 +178,8 @@ class RateLimit:
         paced = not self._pause.paused
         if self._pause.overloaded(permit.epoch, now, retry_after, now - permit.at):
             self.overloads += 1
-            self._refused(now, paced)
+            if not self._pause.brief:
+                self._refused(now, paced)
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
