@@ -171,7 +171,7 @@ class RateLimit:
         """The request was refused: too many requests or tokens, or too much to do for the server (429, 529).
 
         Args:
-            retry_after: seconds that the server asks to wait; None for a guess: 1, 2, 4, 8, 16, then 30 s.
+            retry_after: seconds that the server asks to wait; None for a guess, see ``pause``.
         """
         self.in_flight -= 1
         self._settle(permit, Cost())  # a refused request has used no tokens
