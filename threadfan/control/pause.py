@@ -16,12 +16,12 @@ from .pacing import NOTHING
 
 FIRST_GUESS, LONGEST_GUESS = 1.0, 30.0  # seconds of a pause without Retry-After: 1, 2, 4, 8, 16, 30, 30, ...
 HOPELESS = 10  # fruitless probes in a row; without Retry-After that takes about 3.5 minutes
-PATIENCE = 0.5  # seconds; refusals come quickly: a probe not back by then, or in four times the last one, was let in
+PATIENCE = 2.0  # seconds; refusals come quickly: a probe not back by then, or in four times the last one, was let in
 MEMORY = 50  # requests; the part of them that was refused follows about so many of the last ones
 FEW = 0.15  # the part of them up to which a refusal may be an exception
 EXCEPTION = -4  # the power of two by which the guess starts lower then
 OPENING = 4.0  # seconds in which the gap between two starts shrinks ...
-FIRST_GAP = 0.2  # ... from this, in seconds, ... (all three times the pause, where that was less than a second)
+FIRST_GAP = 0.2  # ... from this, in seconds, ... (all four times the pause, where that was less than a second)
 HALVED_IN = 0.5  # ... to half of it in each of these, down to 1 ms
 
 
@@ -104,10 +104,10 @@ class Pause:
         if epoch != self.epoch:
             self.hold(now + (retry_after or 0.0))
             return False
-        self.patience = min(60.0, max(PATIENCE, 4.0 * took))
         length = self._length(now, retry_after, exception)
         self.hold(now + length)
         self._scale = min(1.0, length)
+        self.patience = min(60.0, max(PATIENCE * self._scale, 4.0 * took))
         self.epoch += 1
         self.paused, self._probe, self._answered = True, None, False
         return True
