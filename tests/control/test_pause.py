@@ -110,25 +110,33 @@ def answered(pause, now, times):
 
 
 def test_what_may_be_an_exception_pauses_shortly():
-    """Few were refused and no time is named: a sixteenth of a second, doubled with each probe that is refused."""
+    """Few were refused and no time is named: 1/32 of a second, doubled with each probe that is refused."""
     pause, now, lengths = Pause(), 0.0, []
     answered(pause, now, 20)
-    for _ in range(6):
+    for _ in range(7):
         refused(pause, now)
         lengths.append((pause.wait(now), pause.brief))
         now += lengths[-1][0]
-    assert lengths == [(1 / 16, True), (1 / 8, True), (1 / 4, True), (1 / 2, True), (1, False), (2, False)]
+    assert lengths == [
+        (1 / 32, True),
+        (1 / 16, True),
+        (1 / 8, True),
+        (1 / 4, True),
+        (1 / 2, True),
+        (1, False),
+        (2, False),
+    ]
     assert pause.fruitless == 2
 
 
 def test_an_exception_does_not_make_the_next_one_longer():
-    """One refusal in thirty, again and again: each pause is a sixteenth of a second, and opening takes a quarter."""
+    """One refusal in thirty, again and again: each pause is 1/32 of a second, and opening takes an eighth."""
     pause, now = Pause(), 0.0
     answered(pause, now, 20)
     for _ in range(20):
         refused(pause, now)
-        assert pause.wait(now) == pytest.approx(1 / 16)
-        now += 1 / 16
+        assert pause.wait(now) == pytest.approx(1 / 32)
+        now += 1 / 32
         pause.succeeded(pause.started(now), now)
         pause.started(now)
         assert 0 < pause.wait(now) < 0.02

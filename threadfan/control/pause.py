@@ -6,7 +6,7 @@ refusal opens.  A probe that ends in another way makes room for the next.
 
 A refusal that names no time to wait may be an exception: services refuse single requests for reasons of their own, and
 with a second for each of them, one refusal in thirty would halve what 60 requests a second come to.  Where few of the
-last requests were refused, the guess starts at a sixteenth of a second, and opening is as much quicker; a probe that is
+last requests were refused, the guess starts at 1/32 of a second, and opening is as much quicker; a probe that is
 refused doubles it as ever.
 """
 
@@ -19,7 +19,7 @@ HOPELESS = 10  # fruitless probes in a row; without Retry-After that takes about
 PATIENCE = 2.0  # seconds; refusals come quickly: a probe not back by then, or in four times the last one, was let in
 MEMORY = 50  # requests; the part of them that was refused follows about so many of the last ones
 FEW = 0.15  # the part of them up to which a refusal may be an exception
-EXCEPTION = -4  # the power of two by which the guess starts lower then
+EXCEPTION = -5  # the power of two by which the guess starts lower then
 OPENING = 4.0  # seconds in which the gap between two starts shrinks ...
 FIRST_GAP = 0.2  # ... from this, in seconds, ... (all four times the pause, where that was less than a second)
 HALVED_IN = 0.5  # ... to half of it in each of these, down to 1 ms
