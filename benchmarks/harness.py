@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Samples = dict[str, list[float]]
+    Permits = list[tuple[float, bool]]
 
 STANDARD = "standard library"
 OURS = "threadfan"
@@ -78,6 +79,7 @@ class Figure:
         goal: None for what is only worth knowing.
         least: more is better.
         note: what a reader must know to read it rightly.
+        permits: by contender, when its requests came to a server with a limit, and whether each was accepted.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Figure:
     goal: Goal | None = None
     least: bool = False
     note: str = ""
+    permits: dict[str, Permits] = field(default_factory=dict)
 
     @property
     def scores(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Other thread pools, where they are installed; those that are not are named and left out."""
+"""Other thread pools and limiters, where they are installed; those that are not are named and left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from benchmarks.pools import Mapping, Pool
 
-MODULES = {"joblib": "joblib", "pebble": "pebble", "more-executors": "more_executors", "anyio": "anyio"}
+MODULES = {
+    "joblib": "joblib",
+    "pebble": "pebble",
+    "more-executors": "more_executors",
+    "anyio": "anyio",
+    "pyrate-limiter": "pyrate_limiter",
+}
 """Peers by the names that pip knows them under; ``multiprocessing.pool`` is always there."""
 
 TOOLS = ("anthropic", "requests", "starlette", "structlog", "uvicorn")

@@ -8,28 +8,36 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.harness import OURS, STANDARD
 
 if TYPE_CHECKING:
-    from benchmarks.harness import Figure
+    from benchmarks.harness import Figure, Permits
     from benchmarks.report import Report
 
 
 def draw(report: Report, path: str) -> None:
-    """Writes one page: ratios to the standard library, then speed-ups of real work.
+    """Writes one page: ratios to the standard library, speed-ups of real work, and permits over time.
 
     Raises:
         ImportError: plotly is not installed.
     """
-    costs = [figure for _, figure in report.figures if figure.ratios]
+    costs = [figure for _, figure in report.figures if STANDARD in figure.ratios]
     speeds = [figure for group, figure in report.figures if group == "work"]
-    titles = ("cost, standard library = 1 (less is better)", "speed-up of blocking work (more is better)")
+    permits = [figure for _, figure in report.figures if figure.permits]
+    titles = ["cost, standard library = 1 (less is better)", "speed-up of blocking work (more is better)"]
+    heights = [700, 300, *(90 + 30 * len(figure.permits) for figure in permits)]
     page = import_module("plotly.subplots").make_subplots(
-        rows=2, subplot_titles=titles, row_heights=[0.7, 0.3], vertical_spacing=0.1
+        rows=len(heights),
+        subplot_titles=[*titles, *(figure.name.partition(":")[0] + ": requests over time" for figure in permits)],
+        row_heights=heights,
+        vertical_spacing=100 / sum(heights),
     )
-    for row, figures in ((1, costs), (2, speeds)):
-        for trace in _bars(figures, first=row == 1):
+    traces = [_bars(costs, first=True), _bars(speeds, first=False)]
+    traces += [_marks(figure.permits, first=figure is permits[0]) for figure in permits]
+    for row, found in enumerate(traces, 1):
+        for trace in found:
             page.add_trace(trace, row=row, col=1)
     page.update_xaxes(type="log", row=1, col=1)
     page.update_yaxes(autorange="reversed", automargin=True)
-    page.update_layout(title="<br>".join(report.head()[:2]), height=1100, margin={"t": 120}, barmode="group")
+    height = 100 + sum(heights)
+    page.update_layout(title="<br>".join(report.head()[:2]), height=height, margin={"t": 120}, barmode="group")
     page.write_html(path)
 
 
@@ -61,3 +69,24 @@ def _bars(figures: list[Figure], *, first: bool) -> list[Any]:
         marker = {"symbol": "line-ns-open", "size": 18, "color": "black"}
         bars.append(go.Scatter(x=goals, y=names, name="goal", mode="markers", marker=marker))
     return bars
+
+
+def _marks(permits: dict[str, Permits], *, first: bool) -> list[Any]:
+    """A row for each contender, and in it a mark for each request at its moment."""
+    go: Any = import_module("plotly.graph_objects")
+    marks = []
+    for verdict, colour in ((True, "#2a6f97"), (False, "#c1121f")):
+        places = [(moment, name) for name, found in permits.items() for moment, passed in found if passed is verdict]
+        name = "accepted" if verdict else "refused (429)"
+        marks.append(
+            go.Scatter(
+                x=[round(moment, 3) for moment, _ in places],
+                y=[contender for _, contender in places],
+                name=name,
+                mode="markers",
+                marker={"symbol": "line-ns-open", "size": 12, "color": colour},
+                legendgroup=name,
+                showlegend=first,
+            )
+        )
+    return marks

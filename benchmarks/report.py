@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.harness import OURS, STANDARD, Figure
 
 if TYPE_CHECKING:
-    from benchmarks.harness import Plan
+    from benchmarks.harness import Permits, Plan
 
 NONE = "-"
 HEADS = ("figure", STANDARD, "best peer", OURS, "goal", "reached")
@@ -42,7 +42,13 @@ class Report:
             "missing_peers": self.missing_peers,
             "missing_tools": self.missing_tools,
             "figures": [
-                {"group": group, **asdict(figure), "best_peer": figure.best_peer, "reached": figure.reached}
+                {
+                    "group": group,
+                    **asdict(figure),
+                    "permits": {name: _moments(permits) for name, permits in figure.permits.items()},
+                    "best_peer": figure.best_peer,
+                    "reached": figure.reached,
+                }
                 for group, figure in self.figures
             ],
             "failures": self.failures,
@@ -68,6 +74,14 @@ class Report:
         with_goal = sum(figure.goal is not None for _, figure in self.figures)
         verdict = f"{with_goal - len(self.missed)} of {with_goal} goals reached"
         return [*notes, *failures, verdict, *(f"missed: {name}" for name in self.missed)]
+
+
+def _moments(permits: Permits) -> dict[str, str]:
+    """Seconds in one line each, since there are hundreds of them."""
+    return {
+        name: " ".join(f"{moment:.3f}" for moment, accepted in permits if accepted is verdict)
+        for name, verdict in (("accepted", True), ("refused", False))
+    }
 
 
 def row(figure: Figure) -> tuple[str, ...]:

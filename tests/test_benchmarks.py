@@ -55,6 +55,54 @@ def test_calls_that_hang_are_ended(benchmarks, tmp_path):
     assert any("sleep 60" in figure["name"] for figure in figures) == bool(shutil.which("sleep"))
 
 
+@pytest.fixture
+def quick(benchmarks, tmp_path):
+    """A function that runs one group quickly and returns its figures by the last part of their names."""
+
+    def run(group, *arguments):
+        pytest.importorskip("anthropic")
+        pytest.importorskip("uvicorn")
+        file = tmp_path / f"{group}.json"
+        done = benchmarks("--quick", "--rounds", "1", "--only", group, "--json", file, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        figures = json.loads(file.read_text(encoding="utf-8"))["figures"]
+        return {figure["name"].rpartition(": ")[2]: figure for figure in figures}
+
+    return run
+
+
+def test_limits_are_measured_beside_others_and_drawn(quick, tmp_path):
+    """Shares are shares, every contender has its requests in the JSON, and the picture holds them."""
+    pytest.importorskip("plotly")
+    picture = tmp_path / "limits.html"
+    figures = quick("limits", "--picture", picture)
+    assert list(figures) == ["accepted, of what is allowed", "requests refused", "items failed"]
+    accepted, refused, failed = figures.values()
+    for name in ("threadfan", "standard library"):
+        assert 0 < accepted["medians"][name] <= 100
+        assert 0 <= refused["medians"][name] <= 100
+        assert accepted["permits"][name]["accepted"].startswith("0.000")
+    assert failed["medians"]["threadfan"] == 0
+    assert failed["reached"]
+    assert "refused (429)" in picture.read_text(encoding="utf-8")
+
+
+def test_a_storm_ends_with_every_item_answered_once(quick):
+    """What must hold however busy the machine is: nothing fails and nothing is answered twice."""
+    wall, failed, again = quick("storm").values()
+    assert wall["medians"]["threadfan"] > 0.9
+    assert (failed["medians"]["threadfan"], again["medians"]["threadfan"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("group", "count"), [("backoff", 1), ("adaptive", 3), ("hedging", 2)])
+def test_other_groups_under_limits_are_measured(quick, group, count):
+    """Each figure has a score of threadfan's."""
+    figures = quick(group)
+    assert len(figures) == count
+    for figure in figures.values():
+        assert figure["medians"]["threadfan"] >= 0
+
+
 def test_the_list_names_every_group_with_what_it_measures(benchmarks):
     """``--list`` measures nothing and has a line for each name that ``--only`` takes."""
     done = benchmarks("--list")

@@ -23,11 +23,16 @@ GROUPS = {
     "import": "startup",
     "ends": "ends",
     "work": "work",
+    "limits": "limits",
+    "storm": "storm",
+    "backoff": "backoff",
+    "adaptive": "adaptive",
+    "hedging": "hedging",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
-Ends and work come last: the clients that they import fill the heap, and every garbage collection takes longer from then
-on.
+Ends and what follows come last: the clients that they import fill the heap, and every garbage collection takes longer
+from then on.
 """
 
 

@@ -101,3 +101,67 @@ def test_a_refused_probe_waits_longer_than_it_is_told():
         lengths.append(pause.wait(now))
         now += lengths[-1]
     assert lengths == [1, 2, 4, 8]
+
+
+def answered(pause, now, times):
+    """So many requests go out and are answered at once."""
+    for _ in range(times):
+        pause.succeeded(pause.started(now), now)
+
+
+def test_what_may_be_an_exception_pauses_shortly():
+    """Few were refused and no time is named: 1/32 of a second, doubled with each probe that is refused."""
+    pause, now, lengths = Pause(), 0.0, []
+    answered(pause, now, 20)
+    for _ in range(7):
+        refused(pause, now)
+        lengths.append((pause.wait(now), pause.brief))
+        now += lengths[-1][0]
+    assert lengths == [
+        (1 / 32, True),
+        (1 / 16, True),
+        (1 / 8, True),
+        (1 / 4, True),
+        (1 / 2, True),
+        (1, False),
+        (2, False),
+    ]
+    assert pause.fruitless == 2
+
+
+def test_an_exception_does_not_make_the_next_one_longer():
+    """One refusal in thirty, again and again: each pause is 1/32 of a second, and opening takes an eighth."""
+    pause, now = Pause(), 0.0
+    answered(pause, now, 20)
+    for _ in range(20):
+        refused(pause, now)
+        assert pause.wait(now) == pytest.approx(1 / 32)
+        now += 1 / 32
+        pause.succeeded(pause.started(now), now)
+        pause.started(now)
+        assert 0 < pause.wait(now) < 0.02
+        now += 0.26
+        answered(pause, now, 29)
+        assert pause.wait(now) == 0.0
+
+
+@pytest.mark.parametrize(("answers", "retry_after"), [(20, 1.0), (5, None)])
+def test_a_refusal_is_no_exception_if_a_time_is_named_or_little_is_known(answers, retry_after):
+    """A service that says when to come back means it; of a new one it is not known what is usual."""
+    pause = Pause()
+    answered(pause, 0.0, answers)
+    refused(pause, 0.0, retry_after)
+    assert pause.wait(0.0) == 1.0
+    assert not pause.brief
+
+
+def test_refusals_that_pile_up_are_no_exceptions():
+    """Several refused at once, as by a limit that says nothing: the next pause is a whole second."""
+    pause = Pause()
+    answered(pause, 0.0, 50)
+    epochs = [pause.started(0.0) for _ in range(10)]
+    for epoch in epochs:
+        pause.overloaded(epoch, 0.0, None, 0.0)
+    pause.succeeded(pause.started(0.1), 0.1)
+    refused(pause, 5.0)
+    assert pause.wait(5.0) == 1.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from threadfan import Usage
 from threadfan.control.cost import Cost
-from threadfan.control.rate import SINGLE_MARGIN, RateLimit
+from threadfan.control.rate import BURST_MARGIN, SINGLE_MARGIN, RateLimit
 
 INTERVAL = 0.1 * (1 + SINGLE_MARGIN)
 
@@ -80,6 +80,18 @@ def test_single_refusals_widen_the_margin_and_repeated_ones_cut_the_pace():
         now += limit.wait(now, limit.cost())
         limit.succeeded(limit.take(now, limit.cost()), now)
     assert limit._feedback.share == 1.0
+
+
+def test_a_refusal_that_may_be_an_exception_leaves_the_pace_alone():
+    """One 529 in thirty requests says nothing about the limit, which is used to the full in spite of the pauses."""
+    limit, now = RateLimit(6000, burst=10), 0.0
+    for number in range(1, 301):
+        now += limit.wait(now, limit.cost())
+        permit = limit.take(now, limit.cost())
+        limit.overloaded(permit, now) if number % 30 == 0 else limit.succeeded(permit, now)
+    assert limit.overloads == 10
+    assert (limit._feedback.share, limit._feedback.margin) == (1.0, BURST_MARGIN)
+    assert now <= 1.1 * 300 / 100
 
 
 def test_headers_lower_the_pace_but_never_raise_it():

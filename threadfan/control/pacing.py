@@ -57,8 +57,11 @@ class Pace:
     def match(self, level: float, remaining: float, taken_at: float, now: float) -> None:
         """A server says that ``remaining`` units were left when here it was ``level``: go by the smaller one.
 
-        What was taken before the last such correction has been corrected by it.
+        What was taken before the last such correction has been corrected by it.  It is not known whether a server means
+        the moment at which it let the request in or that of its answer, by which others had been let in: the level that
+        is less counts.
         """
+        level = min(level, self.level(now))
         if level > remaining and taken_at >= self._matched:
             self.correct(level - remaining)
             self._matched = now

@@ -168,7 +168,7 @@ class RateLimit:
         was_paused = self._pause.paused
         if self._pause.succeeded(permit.epoch, now):
             self._feedback.succeeded(now)
-        if was_paused and not self._pause.paused:
+        if was_paused and not self._pause.paused and not self._pause.brief:
             self._drain(now)
         if headers is not None:
             self._follow(permit, now, headers, wall)
@@ -185,14 +185,15 @@ class RateLimit:
         """The request was refused: too many requests or tokens, or too much to do for the server (429, 529).
 
         Args:
-            retry_after: seconds that the server asks to wait; None for a guess: 1, 2, 4, 8, 16, then 30 s.
+            retry_after: seconds that the server asks to wait; None for a guess, see ``pause``.
         """
         self.in_flight -= 1
         self._settle(permit, Cost())  # a refused request has used no tokens
         paced = not self._pause.paused
         if self._pause.overloaded(permit.epoch, now, retry_after, now - permit.at):
             self.overloads += 1
-            self._refused(now, paced)
+            if not self._pause.brief:
+                self._refused(now, paced)
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
