@@ -255,12 +255,15 @@ def _values_as_taken(
     stream: Stream, gate: SimpleQueue[None], end: float | None, owner: object
 ) -> Generator[Any, None, None]:
     ready: list[Raw] = []
+    failed: BaseException | None = None
     try:
         while True:
             stream.check_wanted()
             ready = stream.harvest()
             while ready:
                 stream.forget(ready[-1][0])
+                if ready[-1][3] is not SUCCEEDED:
+                    failed = ready[-1][4]
                 yield _value(ready.pop(), None)
                 stream.after_yield()
             if stream.over:
@@ -270,10 +273,13 @@ def _values_as_taken(
                 _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
     except KeyboardInterrupt as error:
-        stream.cut(running=True)
-        _put_rest_on(error, [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))], stream.batch)
+        if error is not failed:
+            stream.cut(running=True)
+            rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
+            _put_rest_on(error, rest, stream.batch)
         raise
     finally:
+        failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False)
         stream.tell_end()
         del owner
