@@ -27,7 +27,6 @@ from itertools import count
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import FAILED
-from ..base.usage import Usage
 from . import lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
@@ -98,7 +97,7 @@ class Hub:
         self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
         self.retries = 0  # attempts after the first
-        self.usage = Usage(requests=0)
+        self.tokens = [0, 0]  # in and out, as attached clients have noted them
         self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
@@ -546,8 +545,8 @@ class Hub:
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
                 "retries": self.retries,
-                "input_tokens": self.usage.input_tokens,
-                "output_tokens": self.usage.output_tokens,
+                "input_tokens": self.tokens[0],
+                "output_tokens": self.tokens[1],
             }
 
     def crashed(self, drain: Drain, error: BaseException) -> None:

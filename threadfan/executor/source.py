@@ -103,7 +103,8 @@ class Source:
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
         with self.hub.lock:
-            self.hub.usage += usage
+            self.hub.tokens[0] += usage.input_tokens
+            self.hub.tokens[1] += usage.output_tokens
 
     def figures_of(self, key: Any) -> dict[str, Any] | None:
         """What the events of the call ``key`` say besides its times, if it is under rules."""
