@@ -65,8 +65,10 @@ def test_calls_start_exactly_as_the_limit_lets_them(clock, way):
         for count in range(1, 5):
             starts.wait_for(count)
             until(lambda count=count: fan.snapshot()["waiting"] == 5 - count)
+            until(lambda count=count: limit.line._due <= count)
+            clock.wait_for_sleepers(until=count)
             clock.advance(0.5)
-            tick(clock, limit, 0.5)
+            clock.advance(0.5)
         starts.wait_for(5)
         if way == "submit":
             assert [future.result(PATIENCE) for future in futures] == list(range(5))

@@ -75,7 +75,9 @@ WAYS = {
     "map": lambda fan, call, items: _numbered(fan.map(call, items)),
     "map, buffered": lambda fan, call, items: _numbered(fan.map(call, iter(items), buffersize=2)),
     "gather": lambda fan, call, items: _numbered(fan.gather(*(task(call, item) for item in items)).unwrap()),
-    "submit": lambda fan, call, items: _numbered([one.result(PATIENCE) for one in [fan.submit(call, item) for item in items]]),
+    "submit": lambda fan, call, items: _numbered(
+        [one.result(PATIENCE) for one in [fan.submit(call, item) for item in items]]
+    ),
     "call": lambda fan, call, items: asyncio.run(_calls(fan, call, items)),
     "arun": lambda fan, call, items: _numbered(asyncio.run(fan.arun(call, items)).unwrap()),
     "astream": lambda fan, call, items: asyncio.run(_astream(fan, call, items)),
@@ -271,7 +273,9 @@ def test_a_timeout_is_final_when_the_policy_has_had_enough(clock):
 def test_what_is_no_exception_is_not_tried_again(error):
     """A call that wants the process to end gets no other attempt, whatever the policy says."""
     call = Script(error, "never")
-    policy = tenacity.Retrying(retry=tenacity.retry_if_exception_type(BaseException), stop=tenacity.stop_after_attempt(3))
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(BaseException), stop=tenacity.stop_after_attempt(3)
+    )
     with opened(1, retry=policy) as fan:
         assert fan.submit(call).exception(PATIENCE) is error
         assert fan.run(call, [1])[0].error is error
@@ -305,7 +309,10 @@ def test_a_policy_that_raises_fails_its_call(part, hook):
     """A bug in the user's policy is the call's error; the thread goes on, and its slot is not lost."""
     policy = Copied() if part == "copy" else tenacity.Retrying(**{"wait": tenacity.wait_none(), part: hook})
     with opened(1, retry=policy, rate=RateLimit()) as fan:
-        for error in (fan.submit(Script(GONE)).exception(PATIENCE), within_patience(fan.run, Script(GONE), [0])[0].error):
+        for error in (
+            fan.submit(Script(GONE)).exception(PATIENCE),
+            within_patience(fan.run, Script(GONE), [0])[0].error,
+        ):
             assert isinstance(error, (Bug, SystemExit))
             assert part in ("before", "copy") or GONE in (error.__context__, error.__cause__)
         meet(fan.with_options(retry=None), 1)
