@@ -73,6 +73,10 @@ class Ledger:
         else:
             raise AssertionError((item, status, error))
 
+    def check_first_failure(self, error, report):
+        """What a batch that failed fast has raised is the error of one of its calls."""
+        assert any(outcome.error is error for outcome in report.failed)
+
     def check_outcomes(self, items, outcomes, *, may_cancel=False):
         """Each item has exactly one outcome, its own, with as many attempts as were made."""
         outcomes = sorted(outcomes, key=lambda outcome: outcome.index)
@@ -118,7 +122,7 @@ class Driver:
             if not hasattr(error, "report"):
                 raise
             report = error.report
-            assert any(outcome.error is error for outcome in report.failed)
+            self.ledger.check_first_failure(error, report)
         self.ledger.check_outcomes(items, report, may_cancel=True)
 
     def deadline(self, items):
@@ -217,6 +221,7 @@ class Counting(RateLimit):
     """Notes when each permit was taken."""
 
     def take(self, now, cost):
+        """A permit."""
         self.taken.append(now)
         return super().take(now, cost)
 
@@ -224,7 +229,7 @@ class Counting(RateLimit):
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_lost_or_doubled_under_rules(seed, eager_switching, monkeypatch):
-    """Six threads hand calls in by eleven ways to two fans under one limit: each ends once, and none after its value."""
+    """Six threads hand calls in by eleven ways to two fans under one limit: each ends once, none after a value."""
     draw = random.Random(seed).random
     monkeypatch.setattr(random, "random", lambda: draw() / 50)
     ledger, limit = Ledger(seed), Counting(PER_MINUTE, burst=BURST)

@@ -91,7 +91,7 @@ def test_a_burst_starts_at_once(clock):
                 twin.succeeded(twin.take(clock.monotonic(), twin.cost()), clock.monotonic())
                 expected += 1
             starts.wait_for(expected)
-            until(lambda: fan.snapshot()["waiting"] == 20 - expected)
+            until(lambda left=20 - expected: fan.snapshot()["waiting"] == left)
             if expected == 20:
                 break
             if clock.monotonic() == 0:

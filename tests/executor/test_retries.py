@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import random
 import threading
+from contextvars import copy_context
 
 import pytest
 import tenacity
@@ -143,22 +144,11 @@ def test_a_wait_beyond_the_deadline_is_none(clock):
         outcome = report.result(PATIENCE)[0]
         assert (outcome.status, outcome.error, outcome.attempts) == ("failed", GONE, 2)
         with fail_after(8):
-            report = aside(within_scope(fan.run), call, [1])
+            report = aside(copy_context().run, fan.run, call, [1])
             backing_off(fan, clock, due=8)
             clock.advance(4)
             assert report.result(PATIENCE)[0].error is GONE
     assert call.moments(1) == [4, 8]
-
-
-def within_scope(fn):
-    """``fn`` in the scope of whoever makes this."""
-    import contextvars
-
-    return contextvars.copy_context().run and _bound(contextvars.copy_context(), fn)
-
-
-def _bound(context, fn):
-    return lambda *args, **kwargs: context.run(fn, *args, **kwargs)
 
 
 def test_late_calls_are_tried_on(clock):
@@ -229,12 +219,7 @@ def test_a_timeout_is_tried_again_in_another_thread(clock, monkeypatch, policy, 
     with Gate() as gate:
         call = Script(gate, gate, lambda item: item)
         with opened(1, timeout=4, retry=policy) as fan:
-            result = {
-                "submit": lambda: fan.submit(call, 7).result(PATIENCE),
-                "run": lambda: fan.run(call, [7])[0].unwrap(),
-                "gather": lambda: fan.gather(task(call, 7))[0].unwrap(),
-            }[way]
-            value = aside(result)
+            value = aside(lambda: WAYS[way](fan, call, [7])[0][1])
             for count in (1, 2):
                 gate.wait_for(count)
                 clock.wait_for_sleepers(until=4 * count)
@@ -294,6 +279,7 @@ class Copied(tenacity.Retrying):
     """Can be copied once."""
 
     def copy(self, **changes):
+        """Fails for a course."""
         if changes:
             raise Bug
         return super().copy(**changes)
@@ -337,8 +323,8 @@ def test_outcomes_pickle_with_their_history():
     """A report, an outcome and an error that carries a report survive pickling with every attempt."""
     with opened(2, retry=every(0)) as fan:
         report = fan.run(Script(GONE, lambda item: item), range(3))
-        again = pickle.loads(pickle.dumps(report))
-        outcome = pickle.loads(pickle.dumps(report[1]))
+        again = pickle.loads(pickle.dumps(report))  # noqa: S301 -- our own
+        outcome = pickle.loads(pickle.dumps(report[1]))  # noqa: S301 -- our own
     for one in (again[1], outcome):
         assert (one.value, one.attempts, one.ok) == (1, 2, True)
         assert [attempt.status for attempt in one.history] == ["failed", "succeeded"]
@@ -376,3 +362,16 @@ def test_an_inner_call_backs_off_while_its_caller_waits(clock):
         clock.advance(4)
         assert outer.result(PATIENCE) == "inner"
         meet(fan.with_options(retry=None), 1)
+
+
+def test_no_thread_to_wait_in_means_no_retry(clock, monkeypatch):
+    """When the system gives no thread for the alarm, a call ends with its own error instead of never."""
+
+    def none_left(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    with opened(1, retry=every(4)) as fan:
+        monkeypatch.setattr("threadfan.executor.governed.set_alarm", none_left)
+        assert fan.submit(Script(GONE)).exception(PATIENCE) is GONE
+        assert within_patience(fan.run, Script(GONE), [0])[0].error is GONE
+    assert clock.monotonic() == 0

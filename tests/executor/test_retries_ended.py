@@ -115,7 +115,7 @@ def test_with_ends_when_the_last_call_that_backs_off_is_cancelled(clock):
 
 
 def test_cancelling_a_task_that_awaits_a_call(clock):
-    """asyncio's cancel drops a call that backs off or waits for its limit at once."""
+    """A cancel of asyncio's drops a call that backs off or waits for its limit at once."""
     limit = spent(clock)
 
     async def main(fan, fn):
