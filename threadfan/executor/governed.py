@@ -343,16 +343,20 @@ class Governed(Base):
         outer = self.outer_of(call)
         if outer is not None and outer.live and due >= outer.deadline:
             return False
+        if wait > 0:
+            try:
+                take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
+            except RuntimeError:  # the system gives no thread to wait in: better no retry than no end
+                return False
+            self.backing_off[call] = take_back
+        else:
+            self.put_first(call, after)
         self.hub.retries += 1
         if log.in_use():
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
             )
             after.append(lambda: self.hub.herald.tell(tell))
-        if wait > 0:
-            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-        else:
-            self.put_first(call, after)
         return True
 
     def _may_go_on(self, call: Call) -> bool:
