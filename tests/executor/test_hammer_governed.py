@@ -218,12 +218,17 @@ class Driver:
 
 
 class Counting(RateLimit):
-    """Notes when each permit was taken."""
+    """Notes when each permit was taken that was used."""
 
     def take(self, now, cost):
         """A permit."""
         self.taken.append(now)
         return super().take(now, cost)
+
+    def give_back(self, permit, now):
+        """It was not used."""
+        self.taken.remove(permit.at)
+        super().give_back(permit, now)
 
 
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
@@ -253,5 +258,6 @@ def test_nothing_is_lost_or_doubled_under_rules(seed, eager_switching, monkeypat
     assert max(ledger.starts.values()) <= RETRIES + 1
     assert (limit.in_flight, limit.line._waiting) == (0, {})
     assert sum(ledger.starts.values()) <= len(limit.taken)
+    assert limit.taken == sorted(limit.taken)
     for place in range(0, len(limit.taken) - 200, 50):
         assert limit.taken[place + 200] - limit.taken[place] >= (200 - BURST) * 60 / PER_MINUTE
