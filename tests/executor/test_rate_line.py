@@ -23,8 +23,8 @@ class Starts:
     def __call__(self, item=None):
         """A call that is done at once."""
         with self._lock:
-            self.items.append(item)
             self.moments.append(self._clock.monotonic())
+            self.items.append(item)  # last, for it is what is waited for
         return item
 
     def wait_for(self, count):
