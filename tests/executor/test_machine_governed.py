@@ -1,8 +1,8 @@
 """A machine that drives two fans under retries and one limit at random, and knows what must hold.
 
 Calls end only as it says and time moves only when it says so.  Which call starts next is for the threads to decide;
-what is checked does not depend on it: each call ends once, no more run than there are slots, none starts without a permit
-that was to be had, and at the end nobody waits and nothing is left.
+what is checked does not depend on it: each call ends once, no more run than there are slots, none starts without a
+permit that was to be had, and at the end nobody waits and nothing is left.
 """
 
 import threading

@@ -23,8 +23,8 @@ class Starts:
     def __call__(self, item=None):
         """A call that is done at once."""
         with self._lock:
-            self.items.append(item)
             self.moments.append(self._clock.monotonic())
+            self.items.append(item)  # last, for it is what is waited for
         return item
 
     def wait_for(self, count):
@@ -197,7 +197,8 @@ def test_tasks_under_several_limits(clock):
     with opened(2) as fan:
         report = aside(fan.gather, *tasks)
         for moment, count in ((1, 6), (2, 7), (4, 8), (8, 9)):
-            until(lambda count=count: fan.snapshot()["done"] >= {6: 5, 7: 6, 8: 7, 9: 8}[count])
+            starts.wait_for(count - 1)
+            until(lambda count=count: fan.snapshot()["done"] == count - 1)
             until(lambda: min(slow.line._due, slower.line._due) < float("inf"))
             due = min(slow.line._due, slower.line._due)
             clock.wait_for_sleepers(until=due)

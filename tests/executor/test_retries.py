@@ -175,6 +175,7 @@ def test_fail_fast_counts_what_is_final(clock):
         report = aside(fan.run, lambda item: calls[item](item), [0, 1], fail_fast=True)
         backing_off(fan, clock, 2, due=4)
         clock.advance(4)
+        until(lambda: [calls[item].attempts(item) for item in calls] == [2, 2])
         backing_off(fan, clock, 2, due=8)
         clock.advance(4)
         error = report.exception(PATIENCE)

@@ -268,6 +268,7 @@ def test_an_outer_block_that_ends(clock):
         assert ended_with(error.result(PATIENCE))
 
 
+@pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # its thread may take a moment to come back
 def test_an_outer_call_that_times_out_takes_its_calls_along(clock):
     """Calls that a call has handed in end with it, wherever they wait."""
     futures = []
