@@ -19,14 +19,17 @@ class Fetcher:
         """Do nothing."""
 
 
+WORKERS = "max_workers must be a whole number of calls at once, or Adaptive()"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
         ({"max_workers": 0}, ValueError, "max_workers must be greater than 0, not 0"),
         ({"max_workers": -3}, ValueError, "max_workers must be greater than 0, not -3"),
-        ({"max_workers": "8"}, TypeError, "max_workers must be a whole number of calls at once, not '8'"),
-        ({"max_workers": 2.5}, TypeError, "max_workers must be a whole number of calls at once, not 2.5"),
-        ({"max_workers": True}, TypeError, "max_workers must be a whole number of calls at once, not True"),
+        ({"max_workers": "8"}, TypeError, f"{WORKERS}, not '8'"),
+        ({"max_workers": 2.5}, TypeError, f"{WORKERS}, not 2.5"),
+        ({"max_workers": True}, TypeError, f"{WORKERS}, not True"),
         ({"timeout": -1}, ValueError, "timeout must be greater than 0 seconds, or None for no limit, not -1"),
         ({"timeout": 0}, ValueError, "timeout must be greater than 0 seconds, or None for no limit, not 0"),
         (

@@ -126,6 +126,7 @@ def test_figures_while_calls_run():
     with Fan(2, thread_name_prefix="pool") as fan:
         assert fan.snapshot() == {
             "queued": 0, "running": 0, "waiting": 0, "abandoned": 0, "done": 0, "failed": 0, "slots": 2,
+            "retries": 0, "input_tokens": 0, "output_tokens": 0,
         }  # fmt: skip
         fan.run(int, ["1", "x", "3"])
         assert (fan.snapshot()["done"], fan.snapshot()["failed"]) == (3, 1)

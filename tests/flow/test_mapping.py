@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from threadfan import Fan
+from threadfan import Fan, current_scope
 
 PATIENCE = 20
 
@@ -138,3 +138,25 @@ def test_an_input_that_fails_is_raised():
             fan.map(str, inputs())
         with pytest.raises(KeyError, match="source"):
             list(fan.map(str, inputs(), buffersize=1))
+
+
+@pytest.mark.parametrize("buffersize", [None, 3])
+def test_a_call_that_raises_a_keyboard_interrupt_fails_alone(buffersize):
+    """It is raised at its place, and is not taken for a Ctrl-C, which would cancel what runs beside it."""
+    go, running, done = threading.Event(), threading.Event(), []
+
+    def call(item):
+        if item == 0:
+            assert running.wait(PATIENCE)
+            raise KeyboardInterrupt
+        running.set()
+        assert go.wait(PATIENCE)
+        done.append(current_scope().cancelled)
+
+    with Fan(2) as fan:
+        values = fan.map(call, [0, 1], buffersize=buffersize)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(values)
+        assert not hasattr(caught.value, "report")
+        go.set()
+    assert done == [False]

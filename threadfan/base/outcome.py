@@ -86,7 +86,9 @@ class Outcome(Generic[T_co]):
     @property
     def attempts(self) -> int:
         """How often the call was started."""
-        return len(self.history)
+        if self._history is not None:
+            return len(self._history)
+        return 0 if self._raw[5] is None else 1
 
     @property
     def history(self) -> tuple[Attempt, ...]:

@@ -90,6 +90,7 @@ class RateLimit:
         self._pause = Pause()
         self._feedback = Feedback(SINGLE_MARGIN if self.burst == 1 else BURST_MARGIN)
         self._paces: dict[str, Pace] = {}
+        self._wire: Pace | None = None  # of requests too, as they leave
         for unit, number in self._configured.items():
             if number is not None:
                 self._add(unit, number)
@@ -120,6 +121,19 @@ class RateLimit:
         self.in_flight += 1
         levels = {unit: pace.level(now) for unit, pace in self._paces.items()}
         return Permit(now, cost, self._pause.started(now), levels)
+
+    def departs(self, now: float) -> float:
+        """Seconds that a request with a permit should still wait before it leaves; counts it as gone then.
+
+        Calls take differently long from their start to their request, the first above all, and a strict server would
+        refuse two that arrive too close together.
+        """
+        wire = self._wire
+        if wire is None:
+            return 0.0
+        wait = wire.wait(now)
+        wire.take(now + wait)
+        return wait
 
     # -- after it: exactly one of these ------------------------------------------------------------------------------
 
@@ -243,12 +257,16 @@ class RateLimit:
         for unit, pace in self._paces.items():
             pace.tune(now, pace.per_minute, self._feedback.stretch)
             pace.capacity = self._capacity(unit, pace.per_minute)
+        if self._wire is not None:
+            self._wire.tune(now, self._paces["requests"].per_minute, self._feedback.stretch)
 
     def _add(self, unit: str, per_minute: float) -> None:
         slack = 0.0
         if unit == "requests":
             interval = 60.0 / per_minute
             slack = min(max(SLACK, interval / 2), interval * (self.burst - 1) / 2)
+            self._wire = Pace(per_minute, self.burst)
+            self._wire.tune(0.0, per_minute, self._feedback.stretch)
         pace = self._paces[unit] = Pace(per_minute, self._capacity(unit, per_minute), slack)
         pace.tune(0.0, per_minute, self._feedback.stretch)
 

@@ -81,30 +81,38 @@ def _tells_finished() -> bool:
     return known
 
 
-def call_ended(fan: str, function: str, raw: Raw) -> None:
-    """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings."""
-    status = raw[3]
+def call_ended(fan: str, function: str, raw: Raw, more: dict[str, Any] | None = None) -> None:
+    """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings.
+
+    Args:
+        more: figures of a call under rules.
+    """
+    status, figures = raw[3], {**_figures(raw), **(more or {})}
     if status is SUCCEEDED:
-        _emit("debug", "call_finished", fan, function, **_figures(raw))
+        _emit("debug", "call_finished", fan, function, **figures)
     else:
-        _emit("warning", f"call_{status}", fan, function, **_figures(raw), error_type=type(raw[4]).__name__)
+        _emit("warning", f"call_{status}", fan, function, **figures, error_type=type(raw[4]).__name__)
 
 
 def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -> None:
     """``call_retried``: an attempt has failed, and another follows after a wait."""
-    figures = {**_figures(raw), "attempt": attempt, "wait": _milliseconds(wait)}
+    figures = {**_figures(raw), "attempt": attempt, "wait": milliseconds(wait)}
     _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[4]).__name__)
 
 
 def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: float) -> None:
     """A thread is stuck in a call that is over, and has been replaced."""
-    _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=_milliseconds(seconds))
+    _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=milliseconds(seconds))
 
 
-def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float) -> None:
-    """One event per batch: how many calls there were of each status, and the wall time."""
+def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, more: dict[str, Any]) -> None:
+    """One event per batch: how many calls there were of each status, and the wall time.
+
+    Args:
+        more: figures of a batch under rules, and of the tokens it used.
+    """
     level = "warning" if counts.get(FAILED) else "info"
-    _emit(level, "batch_finished", fan, function, **counts, duration=_milliseconds(wall))
+    _emit(level, "batch_finished", fan, function, **counts, duration=milliseconds(wall), **more)
 
 
 def _emit(level: str, event: str, fan: str, function: str, **figures: Any) -> None:
@@ -125,11 +133,12 @@ def _figures(raw: Raw) -> dict[str, Any]:
     return {
         "index": index,
         "attempt": 0 if start is None else 1,
-        "duration": _milliseconds(end - began),
-        "queued": _milliseconds(began - since),
+        "duration": milliseconds(end - began),
+        "queued": milliseconds(began - since),
         "worker": worker,
     }
 
 
-def _milliseconds(seconds: float) -> float:
+def milliseconds(seconds: float) -> float:
+    """As figures stand in events."""
     return round(seconds * 1000, 3)

@@ -36,6 +36,7 @@ class AdaptiveLimit:
     def __init__(self, adaptive: Adaptive) -> None:
         self.adaptive = adaptive
         self.in_flight = 0
+        self.overloads = 0  # refusals
 
     def cost(self) -> None:
         """Each attempt costs the same."""
@@ -65,6 +66,7 @@ class AdaptiveLimit:
         self, start: Start, now: float, retry_after: float | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         """It was refused."""
+        self.overloads += 1
         self.adaptive.overloaded(now, now - start.at, self.in_flight)
         self.in_flight -= 1
 

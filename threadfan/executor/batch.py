@@ -282,6 +282,15 @@ class Batch(Source):
         index = self.index_of(key)
         earlier = self.usages.get(index)
         self.usages[index] = usage if earlier is None else earlier + usage
+        super().add_usage(key, usage)
+
+    def limited(self, now: float) -> float:
+        """Seconds in which no call could start because of a rate limit."""
+        return 0.0
+
+    def pauses(self) -> int:
+        """How often its limits have had all calls pause."""
+        return 0
 
     def function_of(self, key: Any) -> str:
         """The same for every call."""
@@ -295,12 +304,13 @@ class Batch(Source):
         """What the outcome of an entry calls its item."""
         return entry
 
-    def settle(self, key: Any, raw: Raw, after: After) -> None:
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
         """Store the outcome of a call that was ended from outside."""
         self.results[raw[0]] = raw
         self.failed -= 1  # counted once, below
         self._note_failure(raw, after)
         after.append(lambda: self.notify(raw[0]))
+        return True
 
     def discard(self, reason: BaseException, after: After) -> None:
         """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""

@@ -156,9 +156,10 @@ class Calls(Source):
         """The call's place in a batch, if it has one."""
         return key.index
 
-    def settle(self, key: Call, raw: Raw, after: After) -> None:
+    def settle(self, key: Call, raw: Raw, after: After) -> bool:
         """Pass it on to the call."""
         key.settle(self.hub, raw, after)
+        return True
 
     def discard(self, reason: BaseException, after: After) -> None:
         """Refuse all that wait."""
@@ -203,7 +204,8 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
 def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) -> None:
     """The event of a call that has ended by itself."""
     if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
-        log.call_ended(drain.hub.name, drain.source.function_of(call), raw)
+        source = drain.source
+        log.call_ended(drain.hub.name, source.function_of(call), raw, source.figures_of(call))
 
 
 def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:

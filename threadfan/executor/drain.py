@@ -42,9 +42,10 @@ class Loan:
 class CallScope(Scope):
     """The scope of one call of a drain."""
 
-    __slots__ = ("_drain", "_key", "_start")
+    __slots__ = ("_claim", "_drain", "_key", "_start")
 
     def __init__(self, drain: Drain, key: Any, start: float) -> None:
+        self._claim = drain.claim.get(key)
         source = drain.source
         super().__init__(clock=drain.hub.clock, ledger=partial(source.add_usage, key))
         self._drain = drain
@@ -64,8 +65,8 @@ class CallScope(Scope):
 
     @property
     def live(self) -> bool:
-        """Whether the call runs."""
-        return self._key in self._drain.claim
+        """Whether the call runs, and not by now another attempt of it."""
+        return self._claim is not None and self._drain.claim.get(self._key) is self._claim
 
 
 class Drain:
@@ -78,7 +79,9 @@ class Drain:
     Guarded by ``hub.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
     """
 
-    __slots__ = ("_scope", "claim", "first", "holds", "hub", "loan", "lost", "signalled", "source", "worker")
+    __slots__ = (
+        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "signalled", "source", "worker"
+    )  # fmt: skip
 
     def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
         self.hub = hub
@@ -87,6 +90,7 @@ class Drain:
         self.claim: dict[Any, tuple[Any, float, float]] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds = True  # a slot
+        self.judging = False  # an attempt of the call has ended or will, and what follows it is not decided
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.signalled: Any = None  # the key of a call whose future was told to cancel
@@ -111,6 +115,10 @@ class Drain:
         if ended:
             scope.cancel()
         return scope
+
+    def forget_scope(self) -> None:
+        """The next attempt of a call has a scope of its own.  With the hub's lock held."""
+        self._scope = self.signalled = None
 
     def end_scope(self, key: Any) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""

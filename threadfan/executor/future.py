@@ -198,6 +198,8 @@ class Future(Call, futures.Future[T]):
                     self._stage = CANCELLED
                     self._condition.notify_all()
             self._invoke_callbacks()
+            if self.rules is not None:
+                self.give_up()  # it must not wait for a limit any more
         return True
 
     def set_running_or_notify_cancel(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from random import random
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..control.course import Verdict
     from .calls import Call
     from .drain import Drain
     from .hub import Hub
@@ -48,18 +50,24 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+NOBODY = "nobody waited for this call any more"
+
 
 class Governed(Base):
     """What is mixed into a source of calls under rules.
 
     Guarded by ``hub.lock``: all of it.  ``entries`` are the calls in their order; one that is tried again comes first.
+    ``undecided`` are calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
     """
 
     entries: deque[Call]
+    undecided: deque[Call]
+    discards = 0  # how often all that waited was ended: what ran then is not tried again
     backing_off: dict[Call, Callable[[], None]]  # with what takes back the alarm
     held = False  # no entry may start before a line invites
     held_since: float | None = None
     held_for = 0.0  # seconds, all in all
+    pauses_before = 0
     lines: set[Line]  # all that its calls may stand in
     until: float  # when the batch's time is up: no attempt is waited for beyond it
 
@@ -67,23 +75,25 @@ class Governed(Base):
 
     def pending(self) -> int:
         """How many calls have not ended and do not run."""
-        return len(self.entries) + len(self.backing_off)
+        return len(self.entries) + len(self.undecided) + len(self.backing_off)
 
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
-        return 0 if self.held else len(self.entries)
+        return len(self.undecided) + (0 if self.held else len(self.entries))
 
     def take(self) -> Call | None:
         """The first call that its limit lets through, with its permit."""
+        if self.undecided:
+            return self._taken(self.undecided.popleft())
         refused: list[Line] = []
         for place, call in enumerate(self.entries):
-            if call.rules is not None and call.progress.undecided is None and not self._let(call, call.rules, refused):
+            if call.rules is not None and not self._let(call, call.rules, refused):
                 if self.uniform:
                     break
                 continue
             del self.entries[place]
             self._let_through()
-            return call
+            return self._taken(call)
         if refused:
             self._hold()
         return None
@@ -106,6 +116,11 @@ class Governed(Base):
                 return False
         return True
 
+    def _taken(self, call: Call) -> Call:
+        if call.rules is not None:
+            call.progress.discards = self.discards
+        return call
+
     uniform = True
     """Whether all its calls are under the same rules."""
 
@@ -127,8 +142,9 @@ class Governed(Base):
     # -- as one who waits in lines -----------------------------------------------------------------------------------
 
     def can_start(self) -> bool:
-        """Whether there is a slot for one of its calls."""
-        return self.hub.free > 0 and self.group.active < self.group.limit
+        """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
+        free = self.hub.free > 0 or self.hub.waking > 0
+        return free and self.group.active < self.group.limit
 
     def invite(self) -> None:
         """A limit is open for one of its calls."""
@@ -142,7 +158,7 @@ class Governed(Base):
         self.hub.perform(after)
 
     def _leave_lines(self) -> None:
-        self.held = False
+        self._let_through()
         for line in self.lines:
             line.leave(self, self.hub.clock)
 
@@ -173,6 +189,7 @@ class Governed(Base):
             return None if raw is None else raw[6]
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
+            drain.judging = True
             self._judge(drain, call, raw, True, observer)
             return now
         if not call.begin(drain):
@@ -180,13 +197,14 @@ class Governed(Base):
             if isinstance(call, Twin):
                 with self.hub.lock:
                     call.dropped()
+            elif progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
+                self._finish(call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
         with self.hub.lock:
             progress.starts(now, self.limited(now))
-        policy = call.rules.policy
-        if policy is not None and progress.course is None and not isinstance(call, Twin):
-            progress.course = policy.course(now, call.fn, call.args, call.kwargs)
-        if progress.course is not None and (verdict := progress.course.begin(now)) is not None:
+            drain.forget_scope()  # of an attempt before
+        verdict = self._first_word(call, now)
+        if verdict is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
             self._finish(call, raw)
@@ -194,12 +212,15 @@ class Governed(Base):
         if call.rules.hedge is not None and not isinstance(call, Twin):
             call.drain = drain
             call.race = Race(self, drain, call, call.rules.hedge, now)
+        drain.judging = True
         raw = perform_call(drain, call, observer)
         if raw is None:
             return None
         end = raw[6]
         ended = self._ended(call, raw)
-        if ended is not None:
+        if ended is None:
+            drain.judging = False
+        else:
             self._judge(drain, *ended, observer)
         return end
 
@@ -223,13 +244,27 @@ class Governed(Base):
             after: After = []
             with self.hub.lock:
                 postponed = self._postpone(call, wait, raw, after)
+                drain.judging = not postponed
             self.hub.perform(after)
             if postponed:
                 return
         if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
         tell_end(drain, call, raw, observer)
+        drain.judging = False
         self._finish(call, raw)
+
+    def _first_word(self, call: Call, now: float) -> Verdict | None:
+        """What the policy says before an attempt."""
+        progress, policy = call.progress, None if call.rules is None else call.rules.policy
+        if policy is None or isinstance(call, Twin):
+            return None
+        try:
+            if progress.course is None:
+                progress.course = policy.course(now, call.fn, call.args, call.kwargs)
+            return progress.course.begin(now)
+        except BaseException as error:  # of the user's code, which must not cost the call its outcome
+            return None, False, error
 
     def _verdict(self, call: Call, raw: Raw, counted: bool) -> tuple[float | None, bool, Any]:
         ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
@@ -237,9 +272,14 @@ class Governed(Base):
             return None, ok, payload
         if not counted and call.rules is not None and call.rules.line is None:
             return self._after_refusal(call, payload), ok, payload
-        if course is not None:
+        if course is None:
+            return (None if counted else 0.0), ok, payload
+        try:
             return course.decide(raw[6], ok, payload, counted=counted, wall=time.time())
-        return (None if counted else 0.0), ok, payload
+        except BaseException as error:  # of the user's code, as before
+            if not ok and error.__context__ is None and error is not payload:
+                error.__context__ = payload
+            return None, False, error
 
     @staticmethod
     def _after_refusal(call: Call, error: BaseException) -> float:
@@ -250,6 +290,9 @@ class Governed(Base):
     def _tell_limits(self, call: Call, raw: Raw, after: After) -> bool:
         """Tell the limits what became of the request; whether the attempt counts as one."""
         progress, rules, payload = call.progress, call.rules, raw[4]
+        if raw[5] is None:  # it was not begun
+            self._give_back(call)
+            return True
         refused = raw[3] is FAILED and is_overload(payload)
         progress.refusals = progress.refusals + 1 if refused else 0
         note: dict[str, Any] = {}
@@ -295,19 +338,31 @@ class Governed(Base):
         """Have another attempt made after so many seconds; False if nobody would wait for it."""
         now = self.hub.clock.monotonic()
         due = now + wait
-        outer = self.outer_of(call)
-        if self.ended or call.unwanted or due >= self.until or (outer is not None and due >= outer.deadline):
+        if not self._may_go_on(call) or due >= self.until:
             return False
+        outer = self.outer_of(call)
+        if outer is not None and outer.live and due >= outer.deadline:
+            return False
+        if wait > 0:
+            try:
+                take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
+            except RuntimeError:  # the system gives no thread to wait in: better no retry than no end
+                return False
+            self.backing_off[call] = take_back
+        else:
+            self.put_first(call, after)
+        self.hub.retries += 1
         if log.in_use():
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
             )
             after.append(lambda: self.hub.herald.tell(tell))
-        if wait > 0:
-            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-        else:
-            self.put_first(call, after)
         return True
+
+    def _may_go_on(self, call: Call) -> bool:
+        """Whether nothing has happened since the attempt began that ends the call with it."""
+        ended = self.ended or self.hub.broken or call.unwanted
+        return not ended and call.progress.discards == self.discards
 
     def _due(self, call: Call, since: float) -> None:
         after: After = []
@@ -326,67 +381,82 @@ class Governed(Base):
 
     def put_first(self, call: Call, after: After) -> None:
         """Queue a call before the others."""
-        self.entries.appendleft(call)
+        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
-        if self.hub.broken:
-            self.discard(TaskCancelled("the pool is broken"), after)
-        elif self.ready():
+        if self.ready():
             self.hub.offer(self, after)
 
     def drop(self, call: Call) -> None:
         """Nobody waits for this call any more: do not wait with it."""
         after: After = []
         with self.hub.lock:
-            take_back = self.backing_off.pop(call, None)
-            if take_back is not None:
-                take_back()
-                self._abandon(call, TaskCancelled("nobody waited for this call any more"), after)
-                self.hub.check_done(self, after)
+            queue: Any = call.queue  # which may be another by now, see ``Hub.promote``
+            queue.withdraw(call, after)
         self.hub.perform(after)
 
-    def settle(self, key: Any, raw: Raw, after: After) -> None:
+    def withdraw(self, call: Call, after: After) -> None:
+        """End a call that does not run."""
+        take_back = self.backing_off.pop(call, None)
+        if take_back is not None:
+            take_back()
+        elif call in self.entries:
+            self.entries.remove(call)
+        elif call in self.undecided:
+            self.undecided.remove(call)
+        else:
+            return
+        if not self.entries:
+            self._leave_lines()
+        self._abandon(call, TaskCancelled(NOBODY), after)
+        if self.hub.closing:  # it may have been the last, and no thread would notice
+            self.hub.dismiss_if_quiet(after)
+
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
         """An attempt was ended from outside: it may be tried again if its time was up."""
         call: Call = key
         if call.rules is None:
-            super().settle(key, raw, after)
-            return
+            return super().settle(key, raw, after)
         call.progress.ended(raw)
         self._tell_limits(call, raw, after)
         race = call.race
         if race is not None:
             if not race.stopped(call, raw, after):
                 self.failed -= 1  # counted by whoever ended the attempt
-                return
+                return False
             call = race.call
         policy = None if call.rules is None else call.rules.policy
-        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and not self.ended:
+        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self._may_go_on(call):
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)
-            return
+            return False
         wait = None
         if raw[3] is TIMED_OUT:
             wait, _, _ = self._verdict(call, raw, True)
         if wait is not None and self._postpone(call, wait, raw, after):
             self.failed -= 1
-            return
+            return False
         self._note(call)
-        super().settle(call, raw, after)
+        return super().settle(call, raw, after)
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""
         backing_off, self.backing_off = self.backing_off, {}
         for take_back in backing_off.values():
             take_back()
-        waiting = [*self.entries, *backing_off]
+        waiting = [*self.entries, *self.undecided, *backing_off]
         self.entries.clear()
+        self.undecided.clear()
+        self.discards += 1
         self._leave_lines()
         for call in waiting:
             if isinstance(call, Twin):
                 call.dropped()
             else:
                 self._abandon(call, reason, after)
+        if self.hub.closing:  # these may have been the last that anybody waited for
+            self.hub.dismiss_if_quiet(after)
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""
@@ -394,8 +464,12 @@ class Governed(Base):
 
     def _cancelled(self, call: Call, reason: BaseException) -> Raw:
         """The outcome of a call that waited; what it had failed with is the cause."""
-        error = TaskCancelled(str(reason))
-        if call.progress.attempts:
+        error, progress = TaskCancelled(str(reason)), call.progress
+        if progress is None:
+            return (call.index, call.item, call.since, CANCELLED, error, None, self.hub.clock.monotonic(), None)
+        if progress.undecided is not None:  # it has ended, only not been told whether it may be tried again
+            return progress.undecided
+        if progress.attempts:
             error.__cause__ = call.progress.attempts[-1].error
         return self._raw(call, CANCELLED, error)
 
@@ -431,6 +505,25 @@ class Governed(Base):
             progress.usage = usage if progress.usage is None else progress.usage + usage
         super().add_usage(key, usage)
 
+    def figures_of(self, key: Any) -> dict[str, Any] | None:
+        """Attempts, waits in milliseconds, and tokens if any are known."""
+        progress = None if key.rules is None else key.progress
+        if progress is None:
+            return None
+        attempts = progress.attempts
+        figures = {
+            "attempt": len(attempts),
+            "limited": log.milliseconds(sum(attempt.limited for attempt in attempts)),
+            "backoff": log.milliseconds(sum(attempt.backoff for attempt in attempts)),
+        }
+        if progress.usage is not None:
+            figures |= {"input_tokens": progress.usage.input_tokens, "output_tokens": progress.usage.output_tokens}
+        return figures
+
+    def pauses(self) -> int:
+        """How often its limits have had all calls pause since it was made."""
+        return sum(int(line.limit.overloads) for line in self.lines) - self.pauses_before
+
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
         return len(self.backing_off) + (len(self.entries) if self.held else 0)
@@ -443,7 +536,7 @@ class GovernedCalls(Governed, Calls):
 
     def __init__(self, hub: Hub, group: Group, depth: int, lines: set[Line]) -> None:
         super().__init__(hub, group, depth)
-        self.backing_off = {}
+        self.backing_off, self.undecided = {}, deque()
         self.lines = lines
 
     def add(self, call: Call, after: After) -> None:
@@ -456,6 +549,13 @@ class GovernedCalls(Governed, Calls):
         if self.ready():
             self.hub.offer(self, after, eager=True)
 
+    def remove(self, call: Call) -> bool:
+        """Take a call out of the queue; False if it has left already.  With the lock held."""
+        found = super().remove(call)
+        if found and not self.entries:
+            self._leave_lines()
+        return found
+
     def _finish(self, call: Call, raw: Raw) -> None:
         if raw[3] is not SUCCEEDED:
             with self.hub.lock:
@@ -463,7 +563,7 @@ class GovernedCalls(Governed, Calls):
         call.deliver(raw)
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
-        if call.progress.attempts:
+        if call.progress.attempts:  # begun
             self.failed += 1
             call.settle(self.hub, self._cancelled(call, reason), after)
         else:
@@ -472,6 +572,7 @@ class GovernedCalls(Governed, Calls):
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
         self.backing_off.clear()
+        self.undecided.clear()
         for line in self.lines:
             line.forget()
         super().orphan(reason)
@@ -488,8 +589,10 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         make: Callable[..., TaskCall] | None = None,
         **options: Any,
     ) -> None:
-        self.backing_off = {}
+        self.backing_off, self.undecided = {}, deque()
         self.lines = lines
+        self.pauses_before = 0
+        self.pauses_before = self.pauses()
         self.uniform = make is not None
         self._make: Any = make  # a call of an item that is fed
         super().__init__(*args, items=calls, timeout=None, **options)
@@ -531,8 +634,8 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
 
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         self._note(call)
-        self.results[call.index] = self._cancelled(call, reason)
-        self._count(CANCELLED)
+        raw = self.results[call.index] = self._cancelled(call, reason)
+        self._count(raw[3])
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
@@ -547,6 +650,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
         self.backing_off.clear()
+        self.undecided.clear()
         for line in self.lines:
             line.forget()
         super().orphan(reason)
@@ -569,7 +673,8 @@ def item_call(
 
 def _usage_of(value: Any) -> Usage | None:
     """What a value, such as a message, says of its tokens."""
-    usage = getattr(value, "usage", None)
-    if not isinstance(getattr(usage, "input_tokens", None), int):
-        return None
-    return Usage.of(usage)
+    with suppress(Exception):  # the value is the user's, and so may be what it does when asked
+        usage = getattr(value, "usage", None)
+        if isinstance(getattr(usage, "input_tokens", None), int):
+            return Usage.of(usage)
+    return None

@@ -96,6 +96,8 @@ class Hub:
         self.draining: set[Drain] = set()  # whose calls count as running
         self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
+        self.retries = 0  # attempts after the first
+        self.tokens = [0, 0]  # in and out, as attached clients have noted them
         self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
@@ -295,6 +297,8 @@ class Hub:
             self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
         source.listeners = []
+        if self.closing:  # what ended may have waited without a thread that would notice
+            self.dismiss_if_quiet(after)
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
@@ -306,7 +310,7 @@ class Hub:
 
     def quiet(self) -> bool:
         """Whether nothing runs and nothing will: only then may workers of a closing hub go."""
-        return not self.draining and not any(source.pending() for source in self.sources)
+        return not self.draining and not self.has_work() and not any(source.waiting() for source in self.sources)
 
     def _grant_if_needed(self, after: After) -> None:
         if self.free > 0 and not self.waking and self.rings and self.has_work():
@@ -408,9 +412,13 @@ class Hub:
             ring = self.rings[depth]
             for _ in range(len(ring)):
                 source = ring.popleft()
-                if source.ended or source.unwanted():  # it may count as done, so nothing more of it may start
+                entry = None
+                if source.ended or source.unwanted():
+                    # It may count as done, so nothing of it may start, not even what is fed from here on without the
+                    # lock: whoever feeds a batch that has ended looks after that.
                     source.discard(TaskCancelled("the batch had ended"), after)
-                entry = source.take() if source.group.active < source.group.limit else None
+                elif source.group.active < source.group.limit:
+                    entry = source.take()
                 if source.ready():
                     ring.append(source)
                 else:
@@ -501,6 +509,8 @@ class Hub:
         for drain in running:
             drain.lost = drain.lost or (None, 0.0, "", None)
         for source in sources:
+            source.group.calls.clear()  # of views that have a cap of their own too
+            source.group.active = 0
             source.orphan(BrokenThreadPool(reason))
 
     def dismiss(self, worker: Worker) -> bool:
@@ -524,7 +534,7 @@ class Hub:
             waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
-            running = sum(len(drain.claim) for drain in self.draining) - lent
+            running = sum(max(len(drain.claim), drain.judging) for drain in self.draining) - lent
             twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,
@@ -534,6 +544,9 @@ class Hub:
                 "done": accepted - pending - running - lent + twins,
                 "failed": self.settled[1] + sum(source.failed for source in self.sources),
                 "slots": self.slots,
+                "retries": self.retries,
+                "input_tokens": self.tokens[0],
+                "output_tokens": self.tokens[1],
             }
 
     def crashed(self, drain: Drain, error: BaseException) -> None:

@@ -12,6 +12,7 @@ permit with; while permits are to be had, somebody in line is invited; who leave
 from __future__ import annotations
 
 import threading
+from concurrent.futures._base import LOGGER
 
 from ..base.clock import FOREVER
 from .alarms import set_alarm
@@ -78,7 +79,7 @@ class Line:
                 permit = self.limit.take(now, cost)
             else:
                 self._invited.discard(waiter)
-                self._waiting.setdefault(waiter, cost)
+                self._waiting[waiter] = cost  # in the place that it has, if it has one
                 permit = None
             self._plan(clock, now)
         return permit
@@ -118,6 +119,11 @@ class Line:
                 self.limit.failed(permit, now)
             self._plan(clock, now)
 
+    def departs(self, clock: Clock) -> float:
+        """Seconds that a request with a permit should still wait before it leaves."""
+        with self._lock:
+            return float(self.limit.departs(clock.monotonic()))
+
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:
@@ -133,16 +139,25 @@ class Line:
         """See to it that the next in line is invited in time."""
         uninvited = next((waiter for waiter in self._waiting if waiter not in self._invited), None)
         if uninvited is None:
+            self._forget_alarm()
             return
-        wait = self.limit.wait(now, next(iter(self._waiting.values())))
-        if wait <= _NOTHING:
-            wait = LATE if self._invited else 0.0
+        wait = self.limit.wait(now, self._waiting[uninvited])
+        if wait <= _NOTHING:  # let those go first who were invited before, unless all their slots are busy
+            wait = LATE if any(waiter.can_start() for waiter in self._invited) else 0.0
         if wait == FOREVER or now + wait >= self._due > now:
             return
+        self._forget_alarm()
+        try:
+            self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
+        except RuntimeError as error:  # the system gives no thread: the next call that ends plans again
+            LOGGER.warning("threadfan: no thread could be started to wait for a rate limit (%s)", error)
+        else:
+            self._due = now + wait
+
+    def _forget_alarm(self) -> None:
         if self._take_back is not None:
             self._take_back()
-        self._due = now + wait
-        self._take_back = set_alarm(clock, self._due, lambda: self._call(clock), quick=True)
+        self._due, self._take_back = FOREVER, None
 
     def _call(self, clock: Clock) -> None:
         with self._lock:

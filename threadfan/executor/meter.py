@@ -10,20 +10,21 @@ Used by the call's own thread; threads that the call starts may share it, as eac
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..control.answers import refuses, retry_after, silence
 from ..control.cost import Cost
 from ..control.scope import current_scope
-from .waiting import wait_in
+from .waiting import sleep, wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterator, MutableMapping
     from typing import Any
 
-    from ..control.rate import Permit
+    from ..control.cost import Permit
     from .drain import Drain
     from .line import Line
     from .rules import Progress, Rules
@@ -58,7 +59,14 @@ class Meter:
         """
         line, first = self._rules.line, self._first
         self._first = False
-        return Ticket(None if first or line is None else self._wait_for(line))
+        if line is None:
+            return Ticket(None)
+        ticket = Ticket(None if first else self._permit(line))
+        wait = line.departs(self._drain.hub.clock)
+        if wait > 0:
+            with self._uncounted():
+                sleep(wait)
+        return ticket
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
@@ -79,31 +87,35 @@ class Meter:
         else:
             line.note(permit, clock, "failed" if status is None else "succeeded", headers=headers)
 
-    def _wait_for(self, line: Line) -> Any:
+    def _permit(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
         permit = line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
-        begun = clock.monotonic()
-        self._allow(FOREVER)
         try:
-            while True:
-                wait_in(current_scope(), waiter.gate, None)
-                permit = line.take(waiter, Cost(), clock)
-                if permit is not None:
-                    return permit
+            with self._uncounted():
+                while permit is None:
+                    wait_in(current_scope(), waiter.gate, None)
+                    permit = line.take(waiter, Cost(), clock)
         finally:
-            self._allow(self._progress.waited_inside + clock.monotonic() - begun)
             if permit is None:
                 line.leave(waiter, clock)
+        return permit
 
-    def _allow(self, seconds: float) -> None:
-        """Let the attempt take so many seconds longer than its timeout."""
-        if seconds != FOREVER:
-            self._progress.waited_inside = seconds
-        self._progress.allowance = seconds
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """What is waited inside does not count against the call's timeout."""
+        progress, clock = self._progress, self._drain.hub.clock.monotonic
+        begun = clock()
+        progress.allowance = FOREVER
         self._drain.extend(self._call)
+        try:
+            yield
+        finally:
+            progress.waited_inside += clock() - begun
+            progress.allowance = progress.waited_inside
+            self._drain.extend(self._call)
 
 
 class _Waiter:

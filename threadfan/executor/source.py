@@ -102,6 +102,13 @@ class Source:
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
+        with self.hub.lock:
+            self.hub.tokens[0] += usage.input_tokens
+            self.hub.tokens[1] += usage.output_tokens
+
+    def figures_of(self, key: Any) -> dict[str, Any] | None:
+        """What the events of the call ``key`` say besides its times, if it is under rules."""
+        return None
 
     def function_of(self, key: Any) -> str:
         """The name of the function that the call ``key`` runs."""
@@ -111,8 +118,12 @@ class Source:
         """The place of the call ``key`` in its input."""
         raise NotImplementedError
 
-    def settle(self, key: Any, raw: Raw, after: After) -> None:
-        """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held."""
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+        """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held.
+
+        Returns:
+            False if it has no outcome yet, but will be tried again.
+        """
         raise NotImplementedError
 
     def discard(self, reason: BaseException, after: After) -> None:

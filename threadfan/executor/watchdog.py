@@ -114,13 +114,14 @@ class Watchdog:
         drain.lost = key, start, function, source.index_of(key)
         hub.lost.add(drain)
         source.failed += 1
-        source.settle(key, raw, after)
+        final = source.settle(key, raw, after)
         scope = drain.made_scope(key)
         if scope is not None:
             scope.condemn()  # at once: nothing may start in it any more
             after.append(lambda: hub.herald.tell(scope.cancel))
-        if log.in_use():
-            after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw)))
+        if log.in_use() and final:
+            figures = source.figures_of(key)
+            after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw, figures)))
         hub.detach(drain, after)
         if grace == 0:
             self._evict(drain, after)

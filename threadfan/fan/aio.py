@@ -233,6 +233,8 @@ async def arun(
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
     batch.fail_fast = fail_fast
+    if deadline is not None and late is None:
+        batch.until = batch.since + deadline
     intake.enlist(batch, [gate.put])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is not None:

@@ -64,6 +64,7 @@ class Front:
         if options.interrupt:
             fn = options.dressed(fn)
         future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
+        future.outer = outer  # before its first attempt, whose wait for the next it bounds
         rules = options.rules
         if rules is not None:
             future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
@@ -259,7 +260,8 @@ class Front:
         Returns:
             ``queued``, ``running``, ``waiting`` (calls that back off, or wait for a rate limit or for calls of their
             own), ``abandoned`` (threads stuck in calls that are over), ``done`` (all calls that ended), ``failed``
-            (those of them without a value), ``slots``.
+            (those of them without a value), ``slots``, ``retries`` (attempts after the first), ``input_tokens`` and
+            ``output_tokens`` (as attached clients have noted them).
         """
         return self._hub.snapshot()
 

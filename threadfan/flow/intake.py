@@ -136,6 +136,18 @@ def tell_end(batch: Batch, wall: float) -> None:
     """The event of a batch that has ended, ``wall`` seconds after it began."""
     if log.logger() is not None:
         counts = {**batch.failures, SUCCEEDED: batch.accepted - batch.failed}
-        log.batch_ended(
-            batch.hub.name, batch.name, {status: number for status, number in counts.items() if number}, wall
-        )
+        seen: dict[str, int] = {status: number for status, number in counts.items() if number}
+        log.batch_ended(batch.hub.name, batch.name, seen, wall, _figures(batch))
+
+
+def _figures(batch: Batch) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    if batch.notes:
+        figures["retries"] = sum(max(0, len(attempts) - 1) for attempts in batch.notes.values())
+        figures["limited"] = log.milliseconds(batch.limited(batch.hub.clock.monotonic()))
+        figures["pauses"] = batch.pauses()
+    if batch.usages:
+        used = list(batch.usages.values())
+        figures["input_tokens"] = sum(usage.input_tokens for usage in used)
+        figures["output_tokens"] = sum(usage.output_tokens for usage in used)
+    return figures

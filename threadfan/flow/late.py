@@ -51,6 +51,8 @@ class Latecomers:
             slots=batch.hub.slots,
             usages=dict(batch.usages),
             notes=dict(batch.notes),
+            limited=batch.limited(batch.since + wall),
+            pauses=batch.pauses(),
         )
         report.late = self.futures
         self._gather()  # from here on

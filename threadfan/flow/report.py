@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import ceil
 
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
@@ -40,9 +41,11 @@ class Report(SequenceOfOutcomes[T_co]):
         slots: how many calls could run at once.
         usages: tokens noted while calls ran, by place.
         notes: the attempts of calls that may have several, by place.
+        limited: seconds in which no call could start because of a rate limit.
+        pauses: how often an overload had all calls of the limit pause.
     """
 
-    __slots__ = ("_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
+    __slots__ = ("_limits", "_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
 
     late: dict[int, Future[Any]]
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
@@ -56,11 +59,14 @@ class Report(SequenceOfOutcomes[T_co]):
         slots: int = 1,
         usages: dict[int, Usage] | None = None,
         notes: dict[int, list[Attempt]] | None = None,
+        limited: float = 0.0,
+        pauses: int = 0,
     ) -> None:
         self._raws = raws
         self.late = {}
         self._usages = usages or {}
         self._notes = notes or {}
+        self._limits = limited, pauses
         self._names = names or {}
         self._wall = wall
         self._slots = slots
@@ -149,7 +155,7 @@ class Report(SequenceOfOutcomes[T_co]):
     def stats(self) -> Stats:
         """Counts, times and tokens."""
         if self._stats is None:
-            self._stats = Stats(self._all(), self._wall, self._slots)
+            self._stats = Stats(self._all(), self._wall, self._slots, *self._limits)
         return self._stats
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,6 +172,8 @@ class Report(SequenceOfOutcomes[T_co]):
                     "attempts": outcome.attempts,
                     "queued": outcome.queued,
                     "duration": outcome.duration,
+                    "limited": outcome.limited,
+                    "backoff": outcome.backoff,
                     "worker": outcome.worker,
                 }
                 for place, outcome in enumerate(self._all())
@@ -173,10 +181,10 @@ class Report(SequenceOfOutcomes[T_co]):
         }
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._raws, self._names, self._wall, self._slots, self._usages, self._notes
+        return self._raws, self._names, self._wall, self._slots, self._usages, self._notes, self._limits
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._wall, self._slots, self._usages, self._notes = state
+        raws, self._names, self._wall, self._slots, self._usages, self._notes, self._limits = state
         self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]
         self._outcomes = self._stats = None
@@ -193,6 +201,8 @@ class Report(SequenceOfOutcomes[T_co]):
             )
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")
+        if stats.advice:
+            lines.append(f"  {stats.advice}")
         return "\n".join(lines)
 
 
@@ -208,13 +218,21 @@ class Stats:
     ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.
     ``utilisation`` is that over the slots, at most about 1.  Percentiles are nearest-rank, over the calls that were
     started.
+
+    ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are what all calls waited for a slot, for a rate limit and
+    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, and ``pauses`` how
+    often an overload has stopped all.
     """
 
-    __slots__ = ("cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
-                 "input_tokens", "output_tokens", "retries", "skipped", "slots", "succeeded", "timed_out", "total",
-                 "wall")  # fmt: skip
+    __slots__ = (
+        "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
+        "input_tokens", "limited", "output_tokens", "pauses", "retries", "skipped", "slots", "succeeded", "timed_out",
+        "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
+    )  # fmt: skip
 
-    def __init__(self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int) -> None:
+    def __init__(
+        self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
+    ) -> None:
         counts = dict.fromkeys(STATUSES, 0)
         for outcome in outcomes:
             counts[outcome.status] += 1
@@ -233,6 +251,11 @@ class Stats:
         self.duration_p99 = percentile(durations, 99)
         self.duration_max = durations[-1] if durations else 0.0
         self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
+        self.waited_slot = sum(outcome.queued for outcome in outcomes)
+        self.waited_limit = sum(outcome.limited for outcome in outcomes)
+        self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
+        self.limited = limited
+        self.pauses = pauses
         usages = [outcome.usage for outcome in outcomes]
         self.input_tokens = sum(_tokens(usage, "input_tokens") for usage in usages)
         self.output_tokens = sum(_tokens(usage, "output_tokens") for usage in usages)
@@ -257,6 +280,24 @@ class Stats:
         """Concurrency over slots."""
         return self.concurrency / self.slots
 
+    @property
+    def advice(self) -> str | None:
+        """What held the batch up more than the calls themselves, and what to do about it, in one line; or None."""
+        if not self.wall:
+            return None
+        share = min(1.0, self.limited / self.wall)
+        if share >= HALF:
+            enough = max(1, ceil(1.25 * self.concurrency))
+            lower = f" or lower max_workers to {enough}" if enough < self.slots else ""
+            return f"{share:.0%} of the time went to the rate limit: raise it{lower}"
+        waits = self.waited_backoff / (self.waited_backoff + self.duration_sum) if self.waited_backoff else 0.0
+        if waits >= HALF:
+            return (
+                f"{waits:.0%} of the calls' time went to waiting after failed attempts ({self.retries} retries): look "
+                f"at their errors in outcome.history, or give the fan a rate"
+            )
+        return None
+
     def to_dict(self) -> dict[str, float]:
         """All figures by name."""
         names = (*self.__slots__, "success_rate", "concurrency", "utilisation")
@@ -264,6 +305,10 @@ class Stats:
 
     def __repr__(self) -> str:
         return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
+
+
+HALF = 0.5
+"""Of the time; what took less does not decide.  Arbitrary."""
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

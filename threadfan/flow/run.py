@@ -47,6 +47,8 @@ def run(
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
     batch.fail_fast = fail_fast
+    if deadline is not None and late is None:
+        batch.until = batch.since + deadline
     intake.enlist(batch, [lambda: gate.put(None)])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is None:
@@ -101,8 +103,6 @@ class Ending:
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
-        if deadline is not None:
-            batch.until = batch.since + deadline
         self._early = False  # ended here
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
@@ -228,6 +228,8 @@ class Ending:
             slots=self._hub.slots,
             usages=batch.usages,
             notes=batch.notes,
+            limited=batch.limited(batch.since + wall),
+            pauses=batch.pauses(),
         )
         intake.tell_end(batch, wall)
         return report

@@ -138,6 +138,11 @@ class Stream:
         usage = batch.usages.pop(index, None) if batch.usages else None
         return Outcome(raw, None, usage, batch.notes.pop(index, None) if batch.notes else None)
 
+    def forget(self, index: int) -> None:
+        """What was noted of a call whose value alone is handed out: inputs may be endless."""
+        self.batch.usages.pop(index, None)
+        self.batch.notes.pop(index, None)
+
     def tell_end(self) -> None:
         """The event of the batch."""
         intake.tell_end(self.batch, self._clock() - self.batch.since)
@@ -250,11 +255,15 @@ def _values_as_taken(
     stream: Stream, gate: SimpleQueue[None], end: float | None, owner: object
 ) -> Generator[Any, None, None]:
     ready: list[Raw] = []
+    failed: BaseException | None = None
     try:
         while True:
             stream.check_wanted()
             ready = stream.harvest()
             while ready:
+                stream.forget(ready[-1][0])
+                if ready[-1][3] is not SUCCEEDED:
+                    failed = ready[-1][4]
                 yield _value(ready.pop(), None)
                 stream.after_yield()
             if stream.over:
@@ -264,10 +273,13 @@ def _values_as_taken(
                 _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
     except KeyboardInterrupt as error:
-        stream.cut(running=True)
-        _put_rest_on(error, [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))], stream.batch)
+        if error is not failed:
+            stream.cut(running=True)
+            rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
+            _put_rest_on(error, rest, stream.batch)
         raise
     finally:
+        failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False)
         stream.tell_end()
         del owner
