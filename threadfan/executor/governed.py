@@ -194,10 +194,7 @@ class Governed(Base):
             return now
         if not call.begin(drain):
             self._give_back(call)
-            if isinstance(call, Twin):
-                with self.hub.lock:
-                    call.dropped()
-            elif progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
+            if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
                 self._finish(call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
         with self.hub.lock:
@@ -217,14 +214,12 @@ class Governed(Base):
         if raw is None:
             return None
         end = raw[6]
-        ended = self._ended(call, raw)
-        if ended is None:
-            drain.judging = False
-        else:
+        ended = self._ended(drain, call, raw)
+        if ended is not None:
             self._judge(drain, *ended, observer)
         return end
 
-    def _ended(self, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
+    def _ended(self, drain: Drain, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
         after: After = []
         counted = self._tell_limits(call, raw, after)
@@ -234,6 +229,7 @@ class Governed(Base):
             call.progress.ended(raw)
             if race is not None:
                 last = race.ended(call, raw, after)
+                drain.judging = last is not None  # under the lock: whoever counts calls sees both or neither
         self.hub.perform(after)
         return None if last is None else (call if race is None else race.call, last, counted)
 
@@ -338,7 +334,7 @@ class Governed(Base):
         """Have another attempt made after so many seconds; False if nobody would wait for it."""
         now = self.hub.clock.monotonic()
         due = now + wait
-        if not self._may_go_on(call) or due >= self.until:
+        if not self.may_go_on(call) or due >= self.until:
             return False
         outer = self.outer_of(call)
         if outer is not None and outer.live and due >= outer.deadline:
@@ -359,7 +355,7 @@ class Governed(Base):
             after.append(lambda: self.hub.herald.tell(tell))
         return True
 
-    def _may_go_on(self, call: Call) -> bool:
+    def may_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
         ended = self.ended or self.hub.broken or call.unwanted
         return not ended and call.progress.discards == self.discards
@@ -376,6 +372,8 @@ class Governed(Base):
         """Take a call out of the queue; False if a thread has it."""
         if call in self.entries:
             self.entries.remove(call)
+            if not self.entries:
+                self._leave_lines()
             return True
         return False
 
@@ -421,12 +419,13 @@ class Governed(Base):
         self._tell_limits(call, raw, after)
         race = call.race
         if race is not None:
-            if not race.stopped(call, raw, after):
+            last = race.ended(call, raw, after)
+            if last is None:
                 self.failed -= 1  # counted by whoever ended the attempt
                 return False
-            call = race.call
+            call, raw = race.call, last
         policy = None if call.rules is None else call.rules.policy
-        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self._may_go_on(call):
+        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self.may_go_on(call):
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)
@@ -451,8 +450,8 @@ class Governed(Base):
         self.discards += 1
         self._leave_lines()
         for call in waiting:
-            if isinstance(call, Twin):
-                call.dropped()
+            if isinstance(call, Twin) and call.race is not None:
+                call.race.drop(call)
             else:
                 self._abandon(call, reason, after)
         if self.hub.closing:  # these may have been the last that anybody waited for
