@@ -6,7 +6,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, meet, until
 from scripted import Overload, Script, every, opened
 
-from threadfan import RateLimit, TaskTimeout, task
+from threadfan import LimitExhausted, RateLimit, TaskTimeout, task
 
 SECONDLY = 61.5  # a minute, with the margin of 2.5 % for single requests: one a second
 
@@ -261,6 +261,23 @@ def test_what_is_hopeless_fails(clock, retry):
     assert isinstance(outcome.error, Overload)
     assert outcome.attempts == (11 if retry is None else 14 if retry == 3 else 13)
     assert limit.in_flight == 0
+
+
+def test_what_waits_for_what_is_hopeless_fails_too(clock):
+    """Nobody waits for ever: calls that were never made say so, with the refusal as the cause."""
+    limit, call = RateLimit(), Script(Overload(1))
+    with opened(2, rate=limit) as fan:
+        future = fan.submit(call, "single")
+        report = aside(fan.run, call, range(5))
+        while not (report.done() and future.done()):
+            until(lambda: (report.done() and future.done()) or clock._asleep(clock.monotonic() + 32))
+            clock.advance(32)
+        outcomes = report.result(PATIENCE)
+    assert len(outcomes.failed) == 5
+    assert {type(outcome.error) for outcome in outcomes} == {Overload, LimitExhausted}
+    assert all(isinstance(one.error.__cause__, Overload) for one in outcomes if isinstance(one.error, LimitExhausted))
+    assert isinstance(future.exception(PATIENCE), (Overload, LimitExhausted))
+    assert (limit.in_flight, limit.line._waiting) == (0, {})
 
 
 def test_permits_of_calls_that_end_anyhow_come_back(clock):

@@ -16,7 +16,7 @@ from functools import partial
 from random import random
 
 from ..base.clock import FOREVER
-from ..base.errors import TaskCancelled
+from ..base.errors import LimitExhausted, TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.usage import Usage
 from ..control.answers import headers_of, is_overload, retry_after_of
@@ -249,6 +249,22 @@ class Governed(Base):
         tell_end(drain, call, raw, observer)
         drain.judging = False
         self._finish(call, raw)
+        line = None if call.rules is None else call.rules.line
+        if line is not None and raw[3] is FAILED and is_overload(raw[4]) and line.hopeless():
+            self._give_up(drain, line, raw[4])
+
+    def _give_up(self, drain: Drain, line: Line, refusal: BaseException) -> None:
+        """The limit has let nothing through for long: calls that wait for it would wait for ever, so they fail too."""
+        with self.hub.lock:
+            waiting = [call for call in self.entries if _stands_in(call, line)]
+            self.entries = deque(call for call in self.entries if not _stands_in(call, line))
+            if not self.entries:
+                self._leave_lines()
+        for call in waiting:
+            if call.begin(drain):
+                error = LimitExhausted(f"this call was not made: {line.limit!r} has let nothing through for long")
+                error.__cause__ = refusal
+                self._finish(call, self._raw(call, FAILED, error))
 
     def _first_word(self, call: Call, now: float) -> Verdict | None:
         """What the policy says before an attempt."""
@@ -668,6 +684,11 @@ def item_call(
     if rules is not None:
         call.rules, call.progress = rules, rules.progress(item if several else (item,), {}, now)
     return call
+
+
+def _stands_in(call: Call, line: Line) -> bool:
+    """Whether a call waits for this limit; a second attempt ends with the first."""
+    return call.rules is not None and call.rules.line is line and not isinstance(call, Twin)
 
 
 def _usage_of(value: Any) -> Usage | None:
