@@ -30,7 +30,7 @@ from concurrent.futures import (
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from .base.errors import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
+from .base.errors import CallCancelled, FanClosed, LimitExhausted, TaskCancelled, TaskTimeout
 from .base.outcome import Outcome
 from .control.scope import Scope, current_scope
 from .fan.executor import Fan
@@ -81,6 +81,7 @@ __all__ = [
     "signals",
     # errors
     "FanClosed",
+    "LimitExhausted",
     "TaskCancelled",
     "TaskTimeout",
     # the standard library's, for drop-in use

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import random
 import threading
+from contextvars import copy_context
 
 import pytest
 import tenacity
@@ -75,7 +76,9 @@ WAYS = {
     "map": lambda fan, call, items: _numbered(fan.map(call, items)),
     "map, buffered": lambda fan, call, items: _numbered(fan.map(call, iter(items), buffersize=2)),
     "gather": lambda fan, call, items: _numbered(fan.gather(*(task(call, item) for item in items)).unwrap()),
-    "submit": lambda fan, call, items: _numbered([one.result(PATIENCE) for one in [fan.submit(call, item) for item in items]]),
+    "submit": lambda fan, call, items: _numbered(
+        [one.result(PATIENCE) for one in [fan.submit(call, item) for item in items]]
+    ),
     "call": lambda fan, call, items: asyncio.run(_calls(fan, call, items)),
     "arun": lambda fan, call, items: _numbered(asyncio.run(fan.arun(call, items)).unwrap()),
     "astream": lambda fan, call, items: asyncio.run(_astream(fan, call, items)),
@@ -141,22 +144,11 @@ def test_a_wait_beyond_the_deadline_is_none(clock):
         outcome = report.result(PATIENCE)[0]
         assert (outcome.status, outcome.error, outcome.attempts) == ("failed", GONE, 2)
         with fail_after(8):
-            report = aside(within_scope(fan.run), call, [1])
+            report = aside(copy_context().run, fan.run, call, [1])
             backing_off(fan, clock, due=8)
             clock.advance(4)
             assert report.result(PATIENCE)[0].error is GONE
     assert call.moments(1) == [4, 8]
-
-
-def within_scope(fn):
-    """``fn`` in the scope of whoever makes this."""
-    import contextvars
-
-    return contextvars.copy_context().run and _bound(contextvars.copy_context(), fn)
-
-
-def _bound(context, fn):
-    return lambda *args, **kwargs: context.run(fn, *args, **kwargs)
 
 
 def test_late_calls_are_tried_on(clock):
@@ -183,6 +175,7 @@ def test_fail_fast_counts_what_is_final(clock):
         report = aside(fan.run, lambda item: calls[item](item), [0, 1], fail_fast=True)
         backing_off(fan, clock, 2, due=4)
         clock.advance(4)
+        until(lambda: [calls[item].attempts(item) for item in calls] == [2, 2])
         backing_off(fan, clock, 2, due=8)
         clock.advance(4)
         error = report.exception(PATIENCE)
@@ -227,12 +220,7 @@ def test_a_timeout_is_tried_again_in_another_thread(clock, monkeypatch, policy, 
     with Gate() as gate:
         call = Script(gate, gate, lambda item: item)
         with opened(1, timeout=4, retry=policy) as fan:
-            result = {
-                "submit": lambda: fan.submit(call, 7).result(PATIENCE),
-                "run": lambda: fan.run(call, [7])[0].unwrap(),
-                "gather": lambda: fan.gather(task(call, 7))[0].unwrap(),
-            }[way]
-            value = aside(result)
+            value = aside(lambda: WAYS[way](fan, call, [7])[0][1])
             for count in (1, 2):
                 gate.wait_for(count)
                 clock.wait_for_sleepers(until=4 * count)
@@ -271,7 +259,9 @@ def test_a_timeout_is_final_when_the_policy_has_had_enough(clock):
 def test_what_is_no_exception_is_not_tried_again(error):
     """A call that wants the process to end gets no other attempt, whatever the policy says."""
     call = Script(error, "never")
-    policy = tenacity.Retrying(retry=tenacity.retry_if_exception_type(BaseException), stop=tenacity.stop_after_attempt(3))
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(BaseException), stop=tenacity.stop_after_attempt(3)
+    )
     with opened(1, retry=policy) as fan:
         assert fan.submit(call).exception(PATIENCE) is error
         assert fan.run(call, [1])[0].error is error
@@ -290,6 +280,7 @@ class Copied(tenacity.Retrying):
     """Can be copied once."""
 
     def copy(self, **changes):
+        """Fails for a course."""
         if changes:
             raise Bug
         return super().copy(**changes)
@@ -305,7 +296,10 @@ def test_a_policy_that_raises_fails_its_call(part, hook):
     """A bug in the user's policy is the call's error; the thread goes on, and its slot is not lost."""
     policy = Copied() if part == "copy" else tenacity.Retrying(**{"wait": tenacity.wait_none(), part: hook})
     with opened(1, retry=policy, rate=RateLimit()) as fan:
-        for error in (fan.submit(Script(GONE)).exception(PATIENCE), within_patience(fan.run, Script(GONE), [0])[0].error):
+        for error in (
+            fan.submit(Script(GONE)).exception(PATIENCE),
+            within_patience(fan.run, Script(GONE), [0])[0].error,
+        ):
             assert isinstance(error, (Bug, SystemExit))
             assert part in ("before", "copy") or GONE in (error.__context__, error.__cause__)
         meet(fan.with_options(retry=None), 1)
@@ -330,8 +324,8 @@ def test_outcomes_pickle_with_their_history():
     """A report, an outcome and an error that carries a report survive pickling with every attempt."""
     with opened(2, retry=every(0)) as fan:
         report = fan.run(Script(GONE, lambda item: item), range(3))
-        again = pickle.loads(pickle.dumps(report))
-        outcome = pickle.loads(pickle.dumps(report[1]))
+        again = pickle.loads(pickle.dumps(report))  # noqa: S301 -- our own
+        outcome = pickle.loads(pickle.dumps(report[1]))  # noqa: S301 -- our own
     for one in (again[1], outcome):
         assert (one.value, one.attempts, one.ok) == (1, 2, True)
         assert [attempt.status for attempt in one.history] == ["failed", "succeeded"]
@@ -369,3 +363,16 @@ def test_an_inner_call_backs_off_while_its_caller_waits(clock):
         clock.advance(4)
         assert outer.result(PATIENCE) == "inner"
         meet(fan.with_options(retry=None), 1)
+
+
+def test_no_thread_to_wait_in_means_no_retry(clock, monkeypatch):
+    """When the system gives no thread for the alarm, a call ends with its own error instead of never."""
+
+    def none_left(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    with opened(1, retry=every(4)) as fan:
+        monkeypatch.setattr("threadfan.executor.governed.set_alarm", none_left)
+        assert fan.submit(Script(GONE)).exception(PATIENCE) is GONE
+        assert within_patience(fan.run, Script(GONE), [0])[0].error is GONE
+    assert clock.monotonic() == 0

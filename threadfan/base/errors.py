@@ -25,6 +25,10 @@ class FanClosed(RuntimeError):
     """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
 
 
+class LimitExhausted(RuntimeError):
+    """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
+
+
 def describe(fn: object) -> str:
     """The name of ``fn`` for messages and logs; never fails, never shows arguments."""
     while isinstance(fn, partial):

@@ -37,6 +37,12 @@ class Feedback:
         self._work = CALM  # seconds of work since the last refusal
         self._last = float("inf")
 
+    def least(self, margin: float) -> None:
+        """Stay below the limit by no more than this from the start."""
+        if margin < self._least:
+            self.margin -= self._least - margin
+            self._least = margin
+
     def forget(self) -> None:
         """The limit is known anew: use all of it."""
         self.share = self._plateau = self._bottom = 1.0

@@ -67,6 +67,9 @@ class Call:
     def give_up(self) -> None:
         """Make no further attempt."""
         self.unwanted = True
+        race = self.race
+        if race is not None:
+            race.give_up()
         if self.queue is not None:
             self.queue.drop(self)
 

@@ -16,7 +16,7 @@ from functools import partial
 from random import random
 
 from ..base.clock import FOREVER
-from ..base.errors import TaskCancelled
+from ..base.errors import LimitExhausted, TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.usage import Usage
 from ..control.answers import headers_of, is_overload, retry_after_of
@@ -194,10 +194,7 @@ class Governed(Base):
             return now
         if not call.begin(drain):
             self._give_back(call)
-            if isinstance(call, Twin):
-                with self.hub.lock:
-                    call.dropped()
-            elif progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
+            if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
                 self._finish(call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
         with self.hub.lock:
@@ -217,14 +214,12 @@ class Governed(Base):
         if raw is None:
             return None
         end = raw[6]
-        ended = self._ended(call, raw)
-        if ended is None:
-            drain.judging = False
-        else:
+        ended = self._ended(drain, call, raw)
+        if ended is not None:
             self._judge(drain, *ended, observer)
         return end
 
-    def _ended(self, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
+    def _ended(self, drain: Drain, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
         after: After = []
         counted = self._tell_limits(call, raw, after)
@@ -234,6 +229,7 @@ class Governed(Base):
             call.progress.ended(raw)
             if race is not None:
                 last = race.ended(call, raw, after)
+                drain.judging = last is not None  # under the lock: whoever counts calls sees both or neither
         self.hub.perform(after)
         return None if last is None else (call if race is None else race.call, last, counted)
 
@@ -253,6 +249,22 @@ class Governed(Base):
         tell_end(drain, call, raw, observer)
         drain.judging = False
         self._finish(call, raw)
+        line = None if call.rules is None else call.rules.line
+        if line is not None and raw[3] is FAILED and is_overload(raw[4]) and line.hopeless():
+            self._give_up(drain, line, raw[4])
+
+    def _give_up(self, drain: Drain, line: Line, refusal: BaseException) -> None:
+        """The limit has let nothing through for long: calls that wait for it would wait for ever, so they fail too."""
+        with self.hub.lock:
+            waiting = [call for call in self.entries if _stands_in(call, line)]
+            self.entries = deque(call for call in self.entries if not _stands_in(call, line))
+            if not self.entries:
+                self._leave_lines()
+        for call in waiting:
+            if call.begin(drain):
+                error = LimitExhausted(f"this call was not made: {line.limit!r} has let nothing through for long")
+                error.__cause__ = refusal
+                self._finish(call, self._raw(call, FAILED, error))
 
     def _first_word(self, call: Call, now: float) -> Verdict | None:
         """What the policy says before an attempt."""
@@ -338,24 +350,28 @@ class Governed(Base):
         """Have another attempt made after so many seconds; False if nobody would wait for it."""
         now = self.hub.clock.monotonic()
         due = now + wait
-        if not self._may_go_on(call) or due >= self.until:
+        if not self.may_go_on(call) or due >= self.until:
             return False
         outer = self.outer_of(call)
         if outer is not None and outer.live and due >= outer.deadline:
             return False
+        if wait > 0:
+            try:
+                take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
+            except RuntimeError:  # the system gives no thread to wait in: better no retry than no end
+                return False
+            self.backing_off[call] = take_back
+        else:
+            self.put_first(call, after)
         self.hub.retries += 1
         if log.in_use():
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
             )
             after.append(lambda: self.hub.herald.tell(tell))
-        if wait > 0:
-            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-        else:
-            self.put_first(call, after)
         return True
 
-    def _may_go_on(self, call: Call) -> bool:
+    def may_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
         ended = self.ended or self.hub.broken or call.unwanted
         return not ended and call.progress.discards == self.discards
@@ -372,6 +388,8 @@ class Governed(Base):
         """Take a call out of the queue; False if a thread has it."""
         if call in self.entries:
             self.entries.remove(call)
+            if not self.entries:
+                self._leave_lines()
             return True
         return False
 
@@ -417,12 +435,13 @@ class Governed(Base):
         self._tell_limits(call, raw, after)
         race = call.race
         if race is not None:
-            if not race.stopped(call, raw, after):
+            last = race.ended(call, raw, after)
+            if last is None:
                 self.failed -= 1  # counted by whoever ended the attempt
                 return False
-            call = race.call
+            call, raw = race.call, last
         policy = None if call.rules is None else call.rules.policy
-        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self._may_go_on(call):
+        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self.may_go_on(call):
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)
@@ -447,8 +466,8 @@ class Governed(Base):
         self.discards += 1
         self._leave_lines()
         for call in waiting:
-            if isinstance(call, Twin):
-                call.dropped()
+            if isinstance(call, Twin) and call.race is not None:
+                call.race.drop(call)
             else:
                 self._abandon(call, reason, after)
         if self.hub.closing:  # these may have been the last that anybody waited for
@@ -665,6 +684,11 @@ def item_call(
     if rules is not None:
         call.rules, call.progress = rules, rules.progress(item if several else (item,), {}, now)
     return call
+
+
+def _stands_in(call: Call, line: Line) -> bool:
+    """Whether a call waits for this limit; a second attempt ends with the first."""
+    return call.rules is not None and call.rules.line is line and not isinstance(call, Twin)
 
 
 def _usage_of(value: Any) -> Usage | None:

@@ -273,6 +273,8 @@ class Hub:
     def release(self, after: After) -> None:
         """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
         self.free += 1
+        if self.free == 0:  # there were fewer slots than calls, and now there are as many
+            self.press()
         self.loans.serve(after)
         self._grant_if_needed(after)
 

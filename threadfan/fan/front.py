@@ -64,6 +64,7 @@ class Front:
         if options.interrupt:
             fn = options.dressed(fn)
         future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
+        future.outer = outer  # before its first attempt, whose wait for the next it bounds
         rules = options.rules
         if rules is not None:
             future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
