@@ -82,7 +82,7 @@ class Meter:
     def _wait_for(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
-        permit = line.take(waiter, Cost(), clock)
+        permit = self._ask(line, waiter)
         if permit is not None:
             return permit
         begun = clock.monotonic()
@@ -90,13 +90,20 @@ class Meter:
         try:
             while True:
                 wait_in(current_scope(), waiter.gate, None)
-                permit = line.take(waiter, Cost(), clock)
+                permit = self._ask(line, waiter)
                 if permit is not None:
                     return permit
         finally:
             self._allow(self._progress.waited_inside + clock.monotonic() - begun)
             if permit is None:
                 line.leave(waiter, clock)
+
+    def _ask(self, line: Line, waiter: _Waiter) -> Any:
+        clock = self._drain.hub.clock
+        while (permit := line.take(waiter, Cost(), clock)) is not None:
+            if line.confirm(permit, clock):
+                break
+        return permit
 
     def _allow(self, seconds: float) -> None:
         """Let the attempt take so many seconds longer than its timeout."""
