@@ -19,7 +19,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..base.errors import brief
+from ..base.errors import text_of
 
 try:
     from pyrate_limiter import GCRA, Rate, RedisStateStore
@@ -80,6 +80,10 @@ def _seconds(decision: Decision) -> float:
     return 0.0 if decision.allowed else max(decision.retry_after_ms or 0, 1) / TICKS
 
 
+def _as_it_is(*_: int) -> None:
+    """Nothing is to change."""
+
+
 _TABLE = """CREATE TABLE IF NOT EXISTS threadfan_limits (
     name TEXT PRIMARY KEY, full_at INTEGER NOT NULL, paused_at INTEGER NOT NULL, paused_until INTEGER NOT NULL)"""
 _FIND = "SELECT full_at, paused_at, paused_until FROM threadfan_limits WHERE name = ?"
@@ -110,7 +114,7 @@ class SQLiteStore:
         import sqlite3
 
         try:
-            self._change(lambda now, *state: None)
+            self._change(_as_it_is)
         except sqlite3.Error as error:
             raise OSError(f"cannot keep a shared rate limit in {self._path}: {error}") from error
 
@@ -204,15 +208,16 @@ class RedisStore:
         try:
             self._redis.ping()
         except RedisError as error:
-            raise OSError(f"cannot keep a shared rate limit in Redis: {brief(error)}") from error
+            raise OSError(f"cannot keep a shared rate limit in Redis: {text_of(error)}") from error
 
     def take(self, spacing: float, capacity: float) -> float:
         """See ``Store``."""
-        decision: Any = self._state.check(self._gcra, [_rate(spacing, capacity)], 0, UNITS)
-        return _seconds(decision)
+        check: Any = self._state.check  # the library leaves it untyped
+        return _seconds(check(self._gcra, [_rate(spacing, capacity)], 0, UNITS))
 
     def pause(self, seconds: float) -> None:
         """See ``Store``."""
         key, length = f"{self._key}:pause", max(1, round(seconds * 1000))
-        if not self._redis.set(key, 1, px=length, nx=True):
-            self._redis.pexpire(key, length, gt=True)
+        left: Any = self._redis.pttl(key)
+        if left < length:
+            self._redis.set(key, 1, px=length)
