@@ -23,7 +23,8 @@ limit = RateLimit(per_minute, burst=burst, shared=shared)
 def ask(item):
     response = requests.Session.get(session, url + "/limited?seconds=0")
     response.raise_for_status()
-    print("done", flush=True)
+    sys.stdout.write("done\\n")  # in one piece, whatever other threads write
+    sys.stdout.flush()
 
 with requests.Session() as session, Fan(6, rate=limit) as fan:
     session.trust_env = False

@@ -99,6 +99,9 @@ class Line:
             if waiter in self._waiting:
                 self._step_out(waiter)
                 self._plan(clock, clock.monotonic())
+            if not self._waiting and self._take_back is not None:
+                self._take_back()  # or its thread would last as long as the wait
+                self._due, self._take_back = FOREVER, None
 
     def give_back(self, permit: Permit, clock: Clock) -> None:
         """The request was never made."""
