@@ -1,5 +1,6 @@
 """Where processes keep a limit in common: what is counted, for how long, and that it outlives its users."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -217,6 +218,18 @@ except ImportError as error:
     print(error)
 """
     assert 'pip install "threadfan[shared]"' in run_program(program)[0]
+
+
+def test_connections_end_with_their_limit(tmp_path):
+    """A store that nobody uses any more leaves no connection open."""
+    with redis_server(tmp_path) as (url, _):
+        store, observer = RedisStore(url, "a"), RedisStore(url, "b")
+        store.reach()
+        observer.reach()
+        assert len(observer._redis.client_list()) == 2
+        del store
+        gc.collect()
+        until(lambda: len(observer._redis.client_list()) == 1)
 
 
 def test_redis_forgets_what_nobody_uses(tmp_path):

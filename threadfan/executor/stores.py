@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -193,6 +194,7 @@ class RedisStore:
         self._redis = Redis.from_url(
             url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 1)
         )
+        weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client itself leaves to the sockets
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
         self._state = RedisStateStore(self._redis, self._key)
         self._gcra = _OnItsClock()
