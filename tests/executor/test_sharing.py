@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ from threadfan import Fan
 from threadfan.base.errors import FanClosed
 from threadfan.control.rate import RateLimit
 from threadfan.control.scope import current_scope
-from threadfan.executor import sharing
+from threadfan.executor import sharing, stores
 from threadfan.executor.line import line_of
 from threadfan.testing import Limits, MessagesServer
 
@@ -268,6 +269,20 @@ def test_a_file_that_vanishes_loses_no_call(tmp_path, caplog):
         shutil.rmtree(tmp_path / "below")
         assert fan.run(abs, range(5)).values() == list(range(5))
     assert "unable to open database file" in caplog.text
+
+
+def test_a_redis_that_hangs_loses_no_call(tmp_path, caplog, monkeypatch):
+    """The server is stopped between two batches; when it goes on, it is asked again."""
+    monkeypatch.setattr(stores, "PATIENCE", 0.2)
+    monkeypatch.setattr(sharing, "AGAIN", 0.1)
+    with redis_server(tmp_path) as (url, process), Fan(4, rate=RateLimit(60_000, burst=50, shared=url)) as fan:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert fan.run(abs, range(5)).values() == list(range(5))
+        finally:
+            process.send_signal(signal.SIGCONT)
+        until(lambda: fan.run(abs, range(5)).ok and "answers again" in caplog.text)
+    assert "does not answer (TimeoutError" in caplog.text
 
 
 def test_a_redis_that_dies_loses_no_call(tmp_path, caplog):

@@ -54,7 +54,8 @@ class RateLimit:
         shared: where the limit is kept for several processes: "sqlite:///path" (as "sqlite:////tmp/path" if it is
             absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
             one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
-            part.  Needs ``pip install "threadfan[shared]"``.
+            part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
+            limit for itself, and a warning is logged.  Needs ``pip install "threadfan[shared]"``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:

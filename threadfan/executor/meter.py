@@ -82,17 +82,18 @@ class Meter:
     def _wait_for(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
-        permit = self._ask(line, waiter)
+        permit = None if line.shared else line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
         begun = clock.monotonic()
         self._allow(FOREVER)
         try:
-            while True:
+            if line.shared:  # to ask others may take a while too
+                permit = self._ask(line, waiter)
+            while permit is None:
                 wait_in(current_scope(), waiter.gate, None)
                 permit = self._ask(line, waiter)
-                if permit is not None:
-                    return permit
+            return permit
         finally:
             self._allow(self._progress.waited_inside + clock.monotonic() - begun)
             if permit is None:

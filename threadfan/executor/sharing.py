@@ -6,15 +6,18 @@ void, the thread takes up something else, and the wait is one more that the limi
 
 Guarantees: the requests of all processes together keep to the limit as those of one would, for nothing is fetched
 ahead and no time passes between counting and starting but that of the answer.  The store is never asked with a lock
-held, nor by the thread of the alarms.  A process that ends, however it does, has no more than its last request counted.
-Who comes first within a process goes first; between processes chance decides, so each gets its share.
+held, nor by the thread of the alarms.  What was counted and then not made, because the call was cancelled or the
+process killed just then, stays counted; a process that has ended, however it did, takes up nothing more.  Who comes
+first within a process goes first, but for calls that the store refuses at the same moment; between processes chance
+decides, so each gets its share.
 
 A pause reaches the other processes: they wait as long as its server asked for.  Probing afterwards is each one's own
 affair, as is the pace of tokens.
 
-A store that does not answer must lose no call.  When the fan is made it is an error, for that is most likely a wrong
-address.  Later each process keeps to the limit for itself, so that together they may be refused by the provider, which
-a ``RateLimit`` copes with; a warning says so, and the store is asked again every ``AGAIN`` seconds.
+While the store is asked the call has not begun: its timeout does not run, and the end of its batch waits for the
+answer.  A store that does not answer must lose no call.  When the fan is made it is an error, for that is most likely a
+wrong address.  Later each process keeps to the limit for itself, so that together they may be refused by the provider,
+which a ``RateLimit`` copes with; a warning says so, and the store is asked again every ``AGAIN`` seconds.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from ..control.rate import RateLimit
     from .line import Permit
 
-AGAIN = 5.0  # seconds; a store that hangs then costs a slot at most two of seven
+AGAIN = 5.0  # seconds; arbitrary: a store that hangs costs the time of one slot, two of seven seconds
 UNNAMED = "rate"
 
 
@@ -84,8 +87,11 @@ class SharedLine(Line):
     def _ask(self, clock: Clock) -> float:
         with self._lock:
             bucket = self.limit.bucket
-            if bucket is None or clock.monotonic() < self._lost_until:
+            now = clock.monotonic()
+            if bucket is None or now < self._lost_until:
                 return 0.0
+            if self._lost_until != -FOREVER:
+                self._lost_until = now + AGAIN  # one call asks for all, as it may have to wait
         try:
             wait = self._store.take(*bucket)
         except Exception as error:

@@ -8,7 +8,7 @@ inside a transaction of SQLite's own.
 
 Guarantees, from any thread and any process: a request is counted or refused as a whole, by the time of the store and
 not of the process; a process that is killed holds nothing; an answer or an error comes within about ``PATIENCE``
-seconds, twice that after a connection was lost.  Nothing is kept that a fork could break: a file is open during the
+seconds.  Nothing is kept that a fork could break: a file is open during the
 transaction only, and redis-py makes new connections in a child.
 """
 
@@ -32,7 +32,9 @@ except ImportError as error:
 if TYPE_CHECKING:
     from pyrate_limiter import Decision
 
-PATIENCE = 2.0  # seconds for an answer; it holds up one slot, and nothing else
+PATIENCE = (
+    2.0  # seconds for an answer, which hold up one slot; arbitrary: long for a store, short beside an agent's call
+)
 
 # The library counts in whole milliseconds, but never asks what they are: here they are tenths of one, or starts that
 # are 10 ms apart would lose a twentieth to rounding.  A request weighs several units, so that there are parts of one.
@@ -186,14 +188,16 @@ class RedisStore:
         try:
             from redis import Redis
             from redis.backoff import NoBackoff
+            from redis.exceptions import ConnectionError as Disconnected
             from redis.retry import Retry
         except ImportError as error:
             raise ImportError(
                 f'shared="redis://…" needs the redis package ({error}): pip install "threadfan[shared]"'
             ) from error
-        self._redis = Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 1)
-        )
+        # A connection may have been closed while it was idle.  After a silence nothing is repeated: it may have counted
+        # the request.
+        again = Retry(NoBackoff(), 1, (Disconnected,))
+        self._redis = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again)
         weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client itself leaves to the sockets
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
         self._state = RedisStateStore(self._redis, self._key)
