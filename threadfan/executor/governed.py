@@ -192,6 +192,11 @@ class Governed(Base):
             drain.judging = True
             self._judge(drain, call, raw, True, observer)
             return now
+        line = call.rules.line
+        if line is not None and line.shared:
+            confirmed, now = self._confirmed(call, line), self.hub.clock.monotonic()
+            if not confirmed:
+                return now
         if not call.begin(drain):
             self._give_back(call)
             if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
@@ -218,6 +223,25 @@ class Governed(Base):
         if ended is not None:
             self._judge(drain, *ended, observer)
         return end
+
+    def _confirmed(self, call: Call, line: Line) -> bool:
+        """Whether it may go on; else the other processes leave no room, and it is back in the queue."""
+        permit = call.progress.permit
+        if self._needless(call) or permit is None or line.confirm(permit, self.hub.clock):
+            return True
+        call.progress.permit = None
+        self._give_back(call)
+        after: After = []
+        with self.hub.lock:
+            needless = self._needless(call)
+            if not needless:
+                self._queue_first(call, after)
+        self.hub.perform(after)
+        return needless
+
+    def _needless(self, call: Call) -> bool:
+        """Whether nobody waits for the call, so that it would end before its function is called."""
+        return bool(not self.may_go_on(call) or (call.outer is not None and call.outer.cancelled))
 
     def _ended(self, drain: Drain, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
@@ -395,9 +419,12 @@ class Governed(Base):
 
     def put_first(self, call: Call, after: After) -> None:
         """Queue a call before the others."""
-        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
+        self._queue_first(call, after)
+
+    def _queue_first(self, call: Call, after: After) -> None:
+        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
         if self.ready():
             self.hub.offer(self, after)
 
