@@ -15,7 +15,8 @@ from threadfan.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+WITH_PROGRAMS = ("guide", "limits")  # pages whose Python blocks are run
+GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
 # What the first line of a block may say.  Only `python` is run as a program; `python pytest` is a file of tests.
@@ -37,7 +38,9 @@ def parts(text, mark):
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
-SECTIONS = {title: text for title, text in parts(GUIDE, "##").items() if blocks(text, "python")}
+SECTIONS = {
+    title: text for guide in GUIDES.values() for title, text in parts(guide, "##").items() if blocks(text, "python")
+}
 
 
 def run(*arguments):
@@ -55,7 +58,7 @@ def skip_without_client(text):
         pytest.importorskip("uvicorn")
 
 
-# -- the guide --------------------------------------------------------------------------------------------------------
+# -- the guides -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("title", SECTIONS)
@@ -70,8 +73,8 @@ def test_a_section_prints_what_it_shows(title, tmp_path):
     assert done.stdout == "".join(blocks(section, "text"))
 
 
-@pytest.mark.parametrize("content", blocks(GUIDE, "python pytest"), ids=len)
-def test_the_tests_in_the_guide_pass(content, tmp_path):
+@pytest.mark.parametrize("content", blocks("\n".join(GUIDES.values()), "python pytest"), ids=len)
+def test_the_tests_in_the_guides_pass(content, tmp_path):
     """A block of tests passes as a file of its own, with the package's plugin."""
     skip_without_client(content)
     (tmp_path / "test_block.py").write_text(content, encoding="utf-8")
@@ -84,9 +87,9 @@ def test_the_tests_in_the_guide_pass(content, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_is_of_a_known_kind(page):
-    """No block escapes the tests by a misspelt first line, and only the guide has programs."""
+    """No block escapes the tests by a misspelt first line, and only the guides have programs."""
     kinds = {kind for kind, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
-    assert kinds <= (KINDS if page.stem == "guide" else {"text"})
+    assert kinds <= (KINDS if page.stem in WITH_PROGRAMS else {"text"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -157,6 +160,10 @@ OWN = [
 ]
 
 
+# Classes that users call, by the names under which the reference has them; all others are made by the library.
+MADE_BY_USERS = {getattr(threadfan, name): name for name in ("Adaptive", "Fan", "Hedge", "RateLimit")}
+
+
 class Unchanged:
     """The default of an option that is left as it is."""
 
@@ -186,7 +193,7 @@ def offered_by(thing):
         return []
     found = {**(vars(Front) if thing is threadfan.Fan else {}), **vars(thing)}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
-    made = [signature("Fan", thing)] if thing is threadfan.Fan else []
+    made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []
     properties = [name for name, member in public.items() if isinstance(member, property)]
     return (
         made + properties + [signature(name, member) for name, member in public.items() if inspect.isfunction(member)]

@@ -41,6 +41,12 @@ EXPECTED = {
         r"  5: cancelled, never started",
         r"warned: .+ is still stuck in critique, .+",
     ],
+    "hedging": [
+        r"plain: p50 \d\.\d\d s, p99 [12]\.\d\d s, 100 asked",
+        r"hedged: p50 \d\.\d\d s, p99 \d\.\d\d s, 10[1-5] asked",
+        r"all answered: True",
+        r"  \d0: succeeded, cancelled",
+    ],
     "legacy_drop_in": [
         r"replies with concurrent\.futures: 20",
         r"replies with threadfan: 20",
@@ -73,6 +79,21 @@ EXPECTED = {
         r"in input order:",
         *(rf"  {topic}: About {topic}.+" for topic in ("retrieval", "memory", "planning", "evaluation")),
         *(rf"  {topic}: About {topic}.+" for topic in ("caching", "routing", "guardrails", "tracing")),
+    ],
+    "rate_limited": [
+        r"without a rate: \d+ of 60 answered, [1-9]\d* refused",
+        r"with a rate: 60 of 60 answered, \d refused",
+        r"<Report of 60 calls: 60 succeeded; .+>",
+        r"  \d+% of the time went to the rate limit: raise it or lower max_workers to \d+",
+        r"waited on average: \d\.\d s for the limit, \d pauses",
+        r"tokens: [1-9]\d* read, [1-9]\d* written",
+    ],
+    "retries": [
+        r"calm: succeeded",
+        r"busy: failed \(OverloadedError\), failed \(OverloadedError\), succeeded",
+        r"silent: timed_out \(TaskTimeout\), succeeded",
+        r"broken: failed \(InternalServerError\), failed \(InternalServerError\), failed \(InternalServerError\)",
+        r"5 retries, \d\.\d s of back-off",
     ],
     "summarise_documents": [
         *(rf"Field report {number}\D.*-> .*, {number}, .+" for number in range(1, 21)),

@@ -6,7 +6,7 @@ The floors, each importing only those below it:
     flow       batches: run, stream, map, gather, reports
     executor   slots, threads and sources
     events     what can be observed: structlog
-    control    decisions: the scope of a call
+    control    decisions: the scope of a call, retries, rate limits, hedging
     base       errors, time, outcomes
 
 ``threadfan.clients`` (one file for each outside client, whose calls it ends in time), ``threadfan.testing`` (a loopback
