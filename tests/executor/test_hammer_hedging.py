@@ -90,7 +90,7 @@ def test_exactly_one_outcome_each(retry, timeout, limited):
         assert sorted(outcome.index for outcome in outcomes) == list(range(CALLS))
         assert all(outcome.value == outcome.item for outcome in outcomes if outcome.ok)
         left_nothing(fan, CALLS, limit)
-    assert watch.impossible == []
+    assert watch.impossible[:3] == []
     assert hedge.calls == CALLS
     assert 0 < hedge.extra <= 0.3 * CALLS
     if retry is None:
@@ -114,5 +114,5 @@ def test_cancelled_at_random():
         hub = fan._hub
         until(lambda: hub.free == hub.slots and not hub.lost and not hub.draining)
         assert sum(source.twins for source in hub.sources) == 0
-    assert watch.impossible == []
+    assert watch.impossible[:3] == []
     assert hedge.extra <= 0.5 * CALLS

@@ -35,6 +35,11 @@ class Pace:
         self._interval = 60.0 / per_minute  # seconds per unit, stretched
         self._full_at = self._matched = float("-inf")
 
+    @property
+    def bucket(self) -> tuple[float, float]:
+        """Seconds in which a unit comes in, and how many units there may be at once."""
+        return self._interval, self.capacity - self._slack / self._interval
+
     def wait(self, now: float, cost: float = 1.0) -> float:
         """Seconds until ``cost`` units may be used; more than the bucket can hold may go when it is full."""
         missing = min(cost, self.capacity) - self.capacity  # negative: so many units may be lacking

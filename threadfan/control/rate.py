@@ -52,8 +52,12 @@ class RateLimit:
         estimate: called with a call's arguments; answers (input tokens, output tokens) that it will use.  By default
             the mean of the last requests, and before the first answer a second's worth of the limit.  Either is
             corrected when the true usage is known.
-        shared: where the limit is kept for several processes: "sqlite:///path", "redis://…" or "rediss://…".
-        name: for events and reports.
+        shared: where the limit is kept for several processes: "sqlite:///path" (as "sqlite:////tmp/path" if it is
+            absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
+            one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
+            part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
+            limit for itself, and a warning is logged.  Needs ``pip install "threadfan[shared]"``.
+        name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
@@ -200,6 +204,18 @@ class RateLimit:
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
+
+    # -- what other processes have to do with it ---------------------------------------------------------------------
+
+    @property
+    def bucket(self) -> tuple[float, float] | None:
+        """Seconds between two requests, the margin included, and how many may start at once; None without a number."""
+        pace = self._paces.get("requests")
+        return None if pace is None else pace.bucket
+
+    def hold(self, until: float) -> None:
+        """Let nothing out before ``until``: whoever knows of the other processes has said so."""
+        self._pause.hold(until)
 
     @property
     def hopeless(self) -> bool:

@@ -90,7 +90,9 @@ class Drain:
         self.claim: dict[Any, tuple[Any, float, float]] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds = True  # a slot
-        self.judging = False  # an attempt of the call has ended or will, and what follows it is not decided
+        self.judging = (
+            False  # under rules: it has a call, whose attempts have ended or will, and it decides what follows
+        )
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.signalled: Any = None  # the key of a call whose future was told to cancel
@@ -115,6 +117,10 @@ class Drain:
         if ended:
             scope.cancel()
         return scope
+
+    def busy(self) -> bool:
+        """Whether it has a call that has not ended.  With the hub's lock held."""
+        return self.first is not None or self.judging or bool(self.claim)
 
     def forget_scope(self) -> None:
         """The next attempt of a call has a scope of its own.  With the hub's lock held."""

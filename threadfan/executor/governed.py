@@ -169,14 +169,17 @@ class Governed(Base):
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
         observer = log.observer()
+        drain.judging = True  # first: the call counts as running from the moment that it is taken
         call, drain.first = drain.first, None
         while call is not None:
             end = self._attempt(drain, call, observer)
+            drain.judging = False
             call = None  # a parked thread must not keep a result alive
             if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
                 return
             with hub.lock:
                 call = self.take()
+                drain.judging = call is not None
 
     def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
@@ -185,17 +188,21 @@ class Governed(Base):
             raw = perform_call(drain, call, observer)
             if raw is not None:
                 tell_end(drain, call, raw, observer)
-                self._finish(call, raw)
+                self._conclude(drain, call, raw)
             return None if raw is None else raw[6]
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
-            drain.judging = True
             self._judge(drain, call, raw, True, observer)
             return now
+        line = call.rules.line
+        if line is not None and line.shared:
+            confirmed, now = self._confirmed(call, line), self.hub.clock.monotonic()
+            if not confirmed:
+                return now
         if not call.begin(drain):
             self._give_back(call)
             if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
-                self._finish(call, self._cancelled(call, TaskCancelled(NOBODY)))
+                self._conclude(drain, call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
         with self.hub.lock:
             progress.starts(now, self.limited(now))
@@ -204,12 +211,11 @@ class Governed(Base):
         if verdict is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
-            self._finish(call, raw)
+            self._conclude(drain, call, raw)
             return now
         if call.rules.hedge is not None and not isinstance(call, Twin):
             call.drain = drain
             call.race = Race(self, drain, call, call.rules.hedge, now)
-        drain.judging = True
         raw = perform_call(drain, call, observer)
         if raw is None:
             return None
@@ -218,6 +224,25 @@ class Governed(Base):
         if ended is not None:
             self._judge(drain, *ended, observer)
         return end
+
+    def _confirmed(self, call: Call, line: Line) -> bool:
+        """Whether it may go on; else the other processes leave no room, and it is back in the queue."""
+        permit = call.progress.permit
+        if self._needless(call) or permit is None or line.confirm(permit, self.hub.clock):
+            return True
+        call.progress.permit = None
+        self._give_back(call)
+        after: After = []
+        with self.hub.lock:
+            needless = self._needless(call)
+            if not needless:
+                self._queue_first(call, after)
+        self.hub.perform(after)
+        return needless
+
+    def _needless(self, call: Call) -> bool:
+        """Whether nobody waits for the call, so that it would end before its function is called."""
+        return bool(not self.may_go_on(call) or (call.outer is not None and call.outer.cancelled))
 
     def _ended(self, drain: Drain, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
@@ -247,7 +272,10 @@ class Governed(Base):
         if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
         tell_end(drain, call, raw, observer)
-        drain.judging = False
+        self._conclude(drain, call, raw)
+
+    def _conclude(self, drain: Drain, call: Call, raw: Raw) -> None:
+        drain.judging = False  # first: whoever learns of the end may look at the figures
         self._finish(call, raw)
         line = None if call.rules is None else call.rules.line
         if line is not None and raw[3] is FAILED and is_overload(raw[4]) and line.hopeless():
@@ -395,9 +423,12 @@ class Governed(Base):
 
     def put_first(self, call: Call, after: After) -> None:
         """Queue a call before the others."""
-        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
+        self._queue_first(call, after)
+
+    def _queue_first(self, call: Call, after: After) -> None:
+        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
         if self.ready():
             self.hub.offer(self, after)
 

@@ -536,7 +536,7 @@ class Hub:
             waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
             lent = sum(drain.loan is not None for drain in self.draining)
-            running = sum(max(len(drain.claim), drain.judging) for drain in self.draining) - lent
+            running = sum(drain.busy() for drain in self.draining) - lent
             twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,

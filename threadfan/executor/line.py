@@ -52,6 +52,9 @@ class Line:
     The lock is taken inside the lock of a hub, never the other way round.
     """
 
+    shared = False
+    """Whether permits need to be confirmed."""
+
     def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
         self.limit: Any = limit
         self.forget()
@@ -84,12 +87,22 @@ class Line:
             self._plan(clock, now)
         return permit
 
+    def confirm(self, permit: Permit, clock: Clock) -> bool:
+        """Whether other processes leave room for the request; else the permit is void and is to be asked for again.
+
+        It may take a while: to be called without any lock, right before the request.
+        """
+        return True
+
     def leave(self, waiter: Waiter, clock: Clock) -> None:
         """It needs no permit any more."""
         with self._lock:
             if waiter in self._waiting:
                 self._step_out(waiter)
                 self._plan(clock, clock.monotonic())
+            if not self._waiting and self._take_back is not None:
+                self._take_back()  # or its thread would last as long as the wait
+                self._due, self._take_back = FOREVER, None
 
     def give_back(self, permit: Permit, clock: Clock) -> None:
         """The request was never made."""
@@ -181,9 +194,22 @@ _making = threading.Lock()
 
 
 def line_of(limit: RateLimit) -> Line:
-    """The one line before a limit."""
+    """The one line before a limit.
+
+    Raises:
+        ImportError, OSError, ValueError: the limit is to be shared, and the place where cannot be reached.
+    """
+    made = _line_before(limit) if limit.line is None else None
     with _making:
         if limit.line is None:
-            limit.line = Line(limit)
+            limit.line = made
         line: Line = limit.line
     return line
+
+
+def _line_before(limit: RateLimit) -> Line:
+    if limit.shared is None:
+        return Line(limit)
+    from .sharing import SharedLine
+
+    return SharedLine(limit, limit.shared)

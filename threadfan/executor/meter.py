@@ -90,17 +90,26 @@ class Meter:
     def _permit(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
         waiter, clock = _Waiter(), self._drain.hub.clock
-        permit = line.take(waiter, Cost(), clock)
+        permit = None if line.shared else line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
         try:
             with self._uncounted():
+                if line.shared:  # to ask others may take a while too
+                    permit = self._ask(line, waiter)
                 while permit is None:
                     wait_in(current_scope(), waiter.gate, None)
-                    permit = line.take(waiter, Cost(), clock)
+                    permit = self._ask(line, waiter)
         finally:
             if permit is None:
                 line.leave(waiter, clock)
+        return permit
+
+    def _ask(self, line: Line, waiter: _Waiter) -> Any:
+        clock = self._drain.hub.clock
+        while (permit := line.take(waiter, Cost(), clock)) is not None:
+            if line.confirm(permit, clock):
+                break
         return permit
 
     @contextmanager

@@ -1,0 +1,243 @@
+"""Where processes keep a limit in common: what is counted, for how long, and that it outlives its users."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from controlled import run_program, until
+from shared_limits import redis_server
+
+from threadfan.executor import stores
+from threadfan.executor.stores import RedisStore, SQLiteStore, store_at
+
+HOUR = 3600.0  # seconds between two requests: in a test no second one comes in
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request, tmp_path):
+    """A fresh place, of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/limits.db"
+    else:
+        with redis_server(tmp_path) as (url, _):
+            yield url
+
+
+def test_a_bucket_is_spent_once_by_all(place):
+    """Three at once are let through, whoever asks; then one has to wait for the next."""
+    first, second = store_at(place, "a"), store_at(place, "a")
+    assert [first.take(HOUR, 3), second.take(HOUR, 3), first.take(HOUR, 3)] == [0.0] * 3
+    assert first.take(HOUR, 3) == pytest.approx(HOUR, abs=10)
+    assert second.take(HOUR, 3) == pytest.approx(HOUR, abs=10)
+
+
+def test_limits_have_names(place):
+    """Two limits in one place leave each other alone."""
+    assert [store_at(place, name).take(HOUR, 1) for name in ("a", "b")] == [0.0, 0.0]
+
+
+def test_a_pause_is_for_all(place):
+    """Nobody gets anything while it lasts, and a shorter one does not end it."""
+    first, second = store_at(place, "a"), store_at(place, "a")
+    first.pause(HOUR)
+    second.pause(1.0)
+    assert second.take(0.001, 100) == pytest.approx(HOUR, abs=10)
+    assert store_at(place, "b").take(HOUR, 1) == 0.0
+
+
+def test_requests_come_in_again(place):
+    """After the wait that it answered, the store lets the next one through; each refusal says how long yet."""
+    store = store_at(place, "a")
+    assert store.take(0.05, 1) == 0.0
+    waits = []
+    until(lambda: waits.append(store.take(0.05, 1)) or waits[-1] == 0.0)
+    assert all(0.0 < wait <= 0.05 for wait in waits[:-1])
+
+
+def test_many_threads_and_processes_count_exactly(place):
+    """Eight that ask at once, four of them in another process, get all that there is and no more."""
+    program = f"""
+import threading
+from threadfan.executor.stores import store_at
+store, got = store_at({place!r}, "a"), []
+def ask():
+    for _ in range(10):
+        got.append(store.take({HOUR}, 40) == 0.0)
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(got))
+"""
+    told = []
+    asking = [threading.Thread(target=lambda: told.append(int(run_program(program)[0]))) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert sum(told) == 40
+    assert store_at(place, "a").take(HOUR, 40) > 0.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_may_go_on_with_it(place):
+    """A child and its parent use the same object, and count as one."""
+    program = f"""
+import os
+from threadfan.executor.stores import store_at
+store = store_at({place!r}, "a")
+assert store.take({HOUR}, 3) == 0.0
+child = os.fork()
+if not child:
+    os._exit(0 if store.take({HOUR}, 3) == 0.0 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert store.take({HOUR}, 3) == 0.0
+assert store.take({HOUR}, 3) > 0.0
+"""
+    run_program(program)
+
+
+# -- by exact values ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wall(monkeypatch):
+    """The time of day, in seconds, as the SQLite store reads it; ``wall.now`` sets it."""
+
+    class Wall:
+        now = 1_800_000_000.0
+
+        def time_ns(self):
+            return round(self.now * 10_000) * 100_000
+
+    monkeypatch.setattr(stores, "time", Wall())
+    return stores.time
+
+
+def test_parts_of_a_request_count(tmp_path, wall):
+    """A bucket that holds two and a half lets two through, and the third half an interval early."""
+    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    assert [store.take(1.0, 2.5), store.take(1.0, 2.5), store.take(1.0, 2.5)] == [0.0, 0.0, 0.5]
+    wall.now += 0.4999
+    assert store.take(1.0, 2.5) == 0.0001
+    wall.now += 0.0001
+    assert store.take(1.0, 2.5) == 0.0
+
+
+def test_short_gaps_are_exact(tmp_path, wall):
+    """Gaps of 2.5 ms are not rounded to whole milliseconds."""
+    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    for _ in range(20):
+        assert store.take(0.0025, 1) == 0.0
+        assert store.take(0.0025, 1) == 0.0025
+        wall.now += 0.0025
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out(tmp_path, wall):
+    """Neither a full bucket nor a pause of a time that is yet to come is believed."""
+    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    store.pause(60.0)
+    wall.now -= 3600.0
+    assert [store.take(1.0, 1), store.take(1.0, 1)] == [0.0, 1.0]
+    wall.now -= 3600.0
+    assert [store.take(1.0, 1), store.take(1.0, 1)] == [0.0, 1.0]
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_a_process_killed_in_the_middle_holds_nothing(tmp_path):
+    """The lock of one that dies in a transaction is free, and what it had begun is undone."""
+    path = f"{tmp_path}/limits.db"
+    store = SQLiteStore(path, "a")
+    store.reach()
+    program = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("BEGIN IMMEDIATE")
+database.execute("INSERT INTO threadfan_limits VALUES ('a', 9000000000000000000, 0, 0)")
+print("in it", flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "in it\n"
+        process.kill()
+    assert store.take(HOUR, 1) == 0.0
+
+
+def test_a_locked_file_is_an_error_in_time(tmp_path, monkeypatch):
+    """Somebody who keeps the file locked does not keep others waiting for ever."""
+    import sqlite3
+
+    monkeypatch.setattr(stores, "PATIENCE", 0.0)
+    path = f"{tmp_path}/limits.db"
+    store = SQLiteStore(path, "a")
+    store.reach()
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            store.take(HOUR, 1)
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "message"),
+    [
+        ("sqlite:////nowhere/at/all.db", OSError, "cannot keep a shared rate limit in /nowhere/at/all.db: unable to"),
+        ("sqlite:///", ValueError, "names no file"),
+        ("sqlite:///:memory:", ValueError, "names no file"),
+        ("redis://127.0.0.1:1", OSError, "cannot keep a shared rate limit in Redis: .*refused"),
+        ("redis://127.0.0.1:port", ValueError, "port"),
+    ],
+)
+def test_wrong_places_are_errors(place, error, message):
+    """They say what is wrong, at the first contact."""
+    with pytest.raises(error, match=message):
+        store_at(place, "a").reach()
+
+
+@pytest.mark.parametrize(("module", "place"), [("pyrate_limiter", "sqlite:///x.db"), ("redis", "redis://127.0.0.1:1")])
+def test_a_library_that_is_missing_is_named(module, place):
+    """And so is the way to install it; without a shared limit it is not needed."""
+    program = f"""
+import sys
+sys.modules[{module!r}] = None
+from threadfan import Fan
+from threadfan.control.rate import RateLimit
+with Fan(1, rate=RateLimit(6000)) as fan:
+    assert fan.run(abs, [-1]).unwrap() == [1]
+try:
+    Fan(1, rate=RateLimit(6000, shared={place!r}))
+except ImportError as error:
+    print(error)
+"""
+    assert 'pip install "threadfan[shared]"' in run_program(program)[0]
+
+
+def test_connections_end_with_their_limit(tmp_path):
+    """A store that nobody uses any more leaves no connection open."""
+    with redis_server(tmp_path) as (url, _):
+        store, observer = RedisStore(url, "a"), RedisStore(url, "b")
+        store.reach()
+        observer.reach()
+        assert len(observer._redis.client_list()) == 2
+        del store
+        gc.collect()
+        until(lambda: len(observer._redis.client_list()) == 1)
+
+
+def test_redis_forgets_what_nobody_uses(tmp_path):
+    """Keys have a time to live."""
+    with redis_server(tmp_path) as (url, _):
+        store = RedisStore(url, "a")
+        store.take(1.0, 2)
+        store.pause(5.0)
+        keys = sorted(store._redis.scan_iter())
+        assert keys == [b"threadfan:{a}", b"threadfan:{a}:pause"]
+        assert all(0 < store._redis.ttl(key) <= 60 for key in keys)
