@@ -51,11 +51,13 @@ def run(*arguments):
     return subprocess.run(command, check=False, env=environment, capture_output=True, encoding="utf-8", timeout=60)
 
 
-def skip_without_client(text):
-    """Skip what needs the loopback server where its packages are missing."""
+def skip_without_packages(text):
+    """Skip what needs the loopback server, or a limit in common, where their packages are missing."""
     if "MessagesServer" in text or "messages_server" in text:
         pytest.importorskip("anthropic", exc_type=ImportError)
         pytest.importorskip("uvicorn")
+    if "shared=" in text:
+        pytest.importorskip("pyrate_limiter")
 
 
 # -- the guides -------------------------------------------------------------------------------------------------------
@@ -65,7 +67,7 @@ def skip_without_client(text):
 def test_a_section_prints_what_it_shows(title, tmp_path):
     """The Python blocks of a section, run one after another, print exactly the section's text blocks."""
     section = SECTIONS[title]
-    skip_without_client(section)
+    skip_without_packages(section)
     program = tmp_path / "section.py"
     program.write_text("\n".join(blocks(section, "python")), encoding="utf-8")
     done = run(str(program))
@@ -76,7 +78,7 @@ def test_a_section_prints_what_it_shows(title, tmp_path):
 @pytest.mark.parametrize("content", blocks("\n".join(GUIDES.values()), "python pytest"), ids=len)
 def test_the_tests_in_the_guides_pass(content, tmp_path):
     """A block of tests passes as a file of its own, with the package's plugin."""
-    skip_without_client(content)
+    skip_without_packages(content)
     (tmp_path / "test_block.py").write_text(content, encoding="utf-8")
     done = run("-m", "pytest", "-p", "threadfan.testing.plugin", "-p", "no:cacheprovider", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
