@@ -91,29 +91,29 @@ class Transport(Base):  # type: ignore[misc]
             )
         scope = current_scope()
         scope.check()
-        timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
-        if not self._places.enter(scope, timeouts.get("pool")):
-            raise self._library.PoolTimeout("no connection became free in time", request=request)
-        try:
-            response = self._counted(scope, request, timeouts)
-        except BaseException:
-            self._places.leave()
-            raise
-        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
-        return response
-
-    def _counted(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:
-        """Send it with a permit, if the call that makes it has a rate limit."""
         meter = scope.meter
         if meter is None:
-            return self._send(scope, request, timeouts)
-        ticket = meter.begin()
+            return self._placed(scope, request)
+        ticket = meter.begin()  # first: who waits for a permit needs no connection, and keeps none from others
         try:
-            response = self._send(scope, request, timeouts)
+            response = self._placed(scope, request)
         except BaseException:
             meter.end(ticket, None, None)
             raise
         meter.end(ticket, response.status_code, response.headers)
+        return response
+
+    def _placed(self, scope: Scope, request: Any) -> Any:
+        """Send it when there is a connection for it."""
+        timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
+        if not self._places.enter(scope, timeouts.get("pool")):
+            raise self._library.PoolTimeout("no connection became free in time", request=request)
+        try:
+            response = self._send(scope, request, timeouts)
+        except BaseException:
+            self._places.leave()
+            raise
+        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
         return response
 
     def _send(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:

@@ -112,6 +112,7 @@ class AbortableConnection(HTTPConnection):
             super().close()
         finally:
             if not self._answering:
+                self._answered(None, None)  # nobody will wait for the answer of what was asked
                 self.let_go()
 
     def let_go(self) -> None:

@@ -25,6 +25,10 @@ from math import ceil
 from . import arguments
 from .pacing import NOTHING
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 CUT = 0.93  # of the pace that was really answered
 DROP = 0.5  # but never below this part of the pace before
 BELOW = 0.98  # the plateau, as a part of the level that was refused
@@ -57,7 +61,7 @@ class Adaptive:
     """
 
     __slots__ = ("_answered", "_blind", "_bottom", "_cut_at", "_latency", "_next", "_pace", "_plateau", "_reach",
-                 "_started", "_use", "ceiling", "floor", "history", "limit")  # fmt: skip
+                 "_started", "_use", "ceiling", "floor", "history", "limit", "line")  # fmt: skip
 
     def __init__(self, start: int = 4, ceiling: int = 64, floor: int = 1) -> None:
         self.floor = arguments.whole("floor", floor)
@@ -65,6 +69,7 @@ class Adaptive:
         self.limit = arguments.whole("start", start)
         if not floor <= start <= ceiling:
             raise ValueError(f"start must be between floor and ceiling, not {start!r} with {floor!r} and {ceiling!r}")
+        self.line: Any = None  # of those who wait for it; the executor's affair
         self.history: deque[tuple[float, int]] = deque(maxlen=HISTORY)
         self._answered: deque[float] = deque()  # when, within the last SPAN seconds
         self._pace = float("inf")  # starts a second

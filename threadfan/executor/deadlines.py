@@ -25,7 +25,7 @@ class Block(Scope):
     Guarded by the scope's lock: ``_alarm``, which is set while somebody waits for the deadline, and ``_inside``.
     """
 
-    __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_seconds", "_token", "_unlink", "cancelled_caught")
+    __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
 
     def __init__(self, seconds: float, *, fails: bool) -> None:
         super().__init__()
@@ -44,13 +44,23 @@ class Block(Scope):
         self._clock = outer.clock
         self._ledger = outer.add_usage
         self.meter = outer.meter
-        self._deadline = min(self._clock.monotonic() + self._seconds, outer.deadline)
+        self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[Any] = bearer.set(self)
         self._inside = True
         if self._callbacks:  # of before
             self._watch()
         return self
+
+    @property
+    def _deadline(self) -> float:
+        # Asked for anew: what a call waits for its rate limit puts the deadline around the block off.
+        outer: Scope | None = getattr(self, "_outer", None)
+        return self._own if outer is None else min(self._own, outer.deadline)
+
+    @_deadline.setter
+    def _deadline(self, moment: float) -> None:
+        self._own = moment
 
     @property
     def live(self) -> bool:
@@ -63,15 +73,24 @@ class Block(Scope):
         return super().on_cancel(callback)
 
     def _watch(self) -> None:
-        if not self._inside or self._alarm is not None or self._deadline == FOREVER:
+        deadline = self._deadline
+        if not self._inside or self._alarm is not None or deadline == FOREVER:
             return
-        alarm = set_alarm(self._clock, self._deadline, self.cancel)
+        alarm = set_alarm(self._clock, deadline, self._due)
         with self._lock:
             wanted = self._inside and self._alarm is None
             if wanted:
                 self._alarm = alarm
         if not wanted:  # the block has ended, or another thread was faster
             alarm()
+
+    def _due(self) -> None:
+        if self._clock.monotonic() >= self._deadline:
+            self.cancel()
+            return
+        with self._lock:
+            self._alarm = None
+        self._watch()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -42,14 +42,15 @@ class Ticket:
 class Meter:
     """Of one call."""
 
-    __slots__ = ("_call", "_drain", "_first", "_progress", "_rules")
+    __slots__ = ("_call", "_drain", "_first", "_permit_at_start", "_progress", "_rules")
 
     def __init__(self, drain: Drain, call: Any) -> None:
         self._drain = drain
         self._call = call
         self._rules: Rules = call.rules
         self._progress: Progress = call.progress
-        self._first = True  # the permit that the attempt was started with is unused
+        self._permit_at_start = self._progress.permit
+        self._first = [True]  # until it is popped, which one thread can: that permit is unused
 
     def begin(self) -> Ticket:
         """A request is about to be made; waits for a permit if the limit asks for it.
@@ -57,35 +58,71 @@ class Meter:
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        line, first = self._rules.line, self._first
-        self._first = False
+        line = self._rules.line
         if line is None:
             return Ticket(None)
-        ticket = Ticket(None if first else self._permit(line))
+        ticket = Ticket(self._further(line))
         wait = line.departs(self._drain.hub.clock)
         if wait > 0:
-            with self._uncounted():
-                sleep(wait)
+            try:
+                with self._uncounted():
+                    sleep(wait)
+            except BaseException:
+                self.end(ticket, None, None)
+                raise
         return ticket
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
         line = self._rules.line
         refused = refuses(status, headers)
-        if headers is not None and (refused or (self._rules.policy is not None and (status or 0) >= 400)):
-            silence(headers)  # what the fan tries again
+        if headers is not None and self._is_tried_again(status, refused):
+            silence(headers)
         if line is None:
             return
-        permit = ticket.permit
+        permit, clock = ticket.permit, self._drain.hub.clock
         if permit is None and refused:
-            permit, self._progress.permit = self._progress.permit, None
-        clock = self._drain.hub.clock
+            permit = self._first_permit()
         if permit is None:
             self._progress.headers = headers or self._progress.headers  # the attempt's end tells the limit
         elif refused:
             line.note(permit, clock, "overloaded", retry_after=retry_after(headers, time.time()), headers=headers)
         else:
             line.note(permit, clock, "failed" if status is None else "succeeded", headers=headers)
+
+    def _is_tried_again(self, status: int | None, refused: bool) -> bool:
+        """Whether an answer is the fan's to react to; a hedge alone tries nothing again."""
+        rules = self._rules
+        limited = rules.line is not None or rules.pace is not None
+        return (refused and limited) or (rules.policy is not None and (status or 0) >= 400)
+
+    def _first_permit(self) -> Any:
+        """The permit of the attempt, once; None if it has ended meanwhile and another one may be under way."""
+        permit = self._permit_at_start
+        if permit is None or self._progress.permit is not permit:
+            return None
+        self._progress.permit = None
+        return permit
+
+    def _further(self, line: Line) -> Any:
+        """None for the first request, and a permit of its own for each other.
+
+        After a first request that was refused, the next one takes its place: the attempt's end tells its tokens.
+        """
+        try:
+            self._first.pop()
+        except IndexError:
+            permit = self._permit(line)
+            return None if self._adopted(permit) else permit
+        return None
+
+    def _adopted(self, permit: Permit) -> bool:
+        progress = self._progress
+        with self._drain.hub.lock:
+            if progress.permit is not None or self._call not in self._drain.claim:
+                return False
+            progress.permit = self._permit_at_start = permit
+        return True
 
     def _permit(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.

@@ -84,6 +84,7 @@ class Fan(Front, ThreadPoolExecutor):
         slots: int = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        pace = _pace(adaptive)
         self._hub = Hub(
             slots=slots,
             prefix=prefix,
@@ -95,7 +96,7 @@ class Fan(Front, ThreadPoolExecutor):
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, hedge=hedge, pace=_pace(adaptive))
+        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, hedge=hedge, pace=pace)
         hub = self._hub
         # Kept by the hub, for a weak reference that dies with its referent calls nothing.
         hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
@@ -213,7 +214,11 @@ def _pace(adaptive: Adaptive | None) -> Line | None:
     from ..executor.adapting import AdaptiveLimit
     from ..executor.line import Line
 
-    return Line(AdaptiveLimit(adaptive))
+    if adaptive.line is not None:
+        raise ValueError(f"each fan needs an Adaptive of its own, and {adaptive!r} was given to another fan before")
+    adaptive.line = Line(AdaptiveLimit(adaptive))
+    line: Line = adaptive.line
+    return line
 
 
 def _in_coroutine(frame: Any) -> bool:
