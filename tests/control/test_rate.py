@@ -189,3 +189,38 @@ def test_it_never_gets_stuck(steps):
     now += limit.wait(now, limit.cost())
     assert limit.wait(now, limit.cost()) == 0.0
     assert limit.in_flight == 0
+
+
+def test_requests_leave_with_the_distance_that_the_limit_asks_for():
+    """Without a burst each gap counts from the moment at which the request before was written."""
+    limit = RateLimit(600)
+    assert limit.departs(0.0) == 0.0
+    gap = 0.1 * limit._feedback.stretch
+    assert limit.leaves(0.0) == 0.0
+    limit.left(0.25)  # the first took long to be written
+    assert limit.departs(0.25) == 0.0
+    assert limit.leaves(0.25) == pytest.approx(gap)
+    assert limit.leaves(0.25 + gap) == 0.0
+    assert limit.leaves(0.25 + gap) == pytest.approx(gap)
+
+
+def test_requests_that_are_ready_at_once_leave_one_after_another():
+    """However many have a permit by then, and however long they took to come to it."""
+    limit = RateLimit(600)
+    waits = [limit.departs(5.0) for _ in range(4)]
+    gap = 0.1 * limit._feedback.stretch
+    assert waits == pytest.approx([0.0, gap, 2 * gap, 3 * gap], rel=0.05)
+
+
+def test_a_burst_leaves_as_it_is_ready():
+    """A server with a bucket takes up what varies on the way."""
+    limit = RateLimit(600, burst=4)
+    assert [limit.leaves(0.0), limit.leaves(0.0)] == [0.0, 0.0]
+    assert [limit.departs(0.0) for _ in range(4)] == [0.0] * 4
+    assert limit.departs(0.0) > 0.05
+
+
+def test_without_a_number_nothing_waits_to_leave():
+    """There is no pace to keep."""
+    limit = RateLimit()
+    assert (limit.departs(0.0), limit.leaves(0.0)) == (0.0, 0.0)

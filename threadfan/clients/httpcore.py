@@ -121,6 +121,9 @@ class Stream:
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._operate(partial(self._inner.write, buffer), timeout)
+        meter = current_scope().meter
+        if meter is not None:
+            meter.sent()
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None

@@ -66,6 +66,8 @@ class AbortableConnection(HTTPConnection):
         try:
             with self._in_scope():
                 super().request(*args, **kwargs)
+            if meter is not None:
+                meter.sent()
         except BaseException:
             self._answered(None, None)
             raise

@@ -13,7 +13,7 @@ from ..base.errors import brief
 from . import arguments
 from .cost import Cost, Costs, Permit
 from .feedback import Feedback
-from .pacing import Pace
+from .pacing import NOTHING, Pace
 from .pause import Pause
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # More margin than 2.7 % cannot reach 97 %; less than 2.3 % is refused too often.
 SINGLE_MARGIN = 0.025
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
-SENT_MARGIN = 0.014  # for burst=1, when each request waits for its own moment before it leaves
+SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
 
 
@@ -96,6 +96,7 @@ class RateLimit:
         self._feedback = Feedback(SINGLE_MARGIN if self.burst == 1 else BURST_MARGIN)
         self._paces: dict[str, Pace] = {}
         self._wire: Pace | None = None  # of requests too, as they leave
+        self._left = float("-inf")  # when the last one was written
         for unit, number in self._configured.items():
             if number is not None:
                 self._add(unit, number)
@@ -141,6 +142,21 @@ class RateLimit:
         wait = wire.wait(now)
         wire.take(now + wait)
         return wait
+
+    def leaves(self, now: float) -> float:
+        """Without a burst: seconds until the request before is far enough away; 0.0 counts this one as gone now."""
+        pace = self._paces.get("requests")
+        if pace is None or self.burst > 1:
+            return 0.0
+        wait = self._left + 60.0 / pace.per_minute * self._feedback.stretch - now
+        if wait > NOTHING:
+            return wait
+        self._left = now
+        return 0.0
+
+    def left(self, now: float) -> None:
+        """A request, or a part of it, was written only now."""
+        self._left = now
 
     # -- after it: exactly one of these ------------------------------------------------------------------------------
 

@@ -137,6 +137,16 @@ class Line:
         with self._lock:
             return float(self.limit.departs(clock.monotonic()))
 
+    def leaves(self, clock: Clock) -> float:
+        """Seconds until the request before is far enough away; 0.0 counts this one as gone now."""
+        with self._lock:
+            return float(self.limit.leaves(clock.monotonic()))
+
+    def left(self, clock: Clock) -> None:
+        """A request was written only now."""
+        with self._lock:
+            self.limit.left(clock.monotonic())
+
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:

@@ -62,15 +62,25 @@ class Meter:
         if line is None:
             return Ticket(None)
         ticket = Ticket(self._further(line))
-        wait = line.departs(self._drain.hub.clock)
-        if wait > 0:
-            try:
-                with self._uncounted():
-                    sleep(wait)
-            except BaseException:
-                self.end(ticket, None, None)
-                raise
+        try:
+            self._wait_to_leave(line)
+        except BaseException:
+            self.end(ticket, None, None)
+            raise
         return ticket
+
+    def _wait_to_leave(self, line: Line) -> None:
+        clock = self._drain.hub.clock
+        wait = line.departs(clock)
+        while wait > 0 or (wait := line.leaves(clock)) > 0:
+            with self._uncounted():
+                sleep(wait)
+            wait = 0.0
+
+    def sent(self) -> None:
+        """Some of the request has been written: the distance to the next one counts from here."""
+        if self._rules.line is not None:
+            self._rules.line.left(self._drain.hub.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
