@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import importlib.util
 import threading
 from importlib import import_module
 from queue import SimpleQueue
@@ -20,7 +21,8 @@ from threadfan.clients import httpx as httpx_seam
 from threadfan.clients.requests import Session, attach
 from threadfan.testing import Limits
 
-anthropic = pytest.importorskip("anthropic", exc_type=ImportError)
+needs_sdk = pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="anthropic is not installed")
+needs_httpx = pytest.mark.skipif(not LIBRARIES, reason="neither httpx nor httpx2 is installed")
 
 INTERVAL = 1.025  # seconds between two requests of 60 a minute, with the margin
 
@@ -99,6 +101,7 @@ def strict(messages_server):
     return RateLimit(600)
 
 
+@needs_sdk
 def test_three_requests_of_a_call_are_three_permits(messages_server, client):
     """A server that lets no two come at once refuses none."""
     limit = strict(messages_server)
@@ -112,6 +115,7 @@ def test_three_requests_of_a_call_are_three_permits(messages_server, client):
     assert (stats.accepted, stats.refused, limit.overloads, limit.in_flight) == (6, 0, 0, 0)
 
 
+@needs_sdk
 @pytest.mark.parametrize("way", [ask, streamed])
 def test_the_sdk_draws_them_too_and_its_tokens_settle(messages_server, way):
     """Plain or streamed; what all requests of the call have used is what the limit has learned of it."""
@@ -146,6 +150,7 @@ def test_redirects_are_requests(clock, server, plain):
     with Fan(1, rate=limit) as fan:
         future = fan.submit(plain.get, server.url("/redirect/2"))
         for step in (1, 2):
+            server.wait_for_requests(step)
             waits_inside(clock, limit, step * INTERVAL)
             clock.advance(INTERVAL)
         assert future.result(PATIENCE) == 200
@@ -300,6 +305,7 @@ def test_threads_of_the_tool_are_not_metered(clock, server, plain):
         assert fan.submit(aside).result(PATIENCE) == [200, 200]
         future = fan.submit(in_block)
         for step in (1, 2):
+            server.wait_for_requests(1 + step)
             waits_inside(clock, limit, step * INTERVAL)
             clock.advance(INTERVAL)
         assert future.result(PATIENCE) == [200, 200]
@@ -309,12 +315,13 @@ def test_threads_of_the_tool_are_not_metered(clock, server, plain):
 # -- who tries again ---------------------------------------------------------------------------------------------------
 
 
+@needs_sdk
 def test_retries_do_not_multiply(messages_server):
     """Five attempts by the fan are five requests, whatever the SDK would do by itself."""
     with sdk(messages_server, max_retries=4) as client, Fan(2, retry=_at_once(5)) as fan:
         (outcome,) = fan.run(lambda _: ask(client, "[fault:500]"), [None])
     assert (outcome.attempts, messages_server.stats().requests) == (5, 5)
-    assert isinstance(outcome.error, anthropic.InternalServerError)
+    assert type(outcome.error).__name__ == "InternalServerError"
 
 
 def _at_once(attempts):
@@ -322,6 +329,7 @@ def _at_once(attempts):
     return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
 
 
+@needs_sdk
 @pytest.mark.parametrize("how", ["rate", "adaptive"])
 def test_refusals_are_the_fans_affair(messages_server, how):
     """Without ``retry=`` too: the fan makes each further attempt, and the SDK none."""
@@ -336,6 +344,7 @@ def test_refusals_are_the_fans_affair(messages_server, how):
 @pytest.mark.parametrize(
     "options", [{}, {"hedge": Hedge(after=60.0)}, {"timeout": 60}], ids=["plain", "hedge", "timeout"]
 )
+@needs_sdk
 def test_without_rules_for_that_the_sdk_tries_again_itself(messages_server, options):
     """Its own retries work as ever; a hedge alone tries nothing again."""
     messages_server.configure(retry_after=0.01)
@@ -345,6 +354,7 @@ def test_without_rules_for_that_the_sdk_tries_again_itself(messages_server, opti
     assert (outcome.attempts, messages_server.stats().requests) == (1, 3)
 
 
+@needs_sdk
 def test_other_errors_under_a_rate_alone_are_the_sdks(messages_server):
     """A 500 is no matter of the limit, and nobody else would try again; each request has its permit."""
     limit = RateLimit(6000)
@@ -380,6 +390,7 @@ def test_a_refusal_inside_a_call_reaches_the_limit_at_once(clock, server, client
     assert limit.in_flight == 0
 
 
+@needs_sdk
 def test_the_request_after_a_refused_one_takes_its_place(clock, messages_server):
     """The tokens of a call whose first request was refused are settled with its second one's permit."""
     limit = RateLimit(6000, input_tokens_per_minute=60_000)
@@ -387,7 +398,7 @@ def test_the_request_after_a_refused_one_takes_its_place(clock, messages_server)
     with sdk(messages_server) as client, Fan(1, rate=limit) as fan:
 
         def call():
-            with contextlib.suppress(anthropic.RateLimitError):
+            with contextlib.suppress(Exception):
                 ask(client, "[fault:429 x1] anything")
             return ask(client, "[fault:429 x1] anything").usage
 
@@ -410,6 +421,7 @@ def test_the_retries_of_urllib3_have_permits(clock, server):
         with Fan(1, timeout=0.5, rate=limit) as fan:
             future = fan.submit(lambda: session.get(server.url("/status/503")).status_code)
             for step in (1, 2):
+                server.wait_for_requests(step)
                 waits_inside(clock, limit, step * INTERVAL)
                 clock.advance(INTERVAL)
             assert future.result(PATIENCE) == 503
@@ -438,6 +450,7 @@ def test_requests_without_an_answer_leave_no_permit(clock, server, client, path)
         until(lambda: limit.in_flight == 0)
 
 
+@needs_httpx
 def test_who_waits_for_a_permit_takes_no_connection_from_others(clock, server):
     """A pool of one connection serves the call that may go while the other waits."""
     library = import_module(LIBRARIES[0])
