@@ -19,6 +19,7 @@ from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeou
 from threadfan.clients import anthropic as anthropic_seam
 from threadfan.clients import httpx as httpx_seam
 from threadfan.clients.requests import Session, attach
+from threadfan.executor import alarms
 from threadfan.testing import Limits
 
 needs_sdk = pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="anthropic is not installed")
@@ -171,9 +172,18 @@ def twice(client, server):
 
 def waits_inside(clock, limit, due=INTERVAL):
     """Wait until a call waits for the permit of a further request, and would be woken then."""
-    until(lambda: limit.line._waiting)
-    until(lambda: limit.line._due <= due + 0.001)
-    asleep(clock, due + 0.001)
+
+    def waits():
+        sleepers = list(clock._sleepers)
+        gates = [waiter.gate for waiter in list(limit.line._waiting) if hasattr(waiter, "gate")]
+        keeper = alarms._keepers.get(clock)
+        alarm = limit.line._due <= due + 0.001 and any(
+            keeper is not None and sleeper.gate is keeper._gate and sleeper.deadline <= due + 0.001
+            for sleeper in sleepers
+        )
+        return alarm and any(sleeper.gate in gates for sleeper in sleepers)
+
+    until(waits)
 
 
 def test_the_wait_does_not_count_against_the_timeout(clock, server, client):
@@ -248,7 +258,7 @@ def test_the_deadline_of_the_batch_ends_the_wait(clock, server, client):
         call = twice(client, server)
         thread = threading.Thread(target=lambda: report.put(fan.run(call, [None], deadline=1)))
         thread.start()
-        until(lambda: limit.line._waiting)
+        waits_inside(clock, limit, 3.1)
         asleep(clock, 1)
         clock.advance(1)
         (outcome,) = report.get(timeout=PATIENCE)
@@ -304,10 +314,11 @@ def test_threads_of_the_tool_are_not_metered(clock, server, plain):
     with Fan(1, rate=limit) as fan:
         assert fan.submit(aside).result(PATIENCE) == [200, 200]
         future = fan.submit(in_block)
-        for step in (1, 2):
-            server.wait_for_requests(1 + step)
-            waits_inside(clock, limit, step * INTERVAL)
-            clock.advance(INTERVAL)
+        until(lambda: fan.snapshot()["waiting"] == 1)
+        asleep(clock, INTERVAL)
+        clock.advance(INTERVAL)
+        waits_inside(clock, limit, 2 * INTERVAL)
+        clock.advance(INTERVAL)
         assert future.result(PATIENCE) == [200, 200]
     assert limit.in_flight == 0
 
