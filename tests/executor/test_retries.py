@@ -372,7 +372,7 @@ def test_no_thread_to_wait_in_means_no_retry(clock, monkeypatch):
         raise RuntimeError("can't start new thread")
 
     with opened(1, retry=every(4)) as fan:
-        monkeypatch.setattr("threadfan.executor.governed.set_alarm", none_left)
+        monkeypatch.setattr("threadfan.executor.queueing.set_alarm", none_left)
         assert fan.submit(Script(GONE)).exception(PATIENCE) is GONE
         assert within_patience(fan.run, Script(GONE), [0])[0].error is GONE
     assert clock.monotonic() == 0

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..control.hedge import Hedge
+    from .attempting import Governed
     from .drain import Drain
-    from .governed import Governed
     from .source import After
 
 
