@@ -282,11 +282,11 @@ def test_a_block_around_the_requests(clock, server, client):
         waits_inside(clock, limit)
         clock.advance(INTERVAL)
         assert future.result(PATIENCE) == [200, 200]
-    with Fan(1, timeout=0.5, rate=RateLimit(60)) as fan:
-        future, start = fan.submit(call, 0.75), clock.monotonic()
-        server.wait_for_requests(3)
+    limit, start = RateLimit(60), clock.monotonic()
+    with Fan(1, timeout=0.5, rate=limit) as fan:
+        future = fan.submit(call, 0.75)
+        waits_inside(clock, limit, start + INTERVAL)
         asleep(clock, start + 0.75)
-        until(lambda: fan._options.rules.line._waiting)
         clock.advance(0.75)
         error = future.exception(PATIENCE)
         assert isinstance(error, TaskTimeout)
