@@ -14,7 +14,13 @@ def refused(status, **headers):
     message = email.message.Message()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
-    return urllib.error.HTTPError("http://x", status, "…", message, io.BytesIO())
+    return closed(urllib.error.HTTPError("http://x", status, "…", message, io.BytesIO()))
+
+
+def closed(error):
+    """An error whose body nobody will read; from 3.14 on it has to be closed."""
+    error.close()
+    return error
 
 
 def half():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import closed
 
 from threadfan.control.answers import (
     LONGEST,
@@ -54,7 +55,7 @@ class TestStatus:
             (answered(404), 404),
             (error(code=500, headers={}), 500),
             (error(code=500, response=object()), 500),
-            (urllib.error.HTTPError("http://x", 502, "bad", email.message.Message(), io.BytesIO()), 502),
+            (closed(urllib.error.HTTPError("http://x", 502, "bad", email.message.Message(), io.BytesIO())), 502),
             (raised_from(raised_from(answered(529))), 529),
             (error(code=404), None),
             (error(status="429"), None),

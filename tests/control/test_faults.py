@@ -14,6 +14,7 @@ import urllib.error
 from functools import partial
 
 import pytest
+from refusals import closed
 
 from threadfan import CallCancelled, TaskCancelled, TaskTimeout
 from threadfan.control.answers import is_overload, retry_after_of, silence, status_of
@@ -40,7 +41,7 @@ def chained(outer, inner, *, explicit=True):
 
 def url_error(status):
     """What `urllib.request.urlopen` raises."""
-    return urllib.error.HTTPError(URL, status, "…", email.message.Message(), io.BytesIO())
+    return closed(urllib.error.HTTPError(URL, status, "…", email.message.Message(), io.BytesIO()))
 
 
 class AndMore(ConnectionResetError):

@@ -173,9 +173,13 @@ class Fan(Front, ThreadPoolExecutor):
         After a Ctrl-C, or if the scope around the block has ended, calls are cancelled; any other exception waits for
         them, as in the standard library.
         """
-        if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+        try:
+            if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+                self._hub.interrupt()
+            self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+        except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._hub.interrupt()
-        self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+            raise
 
     async def __aenter__(self) -> Self:
         return self
