@@ -11,7 +11,7 @@ import tenacity
 from controlled import PATIENCE, Gate, aside, meet, until, within_patience
 from scripted import Script, backing_off, every, opened
 
-from threadfan import RateLimit, TaskTimeout, current_scope, fail_after, task
+from threadfan import RateLimit, TaskCancelled, TaskTimeout, current_scope, fail_after, task
 
 GONE = ConnectionError("gone")
 
@@ -365,14 +365,20 @@ def test_an_inner_call_backs_off_while_its_caller_waits(clock):
         meet(fan.with_options(retry=None), 1)
 
 
-def test_no_thread_to_wait_in_means_no_retry(clock, monkeypatch):
-    """When the system gives no thread for the alarm, a call ends with its own error instead of never."""
+def test_without_a_thread_to_wait_in_the_worker_waits(clock, monkeypatch):
+    """When the system gives no thread for the alarm, the call is tried again all the same."""
 
     def none_left(*_, **__):
         raise RuntimeError("can't start new thread")
 
     with opened(1, retry=every(4)) as fan:
         monkeypatch.setattr("threadfan.executor.queueing.set_alarm", none_left)
-        assert fan.submit(Script(GONE)).exception(PATIENCE) is GONE
-        assert within_patience(fan.run, Script(GONE), [0])[0].error is GONE
-    assert clock.monotonic() == 0
+        future = fan.submit(Script(GONE, "again"))
+        clock.wait_for_sleepers(until=4)
+        clock.advance(4)
+        assert future.result(PATIENCE) == "again"
+        dropped = fan.submit(Script(GONE, "again"))
+        clock.wait_for_sleepers(until=8)
+        dropped.cancel()
+        assert isinstance(dropped.exception(PATIENCE), TaskCancelled)
+    assert clock.monotonic() == 4

@@ -343,7 +343,8 @@ class Hub:
             raise
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
             self._not_started(worker, error)
-            LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+            if not lifecycle.exiting():  # at the interpreter's end that is how it is
+                LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: After = []

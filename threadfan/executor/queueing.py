@@ -7,6 +7,7 @@ nothing is done before it is.  A permit is taken only by a thread that has a slo
 from __future__ import annotations
 
 from functools import partial
+from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
 from ..events import log
@@ -163,8 +164,10 @@ class Queue(Base):
         if wait > 0:
             try:
                 take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-            except RuntimeError:  # the system gives no thread to wait in: better no retry than no end
-                return False
+            except RuntimeError:  # no thread can be had to wait in, as at the interpreter's end on 3.12: this one waits
+                gate: SimpleQueue[None] = SimpleQueue()
+                take_back = partial(gate.put, None)
+                after.append(partial(self._wait_here, call, now, wait, gate))
             self.backing_off[call] = take_back
         else:
             self.put_first(call, after)
@@ -180,6 +183,10 @@ class Queue(Base):
         """Whether nothing has happened since the attempt began that ends the call with it."""
         ended = self.ended or self.hub.broken or call.unwanted
         return not ended and call.progress.discards == self.discards
+
+    def _wait_here(self, call: Call, since: float, seconds: float, gate: SimpleQueue[None]) -> None:
+        self.hub.clock.wait(gate, seconds)
+        self._due(call, since)
 
     def _due(self, call: Call, since: float) -> None:
         after: After = []
