@@ -406,11 +406,12 @@ def test_the_deadline_of_the_batch(ending):
 
 def test_fail_fast(ending):
     """Another call's failure ends both attempts."""
-    fail = threading.Event()
+    begun, fail = threading.Event(), threading.Event()
 
     def fn(item):
         if item == 0:
             return ending.fn()
+        begun.set()
         assert fail.wait(PATIENCE)
         raise GONE
 
@@ -423,6 +424,7 @@ def test_fail_fast(ending):
 
         report = aside(fan.run, fn, [0, 1], fail_fast=True)
         ending.fn.wait_for(1)
+        assert begun.wait(PATIENCE)  # else the second attempt of the other call could take its slot
         hedged()
         fail.set()
         error = report.exception(PATIENCE)
