@@ -329,6 +329,10 @@ class Batch(Source):
         after.append(self._wake)
         self.hub.check_done(self, after)
 
+    def counts(self) -> dict[Status, int]:
+        """How many outcomes there are of each status."""
+        return {**self.failures, SUCCEEDED: self.accepted - self.failed}
+
     def in_order(self) -> list[Raw]:
         """The outcomes in input order, once the batch is done."""
         results = self.results

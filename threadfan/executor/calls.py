@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw, Status
+    from ..base.usage import Usage
     from .drain import Drain
     from .hub import Hub
     from .race import Race
@@ -47,6 +48,7 @@ class Call:
     rules: Rules | None = None  # of retries and limits
     progress: Progress = None  # type: ignore[assignment]  # under them
     race: Race | None = None  # of two attempts
+    usage: Usage | None = None  # tokens noted while it ran
 
     def begin(self, drain: Drain) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
@@ -158,6 +160,11 @@ class Calls(Source):
     def index_of(self, key: Call) -> Any:
         """The call's place in a batch, if it has one."""
         return key.index
+
+    def add_usage(self, key: Call, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        key.usage = usage if key.usage is None else key.usage + usage
+        super().add_usage(key, usage)
 
     def settle(self, key: Call, raw: Raw, after: After) -> bool:
         """Pass it on to the call."""

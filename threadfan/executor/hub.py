@@ -312,7 +312,11 @@ class Hub:
 
     def quiet(self) -> bool:
         """Whether nothing runs and nothing will: only then may workers of a closing hub go."""
-        return not self.draining and not self.has_work() and not any(source.waiting() for source in self.sources)
+        return (
+            not self.draining
+            and not self.has_work()
+            and not any(source.waiting() or source.unfinished() for source in self.sources)
+        )
 
     def _grant_if_needed(self, after: After) -> None:
         if self.free > 0 and not self.waking and self.rings and self.has_work():

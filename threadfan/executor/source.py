@@ -76,6 +76,10 @@ class Source:
         """How many of them back off or wait for a rate limit."""
         return 0
 
+    def unfinished(self) -> bool:
+        """Whether calls may follow from what it has handed in elsewhere."""
+        return False
+
     def take(self) -> Any:
         """Pull one entry, or None if others have pulled the last.  Call with the lock held."""
         raise NotImplementedError
@@ -129,6 +133,11 @@ class Source:
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that was not pulled yet.  Call with the lock held."""
         raise NotImplementedError
+
+    def end_running(self, message: str, after: After) -> None:
+        """Cancel the calls that run.  Call with the lock held."""
+        drains = [drain for drain in self.hub.draining if drain.source is self]
+        self.hub.watchdog.cancel_running(drains, message, after)
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""

@@ -141,7 +141,7 @@ class Watchdog:
             source.reason = source.reason or reason
             source.discard(TaskCancelled(message), after)
             if running:
-                self.cancel_running([drain for drain in self._hub.draining if drain.source is source], message, after)
+                source.end_running(message, after)
             self._hub.check_done(source, after)
         self._hub.perform(after)
 

@@ -7,7 +7,6 @@ from contextvars import copy_context
 from functools import partial
 
 from ..base.errors import describe
-from ..base.outcome import SUCCEEDED
 from ..control.scope import scope_around
 from ..events import log
 from ..executor.batch import Batch
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ..executor.options import Options
     from ..executor.rules import Rules
     from ..executor.source import After
+    from .relay import Relay
 
     Given = tuple[Iterable[Any], ...]
 
@@ -100,7 +100,7 @@ def lines_of(rules: Iterable[Rules | None]) -> set[Line]:
     return set().union(*(one.lines for one in rules if one is not None))
 
 
-def enlist(batch: Batch, listeners: After) -> None:
+def enlist(batch: Batch | Relay, listeners: After) -> None:
     """Let threads at a batch; the listeners are called when it is done."""
     hub = batch.hub
     after: After = []
@@ -116,13 +116,13 @@ def enlist(batch: Batch, listeners: After) -> None:
         _end_with(batch, batch.outer)
 
 
-def _end_with(batch: Batch, outer: Scope) -> None:
+def _end_with(batch: Batch | Relay, outer: Scope) -> None:
     """When the scope that the batch is made in ends, so does the batch."""
     hub = batch.hub
     at_end(batch, outer.on_cancel(lambda: hub.watchdog.cancel(batch, None, "the call that made this one has ended")))
 
 
-def at_end(batch: Batch, act: Callable[[], object]) -> None:
+def at_end(batch: Batch | Relay, act: Callable[[], object]) -> None:
     """Have ``act()`` done when the batch is done, now if it is."""
     with batch.hub.lock:
         done = batch.done
@@ -132,15 +132,14 @@ def at_end(batch: Batch, act: Callable[[], object]) -> None:
         act()
 
 
-def tell_end(batch: Batch, wall: float) -> None:
+def tell_end(batch: Batch | Relay, wall: float) -> None:
     """The event of a batch that has ended, ``wall`` seconds after it began."""
     if log.logger() is not None:
-        counts = {**batch.failures, SUCCEEDED: batch.accepted - batch.failed}
-        seen: dict[str, int] = {status: number for status, number in counts.items() if number}
+        seen: dict[str, int] = {status: number for status, number in batch.counts().items() if number}
         log.batch_ended(batch.hub.name, batch.name, seen, wall, _figures(batch))
 
 
-def _figures(batch: Batch) -> dict[str, Any]:
+def _figures(batch: Batch | Relay) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if batch.notes:
         figures["retries"] = sum(max(0, len(attempts) - 1) for attempts in batch.notes.values())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..executor.hub import Hub
     from ..executor.options import Options
     from .intake import Given
+    from .relay import Relay
 
 FAILED_FAST = "another call of the batch had failed (fail_fast)"
 
@@ -93,12 +94,21 @@ class Ending:
     Args:
         gate: opened when the batch is done; opened here at the first failure too, for ``fail_fast``.
         kept: the inputs, if what is unfinished at the deadline is to go on (``late="keep"``).
+        make: makes the report.
     """
 
     def __init__(
-        self, batch: Batch, gate: Any, *, fail_fast: bool, deadline: float | None, kept: list[Any] | None = None
+        self,
+        batch: Batch | Relay,
+        gate: Any,
+        *,
+        fail_fast: bool,
+        deadline: float | None,
+        kept: list[Any] | None = None,
+        make: Callable[..., Report[Any]] = Report,
     ) -> None:
-        self.batch = batch
+        self.batch: Any = batch
+        self._make = make
         self._hub = batch.hub
         self._gate = gate
         self._fail_fast = fail_fast
@@ -221,7 +231,7 @@ class Ending:
     def _summarise(self) -> Report[Any]:
         batch = self.batch
         wall = self._hub.clock.monotonic() - batch.since
-        report: Report[Any] = Report(
+        report: Report[Any] = self._make(
             batch.in_order(),
             names=batch.names,
             wall=wall,
