@@ -21,6 +21,7 @@ from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
 from ..flow import intake
+from ..flow.joining import Joining, begin
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
+    from ..flow.joiners import Joiner
     from ..flow.report import Report
     from ..flow.stream import Stream
 
@@ -258,6 +260,18 @@ async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dic
     batch = task_batch(hub, options, tasks, named)
     intake.enlist(batch, [gate.put])
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
+
+
+async def ajoin(
+    hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    """See ``Front.ajoin``."""
+    gate = LoopGate(running_loop("fan.ajoin"))
+    begin("fan.ajoin", policy, tasks, named)
+    batch = task_batch(hub, options, tasks, named)
+    intake.enlist(batch, [gate.put])
+    joining = Joining(batch, gate, policy)
+    return joining.result(await _wait(joining, gate, None))
 
 
 class _Feeder:

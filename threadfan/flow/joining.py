@@ -1,149 +1,106 @@
-"""Policies of ``join``: small objects that say when the outcomes of several tasks are enough.
-
-A policy is told each outcome as its call ends and says whether it has enough; what still runs is then cancelled, what
-is queued is dropped, and at the end it makes a result of the report.  Loom's joiners are the model.
-
-Whoever writes one may rely on this:
-
-- It is asked in the thread, or the event loop, that waits for the result, never on a worker or the watchdog, and about
-  one outcome at a time: it needs no lock.  While it thinks nobody is held up but the one who waits.
-- It is told outcomes in the order in which calls ended, and nothing more once it has said that it has enough.
-- When it is asked for the result, every outcome is final.
-- Whatever it raises ends the batch, and carries the report as its attribute ``report``.
-"""
+"""``join``: different functions side by side, until a policy has enough."""
 
 from __future__ import annotations
 
-from ..base.generic import TYPE_CHECKING, Generic, T
-from ..executor import options as checks
+from queue import SimpleQueue
 
+from ..base.errors import brief
+from ..base.outcome import Outcome
+from . import intake
+from .joiners import Joiner
+from .report import put_on
+from .run import Ending, task_batch
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeVar
+    from typing import Any
 
-    from ..base.outcome import Outcome
+    from ..base.outcome import Raw
+    from ..executor.batch import TaskBatch
+    from ..executor.hub import Hub
+    from ..executor.options import Options
     from .report import Report
 
-    R = TypeVar("R")
-else:
-    R = None
+ENOUGH = "it was not needed any more: the outcomes so far were enough"
 
 
-class Joiner(Generic[T, R]):
-    """The base of policies: a subclass says in ``joined`` when it has enough, and in ``result`` what comes of it.
-
-    An object serves one ``join`` at a time; each begins it anew.
-    """
-
-    def begin(self, calls: int) -> None:
-        """Start anew, before any call does: there will be so many."""
-
-    def joined(self, outcome: Outcome[T]) -> bool:
-        """One more call has ended; whether that is enough."""
-        return False
-
-    def result(self, report: Report[T]) -> R:
-        """What ``join`` returns; raises if the outcomes come to nothing."""
-        raise NotImplementedError(f"{type(self).__name__} must say what comes of the outcomes: def result(self, report)")
+def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """See ``Fan.join``."""
+    begin("fan.join", policy, tasks, named)
+    gate: SimpleQueue[None] = SimpleQueue()
+    batch = task_batch(hub, options, tasks, named)
+    intake.enlist(batch, [lambda: gate.put(None)])
+    joining = Joining(batch, gate, policy)
+    return joining.result(joining.wait())
 
 
-class Collect(Joiner[T, "Report[T]"]):
-    """Never enough: all outcomes, failures included, as ``gather`` collects them."""
-
-    def result(self, report: Report[T]) -> Report[T]:
-        """The report as it is."""
-        return report
-
-
-class AllSucceed(Joiner[T, "Report[T]"]):
-    """All or nothing: the first failure cancels the rest, and is raised."""
-
-    def begin(self, calls: int) -> None:
-        """No failure so far."""
-        self._failure: Outcome[T] | None = None
-
-    def joined(self, outcome: Outcome[T]) -> bool:
-        """A failure is enough."""
-        if not outcome.ok:
-            self._failure = outcome
-        return not outcome.ok
-
-    def result(self, report: Report[T]) -> Report[T]:
-        """The report, in which every call has a value.
-
-        Raises:
-            BaseException: the first failure.
-        """
-        if self._failure is not None:
-            self._failure.unwrap()
-        return report
+def begin(where: str, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Begin a policy before anything runs: it may refuse so few calls."""
+    if not isinstance(policy, Joiner):
+        raise TypeError(f"{where} needs a policy first, such as {where}(FirstSuccess(), …), not {brief(policy)}")
+    policy.begin(len(tasks) + len(named))
 
 
-class Quorum(Joiner[T, "Report[T]"]):
-    """As many successes as are needed, whichever come first; one too many failures end it at once.
+class Joining(Ending):
+    """How such a batch ends: when its policy has enough, or like any other.
+
+    The policy is asked here, by whoever waits; threads only wake it.
 
     Args:
-        needed: how many calls must succeed, at least 1.
+        gate: opened at each outcome, and when the batch is done.
     """
 
-    def __init__(self, needed: int) -> None:
-        self.needed = checks.count("needed", needed)
+    def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
+        super().__init__(batch, gate, fail_fast=False, deadline=None)
+        self._policy = policy
+        self._untold = set(range(batch.accepted))
+        self._enough = False
 
-    def begin(self, calls: int) -> None:
-        """All may still succeed.
+    def look(self) -> float | None:
+        """Tell the policy what is new; when it returns, the next outcome will open the gate."""
+        while not self._tell_news():
+            if self.batch.wish_for(lambda: self._gate.put(None), wanted=None, idle=lambda: not self._news()):
+                break
+        return super().look()
 
-        Raises:
-            ValueError: there are fewer calls than must succeed.
-        """
-        if calls < self.needed:
-            raise ValueError(f"{self.needed} successes need at least as many tasks, not {calls}")
-        self._calls = calls
-        self._succeeded: list[Outcome[T]] = []
-        self._failed: list[Outcome[T]] = []
+    def report(self) -> Report[Any]:
+        """The report of a batch that is done; outcomes that came last are told before."""
+        try:
+            self._tell_news()
+        except BaseException as error:
+            self.put_report_on(error)
+            raise
+        return super().report()
 
-    def joined(self, outcome: Outcome[T]) -> bool:
-        """Enough have succeeded, or too many have failed."""
-        (self._succeeded if outcome.ok else self._failed).append(outcome)
-        return len(self._succeeded) == self.needed or self._calls - len(self._failed) < self.needed
+    def result(self, report: Report[Any]) -> Any:
+        """What the policy makes of it; what it raises carries the report."""
+        try:
+            return self._policy.result(report)
+        except BaseException as error:
+            put_on(error, report)
+            raise
 
-    def result(self, report: Report[T]) -> Report[T]:
-        """The report, of whose calls at least as many as are needed have a value.
+    def _news(self) -> list[Raw]:
+        """The outcomes that the policy does not know, in the order in which their calls ended."""
+        results = self.batch.results
+        return sorted((raw for index in self._untold if (raw := results[index]) is not None), key=lambda raw: raw[6])
 
-        Raises:
-            BaseExceptionGroup: too many have failed: their errors (an ``ExceptionGroup`` if all are ``Exception``s).
-        """
-        self.winner()
-        return report
+    def _tell_news(self) -> bool:
+        """Tell the policy of them; whether it has enough."""
+        for raw in () if self._enough else self._news():
+            self._untold.discard(raw[0])
+            if self._tell(raw):
+                break
+        return self._enough
 
-    def winner(self) -> Outcome[T]:
-        """The outcome that succeeded first, if there is a quorum; raises as ``result`` does if there is none."""
-        if len(self._succeeded) >= self.needed:
-            return self._succeeded[0]
-        errors = [outcome.error for outcome in self._failed if outcome.error is not None]
-        raise BaseExceptionGroup(
-            f"{len(errors)} of {self._calls} calls have failed, so that {self.needed} could no longer succeed", errors
-        )
-
-
-class FirstSuccess(Joiner[T, "Outcome[T]"]):
-    """A race: the first success wins, failures are passed over."""
-
-    def begin(self, calls: int) -> None:
-        """Nobody has won.
-
-        Raises:
-            ValueError: there are no calls.
-        """
-        self._quorum: Quorum[T] = Quorum(1)
-        self._quorum.begin(calls)
-
-    def joined(self, outcome: Outcome[T]) -> bool:
-        """One success is enough."""
-        return self._quorum.joined(outcome)
-
-    def result(self, report: Report[T]) -> Outcome[T]:
-        """The winner's outcome.
-
-        Raises:
-            BaseExceptionGroup: all have failed: their errors (an ``ExceptionGroup`` if all are ``Exception``s).
-        """
-        return self._quorum.winner()
+    def _tell(self, raw: Raw) -> bool:
+        batch, index = self.batch, raw[0]
+        self._enough = True  # if it raises, too
+        try:
+            self._enough = self._policy.joined(
+                Outcome(raw, batch.names.get(index), batch.usages.get(index), batch.notes.get(index))
+            )
+        finally:
+            if self._enough:
+                self._hub.watchdog.cancel(batch, None, ENOUGH)
+        return self._enough

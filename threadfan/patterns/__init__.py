@@ -14,7 +14,7 @@ which takes yours too.
 
 from __future__ import annotations
 
-from ..flow.joining import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 from .aggregate import best_score, concatenate, majority_vote, merge, synthesise
 from .errors import GuardFailed, MergeConflict, VoteTied
 from .guarding import aguard, guard

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base.errors import describe, text_of
 from ..base.generic import TYPE_CHECKING, T
-from ..flow.joining import Joiner
+from ..flow.joiners import Joiner
 from ..flow.tasks import as_task
 from .errors import GuardFailed
 
@@ -70,18 +70,20 @@ def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> 
         GuardFailed: a check returned something else, raised, or ran out of time; its ``reason`` says which.
         BaseException: the work has failed.
     """
-    return fan.join(_policy(checks), work, *checks)
+    policy: Guarded[T] = Guarded(_names(checks))
+    return fan.join(policy, work, *checks)
 
 
 async def aguard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
-    return await fan.ajoin(_policy(checks), work, *checks)
+    policy: Guarded[T] = Guarded(_names(checks))
+    return await fan.ajoin(policy, work, *checks)
 
 
-def _policy(checks: tuple[Callable[[], bool], ...]) -> Guarded[Any]:
+def _names(checks: tuple[Callable[[], bool], ...]) -> list[str]:
     if not checks:
         raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
-    return Guarded([describe(as_task(check).fn) for check in checks])
+    return [describe(as_task(check).fn) for check in checks]
 
 
 def _reason(outcome: Outcome[Any]) -> str:
@@ -89,4 +91,6 @@ def _reason(outcome: Outcome[Any]) -> str:
     if not outcome.ok:
         return f"{type(outcome.error).__name__}: {text_of(outcome.error)}"
     value = outcome.value
-    return f"it returned {value}" if value is False or value is None else f"it returned a {type(value).__name__}, not True"
+    return (
+        f"it returned {value}" if value is False or value is None else f"it returned a {type(value).__name__}, not True"
+    )

@@ -6,7 +6,7 @@ What still runs when there are enough is cancelled, and its thread comes back; w
 from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, T
-from ..flow.joining import FirstSuccess, Quorum
+from ..flow.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Callable

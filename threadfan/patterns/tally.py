@@ -36,8 +36,8 @@ class Tally(Generic[T]):
             self._counts[key] = self._counts.get(key, 0) + 1
         except TypeError:
             raise TypeError(
-                f"answers are counted by a hashable key, not by a {type(key).__name__}: give key=, such as key=str.casefold "
-                f"or key=itemgetter('label')"
+                f"answers are counted by a hashable key, not by a {type(key).__name__}: give key=, such as "
+                f"key=str.casefold or key=itemgetter('label')"
             ) from None
         self._answers.setdefault(key, answer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, T
 from ..executor import options as checks
-from ..flow.joining import Joiner
+from ..flow.joiners import Joiner
 from .aggregate import majority_vote
 from .results import Vote
 from .tally import Tally, tie_strategy
