@@ -268,9 +268,8 @@ async def ajoin(
     """See ``Front.ajoin``."""
     gate = LoopGate(running_loop("fan.ajoin"))
     begin("fan.ajoin", policy, tasks, named)
-    batch = task_batch(hub, options, tasks, named)
-    intake.enlist(batch, [gate.put])
-    joining = Joining(batch, gate, policy)
+    joining = Joining(task_batch(hub, options, tasks, named), gate, policy)
+    intake.enlist(joining.batch, [gate.put])
     return joining.result(await _wait(joining, gate, None))
 
 

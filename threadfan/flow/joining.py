@@ -28,9 +28,8 @@ def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any,
     """See ``Fan.join``."""
     begin("fan.join", policy, tasks, named)
     gate: SimpleQueue[None] = SimpleQueue()
-    batch = task_batch(hub, options, tasks, named)
-    intake.enlist(batch, [lambda: gate.put(None)])
-    joining = Joining(batch, gate, policy)
+    joining = Joining(task_batch(hub, options, tasks, named), gate, policy)
+    intake.enlist(joining.batch, [lambda: gate.put(None)])
     return joining.result(joining.wait())
 
 
@@ -47,19 +46,21 @@ class Joining(Ending):
     The policy is asked here, by whoever waits; threads only wake it.
 
     Args:
+        batch: not yet enlisted.
         gate: opened at each outcome, and when the batch is done.
     """
 
     def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
         super().__init__(batch, gate, fail_fast=False, deadline=None)
+        batch.results = {}  # not the list of a batch whose inputs are known: a dict keeps the order of the ends
         self._policy = policy
-        self._untold = set(range(batch.accepted))
+        self._told = 0
         self._enough = False
 
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will open the gate."""
         while not self._tell_news():
-            if self.batch.wish_for(lambda: self._gate.put(None), wanted=None, idle=lambda: not self._news()):
+            if self.batch.wish_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
                 break
         return super().look()
 
@@ -80,17 +81,17 @@ class Joining(Ending):
             put_on(error, report)
             raise
 
-    def _news(self) -> list[Raw]:
-        """The outcomes that the policy does not know, in the order in which their calls ended."""
-        results = self.batch.results
-        return sorted((raw for index in self._untold if (raw := results[index]) is not None), key=lambda raw: raw[6])
+    def _idle(self) -> bool:
+        """Whether the policy knows all there is."""
+        return len(self.batch.results) == self._told
 
     def _tell_news(self) -> bool:
-        """Tell the policy of them; whether it has enough."""
-        for raw in () if self._enough else self._news():
-            self._untold.discard(raw[0])
-            if self._tell(raw):
-                break
+        """Tell the policy of outcomes that it does not know; whether it has enough."""
+        while not self._enough and not self._idle():
+            for index in list(self.batch.results)[self._told :]:
+                self._told += 1
+                if self._tell(self.batch.results[index]):
+                    break
         return self._enough
 
     def _tell(self, raw: Raw) -> bool:
