@@ -18,7 +18,7 @@ from ..base.generic import TYPE_CHECKING, Generic, T
 from ..executor import options as checks
 
 if TYPE_CHECKING:
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from ..base.outcome import Outcome
     from .report import Report
@@ -48,28 +48,28 @@ class Joiner(Generic[T, R]):
         )
 
 
-class Collect(Joiner[T, "Report[T]"]):
+class Collect(Joiner["Any", "Report[Any]"]):
     """Never enough: all outcomes, failures included, as ``gather`` collects them."""
 
-    def result(self, report: Report[T]) -> Report[T]:
+    def result(self, report: Report[Any]) -> Report[Any]:
         """The report as it is."""
         return report
 
 
-class AllSucceed(Joiner[T, "Report[T]"]):
+class AllSucceed(Joiner["Any", "Report[Any]"]):
     """All or nothing: the first failure cancels the rest, and is raised."""
 
     def begin(self, calls: int) -> None:
         """No failure so far."""
-        self._failure: Outcome[T] | None = None
+        self._failure: Outcome[Any] | None = None
 
-    def joined(self, outcome: Outcome[T]) -> bool:
+    def joined(self, outcome: Outcome[Any]) -> bool:
         """A failure is enough."""
         if not outcome.ok:
             self._failure = outcome
         return not outcome.ok
 
-    def result(self, report: Report[T]) -> Report[T]:
+    def result(self, report: Report[Any]) -> Report[Any]:
         """The report, in which every call has a value.
 
         Raises:
@@ -80,7 +80,7 @@ class AllSucceed(Joiner[T, "Report[T]"]):
         return report
 
 
-class Quorum(Joiner[T, "Report[T]"]):
+class Quorum(Joiner["Any", "Report[Any]"]):
     """As many successes as are needed, whichever come first; one too many failures end it at once.
 
     Args:
@@ -99,15 +99,15 @@ class Quorum(Joiner[T, "Report[T]"]):
         if calls < self.needed:
             raise ValueError(f"{self.needed} successes need at least as many tasks, not {calls}")
         self._calls = calls
-        self._succeeded: list[Outcome[T]] = []
-        self._failed: list[Outcome[T]] = []
+        self._succeeded: list[Outcome[Any]] = []
+        self._failed: list[Outcome[Any]] = []
 
-    def joined(self, outcome: Outcome[T]) -> bool:
+    def joined(self, outcome: Outcome[Any]) -> bool:
         """Enough have succeeded, or too many have failed."""
         (self._succeeded if outcome.ok else self._failed).append(outcome)
         return len(self._succeeded) == self.needed or self._calls - len(self._failed) < self.needed
 
-    def result(self, report: Report[T]) -> Report[T]:
+    def result(self, report: Report[Any]) -> Report[Any]:
         """The report, of whose calls at least as many as are needed have a value.
 
         Raises:
@@ -116,7 +116,7 @@ class Quorum(Joiner[T, "Report[T]"]):
         self.winner()
         return report
 
-    def winner(self) -> Outcome[T]:
+    def winner(self) -> Outcome[Any]:
         """The outcome that succeeded first, if there is a quorum; raises as ``result`` does if there is none."""
         if len(self._succeeded) >= self.needed:
             return self._succeeded[0]
@@ -126,7 +126,7 @@ class Quorum(Joiner[T, "Report[T]"]):
         )
 
 
-class FirstSuccess(Joiner[T, "Outcome[T]"]):
+class FirstSuccess(Joiner["Any", "Outcome[Any]"]):
     """A race: the first success wins, failures are passed over."""
 
     def begin(self, calls: int) -> None:
@@ -135,14 +135,14 @@ class FirstSuccess(Joiner[T, "Outcome[T]"]):
         Raises:
             ValueError: there are no calls.
         """
-        self._quorum: Quorum[T] = Quorum(1)
+        self._quorum = Quorum(1)
         self._quorum.begin(calls)
 
-    def joined(self, outcome: Outcome[T]) -> bool:
+    def joined(self, outcome: Outcome[Any]) -> bool:
         """One success is enough."""
         return self._quorum.joined(outcome)
 
-    def result(self, report: Report[T]) -> Outcome[T]:
+    def result(self, report: Report[Any]) -> Outcome[Any]:
         """The winner's outcome.
 
         Raises:

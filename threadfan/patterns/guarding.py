@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..flow.report import Report
 
 
-class Guarded(Joiner["Any", T]):
+class Guarded(Joiner["Any", "Any"]):
     """The work and its checks, the work first; whatever of them comes to nothing ends the rest.
 
     Args:
@@ -38,7 +38,7 @@ class Guarded(Joiner["Any", T]):
             self._ended_by = outcome
         return not passed
 
-    def result(self, report: Report[Any]) -> T:
+    def result(self, report: Report[Any]) -> Any:
         """The output of the work, for every check has passed.
 
         Raises:
@@ -47,7 +47,7 @@ class Guarded(Joiner["Any", T]):
         """
         ended_by = self._ended_by
         if ended_by is None or ended_by.index == 0:
-            return report[0].unwrap()  # type: ignore[no-any-return]
+            return report[0].unwrap()
         check = self._checks[ended_by.index - 1]
         raise GuardFailed(check, _reason(ended_by)) from ended_by.error
 
@@ -70,14 +70,14 @@ def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> 
         GuardFailed: a check returned something else, raised, or ran out of time; its ``reason`` says which.
         BaseException: the work has failed.
     """
-    policy: Guarded[T] = Guarded(_names(checks))
-    return fan.join(policy, work, *checks)
+    output: T = fan.join(Guarded(_names(checks)), work, *checks)
+    return output
 
 
 async def aguard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
-    policy: Guarded[T] = Guarded(_names(checks))
-    return await fan.ajoin(policy, work, *checks)
+    output: T = await fan.ajoin(Guarded(_names(checks)), work, *checks)
+    return output
 
 
 def _names(checks: tuple[Callable[[], bool], ...]) -> list[str]:

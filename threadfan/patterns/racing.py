@@ -32,14 +32,12 @@ def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Ou
     Raises:
         BaseExceptionGroup: all have failed: their errors (an ``ExceptionGroup`` if all are ``Exception``s).
     """
-    policy: FirstSuccess[T] = FirstSuccess()
-    return fan.join(policy, *tasks, **named)
+    return fan.join(FirstSuccess(), *tasks, **named)
 
 
 async def arace(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
-    policy: FirstSuccess[T] = FirstSuccess()
-    return await fan.ajoin(policy, *tasks, **named)
+    return await fan.ajoin(FirstSuccess(), *tasks, **named)
 
 
 def quorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
@@ -60,11 +58,9 @@ def quorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callabl
             cancels the rest: their errors.
         ValueError: there are fewer tasks than must succeed.
     """
-    policy: Quorum[T] = Quorum(needed)
-    return fan.join(policy, *tasks, **named)
+    return fan.join(Quorum(needed), *tasks, **named)
 
 
 async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
     """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
-    policy: Quorum[T] = Quorum(needed)
-    return await fan.ajoin(policy, *tasks, **named)
+    return await fan.ajoin(Quorum(needed), *tasks, **named)

@@ -6,19 +6,20 @@ from ..base.generic import TYPE_CHECKING, T
 from ..executor import options as checks
 from ..flow.joiners import Joiner
 from .aggregate import majority_vote
-from .results import Vote
 from .tally import Tally, tie_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Any
 
     from ..base.outcome import Outcome
     from ..fan.front import Front
     from ..flow.report import Report
+    from .results import Vote
     from .tally import Tie
 
 
-class Majority(Joiner[T, Vote[T]]):
+class Majority(Joiner["Any", "Vote[Any]"]):
     """Votes, until no other answer can overtake the one that leads; voters that fail have no vote.
 
     That is so as soon as the leader has more votes than the second and all who have not voted yet together.
@@ -28,7 +29,7 @@ class Majority(Joiner[T, Vote[T]]):
         tie: as for ``vote``.
     """
 
-    def __init__(self, *, key: Callable[[T], Hashable] | None = None, tie: Tie = "error") -> None:
+    def __init__(self, *, key: Callable[[Any], Hashable] | None = None, tie: Tie = "error") -> None:
         self._key = key
         self._tie = tie_strategy(tie)
 
@@ -41,16 +42,16 @@ class Majority(Joiner[T, Vote[T]]):
         if calls < 1:
             raise ValueError("a vote needs at least one voter, not 0")
         self._left = calls
-        self._tally: Tally[T] = Tally(self._key)
+        self._tally: Tally[Any] = Tally(self._key)
 
-    def joined(self, outcome: Outcome[T]) -> bool:
+    def joined(self, outcome: Outcome[Any]) -> bool:
         """Count a vote; whether the winner is certain."""
         self._left -= 1
         if outcome.ok:
             self._tally.add(outcome.unwrap())
         return self._tally.certain(self._left)
 
-    def result(self, report: Report[T]) -> Vote[T]:
+    def result(self, report: Report[Any]) -> Vote[Any]:
         """The votes that were cast.
 
         Raises:
