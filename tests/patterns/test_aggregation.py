@@ -166,3 +166,11 @@ def test_a_synthesis_sees_everything_that_is_known_of_a_piece():
     result = synthesise(report_of("a", OH, "c"), describe, partial=True)
     assert result.value == "0: a, 20: c; missing: [10]"
     assert len(result.report) == 3
+
+
+def test_a_synthesis_that_fails():
+    """What its function raises comes out as it is, with the report."""
+    report = report_of(1)
+    with pytest.raises(ZeroDivisionError) as caught:
+        synthesise(report, lambda report: 1 // 0)
+    assert caught.value.report is report

@@ -62,14 +62,15 @@ def test_a_synthesis_that_asks_is_told_what_is_missing(fan_out):
 
 
 @both(fan_out=fan_out, afan_out=afan_out)
-@pytest.mark.parametrize("step", ["decompose", "synthesise"])
-def test_a_step_that_fails(fan_out, step):
-    """Its own error is raised."""
+@pytest.mark.parametrize(("step", "known"), [("decompose", [None]), ("synthesise", ["A", "B"])])
+def test_a_step_that_fails(fan_out, step, known):
+    """Its own error is raised; that of the synthesis has the report of the parts, which are paid for."""
     ways = {"decompose": str.split, "work": upper, "synthesise": told}
     error = KeyError(step)
     with Fan(2) as fan, pytest.raises(KeyError) as caught:
         fan_out(fan, "a b", **{**ways, step: lambda _: fail(error)})
     assert caught.value is error
+    assert error.report.values(None) == known
 
 
 @both(fan_out=fan_out, afan_out=afan_out)

@@ -52,6 +52,7 @@ class Joining(Ending):
 
     def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
         super().__init__(batch, gate, fail_fast=False, deadline=None)
+        batch.name = "join"
         batch.results = {}  # not the list of a batch whose inputs are known: a dict keeps the order of the ends
         self._policy = policy
         self._told = 0

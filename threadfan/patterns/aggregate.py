@@ -13,8 +13,7 @@ from itertools import chain
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, T
-from ..flow.report import put_on
-from .errors import MergeConflict
+from .errors import MergeConflict, carrying
 from .results import Aggregate, Best, Merged, Synthesis, Vote
 from .tally import tally_of, tie_strategy
 
@@ -132,7 +131,8 @@ def synthesise(report: Report[T], fn: Callable[[Report[T]], R], *, partial: bool
         partial: give it a report that has failures too, which it then finds in ``report.failed``; else they raise.
     """
     values_of(report, partial=partial)
-    return Synthesis(fn(report), report)
+    with carrying(report):
+        return Synthesis(fn(report), report)
 
 
 def values_of(report: Report[T], *, partial: bool) -> list[T]:
@@ -148,11 +148,8 @@ def values_of(report: Report[T], *, partial: bool) -> list[T]:
     succeeded = report.succeeded
     if partial and succeeded:
         return [outcome.unwrap() for outcome in succeeded]
-    try:
+    with carrying(report):
         return report.unwrap()
-    except BaseExceptionGroup as error:
-        put_on(error, report)
-        raise
 
 
 def _by_key(values: list[Any]) -> dict[Any, list[Any]]:

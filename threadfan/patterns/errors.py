@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from ..base.errors import brief
+from ..flow.report import put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+    from ..flow.report import Report
+
+
+@contextmanager
+def carrying(report: Report[Any]) -> Iterator[None]:
+    """Whatever is raised inside carries the report: what it tells of is paid for."""
+    try:
+        yield
+    except BaseException as error:
+        put_on(error, report)
+        raise
 
 
 class GuardFailed(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base.errors import describe, text_of
 from ..base.generic import TYPE_CHECKING, T
 from ..flow.joiners import Joiner
-from ..flow.tasks import as_task
+from ..flow.tasks import Task
 from .errors import GuardFailed
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def aguard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], boo
 def _names(checks: tuple[Callable[[], bool], ...]) -> list[str]:
     if not checks:
         raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
-    return [describe(as_task(check).fn) for check in checks]
+    return [describe(check.fn if isinstance(check, Task) else check) for check in checks]
 
 
 def _reason(outcome: Outcome[Any]) -> str:

@@ -8,6 +8,7 @@ from ..base.errors import describe
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..executor import options as checks
 from .aggregate import values_of
+from .errors import carrying
 from .results import Aggregate, Synthesis
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ def fan_out(
         BaseExceptionGroup: parts have failed, and ``partial`` is False, or all have; its attribute ``report`` has what
             did not fail.
         ValueError: there are no parts.
-        BaseException: ``decompose`` or ``synthesise`` has failed.
+        BaseException: ``decompose`` or ``synthesise`` has failed; of the latter the attribute ``report`` has the parts.
     """
     parts = fan.run(_listing(decompose), [job], fail_fast=True)[0].unwrap()
     report = fan.run(work, parts)
     values_of(report, partial=partial)
-    return Synthesis(fan.run(synthesise, [report], fail_fast=True)[0].unwrap(), report)
+    with carrying(report):
+        return Synthesis(fan.run(synthesise, [report], fail_fast=True)[0].unwrap(), report)
 
 
 async def afan_out(
@@ -74,7 +76,8 @@ async def afan_out(
     parts = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
     values_of(report, partial=partial)
-    return Synthesis((await fan.arun(synthesise, [report], fail_fast=True))[0].unwrap(), report)
+    with carrying(report):
+        return Synthesis((await fan.arun(synthesise, [report], fail_fast=True))[0].unwrap(), report)
 
 
 def map_reduce(
