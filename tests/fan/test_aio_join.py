@@ -32,8 +32,8 @@ class Racing:
 
 async def back(fan, slots):
     """Wait until all threads of a fan are back."""
+    await asyncio.to_thread(meet, fan, slots)  # each slot came back, with its thread or without
     await asyncio.to_thread(until, lambda: fan.snapshot()["abandoned"] == 0)
-    await asyncio.to_thread(meet, fan, slots)
 
 
 async def test_the_rest_is_cancelled():
@@ -85,11 +85,11 @@ async def test_a_timeout_of_asyncio_cancels_all():
     """`asyncio.timeout` around it is a deadline for the whole."""
     race = Racing(2)
     async with Fan(2) as fan:
-        waiting = asyncio.ensure_future(asyncio.to_thread(race.after, None))
+        joining = asyncio.ensure_future(fan.ajoin(Collect(), race.lose, race.lose))
+        await asyncio.to_thread(race.after, None)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await fan.ajoin(Collect(), race.lose, race.lose)
-        await waiting
+            async with asyncio.timeout(0.01):
+                await joining
         await back(fan, 2)
 
 

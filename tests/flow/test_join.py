@@ -48,8 +48,8 @@ def healthy(slots):
     """A fan whose threads are all back in the end."""
     with Fan(slots) as fan:
         yield fan
+        meet(fan, slots)  # each slot came back, with its thread or without
         until(lambda: fan.snapshot()["abandoned"] == 0)
-        meet(fan, slots)
 
 
 def test_a_policy_is_asked_by_whoever_waits():

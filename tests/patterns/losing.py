@@ -62,8 +62,8 @@ class Losers:
     def wait_until_free(self, fan, slots):
         """All losers have ended, their threads are back, and every slot can be used; gives the losers' names."""
         names = sorted(self.ended.get(timeout=PATIENCE) for _ in range(self._count))
+        meet(fan, slots)  # each slot came back, with its thread or without
         until(lambda: fan.snapshot()["abandoned"] == 0)
-        meet(fan, slots)
         return names
 
 

@@ -32,6 +32,7 @@ def test_what_is_queued_is_dropped(race):
     losers, ran = Losers(0), []
     with Fan(1) as fan:
         race(fan, lambda: 1, losers.task(), *[lambda: ran.append(1)] * 3)
+        losers.wait_until_free(fan, 1)
     assert ran == []
 
 

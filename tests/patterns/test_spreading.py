@@ -75,14 +75,18 @@ def test_a_step_that_fails(fan_out, step, known):
 
 @both(fan_out=fan_out, afan_out=afan_out)
 @pytest.mark.parametrize("step", ["decompose", "synthesise"])
-def test_every_step_is_under_the_fans_timeout(fan_out, step):
+def test_every_step_is_under_the_fans_timeout(fan_out, step, clock):
     """Taking apart and putting together are calls like the work, and end in time."""
-    losers = Losers(1, others=0)
+    losers = Losers(1)
     late = losers.task()
-    ways = {"decompose": str.split, "work": upper, "synthesise": told}
-    with Fan(1) as fan:
+    ways = {"decompose": str.split, "work": upper, "synthesise": told, step: lambda _: late()}
+    with Fan(1, timeout=30) as fan:
+        future = aside(fan_out, fan, "a b", **ways)
+        losers.together()
+        clock.wait_for_sleepers(until=30)
+        clock.advance(30)
         with pytest.raises(TaskTimeout):
-            fan_out(fan.with_options(timeout=0.05), "a b", **{**ways, step: lambda _: late()})
+            future.result(PATIENCE)
         losers.wait_until_free(fan, 1)
 
 
@@ -104,6 +108,19 @@ def test_the_parts_may_come_of_a_generator(fan_out):
             fan_out(fan, "", decompose=str.split, work=upper, synthesise=told)
     assert result.value[1] == []
     assert threading.current_thread() not in threads
+
+
+def test_what_takes_a_job_apart_must_be_a_function():
+    """What cannot be called is refused, and what only makes a coroutine is of no use to a thread."""
+
+    async def parts(job):
+        return [job]
+
+    with Fan(1) as fan:
+        with pytest.raises(TypeError, match="fan_out needs a function to call, not 'split'"):
+            fan_out(fan, "a", decompose="split", work=upper, synthesise=told)
+        with pytest.raises(TypeError, match="parts is a coroutine function"):
+            fan_out(fan, "a", decompose=parts, work=upper, synthesise=told)
 
 
 @both(map_reduce=map_reduce, amap_reduce=amap_reduce)

@@ -157,8 +157,10 @@ class _Fold(Generic[T]):
         raise BaseExceptionGroup(f"none of {len(errors)} calls has a value to reduce", errors)
 
 
-def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], list[P]]:
+def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], Iterable[P]]:
     """``decompose``, whose parts are all made inside the call: they may come of a generator that blocks."""
+    if checks.is_coroutine_function(decompose):
+        return decompose  # the fan takes it or says why not
 
     def listing(job: J) -> list[P]:
         parts = decompose(job)
