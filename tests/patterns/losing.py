@@ -67,6 +67,12 @@ class Losers:
         return names
 
 
+async def until_free(fan, slots):
+    """Wait, in a loop, until every slot can be used and every thread is back."""
+    await asyncio.to_thread(meet, fan, slots)
+    await asyncio.to_thread(until, lambda: fan.snapshot()["abandoned"] == 0)
+
+
 def fail(error):
     """Raise it."""
     raise error

@@ -269,9 +269,10 @@ async def ajoin(
     hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     """See ``Front.ajoin``."""
-    gate = LoopGate(running_loop("fan.ajoin"))
+    loop = running_loop("fan.ajoin")
+    gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
-    joining = Joining(task_batch(hub, options, tasks, named), gate, policy)
+    joining = Joining(task_batch(hub, options, tasks, named, taker(loop)), gate, policy)
     intake.enlist(joining.batch, [gate.put])
     return joining.result(await _wait(joining, gate, None))
 
