@@ -16,6 +16,15 @@ SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 # For each script the lines, as patterns, that must be there in this order; others may stand between them.
 EXPECTED = {
+    "aggregation": [
+        r"A fine ship, all in all\. the keel, the sails, the anchor",
+        r"refused: 1 of 3 calls have no value",
+        r"a fine thing; the keel; complete: False, without number 1",
+        r"longest: a fine thing",
+        r"majority: a fine thing",
+        r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
+        r"words in all: 15",
+    ],
     "code_review": [
         r"security: 2/10, .+",
         r"performance: 6/10, .+",
@@ -40,6 +49,12 @@ EXPECTED = {
         r"  2: cancelled, .+",
         r"  5: cancelled, never started",
         r"warned: .+ is still stuck in critique, .+",
+    ],
+    "guard": [
+        r"Flour, water, salt, yeast, and patience\.",
+        r"refused by allowed: PermissionError: no: it is about breaking in",
+        r"the answer was cancelled",
+        r"clients that the server has seen go: 1",
     ],
     "hedging": [
         r"plain: p50 \d\.\d\d s, p99 [12]\.\d\d s, 100 asked",
@@ -79,6 +94,13 @@ EXPECTED = {
         r"in input order:",
         *(rf"  {topic}: About {topic}.+" for topic in ("retrieval", "memory", "planning", "evaluation")),
         *(rf"  {topic}: About {topic}.+" for topic in ("caching", "routing", "guardrails", "tracing")),
+    ],
+    "race": [
+        r"first: quick says 1858",
+        r"clients that the server has seen go: 2",
+        r"first two: quick, steady",
+        r"do they agree: True",
+        r"nobody answered: InternalServerError, InternalServerError",
     ],
     "rate_limited": [
         r"without a rate: \d+ of 60 answered, [1-9]\d* refused",
@@ -124,6 +146,13 @@ EXPECTED = {
         r"Cairo: succeeded",
         r"on average \d\.\d tools ran at once",
         r".*Oslo: snow.*Atlantis.*Cairo: sun.*",
+    ],
+    "voting": [
+        r"it is a complaint: 100% of 5 votes",
+        r"cancelled: 4, could they have changed it: False",
+        r"clients that the server has seen go: 4",
+        r"tied: \[2, 2, 1\]",
+        r"treated as urgent, with 40% of the votes",
     ],
     "worker_pool": [
         r"total 30, succeeded 30, failed 0",

@@ -21,6 +21,7 @@ from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
 from ..flow import intake
+from ..flow.joining import Joining, begin
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 from .coroutines import taker
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
+    from ..flow.joiners import Joiner
     from ..flow.report import Report
     from ..flow.stream import Stream
 
@@ -261,6 +263,18 @@ async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dic
     batch = task_batch(hub, options, tasks, named, taker(loop))
     intake.enlist(batch, [gate.put])
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
+
+
+async def ajoin(
+    hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
+    """See ``Front.ajoin``."""
+    loop = running_loop("fan.ajoin")
+    gate = LoopGate(loop)
+    begin("fan.ajoin", policy, tasks, named)
+    joining = Joining(task_batch(hub, options, tasks, named, taker(loop)), gate, policy)
+    intake.enlist(joining.batch, [gate.put])
+    return joining.result(await _wait(joining, gate, None))
 
 
 class _Feeder:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
+    from ..flow.joiners import Joiner
     from ..flow.report import Report
     from .aio import LoopFuture
 
     P = ParamSpec("P")
     R = TypeVar("R")
+    T = TypeVar("T")
 
 _UNSET: Any = object()
 _aio_module: Any = None
@@ -167,6 +169,24 @@ class Front:
 
         return gather(self._hub, self._options, tasks, named)
 
+    def join(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R:
+        """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
+
+        Args:
+            policy: is told each outcome as its call ends, here in this thread; see ``threadfan.flow.joiners`` for
+                those there are, and for how to write one.
+            tasks: as for ``gather``.
+            named: as for ``gather``.
+
+        Raises:
+            BaseException: what the policy makes of the outcomes, or whatever ended the batch early, with the outcomes
+                so far in its attribute ``report``.
+        """
+        from ..flow.joining import join
+
+        result: R = join(self._hub, self._options, policy, tasks, named)
+        return result
+
     # -- asyncio ------------------------------------------------------------------------------------------------------
 
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
@@ -222,6 +242,14 @@ class Front:
         """``gather`` for coroutines; tasks may be coroutine functions."""
         report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
         return report
+
+    async def ajoin(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R:
+        """``join`` for coroutines, whose tasks may be coroutine functions; the policy is asked in the event loop.
+
+        Cancelling the awaiting task cancels all.
+        """
+        result: R = await _aio().ajoin(self._hub, self._options, policy, tasks, named)
+        return result
 
     # -- options and figures ------------------------------------------------------------------------------------------
 

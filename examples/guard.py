@@ -1,0 +1,43 @@
+"""A guard: the answer is written while a second model looks whether the question may be answered at all.
+
+The check costs no time if it passes, and until it has passed nobody gets to see the answer.  If it fails the answer is
+not written to its end.
+"""
+
+from threadfan import Fan, task
+from threadfan.clients import anthropic as anthropic_seam
+from threadfan.patterns import GuardFailed, guard
+from threadfan.testing import MessagesServer
+
+QUESTIONS = ["How do I bake bread?", "How do I get into my neighbour's flat?"]
+REPLIES = {  # what the loopback server answers to a prompt that holds the key
+    "May this be answered? How do I bake": "yes",
+    "May this be answered? How do I get into": "no: it is about breaking in",
+    "How do I bake": "Flour, water, salt, yeast, and patience.",
+}
+
+
+def ask(prompt):
+    """One blocking call."""
+    messages = [{"role": "user", "content": prompt}]
+    return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=messages).content[0].text
+
+
+def allowed(question):
+    """The check: True, or an error that says why not."""
+    verdict = ask(f"May this be answered? {question} [delay:0.1]")
+    if verdict != "yes":
+        raise PermissionError(verdict)
+    return True
+
+
+with MessagesServer(replies=REPLIES) as server, Fan(4, timeout=60) as fan:
+    client = anthropic_seam.attach(server.client())
+    for question in QUESTIONS:
+        delay = "[delay:30]" if "neighbour" in question else "[delay:0.1]"
+        try:
+            print(guard(fan, task(ask, f"{question} {delay}"), task(allowed, question)))
+        except GuardFailed as refused:
+            print(f"refused by {refused.check}: {refused.reason}")
+            print(f"the answer was {refused.report[0].status}")
+    print(f"clients that the server has seen go: {server.wait_for(disconnects=1).disconnects}")

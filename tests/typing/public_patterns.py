@@ -1,0 +1,120 @@
+"""The patterns as a type checker sees them.  Never run: `test_types.py` has it checked."""
+
+from typing import Any, assert_type
+
+from threadfan import Fan, Outcome, Report, task
+from threadfan.patterns import (
+    Aggregate,
+    AllSucceed,
+    Best,
+    Collect,
+    FirstSuccess,
+    Joiner,
+    Majority,
+    Merged,
+    Quorum,
+    Synthesis,
+    Vote,
+    aguard,
+    aquorum,
+    arace,
+    avote,
+    best_score,
+    concatenate,
+    fan_out,
+    guard,
+    majority_vote,
+    map_reduce,
+    merge,
+    quorum,
+    race,
+    synthesise,
+    vote,
+)
+
+
+def one() -> int:
+    """A task."""
+    return 1
+
+
+def check() -> bool:
+    """A check."""
+    return True
+
+
+def parts(job: str) -> list[str]:
+    """Takes a job apart."""
+    return job.split()
+
+
+def work(part: str) -> int:
+    """Works on a part."""
+    return len(part)
+
+
+def total(report: Report[int]) -> float:
+    """Puts parts together."""
+    return sum(report.unwrap())
+
+
+def table(number: int) -> dict[str, int]:
+    """A dictionary."""
+    return {"number": number}
+
+
+class Enough(Joiner[int, str]):
+    """A policy of one's own."""
+
+    def joined(self, outcome: Outcome[int]) -> bool:
+        """Stop at the first that is large."""
+        return outcome.ok and outcome.unwrap() > 3
+
+    def result(self, report: Report[int]) -> str:
+        """What it comes to."""
+        return repr(report)
+
+
+def patterns(fan: Fan) -> None:
+    """What the tasks return is what comes back."""
+    assert_type(race(fan, one, b=one), Outcome[int])
+    assert_type(quorum(fan, 2, one, one), Report[int])
+    assert_type(vote(fan, one, of=3, key=lambda number: number % 2), Vote[int])
+    assert_type(vote(fan, one, tie=min).winner, int)
+    assert_type(guard(fan, one, check), int)
+    assert_type(race(fan.with_options(timeout=5), task(one)).unwrap(), Any)
+    assert_type(fan_out(fan, "a b", decompose=parts, work=work, synthesise=total), Synthesis[float])
+    assert_type(map_reduce(fan, work, ["a"], reduce=max), Aggregate[int])
+    assert_type(map_reduce(fan, work, ["a"], reduce=int.__add__, initial=0).value, int)
+    vote(fan, one, tie="last")  # type: ignore[arg-type]
+    guard(fan, one, parts)  # type: ignore[arg-type]
+
+
+def policies(fan: Fan) -> None:
+    """A policy of one's own keeps its types; those there are take any tasks."""
+    assert_type(fan.join(Enough(), one, b=one), str)
+    fan.join(Enough(), lambda: "text")  # type: ignore[arg-type, return-value]
+    assert_type(fan.join(FirstSuccess(), one), Outcome[Any])
+    assert_type(fan.join(Quorum(1), one), Report[Any])
+    assert_type(fan.join(AllSucceed(), one), Report[Any])
+    assert_type(fan.join(Collect(), one), Report[Any])
+    assert_type(fan.join(Majority(), one), Vote[Any])
+
+
+def aggregates(report: Report[str], tables: Report[dict[str, int]], lists: Report[list[int]]) -> None:
+    """What a report holds is what comes of it."""
+    assert_type(concatenate(report), Aggregate[str])
+    assert_type(concatenate(lists).value, list[int])
+    assert_type(majority_vote(report, key=str.casefold), Vote[str])
+    assert_type(best_score(report, key=len), Best[str])
+    assert_type(merge(tables, conflicts="last"), Merged[dict[str, int]])
+    assert_type(synthesise(report, len), Synthesis[int])
+
+
+async def asynchronous(fan: Fan) -> None:
+    """So they do when awaited."""
+    assert_type(await arace(fan, one), Outcome[int])
+    assert_type(await aquorum(fan, 1, one), Report[int])
+    assert_type(await avote(fan, one, of=3), Vote[int])
+    assert_type(await aguard(fan, one, check), int)
+    assert_type(await fan.ajoin(Enough(), one), str)

@@ -1,0 +1,63 @@
+"""The patterns of parallel agents, each for blocking code and, with an ``a`` before its name, for coroutines.
+
+    sectioning      different functions side by side: ``fan.gather``, needing nothing from here
+    voting          ``vote``: the majority, and no call more than it takes to be certain
+    quorum, race    ``quorum``, ``race``: the first successes, the rest is cancelled
+    guard           ``guard``: a check beside the work
+    spreading       ``fan_out``: decompose, work, synthesise; ``map_reduce``
+    aggregation     ``concatenate``, ``majority_vote``, ``best_score``, ``merge``, ``synthesise``: of a report
+
+Each takes the fan, or a view of it with options of its own, as its first argument.  When less will do than everything
+was started for, the rest is cancelled and its threads come back.  Those that stop early are policies of ``fan.join``,
+which takes yours too.  The async forms take coroutine functions as well.
+"""
+
+from __future__ import annotations
+
+from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+from .aggregate import best_score, concatenate, majority_vote, merge, synthesise
+from .errors import GuardFailed, MergeConflict, VoteTied
+from .guarding import aguard, guard
+from .racing import aquorum, arace, quorum, race
+from .results import Aggregate, Best, Merged, Synthesis, Vote
+from .spreading import afan_out, amap_reduce, fan_out, map_reduce
+from .voting import Majority, avote, vote
+
+__all__ = [
+    # patterns
+    "afan_out",
+    "aguard",
+    "amap_reduce",
+    "aquorum",
+    "arace",
+    "avote",
+    "fan_out",
+    "guard",
+    "map_reduce",
+    "quorum",
+    "race",
+    "vote",
+    # of a report
+    "best_score",
+    "concatenate",
+    "majority_vote",
+    "merge",
+    "synthesise",
+    # what comes back
+    "Aggregate",
+    "Best",
+    "Merged",
+    "Synthesis",
+    "Vote",
+    # policies of fan.join
+    "AllSucceed",
+    "Collect",
+    "FirstSuccess",
+    "Joiner",
+    "Majority",
+    "Quorum",
+    # errors
+    "GuardFailed",
+    "MergeConflict",
+    "VoteTied",
+]

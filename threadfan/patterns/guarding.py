@@ -1,0 +1,96 @@
+"""A check beside the work, which costs no time if it passes."""
+
+from __future__ import annotations
+
+from ..base.errors import describe, text_of
+from ..base.generic import TYPE_CHECKING, T
+from ..flow.joiners import Joiner
+from ..flow.tasks import Task
+from .errors import GuardFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..base.outcome import Outcome
+    from ..fan.front import Front
+    from ..flow.report import Report
+
+
+class Guarded(Joiner["Any", "Any"]):
+    """The work and its checks, the work first; whatever of them comes to nothing ends the rest.
+
+    Args:
+        checks: their names, in order.
+    """
+
+    def __init__(self, checks: list[str]) -> None:
+        self._checks = checks
+
+    def begin(self, calls: int) -> None:
+        """All may still pass."""
+        self._ended_by: Outcome[Any] | None = None
+
+    def joined(self, outcome: Outcome[Any]) -> bool:
+        """Whether the work has failed, or a check did not pass."""
+        passed = outcome.ok if outcome.index == 0 else outcome.value is True
+        if not passed:
+            self._ended_by = outcome
+        return not passed
+
+    def result(self, report: Report[Any]) -> Any:
+        """The output of the work, for every check has passed.
+
+        Raises:
+            GuardFailed: one did not.
+            BaseException: the work's own error.
+        """
+        ended_by = self._ended_by
+        if ended_by is None or ended_by.index == 0:
+            return report[0].unwrap()
+        check = self._checks[ended_by.index - 1]
+        raise GuardFailed(check, _reason(ended_by)) from ended_by.error
+
+
+def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
+    """Run a task with a check of its input beside it: the output is withheld until the check has passed.
+
+    A check passes if it returns ``True``, and by nothing else: what returns None, or a text, has decided nothing.  When
+    a check fails the work is cancelled, and when the work fails the checks are.
+
+    Args:
+        fan: runs them; or a view of it.
+        work: as a task of ``fan.gather``.
+        checks: the same; all have to pass.
+
+    Returns:
+        What the work returned.
+
+    Raises:
+        GuardFailed: a check returned something else, raised, or ran out of time; its ``reason`` says which.
+        BaseException: the work has failed.
+    """
+    output: T = fan.join(Guarded(_names(checks)), work, *checks)
+    return output
+
+
+async def aguard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
+    """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
+    output: T = await fan.ajoin(Guarded(_names(checks)), work, *checks)
+    return output
+
+
+def _names(checks: tuple[Callable[[], bool], ...]) -> list[str]:
+    if not checks:
+        raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
+    return [describe(check.fn if isinstance(check, Task) else check) for check in checks]
+
+
+def _reason(outcome: Outcome[Any]) -> str:
+    """Why a check did not pass; values stay out of it, for they may hold prompts and keys."""
+    if not outcome.ok:
+        return f"{type(outcome.error).__name__}: {text_of(outcome.error)}"
+    value = outcome.value
+    return (
+        f"it returned {value}" if value is False or value is None else f"it returned a {type(value).__name__}, not True"
+    )

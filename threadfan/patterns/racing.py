@@ -1,0 +1,66 @@
+"""The first successes of several tasks: ``race`` needs one, ``quorum`` as many as are asked for.
+
+What still runs when there are enough is cancelled, and its thread comes back; what is queued is dropped.
+"""
+
+from __future__ import annotations
+
+from ..base.generic import TYPE_CHECKING, T
+from ..flow.joiners import FirstSuccess, Quorum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..base.outcome import Outcome
+    from ..fan.front import Front
+    from ..flow.report import Report
+
+
+def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:
+    """Run different functions side by side until one of them succeeds; the others are cancelled.
+
+    Failures are passed over: the first success wins, not the first to end.
+
+    Args:
+        fan: runs them; or a view of it.
+        tasks: as for ``fan.gather``.
+        named: as for ``fan.gather``.
+
+    Returns:
+        The winner's outcome, which always has a value.
+
+    Raises:
+        BaseExceptionGroup: all have failed: their errors (an ``ExceptionGroup`` if all are ``Exception``s).
+    """
+    return fan.join(FirstSuccess(), *tasks, **named)
+
+
+async def arace(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:
+    """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
+    return await fan.ajoin(FirstSuccess(), *tasks, **named)
+
+
+def quorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
+    """Run different functions side by side until ``needed`` of them have succeeded; the others are cancelled.
+
+    Args:
+        fan: runs them; or a view of it.
+        needed: how many successes, at least 1.
+        tasks: as for ``fan.gather``.
+        named: as for ``fan.gather``.
+
+    Returns:
+        The report of all, in whose ``succeeded`` the needed outcomes are.  There may be more: calls that ended while
+        the rest was cancelled.
+
+    Raises:
+        BaseExceptionGroup: so many have failed that no quorum was possible any more, which is noticed at once and
+            cancels the rest: their errors.
+        ValueError: there are fewer tasks than must succeed.
+    """
+    return fan.join(Quorum(needed), *tasks, **named)
+
+
+async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
+    """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
+    return await fan.ajoin(Quorum(needed), *tasks, **named)

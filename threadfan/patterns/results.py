@@ -1,0 +1,139 @@
+"""What comes of several outcomes; each result says what it was made without."""
+
+from __future__ import annotations
+
+from ..base.generic import TYPE_CHECKING, Generic, T_co
+from ..base.outcome import CANCELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any
+
+    from ..base.outcome import Outcome
+    from ..flow.report import Report
+
+
+class Aggregate(Generic[T_co]):
+    """One value made of several outcomes.
+
+    Args:
+        value: what came of them.
+        left_out: the outcomes that it was made without, for they have no value.
+    """
+
+    __slots__ = ("left_out", "value")
+
+    def __init__(self, value: T_co, left_out: list[Outcome[Any]]) -> None:
+        self.value = value
+        self.left_out = left_out
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was left out."""
+        return not self.left_out
+
+    def _facts(self) -> list[str]:
+        return [f"without {len(self.left_out)} outcomes"] if self.left_out else ["complete"]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self._facts())}>"  # no values: they may hold prompts and keys
+
+
+class Best(Aggregate[T_co]):
+    """The value that scored best.
+
+    Args:
+        score: how well.
+        outcome: the call that it came of.
+    """
+
+    __slots__ = ("outcome", "score")
+
+    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, score: Any, outcome: Outcome[T_co]) -> None:
+        super().__init__(value, left_out)
+        self.score = score
+        self.outcome = outcome
+
+    def _facts(self) -> list[str]:
+        return [f"number {self.outcome.index}, score {self.score}", *super()._facts()]
+
+
+class Merged(Aggregate[T_co]):
+    """Several dictionaries as one.
+
+    Args:
+        conflicts: the values under each key that had different ones, in the order of the results.
+    """
+
+    __slots__ = ("conflicts",)
+
+    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, conflicts: dict[Any, list[Any]]) -> None:
+        super().__init__(value, left_out)
+        self.conflicts = conflicts
+
+    def _facts(self) -> list[str]:
+        return [f"{len(self.conflicts)} conflicts", *super()._facts()]
+
+
+class Synthesis(Aggregate[T_co]):
+    """What a function, such as a call of a model, has made of a whole report.
+
+    Args:
+        report: what it was made of.
+    """
+
+    __slots__ = ("report",)
+
+    def __init__(self, value: T_co, report: Report[Any]) -> None:
+        super().__init__(value, report.failed)
+        self.report = report
+
+
+class Vote(Aggregate[T_co]):
+    """What several voters have said.
+
+    ``value`` is the ``winner``.  Those who are ``left_out`` have failed, or were cancelled because the majority was
+    certain without them.
+
+    Args:
+        counts: how many votes each answer has, by its key, most first.
+        tied: the answers that share the first place, in the order of the voters; empty if one has it alone.
+        report: all voters, those who were cancelled too.
+    """
+
+    __slots__ = ("counts", "report", "tied")
+
+    def __init__(self, winner: T_co, *, counts: dict[Hashable, int], tied: list[T_co], report: Report[T_co]) -> None:
+        super().__init__(winner, report.failed)
+        self.counts = counts
+        self.tied = tied
+        self.report = report
+
+    @property
+    def winner(self) -> T_co:
+        """The answer that has the most votes, or what the strategy for ties has chosen."""
+        return self.value
+
+    @property
+    def votes(self) -> int:
+        """How many were cast: voters who failed or were cancelled have none."""
+        return sum(self.counts.values())
+
+    @property
+    def confidence(self) -> float:
+        """The share of the votes cast that the first place has, from 0 to 1."""
+        return next(iter(self.counts.values())) / self.votes
+
+    @property
+    def failed(self) -> list[Outcome[T_co]]:
+        """The voters that failed or timed out."""
+        return [outcome for outcome in self.left_out if outcome.status is not CANCELLED]
+
+    @property
+    def certain(self) -> bool:
+        """Whether the winner would be the same, whatever those had said who are left out."""
+        first, second = [*self.counts.values(), 0][:2]
+        return first > second + len(self.left_out)
+
+    def _facts(self) -> list[str]:
+        return [f"{self.confidence:.0%} of {self.votes} votes", *super()._facts()]
