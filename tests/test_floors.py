@@ -9,7 +9,7 @@ import pytest
 import threadfan
 
 ROOT = Path(threadfan.__file__).parent
-FLOORS = ("base", "control", "events", "executor", "flow", "fan")
+FLOORS = ("base", "control", "events", "executor", "flow", "fan", "patterns", "agents")
 FACADE = ""  # threadfan/__init__.py, above all floors
 BELOW = {floor: {floor, *FLOORS[:height]} for height, floor in enumerate(FLOORS)}
 BELOW[FACADE] = set(FLOORS)

@@ -80,6 +80,7 @@ class Agent:
         self.token_budget = None if token_budget is None else checks.count("token_budget", token_budget)
         self.on_text = None if on_text is None else checks.function("on_text", on_text)
         self.name = name
+        self.__qualname__ = name or "Agent"  # how logs and messages of the fan call it
         self.description = description
 
     @property
@@ -95,7 +96,7 @@ class Agent:
                 Tool calls that such a transcript has left open are made first.
 
         Returns:
-            A whole answer: the model has ended it (``end_turn``, ``stop_sequence``), or asks for no tool that runs here.
+            A whole answer: the model has ended it (``end_turn``, ``stop_sequence``).
 
         Raises:
             TurnLimit: it wants more turns than ``max_turns``.

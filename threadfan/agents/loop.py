@@ -123,7 +123,7 @@ class Loop:
     # -- tools -------------------------------------------------------------------------------------------------------
 
     def _open_calls(self) -> list[Json]:
-        last = self._messages[-1] if self._messages else {"role": None}
+        last = self._messages[-1]
         if last["role"] != "assistant" or isinstance(last["content"], str):
             return []
         return [block for block in last["content"] if block["type"] == "tool_use"]

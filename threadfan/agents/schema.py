@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from functools import partial
 
-from ..base.errors import describe
 from .errors import WrongArguments
 
 TYPE_CHECKING = False
@@ -72,21 +72,37 @@ def _function(fn: Any) -> Any:
 
 
 def _parameters(name: str, fn: Callable[..., Any]) -> list[Parameter]:
+    known = getattr(inspect.unwrap(_function(fn)), "__globals__", {})
     try:
-        parameters = list(inspect.signature(fn, eval_str=True).parameters.values())
+        # What it returns need not be known where it runs: only the parameters' annotations are evaluated.
+        found = [_evaluated(one, known) for one in _signature(fn).parameters.values()]
     except (NameError, ValueError) as error:
         raise TypeError(f"the parameters of the tool {name} cannot be read: {error}") from error
-    for parameter in parameters:
+    for parameter in found:
         if parameter.kind not in _BY_NAME:
             raise TypeError(
                 f"the tool {name} has the parameter {parameter}; right are parameters that can be given by name, for a "
                 f"model has no other way"
             )
-    return parameters
+    return found
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(fn, annotation_format=Format.FORWARDREF)
+    return inspect.signature(fn)
+
+
+def _evaluated(parameter: Parameter, known: dict[str, Any]) -> Parameter:
+    if not isinstance(parameter.annotation, str):
+        return parameter
+    return parameter.replace(annotation=eval(parameter.annotation, known))  # noqa: S307 -- as `typing` does it
 
 
 def _model(name: str, parameters: list[Parameter], hints: dict[str, str]) -> Any:
-    """A pydantic model of the arguments.  Its fields have names of their own: some names would clash with its methods."""
+    """A pydantic model of the arguments, whose fields have names of their own: others could clash with its methods."""
     from pydantic import ConfigDict, Field, create_model
     from pydantic.errors import PydanticUserError
 
@@ -95,11 +111,11 @@ def _model(name: str, parameters: list[Parameter], hints: dict[str, str]) -> Any
         required = parameter.default is parameter.empty
         default = ... if required else parameter.default
         described = _noted(parameter.annotation) or hints.get(parameter.name)
-        about = {"description": described} if described else {}
+        about: dict[str, Any] = {"description": described} if described else {}
         kind = object if parameter.annotation is parameter.empty else parameter.annotation
         fields[field] = (kind, Field(default, alias=parameter.name, **about))
     try:
-        return create_model(describe(Arguments), __config__=ConfigDict(extra="forbid"), **fields)
+        return create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
     except PydanticUserError as error:
         raise TypeError(f"the tool {name} has a parameter whose type has no JSON schema: {error.message}") from error
 

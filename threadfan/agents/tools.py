@@ -68,7 +68,7 @@ def tool(
         description: what the model reads about it; by default from the docstring.
         timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
         retry: as for ``Fan``; by default the fan's.
-        rate: as for ``Fan``; by default the fan's, of which each call takes a permit: None for a tool that asks no model.
+        rate: as for ``Fan``; by default the fan's, of which each call takes a permit.  None for what asks no model.
 
     Raises:
         TypeError: it is something else, async, or its parameters cannot be described to a model.
@@ -123,8 +123,8 @@ def _call_sdk(given: Any, definition: Json, sent: Any) -> Any:
 def _checked(name: str, fn: object = None) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{brief(fn or name)} cannot be a tool by the name {name!r}; right are 1 to 64 letters, digits, - and _, as "
-            f"in tool(fn, name='search')"
+            f"{brief(fn or name)} cannot be a tool by the name {name!r}; right are 1 to 64 letters, digits, - and _: "
+            f"tool(fn, name='search')"
         )
     return name
 
