@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..base.outcome import Outcome
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..base.outcome import Outcome
     from ..base.usage import Usage
 
 
@@ -18,7 +19,7 @@ class ToolCall:
     Args:
         block: the ``tool_use`` block of the model's answer.
         turn: in which answer of the run it stood, from 1; 0 for one that a transcript handed in had left open.
-        outcome: what became of it on the fan.
+        outcome: what became of it on the fan; its ``item`` is the input.
         content: what the model was told: a text or content blocks.
         is_error: whether it was told that as an error.
     """
@@ -38,7 +39,8 @@ class ToolCall:
         self.name: str = block["name"]
         self.input: Any = block["input"]
         self.turn = turn
-        self.outcome = outcome
+        raw, _, usage, history = outcome.__getstate__()
+        self.outcome: Outcome[Any] = Outcome((raw[0], self.input, *raw[2:]), self.name, usage, history)
         self.content = content
         self.is_error = is_error
 
