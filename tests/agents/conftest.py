@@ -22,6 +22,7 @@ def make(client):
     from threadfan.agents import Agent
 
     def make(fan, *tools, **options):
-        return Agent(client, **{"model": "test-model", "fan": fan, "tools": tools, **options})
+        options = {"client": client, "model": "test-model", "fan": fan, "tools": tools, **options}
+        return Agent(**options)
 
     return make

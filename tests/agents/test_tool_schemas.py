@@ -214,7 +214,7 @@ def test_a_type_that_no_model_can_send():
     def fn(it: Strange):
         pass
 
-    with pytest.raises(TypeError, match="the tool fn has a parameter whose type has no JSON schema: .*Strange"):
+    with pytest.raises(TypeError, match=r"the tool fn has a parameter whose type has no JSON schema: .*Strange"):
         tool(fn)
     fn.__annotations__ = {"it": "Nowhere"}
     with pytest.raises(TypeError, match="parameters of the tool fn cannot be read: name 'Nowhere' is not defined"):
