@@ -40,6 +40,14 @@ def aside(fn, *args):
     return future
 
 
+def until(condition):
+    """Wait for something that tells nobody when it comes true."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"{condition} did not come true"
+        time.sleep(0)
+
+
 class Held:
     """A tool that tells when it runs, and returns when it is let go."""
 
@@ -56,10 +64,7 @@ class Held:
     def let_go(self, fan):
         """Let it return, and wait until the fan, for which its call is over, has its thread back."""
         self.free.set()
-        end = time.monotonic() + PATIENCE
-        while fan.snapshot()["abandoned"]:
-            assert time.monotonic() < end, "the thread did not come back"
-            time.sleep(0)
+        until(lambda: fan.snapshot()["abandoned"] == 0)
 
     def __enter__(self):
         return self

@@ -4,7 +4,7 @@ import threading
 
 import anthropic
 import pytest
-from staged import PATIENCE, aside, ask_for, double, results
+from staged import PATIENCE, aside, ask_for, double, results, until
 
 from threadfan import CallCancelled, Fan, TaskTimeout, current_scope, fail_after
 from threadfan.clients.anthropic import attach
@@ -39,6 +39,7 @@ def test_a_deadline_ends_the_tools(clock, messages_server, make):
         agent = make(fan, heeding.wait, double)
         running = aside(within, 5, agent, ask_for("wait", ("double", {"number": 2})))
         assert heeding.begun.wait(PATIENCE)
+        until(lambda: fan.snapshot()["done"] == 1)
         clock.wait_for_sleepers(until=5)
         clock.advance(5)
         error = running.exception(PATIENCE)

@@ -55,7 +55,7 @@ def test_the_beta_of_a_client(client):
 @pytest.mark.parametrize("given", [None, "key", object()])
 def test_no_client(given):
     """What cannot be asked is refused."""
-    with Fan(1) as fan, pytest.raises(TypeError, match="as its client; right is one with messages.create"):
+    with Fan(1) as fan, pytest.raises(TypeError, match=r"as its client; right is one with messages\.create"):
         Agent(given, model="m", fan=fan)
 
 
