@@ -6,7 +6,7 @@ import anthropic
 import pytest
 from staged import PATIENCE, aside, ask_for, double, results, until
 
-from threadfan import CallCancelled, Fan, TaskTimeout, current_scope, fail_after
+from threadfan import CallCancelled, Fan, RateLimit, TaskTimeout, current_scope, fail_after
 from threadfan.clients.anthropic import attach
 
 
@@ -159,3 +159,27 @@ def test_many_agents_at_once(make):
         report = fan.run(make(fan, meet), [ask_for(("meet", {"number": number})) for number in range(4)])
     assert [result.text for result in report.unwrap()] == [f"The tools returned: (1) {place}." for place in range(4)]
     assert report.stats.input_tokens == sum(result.usage.input_tokens for result in report.unwrap())
+
+
+def test_a_refusal_under_a_limit_repeats_one_request(messages_server, client, make):
+    """In a call with a rate limit the request waits and is made again; no turn and no tool call is."""
+    calls = []
+
+    def spoil() -> None:
+        """Have the next request refused, and no other."""
+        calls.append(1)
+        messages_server.configure(faults={"429": 1.0}, retry_after=0.1)
+
+    def refuse_once():
+        messages_server.wait_for(requests=2)
+        messages_server.configure(faults={})
+
+    with Fan(2, rate=RateLimit(requests_per_minute=60_000, burst=10)) as fan:
+        calm = aside(refuse_once)
+        report = fan.run(make(fan, spoil, client=attach(client)), [ask_for("spoil")])
+        calm.result(PATIENCE)
+    (outcome,) = report
+    assert (outcome.unwrap().turns, outcome.attempts) == (2, 1)
+    assert len(calls) == 1
+    assert report.stats.pauses >= 1
+    assert messages_server.stats().statuses[429] >= 1

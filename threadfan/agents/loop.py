@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..control.answers import AS_SENT, headers_of, is_overload
 from ..control.scope import current_scope
 from .content import content_of
 from .errors import AgentStopped, AnswerCut, Refused, TurnLimit
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 ENDED = ("end_turn", "stop_sequence")
 ASKS_FOR_MORE = ("tool_use", "pause_turn")
 CUT = ("max_tokens", "model_context_window_exceeded")
+
+
+REFUSALS = 10
+"""In a row, after which one is left to the fan.  As many as the limit itself waits out."""
 
 
 class Loop:
@@ -77,6 +82,16 @@ class Loop:
     # -- the model ---------------------------------------------------------------------------------------------------
 
     def _ask(self) -> Answer:
+        """Ask, and again if a limit has refused: else the fan would make the whole call again, tools and all."""
+        for _ in range(REFUSALS):
+            try:
+                return self._ask_once()
+            except Exception as error:
+                if not _waits_for_limit(error):
+                    raise
+        return self._ask_once()
+
+    def _ask_once(self) -> Answer:
         current_scope().check()
         agent = self._agent
         return agent.client.answer(
@@ -162,6 +177,13 @@ class Loop:
             usage=self._ledger.usage,
             tool_calls=list(self._calls),
         )
+
+
+def _waits_for_limit(error: Exception) -> bool:
+    """Whether an attached client was refused in a call under a rate limit, which now has the next request wait."""
+    meter = current_scope().meter
+    seen = is_overload(error) and AS_SENT in (headers_of(error) or ())
+    return seen and meter is not None and meter.limited
 
 
 def _last_text(messages: list[Json]) -> str:
