@@ -8,6 +8,8 @@ from staged import PATIENCE, Held, aside, ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import TokenLimit, TurnLimit, tool
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
+
 LEVELS = 3
 
 

@@ -10,6 +10,8 @@ from staged import PATIENCE, Held, aside, ask_for, double, fail, results
 from threadfan import Fan, current_scope, task
 from threadfan.agents import tool
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
+
 
 def test_an_answer_without_tools(make):
     """A prompt is answered in one turn, with text, usage and a transcript."""
