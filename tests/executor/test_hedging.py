@@ -220,6 +220,8 @@ def test_the_first_times_out_while_the_second_runs(clock):
     fn = Attempts()
     with opened(2, timeout=2, hedge=hedge()) as fan:
         future = fan.submit(fn)
+        fn.wait_for(1)
+        clock.wait_for_sleepers(2, until=2)  # for the timeout and for the second attempt
         second(clock, fn)
         clock.wait_for_sleepers(until=2)
         clock.advance(1)
@@ -237,6 +239,8 @@ def test_both_time_out(clock):
     fn = Attempts()
     with opened(2, timeout=2, hedge=hedge()) as fan:
         future = fan.submit(fn)
+        fn.wait_for(1)
+        clock.wait_for_sleepers(2, until=2)  # for the timeout and for the second attempt
         second(clock, fn)
         clock.wait_for_sleepers(until=2)
         clock.advance(1)

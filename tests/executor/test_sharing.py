@@ -74,6 +74,7 @@ def shared(monkeypatch):
 def test_two_processes_stay_under_one_limit(place):
     """All calls of both succeed, none is refused, and neither had to wait until the other was through."""
     limits = Limits(requests_per_minute=1200, burst=8)
+    pytest.importorskip("uvicorn")
     with MessagesServer(limits=limits) as server:
         options = {"items": 30, "per_minute": 1200, "burst": 4}
         with Worker(server.url, place, **options) as first, Worker(server.url, place, **options) as second:
@@ -90,6 +91,7 @@ def test_two_processes_stay_under_one_limit(place):
 def test_a_killed_process_gives_its_share_free(place):
     """The other one ends all its calls, at the limit."""
     limits = Limits(requests_per_minute=1200, burst=8)
+    pytest.importorskip("uvicorn")
     with MessagesServer(limits=limits) as server:
         options = {"items": 30, "per_minute": 1200, "burst": 4}
         with Worker(server.url, place, **options) as first, Worker(server.url, place, **options) as second:
