@@ -87,6 +87,13 @@ def test_limits_are_measured_beside_others_and_drawn(quick, tmp_path):
     assert "refused (429)" in picture.read_text(encoding="utf-8")
 
 
+def test_a_turn_of_an_agent_is_measured_beside_the_sdks_own_loop(quick):
+    """Both loops come to the same answer; ours has the goal."""
+    (figure,) = quick("agents").values()
+    assert set(figure["medians"]) == {"threadfan", "tool_runner of the SDK"}
+    assert figure["goal"] == {"bound": 0.35, "least": False, "lead": False}
+
+
 def test_a_storm_ends_with_every_item_answered_once(quick):
     """What must hold however busy the machine is: nothing fails and nothing is answered twice."""
     wall, failed, again = quick("storm").values()

@@ -25,6 +25,14 @@ EXPECTED = {
         r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
         r"words in all: 15",
     ],
+    "agent": [
+        r'weather: succeeded, \{"city":"Oslo","sky":"snow","degrees":-3\}',
+        r"news: failed, ConnectionError: no connection to the news about the sea",
+        r"calendar: succeeded, in the next 2 days: Ada, 9:00",
+        r"at the same time: True",
+        r"2 turns, 2 requests, stopped by end_turn",
+        r"Take a coat: it snows in Oslo, and you meet Ada at nine\.",
+    ],
     "code_review": [
         r"security: 2/10, .+",
         r"performance: 6/10, .+",
@@ -73,6 +81,7 @@ EXPECTED = {
         r"paper, from 4 parts: The story of paper, .+",
         r"never more than two calls at once: True",
     ],
+    "other_clients": [r"2 requests: The tools returned: \(1\) snow; \(2\) sun\."],
     "partial_failure": [
         r"first round: 8 of 10 answered",
         r"  3 failed with status 529, then succeeded",
@@ -116,6 +125,13 @@ EXPECTED = {
         r"silent: timed_out \(TaskTimeout\), succeeded",
         r"broken: failed \(InternalServerError\), failed \(InternalServerError\), failed \(InternalServerError\)",
         r"5 retries, \d\.\d s of back-off",
+    ],
+    "sub_agents": [
+        r"too dear: 1 turn, [1-5] requests, then no more",
+        r"researcher, 2 looked up: A researcher found two places of origin\.",
+        r"researcher, 1 looked up: A researcher found how it was shipped\.",
+        r"6 requests in all, 2 of them the editor's own",
+        r"Tea came from the hills, and went to sea\.",
     ],
     "summarise_documents": [
         *(rf"Field report {number}\D.*-> .*, {number}, .+" for number in range(1, 21)),

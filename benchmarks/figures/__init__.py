@@ -28,6 +28,7 @@ GROUPS = {
     "backoff": "backoff",
     "adaptive": "adaptive",
     "hedging": "hedging",
+    "agents": "agents",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

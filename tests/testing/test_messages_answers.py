@@ -76,3 +76,14 @@ def test_failed_request_takes_no_reply(server, ask):
     with pytest.raises(anthropic.InternalServerError):
         ask("vote [fault:500]")
     assert ask.text("vote") == "yes"
+
+
+@pytest.mark.parametrize("reason", ["pause_turn", "refusal", "something_new"])
+def test_stop_reasons(server, ask, reason):
+    """A marker in the prompt or in a scripted reply sets the stop reason, and is no part of the text."""
+    marked, plain = ask(f"tell me about rivers [stop:{reason}]"), ask("tell me about rivers")
+    assert (marked.stop_reason, marked.content) == (reason, plain.content)
+    server.configure(replies={"rivers": [f"[stop:{reason}] half", "[stop:end_turn]"]})
+    answer = ask("tell me about rivers")
+    assert (answer.stop_reason, answer.content[0].text) == (reason, "half")
+    assert ask("tell me about rivers").content == []

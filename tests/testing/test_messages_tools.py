@@ -100,3 +100,22 @@ def test_streamed_calls(client):
     messages = [{"role": "user", "content": prompt}]
     with client.messages.stream(model="m", max_tokens=9, messages=messages, tools=[WEATHER, TIME]) as stream:
         assert calls(stream.get_final_message()) == [("weather", {"place": "Llanfair" * 9}), ("time", {})]
+
+
+def test_text_before_calls(server, ask):
+    """In a scripted reply, what stands before the first phrase is a text of the same answer."""
+    server.configure(replies={"rain": 'Let me see: use tool weather with {"place": "Oslo"} use tool time with {}'})
+    answer = ask("will it rain?", tools=[WEATHER, TIME])
+    assert [block.type for block in answer.content] == ["text", "tool_use", "tool_use"]
+    assert answer.content[0].text == "Let me see:"
+    assert answer.stop_reason == "tool_use"
+
+
+def test_a_call_with_another_stop_reason(client, ask):
+    """An answer that is cut off in a call looks like that, streamed too."""
+    prompt = "use tool time with {} [stop:max_tokens]"
+    assert [block.type for block in ask(prompt, tools=[TIME]).content] == ["tool_use"]
+    assert ask(prompt, tools=[TIME]).stop_reason == "max_tokens"
+    messages = [{"role": "user", "content": prompt}]
+    with client.messages.stream(model="m", max_tokens=9, messages=messages, tools=[TIME]) as stream:
+        assert stream.get_final_message().stop_reason == "max_tokens"

@@ -52,6 +52,11 @@ class Meter:
         self._permit_at_start = self._progress.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
 
+    @property
+    def limited(self) -> bool:
+        """Whether requests wait for permits here, so that one that was refused may be made again at once."""
+        return self._rules.line is not None
+
     def begin(self) -> Ticket:
         """A request is about to be made; waits for a permit if the limit asks for it.
 

@@ -6,6 +6,7 @@ A prompt asks for what happens to it with markers, which are removed before the 
     [fault:429 x2]     the first two requests with this prompt get a 429, the next ones the answer
     [fault:429 x2] [fault:hang x1]    one after the other: two 429, one hang, then the answer
     [delay:0.5]        this request is answered after 0.5 seconds, whatever the server's latency
+    [stop:refusal]     the answer has that stop reason
 
 A prompt with a fault marker is left alone by the odds, so a test that asks for a fault gets exactly that.
 """
@@ -25,7 +26,8 @@ KINDS = ("429", "529", "500", "hang", "reset", "drip", "broken")
 
 _FAULT = re.compile(r"\[fault:(\w+)(?: x(\d+))?\]")
 _DELAY = re.compile(r"\[delay:(\d+(?:\.\d+)?)\]")
-_MARKER = re.compile(rf"(?:{_FAULT.pattern}|{_DELAY.pattern})\s*")
+_STOP = re.compile(r"\[stop:(\w+)\]\s*")
+_MARKER = re.compile(rf"(?:{_FAULT.pattern}|{_DELAY.pattern}|{_STOP.pattern})\s*")
 
 
 class Faults:
@@ -85,6 +87,12 @@ def marked_delay(prompt: str) -> float | None:
     """Returns the seconds of a `[delay:SECONDS]` marker, or None without one."""
     found = _DELAY.search(prompt)
     return float(found[1]) if found else None
+
+
+def split_stop(text: str) -> tuple[str, str | None]:
+    """Returns a text without its `[stop:REASON]` marker, and that reason or None."""
+    found = _STOP.search(text)
+    return (_STOP.sub("", text).strip(), found[1]) if found else (text, None)
 
 
 def without_markers(prompt: str) -> str:

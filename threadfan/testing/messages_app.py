@@ -1,6 +1,7 @@
 """The loopback server's application and process; nothing but that process imports this file.
 
     POST /v1/messages            the Messages API; loopback/replies.py has the answers, faults.py the failures
+    POST /v1/chat/completions    the same answers in OpenAI's format; loopback/chat.py says what is left out
     GET  /slow?seconds=1         an answer after so many seconds
     GET  /limited?seconds=1      the same under the limits that hold for the Messages API
     GET  /hang                   no answer
@@ -30,7 +31,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from threadfan.testing.loopback import plain
+from threadfan.testing.loopback import chat, plain
 from threadfan.testing.loopback.connections import Connection, drop
 from threadfan.testing.loopback.gate import Gate
 from threadfan.testing.loopback.intake import ApiError
@@ -52,6 +53,7 @@ def build_app(options: Options) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/messages", messages, methods=["POST"]),
+            *chat.ROUTES,
             *plain.ROUTES,
             Route(f"{_CONTROLS}/stats", _stats),
             Route(f"{_CONTROLS}/permits", _permits),

@@ -35,10 +35,12 @@ class MessagesServer:
         [fault:429]  [fault:hang x2]            fails always, or the first two times; the kinds are 429, 529, 500,
                                                 hang, reset (of the connection), drip (byte by byte), broken (JSON)
         [delay:0.5]                             is answered after half a second, whatever the latency
+        [stop:refusal]                          is answered with that stop reason; in a scripted reply too
 
     With `limits` it refuses what a provider would refuse, and `stats` and `permits` tell what it let pass.
     Beside `/v1/messages` there are `/slow?seconds=1`, `/hang`, `/drip?bytes=10`, `/echo?x=1` and `/status/503`, and
     `/limited?seconds=1`, the only other one to which the limits apply.
+    `/v1/chat/completions` gives the same answers in OpenAI's format, without streams, faults and limits.
     Everything may be called from any thread, except that starting and stopping is one thread's business.
 
     Args:

@@ -60,7 +60,8 @@ async def messages(request: Request) -> Pieces:
         request.state.tally.faults[fault] += 1
         await _fail(request, plan, fault, delay)
     number = request.state.number
-    whole = message(asked, compose(asked, turn, plan.script, number), number, tokens(prompt))
+    content, stop = compose(asked, turn, plan.script, number)
+    whole = message(asked, content, number, tokens(prompt), stop)
     await stay(request.receive, delay)
     ticket.charge(whole["usage"]["output_tokens"])
     return _answer(request, plan, fault, asked, whole, ticket)

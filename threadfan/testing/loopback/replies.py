@@ -7,8 +7,12 @@ The rules, in this order:
 3. With `tools` in the request, each `use tool NAME with {"some": "json"}` in the prompt (or in the scripted reply)
    becomes a tool call of the same turn.  A `tool_choice` of type `tool` or `any` calls that (or the first) tool even
    without the phrase, with the smallest input that its schema describes; type `none` forbids calls.
+   What stands before the first phrase of a scripted reply is a text block before the calls.
 4. Anything else is answered with a few sentences that name the prompt's key words and end with a digest, so that
    equal prompts under equal system prompts have equal answers and others have others.
+
+A marker `[stop:REASON]` in the scripted reply, or else in the prompt, sets the stop reason; a scripted reply that is
+nothing but a marker is an answer without content.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from hashlib import blake2b
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from threadfan.testing.faults import split_stop
 from threadfan.testing.loopback.intake import Json, Turn, bad_request
 
 if TYPE_CHECKING:
@@ -56,8 +61,8 @@ class Script:
         return next((next(answers) for part, answers in self._replies if part in said), None)
 
 
-def compose(request: Json, turn: Turn, script: Script, number: int) -> list[Json]:
-    """Returns the content of the answer: one text block, or one or more tool_use blocks.
+def compose(request: Json, turn: Turn, script: Script, number: int) -> tuple[list[Json], str | None]:
+    """Returns the content of the answer (a text block, tool_use blocks, or both), and the stop reason if one is set.
 
     Args:
         request: The whole request.
@@ -69,12 +74,25 @@ def compose(request: Json, turn: Turn, script: Script, number: int) -> list[Json
         ApiError: A 400 for a phrase with broken JSON or with a tool that the request does not offer.
     """
     scripted = script.reply(turn)
+    said, stop = split_stop(turn.prompt if scripted is None else scripted)
+    if scripted is not None:
+        scripted = said
     if calls := _calls(request, turn, scripted):
-        return [
-            {"type": "tool_use", "id": f"toolu_{number:016d}{index:04d}", "name": name, "input": value}
-            for index, (name, value) in enumerate(calls)
-        ]
-    return [{"type": "text", "text": _text(turn) if scripted is None else scripted}]
+        lead = _PHRASE.split(scripted or "", maxsplit=1)[0].strip()
+        return [*_text_blocks(lead), *_call_blocks(calls, number)], stop
+    text = _text(turn) if scripted is None else scripted
+    return _text_blocks(text) if stop else [{"type": "text", "text": text}], stop
+
+
+def _text_blocks(text: str) -> list[Json]:
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _call_blocks(calls: Sequence[tuple[str, Json]], number: int) -> list[Json]:
+    return [
+        {"type": "tool_use", "id": f"toolu_{number:016d}{index:04d}", "name": name, "input": value}
+        for index, (name, value) in enumerate(calls)
+    ]
 
 
 def _calls(request: Json, turn: Turn, scripted: str | None) -> list[tuple[str, Json]]:

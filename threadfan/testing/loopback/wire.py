@@ -89,7 +89,7 @@ def prompt_of(request: Json) -> str:
     return _dump([request.get("system"), request["messages"], request.get("tools")])
 
 
-def message(request: Json, content: list[Json], number: int, input_tokens: int) -> Json:
+def message(request: Json, content: list[Json], number: int, input_tokens: int, stop: str | None = None) -> Json:
     """Returns the message that answers a request.
 
     A text is cut to `max_tokens`; tool calls are left whole, since half a call is of no use to a test.
@@ -99,8 +99,10 @@ def message(request: Json, content: list[Json], number: int, input_tokens: int) 
         content: The blocks of the answer.
         number: Makes the message's id unique on this server.
         input_tokens: The length of the prompt.
+        stop: The stop reason, if a marker names one.
     """
     content, reason = _cut(content, request["max_tokens"])
+    reason = stop or reason
     return {
         "id": f"msg_{number:024d}",
         "type": "message",
@@ -151,9 +153,9 @@ def _dump(value: object) -> str:
 
 
 def _cut(content: list[Json], max_tokens: int) -> tuple[list[Json], str]:
-    if content[0]["type"] == "tool_use":
+    if any(block["type"] == "tool_use" for block in content):
         return content, "tool_use"
-    text, room = content[0]["text"], max_tokens * _CHARACTERS_PER_TOKEN
+    text, room = content[0]["text"] if content else "", max_tokens * _CHARACTERS_PER_TOKEN
     if len(text) <= room:
         return content, "end_turn"
     return [{"type": "text", "text": text[:room]}], "max_tokens"

@@ -1,0 +1,48 @@
+"""An agent: the model asks for three tools in one turn, they run side by side, and it writes the briefing from them.
+
+Tools are plain typed functions.  One fails: the model reads why, and the briefing goes on without it.
+"""
+
+import time
+from typing import Annotated, Literal
+
+from threadfan import Fan
+from threadfan.agents import Agent
+from threadfan.testing import MessagesServer
+
+# What the loopback server answers, in the place of a model: to the question, and to what the tools have said.
+ASKS = 'use tool weather with {"city": "Oslo"} use tool news with {"topic": "sea"} use tool calendar with {"days": 2}'
+REPLIES = {"brief me": f"Let me look. {ASKS}", "snow": "Take a coat: it snows in Oslo, and you meet Ada at nine."}
+
+
+def weather(city: str, unit: Literal["celsius", "kelvin"] = "celsius") -> dict:
+    """Tell the weather of a city."""
+    time.sleep(0.2)
+    return {"city": city, "sky": "snow", "degrees": -3 if unit == "celsius" else 270}
+
+
+def news(topic: str) -> list[str]:
+    """Find the news about a topic."""
+    time.sleep(0.2)
+    raise ConnectionError(f"no connection to the news about the {topic}")
+
+
+def calendar(days: Annotated[int, "how many, from today"]) -> str:
+    """Read the calendar."""
+    time.sleep(0.2)
+    return f"in the next {days} days: Ada, 9:00"
+
+
+with MessagesServer(replies=REPLIES) as server, Fan(8, timeout=30) as fan:
+    tools = [weather, news, calendar]
+    agent = Agent(server.client(), model="claude-haiku-4-5", fan=fan, tools=tools, tool_timeout=5)
+    start = time.perf_counter()
+    result = agent("Please brief me.")
+    seconds = time.perf_counter() - start
+
+for call in result.tool_calls:
+    print(f"{call.name}: {call.outcome.status}, {call.content}")
+in_turn = sum(call.outcome.duration for call in result.tool_calls)
+print(f"at the same time: {seconds < in_turn}")
+print(f"{result.turns} turns, {result.usage.requests} requests, stopped by {result.stop_reason}")
+print(result)

@@ -1,0 +1,28 @@
+"""A real client of a loopback server, and agents that ask it."""
+
+import importlib.util
+
+import pytest
+
+# Not every build of Python has all that the server and its real clients need (pydantic_core, for one).
+if not all(importlib.util.find_spec(name) for name in ("anthropic", "pydantic_core", "starlette", "uvicorn")):
+    collect_ignore_glob = ["test_*"]
+
+
+@pytest.fixture
+def client(messages_server):
+    """A real client."""
+    with messages_server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def make(client):
+    """A function that makes an agent on a fan."""
+    from threadfan.agents import Agent
+
+    def make(fan, *tools, **options):
+        options = {"client": client, "model": "test-model", "fan": fan, "tools": tools, **options}
+        return Agent(**options)
+
+    return make

@@ -1,0 +1,91 @@
+"""What a tool call has come to, as content for the model."""
+
+from __future__ import annotations
+
+import json
+
+from ..base.errors import TaskTimeout, text_of
+from .errors import AgentStopped, ToolFailed
+from .result import AgentResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.outcome import Outcome
+
+    Content = str | list[dict[str, Any]]
+
+NOTHING = "(no result)"
+LONGEST = 10_000
+"""Characters of an error's text.  Arbitrary: enough for any message, too little to fill a context window."""
+
+_BLOCKS = {"text": "text", "image": "source", "document": "source", "search_result": "content",
+           "tool_reference": "tool_name"}  # fmt: skip
+"""The blocks that a tool result may hold, each with what tells it from other data that has a ``type``."""
+
+
+def content_of(outcome: Outcome[Any]) -> tuple[Content, bool]:
+    """What the model is told of a tool call, and whether it is an error."""
+    if outcome.error is not None:
+        return failure(outcome.error), True
+    try:
+        return written(outcome.value), False
+    except Exception as error:
+        return f"the tool's result cannot be written as JSON: {_named(error)}", True
+
+
+def written(value: Any) -> Content:
+    """What a tool has returned, as content: texts and content blocks as they are, the rest as JSON.
+
+    Raises:
+        Exception: there is no JSON for it, as for a list that holds itself.
+    """
+    if value is None:
+        return NOTHING
+    if isinstance(value, str | AgentResult):
+        return _encodable(str(value))
+    if _is_block(value):
+        return [value]
+    if isinstance(value, list | tuple) and value and all(map(_is_block, value)):
+        return list(value)
+    return _encodable(_json(value))
+
+
+def failure(error: BaseException) -> Content:
+    """What the model is told of a tool call that has failed: why, and what it can do better."""
+    if isinstance(error, ToolFailed):
+        return _encodable(str(error))
+    if isinstance(error, TaskTimeout):
+        return _encodable(f"timed out: {error}")
+    if type(error).__name__ == "ToolError" and hasattr(error, "content"):  # the SDK's, which has content of its own
+        return written(error.content)
+    text = _named(error)
+    result = getattr(error, "result", None)
+    if isinstance(error, AgentStopped) and isinstance(result, AgentResult) and result.text:
+        text += f"\nUntil then it had said: {result.text}"
+    return _encodable(text)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {text_of(error)}"[:LONGEST]
+
+
+def _is_block(value: object) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return False
+    return _BLOCKS.get(value["type"]) in value
+
+
+def _json(value: Any) -> str:
+    try:
+        from pydantic_core import to_json  # which knows models, dataclasses, dates and more
+
+        return to_json(value, fallback=str, bytes_mode="base64").decode()
+    except Exception:  # it is not there, or met text that is no Unicode
+        return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _encodable(text: str) -> str:
+    """The text without halves of characters, which a request cannot hold."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,44 @@
+"""Why an agent ended without a whole answer.  Each error has what was reached, as its attribute ``result``."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .result import AgentResult
+
+
+class AgentStopped(RuntimeError):
+    """The model did not end its answer; ``result`` has all that was said, done and paid for until then.
+
+    Raised itself for a stop reason that is not known here.
+    """
+
+    result: AgentResult
+
+
+class TurnLimit(AgentStopped):
+    """The model wanted more turns than ``max_turns``.  ``agent(error.result.messages)`` goes on from there."""
+
+
+class TokenLimit(AgentStopped):
+    """The agent and its sub-agents have used up a ``token_budget``."""
+
+
+class AnswerCut(AgentStopped):
+    """The answer was cut off, at ``max_tokens`` or because the context window was full."""
+
+
+class Refused(AgentStopped):
+    """The model refused to answer."""
+
+
+class ToolFailed(Exception):
+    """A tool call that could not be made; the text is for the model."""
+
+
+class UnknownTool(ToolFailed):
+    """The model asked for a tool that it was not offered."""
+
+
+class WrongArguments(ToolFailed):
+    """The model's arguments are not what the tool's schema asks for."""

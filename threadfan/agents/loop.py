@@ -1,0 +1,197 @@
+"""The tool loop of the Messages API: ask, run what is asked for side by side, hand the results back, ask again.
+
+Guarantees: the results of one turn go back in one message, in the order of the calls, each call answered exactly once,
+whatever became of it.  The transcript is at every moment one that the API takes and ``run`` goes on from: after an
+answer that asks for tools either all its results stand in it or none, and a call that was cut off is left out.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ..control.answers import AS_SENT, headers_of, is_overload
+from ..control.scope import current_scope
+from .content import content_of
+from .errors import AgentStopped, AnswerCut, Refused, TurnLimit
+from .ledger import Ledger
+from .result import AgentResult, ToolCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..flow.report import Report
+    from .agent import Agent
+    from .client import Answer
+
+    Json = dict[str, Any]
+
+ENDED = ("end_turn", "stop_sequence")
+ASKS_FOR_MORE = ("tool_use", "pause_turn")
+CUT = ("max_tokens", "model_context_window_exceeded")
+
+
+REFUSALS = 10
+"""In a row, after which one is left to the fan.  As many as the limit itself waits out."""
+
+
+class Loop:
+    """One run of an agent, in the thread that calls it.
+
+    Args:
+        agent: what to ask, and with what.
+        messages: the conversation so far; not changed.
+    """
+
+    def __init__(self, agent: Agent, messages: list[Json]) -> None:
+        self._agent = agent
+        self._messages = list(messages)
+        self._given = len(messages)
+        self._calls: list[ToolCall] = []
+        self._turns = 0
+        self._stop_reason: str | None = None
+        self._ledger = Ledger(agent.title, agent.token_budget)
+
+    def run(self) -> AgentResult:
+        """Run to the end of the model's answer.
+
+        Raises:
+            BaseException: whatever ends it early, with what was reached in its attribute ``result``.
+        """
+        try:
+            with self._ledger:
+                self._turn_by_turn()
+        except BaseException as error:
+            with suppress(AttributeError):  # a class of the user's may take no attributes
+                object.__setattr__(error, "result", self._result())
+            raise
+        return self._result()
+
+    def _turn_by_turn(self) -> None:
+        self._run_tools()  # that a transcript handed in has left open
+        while True:
+            self._ledger.check()
+            self._take(self._ask())
+            if self._stop_reason not in ASKS_FOR_MORE:
+                return self._check_ending()
+            if self._stop_reason == "tool_use" and not self._open_calls():
+                return None  # nothing that it would wait for
+            self._check_limits()
+            self._run_tools()
+
+    # -- the model ---------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> Answer:
+        """Ask, and again if a limit has refused: else the fan would make the whole call again, tools and all."""
+        for _ in range(REFUSALS):
+            try:
+                return self._ask_once()
+            except Exception as error:
+                if not _waits_for_limit(error):
+                    raise
+        return self._ask_once()
+
+    def _ask_once(self) -> Answer:
+        current_scope().check()
+        agent = self._agent
+        return agent.client.answer(
+            system=agent.system,
+            messages=list(self._messages),
+            tools=agent.toolbox.definitions,
+            model=agent.model,
+            max_tokens=agent.max_tokens,
+            on_text=agent.on_text,
+        )
+
+    def _take(self, answer: Answer) -> None:
+        self._turns += 1
+        self._stop_reason = answer.stop_reason
+        self._ledger.add(answer.usage)
+        whole = answer.stop_reason in ASKS_FOR_MORE
+        content = [block for block in answer.content if whole or block["type"] != "tool_use"]
+        if content:  # a message without any is one that the API does not take back
+            self._messages.append({"role": "assistant", "content": content})
+
+    def _check_ending(self) -> None:
+        reason, agent = self._stop_reason, self._agent
+        if reason in ENDED:
+            return
+        if reason == "refusal":
+            raise Refused(
+                f"the model refused to answer {agent.title}; right is to change what was asked, or not to ask"
+            )
+        if reason in CUT:
+            raise AnswerCut(
+                f"the answer to {agent.title} was cut off ({reason}); right is a larger max_tokens than "
+                f"{agent.max_tokens}, or a shorter conversation"
+            )
+        raise AgentStopped(f"the model stopped answering {agent.title} for a reason that is not known here: {reason!r}")
+
+    def _check_limits(self) -> None:
+        agent = self._agent
+        if agent.max_turns is not None and self._turns >= agent.max_turns:
+            raise TurnLimit(
+                f"{agent.title} has not come to an end; to go on it needs more turns than {agent.max_turns}"
+            )
+        self._ledger.check()
+
+    # -- tools -------------------------------------------------------------------------------------------------------
+
+    def _open_calls(self) -> list[Json]:
+        last = self._messages[-1]
+        if last["role"] != "assistant" or isinstance(last["content"], str):
+            return []
+        return [block for block in last["content"] if block["type"] == "tool_use"]
+
+    def _run_tools(self) -> None:
+        blocks = self._open_calls()
+        if not blocks:
+            return
+        toolbox = self._agent.toolbox
+        try:
+            report = self._agent.fan.gather(*map(toolbox.task, blocks))
+        except BaseException as error:
+            # What has ended by then is told all the same: the next run must not do it again.
+            cut_short = getattr(error, "report", None)
+            if cut_short is not None:
+                self._hand_back(blocks, cut_short)
+            raise
+        self._hand_back(blocks, report)
+
+    def _hand_back(self, blocks: list[Json], report: Report[Any]) -> None:
+        calls = []
+        for block, outcome in zip(blocks, report, strict=True):
+            content, is_error = content_of(outcome)
+            calls.append(ToolCall(block, self._turns, outcome, content, is_error=is_error))
+        self._calls += calls
+        self._messages.append({"role": "user", "content": [call.to_block() for call in calls]})
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _result(self) -> AgentResult:
+        return AgentResult(
+            _last_text(self._messages[self._given :]),
+            list(self._messages),
+            stop_reason=self._stop_reason,
+            turns=self._turns,
+            usage=self._ledger.usage,
+            tool_calls=list(self._calls),
+        )
+
+
+def _waits_for_limit(error: Exception) -> bool:
+    """Whether an attached client was refused in a call under a rate limit, which now has the next request wait."""
+    meter = current_scope().meter
+    seen = is_overload(error) and AS_SENT in (headers_of(error) or ())
+    return seen and meter is not None and meter.limited
+
+
+def _last_text(messages: list[Json]) -> str:
+    """What the model said last; an answer with pauses is several messages."""
+    said: list[str] = []
+    for message in reversed(messages):
+        if message["role"] == "assistant":
+            said[:0] = [block["text"] for block in message["content"] if block["type"] == "text"]
+        elif said:
+            break
+    return "".join(said)

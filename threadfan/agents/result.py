@@ -1,0 +1,93 @@
+"""What came of a run of an agent."""
+
+from __future__ import annotations
+
+from ..base.outcome import Outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.usage import Usage
+
+
+class ToolCall:
+    """One tool call that the model has asked for, and what it was told.
+
+    ``repr`` shows neither the input nor the content: they may hold prompts and keys.
+
+    Args:
+        block: the ``tool_use`` block of the model's answer.
+        turn: in which answer of the run it stood, from 1; 0 for one that a transcript handed in had left open.
+        outcome: what became of it on the fan; its ``item`` is the input.
+        content: what the model was told: a text or content blocks.
+        is_error: whether it was told that as an error.
+    """
+
+    __slots__ = ("content", "id", "input", "is_error", "name", "outcome", "turn")
+
+    def __init__(
+        self,
+        block: dict[str, Any],
+        turn: int,
+        outcome: Outcome[Any],
+        content: str | list[dict[str, Any]],
+        *,
+        is_error: bool,
+    ) -> None:
+        self.id: str = block["id"]
+        self.name: str = block["name"]
+        self.input: Any = block["input"]
+        self.turn = turn
+        raw, _, usage, history = outcome.__getstate__()
+        self.outcome: Outcome[Any] = Outcome((raw[0], self.input, *raw[2:]), self.name, usage, history)
+        self.content = content
+        self.is_error = is_error
+
+    def to_block(self) -> dict[str, Any]:
+        """The ``tool_result`` block for the model."""
+        block = {"type": "tool_result", "tool_use_id": self.id, "content": self.content}
+        return {**block, "is_error": True} if self.is_error else block
+
+    def __repr__(self) -> str:
+        return f"<ToolCall {self.name} in turn {self.turn}: {self.outcome.status}>"
+
+
+class AgentResult:
+    """What an agent has answered; ``str`` of it is the text.
+
+    Attributes:
+        text: what the model said last.
+        messages: the whole transcript; ``agent([*result.messages, {"role": "user", "content": …}])`` goes on from it.
+        stop_reason: as the Messages API names it: ``"end_turn"`` after a whole answer; None before the first one.
+        turns: how many answers of the model it took.
+        usage: tokens, of all agents below this one too.
+        tool_calls: in the order in which the model has asked for them, those of sub-agents not included.
+    """
+
+    __slots__ = ("messages", "stop_reason", "text", "tool_calls", "turns", "usage")
+
+    def __init__(
+        self,
+        text: str,
+        messages: list[dict[str, Any]],
+        *,
+        stop_reason: str | None,
+        turns: int,
+        usage: Usage,
+        tool_calls: list[ToolCall],
+    ) -> None:
+        self.text = text
+        self.messages = messages
+        self.stop_reason = stop_reason
+        self.turns = turns
+        self.usage = usage
+        self.tool_calls = tool_calls
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        failed = sum(call.is_error for call in self.tool_calls)
+        calls = f"{len(self.tool_calls)} tool calls{f' ({failed} failed)' if failed else ''}"
+        return f"<AgentResult: {self.stop_reason}, {self.turns} turns, {calls}, {self.usage.total_tokens} tokens>"

@@ -1,0 +1,164 @@
+"""What an agent can call: functions, the SDK's decorated tools, other agents; and what only the provider can run."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from ..base.errors import brief
+from ..executor import options as checks
+from ..flow.tasks import Task, task
+from .errors import UnknownTool
+from .schema import Arguments, wrong
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ..control.rate import RateLimit
+
+    Json = dict[str, Any]
+
+_UNSET: Any = object()
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
+
+
+class Tool:
+    """A tool that runs here, made by ``tool``.
+
+    Args:
+        definition: what the model is told: ``name``, ``description``, ``input_schema``.
+        call: takes what the model has sent.
+        options: of its calls on the fan, where they differ from the fan's.
+    """
+
+    def __init__(self, definition: Json, call: Callable[[Any], Any], options: Json) -> None:
+        self.definition = definition
+        self.name = self.__qualname__ = _checked(definition["name"])  # the second: how messages and logs call it
+        self.options = options
+        self._call = call
+
+    def __call__(self, given: Any) -> Any:
+        """Call it with what the model has sent.
+
+        Raises:
+            WrongArguments: that does not fit.
+        """
+        return self._call(given)
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name}>"
+
+
+def tool(
+    given: Any,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = _UNSET,
+    retry: Any = _UNSET,
+    rate: RateLimit | None = _UNSET,
+) -> Tool:
+    """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.
+
+    Args:
+        given: a typed function, a tool of the SDK's (``@beta_tool``), or an ``Agent``.
+        name: what the model calls it; by default the function's.
+        description: what the model reads about it; by default from the docstring.
+        timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
+        retry: as for ``Fan``; by default the fan's.
+        rate: as for ``Fan``; by default the fan's, of which each call takes a permit.  None for what asks no model.
+
+    Raises:
+        TypeError: it is something else, async, or its parameters cannot be described to a model.
+        ValueError: the name is none that the Messages API takes.
+    """
+    made = _made(given, name, description)
+    changes = {"timeout": timeout, "retry": retry, "rate": rate}
+    return Tool(made.definition, made._call, made.options | {k: v for k, v in changes.items() if v is not _UNSET})
+
+
+def _made(given: Any, name: str | None, description: str | None) -> Tool:
+    if callable(getattr(given, "as_tool", None)):  # an agent
+        given = given.as_tool(name, description)
+    if isinstance(given, Tool):
+        return Tool(given.definition | _given(name, description), given._call, given.options)
+    if hasattr(given, "to_dict") and callable(getattr(given, "call", None)):
+        return _of_sdk(given, _given(name, description))
+    return _of_function(given, name, description)
+
+
+def _given(name: str | None, description: str | None) -> Json:
+    return {key: text for key, text in (("name", name), ("description", description)) if text is not None}
+
+
+def _of_function(fn: Any, name: str | None, description: str | None) -> Tool:
+    checks.function("a tool", fn)
+    name = name or getattr(fn, "__name__", None) or ""
+    arguments = Arguments(_checked(name, fn), fn)
+    description = arguments.description if description is None else description
+    definition = {"name": name, "description": description, "input_schema": arguments.schema}
+    return Tool(definition, lambda given: fn(**arguments.read(given)), {})
+
+
+def _of_sdk(given: Any, changes: Json) -> Tool:
+    """Of an object that the SDK's ``@beta_tool`` has made, or of one of its built-in tools."""
+    checks.function("a tool", given.call)
+    definition = {**given.to_dict(), **changes}
+    return Tool(definition, partial(_call_sdk, given, definition), {})
+
+
+def _call_sdk(given: Any, definition: Json, sent: Any) -> Any:
+    try:
+        return given.call(sent)
+    except ValueError as error:
+        # The SDK's error says that the arguments are invalid and leaves what is wrong with them to its cause.
+        cause = error.__cause__
+        if type(cause).__name__ != "ValidationError" or "Invalid arguments" not in str(error):
+            raise
+        raise wrong(definition["name"], cause, definition.get("input_schema", {})) from error
+
+
+def _checked(name: str, fn: object = None) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{brief(fn or name)} cannot be a tool by the name {name!r}; right are 1 to 64 letters, digits, - and _: "
+            f"tool(fn, name='search')"
+        )
+    return name
+
+
+class Toolbox:
+    """All tools of an agent.
+
+    Args:
+        given: functions, tools, agents, and definitions (dicts) of tools that the provider runs by itself.
+        timeout: seconds for each call of a tool without a timeout of its own; None: the fan's.
+
+    Raises:
+        TypeError: one of them is no tool.
+        ValueError: two have the same name.
+    """
+
+    def __init__(self, given: Iterable[Any], timeout: float | None) -> None:
+        given = list(given)
+        ready = [one if isinstance(one, dict) else tool(one) for one in given]
+        self.definitions = [one if isinstance(one, dict) else one.definition for one in ready]
+        self._tools = {one.name: one for one in ready if isinstance(one, Tool)}
+        self._timeout = {} if timeout is None else {"timeout": timeout}
+        names = [one.get("name") for one in self.definitions if one.get("name")]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"two tools are called {twice!r}; right is tool(fn, name='another_name') for one of them")
+
+    def task(self, block: Json) -> Task:
+        """The call that a ``tool_use`` block asks for."""
+        found = self._tools.get(block["name"])
+        if found is None:
+            return task(self._refuse, block["name"])
+        return task(found, block["input"]).with_options(**{**self._timeout, **found.options})
+
+    def _refuse(self, name: str) -> None:
+        known = ", ".join(self._tools) or "none"
+        raise UnknownTool(f"there is no tool {name!r}; the tools are: {known}")

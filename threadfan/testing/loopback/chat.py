@@ -1,0 +1,102 @@
+"""OpenAI's chat completions, which many services speak: the same answers as the Messages API gives, in that format.
+
+Only what an adapter for such a client needs: plain answers with texts and tool calls, after the server's latency.
+Streams are not answered, and markers for faults and limits have no effect.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from threadfan.testing.loopback.intake import Json, Turn, bad_request, parse
+from threadfan.testing.loopback.replies import compose
+from threadfan.testing.loopback.wire import message, prompt_of, stay, tokens
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from threadfan.testing.loopback.messages import Plan
+
+_ENDS = {"tool_use": "tool_calls", "max_tokens": "length", "refusal": "content_filter"}
+_MAX_TOKENS = 4096  # for a request that sets no limit
+
+
+async def completions(request: Request) -> Response:
+    """Answers a request for a chat completion."""
+    plan: Plan = request.app.state.plan
+    asked = parse(json.dumps(_translated(await request.body())).encode())
+    turn, delay = Turn.of(asked), next(plan.delays)
+    number: int = request.state.number
+    content, stop = compose(asked, turn, plan.script, number)
+    whole = message(asked, content, number, tokens(prompt_of(asked)), stop)
+    await stay(request.receive, delay)
+    return JSONResponse(_completion(whole))
+
+
+def _translated(body: bytes) -> Json:
+    """The request as one of the Messages API; what does not fit is refused in its words."""
+    try:
+        asked = json.loads(body)
+        systems = [line["content"] for line in asked["messages"] if line["role"] == "system"]
+        offers = [tool["function"] for tool in asked.get("tools") or ()]
+        return {
+            "model": asked["model"],
+            "max_tokens": asked.get("max_tokens") or _MAX_TOKENS,
+            "system": "\n".join(systems),
+            "messages": _messages([line for line in asked["messages"] if line["role"] != "system"]),
+            "tools": [{"name": tool["name"], "input_schema": tool.get("parameters", {})} for tool in offers],
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise bad_request(f"This is no request for a chat completion: {error!r}") from None
+
+
+def _messages(lines: list[Json]) -> list[Json]:
+    """The conversation; results of tools that stand in a row are one message."""
+    messages: list[Json] = []
+    for line in lines:
+        if line["role"] != "tool":
+            messages.append({"role": line["role"], "content": _blocks(line)})
+            continue
+        block = {"type": "tool_result", "tool_use_id": line["tool_call_id"], "content": line["content"]}
+        if messages and messages[-1]["role"] == "user":
+            messages[-1]["content"].append(block)
+        else:
+            messages.append({"role": "user", "content": [block]})
+    return messages
+
+
+def _blocks(line: Json) -> list[Json]:
+    text = [{"type": "text", "text": line["content"]}] if line.get("content") else []
+    calls = [(call["id"], call["function"]) for call in line.get("tool_calls") or ()]
+    return text + [
+        {"type": "tool_use", "id": identity, "name": made["name"], "input": json.loads(made["arguments"])}
+        for identity, made in calls
+    ]
+
+
+def _completion(whole: Json) -> Json:
+    """The answer in the format of chat completions."""
+    texts = [block["text"] for block in whole["content"] if block["type"] == "text"]
+    said: Json = {"role": "assistant", "content": "".join(texts) or None}
+    if calls := [block for block in whole["content"] if block["type"] == "tool_use"]:
+        said["tool_calls"] = [_call(block) for block in calls]
+    used = whole["usage"]["input_tokens"], whole["usage"]["output_tokens"]
+    return {
+        "id": whole["id"],
+        "object": "chat.completion",
+        "model": whole["model"],
+        "choices": [{"index": 0, "message": said, "finish_reason": _ENDS.get(whole["stop_reason"], "stop")}],
+        "usage": {"prompt_tokens": used[0], "completion_tokens": used[1], "total_tokens": sum(used)},
+    }
+
+
+def _call(block: Json) -> Json:
+    made = {"name": block["name"], "arguments": json.dumps(block["input"])}
+    return {"id": block["id"], "type": "function", "function": made}
+
+
+ROUTES = [Route("/v1/chat/completions", completions, methods=["POST"])]
