@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..executor.source import After
     from ..flow.report import Report
     from .aio import LoopFuture
+    from .graph import Graph
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -166,6 +167,17 @@ class Front:
         from ..flow.run import gather
 
         return gather(self._hub, self._options, tasks, named)
+
+    def graph(self, /, *functions: Callable[..., Any], name: str = "graph") -> Graph:
+        """Functions that depend on each other's results: a parameter named like one takes what that one returns.
+
+        Args:
+            functions: the first tasks; ``graph.add`` and ``@graph.task`` add more, with options.
+            name: by which events call it.
+        """
+        from .graph import Graph
+
+        return Graph(self, functions, name)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 

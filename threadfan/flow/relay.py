@@ -15,7 +15,7 @@ from contextvars import copy_context
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..control.scope import scope_around
 from ..executor.calls import Call
 from ..executor.source import Source
@@ -23,7 +23,7 @@ from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..base.attempt import Attempt
@@ -150,21 +150,22 @@ class Relay(Source):
     def expect(self, number: int) -> None:
         """So many more calls will follow, or fewer if it is negative."""
         with self.hub.lock:
-            self.accepted += number
+            if not self.ended:  # else nothing follows
+                self.accepted += number
 
-    def hand_in(self, steps: Iterable[Step], *, expected: bool = True) -> None:
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None) -> None:
         """Have steps run.
 
         Args:
-            expected: whether they are among those that were said to follow.
+            expected: how many fewer will follow now; as many as there are steps by default.
         """
         hub = self.hub
         after: After = []
         with hub.lock:
+            if self.ended:
+                return
+            self.accepted -= len(steps) if expected is None else expected
             for step in steps:
-                if self.ended:
-                    return
-                self.accepted -= expected
                 self.active += 1
                 self.steps.add(step)
                 queue = hub.calls(step.group, self.depth, step.rules)
@@ -186,7 +187,7 @@ class Relay(Source):
         after: After = []
         with self.hub.lock:
             self.failures[status] = self.failures.get(status, 0) + 1
-            if self.first_failure is None:
+            if self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
                 self.first_failure = raw
                 if self.fail_fast:
                     self.ended.append(True)
