@@ -234,9 +234,10 @@ class Graph:
         checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
-        functions = [checks.function(where, task.node.fn) for task in plan.tasks]
+        for fn in plan.coroutines:
+            checks.function(where, fn)  # which refuses it
         front = self._front
-        run = GraphRun(front._hub, front._options, self.name, plan, functions, inputs)
+        run = GraphRun(front._hub, front._options, self.name, plan, plan.functions, inputs)
         run.fail_fast = fail_fast
         if deadline is not None:
             run.until = run.since + deadline

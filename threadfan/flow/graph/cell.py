@@ -7,7 +7,7 @@ from ...base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ...base.outcome import Raw
@@ -33,29 +33,31 @@ class Cell:
         left: how many of them are not over.
         raw: what became of its call; of a reduction, if it has children.
         fault: the cell because of which it has no value, if it has none.
-        opened: cells that wait for its children, or its end.
-        ended: cells that wait for its end.
+        opened: cells of fan-outs that wait for its children, or its end.
+        ended: those that wait for its end.
         then: what to do when the step that it has handed in ends.
     """
 
-    __slots__ = (
-        "children", "ended", "fault", "left", "missing", "number", "opened", "over", "parent", "path", "raw",
-        "sources", "task", "then",
-    )  # fmt: skip
-
+    parent: Cell | None = None
+    path: tuple[int, ...] = ()
+    sources: Sequence[Any] = ()
+    left = 0
+    children: list[Cell] | None = None
+    raw: Raw | None = None
+    fault: Cell | None = None
+    over = False
+    opened: list[Cell] | None = None
+    ended: list[Cell] | None = None
     then: Then
 
-    def __init__(
-        self, task: Task, number: int, sources: list[Any], parent: Cell | None = None, path: tuple[int, ...] = ()
-    ) -> None:
-        self.task, self.number, self.sources, self.parent, self.path = task, number, sources, parent, path
-        self.missing = self.left = 0
-        self.children: list[Cell] | None = None
-        self.raw: Raw | None = None
-        self.fault: Cell | None = None
-        self.over = False
-        self.opened: list[Cell] = []
-        self.ended: list[Cell] = []
+    def __init__(self, task: Task, number: int, missing: int) -> None:
+        self.task, self.number, self.missing = task, number, missing
+
+    def child(self, number: int, sources: list[Any], place: int) -> Cell:
+        """The cell of one of its elements."""
+        child = Cell(self.task, number, 0)
+        child.parent, child.path, child.sources = self, (*self.path, place), sources
+        return child
 
     @property
     def name(self) -> str:
@@ -75,10 +77,10 @@ class Cell:
             if type(source) is not Cell or source.over:
                 continue
             if level >= each.depth or level >= each.level:
-                source.ended.append(self)
+                source.ended = [*(source.ended or ()), self]
                 self.missing += 1
             elif source.children is None:
-                source.opened.append(self)
+                source.opened = [*(source.opened or ()), self]
                 self.missing += 1
 
     def rows(self) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
+from ...executor.options import is_coroutine_function
 from .node import UNSET, listed
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .node import Node, Signature
+    from .report import Tree
 
     # (parameter, kind, place of a task or name of an input, whether it may be left out)
     Argument = tuple[str, int, Any, bool]
@@ -43,7 +45,8 @@ class Task:
     Attributes:
         arguments: what its function is called with.
         conditions: the same for its condition.
-        waits: places of the tasks that have to end first.
+        waits: places of the tasks that have to end first, but for those it goes through.
+        followers: places of the tasks that so wait for it.
         needs: of those, the ones that must have a value, and whether being skipped by a condition will do.
         each: what it goes through.
         level: how many lists deep its results are; 0 for a single call.
@@ -51,7 +54,8 @@ class Task:
     """
 
     __slots__ = (
-        "arguments", "conditions", "each", "level", "needs", "node", "outer", "place", "positional", "waits",
+        "arguments", "conditions", "each", "followers", "level", "needs", "node", "outer", "place", "positional",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, node: Node, place: int, places: dict[str, int]) -> None:
@@ -73,6 +77,7 @@ class Task:
         defaults = node.signature.parameters
         self.positional = [(name, defaults[name]) for name in node.signature.positional]
         self.level = self.outer = 0
+        self.followers: list[int] = []
 
     def sources(self) -> list[int]:
         """Places of the tasks that it depends on in any way."""
@@ -91,6 +96,8 @@ class Plan:
     """All tasks of a graph, checked; used by any number of runs.
 
     Attributes:
+        fanned: the tasks that go through something.
+        functions: of the tasks; those that are coroutine functions are in ``coroutines`` too.
         required: the names of inputs that have to be given, with the tasks that take them.
         optional: those that may.
 
@@ -105,6 +112,17 @@ class Plan:
         self.order = in_order({task.node.name: [nodes[one].name for one in task.sources()] for task in self.tasks})
         for name in self.order:
             self.tasks[places[name]].measure(self.tasks)
+        for task in self.tasks:
+            for one in task.waits:
+                self.tasks[one].followers.append(task.place)
+        self.fanned = [task for task in self.tasks if task.each]
+        self.functions = [node.fn for node in nodes]
+        self.coroutines = [fn for fn in self.functions if is_coroutine_function(fn)]
+        self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
+        self.trees: dict[str, Tree] = dict(places)
+        self._note_inputs()
+
+    def _note_inputs(self) -> None:
         self.required: dict[str, list[str]] = {}
         self.optional: set[str] = set()
         for task in self.tasks:

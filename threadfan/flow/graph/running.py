@@ -61,20 +61,18 @@ class GraphRun(Relay):
         self._functions, self._inputs = functions, inputs
         self._lock = threading.Lock()
         self._numbers = count(len(plan.tasks))
-        self._roots = [Cell(task, task.place, []) for task in plan.tasks]
+        self._plan = plan
+        self._roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
 
     def begin(self) -> None:
         """Hand in what waits for nothing."""
-        roots = self._roots
-        for cell in roots:
-            for place in cell.task.waits:
-                roots[place].ended.append(cell)
-            cell.missing = len(cell.task.waits)
-            for each in cell.task.each:
-                cell.sources.append(self._inputs[each.source] if each.place is None else roots[each.place])
+        roots, inputs = self._roots, self._inputs
+        for task in self._plan.fanned:
+            cell = roots[task.place]
+            cell.sources = [inputs[one.source] if one.place is None else roots[one.place] for one in task.each]
             cell.watch()
         self.expect(len(roots))
         self._go_on([cell for cell in roots if not cell.missing])
@@ -111,7 +109,7 @@ class GraphRun(Relay):
         task = cell.task
         if cell.children is not None:
             return self._fold(cell)
-        fault = cell.lacks(self._roots)
+        fault = cell.lacks(self._roots) if self.failures else None
         if fault is not None:
             self._skip(cell, fault.why_skipped(), ready, fault)
         elif task.node.when is not None and not cell.path:
@@ -169,13 +167,15 @@ class GraphRun(Relay):
                 sources = [
                     source if row is None else next(values) for source, row in zip(cell.sources, rows, strict=True)
                 ]
-                child = Cell(cell.task, next(self._numbers), sources, cell, (*cell.path, number))
+                child = cell.child(next(self._numbers), sources, number)
                 cell.children.append(child)
                 child.watch()
                 if not child.missing:
                     ready.append(child)
             cell.left = len(cell.children)
-            self._tell(cell.opened, ready)
+            if cell.opened:
+                _tell(cell.opened, ready)
+                cell.opened = None
             if not cell.children:
                 self._complete(cell, ready)
 
@@ -235,21 +235,14 @@ class GraphRun(Relay):
                     ready.append(here)
                     return
             here.over = True
-            self._tell(here.opened, ready)
-            self._tell(here.ended, ready)
+            if here.opened or here.ended:
+                _tell([*(here.opened or ()), *(here.ended or ())], ready)
             parent = here.parent
             if parent is None:
+                _tell([self._roots[place] for place in here.task.followers], ready)
                 return
             parent.left -= 1
             here = None if parent.left else parent
-
-    @staticmethod
-    def _tell(watchers: list[Cell], ready: Ready) -> None:
-        for watcher in watchers:
-            watcher.missing -= 1
-            if not watcher.missing:
-                ready.append(watcher)
-        watchers.clear()
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -309,7 +302,10 @@ class GraphRun(Relay):
 
     def in_order(self) -> list[Raw]:
         """The outcomes: tasks as they were added, and their elements in order."""
-        if self._trees is None:
+        if self._trees is None and not self._plan.fanned:
+            self.names, self._trees = self._plan.names, self._plan.trees
+            self._placed = [cell.raw or self._unstarted(cell) for cell in self._roots]
+        elif self._trees is None:
             usages, notes = self.usages, self.notes
             self.names, self.usages, self.notes = {}, {}, {}
             self._trees = {cell.name: self._put(cell, usages, notes) for cell in self._roots}
@@ -327,8 +323,7 @@ class GraphRun(Relay):
 
     def _put_one(self, cell: Cell, usages: dict[int, Any], notes: dict[int, Any]) -> int:
         place, number = len(self._placed), cell.number
-        message = self._message or FAILED_FAST
-        raw = cell.raw or self._uncalled(cell, CANCELLED, TaskCancelled(message))
+        raw = cell.raw or self._unstarted(cell)
         self._placed.append((place, *raw[1:]))
         self.names[place] = cell.name
         if number in usages:
@@ -337,10 +332,21 @@ class GraphRun(Relay):
             self.notes[place] = notes[number]
         return place
 
+    def _unstarted(self, cell: Cell) -> Raw:
+        return self._uncalled(cell, CANCELLED, TaskCancelled(self._message or FAILED_FAST))
+
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
         statuses = [raw[3] for raw in self.in_order()]
         return {status: statuses.count(status) for status in STATUSES}
+
+
+def _tell(watchers: list[Cell], ready: Ready) -> None:
+    """What they have waited for is there."""
+    for watcher in watchers:
+        watcher.missing -= 1
+        if not watcher.missing:
+            ready.append(watcher)
 
 
 def _value_of(source: Any) -> Any:
