@@ -60,7 +60,8 @@ class Step(Call):
         self.relay = relay
         self.group = options.group
         self.index, self.item, self.tag = index, item, tag
-        self.fn, self.args, self.kwargs = options.dressed(fn), args, kwargs or {}
+        self.fn = options.dressed(fn) if options.interrupt else fn
+        self.args, self.kwargs = args, kwargs or {}
         self.context = relay.context.copy()
         self.timeout = options.timeout
         self.outer = relay.outer
@@ -172,7 +173,8 @@ class Relay(Source):
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
                 queue.add(step, after)
-        hub.perform(after)
+        if after:
+            hub.perform(after)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
@@ -206,20 +208,23 @@ class Relay(Source):
 
     def step_ended(self, step: Step, raw: Raw) -> None:
         """A step has ended, by itself or not."""
-        with self.hub.lock:
-            if step not in self.steps:  # told before
-                return
-            self.steps.discard(step)
+        try:
+            self.steps.remove(step)  # atomic
+        except KeyError:  # told before
+            return
         try:
             self.follow(step, raw)
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
             self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
         after: After = []
-        with self.hub.lock:
+        hub = self.hub
+        with hub.lock:
             self.active -= 1
-            self.hub.check_done(self, after)
-        self.hub.perform(after)
+            if not self.active:
+                hub.check_done(self, after)
+        if after:
+            hub.perform(after)
 
     # -- as a source -------------------------------------------------------------------------------------------------
 

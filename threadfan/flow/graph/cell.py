@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..relay import Step
     from .plan import Task
 
-    Then = Callable[["Cell", Step, Raw, list["Cell"]], Step | None]
+    Then = Callable[[Any, "Cell", Step, Raw, list["Cell"]], Step | None]
 
 HOW = {FAILED: "failed", TIMED_OUT: "timed out", CANCELLED: "was cancelled", SKIPPED: "was skipped by its condition"}
 

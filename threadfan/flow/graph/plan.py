@@ -50,12 +50,13 @@ class Task:
         needs: of those, the ones that must have a value, and whether being skipped by a condition will do.
         each: what it goes through.
         level: how many lists deep its results are; 0 for a single call.
+        plain: whether it is one call, in any case.
         outer: the same as those see it that go through them: 0 if they are reduced.
     """
 
     __slots__ = (
-        "arguments", "conditions", "each", "followers", "level", "needs", "node", "outer", "place", "positional",
-        "waits",
+        "arguments", "conditions", "each", "followers", "level", "needs", "node", "outer", "place", "plain",
+        "positional", "waits",
     )  # fmt: skip
 
     def __init__(self, node: Node, place: int, places: dict[str, int]) -> None:
@@ -76,6 +77,7 @@ class Task:
         self.waits = list(dict.fromkeys([*(one for one, _ in self.needs), *outcomes]))
         defaults = node.signature.parameters
         self.positional = [(name, defaults[name]) for name in node.signature.positional]
+        self.plain = not self.each and node.when is None
         self.level = self.outer = 0
         self.followers: list[int] = []
 
@@ -137,6 +139,8 @@ class Plan:
 
     def check_inputs(self, where: str, given: dict[str, Any]) -> None:
         """Refuse to begin with too few inputs or with unknown ones."""
+        if given.keys() == self.required.keys():
+            return
         wrong = []
         known = [*self.required, *self.optional]
         for name in given:

@@ -89,16 +89,18 @@ class GraphRun(Relay):
         """What the step has ended may let others start."""
         cell: Cell = step.tag
         ready: Ready = []
-        following = cell.then(cell, step, raw, ready)
-        self._go_on(ready, [] if following is None else [following])
+        following = cell.then(self, cell, step, raw, ready)
+        self._go_on(ready, following)
 
-    def _go_on(self, ready: Ready, steps: list[Step] | None = None) -> None:
+    def _go_on(self, ready: Ready, following: Step | None = None) -> None:
         if self.ended:
             return
-        steps, begun = steps or [], 0
+        steps = [] if following is None else [following]
+        begun = 0
         for cell in ready:  # it grows while cells end here
-            begun += not cell.path and cell.children is None
-            step = self._start(cell, ready)
+            if not cell.path and cell.children is None:
+                begun += 1
+            step = self._call(cell) if cell.task.plain and not self.failures else self._start(cell, ready)
             if step is not None:
                 steps.append(step)
         if steps or begun:
@@ -114,7 +116,7 @@ class GraphRun(Relay):
             self._skip(cell, fault.why_skipped(), ready, fault)
         elif task.node.when is not None and not cell.path:
             when, known = task.node.when.fn, self._known(cell, task.conditions)
-            return self._aside(cell, self._decided, lambda: bool(when(**known)), describe(when))
+            return self._aside(cell, GraphRun._decided, lambda: bool(when(**known)), describe(when))
         else:
             return self._enter(cell, ready)
         return None
@@ -143,7 +145,7 @@ class GraphRun(Relay):
             self._open(cell, rows, ready)
             return None
         return self._aside(
-            cell, self._listed, lambda: [None if row is None else list(row) for row in rows], f"list of {cell.name}"
+            cell, GraphRun._listed, lambda: [None if row is None else list(row) for row in rows], f"list of {cell.name}"
         )
 
     def _listed(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
@@ -180,7 +182,12 @@ class GraphRun(Relay):
                 self._complete(cell, ready)
 
     def _called(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
-        self._end(cell, raw, ready, step)
+        if raw[3] is not SUCCEEDED or step.rules is not None or step.usage is not None:
+            self._end(cell, raw, ready, step)
+            return None
+        with self._lock:
+            cell.raw = raw
+            self._complete(cell, ready)
         return None
 
     def _fold(self, cell: Cell) -> Step:
@@ -192,8 +199,8 @@ class GraphRun(Relay):
         if initial is not UNSET:
             values.insert(0, initial)
         elif not values:
-            return self._aside(cell, self._folded, lambda: _nothing_to(cell.name), describe(fn))
-        return self._aside(cell, self._folded, lambda: reduce(fn, values), describe(fn))  # type: ignore[arg-type]
+            return self._aside(cell, GraphRun._folded, lambda: _nothing_to(cell.name), describe(fn))
+        return self._aside(cell, GraphRun._folded, lambda: reduce(fn, values), describe(fn))  # type: ignore[arg-type]
 
     def _folded(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
         if raw[3] is SUCCEEDED:  # the outcomes are those of the calls
@@ -239,7 +246,12 @@ class GraphRun(Relay):
                 _tell([*(here.opened or ()), *(here.ended or ())], ready)
             parent = here.parent
             if parent is None:
-                _tell([self._roots[place] for place in here.task.followers], ready)
+                roots = self._roots
+                for place in here.task.followers:
+                    follower = roots[place]
+                    follower.missing -= 1
+                    if not follower.missing:
+                        ready.append(follower)
                 return
             parent.left -= 1
             here = None if parent.left else parent
@@ -249,12 +261,12 @@ class GraphRun(Relay):
     def _call(self, cell: Cell) -> Step:
         task = cell.task
         kwargs = self._known(cell, task.arguments)
-        args = tuple([kwargs.pop(name, default) for name, default in task.positional])
+        args = tuple([kwargs.pop(name, default) for name, default in task.positional]) if task.positional else ()
         item: Any = None
         if cell.sources:
             items = tuple(_value_of(source) for source in cell.sources)
             item = items[0] if len(items) == 1 else items
-        cell.then = self._called
+        cell.then = GraphRun._called
         fn = self._functions[task.place]
         return Step(self, task.node.options, cell.number, fn, args, kwargs, item=item, tag=cell)
 
@@ -293,11 +305,8 @@ class GraphRun(Relay):
 
     def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
         """What became of it, once it is done."""
-        folded = {
-            cell.name: cell.raw[4]
-            for cell in self._roots
-            if cell.children is not None and cell.raw is not None and cell.raw[3] is SUCCEEDED
-        }
+        roots = [self._roots[task.place] for task in self._plan.fanned]
+        folded = {cell.name: cell.raw[4] for cell in roots if cell.children is not None and _has_value(cell)}
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:
@@ -339,6 +348,10 @@ class GraphRun(Relay):
         """How many outcomes there are of each status."""
         statuses = [raw[3] for raw in self.in_order()]
         return {status: statuses.count(status) for status in STATUSES}
+
+
+def _has_value(cell: Cell) -> bool:
+    return cell.raw is not None and cell.raw[3] is SUCCEEDED
 
 
 def _tell(watchers: list[Cell], ready: Ready) -> None:
