@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..flow.joiners import Joiner
     from ..flow.report import Report
     from .aio import LoopFuture
+    from .graph import Graph
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -186,6 +187,17 @@ class Front:
 
         result: R = join(self._hub, self._options, policy, tasks, named)
         return result
+
+    def graph(self, /, *functions: Callable[..., Any], name: str = "graph") -> Graph:
+        """Functions that depend on each other's results: a parameter named like one takes what that one returns.
+
+        Args:
+            functions: the first tasks; ``graph.add`` and ``@graph.task`` add more, with options.
+            name: by which events call it.
+        """
+        from .graph import Graph
+
+        return Graph(self, functions, name)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from contextvars import copy_context
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..control.scope import scope_around
 from ..executor.calls import Call
 from ..executor.source import Source
@@ -23,7 +23,7 @@ from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..base.attempt import Attempt
@@ -60,7 +60,8 @@ class Step(Call):
         self.relay = relay
         self.group = options.group
         self.index, self.item, self.tag = index, item, tag
-        self.fn, self.args, self.kwargs = options.dressed(fn), args, kwargs or {}
+        self.fn = options.dressed(fn) if options.interrupt else fn
+        self.args, self.kwargs = args, kwargs or {}
         self.context = relay.context.copy()
         self.timeout = options.timeout
         self.outer = relay.outer
@@ -150,28 +151,30 @@ class Relay(Source):
     def expect(self, number: int) -> None:
         """So many more calls will follow, or fewer if it is negative."""
         with self.hub.lock:
-            self.accepted += number
+            if not self.ended:  # else nothing follows
+                self.accepted += number
 
-    def hand_in(self, steps: Iterable[Step], *, expected: bool = True) -> None:
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None) -> None:
         """Have steps run.
 
         Args:
-            expected: whether they are among those that were said to follow.
+            expected: how many fewer will follow now; as many as there are steps by default.
         """
         hub = self.hub
         after: After = []
         with hub.lock:
+            if self.ended:
+                return
+            self.accepted -= len(steps) if expected is None else expected
             for step in steps:
-                if self.ended:
-                    return
-                self.accepted -= expected
                 self.active += 1
                 self.steps.add(step)
                 queue = hub.calls(step.group, self.depth, step.rules)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
                 queue.add(step, after)
-        hub.perform(after)
+        if after:
+            hub.perform(after)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
@@ -186,7 +189,7 @@ class Relay(Source):
         after: After = []
         with self.hub.lock:
             self.failures[status] = self.failures.get(status, 0) + 1
-            if self.first_failure is None:
+            if self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
                 self.first_failure = raw
                 if self.fail_fast:
                     self.ended.append(True)
@@ -205,20 +208,22 @@ class Relay(Source):
 
     def step_ended(self, step: Step, raw: Raw) -> None:
         """A step has ended, by itself or not."""
-        with self.hub.lock:
-            if step not in self.steps:  # told before
-                return
-            self.steps.discard(step)
+        try:
+            self.steps.remove(step)  # atomic
+        except KeyError:  # told before
+            return
         try:
             self.follow(step, raw)
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
             self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
         after: After = []
-        with self.hub.lock:
+        hub = self.hub
+        with hub.lock:
             self.active -= 1
             self._check_done(after)
-        self.hub.perform(after)
+        if after:
+            hub.perform(after)
 
     def _check_done(self, after: After) -> None:
         if self.closed and not self.active:
