@@ -83,9 +83,7 @@ class Pipeline:
         _check(where, items)
         owner = self._owner
         size = window_of(owner._hub, window)
-        return flows.stream(
-            owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner
-        )
+        return flows.stream(owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
 
     async def arun(
         self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base.attempt import Attempt
 from ..base.generic import TYPE_CHECKING, T_co
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, Outcome, time_covered
+from ..base.outcome import SUCCEEDED, Outcome, time_covered
 from .report import HALF, Report, Stats, percentile
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ class StageAttempt(Attempt):
         _, _, since, status, payload, start, end, worker = raw
         if start is not None:
             error, queued = None if status is SUCCEEDED else payload, start - since
-            attempt = cls(
-                status, error, started=later + queued, duration=end - start, queued=queued, worker=worker
-            )
+            attempt = cls(status, error, started=later + queued, duration=end - start, queued=queued, worker=worker)
             yield attempt._in(call.row.name)
 
     def _in(self, stage: str) -> StageAttempt:
@@ -169,9 +167,7 @@ class StageStats:
         "most_at_once", "name", "not_started", "places", "retries", "started", "succeeded", "waited",
     )  # fmt: skip
 
-    def __init__(
-        self, name: str, limit: int | None, visits: list[_Visit], total: int, wall: float, slots: int
-    ) -> None:
+    def __init__(self, name: str, limit: int | None, visits: list[_Visit], total: int, wall: float, slots: int) -> None:
         self.name = name
         self.limit = limit
         self.places = slots if limit is None else min(limit, slots)
@@ -230,7 +226,9 @@ class Stages(dict[str, StageStats]):
         longest, busy = max(self.values(), key=lambda one: one.busy), sum(one.busy for one in self.values())
         slots = max(one.places for one in self.values())
         if busy >= FULL * self._wall * slots:
-            return f"all slots were in use, {longest.busy / busy:.0%} of the time for {longest.name!r}: raise max_workers"
+            return (
+                f"all slots were in use, {longest.busy / busy:.0%} of the time for {longest.name!r}: raise max_workers"
+            )
         return None
 
     def __repr__(self) -> str:
