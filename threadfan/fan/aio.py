@@ -434,7 +434,7 @@ async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> 
     batch.close()
 
 
-async def feed_flow(flow: Flow, given: Any, room: asyncio.Event | None = None) -> None:
+async def feed_flow(flow: Flow, given: Any) -> None:
     """Feed a pipeline as there is room in front of its first stage."""
     gate = LoopGate(asyncio.get_running_loop())
     intake.at_end(flow, gate.put)

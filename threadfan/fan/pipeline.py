@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
 from ..executor import options as checks
@@ -12,14 +10,13 @@ from ..flow.stages import as_stage, names_of
 from ..flow.stream import window_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Generator, Iterable
     from typing import Any
 
     from ..flow.pipeline import Plan
     from ..flow.pipeline_report import PipelineOutcome, PipelineReport
+    from ..flow.tasks import Take
     from .front import Front
-
-    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 
 class Pipeline:
@@ -88,36 +85,42 @@ class Pipeline:
     async def arun(
         self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None
     ) -> PipelineReport[Any]:
-        """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the run."""
-        from . import aio
+        """``run`` for coroutines; takes async iterables and coroutine functions too.
 
-        where = "pipeline.arun"
-        plan = self._plan(where, checks.function)
+        Cancelling the awaiting task cancels the run.
+        """
+        from . import aio
+        from .coroutines import taker
+
+        where, owner = "pipeline.arun", self._owner
+        loop = aio.running_loop(where)
+        plan = self._plan(where, taker(loop))
         _check(where, items)
         checks.seconds("deadline", deadline)
-        owner, gate = self._owner, aio.LoopGate(aio.running_loop(where))
+        gate = aio.LoopGate(loop)
         flow, ending = flows.begin(
             owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
         )
-        feeder = None if flow.closed else aio._Feeder(aio.feed_flow(flow, items), gate)
+        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items), gate)
         report: Any = await aio._wait(ending, gate, feeder)
         return report  # type: ignore[no-any-return]
 
     def astream(
         self, items: Any, /, *, ordered: bool = False, window: int | None = None
     ) -> AsyncGenerator[PipelineOutcome[Any], None]:
-        """``stream`` for coroutines; takes async iterables too.  ``aclose`` cancels what is left."""
+        """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from . import aio
+        from .coroutines import taker
 
-        where = "pipeline.astream"
-        plan = self._plan(where, checks.function)
+        where, owner = "pipeline.astream", self._owner
+        coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
+        plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
         _check(where, items)
-        owner = self._owner
         size = window_of(owner._hub, window)
         made = flows.make_stream(
             owner._hub, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
         )
-        feed = None if made.batch.closed else partial(aio.feed_flow, made.batch, items)
+        feed = None if made.batch.at_hand else lambda _: aio.feed_flow(made.batch, items)
         outcomes: Any = aio._outcomes(made, feed, owner)
         return outcomes  # type: ignore[no-any-return]
 

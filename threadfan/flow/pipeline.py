@@ -57,7 +57,7 @@ class Passage:
         self.start: float | None = None  # of its first call
         self.row: Row | None = None  # the stage that it waits for or is in
         self.begun = False  # there
-        self.attempts: list[StageAttempt] = []
+        self.attempts: list[Any] = []
         self.usage: Usage | None = None
 
     def move(self, row: Row | None) -> None:
@@ -109,8 +109,7 @@ class Flow(Relay):
         self._going: dict[int, Passage] = {}
         self._items = items
         self._why = "the batch had ended"
-        if items is not None:
-            self.closed, self.accepted = True, len(items)
+        self.accepted = 0 if items is None else len(items)
 
     def enlist(self, listeners: After) -> None:
         """Begin; the listeners are called when it is done."""
@@ -134,6 +133,11 @@ class Flow(Relay):
     # -- reading -----------------------------------------------------------------------------------------------------
 
     @property
+    def at_hand(self) -> bool:
+        """Whether nobody needs to feed it."""
+        return self._items is not None
+
+    @property
     def room(self) -> int:
         """How many more items may be read."""
         first = self.rows[0]
@@ -153,10 +157,9 @@ class Flow(Relay):
 
     def stir(self) -> None:
         """An item has started, ended, or was handed out: read more if it is time to, and wake who waits for that."""
-        items = self._items
-        if items is not None and self.read < len(items) and not self.ended and self.thirsty():
+        if self._items is not None and not self.closed and self.thirsty():
             try:
-                self._read_more(items)
+                self._read_more(self._items)
             except BaseException as error:  # a user's estimate of costs
                 self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         for entry in list(self.wish):
@@ -168,6 +171,8 @@ class Flow(Relay):
             first = self.read
             last = self.read = max(first, min(len(items), first + self.room))
         self.hand_in([self._enter(place, items[place]) for place in range(first, last)])
+        if not self.accepted:  # and not when the last is read: another thread may still be about to hand some in
+            self.close()
 
     def _enter(self, place: int, item: Any) -> StageCall:
         passage = self._going[place] = Passage(place, item, self.hub.clock.monotonic())
@@ -376,7 +381,7 @@ def run(
     """See ``Pipeline.run``."""
     gate: SimpleQueue[None] = SimpleQueue()
     flow, ending = begin(hub, options, plan, given, gate, fail_fast=fail_fast, deadline=deadline)
-    return ending.wait() if flow.closed else ending.feed_and_wait(iter(given))
+    return ending.wait() if flow.at_hand else ending.feed_and_wait(iter(given))
 
 
 def begin(
