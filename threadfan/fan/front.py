@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..flow.report import Report
     from .aio import LoopFuture
     from .graph import Graph
+    from .pipeline import Pipeline
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -198,6 +199,19 @@ class Front:
         from .graph import Graph
 
         return Graph(self, functions, name)
+
+    def pipeline(self, *stages: Any) -> Pipeline:
+        """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
+
+        Each item enters its next stage the moment it is ready, whatever the others do.
+
+        Args:
+            stages: functions of one item, the first of the input, each other of what the one before has returned; or
+                ``stage(fn, limit=4, …)``, which takes options of its own.
+        """
+        from .pipeline import Pipeline
+
+        return Pipeline(self, stages)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 

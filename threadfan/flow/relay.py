@@ -154,8 +154,8 @@ class Relay(Source):
             if not self.ended:  # else nothing follows
                 self.accepted += number
 
-    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None) -> None:
-        """Have steps run.
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None) -> bool:
+        """Have steps run; False if the relay was ended, and then none of them will.
 
         Args:
             expected: how many fewer will follow now; as many as there are steps by default.
@@ -164,17 +164,22 @@ class Relay(Source):
         after: After = []
         with hub.lock:
             if self.ended:
-                return
+                return False
             self.accepted -= len(steps) if expected is None else expected
             for step in steps:
                 self.active += 1
                 self.steps.add(step)
-                queue = hub.calls(step.group, self.depth, step.rules)
+                queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
                 queue.add(step, after)
         if after:
             hub.perform(after)
+        return True
+
+    def queue_for(self, step: Step) -> Calls:
+        """Where a step waits for its slot.  With the lock held."""
+        return self.hub.calls(step.group, self.depth, step.rules)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
@@ -276,6 +281,10 @@ class Relay(Source):
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
         return {**self.failures, SUCCEEDED: len(self.results) - sum(self.failures.values())}
+
+    def retries(self) -> int:
+        """How many attempts were not the first of their call."""
+        return sum(max(0, len(attempts) - 1) for attempts in self.notes.values())
 
     def limited(self, now: float) -> float:
         """Seconds in which no step could start because of a rate limit: those of the limit that took longest."""

@@ -1,0 +1,421 @@
+"""Pipelines: each item enters its next stage the moment it is ready, whatever the others do.
+
+Which item may start when is decided in ``stages``.  Here is how items come in, go from stage to stage, and come out.
+
+Guarantees: every item that was read has exactly one outcome, with all attempts of all its stages.  Inputs that are at
+hand are read by whatever thread starts one; others, whose reading may block or raise, only by whoever waits for the
+results, and never further ahead than the buffer of the first stage.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from queue import SimpleQueue
+
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED, SUCCEEDED
+from ..executor import lifecycle
+from . import intake
+from .pipeline_report import PipelineOutcome, PipelineReport, StageAttempt, retries_in
+from .relay import Relay
+from .run import Ending
+from .stages import Row, StageCall, StageQueue
+from .stream import PATIENCE, Stream, _outcomes, _sleep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw, Status
+    from ..base.usage import Usage
+    from ..executor.calls import Calls
+    from ..executor.hub import Hub
+    from ..executor.options import Options
+    from ..executor.source import After
+    from .relay import Step
+    from .report import Report
+    from .stages import Stage
+
+    Plan = list[tuple[str, Stage, Options, Callable[..., Any]]]
+    """Of each stage: its name, what the user said, its options, and the function to call."""
+
+
+_END: Any = object()
+
+
+class Passage:
+    """One item on its way through the stages."""
+
+    __slots__ = ("attempts", "begun", "index", "item", "row", "since", "start", "usage")
+
+    def __init__(self, index: int, item: Any, since: float) -> None:
+        self.index = index
+        self.item = item
+        self.since = since
+        self.start: float | None = None  # of its first call
+        self.row: Row | None = None  # the stage that it waits for or is in
+        self.begun = False  # there
+        self.attempts: list[Any] = []
+        self.usage: Usage | None = None
+
+    def move(self, row: Row | None) -> None:
+        """Leave its stage for another one, or for good.  With the hub's lock held."""
+        if self.row is not None:
+            self.row.crowd -= 1
+            self.row.begun -= self.begun
+        self.row, self.begun = row, False
+        if row is not None:
+            row.crowd += 1
+
+    def note(self, call: StageCall, raw: Raw) -> None:
+        """What its call in a stage has come to."""
+        start = raw[5]
+        if start is not None and self.start is None:
+            self.start = start
+        if call.usage is not None:
+            self.usage = call.usage if self.usage is None else self.usage + call.usage
+        self.attempts += StageAttempt.of(call, raw, call.since - self.since)
+
+    def end(self, status: Status, payload: Any, end: float, worker: str | None) -> Raw:
+        """Its outcome."""
+        return (self.index, self.item, self.since, status, payload, self.start, end, worker)
+
+
+class Flow(Relay):
+    """One run of a pipeline.
+
+    Args:
+        options: of the fan or view; the stages have their own.
+        items: all inputs if they are at hand, else None, and they are fed.
+        window: how many may be read and not handed out.
+    """
+
+    def __init__(
+        self, hub: Hub, options: Options, plan: Plan, items: list[Any] | None, *, window: float = FOREVER
+    ) -> None:
+        super().__init__(hub, options, f"pipeline({', '.join(name for name, *_ in plan)})")
+        self.rows = [Row(hub, place, name, one, fn, own) for place, (name, one, own, fn) in enumerate(plan)]
+        for row, following in zip(self.rows, self.rows[1:], strict=False):
+            row.next = following
+        self.queue = StageQueue(self, self.rows)
+        self.wish: list[tuple[Callable[[], object], Callable[[], bool]]] = []  # who waits, and what for: see `watch`
+        self.ends: dict[int, str] = {}  # where those without a value have ended, by index
+        self.read = 0  # guarded by the hub's lock, as are the next five
+        self.handed_out = 0
+        self._window = window
+        self._succeeded = self._retries = 0
+        self._going: dict[int, Passage] = {}
+        self._items = items
+        self._why = "the batch had ended"
+        self.accepted = 0 if items is None else len(items)
+
+    def enlist(self, listeners: After) -> None:
+        """Begin; the listeners are called when it is done."""
+        with self.hub.lock:
+            self.hub.check_open()
+            self.hub.sources.add(self.queue)
+        intake.enlist(self, [self._retire, *listeners])
+
+    def begin_until(self, deadline: float | None) -> None:
+        """No attempt is waited for beyond so many seconds from the start."""
+        if deadline is not None:
+            self.until = self.queue.until = self.since + deadline
+
+    def _retire(self) -> None:
+        hub, queue = self.hub, self.queue
+        with hub.lock:
+            hub.sources.discard(queue)
+            hub.settled[0] += queue.accepted
+            hub.settled[1] += queue.failed
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether nobody needs to feed it."""
+        return self._items is not None
+
+    @property
+    def room(self) -> int:
+        """How many more items may be read."""
+        first = self.rows[0]
+        ahead = first.buffer - (first.crowd - first.begun)
+        return int(min(ahead, first.room, self._window - (self.read - self.handed_out)))
+
+    def thirsty(self) -> bool:
+        """Whether it is worth while to read: half of what may wait in front is missing, or nothing waits there."""
+        room, first = self.room, self.rows[0]
+        return room > 0 and (2 * room >= min(first.buffer, self._window) or first.crowd == first.begun)
+
+    def feed(self, item: Any) -> None:
+        """Add an item; only one thread may."""
+        with self.hub.lock:
+            place, self.read = self.read, self.read + 1
+        self.hand_in([self._enter(place, item)], expected=0)
+
+    def stir(self) -> None:
+        """An item has started, ended, or was handed out: read more if it is time to, and wake who waits for that."""
+        if self._items is not None and not self.closed and self.thirsty():
+            try:
+                self._read_more(self._items)
+            except BaseException as error:  # a user's estimate of costs
+                self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
+        for entry in list(self.wish):
+            if not entry[1]() and self._unwatch(entry):
+                entry[0]()
+
+    def _read_more(self, items: list[Any]) -> None:
+        with self.hub.lock:
+            first = self.read
+            last = self.read = max(first, min(len(items), first + self.room))
+        self.hand_in([self._enter(place, items[place]) for place in range(first, last)])
+        if not self.accepted:  # and not when the last is read: another thread may still be about to hand some in
+            self.close()
+
+    def _enter(self, place: int, item: Any) -> StageCall:
+        passage = self._going[place] = Passage(place, item, self.hub.clock.monotonic())
+        return StageCall(self, self.rows[0], passage, item)
+
+    # -- waiting for it ----------------------------------------------------------------------------------------------
+
+    def watch(self, wake: Callable[[], object], idle: Callable[[], bool]) -> bool:
+        """Have ``wake()`` called once when ``idle()`` no longer holds; False if it does not hold now.
+
+        Who waits says so first and then looks; who changes something does so first and then looks who waits.
+        """
+        entry = wake, idle
+        self.wish.append(entry)
+        if idle():
+            return True
+        self._unwatch(entry)
+        return False
+
+    def _unwatch(self, entry: Any) -> bool:
+        try:
+            self.wish.remove(entry)
+        except ValueError:  # another thread was first
+            return False
+        return True
+
+    # -- from stage to stage -----------------------------------------------------------------------------------------
+
+    def queue_for(self, step: Step) -> Calls:
+        """All stages share one."""
+        return self.queue
+
+    def follow(self, step: Step, raw: Raw) -> None:
+        """Hand the item on, or out."""
+        call: Any = step
+        passage, following = call.passage, call.row.next
+        passage.note(call, raw)
+        status, payload = raw[3], raw[4]
+        if status is SUCCEEDED and following is not None:
+            if self.hand_in([StageCall(self, following, passage, payload)], expected=0):
+                if call.row.place == 0:
+                    self.stir()
+                return
+            status, payload = CANCELLED, TaskCancelled(self._why)
+            call.row = following
+        if status is not SUCCEEDED:
+            self.ends[passage.index] = call.row.name
+        self._hand_out(passage, passage.end(status, payload, raw[6], raw[7]))
+
+    def _hand_out(self, passage: Passage, raw: Raw) -> None:
+        after: After = []
+        with self.hub.lock:
+            passage.move(None)
+            self.queue.offer(after)
+            self._succeeded += raw[3] is SUCCEEDED
+            self._retries += retries_in(passage.attempts)
+            self._going.pop(passage.index)
+        self.hub.perform(after)
+        self.notes[passage.index] = passage.attempts
+        if passage.usage is not None:
+            self.usages[passage.index] = passage.usage
+        self.record(raw)
+        self.stir()
+
+    # -- as a source -------------------------------------------------------------------------------------------------
+
+    def waiting(self) -> int:
+        """Those that were not read yet are queued."""
+        return 0
+
+    def unfinished(self) -> bool:
+        """While items are to be read or on their way."""
+        return self.active > 0 or self.accepted > 0
+
+    def unwanted(self) -> bool:
+        """Whether the scope in which it was made has ended."""
+        return self.outer is not None and self.outer.cancelled
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """No call starts any more."""
+        self._why = str(reason)
+        super().discard(reason, after)
+        after.append(self.stir)
+
+    def in_order(self) -> list[Raw]:
+        """The outcomes in input order; those that never started were cancelled."""
+        return [self.results.get(place) or self._missing(place) for place in range(self._total())]
+
+    def counts(self) -> dict[Status, int]:
+        """How many outcomes there are of each status."""
+        found = {**self.failures, SUCCEEDED: self._succeeded}
+        return {**found, CANCELLED: found.get(CANCELLED, 0) + self._total() - sum(found.values())}
+
+    def retries(self) -> int:
+        """How many attempts were not the first of their call."""
+        return self._retries
+
+    def _total(self) -> int:
+        return self.read if self._items is None else len(self._items)
+
+    def _missing(self, place: int) -> Raw:
+        now = self.hub.clock.monotonic()
+        passage = self._going.get(place) or Passage(place, (self._items or ())[place], self.since)
+        self.ends[place] = self.rows[0].name
+        return passage.end(CANCELLED, TaskCancelled(self._why), now, None)
+
+    def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
+        """What ``Ending`` makes of it."""
+        stages = [(row.name, row.limit) for row in self.rows]
+        return PipelineReport(raws, stages=stages, ends=self.ends, **figures)
+
+
+class FlowEnding(Ending):
+    """How a run of a pipeline ends; its inputs are read as there is room for them."""
+
+    def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
+        """Read in this thread, which lends its slot if it has to wait for room."""
+        flow, hub = self.batch, self._hub
+        try:
+            for item in inputs:
+                if flow.closed:
+                    break
+                flow.feed(item)
+                if hub.closing or hub.broken:
+                    lifecycle.refuse(hub)
+                self._await_room()
+        except BaseException as error:
+            # The calls that run are paid for: unless the user wants out, let them finish.
+            self._interrupted(error, running=not isinstance(error, Exception))
+            raise
+        flow.close()
+        return self.wait()
+
+    def _await_room(self) -> None:
+        flow, now = self.batch, self._hub.clock.monotonic
+        left = self.look()
+        while self.full():
+            end = None if left is None else now() + left
+            with suppress(TimeoutError):
+                _sleep(flow, lambda wake: flow.watch(wake, self.full), self.full, self._gate, end)
+            left = self.look()
+
+    def full(self) -> bool:
+        """Whether there is nothing to do but to wait for room."""
+        flow = self.batch
+        return not (flow.closed or flow.ended or flow.thirsty())
+
+
+class FlowStream(Stream):
+    """The window between a pipeline's inputs and outcomes.
+
+    Args:
+        inputs: an iterator over items; None if they are at hand, or the owner feeds them.
+    """
+
+    batch: Any
+
+    def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
+        super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
+
+    def enlist(self, listeners: After) -> None:
+        """Let threads at it; the listeners are called when it is done."""
+        self.batch.enlist(listeners)
+        self.batch.stir()
+
+    def after_yield(self) -> None:
+        """One outcome was handed out."""
+        self.yielded += 1
+        self.batch.handed_out = self.yielded
+        self.batch.stir()
+        self.fill()
+
+    def fill(self) -> None:
+        """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
+        flow, start = self.batch, self._clock()
+        while self._inputs is not None and not flow.ended and flow.thirsty():
+            if flow.hub.closing or flow.hub.broken:
+                self._cut_short = True
+                self._end_of_inputs()
+            elif (item := next(self._inputs, _END)) is _END:
+                self._end_of_inputs()
+            else:
+                flow.feed(item)
+                if flow.results and self._clock() - start > PATIENCE:
+                    return
+
+    def idle(self) -> bool:
+        """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
+        if self._inputs is not None and not self.batch.ended and self.batch.thirsty():
+            return False
+        return super().idle()
+
+    def wish(self, wake: Callable[[], object]) -> bool:
+        """Have ``wake()`` called when it is not idle any more."""
+        return bool(self.batch.watch(wake, self.idle))
+
+    def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
+        """An outcome, as it is handed out."""
+        flow, index = self.batch, raw[0]
+        return PipelineOutcome(raw, flow.usages.pop(index, None), flow.notes.pop(index), flow.ends.pop(index, None))
+
+
+def run(
+    hub: Hub, options: Options, plan: Plan, given: Iterable[Any], *, fail_fast: bool, deadline: float | None
+) -> Report[Any]:
+    """See ``Pipeline.run``."""
+    gate: SimpleQueue[None] = SimpleQueue()
+    flow, ending = begin(hub, options, plan, given, gate, fail_fast=fail_fast, deadline=deadline)
+    return ending.wait() if flow.at_hand else ending.feed_and_wait(iter(given))
+
+
+def begin(
+    hub: Hub, options: Options, plan: Plan, given: Any, gate: Any, *, fail_fast: bool, deadline: float | None
+) -> tuple[Flow, FlowEnding]:
+    """A run that has begun, but for inputs that are not at hand; the gate is opened when it is done."""
+    flow = Flow(hub, options, plan, at_hand(given))
+    flow.fail_fast = fail_fast
+    flow.begin_until(deadline)
+    ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
+    flow.enlist([lambda: gate.put(None)])
+    flow.stir()
+    return flow, ending
+
+
+def at_hand(given: Any) -> list[Any] | None:
+    """All inputs, if they can be taken at once."""
+    return list(given) if intake.known((given,)) else None
+
+
+def make_stream(
+    hub: Hub, options: Options, plan: Plan, given: Any, *, ordered: bool, window: int, fed_by_owner: bool = False
+) -> FlowStream:
+    """Check that calls may be handed in, and capture the context; work starts later."""
+    with hub.lock:
+        hub.check_open()
+    items = at_hand(given)
+    inputs = None if fed_by_owner or items is not None else iter(given)
+    return FlowStream(Flow(hub, options, plan, items, window=window), inputs, window=window, ordered=ordered)
+
+
+def stream(
+    hub: Hub, options: Options, plan: Plan, given: Iterable[Any], *, ordered: bool, window: int, owner: object
+) -> Generator[PipelineOutcome[Any], None, None]:
+    """See ``Pipeline.stream``."""
+    made = make_stream(hub, options, plan, given, ordered=ordered, window=window)
+    return _outcomes(made, owner)  # type: ignore[return-value]
