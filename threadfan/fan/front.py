@@ -270,7 +270,10 @@ class Front:
         return report
 
     async def ajoin(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R:
-        """``join`` for coroutines; the policy is asked in the event loop.  Cancelling the awaiting task cancels all."""
+        """``join`` for coroutines, whose tasks may be coroutine functions; the policy is asked in the event loop.
+
+        Cancelling the awaiting task cancels all.
+        """
         result: R = await _aio().ajoin(self._hub, self._options, policy, tasks, named)
         return result
 

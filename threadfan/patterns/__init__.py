@@ -9,7 +9,7 @@
 
 Each takes the fan, or a view of it with options of its own, as its first argument.  When less will do than everything
 was started for, the rest is cancelled and its threads come back.  Those that stop early are policies of ``fan.join``,
-which takes yours too.
+which takes yours too.  The async forms take coroutine functions as well.
 """
 
 from __future__ import annotations
