@@ -64,10 +64,6 @@ class Task:
             changes["interrupt"] = checks.flag("interrupt", interrupt)
         return Task(self.fn, self.args, self.kwargs, changes)
 
-    def of(self, fn: Callable[..., Any]) -> Task:
-        """The same with another function."""
-        return Task(fn, self.args, self.kwargs, self.changes)
-
     def __call__(self) -> Any:
         """Run it here and now, in this thread."""
         return self.fn(*self.args, **self.kwargs)
@@ -87,6 +83,7 @@ def as_task(given: Any, take: Take = checks.function) -> Task:
     Args:
         take: checks the function, and may put another in its place.
     """
-    made = given if isinstance(given, Task) else None
-    fn = take("fan.gather", given if made is None else made.fn)
-    return Task(fn, (), {}, {}) if made is None else made if fn is made.fn else made.of(fn)
+    if not isinstance(given, Task):
+        return Task(take("fan.gather", given), (), {}, {})
+    fn = take("fan.gather", given.fn)
+    return given if fn is given.fn else Task(fn, given.args, given.kwargs, given.changes)
