@@ -26,7 +26,7 @@ def check(client, quality):
     return json.loads(client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text)
 
 
-def settle(line, wishes):
+def settle(_line, wishes):
     """Which of several wishes for one line counts."""
     return next(wish for wish in wishes if wish != "no change")
 
