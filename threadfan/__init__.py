@@ -2,15 +2,18 @@
 
 The floors, each importing only those below it:
 
+    agents     a model with tools as one blocking call
+    patterns   votes, races, guards, fan-out; what becomes of several answers
     fan        what users hold: Fan, views of it, its asyncio side
-    flow       batches: run, stream, map, gather, reports
+    flow       batches: run, stream, map, gather, join, graphs, pipelines, reports
     executor   slots, threads and sources
     events     what can be observed: structlog
     control    decisions: the scope of a call, retries, rate limits, hedging
     base       errors, time, outcomes
 
-``threadfan.clients`` (one file for each outside client, whose calls it ends in time), ``threadfan.testing`` (a loopback
-Messages API, a manual clock) and ``threadfan.cli`` stand beside them.
+The upper two are imported as ``threadfan.agents`` and ``threadfan.patterns``.  ``threadfan.clients`` (one file for each
+outside client, whose calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock) and
+``threadfan.cli`` stand beside them.
 """
 
 from __future__ import annotations

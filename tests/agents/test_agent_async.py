@@ -9,6 +9,8 @@ from staged import PATIENCE, ask_for, double
 from threadfan import Fan, current_scope
 from threadfan.agents import Agent, Answer
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
+
 
 class Looking:
     """A model's client that notes how long the call may take."""

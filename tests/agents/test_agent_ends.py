@@ -9,6 +9,8 @@ from staged import PATIENCE, aside, ask_for, double, results, until
 from threadfan import CallCancelled, Fan, RateLimit, TaskTimeout, current_scope, fail_after
 from threadfan.clients.anthropic import attach
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
+
 
 class Heeding:
     """A tool that waits until its scope ends."""

@@ -8,6 +8,8 @@ from staged import PATIENCE, Held, aside, ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import TokenLimit, TurnLimit, tool
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
+
 LEVELS = 3
 
 
@@ -136,6 +138,6 @@ def test_one_budget_for_the_whole_tree(messages_server, make):
     result = caught.value.result
     ((text, is_error),) = results(result)
     assert is_error
-    assert text.startswith("The tools returned") or "TokenLimit" in text
+    assert text.startswith("TokenLimit: the agent 'top' has used")
     assert result.usage.total_tokens >= 2_000
-    assert result.usage.requests == messages_server.stats().requests
+    assert result.usage.requests == messages_server.stats().requests == 2 + LEVELS  # the lowest had its results

@@ -4,11 +4,13 @@ import threading
 
 import pytest
 from anthropic import beta_tool
-from anthropic.lib.tools import ToolError
+from anthropic.lib.tools import BetaBuiltinFunctionTool, ToolError
 from staged import PATIENCE, Held, aside, ask_for, double, fail, results
 
 from threadfan import Fan, current_scope, task
 from threadfan.agents import tool
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # of calls that are over, and about to return
 
 
 def test_an_answer_without_tools(make):
@@ -200,6 +202,37 @@ def test_tools_of_the_sdk(make):
     assert told[1][0].startswith("wrong arguments for triple: number: Input should be a valid integer")
     assert '"required": ["number"]' in told[1][0]
     assert told[2:] == [([{"type": "text", "text": "not 1"}], True), ("ValueError: Invalid arguments for me", True)]
+
+
+def test_a_built_in_tool_of_the_sdk(messages_server, make):
+    """One whose schema the provider knows is told by its type, and called here with what the model sends."""
+
+    class Memory(BetaBuiltinFunctionTool):
+        def to_dict(self):
+            return {"type": "memory_20250818", "name": "memory"}
+
+        def call(self, input):  # noqa: A002 -- the name is the SDK's
+            return f"saw {input['path']}"
+
+    with Fan(1) as fan:
+        agent = make(fan, Memory())
+        assert results(agent(ask_for(("memory", {"path": "/notes"})))) == [("saw /notes", False)]
+    assert agent.toolbox.definitions == [{"type": "memory_20250818", "name": "memory"}]
+
+
+def test_a_result_that_cannot_be_written(make):
+    """It is an error for the model, and none of the loop."""
+
+    def endless() -> list:
+        made = []
+        made.append(made)
+        return made
+
+    with Fan(1) as fan:
+        result = make(fan, endless)(ask_for("endless"))
+    ((text, is_error),) = results(result)
+    assert is_error
+    assert text.startswith("the tool's result cannot be written as JSON: ValueError: Circular reference")
 
 
 def test_tools_are_calls_of_the_fan(make):
