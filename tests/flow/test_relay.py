@@ -10,14 +10,22 @@ from controlled import PATIENCE, Gate, aside, until, within_patience
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threadfan import CallCancelled, Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
+from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
 from threadfan.executor.drain import here
 from threadfan.fan.aio import LoopGate, _wait
 from threadfan.flow import intake
 from threadfan.flow.relay import Relay, Step
 from threadfan.flow.run import Ending
+from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")
+
+
+@pytest.fixture
+def clock():
+    """Time that only the test moves."""
+    with ManualClock() as clock:
+        yield clock
 
 
 class Chains(Relay):
@@ -37,9 +45,11 @@ class Chains(Relay):
         self.close()
 
     def step(self, place, stage, value):
+        """The call of one stage."""
         return Step(self, self.options, place, self.stages[stage], (value,), item=self.items[place], tag=stage)
 
     def follow(self, step, raw):
+        """Go on to the next stage, unless this was the last."""
         self.followed.append((step.index, step.tag))
         if raw[3] == "succeeded" and step.tag + 1 < len(self.stages):
             self.hand_in([self.step(step.index, step.tag + 1, raw[4])])
@@ -56,12 +66,14 @@ class Chains(Relay):
         ]
 
     def run(self):
+        """Wait for all."""
         gate = SimpleQueue()
         intake.enlist(self, [lambda: gate.put(None)])
         self.begin()
         return Ending(self, gate, **self.ending).wait()
 
     async def arun(self):
+        """Await all."""
         gate = LoopGate(asyncio.get_running_loop())
         intake.enlist(self, [gate.put])
         self.begin()
@@ -76,6 +88,7 @@ def quiet(fan):
 
 
 def double(value):
+    """A call of no account."""
     return 2 * value
 
 
@@ -105,9 +118,7 @@ def test_each_chain_ends_as_if_it_ran_alone(workers, items, stages, bad, retry):
     with Fan(workers, retry=retry) as fan:
         chains = Chains(fan, [one] * stages, items)
         report = within_patience(chains.run)
-        seen = [
-            (outcome.status, outcome.value if outcome.ok else outcome.error.args[0]) for outcome in report
-        ]
+        seen = [(outcome.status, outcome.value if outcome.ok else outcome.error.args[0]) for outcome in report]
         assert seen == [alone(item) for item in items]
         assert len(chains.followed) == len(set(chains.followed))
         quiet(fan)
@@ -168,7 +179,7 @@ def test_fail_fast_raises_the_first_failure_with_the_report():
         assert item == 1 or go.wait(PATIENCE)
         return item
 
-    with Fan(2) as fan:
+    with Fan(3) as fan:
         error = aside(Chains(fan, [first, second], [1, 2, 2], fail_fast=True).run).exception(PATIENCE)
         assert error is BOOM
         assert [outcome.status for outcome in error.report] in (
@@ -202,7 +213,7 @@ def test_the_call_it_was_made_in_ends_it(clock):
         assert isinstance(outer.exception(PATIENCE), TaskTimeout)
         gate.open()
         quiet(fan)
-        with pytest.raises(CallCancelled):
+        with pytest.raises(TaskCancelled):
             fan.submit(_in_a_scope_that_ended, fan).result(PATIENCE)
 
 
@@ -222,7 +233,7 @@ def test_timeouts_are_each_step_s_own(clock):
                 super().follow(step, raw)
 
         report = aside(Noting(fan, [double, gate], [1]).run)
-        gate.wait_for(2)
+        gate.wait_for(1)
         clock.wait_for_sleepers(until=2)
         clock.advance(2)
         (outcome,) = report.result(PATIENCE)
@@ -261,6 +272,7 @@ def test_a_fan_that_closes_while_a_step_backs_off(clock):
     until(lambda: fan.snapshot()["waiting"] == 2)
     closing = aside(fan.shutdown)
     until(lambda: fan._hub.closing)
+    clock.wait_for_sleepers(until=60)
     clock.advance(60)
     assert report.result(PATIENCE).unwrap() == [2]
     closing.result(PATIENCE)
@@ -341,7 +353,7 @@ def test_tokens_and_attempts_are_on_the_outcomes():
         assert fan.snapshot()["input_tokens"] == 3
     with Fan(1, retry=1) as fan:
         (outcome,) = within_patience(Chains(fan, [spend], [2]).run)
-        assert (outcome.usage, outcome.attempts) == (Usage(6, 8), 2)
+        assert (outcome.usage, outcome.attempts) == (Usage(6, 8, requests=2), 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

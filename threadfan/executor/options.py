@@ -132,8 +132,8 @@ def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-def is_coroutine_function(fn: object) -> bool:
-    """Whether calling ``fn`` only makes a coroutine."""
+def is_coroutine_function(fn: object, *, generators: bool = True) -> bool:
+    """Whether calling ``fn`` only makes a coroutine, or with ``generators`` an asynchronous generator."""
     code = getattr(fn, "__code__", None)
     while code is None and isinstance(fn, partial):
         fn = fn.func
@@ -141,7 +141,8 @@ def is_coroutine_function(fn: object) -> bool:
     if code is None and not isinstance(fn, type):  # a method, or an object that can be called
         code = getattr(getattr(fn, "__func__", None) or vars(type(fn)).get("__call__"), "__code__", None)
     flags = getattr(code, "co_flags", 0)
-    return isinstance(flags, int) and bool(flags & (_CO_COROUTINE | _CO_ASYNC_GENERATOR))
+    wanted = _CO_COROUTINE | (_CO_ASYNC_GENERATOR if generators else 0)
+    return isinstance(flags, int) and bool(flags & wanted)
 
 
 def iterables(where: str, given: tuple[Any, ...]) -> None:

@@ -23,6 +23,7 @@ from ..executor.calls import Call
 from ..flow import intake
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
+from .coroutines import taker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -225,11 +226,12 @@ async def arun(
     late: str | None,
 ) -> Report[Any]:
     """See ``Front.arun``."""
-    checks.function("fan.arun", fn)
+    loop = running_loop("fan.arun")
+    fn = taker(loop)("fan.arun", fn)
     _check_iterables("fan.arun", given)
     checks.seconds("deadline", deadline)
     checks.late(late, deadline)
-    gate = LoopGate(running_loop("fan.arun"))
+    gate = LoopGate(loop)
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(hub, options, fn, given, items=items)
     batch.fail_fast = fail_fast
@@ -254,8 +256,9 @@ async def arun(
 
 async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
     """See ``Front.agather``."""
-    gate = LoopGate(running_loop("fan.agather"))
-    batch = task_batch(hub, options, tasks, named)
+    loop = running_loop("fan.agather")
+    gate = LoopGate(loop)
+    batch = task_batch(hub, options, tasks, named, taker(loop))
     intake.enlist(batch, [gate.put])
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
 
@@ -372,6 +375,8 @@ def astream(
     owner: object,
 ) -> AsyncGenerator[Outcome[Any], None]:
     """See ``Front.astream``.  ``owner`` is kept alive until the stream ends."""
+    if checks.is_coroutine_function(fn, generators=False):
+        fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
     _check_iterables("fan.astream", given)
     mixed = any(hasattr(one, "__aiter__") for one in given)

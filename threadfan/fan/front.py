@@ -211,7 +211,11 @@ class Front:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
     ) -> Report[R]:
-        """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch."""
+        """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
+
+        ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
+        that runs.
+        """
         report: Report[R] = await _aio().arun(
             self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late
         )
@@ -220,14 +224,14 @@ class Front:
     def astream(
         self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
     ) -> AsyncGenerator[Outcome[R], None]:
-        """``stream`` for coroutines; takes async iterables too.  ``aclose`` cancels what is left."""
+        """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         outcomes: AsyncGenerator[Outcome[R], None] = _aio().astream(
             self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self
         )
         return outcomes
 
     async def agather(self, /, *tasks: Any, **named: Any) -> Report[Any]:
-        """``gather`` for coroutines."""
+        """``gather`` for coroutines; tasks may be coroutine functions."""
         report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
         return report
 

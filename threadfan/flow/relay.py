@@ -201,7 +201,7 @@ class Relay(Source):
         after: After = []
         with self.hub.lock:
             self.closed = True
-            self.hub.check_done(self, after)
+            self._check_done(after)
         self.hub.perform(after)
 
     # -- how a step ends ---------------------------------------------------------------------------------------------
@@ -222,9 +222,14 @@ class Relay(Source):
         with hub.lock:
             self.active -= 1
             if not self.active:
-                hub.check_done(self, after)
+                self._check_done(after)
         if after:
             hub.perform(after)
+
+    def _check_done(self, after: After) -> None:
+        if self.closed and not self.active:
+            self.accepted = 0  # nobody is left whom anything could follow
+        self.hub.check_done(self, after)
 
     # -- as a source -------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..executor.options import Options
     from .intake import Given
     from .relay import Relay
+    from .tasks import Take
 
 FAILED_FAST = "another call of the batch had failed (fail_fast)"
 
@@ -57,11 +58,17 @@ def run(
     return ending.wait()
 
 
-def task_batch(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> TaskBatch:
+def task_batch(
+    hub: Hub,
+    options: Options,
+    tasks: tuple[Any, ...],
+    named: dict[str, Any],
+    take: Take = checks.function,
+) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
     context, now = copy_context(), hub.clock.monotonic()
     calls = []
-    for place, one in enumerate(map(as_task, (*tasks, *named.values()))):
+    for place, one in enumerate(as_task(given, take) for given in (*tasks, *named.values())):
         own = options.changed(one.changes)
         call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now)
         if own.rules is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.errors import describe
+from ..base.errors import brief, describe
 from ..executor import options as checks
 
 TYPE_CHECKING = False
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+
+    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 _UNSET: Any = object()
 
@@ -24,7 +26,9 @@ class Task:
     def __init__(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], changes: dict[str, Any]
     ) -> None:
-        self.fn = checks.function("task", fn)
+        if not callable(fn):
+            raise TypeError(f"task needs a function to call, not {brief(fn)}")
+        self.fn = fn
         self.args = args
         self.kwargs = kwargs
         self.changes = changes
@@ -60,6 +64,10 @@ class Task:
             changes["interrupt"] = checks.flag("interrupt", interrupt)
         return Task(self.fn, self.args, self.kwargs, changes)
 
+    def of(self, fn: Callable[..., Any]) -> Task:
+        """The same with another function."""
+        return Task(fn, self.args, self.kwargs, self.changes)
+
     def __call__(self) -> Any:
         """Run it here and now, in this thread."""
         return self.fn(*self.args, **self.kwargs)
@@ -73,6 +81,12 @@ def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
     return Task(fn, args, kwargs, {})
 
 
-def as_task(given: Any) -> Task:
-    """Accept a task or a function without arguments."""
-    return given if isinstance(given, Task) else Task(checks.function("fan.gather", given), (), {}, {})
+def as_task(given: Any, take: Take = checks.function) -> Task:
+    """Accept a task or a function without arguments.
+
+    Args:
+        take: checks the function, and may put another in its place.
+    """
+    made = given if isinstance(given, Task) else None
+    fn = take("fan.gather", given if made is None else made.fn)
+    return Task(fn, (), {}, {}) if made is None else made if fn is made.fn else made.of(fn)

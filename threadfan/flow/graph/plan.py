@@ -99,7 +99,8 @@ class Plan:
 
     Attributes:
         fanned: the tasks that go through something.
-        functions: of the tasks; those that are coroutine functions are in ``coroutines`` too.
+        functions: of the tasks.
+        coroutines: whether there are coroutine functions among them.
         required: the names of inputs that have to be given, with the tasks that take them.
         optional: those that may.
 
@@ -119,7 +120,7 @@ class Plan:
                 self.tasks[one].followers.append(task.place)
         self.fanned = [task for task in self.tasks if task.each]
         self.functions = [node.fn for node in nodes]
-        self.coroutines = [fn for fn in self.functions if is_coroutine_function(fn)]
+        self.coroutines = any(map(is_coroutine_function, self.functions))
         self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
         self.trees: dict[str, Tree] = dict(places)
         self._note_inputs()
