@@ -176,10 +176,11 @@ class Graph:
     ) -> GraphReport:
         """``run`` for coroutines; tasks may be coroutine functions.  Cancelling the awaiting task cancels the run."""
         from . import aio
+        from .coroutines import taker
 
         loop = aio.running_loop("graph.arun")
         gate = aio.LoopGate(loop)
-        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, aio.taker(loop))
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
         intake.enlist(run, [gate.put])
         ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
         run.begin()

@@ -306,7 +306,7 @@ class GraphRun(Relay):
     def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
         """What became of it, once it is done."""
         roots = [self._roots[task.place] for task in self._plan.fanned]
-        folded = {cell.name: cell.raw[4] for cell in roots if cell.children is not None and _has_value(cell)}
+        folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:
