@@ -132,12 +132,18 @@ def test_a_function_stands_for_its_task(fan):
         ({"each": {"wether": "plan"}}, "each of briefing names 'wether', but briefing has no such parameter; it has: "),
         ({"outcomes": ["plan"]}, "outcomes of briefing names 'plan', but briefing has no such parameter"),
         ({"depends_on": {"plan": "plan"}}, "depends_on of briefing names 'plan', but briefing has no such parameter"),
-        ({"each": {"tone": "plan"}, "outcomes": {"tone": "plan"}}, "'tone' is named by several of depends_on, each and"),
+        (
+            {"each": {"tone": "plan"}, "outcomes": {"tone": "plan"}},
+            "'tone' is named by several of depends_on, each and",
+        ),
         ({"depth": 2}, "depth is for tasks with each"),
         ({"reduce": max}, "reduce is for tasks with each"),
         ({"each": {"tone": "plan"}, "depth": 0}, "depth must be greater than 0, not 0"),
         ({"each": {"tone": "plan"}, "initial": 0}, "initial is what reduce begins with, and there is no reduce"),
-        ({"each": {"tone": "plan"}, "when": lambda tone: 1}, "when decides for the whole task, so it cannot take 'tone'"),
+        (
+            {"each": {"tone": "plan"}, "when": lambda tone: 1},
+            "when decides for the whole task, so it cannot take 'tone'",
+        ),
     ],
 )
 def test_options_must_fit_the_function(fan, options, said):
@@ -151,7 +157,10 @@ def test_options_must_fit_the_function(fan, options, said):
     ("call", "said"),
     [
         (lambda graph: graph.add(5), "a task must be a function, not 5"),
-        (lambda graph: graph.add(briefing, depends_on=5), "depends_on must be names or functions of tasks, or a mapping"),
+        (
+            lambda graph: graph.add(briefing, depends_on=5),
+            "depends_on must be names or functions of tasks, or a mapping",
+        ),
         (lambda graph: graph.add(briefing, when=5), "when needs a function to call, not 5"),
         (lambda graph: graph.add(briefing, each={"tone": "a"}, reduce=5), "reduce must be a function of two results"),
         (lambda graph: graph.add(briefing, timeout="5"), "timeout must be a number of seconds or None, not '5'"),

@@ -44,6 +44,7 @@ class Graph:
         self.name = name
         self._front = front
         self._nodes: dict[str, Node] = {}
+        self._mentioned: set[str] = set()  # names that tasks may depend on
         self._plan: Plan | None = None
         for fn in functions:
             self.add(fn)
@@ -209,11 +210,11 @@ class Graph:
 
     def _accept(self, node: Node) -> None:
         """Keep a task, unless it closes a circle; one that no other waits for cannot."""
+        mentioned = self._mentioned | node.mentions()
         nodes = {**self._nodes, node.name: node}
-        mentions = {name: one.mentions() & nodes.keys() for name, one in nodes.items()}
-        if any(node.name in names for names in mentions.values()):
-            in_order({name: sorted(names) for name, names in mentions.items()})
-        self._nodes, self._plan = nodes, None
+        if node.name in mentioned:
+            in_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
+        self._nodes, self._mentioned, self._plan = nodes, mentioned, None
 
     def _find(self, reference: Reference) -> str:
         """The name of a task that was given by name or as its function."""
