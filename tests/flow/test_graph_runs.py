@@ -98,15 +98,15 @@ def test_what_depends_on_a_failure_is_skipped_and_the_rest_goes_on():
     """Each skipped one names the task that failed, however far away, and has its error as its cause."""
     with Fan(2) as fan:
         graph = fan.graph(boom)
-        graph.add(lambda boom: None, name="next")
-        graph.add(lambda next, other: None, name="last")
+        graph.add(lambda boom: None, name="near")
+        graph.add(lambda near, other: None, name="last")
         graph.add(lambda: 1, name="other")
         graph.add(lambda other: other + 1, name="fine")
         report = graph.run()
         assert statuses(report) == {
-            "boom": "failed", "next": "skipped", "last": "skipped", "other": "succeeded", "fine": "succeeded",
+            "boom": "failed", "near": "skipped", "last": "skipped", "other": "succeeded", "fine": "succeeded",
         }  # fmt: skip
-        for name in ("next", "last"):
+        for name in ("near", "last"):
             error = report[name].error
             assert (type(error), str(error)) == (TaskSkipped, "it depends on boom, which failed")
             assert error.__cause__ is BOOM
@@ -237,9 +237,9 @@ def test_many_runs_at_once(eager_switching):
     """From several threads, each with inputs of its own."""
     with Fan(3) as fan:
         graph = fan.graph()
-        graph.add(lambda number: range(number), name="plan")
+        graph.add(lambda number: [*range(number)], name="plan")
         graph.add(lambda element, number: element * number, name="work", each={"element": "plan"})
-        graph.add(lambda work: sum(work), name="total")
+        graph.add(lambda work: sum(work, 0), name="total")
         runs = [aside(graph.run, number=number) for number in range(20)]
         totals = [run.result(PATIENCE).value("total") for run in runs]
         assert totals == [sum(range(number)) * number for number in range(20)]
@@ -264,7 +264,7 @@ def test_the_call_it_is_run_in_ends_it():
     with ManualClock() as clock, Gate() as gate, Fan(2) as fan:
         graph = fan.graph()
         graph.add(gate, name="hangs")
-        outer = fan.with_options(timeout=3).submit(lambda: graph.run())
+        outer = fan.with_options(timeout=3).submit(graph.run)
         gate.wait_for(1)
         clock.wait_for_sleepers(until=3)
         clock.advance(3)

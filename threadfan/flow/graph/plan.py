@@ -225,12 +225,14 @@ def _place(node: Node, name: str, places: dict[str, int]) -> int:
 def _left(node: Node, arguments: list[Argument]) -> str:
     """The parameter that takes the elements, when only their source was named."""
     source = node.each[None]
+    open_ones = [(parameter, optional) for parameter, kind, _, optional in arguments if kind == INPUT]
+    left = [parameter for parameter, optional in open_ones if not optional]
     if source in node.signature.parameters:
-        return source
-    left = [parameter for parameter, kind, _, optional in arguments if kind == INPUT and not optional]
+        left.append(source)
+    left = left or [parameter for parameter, _ in open_ones]
     if len(left) != 1:
         raise ValueError(
-            f"{node.name}: each={source!r} does not say which parameter takes the elements, and the ones left are "
+            f"{node.name}: each={source!r} does not say which parameter takes the elements, and those that may are "
             f"{listed(left)}: each={{'…': {source!r}}}"
         )
     return left[0]
