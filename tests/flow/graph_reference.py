@@ -32,7 +32,11 @@ class Spec:
         """What a call gives for what it is given: seconds, and a value or an error."""
         mark = crc32(repr((self.name, given)).encode())
         error = ValueError(f"{self.name} {mark}") if mark % 5 < self.fails else None
-        return (self.seconds * (mark % 3)), error, [[f"{mark} {a} {b}" for b in range(n)] for a, n in enumerate(self.shape)]
+        return (
+            (self.seconds * (mark % 3)),
+            error,
+            [[f"{mark} {a} {b}" for b in range(n)] for a, n in enumerate(self.shape)],
+        )
 
 
 @st.composite
@@ -129,7 +133,9 @@ class Reference:
         when = max([0.0, *(trees[name].over() for name in (*needed, *spec.outcomes))])
         if source is not None:
             when = max(when, source.opened if level and source.opened is not None else source.over())
-        faults = [(trees[name].fault(), spec.optional and name not in set(spec.order) - set(spec.values)) for name in needed]
+        faults = [
+            (trees[name].fault(), spec.optional and name not in set(spec.order) - set(spec.values)) for name in needed
+        ]
         faults = [fault for fault, optional in faults if fault and not (optional and fault[1] == "skipped")]
         if source is not None and (source.opened is None or not level or level > 0 == depth) and source.fault():
             faults.append(source.fault())

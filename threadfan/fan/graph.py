@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..control.rate import RateLimit
     from ..flow.graph.node import Reference, References
     from ..flow.graph.report import GraphReport
+    from ..flow.tasks import Take
     from .front import Front
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -43,6 +44,7 @@ class Graph:
         self.name = name
         self._front = front
         self._nodes: dict[str, Node] = {}
+        self._mentioned: set[str] = set()  # names that tasks may depend on
         self._plan: Plan | None = None
         for fn in functions:
             self.add(fn)
@@ -173,11 +175,13 @@ class Graph:
         deadline: float | None = None,
         **named: Any,
     ) -> GraphReport:
-        """``run`` for coroutines.  Cancelling the awaiting task cancels the run."""
+        """``run`` for coroutines; tasks may be coroutine functions.  Cancelling the awaiting task cancels the run."""
         from . import aio
+        from .coroutines import taker
 
-        gate = aio.LoopGate(aio.running_loop("graph.arun"))
-        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline)
+        loop = aio.running_loop("graph.arun")
+        gate = aio.LoopGate(loop)
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
         intake.enlist(run, [gate.put])
         ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
         run.begin()
@@ -206,11 +210,11 @@ class Graph:
 
     def _accept(self, node: Node) -> None:
         """Keep a task, unless it closes a circle; one that no other waits for cannot."""
+        mentioned = self._mentioned | node.mentions()
         nodes = {**self._nodes, node.name: node}
-        mentions = {name: one.mentions() & nodes.keys() for name, one in nodes.items()}
-        if any(node.name in names for names in mentions.values()):
-            in_order({name: sorted(names) for name, names in mentions.items()})
-        self._nodes, self._plan = nodes, None
+        if node.name in mentioned:
+            in_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
+        self._nodes, self._mentioned, self._plan = nodes, mentioned, None
 
     def _find(self, reference: Reference) -> str:
         """The name of a task that was given by name or as its function."""
@@ -230,14 +234,20 @@ class Graph:
             plan = self._plan = Plan(tuple(self._nodes.values()))
         return plan
 
-    def _new_run(self, where: str, inputs: dict[str, Any], fail_fast: bool, deadline: float | None) -> GraphRun:
+    def _new_run(
+        self,
+        where: str,
+        inputs: dict[str, Any],
+        fail_fast: bool,
+        deadline: float | None,
+        take: Take = checks.function,
+    ) -> GraphRun:
         checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
-        for fn in plan.coroutines:
-            checks.function(where, fn)  # which refuses it
+        functions = [take(where, fn) for fn in plan.functions] if plan.coroutines else plan.functions
         front = self._front
-        run = GraphRun(front._hub, front._options, self.name, plan, plan.functions, inputs)
+        run = GraphRun(front._hub, front._options, self.name, plan, functions, inputs)
         run.fail_fast = fail_fast
         if deadline is not None:
             run.until = run.since + deadline

@@ -226,7 +226,8 @@ class Relay(Source):
         hub = self.hub
         with hub.lock:
             self.active -= 1
-            self._check_done(after)
+            if not self.active:
+                self._check_done(after)
         if after:
             hub.perform(after)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HOW = {FAILED: "failed", TIMED_OUT: "timed out", CANCELLED: "was cancelled", SKIPPED: "was skipped by its condition"}
 
+ALONG: Any = object()
+"""Instead of something to go through: the same source for all that is deeper."""
+
 
 class Cell:
     """A place in the tree of a task's calls: the root is the task, the leaves are calls.
@@ -84,12 +87,12 @@ class Cell:
                 self.missing += 1
 
     def rows(self) -> list[Any]:
-        """What each parameter goes through from here: cells, or what should be iterable; None if it goes no deeper."""
+        """What each parameter goes through from here: cells, or what should be iterable; or it is to go ``ALONG``."""
         level = len(self.path)
         found: list[Any] = []
         for source, each in zip(self.sources, self.task.each, strict=True):
             if level >= each.depth:
-                found.append(None)
+                found.append(ALONG)
             elif type(source) is Cell:
                 found.append(source.children if level < each.level else source.value())
             else:

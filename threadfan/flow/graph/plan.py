@@ -99,7 +99,8 @@ class Plan:
 
     Attributes:
         fanned: the tasks that go through something.
-        functions: of the tasks; those that are coroutine functions are in ``coroutines`` too.
+        functions: of the tasks.
+        coroutines: whether there are coroutine functions among them.
         required: the names of inputs that have to be given, with the tasks that take them.
         optional: those that may.
 
@@ -119,7 +120,7 @@ class Plan:
                 self.tasks[one].followers.append(task.place)
         self.fanned = [task for task in self.tasks if task.each]
         self.functions = [node.fn for node in nodes]
-        self.coroutines = [fn for fn in self.functions if is_coroutine_function(fn)]
+        self.coroutines = any(map(is_coroutine_function, self.functions))
         self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
         self.trees: dict[str, Tree] = dict(places)
         self._note_inputs()
@@ -224,12 +225,14 @@ def _place(node: Node, name: str, places: dict[str, int]) -> int:
 def _left(node: Node, arguments: list[Argument]) -> str:
     """The parameter that takes the elements, when only their source was named."""
     source = node.each[None]
+    open_ones = [(parameter, optional) for parameter, kind, _, optional in arguments if kind == INPUT]
+    left = [parameter for parameter, optional in open_ones if not optional]
     if source in node.signature.parameters:
-        return source
-    left = [parameter for parameter, kind, _, optional in arguments if kind == INPUT and not optional]
+        left.append(source)
+    left = left or [parameter for parameter, _ in open_ones]
     if len(left) != 1:
         raise ValueError(
-            f"{node.name}: each={source!r} does not say which parameter takes the elements, and the ones left are "
+            f"{node.name}: each={source!r} does not say which parameter takes the elements, and those that may are "
             f"{listed(left)}: each={{'…': {source!r}}}"
         )
     return left[0]

@@ -19,7 +19,7 @@ from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, Out
 from .. import intake
 from ..relay import Relay, Step
 from ..run import FAILED_FAST
-from .cell import Cell
+from .cell import ALONG, Cell
 from .node import UNSET
 from .plan import ELEMENT, INPUT, VALUE
 from .report import GraphReport
@@ -136,16 +136,16 @@ class GraphRun(Relay):
             return self._call(cell)
         rows = cell.rows()
         for row, each in zip(rows, cell.task.each, strict=True):
-            if row is not None and (isinstance(row, (str, bytes)) or not hasattr(type(row), "__iter__")):
+            if row is not ALONG and (isinstance(row, (str, bytes)) or not hasattr(type(row), "__iter__")):
                 self._fail(
                     cell, f"its {each.parameter!r} goes through {each.source!r}, which is no list, but {{}}", row, ready
                 )
                 return None
-        if intake.known(tuple(row for row in rows if row is not None)):
+        if intake.known(tuple(row for row in rows if row is not ALONG)):
             self._open(cell, rows, ready)
             return None
         return self._aside(
-            cell, GraphRun._listed, lambda: [None if row is None else list(row) for row in rows], f"list of {cell.name}"
+            cell, GraphRun._listed, lambda: [row if row is ALONG else list(row) for row in rows], f"list of {cell.name}"
         )
 
     def _listed(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
@@ -157,17 +157,17 @@ class GraphRun(Relay):
 
     def _open(self, cell: Cell, rows: list[Any], ready: Ready) -> None:
         """There is a call, or a deeper list of them, for each element."""
-        widths = {each.source: len(row) for row, each in zip(rows, cell.task.each, strict=True) if row is not None}
+        widths = {each.source: len(row) for row, each in zip(rows, cell.task.each, strict=True) if row is not ALONG}
         if len(set(widths.values())) > 1:
             self._fail(cell, "what it goes through must be of one length, not {}", widths, ready)
             return
-        columns = zip(*(list(row) for row in rows if row is not None), strict=True)
+        columns = zip(*(list(row) for row in rows if row is not ALONG), strict=True)
         with self._lock:
             cell.children = []
             for number, column in enumerate(columns):
                 values = iter(column)
                 sources = [
-                    source if row is None else next(values) for source, row in zip(cell.sources, rows, strict=True)
+                    source if row is ALONG else next(values) for source, row in zip(cell.sources, rows, strict=True)
                 ]
                 child = cell.child(next(self._numbers), sources, number)
                 cell.children.append(child)
@@ -306,7 +306,7 @@ class GraphRun(Relay):
     def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
         """What became of it, once it is done."""
         roots = [self._roots[task.place] for task in self._plan.fanned]
-        folded = {cell.name: cell.raw[4] for cell in roots if cell.children is not None and _has_value(cell)}
+        folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:
