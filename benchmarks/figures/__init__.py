@@ -28,6 +28,8 @@ GROUPS = {
     "backoff": "backoff",
     "adaptive": "adaptive",
     "hedging": "hedging",
+    "pipeline": "pipeline",
+    "research": "research",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
