@@ -64,7 +64,8 @@ class Case:
     def bound(self, ways: Ways) -> float:
         """The lower bound of the makespan in seconds."""
         stages = [sum(calls) for calls in zip(*ways, strict=True)]
-        return max(*map(sum, ways), sum(stages) / self.slots, max(stages) / (self.limit or self.slots))
+        longest = max(first + second for first, second in ways)
+        return max(longest, sum(stages) / self.slots, max(stages) / (self.limit or self.slots))
 
 
 def _length(draw: Random) -> float:
