@@ -29,6 +29,8 @@ GROUPS = {
     "adaptive": "adaptive",
     "hedging": "hedging",
     "agents": "agents",
+    "pipeline": "pipeline",
+    "research": "research",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

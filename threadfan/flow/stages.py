@@ -349,3 +349,9 @@ class StageQueue(GovernedCalls):
         final = super().settle(key, raw, after)
         self.offer(after)
         return final
+
+    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+        if call.rules is None:
+            call.refuse(reason, after)
+        else:
+            super()._abandon(call, reason, after)
