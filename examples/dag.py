@@ -1,8 +1,7 @@
 """A graph of research: tasks start the moment what they depend on has ended, and not before.
 
-A parameter that is named like a task takes that task's value, so the functions themselves say what depends on what.
-The outlook needs the trends alone and does not wait for the market figures; the summary needs all.  Whatever depends
-on a failure is skipped, and the rest goes on.
+A parameter that is named like a task takes that task's value.  The outlook needs the trends alone and does not wait for
+the market figures; the summary needs all.  What depends on a failure is skipped, and the rest goes on.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ ended = []  # the tasks, as they end
 def ask(name, prompt):
     """One blocking call."""
     messages = [{"role": "user", "content": prompt}]
-    text = client.messages.create(model="claude-haiku-4-5", max_tokens=300, messages=messages).content[0].text
+    reply = client.messages.create(model="claude-haiku-4-5", max_tokens=300, messages=messages)
     ended.append(name)
-    return text
+    return reply.content[0].text
 
 
 def markets(field):
@@ -42,9 +41,14 @@ def summary(markets, trends, outlook):
     return ask("summary", f"Make one page of this: {markets} {trends} {outlook}")
 
 
+def research(fan):
+    """All of it, in no particular order."""
+    return fan.graph(markets, trends, outlook, summary)
+
+
 with MessagesServer(replies=REPLIES) as server, Fan(8, timeout=30) as fan:
     client = server.client()
-    graph = fan.graph(markets, trends, outlook, summary)
+    graph = research(fan)
     report = graph.run(field="kites")
     early = ended.index("outlook") < ended.index("markets")
     again = asyncio.run(graph.arun(field="kites"))

@@ -41,13 +41,18 @@ def synthesise(report):
     return ask(f"Answer the question {QUESTION}\n{found}")
 
 
+def answer(fan, question):
+    """All three steps."""
+    return fan_out(fan, question, decompose=decompose, work=work, synthesise=synthesise)
+
+
 with MessagesServer(latency=0.05, replies=REPLIES) as server, Fan(8, timeout=30) as fan:
     client = server.client()
-    answer = fan_out(fan, QUESTION, decompose=decompose, work=work, synthesise=synthesise)
+    result = answer(fan, QUESTION)
     same = asyncio.run(afan_out(fan, QUESTION, decompose=decompose, work=work, synthesise=synthesise))
 
-for outcome in answer.report:
+for outcome in result.report:
     print(f"{outcome.item}: {outcome.value[:50]}")
-print(f"on average {answer.report.stats.concurrency:.1f} were worked on at once")
-print(f"{answer.value} Complete: {answer.complete}")
-print(f"the same from a coroutine: {same.value == answer.value}")
+print(f"on average {result.report.stats.concurrency:.1f} were worked on at once")
+print(f"{result.value} Complete: {result.complete}")
+print(f"the same from a coroutine: {same.value == result.value}")
