@@ -15,7 +15,7 @@ from threadfan.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-WITH_PROGRAMS = ("guide", "limits", "agents")  # pages whose Python blocks are run
+WITH_PROGRAMS = ("guide", "limits", "agents", "patterns")  # pages whose Python blocks are run
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
@@ -39,7 +39,10 @@ def parts(text, mark):
 
 
 SECTIONS = {
-    title: text for guide in GUIDES.values() for title, text in parts(guide, "##").items() if blocks(text, "python")
+    f"{name}: {title}": text
+    for name, guide in GUIDES.items()
+    for title, text in parts(guide, "##").items()
+    if blocks(text, "python")
 }
 
 
