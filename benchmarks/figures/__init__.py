@@ -28,6 +28,7 @@ GROUPS = {
     "backoff": "backoff",
     "adaptive": "adaptive",
     "hedging": "hedging",
+    "graph": "graph",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
