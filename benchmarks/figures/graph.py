@@ -35,14 +35,14 @@ def measure(plan: Plan) -> Iterator[Figure]:
     """A row of tasks, fan-outs of three and their fan-ins one after another, and one such alone."""
     long = plan.size(25, 3)
     shapes: dict[str, tuple[Layers, int]] = {
-        f"a chain of {4 * long} tasks": ([1] * (4 * long), 10),
-        f"{long} fan-outs of 3 in a row, {4 * long + 1} tasks": ([1, *[3, 1] * long], 10),
+        f"a chain of {4 * long} tasks": ([1] * (4 * long), 30),
+        f"{long} fan-outs of 3 in a row, {4 * long + 1} tasks": ([1, *[3, 1] * long], 30),
         "one fan-out of 3, 5 tasks": ([1, 3, 1], 200),
     }
-    for name, (layers, times) in shapes.items():
+    for name, (layers, full) in shapes.items():
         with ThreadPoolExecutor(WORKERS) as pool, Fan(WORKERS, timeout=TIMEOUT) as fan:
             runs = _contenders(pool, fan, layers)
-            times = plan.size(times, 2)
+            times = plan.size(full, 2)
             samples = harness.race({peer: _timed(run, times, sum(layers)) for peer, run in runs.items()}, plan.rounds)
         medians = harness.medians(samples, 1e6)
         yield Figure(f"graph: {name}", "µs a task", medians, harness.ratios(samples))
