@@ -16,6 +16,12 @@ SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 # For each script the lines, as patterns, that must be there in this order; others may stand between them.
 EXPECTED = {
+    "briefing_graph": [
+        r"Today: 18 degrees and sunny; three articles, .+; two meetings, .+\.",
+        r"on average \d\.\d were asked at once",
+        r"flowchart TD",
+        r"    t2 --> t3",
+    ],
     "code_review": [
         r"security: 2/10, .+",
         r"performance: 6/10, .+",
@@ -24,6 +30,13 @@ EXPECTED = {
         r"never more than two at once: True",
         r"the same reviews as one by one: True",
         r"speed-up: \d\.\d .+",
+    ],
+    "conditional": [
+        r"closing: We are on it\.; note: urgency succeeded",
+        r"  shelve skipped: TaskSkipped: its condition did not hold",
+        r"closing: nothing; note: urgency failed",
+        r"  urgency failed: InternalServerError: .+",
+        r"  closing skipped: TaskSkipped: it depends on urgency, which failed",
     ],
     "deadlines": [
         r"answer: succeeded",
@@ -87,6 +100,12 @@ EXPECTED = {
         r"  \d+% of the time went to the rate limit: raise it or lower max_workers to \d+",
         r"waited on average: \d\.\d s for the limit, \d pauses",
         r"tokens: [1-9]\d* read, [1-9]\d* written",
+    ],
+    "report_orchestrator": [
+        r"# parallel agents",
+        *(rf"## {title}" for title in ("Introduction", "Core concepts", "Practical applications")),
+        r"calls: plan, draft\[0\], draft\[1\], draft\[2\], polish\[0\], polish\[1\], polish\[2\], report",
+        r"on average \d\.\d ran at once",
     ],
     "retries": [
         r"calm: succeeded",
