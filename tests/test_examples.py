@@ -33,6 +33,12 @@ EXPECTED = {
         r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
         r"words in all: 11",
     ],
+    "briefing_graph": [
+        r"Today: 18 degrees and sunny; three articles, .+; two meetings, .+\.",
+        r"on average \d\.\d were asked at once",
+        r"flowchart TD",
+        r"    t2 --> t3",
+    ],
     "classify": [
         r"19 of 20 classified: \{'negative': 7, 'positive': 12\}",
         r"number 4 has no label: InternalServerError",
@@ -48,6 +54,13 @@ EXPECTED = {
         r"the same reviews as one by one: True",
         r"speed-up: \d\.\d .+",
         r"without a reviewer, from a coroutine: \['security', 'performance', 'documentation'\], failed",
+    ],
+    "conditional": [
+        r"closing: We are on it\.; note: urgency succeeded",
+        r"  shelve skipped: TaskSkipped: its condition did not hold",
+        r"closing: nothing; note: urgency failed",
+        r"  urgency failed: InternalServerError: .+",
+        r"  closing skipped: TaskSkipped: it depends on urgency, which failed",
     ],
     "dag": [
         r"Kites: a small market that grows\. All there: True, early outlook: True",
@@ -165,6 +178,12 @@ EXPECTED = {
         r"  \d+% of the time went to the rate limit: raise it or lower max_workers to \d+",
         r"waited on average: \d\.\d s for the limit, \d pauses",
         r"tokens: [1-9]\d* read, [1-9]\d* written",
+    ],
+    "report_orchestrator": [
+        r"# parallel agents",
+        *(rf"## {title}" for title in ("Introduction", "Core concepts", "Practical applications")),
+        r"calls: plan, draft\[0\], draft\[1\], draft\[2\], polish\[0\], polish\[1\], polish\[2\], report",
+        r"on average \d\.\d ran at once",
     ],
     "retries": [
         r"calm: succeeded",

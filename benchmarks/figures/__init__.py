@@ -31,6 +31,7 @@ GROUPS = {
     "agents": "agents",
     "pipeline": "pipeline",
     "research": "research",
+    "graph": "graph",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

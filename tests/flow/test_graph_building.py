@@ -24,6 +24,15 @@ def briefing(weather, tone="calm"):
     """Another one, which depends on it."""
 
 
+class Unreadable:
+    """As some functions that are written in C are."""
+
+    __signature__ = "none"
+
+    def __call__(self):
+        """Never called."""
+
+
 def stranger():
     """No task."""
 
@@ -164,7 +173,7 @@ def test_options_must_fit_the_function(fan, options, said):
         (lambda graph: graph.add(briefing, when=5), "when needs a function to call, not 5"),
         (lambda graph: graph.add(briefing, each={"tone": "a"}, reduce=5), "reduce must be a function of two results"),
         (lambda graph: graph.add(briefing, timeout="5"), "timeout must be a number of seconds or None, not '5'"),
-        (lambda graph: graph.add(type, name="x"), "the parameters of x cannot be read: wrap it in a function"),
+        (lambda graph: graph.add(Unreadable(), name="x"), "the parameters of x cannot be read: wrap it in a function"),
         (lambda graph: graph.run(deadline="soon"), "deadline must be a number of seconds or None"),
     ],
 )

@@ -1,7 +1,7 @@
 """Tasks that are called only if."""
 
 import pytest
-from controlled import PATIENCE, Gate, aside
+from controlled import PATIENCE, Gate, aside, until
 
 from threadfan import Fan, TaskTimeout
 from threadfan.base.errors import TaskSkipped
@@ -133,3 +133,4 @@ def test_a_condition_is_a_call_under_the_task_s_timeout():
         outcome = report.result(PATIENCE)["task"]
         assert (outcome.status, type(outcome.error)) == ("timed_out", TaskTimeout)
         gate.open()
+        until(lambda: not fan.snapshot()["abandoned"])  # or closing warns of it

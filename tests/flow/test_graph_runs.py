@@ -85,12 +85,27 @@ def test_a_task_starts_when_its_last_dependency_ends_and_not_later():
         assert report.result(PATIENCE).value("join") == ("slow", None)
 
 
+def test_tasks_that_wait_for_the_same_run_at_once():
+    """As many threads wake as there are calls: three that meet, of which the thread that ended the first takes one."""
+    with Fan(3) as fan:
+        barrier = threading.Barrier(3)
+        graph = fan.graph()
+        graph.add(lambda: [1, 2, 3], name="plan")
+        for number in range(3):
+            graph.add(lambda plan: barrier.wait(PATIENCE), name=f"t{number}")
+        graph.add(
+            lambda element: barrier.wait(PATIENCE), name="each", each={"element": "plan"}, depends_on=["t0", "t1", "t2"]
+        )
+        report = within_patience(graph.run)
+        assert sorted(report[f"t{number}"].value for number in range(3)) == sorted(report.value("each")) == [0, 1, 2]
+
+
 def test_a_chain_stays_in_the_thread_that_ended_the_call_before():
     """No scheduler comes between."""
     with Fan(1) as fan:
         graph = fan.graph()
         for number in range(20):
-            graph.add(threading.get_ident, name=f"t{number}", depends_on=[f"t{number - 1}"] if number else [])
+            graph.add(threading.current_thread, name=f"t{number}", depends_on=[f"t{number - 1}"] if number else [])
         assert len(set(graph.run().unwrap())) == 1
 
 

@@ -18,6 +18,7 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..control.scope import scope_around
 from ..executor.calls import Call
+from ..executor.drain import here
 from ..executor.source import Source
 from ..executor.watchdog import GRACE
 
@@ -154,13 +155,15 @@ class Relay(Source):
             if not self.ended:  # else nothing follows
                 self.accepted += number
 
-    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None) -> bool:
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, last: bool = False) -> bool:
         """Have steps run; False if the relay was ended, and then none of them will.
 
         Args:
             expected: how many fewer will follow now; as many as there are steps by default.
+            last: that ``follow`` does nothing more after this, so its thread can take a step itself at once.
         """
         hub = self.hub
+        drain: Drain | None = getattr(here, "drain", None) if last else None
         after: After = []
         with hub.lock:
             if self.ended:
@@ -172,7 +175,11 @@ class Relay(Source):
                 queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
-                queue.add(step, after)
+                if drain is not None and drain.source is queue and step.rules is None:
+                    queue.add_own(step)  # it takes the first, and the others wake threads
+                    drain = None
+                else:
+                    queue.add(step, after)
         if after:
             hub.perform(after)
         return True

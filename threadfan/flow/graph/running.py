@@ -104,7 +104,7 @@ class GraphRun(Relay):
             if step is not None:
                 steps.append(step)
         if steps or begun:
-            self.hand_in(steps, expected=begun)
+            self.hand_in(steps, expected=begun, last=True)
 
     def _start(self, cell: Cell, ready: Ready) -> Step | None:
         """All that a cell waits for is there."""
