@@ -443,14 +443,14 @@ async def feed_flow(flow: Flow, given: Any) -> None:
         return not (flow.closed or flow.ended or flow.thirsty())
 
     async for item in _items((given,), strict=True):
-        if flow.closed:
-            return
         if flow.hub.closing or flow.hub.broken:
             lifecycle.refuse(flow.hub)
         flow.feed(item)
         while full():
             if flow.watch(gate.put, full):
                 await gate.wait()
+        if flow.closed or flow.ended:
+            return
     flow.close()
 
 
