@@ -187,8 +187,9 @@ def running_loop(where: str) -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        sync = where.removeprefix("fan.").removeprefix("a").replace("call", "submit")
-        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use fan.{sync}") from None
+        owner, _, name = where.rpartition(".")
+        sync = f"{owner}.{name.removeprefix('a').replace('call', 'submit')}"
+        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use {sync}") from None
 
 
 # -- batches ----------------------------------------------------------------------------------------------------------
