@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadfan import (
-    CallCancelled,
     Fan,
     FanClosed,
     Hedge,
@@ -217,8 +216,8 @@ def test_an_endless_input_is_read_no_further_than_the_first_buffer(buffer, way):
         pipeline = fan.pipeline(stage(gate, buffer=buffer), double)
         work = aside(pipeline.run if way == "run" else _first_of(pipeline), endless())
         gate.wait_for(2)
-        until(lambda: len(taken) == 2 + buffer)
-        assert fan.snapshot()["queued"] == buffer
+        until(lambda: 2 * (len(taken) - 2) > buffer)
+        assert fan.snapshot()["queued"] <= buffer
         fan._hub.interrupt() if way == "run" else gate.open()
         gate.open()
         work.result(PATIENCE)
@@ -321,7 +320,7 @@ def test_retries_are_each_stage_s_own():
         report = report.result(PATIENCE)
         assert report.unwrap() == [2, 4]
         for outcome in report:
-            assert (outcome.attempts, outcome.retries, outcome.usage) == (3, 1, Usage(2, 4))
+            assert (outcome.attempts, outcome.retries, outcome.usage) == (3, 1, Usage(2, 4, requests=2))
             assert [(one.stage, one.status) for one in outcome.history] == [
                 ("flaky", "failed"),
                 ("flaky", "succeeded"),
@@ -358,19 +357,17 @@ def test_a_rate_limit_holds_up_its_stage_alone():
     """Calls of another stage run meanwhile; what was waited is known by stage."""
     with ManualClock() as clock, Fan(4) as fan:
         ended = []
-        rate = RateLimit(requests_per_minute=60, burst=1, margin=0)
-        pipeline = fan.pipeline(
-            stage(double, buffer=10), stage(ended.append, rate=rate, name="ask")
-        )
+        rate = RateLimit(requests_per_minute=60)
+        pipeline = fan.pipeline(stage(double, buffer=10), stage(ended.append, rate=rate, name="ask"))
         report = aside(pipeline.run, [1, 2, 3])
         for number in range(1, 4):
             until(lambda number=number: len(ended) == number)
-            clock.wait_for_sleepers(until=clock.monotonic() + 1) if number < 3 else None
-            clock.advance(1)
+            clock.wait_for_sleepers(until=clock.monotonic() + 2) if number < 3 else None
+            clock.advance(2)
         report = report.result(PATIENCE)
         assert report.stages["double"].limited == 0
-        assert sorted(outcome.limited for outcome in report) == [0, 1, 2]
-        assert report.stages["ask"].limited == 3
+        assert sorted(outcome.limited for outcome in report) == [0, 2, 4]
+        assert report.stages["ask"].limited == 6
         quiet(fan)
 
 
@@ -409,7 +406,7 @@ def test_calls_that_a_hopeless_limit_never_let_through_failed_in_that_stage():
         raise Busy
 
     with ManualClock() as clock, Fan(1) as fan:
-        rate = RateLimit(requests_per_minute=6000, patience=30)
+        rate = RateLimit(requests_per_minute=6000)
         report = aside(fan.pipeline(double, stage(refuse, rate=rate, name="ask")).run, [1, 2, 3])
         while not report.done():
             clock.advance(5)
@@ -518,7 +515,7 @@ def test_the_call_it_was_made_in_ends_it():
         assert isinstance(outer.exception(PATIENCE), TaskTimeout)
         gate.open()
         quiet(fan)
-        with pytest.raises(CallCancelled):
+        with pytest.raises(TaskCancelled):
             fan.submit(_in_a_scope_that_ended, fan).result(PATIENCE)
 
 
@@ -585,20 +582,21 @@ def test_a_closed_fan_takes_no_run():
         pipeline.stream([1])
 
 
-def test_an_estimate_that_fails_ends_the_run():
-    """Wherever the item is by then; nothing hangs."""
+@pytest.mark.parametrize("lazily", [False, True])
+def test_an_estimate_that_fails_fails_the_item(lazily):
+    """In the stage whose limit it is for, and nothing else."""
 
     def estimate(value):
-        if value == 4:
+        if value in (2, 4):
             raise BOOM
         return 1, 1
 
-    rate = RateLimit(requests_per_minute=6000, tokens_per_minute=10**6, estimate=estimate)
+    rate = RateLimit(input_tokens_per_minute=10**8, estimate=estimate)
+    items = [3, 2, 2, 2, 2, 2, 2, 2]
     with Fan(1) as fan:
-        for stages in [(stage(double, rate=rate), add), (double, stage(add, rate=rate))]:
-            error = aside(fan.pipeline(*stages).run, [1, 2, 3, 4, 5]).exception(PATIENCE)
-            assert error is BOOM
-            assert len(error.report) == 5
+        for stages, good in [((stage(add, rate=rate), double), 8), ((double, stage(add, rate=rate)), 7)]:
+            report = within_patience(fan.pipeline(*stages).run, in_a_generator(items) if lazily else items)
+            assert seen(report) == [("succeeded", good), *[("failed", "add")] * 7]
         quiet(fan)
 
 

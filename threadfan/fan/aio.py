@@ -189,8 +189,9 @@ def running_loop(where: str) -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        sync = where.removeprefix("fan.").removeprefix("a").replace("call", "submit")
-        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use fan.{sync}") from None
+        owner, _, name = where.rpartition(".")
+        sync = f"{owner}.{name.removeprefix('a').replace('call', 'submit')}"
+        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use {sync}") from None
 
 
 # -- batches ----------------------------------------------------------------------------------------------------------
@@ -457,14 +458,14 @@ async def feed_flow(flow: Flow, given: Any) -> None:
         return not (flow.closed or flow.ended or flow.thirsty())
 
     async for item in _items((given,), strict=True):
-        if flow.closed:
-            return
         if flow.hub.closing or flow.hub.broken:
             lifecycle.refuse(flow.hub)
         flow.feed(item)
         while full():
             if flow.watch(gate.put, full):
                 await gate.wait()
+        if flow.closed or flow.ended:
+            return
     flow.close()
 
 

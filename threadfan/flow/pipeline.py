@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..executor import lifecycle
 from . import intake
 from .pipeline_report import PipelineOutcome, PipelineReport, StageAttempt, retries_in
@@ -117,6 +117,9 @@ class Flow(Relay):
             self.hub.check_open()
             self.hub.sources.add(self.queue)
         intake.enlist(self, [self._retire, *listeners])
+        self.stir()
+        if self._items == []:
+            self.close()
 
     def begin_until(self, deadline: float | None) -> None:
         """No attempt is waited for beyond so many seconds from the start."""
@@ -153,15 +156,17 @@ class Flow(Relay):
         """Add an item; only one thread may."""
         with self.hub.lock:
             place, self.read = self.read, self.read + 1
-        self.hand_in([self._enter(place, item)], expected=0)
+        calls = self._enter(place, item)
+        if calls:
+            self.hand_in(calls, expected=0)
+        else:
+            self.stir()
 
     def stir(self) -> None:
         """An item has started, ended, or was handed out: read more if it is time to, and wake who waits for that."""
-        if self._items is not None and not self.closed and self.thirsty():
-            try:
-                self._read_more(self._items)
-            except BaseException as error:  # a user's estimate of costs
-                self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
+        items = self._items
+        while items is not None and self.read < len(items) and not self.closed and self.thirsty():
+            self._read_more(items)
         for entry in list(self.wish):
             if not entry[1]() and self._unwatch(entry):
                 entry[0]()
@@ -170,13 +175,24 @@ class Flow(Relay):
         with self.hub.lock:
             first = self.read
             last = self.read = max(first, min(len(items), first + self.room))
-        self.hand_in([self._enter(place, items[place]) for place in range(first, last)])
+        calls = [call for place in range(first, last) for call in self._enter(place, items[place])]
+        if self.hand_in(calls):
+            self.expect(len(calls) - (last - first))
         if not self.accepted:  # and not when the last is read: another thread may still be about to hand some in
             self.close()
 
-    def _enter(self, place: int, item: Any) -> StageCall:
+    def _enter(self, place: int, item: Any) -> list[StageCall]:
         passage = self._going[place] = Passage(place, item, self.hub.clock.monotonic())
-        return StageCall(self, self.rows[0], passage, item)
+        return self._calls(passage, self.rows[0], item)
+
+    def _calls(self, passage: Passage, row: Row, value: Any) -> list[StageCall]:
+        """The call of a stage for an item; none if it failed before it could be made, which is the item's end."""
+        try:
+            return [StageCall(self, row, passage, value)]
+        except Exception as error:  # of a user's estimate of costs
+            self.ends[passage.index] = row.name
+            self._hand_out(passage, passage.end(FAILED, error, self.hub.clock.monotonic(), None))
+            return []
 
     # -- waiting for it ----------------------------------------------------------------------------------------------
 
@@ -212,8 +228,9 @@ class Flow(Relay):
         passage.note(call, raw)
         status, payload = raw[3], raw[4]
         if status is SUCCEEDED and following is not None:
-            if self.hand_in([StageCall(self, following, passage, payload)], expected=0):
-                if call.row.place == 0:
+            calls = self._calls(passage, following, payload)
+            if not calls or self.hand_in(calls, expected=0):
+                if call.row.place == 0 or not calls:
                     self.stir()
                 return
             status, payload = CANCELLED, TaskCancelled(self._why)
@@ -221,6 +238,7 @@ class Flow(Relay):
         if status is not SUCCEEDED:
             self.ends[passage.index] = call.row.name
         self._hand_out(passage, passage.end(status, payload, raw[6], raw[7]))
+        self.stir()
 
     def _hand_out(self, passage: Passage, raw: Raw) -> None:
         after: After = []
@@ -235,7 +253,6 @@ class Flow(Relay):
         if passage.usage is not None:
             self.usages[passage.index] = passage.usage
         self.record(raw)
-        self.stir()
 
     # -- as a source -------------------------------------------------------------------------------------------------
 
@@ -293,12 +310,12 @@ class FlowEnding(Ending):
         flow, hub = self.batch, self._hub
         try:
             for item in inputs:
-                if flow.closed:
-                    break
-                flow.feed(item)
                 if hub.closing or hub.broken:
                     lifecycle.refuse(hub)
+                flow.feed(item)
                 self._await_room()
+                if flow.closed or flow.ended:
+                    break
         except BaseException as error:
             # The calls that run are paid for: unless the user wants out, let them finish.
             self._interrupted(error, running=not isinstance(error, Exception))
@@ -336,14 +353,12 @@ class FlowStream(Stream):
     def enlist(self, listeners: After) -> None:
         """Let threads at it; the listeners are called when it is done."""
         self.batch.enlist(listeners)
-        self.batch.stir()
 
     def after_yield(self) -> None:
         """One outcome was handed out."""
         self.yielded += 1
         self.batch.handed_out = self.yielded
         self.batch.stir()
-        self.fill()
 
     def fill(self) -> None:
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
@@ -358,6 +373,11 @@ class FlowStream(Stream):
                 flow.feed(item)
                 if flow.results and self._clock() - start > PATIENCE:
                     return
+
+    def harvest(self) -> list[Raw]:
+        """Take the outcomes that can be handed out now, the first of them last."""
+        self.fill()
+        return super().harvest()
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
@@ -393,7 +413,6 @@ def begin(
     flow.begin_until(deadline)
     ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
     flow.enlist([lambda: gate.put(None)])
-    flow.stir()
     return flow, ending
 
 

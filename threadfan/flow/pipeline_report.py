@@ -274,7 +274,7 @@ def _visits(outcome: PipelineOutcome[Any]) -> Iterator[_Visit]:
 
 def most_at_once(spans: list[tuple[float, float]]) -> int:
     """How many of the spans overlap at most; one that ends as another begins does not overlap it."""
-    running = most = 0
+    running, most = 0, min(1, len(spans))
     for _, change in sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans]):
         running += change
         most = max(most, running)
