@@ -234,3 +234,11 @@ def test_the_reference_names_what_clients_offer(name):
     offered = getattr(module, "__all__", None) or ["attach", *(["Transport"] if name == "httpx" else [])]
     (table,) = re.findall(rf"^\| name in `threadfan\.clients\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
+@pytest.mark.parametrize("name", ["agents", "patterns"])
+def test_the_reference_names_what_upper_floors_offer(name):
+    """Each public name of a module that is imported by itself is in that module's table."""
+    offered = importlib.import_module(f"threadfan.{name}").__all__
+    (table,) = re.findall(rf"^\| name in `threadfan\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
