@@ -46,6 +46,8 @@ class Step(Call):
         tag: whatever ``follow`` wants to know of it.
     """
 
+    counted = True  # among those that are active in its relay
+
     def __init__(
         self,
         relay: Relay,
@@ -155,20 +157,24 @@ class Relay(Source):
             if not self.ended:  # else nothing follows
                 self.accepted += number
 
-    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, last: bool = False) -> bool:
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, ended: Step | None = None) -> bool:
         """Have steps run; False if the relay was ended, and then none of them will.
 
         Args:
             expected: how many fewer will follow now; as many as there are steps by default.
-            last: that ``follow`` does nothing more after this, so its thread can take a step itself at once.
+            ended: the step that they follow, if ``follow`` does nothing more after this: its thread then takes one of
+                them itself, and wakes others for the rest.
         """
         hub = self.hub
-        drain: Drain | None = getattr(here, "drain", None) if last else None
+        drain: Drain | None = None if ended is None else getattr(here, "drain", None)
         after: After = []
         with hub.lock:
             if self.ended:
                 return False
             self.accepted -= len(steps) if expected is None else expected
+            if ended is not None and steps:
+                self.active -= 1
+                ended.counted = False
             for step in steps:
                 self.active += 1
                 self.steps.add(step)
@@ -229,6 +235,8 @@ class Relay(Source):
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
             self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
+        if not step.counted:
+            return
         after: After = []
         hub = self.hub
         with hub.lock:

@@ -90,9 +90,9 @@ class GraphRun(Relay):
         cell: Cell = step.tag
         ready: Ready = []
         following = cell.then(self, cell, step, raw, ready)
-        self._go_on(ready, following)
+        self._go_on(ready, following, step)
 
-    def _go_on(self, ready: Ready, following: Step | None = None) -> None:
+    def _go_on(self, ready: Ready, following: Step | None = None, ended: Step | None = None) -> None:
         if self.ended:
             return
         steps = [] if following is None else [following]
@@ -104,7 +104,7 @@ class GraphRun(Relay):
             if step is not None:
                 steps.append(step)
         if steps or begun:
-            self.hand_in(steps, expected=begun, last=True)
+            self.hand_in(steps, expected=begun, ended=ended)
 
     def _start(self, cell: Cell, ready: Ready) -> Step | None:
         """All that a cell waits for is there."""
@@ -187,7 +187,11 @@ class GraphRun(Relay):
             return None
         with self._lock:
             cell.raw = raw
-            self._complete(cell, ready)
+            if cell.task.each or cell.ended:
+                self._complete(cell, ready)
+            else:
+                cell.over = True
+                self._tell_followers(cell, ready)
         return None
 
     def _fold(self, cell: Cell) -> Step:
@@ -246,15 +250,18 @@ class GraphRun(Relay):
                 _tell([*(here.opened or ()), *(here.ended or ())], ready)
             parent = here.parent
             if parent is None:
-                roots = self._roots
-                for place in here.task.followers:
-                    follower = roots[place]
-                    follower.missing -= 1
-                    if not follower.missing:
-                        ready.append(follower)
+                self._tell_followers(here, ready)
                 return
             parent.left -= 1
             here = None if parent.left else parent
+
+    def _tell_followers(self, root: Cell, ready: Ready) -> None:
+        roots = self._roots
+        for place in root.task.followers:
+            follower = roots[place]
+            follower.missing -= 1
+            if not follower.missing:
+                ready.append(follower)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -283,7 +290,7 @@ class GraphRun(Relay):
             if kind == VALUE:
                 root = self._roots[source]
                 if root.fault is None:  # else the default will do
-                    known[parameter] = root.value()
+                    known[parameter] = root.value() if root.raw is None else root.raw[4]
             elif kind == INPUT:
                 if source in self._inputs:
                     known[parameter] = self._inputs[source]
