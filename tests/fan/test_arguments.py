@@ -111,8 +111,6 @@ def test_a_single_value_points_to_submit():
         lambda fan, fn: fan.gather(fn),
         lambda fan, fn: fan.gather(task(fn)),
         lambda fan, fn: fan.asyncify(fn),
-        lambda fan, fn: fan.astream(fn, [1]),
-        lambda fan, fn: asyncio.run(fan.arun(fn, [1])),
     ],
 )
 def test_a_coroutine_function_is_refused_with_the_way_out(wrong, fn):

@@ -272,6 +272,7 @@ def test_a_fan_that_closes_while_a_step_backs_off(clock):
     until(lambda: fan.snapshot()["waiting"] == 2)
     closing = aside(fan.shutdown)
     until(lambda: fan._hub.closing)
+    clock.wait_for_sleepers(until=60)
     clock.advance(60)
     assert report.result(PATIENCE).unwrap() == [2]
     closing.result(PATIENCE)
