@@ -25,6 +25,28 @@ EXPECTED = {
         r"the same reviews as one by one: True",
         r"speed-up: \d\.\d .+",
     ],
+    "competitive_intelligence": [
+        *(
+            rf"{company}: succeeded after 2 calls"
+            for company in (
+                "Acme",
+                "Borealis",
+                "Cobalt",
+                "Dynamo",
+                "Ember",
+                "Fjord",
+                "Gantry",
+                "Halcyon",
+                "Iris",
+                "Juno",
+            )
+        ),
+        r" *stage  started  succeeded  failed .+",
+        r"research +12 +12 +0 .+",
+        r" *analyse +12 +12 +0 .+",
+        r"25 calls in \d\.\d s; one after another they take \d\.\d s",
+        r"summary: Ember and Juno lead; .+",
+    ],
     "deadlines": [
         r"answer: succeeded",
         r"silence: timed_out",
@@ -72,6 +94,12 @@ EXPECTED = {
         r"on average \d\.\d were asked at once",
         r"the legal opinion alone has \d+ words",
         r"verdict: Keep it for one year, .+",
+    ],
+    "pipeline": [
+        *(rf"page {number}: failed in fetch, page {number} is missing" for number in (7, 17, 27)),
+        r"27 of 30 pages went through all stages: 3 each",
+        r"never more than four were summarised at once: True",
+        r"read no further than the window: True",
     ],
     "progress": [
         r"\[1/8\] \w+, \d+ ms",
