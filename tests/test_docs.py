@@ -15,7 +15,7 @@ from threadfan.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-WITH_PROGRAMS = ("guide", "limits", "graphs", "agents", "patterns")  # pages whose Python blocks are run
+WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents")  # pages whose Python blocks are run
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 

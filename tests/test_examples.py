@@ -70,6 +70,28 @@ EXPECTED = {
         r"outlook: skipped, it depends on trends, which failed",
         r"summary: skipped, it depends on trends, which failed",
     ],
+    "competitive_intelligence": [
+        *(
+            rf"{company}: succeeded after 2 calls"
+            for company in (
+                "Acme",
+                "Borealis",
+                "Cobalt",
+                "Dynamo",
+                "Ember",
+                "Fjord",
+                "Gantry",
+                "Halcyon",
+                "Iris",
+                "Juno",
+            )
+        ),
+        r" *stage  started  succeeded  failed .+",
+        r"research +12 +12 +0 .+",
+        r" *analyse +12 +12 +0 .+",
+        r"25 calls in \d\.\d s; one after another they take \d\.\d s",
+        r"summary: Ember and Juno lead; .+",
+    ],
     "deadlines": [
         r"answer: succeeded",
         r"silence: timed_out",
@@ -146,6 +168,12 @@ EXPECTED = {
         r"the legal opinion alone has \d+ words",
         r"verdict: Keep it for one year, .+",
         r"the same from a coroutine: True",
+    ],
+    "pipeline": [
+        *(rf"page {number}: failed in fetch, page {number} is missing" for number in (7, 17, 27)),
+        r"27 of 30 pages went through all stages: 3 each",
+        r"never more than four were summarised at once: True",
+        r"read no further than the window: True",
     ],
     "progress": [
         r"\[1/8\] \w+, \d+ ms",

@@ -63,7 +63,7 @@ class Case:
 
     def bound(self, ways: Ways) -> float:
         """The lower bound of the makespan in seconds."""
-        stages = [sum(calls) for calls in zip(*ways, strict=True)]
+        stages: list[float] = [sum(calls) for calls in zip(*ways, strict=True)]
         longest = max(first + second for first, second in ways)
         return max(longest, sum(stages) / self.slots, max(stages) / (self.limit or self.slots))
 

@@ -9,7 +9,8 @@ from controlled import Gate, until
 
 from threadfan import Fan, FanClosed, current_scope
 from threadfan.flow.relay import Relay
-from threadfan.flow.stages import StageQueue, stage
+from threadfan.flow.stage_queue import StageQueue
+from threadfan.flow.stages import stage
 
 BOOM = ValueError("boom")
 

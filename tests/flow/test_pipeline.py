@@ -2,10 +2,11 @@
 
 import itertools
 import os
+import sys
 import threading
 
 import pytest
-from controlled import PATIENCE, Gate, aside, until, within_patience
+from controlled import PATIENCE, Gate, aside, run_program, until, within_patience
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,8 @@ from threadfan import (
     task,
 )
 from threadfan.flow.relay import Relay
-from threadfan.flow.stages import StageQueue, stage
+from threadfan.flow.stage_queue import StageQueue
+from threadfan.flow.stages import stage
 from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")
@@ -533,6 +535,32 @@ def test_an_interrupt_ends_it():
         gate.open()
         assert [outcome.status for outcome in report.result(PATIENCE)] == ["cancelled", "cancelled"]
         quiet(fan)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+@pytest.mark.parametrize("items", ["[1, 2, 3]", "itertools.count(1)"])
+def test_ctrl_c_ends_it_with_the_report(items):
+    """In a real program, whose calls heed nothing."""
+    printed, _ = run_program(f"""
+import itertools, os, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from threadfan import Fan
+started = threading.Semaphore(0)
+def hang(value):
+    started.release()
+    threading.Event().wait()
+def interrupt():
+    started.acquire()
+    started.acquire()
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    with Fan(2) as fan:
+        fan.pipeline(str, hang).run({items})
+except KeyboardInterrupt as error:
+    print([(outcome.status, outcome.stage) for outcome in error.report][:2])
+""")
+    assert printed == "[('cancelled', 'hang'), ('cancelled', 'hang')]\n"
 
 
 def test_a_fan_that_closes_lets_a_run_come_to_its_end():

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadfan import Fan
-from threadfan.flow.stages import StageQueue, stage
+from threadfan.flow.stage_queue import StageQueue
+from threadfan.flow.stages import stage
 from threadfan.testing import ManualClock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
 from ..executor import options as checks
-from ..flow import pipeline as flows
+from ..flow import pipeline_runs as flows
 from ..flow.stages import as_stage, names_of
 from ..flow.stream import window_of
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from .stages import StageCall
+    from .stage_queue import StageCall
 
 
 class StageAttempt(Attempt):
