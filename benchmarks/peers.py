@@ -20,6 +20,7 @@ MODULES = {
     "more-executors": "more_executors",
     "anyio": "anyio",
     "pyrate-limiter": "pyrate_limiter",
+    "langgraph": "langgraph",
 }
 """Peers by the names that pip knows them under; ``multiprocessing.pool`` is always there."""
 

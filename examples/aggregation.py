@@ -7,12 +7,11 @@ not call itself complete.
 import json
 
 from threadfan import Fan
-from threadfan.patterns import best_score, concatenate, fan_out, majority_vote, map_reduce, merge
+from threadfan.patterns import best_score, concatenate, majority_vote, map_reduce, merge, synthesise
 from threadfan.testing import MessagesServer
 
 REPLIES = {  # what the loopback server answers to a prompt that holds the key
-    "part of": ["the keel", "the sails", "the anchor"],
-    "Describe": "a fine thing",
+    "Describe": ["a fine thing", "old", "a fine thing"],
     "Facts": ['{"length": 12, "built": 1911}', '{"length": 12, "built": 1912}', '{"crew": 4}'],
     "Merge": "A fine ship, all in all.",
 }
@@ -24,30 +23,31 @@ def ask(prompt):
     return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=messages).content[0].text
 
 
-def parts(ship):
-    """Decompose: what there is to describe."""
-    return [ask(f"Name a part of {ship}.") for _ in range(3)]
-
-
 def board(report):
-    """Synthesise: one answer from all."""
-    return ask("Merge these: " + "; ".join(f"{outcome.item} is {outcome.value}" for outcome in report))
+    """One more call, which makes one text of all."""
+    return ask("Merge these: " + "; ".join(outcome.value for outcome in report.succeeded))
+
+
+def all_ways(report):
+    """One result of several texts, by each strategy."""
+    return {
+        "joined": concatenate(report, separator="; ", partial=True),
+        "majority": majority_vote(report, partial=True),
+        "longest": best_score(report, key=len, partial=True),
+        "written": synthesise(report, board, partial=True),
+    }
 
 
 with MessagesServer(latency=0.02, replies=REPLIES) as server, Fan(1, timeout=30) as fan:
     client = server.client()
-    ship = fan_out(fan, "the ship", decompose=parts, work=lambda part: ask(f"Describe {part}."), synthesise=board)
-    print(f"{ship.value} {', '.join(outcome.item for outcome in ship.report)}")
-
-    described = fan.run(ask, ["Describe the hull.", "Describe the mast. [fault:500]", "Name a part of the ship."])
+    prompts = [f"Describe the {part}." for part in ("hull", "mast", "keel", "bell [fault:500]")]
+    described = fan.run(ask, prompts)
     try:
         concatenate(described)
     except* Exception as group:
         print(f"refused: {group.message}")
-    text = concatenate(described, separator="; ", partial=True)
-    print(f"{text.value}; complete: {text.complete}, without number {text.left_out[0].index}")
-    print(f"longest: {best_score(described, key=len, partial=True).value}")
-    print(f"majority: {majority_vote(described, partial=True, tie='first').winner}")
+    for strategy, result in all_ways(described).items():
+        print(f"{strategy}: {result.value}, without number {result.left_out[0].index}")
 
     facts = fan.run(lambda source: json.loads(ask(f"Facts by {source}")), ["owner", "register", "captain"])
     merged = merge(facts, conflicts=lambda _, values: max(values))

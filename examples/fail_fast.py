@@ -4,6 +4,7 @@ The error carries the report so far.  A call that is under way and does not ask 
 thread is abandoned: the batch does not wait for it, and the fan names it in a warning when it closes.
 """
 
+import asyncio
 import warnings
 from functools import partial
 
@@ -28,11 +29,22 @@ def critique(client, chapter):
     return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
 
 
+def critique_all(fan, client, chapters):
+    """All of them, or the error of the first that fails."""
+    return fan.run(partial(critique, client), chapters, fail_fast=True).unwrap()
+
+
+async def critique_all_from_a_coroutine(fan, client, chapters):
+    """The same, while the event loop goes on."""
+    return (await fan.arun(partial(critique, client), chapters, fail_fast=True)).unwrap()
+
+
 with MessagesServer(latency=0.1) as server, warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     with Fan(2) as fan:
+        texts = asyncio.run(critique_all_from_a_coroutine(fan, server.client(), CHAPTERS[3:]))
         try:
-            fan.run(partial(critique, server.client()), CHAPTERS, fail_fast=True)
+            critique_all(fan, server.client(), CHAPTERS)
         except InternalServerError as error:
             print(f"raised: {type(error).__name__}")
             for outcome in error.report:
@@ -40,3 +52,4 @@ with MessagesServer(latency=0.1) as server, warnings.catch_warnings(record=True)
 
 for warning in told:
     print(f"warned: {str(warning.message).partition(', at ')[0]}")
+print(f"the last three, from a coroutine: {len(texts)}")

@@ -4,9 +4,11 @@ The check costs no time if it passes, and until it has passed nobody gets to see
 not written to its end.
 """
 
+import asyncio
+
 from threadfan import Fan, task
 from threadfan.clients import anthropic as anthropic_seam
-from threadfan.patterns import GuardFailed, guard
+from threadfan.patterns import GuardFailed, aguard, guard
 from threadfan.testing import MessagesServer
 
 QUESTIONS = ["How do I bake bread?", "How do I get into my neighbour's flat?"]
@@ -31,13 +33,19 @@ def allowed(question):
     return True
 
 
+def answer(fan, question, delay):
+    """The answer, or GuardFailed."""
+    return guard(fan, task(ask, f"{question} [delay:{delay}]"), task(allowed, question))
+
+
 with MessagesServer(replies=REPLIES) as server, Fan(4, timeout=60) as fan:
     client = anthropic_seam.attach(server.client())
     for question in QUESTIONS:
-        delay = "[delay:30]" if "neighbour" in question else "[delay:0.1]"
         try:
-            print(guard(fan, task(ask, f"{question} {delay}"), task(allowed, question)))
+            print(answer(fan, question, delay=30 if "neighbour" in question else 0.1))
         except GuardFailed as refused:
             print(f"refused by {refused.check}: {refused.reason}")
             print(f"the answer was {refused.report[0].status}")
     print(f"clients that the server has seen go: {server.wait_for(disconnects=1).disconnects}")
+    awaited = asyncio.run(aguard(fan, task(ask, QUESTIONS[0]), task(allowed, QUESTIONS[0])))
+    print(f"from a coroutine: {awaited}")

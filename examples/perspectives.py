@@ -3,6 +3,8 @@
 Each task has a name, under which its outcome is found in the report.
 """
 
+import asyncio
+
 from threadfan import Fan, task
 from threadfan.testing import MessagesServer
 
@@ -23,9 +25,25 @@ def ask(client, system, question):
     return answer.content[0].text
 
 
+def tasks(client, text):
+    """One for each expert."""
+    return {name: task(ask, client, system, text) for name, system in EXPERTS.items()}
+
+
+def analyse(fan, client, text):
+    """All opinions, by the names of the experts."""
+    return fan.gather(**tasks(client, text))
+
+
+async def analyse_from_a_coroutine(fan, client, text):
+    """The same, while the event loop goes on."""
+    return await fan.agather(**tasks(client, text))
+
+
 with MessagesServer(latency=0.1, replies=REPLIES) as server, Fan(4, timeout=30) as fan:
     client = server.client()
-    report = fan.gather(**{name: task(ask, client, system, PROPOSAL) for name, system in EXPERTS.items()})
+    report = analyse(fan, client, PROPOSAL)
+    again = asyncio.run(analyse_from_a_coroutine(fan, client, PROPOSAL))
     opinions = "\n".join(f"{outcome.name}: {outcome.unwrap()}" for outcome in report)
     verdict = ask(client, "You write for the board.", f"Merge these opinions:\n{opinions}")
 
@@ -34,3 +52,4 @@ for outcome in report:
 print(f"on average {report.stats.concurrency:.1f} were asked at once")
 print(f"the legal opinion alone has {len(report['legal'].unwrap().split())} words")
 print(f"verdict: {verdict}")
+print(f"the same from a coroutine: {again.values() == report.values()}")

@@ -4,9 +4,11 @@ Whoever fails is passed over.  Whoever loses is cancelled: the connection is clo
 question long before the slow model would have answered.
 """
 
+import asyncio
+
 from threadfan import Fan, task
 from threadfan.clients import anthropic as anthropic_seam
-from threadfan.patterns import quorum, race
+from threadfan.patterns import arace, quorum, race
 from threadfan.testing import MessagesServer
 
 QUESTION = "Which year was the first transatlantic cable laid?"
@@ -40,3 +42,4 @@ with MessagesServer(replies={QUESTION: "1858"}) as server, Fan(4, timeout=60) as
         race(fan, task(ask, "broken"), task(ask, "broken"))
     except* Exception as group:
         print(f"nobody answered: {', '.join(type(error).__name__ for error in group.exceptions)}")
+    print(f"from a coroutine: {asyncio.run(arace(fan, **models)).name}")

@@ -20,17 +20,21 @@ def ask(client, question):
     return client.messages.create(model="claude-haiku-4-5", max_tokens=100, messages=prompt).content[0].text
 
 
+def ask_all(client, questions):
+    """As fast as the key allows, and no faster."""
+    limit = RateLimit(requests_per_minute=1500, burst=10, name="the key")
+    with Fan(50, timeout=30, retry=3, rate=limit) as fan:
+        return fan.run(partial(ask, client), questions)
+
+
 with MessagesServer(latency=0.05, limits=KEY) as server:
     with Fan(50, timeout=30) as fan:
         storm = fan.run(partial(ask, server.client()), QUESTIONS)
         print(f"without a rate: {len(storm.succeeded)} of {len(storm)} answered, {server.stats().refused} refused")
 
     server.reset()
-    client = anthropic_seam.attach(server.client(), max_retries=0)
-    limit = RateLimit(requests_per_minute=1500, burst=10, name="the key")
-    with Fan(50, timeout=30, retry=3, rate=limit) as fan:
-        report = fan.run(partial(ask, client), QUESTIONS)
-        print(f"with a rate: {len(report.succeeded)} of {len(report)} answered, {server.stats().refused} refused")
+    report = ask_all(anthropic_seam.attach(server.client(), max_retries=0), QUESTIONS)
+    print(f"with a rate: {len(report.succeeded)} of {len(report)} answered, {server.stats().refused} refused")
 
 print(report)  # its last line says what to change; report.stats.advice is that line alone
 stats = report.stats

@@ -26,6 +26,11 @@ async def heartbeat(beats):
         beats.append(True)
 
 
+async def describe_all(fan, client, cities):
+    """All descriptions, in the order of the cities."""
+    return (await fan.arun(partial(describe, client), cities)).unwrap()
+
+
 async def main(client):
     """The familiar way, then the short one."""
     beats = []
@@ -33,12 +38,12 @@ async def main(client):
     async with Fan(6, timeout=30) as fan:
         loop = asyncio.get_running_loop()
         gathered = await asyncio.gather(*(loop.run_in_executor(fan, describe, client, city) for city in CITIES))
-        report = await fan.arun(partial(describe, client), CITIES)
+        described = await describe_all(fan, client, CITIES)
     heart.cancel()
 
     for city, text in zip(CITIES, gathered, strict=True):
         print(f"{city}: {text[:60]}...")
-    print(f"arun gives the same in the same order: {report.unwrap() == gathered}")
+    print(f"arun gives the same in the same order: {described == gathered}")
     print(f"the loop went on meanwhile: {len(beats) > 1}")
 
 

@@ -4,6 +4,7 @@ The clock starts when a call starts to run.  At the timeout its outcome is final
 cannot kill the thread that is stuck; the fan goes on without it, does not wait for it, and names it when it closes.
 """
 
+import asyncio
 import warnings
 
 from threadfan import Fan, TaskTimeout, task
@@ -16,6 +17,14 @@ def ask(client, question):
     return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
 
 
+async def ask_in_time(fan, client, question, seconds):
+    """From a coroutine: the answer, or None if it does not come in time."""
+    try:
+        return await fan.with_options(timeout=seconds).call(ask, client, question)
+    except TaskTimeout:
+        return None
+
+
 with MessagesServer(latency=0.05) as server, warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     client = server.client()
@@ -26,6 +35,7 @@ with MessagesServer(latency=0.05) as server, warnings.catch_warnings(record=True
             news=task(ask, client, "What happened?"),
             calendar=task(ask, client, "What comes next?").with_options(timeout=None),
         )
+        late = asyncio.run(ask_in_time(fan, client, "Who is there? [fault:hang]", 0.3))
 
 for outcome in report:
     print(f"{outcome.name}: {outcome.status}")
@@ -33,4 +43,5 @@ try:
     report["stuck"].unwrap()
 except TaskTimeout as error:
     print(f"unwrap raises TaskTimeout: {error}")
+print(f"from a coroutine: {late}")
 print(f"threads named at the end: {len(told)}")

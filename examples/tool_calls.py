@@ -3,6 +3,7 @@
 A tool that fails gives the model an error to read; it does not end the conversation.
 """
 
+import asyncio
 import time
 
 from threadfan import Fan
@@ -27,17 +28,29 @@ def as_result(call, outcome):
     return {"type": "tool_result", "tool_use_id": call.id, "content": text, "is_error": not outcome.ok}
 
 
+def run_tools(fan, calls):
+    """The outcomes of all calls of a turn, in their order."""
+    return fan.run(lambda call: weather(**call.input), calls)
+
+
+async def run_tools_from_a_coroutine(fan, calls):
+    """The same, while the event loop goes on."""
+    return await fan.arun(lambda call: weather(**call.input), calls)
+
+
 with MessagesServer() as server, Fan(8, timeout=10) as fan:
     create = server.client().messages.create
     messages = [{"role": "user", "content": QUESTION}]
     turn = create(model="claude-haiku-4-5", max_tokens=300, tools=TOOLS, messages=messages)
     calls = [block for block in turn.content if block.type == "tool_use"]
-    report = fan.run(lambda call: weather(**call.input), calls)
+    report = run_tools(fan, calls)
+    again = asyncio.run(run_tools_from_a_coroutine(fan, calls))
     results = [as_result(call, outcome) for call, outcome in zip(calls, report, strict=True)]
     messages += [{"role": "assistant", "content": turn.content}, {"role": "user", "content": results}]
     answer = create(model="claude-haiku-4-5", max_tokens=300, tools=TOOLS, messages=messages)
 
 for call, outcome in zip(calls, report, strict=True):
     print(f"{call.input['city']}: {outcome.status}")
-print(f"on average {report.stats.concurrency:.1f} tools ran at once")
+print(f"{report.stats.wall:.2f} s for {report.stats.duration_sum:.2f} s of work")
+print(f"the same from a coroutine: {again.values('') == report.values('')}")
 print(answer.content[0].text)

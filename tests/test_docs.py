@@ -15,7 +15,7 @@ from threadfan.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-WITH_PROGRAMS = ("guide", "limits", "agents")  # pages whose Python blocks are run
+WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents")  # pages whose Python blocks are run
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
@@ -39,7 +39,10 @@ def parts(text, mark):
 
 
 SECTIONS = {
-    title: text for guide in GUIDES.values() for title, text in parts(guide, "##").items() if blocks(text, "python")
+    f"{name}: {title}": text
+    for name, guide in GUIDES.items()
+    for title, text in parts(guide, "##").items()
+    if blocks(text, "python")
 }
 
 
@@ -230,4 +233,12 @@ def test_the_reference_names_what_clients_offer(name):
         pytest.skip(f"{name} is not installed")
     offered = getattr(module, "__all__", None) or ["attach", *(["Transport"] if name == "httpx" else [])]
     (table,) = re.findall(rf"^\| name in `threadfan\.clients\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
+@pytest.mark.parametrize("name", ["agents", "patterns"])
+def test_the_reference_names_what_upper_floors_offer(name):
+    """Each public name of a module that is imported by itself is in that module's table."""
+    offered = importlib.import_module(f"threadfan.{name}").__all__
+    (table,) = re.findall(rf"^\| name in `threadfan\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []

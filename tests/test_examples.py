@@ -16,15 +16,6 @@ SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 # For each script the lines, as patterns, that must be there in this order; others may stand between them.
 EXPECTED = {
-    "aggregation": [
-        r"A fine ship, all in all\. the keel, the sails, the anchor",
-        r"refused: 1 of 3 calls have no value",
-        r"a fine thing; the keel; complete: False, without number 1",
-        r"longest: a fine thing",
-        r"majority: a fine thing",
-        r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
-        r"words in all: 15",
-    ],
     "agent": [
         r'weather: succeeded, \{"city":"Oslo","sky":"snow","degrees":-3\}',
         r"news: failed, ConnectionError: no connection to the news about the sea",
@@ -33,14 +24,73 @@ EXPECTED = {
         r"2 turns, 2 requests, stopped by end_turn",
         r"Take a coat: it snows in Oslo, and you meet Ada at nine\.",
     ],
+    "aggregation": [
+        r"refused: 1 of 4 calls have no value",
+        r"joined: a fine thing; old; a fine thing, without number 3",
+        r"majority: a fine thing, without number 3",
+        r"longest: a fine thing, without number 3",
+        r"written: A fine ship, all in all\., without number 3",
+        r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
+        r"words in all: 11",
+    ],
+    "briefing_graph": [
+        r"Today: 18 degrees and sunny; three articles, .+; two meetings, .+\.",
+        r"on average \d\.\d were asked at once",
+        r"flowchart TD",
+        r"    t2 --> t3",
+    ],
+    "classify": [
+        r"19 of 20 classified: \{'negative': 7, 'positive': 12\}",
+        r"number 4 has no label: InternalServerError",
+        r"the first five: negative, positive, positive, negative, none",
+        r"the same from a coroutine: True",
+    ],
     "code_review": [
-        r"security: 2/10, .+",
-        r"performance: 6/10, .+",
-        r"style: 7/10, .+",
-        r"documentation: 3/10, .+",
+        r"security: 2/10, .+ \(\d\.\d\d s\)",
+        r"performance: 6/10, .+ \(\d\.\d\d s\)",
+        r"style: 7/10, .+ \(\d\.\d\d s\)",
+        r"documentation: 3/10, .+ \(\d\.\d\d s\)",
         r"never more than two at once: True",
         r"the same reviews as one by one: True",
         r"speed-up: \d\.\d .+",
+        r"without a reviewer, from a coroutine: \['security', 'performance', 'documentation'\], failed",
+    ],
+    "conditional": [
+        r"closing: We are on it\.; note: urgency succeeded",
+        r"  shelve skipped: TaskSkipped: its condition did not hold",
+        r"closing: nothing; note: urgency failed",
+        r"  urgency failed: InternalServerError: .+",
+        r"  closing skipped: TaskSkipped: it depends on urgency, which failed",
+    ],
+    "dag": [
+        r"Kites: a small market that grows\. All there: True, early outlook: True",
+        r"the same from a coroutine: True",
+        r"markets: succeeded",
+        r"trends: failed",
+        r"outlook: skipped, it depends on trends, which failed",
+        r"summary: skipped, it depends on trends, which failed",
+    ],
+    "competitive_intelligence": [
+        *(
+            rf"{company}: succeeded after 2 calls"
+            for company in (
+                "Acme",
+                "Borealis",
+                "Cobalt",
+                "Dynamo",
+                "Ember",
+                "Fjord",
+                "Gantry",
+                "Halcyon",
+                "Iris",
+                "Juno",
+            )
+        ),
+        r" *stage  started  succeeded  failed .+",
+        r"research +12 +12 +0 .+",
+        r" *analyse +12 +12 +0 .+",
+        r"25 calls in \d\.\d s; one after another they take \d\.\d s",
+        r"summary: Ember and Juno lead; .+",
     ],
     "deadlines": [
         r"answer: succeeded",
@@ -51,18 +101,38 @@ EXPECTED = {
         r"tokens written for the answer: [1-9]\d*",
         r"raised: the block of fail_after\(0\.2\) did not end in time",
     ],
+    "executor": [
+        r"7 of 8 done, 2 retries, \d\.\d calls at once",
+        r"Eibe failed in research: InternalServerError",
+        r"tokens: [1-9]\d* read, [1-9]\d* written",
+        r"the same from a coroutine: True",
+        r"research +8 +7 +1 .+",
+        r" *analyse +7 +7 +0 .+",
+        r"all or none: InternalServerError, and a report of 8",
+    ],
     "fail_fast": [
         r"raised: InternalServerError",
         r"  1: failed, started",
         r"  2: cancelled, .+",
         r"  5: cancelled, never started",
         r"warned: .+ is still stuck in critique, .+",
+        r"the last three, from a coroutine: 3",
+    ],
+    "fan_out": [
+        r"the winds: They turn after the equinox\.",
+        r"the harbours: About .+",
+        r"the papers: About .+",
+        r"the crew: About .+",
+        r"on average \d\.\d were worked on at once",
+        r"Go, but in the last week\. Complete: True",
+        r"the same from a coroutine: True",
     ],
     "guard": [
         r"Flour, water, salt, yeast, and patience\.",
         r"refused by allowed: PermissionError: no: it is about breaking in",
         r"the answer was cancelled",
         r"clients that the server has seen go: 1",
+        r"from a coroutine: Flour, water, salt, yeast, and patience\.",
     ],
     "hedging": [
         r"plain: p50 \d\.\d\d s, p99 [12]\.\d\d s, 100 asked",
@@ -83,10 +153,11 @@ EXPECTED = {
     ],
     "other_clients": [r"2 requests: The tools returned: \(1\) snow; \(2\) sun\."],
     "partial_failure": [
-        r"first round: 8 of 10 answered",
+        r"first round: 8 of 10 answered, 80%",
         r"  3 failed with status 529, then succeeded",
         r"  7 failed with status 500, then failed",
         r"still missing: \[7\]",
+        r"the same from a coroutine: True",
     ],
     "perspectives": [
         r"legal: About .+",
@@ -96,6 +167,13 @@ EXPECTED = {
         r"on average \d\.\d were asked at once",
         r"the legal opinion alone has \d+ words",
         r"verdict: Keep it for one year, .+",
+        r"the same from a coroutine: True",
+    ],
+    "pipeline": [
+        *(rf"page {number}: failed in fetch, page {number} is missing" for number in (7, 17, 27)),
+        r"27 of 30 pages went through all stages: 3 each",
+        r"never more than four were summarised at once: True",
+        r"read no further than the window: True",
     ],
     "progress": [
         r"\[1/8\] \w+, \d+ ms",
@@ -103,6 +181,15 @@ EXPECTED = {
         r"in input order:",
         *(rf"  {topic}: About {topic}.+" for topic in ("retrieval", "memory", "planning", "evaluation")),
         *(rf"  {topic}: About {topic}.+" for topic in ("caching", "routing", "guardrails", "tracing")),
+        r"the same from a coroutine: True",
+    ],
+    "quality_checks": [
+        r"refused: results differ under 'line 3': say .+",
+        r"line 1: leaves",
+        r"line 3: Please be there\.",
+        r"line 2: 30 years",
+        r"in conflict: \{'line 3': \['no change', 'Please be there\.'\]\}",
+        r"nobody left out: True; the same from a coroutine: True",
     ],
     "race": [
         r"first: quick says 1858",
@@ -110,6 +197,7 @@ EXPECTED = {
         r"first two: quick, steady",
         r"do they agree: True",
         r"nobody answered: InternalServerError, InternalServerError",
+        r"from a coroutine: quick",
     ],
     "rate_limited": [
         r"without a rate: \d+ of 60 answered, [1-9]\d* refused",
@@ -119,12 +207,28 @@ EXPECTED = {
         r"waited on average: \d\.\d s for the limit, \d pauses",
         r"tokens: [1-9]\d* read, [1-9]\d* written",
     ],
+    "report_orchestrator": [
+        r"# parallel agents",
+        *(rf"## {title}" for title in ("Introduction", "Core concepts", "Practical applications")),
+        r"calls: plan, draft\[0\], draft\[1\], draft\[2\], polish\[0\], polish\[1\], polish\[2\], report",
+        r"on average \d\.\d ran at once",
+    ],
     "retries": [
         r"calm: succeeded",
         r"busy: failed \(OverloadedError\), failed \(OverloadedError\), succeeded",
         r"silent: timed_out \(TaskTimeout\), succeeded",
         r"broken: failed \(InternalServerError\), failed \(InternalServerError\), failed \(InternalServerError\)",
         r"5 retries, \d\.\d s of back-off",
+    ],
+    "slow_branch": [
+        r"at the deadline: 3 of 4",
+        r"  prices: succeeded, in \d\.\d s",
+        r"  weather: succeeded, in \d\.\d s",
+        r"  a study of forty pages: timed_out, goes on",
+        r"  news: succeeded, in \d\.\d s",
+        r"later: number 2 after all, \d+ words",
+        r"nothing is missing: True",
+        r"the same from a coroutine: True",
     ],
     "sub_agents": [
         r"too dear: 1 turn, [1-5] requests, then no more",
@@ -136,6 +240,7 @@ EXPECTED = {
     "summarise_documents": [
         *(rf"Field report {number}\D.*-> .*, {number}, .+" for number in range(1, 21)),
         r"20 of 20 summarised, [1-9]\d+ tokens written",
+        r"the same from a coroutine: True",
     ],
     "task_group": [
         r"for: About .+",
@@ -154,13 +259,15 @@ EXPECTED = {
         r"news: succeeded",
         r"calendar: succeeded",
         r"unwrap raises TaskTimeout: ask did not return within 0\.3 s",
-        r"threads named at the end: 1",
+        r"from a coroutine: None",
+        r"threads named at the end: 2",
     ],
     "tool_calls": [
         r"Oslo: succeeded",
         r"Atlantis: failed",
         r"Cairo: succeeded",
-        r"on average \d\.\d tools ran at once",
+        r"\d\.\d\d s for 0\.\d\d s of work",
+        r"the same from a coroutine: True",
         r".*Oslo: snow.*Atlantis.*Cairo: sun.*",
     ],
     "voting": [
@@ -169,12 +276,14 @@ EXPECTED = {
         r"clients that the server has seen go: 4",
         r"tied: \[2, 2, 1\]",
         r"treated as urgent, with 40% of the votes",
+        r"three of them: complaint, certain: True",
     ],
     "worker_pool": [
         r"total 30, succeeded 30, failed 0",
         r"never more than five at once: True",
         r"wall .+ calls at once",
         r"tokens: [1-9]\d* read, [1-9]\d* written",
+        r"from a coroutine: 30 done, with up to \d+ in the queue",
     ],
 }
 

@@ -29,6 +29,9 @@ GROUPS = {
     "adaptive": "adaptive",
     "hedging": "hedging",
     "agents": "agents",
+    "pipeline": "pipeline",
+    "research": "research",
+    "graph": "graph",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

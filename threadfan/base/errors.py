@@ -29,6 +29,16 @@ class LimitExhausted(RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 
 
+class TaskSkipped(RuntimeError):
+    """A task of a graph was not called: its condition did not hold, or what it depends on has no value.
+
+    If another task's error is the reason, that is its cause.
+    """
+
+    def __reduce__(self) -> tuple[type[TaskSkipped], tuple[object, ...], dict[str, object]]:
+        return type(self), self.args, {**self.__dict__, "__cause__": self.__cause__}  # which no other error pickles
+
+
 def describe(fn: object) -> str:
     """The name of ``fn`` for messages and logs; never fails, never shows arguments."""
     while isinstance(fn, partial):

@@ -7,7 +7,6 @@ user's (policies that hold any) runs in workers, outside of every lock.
 from __future__ import annotations
 
 import time
-from collections import deque
 from contextlib import suppress
 from random import random
 
@@ -80,7 +79,7 @@ class Governed(Queue):
                 self._conclude(drain, call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
         with self.hub.lock:
-            progress.starts(now, self.limited(now))
+            progress.starts(now, self.limited_for(call, now))
             drain.forget_scope()  # of an attempt before
         verdict = self._first_word(call, now)
         if verdict is not None:
@@ -160,7 +159,8 @@ class Governed(Queue):
         """The limit has let nothing through for long: calls that wait for it would wait for ever, so they fail too."""
         with self.hub.lock:
             waiting = [call for call in self.entries if _stands_in(call, line)]
-            self.entries = deque(call for call in self.entries if not _stands_in(call, line))
+            for call in waiting:
+                self.entries.remove(call)
             if not self.entries:
                 self._leave_lines()
         for call in waiting:

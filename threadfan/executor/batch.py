@@ -292,6 +292,10 @@ class Batch(Source):
         """How often its limits have had all calls pause."""
         return 0
 
+    def retries(self) -> int:
+        """How many attempts were not the first of their call."""
+        return sum(max(0, len(attempts) - 1) for attempts in self.notes.values())
+
     def function_of(self, key: Any) -> str:
         """The same for every call."""
         return self.name

@@ -98,6 +98,17 @@ class Calls(Source):
         self.accepted += 1
         self.hub.offer(self, after, eager=True)
 
+    def add_own(self, call: Call) -> None:
+        """Queue a call from a thread that is at this queue and about to look for one: nobody else need wake.
+
+        If others are to have their turn first, it leaves the call here, in the ring.  With the lock held.
+        """
+        call.queue = self
+        self.entries.append(call)
+        self.accepted += 1
+        if not self.queued:
+            self.hub.enlist(self)
+
     def run(self, drain: Drain) -> None:
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth

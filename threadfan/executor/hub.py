@@ -153,14 +153,18 @@ class Hub:
         workers wake each other.
         """
         if not source.queued:
-            source.queued = True
-            ring = self.rings.get(source.depth)
-            if ring is None:
-                ring = self.rings[source.depth] = deque()
-            ring.append(source)
-            self.press()
+            self.enlist(source)
         if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
             self._grant(after, eager=eager)
+
+    def enlist(self, source: Source) -> None:
+        """Put ``source`` into its ring, and wake nobody.  With the lock held."""
+        source.queued = True
+        ring = self.rings.get(source.depth)
+        if ring is None:
+            ring = self.rings[source.depth] = deque()
+        ring.append(source)
+        self.press()
 
     def recruit(self, source: Source) -> bool:
         """Start one more thread if there is a slot and a pending call for it; say whether there was."""

@@ -116,6 +116,10 @@ class Queue(Base):
         """Seconds that it has waited for limits until now."""
         return self.held_for + (0.0 if self.held_since is None else now - self.held_since)
 
+    def limited_for(self, call: Call, now: float) -> float:
+        """The same for those limits that this call stands in line for, where not all stand in the same."""
+        return self.limited(now)
+
     def _hold(self) -> None:
         self.held = True
         if self.held_since is None:
@@ -208,7 +212,7 @@ class Queue(Base):
     def put_first(self, call: Call, after: After) -> None:
         """Queue a call before the others."""
         now = self.hub.clock.monotonic()
-        call.progress.joins(now, self.limited(now))
+        call.progress.joins(now, self.limited_for(call, now))
         self._queue_first(call, after)
 
     def _queue_first(self, call: Call, after: After) -> None:

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..executor.options import Options
     from ..executor.source import After
     from ..flow.joiners import Joiner
+    from ..flow.pipeline import Flow
     from ..flow.report import Report
     from ..flow.stream import Stream
 
@@ -187,8 +189,9 @@ def running_loop(where: str) -> asyncio.AbstractEventLoop:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
-        sync = where.removeprefix("fan.").removeprefix("a").replace("call", "submit")
-        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use fan.{sync}") from None
+        owner, _, name = where.rpartition(".")
+        sync = f"{owner}.{name.removeprefix('a').replace('call', 'submit')}"
+        raise RuntimeError(f"{where} is for coroutines, and no event loop runs here: use {sync}") from None
 
 
 # -- batches ----------------------------------------------------------------------------------------------------------
@@ -397,16 +400,18 @@ def astream(
     made = make_stream(
         hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True, fed_by_owner=mixed
     )
-    return _outcomes(made, given if mixed else None, owner)
+    return _outcomes(made, partial(_feed, made, given) if mixed else None, owner)
 
 
-async def _outcomes(stream: Stream, given: tuple[Any, ...] | None, owner: object) -> AsyncGenerator[Outcome[Any], None]:
+async def _outcomes(
+    stream: Stream, feed: Callable[[asyncio.Event], Any] | None, owner: object
+) -> AsyncGenerator[Outcome[Any], None]:
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))
-    intake.enlist(batch, [gate.put])
+    stream.enlist([gate.put])
     room = asyncio.Event()
-    feeder = None if given is None else _Feeder(_feed(stream, given, room), gate)
+    feeder = None if feed is None else _Feeder(feed(room), gate)
     try:
         stream.fill()
         while True:
@@ -442,6 +447,26 @@ async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> 
             room.clear()
             await room.wait()
     batch.close()
+
+
+async def feed_flow(flow: Flow, given: Any) -> None:
+    """Feed a pipeline as there is room in front of its first stage."""
+    gate = LoopGate(asyncio.get_running_loop())
+    intake.at_end(flow, gate.put)
+
+    def full() -> bool:
+        return not (flow.closed or flow.ended or flow.thirsty())
+
+    async for item in _items((given,), strict=True):
+        if flow.hub.closing or flow.hub.broken:
+            lifecycle.refuse(flow.hub)
+        flow.feed(item)
+        while full():
+            if flow.watch(gate.put, full):
+                await gate.wait()
+        if flow.closed or flow.ended:
+            return
+    flow.close()
 
 
 # -- closing ----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..flow.joiners import Joiner
     from ..flow.report import Report
     from .aio import LoopFuture
+    from .graph import Graph
+    from .pipeline import Pipeline
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -186,6 +188,30 @@ class Front:
 
         result: R = join(self._hub, self._options, policy, tasks, named)
         return result
+
+    def graph(self, /, *functions: Callable[..., Any], name: str = "graph") -> Graph:
+        """Functions that depend on each other's results: a parameter named like one takes what that one returns.
+
+        Args:
+            functions: the first tasks; ``graph.add`` and ``@graph.task`` add more, with options.
+            name: by which events call it.
+        """
+        from .graph import Graph
+
+        return Graph(self, functions, name)
+
+    def pipeline(self, *stages: Any) -> Pipeline:
+        """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
+
+        Each item enters its next stage the moment it is ready, whatever the others do.
+
+        Args:
+            stages: functions of one item, the first of the input, each other of what the one before has returned; or
+                ``stage(fn, limit=4, …)``, which takes options of its own.
+        """
+        from .pipeline import Pipeline
+
+        return Pipeline(self, stages)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 

@@ -142,7 +142,7 @@ def tell_end(batch: Batch | Relay, wall: float) -> None:
 def _figures(batch: Batch | Relay) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if batch.notes:
-        figures["retries"] = sum(max(0, len(attempts) - 1) for attempts in batch.notes.values())
+        figures["retries"] = batch.retries()
         figures["limited"] = log.milliseconds(batch.limited(batch.hub.clock.monotonic()))
         figures["pauses"] = batch.pauses()
     if batch.usages:

@@ -15,15 +15,16 @@ from contextvars import copy_context
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..control.scope import scope_around
 from ..executor.calls import Call
+from ..executor.drain import here
 from ..executor.source import Source
 from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..base.attempt import Attempt
@@ -45,6 +46,8 @@ class Step(Call):
         tag: whatever ``follow`` wants to know of it.
     """
 
+    counted = True  # among those that are active in its relay
+
     def __init__(
         self,
         relay: Relay,
@@ -60,7 +63,8 @@ class Step(Call):
         self.relay = relay
         self.group = options.group
         self.index, self.item, self.tag = index, item, tag
-        self.fn, self.args, self.kwargs = options.dressed(fn), args, kwargs or {}
+        self.fn = options.dressed(fn) if options.interrupt else fn
+        self.args, self.kwargs = args, kwargs or {}
         self.context = relay.context.copy()
         self.timeout = options.timeout
         self.outer = relay.outer
@@ -150,28 +154,45 @@ class Relay(Source):
     def expect(self, number: int) -> None:
         """So many more calls will follow, or fewer if it is negative."""
         with self.hub.lock:
-            self.accepted += number
+            if not self.ended:  # else nothing follows
+                self.accepted += number
 
-    def hand_in(self, steps: Iterable[Step], *, expected: bool = True) -> None:
-        """Have steps run.
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, ended: Step | None = None) -> bool:
+        """Have steps run; False if the relay was ended, and then none of them will.
 
         Args:
-            expected: whether they are among those that were said to follow.
+            expected: how many fewer will follow now; as many as there are steps by default.
+            ended: the step that they follow, if ``follow`` does nothing more after this: its thread then takes one of
+                them itself, and wakes others for the rest.
         """
         hub = self.hub
+        drain: Drain | None = None if ended is None else getattr(here, "drain", None)
         after: After = []
         with hub.lock:
+            if self.ended:
+                return False
+            self.accepted -= len(steps) if expected is None else expected
+            if ended is not None and steps:
+                self.active -= 1
+                ended.counted = False
             for step in steps:
-                if self.ended:
-                    return
-                self.accepted -= expected
                 self.active += 1
                 self.steps.add(step)
-                queue = hub.calls(step.group, self.depth, step.rules)
+                queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
-                queue.add(step, after)
-        hub.perform(after)
+                if drain is not None and drain.source is queue and step.rules is None:
+                    queue.add_own(step)  # it takes the first, and the others wake threads
+                    drain = None
+                else:
+                    queue.add(step, after)
+        if after:
+            hub.perform(after)
+        return True
+
+    def queue_for(self, step: Step) -> Calls:
+        """Where a step waits for its slot.  With the lock held."""
+        return self.hub.calls(step.group, self.depth, step.rules)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
@@ -186,7 +207,7 @@ class Relay(Source):
         after: After = []
         with self.hub.lock:
             self.failures[status] = self.failures.get(status, 0) + 1
-            if self.first_failure is None:
+            if self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
                 self.first_failure = raw
                 if self.fail_fast:
                     self.ended.append(True)
@@ -205,20 +226,25 @@ class Relay(Source):
 
     def step_ended(self, step: Step, raw: Raw) -> None:
         """A step has ended, by itself or not."""
-        with self.hub.lock:
-            if step not in self.steps:  # told before
-                return
-            self.steps.discard(step)
+        try:
+            self.steps.remove(step)  # atomic
+        except KeyError:  # told before
+            return
         try:
             self.follow(step, raw)
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
             self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
+        if not step.counted:
+            return
         after: After = []
-        with self.hub.lock:
+        hub = self.hub
+        with hub.lock:
             self.active -= 1
-            self._check_done(after)
-        self.hub.perform(after)
+            if not self.active:
+                self._check_done(after)
+        if after:
+            hub.perform(after)
 
     def _check_done(self, after: After) -> None:
         if self.closed and not self.active:
@@ -271,6 +297,10 @@ class Relay(Source):
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
         return {**self.failures, SUCCEEDED: len(self.results) - sum(self.failures.values())}
+
+    def retries(self) -> int:
+        """How many attempts were not the first of their call."""
+        return sum(max(0, len(attempts) - 1) for attempts in self.notes.values())
 
     def limited(self, now: float) -> float:
         """Seconds in which no step could start because of a rate limit: those of the limit that took longest."""

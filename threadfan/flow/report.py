@@ -180,6 +180,9 @@ class Report(SequenceOfOutcomes[T_co]):
             ],
         }
 
+    def _where(self, outcome: Outcome[T_co]) -> str:
+        return f"{outcome.index if outcome.name is None else outcome.name}: {outcome.status}"
+
     def __getstate__(self) -> tuple[Any, ...]:
         return self._raws, self._names, self._wall, self._slots, self._usages, self._notes, self._limits
 
@@ -195,10 +198,8 @@ class Report(SequenceOfOutcomes[T_co]):
         lines = [f"<Report of {len(self)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"]
         failed = self.failed
         for outcome in failed[:5]:
-            place = outcome.index if outcome.name is None else outcome.name
-            lines.append(
-                f"  {place}: {outcome.status}, {type(outcome.error).__name__}: {shortened(text_of(outcome.error))}"
-            )
+            error = outcome.error
+            lines.append(f"  {self._where(outcome)}, {type(error).__name__}: {shortened(text_of(error))}")
         if len(failed) > 5:
             lines.append(f"  … and {len(failed) - 5} more")
         if stats.advice:

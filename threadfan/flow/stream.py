@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..executor.batch import Batch
     from ..executor.hub import Hub
     from ..executor.options import Options
+    from ..executor.source import After
     from .intake import Given
 
 PATIENCE = 0.001
@@ -49,6 +50,10 @@ class Stream:
         self._clock = batch.hub.clock.monotonic
         self._cut_short = False
         self.yielded = 0
+
+    def enlist(self, listeners: After) -> None:
+        """Let threads at it; the listeners are called when it is done."""
+        intake.enlist(self.batch, listeners)
 
     @property
     def room(self) -> int:
@@ -223,7 +228,7 @@ def make_stream(
 
 def _enlist(stream: Stream) -> SimpleQueue[None]:
     gate: SimpleQueue[None] = SimpleQueue()
-    intake.enlist(stream.batch, [lambda: gate.put(None)])
+    stream.enlist([lambda: gate.put(None)])
     return gate
 
 

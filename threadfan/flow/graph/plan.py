@@ -1,0 +1,238 @@
+"""What the tasks of a graph come to: who waits for whom, what each is called with, and whether that can be."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+
+from ...executor.options import is_coroutine_function
+from .node import UNSET, listed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from .node import Node, Signature
+    from .report import Tree
+
+    # (parameter, kind, place of a task or name of an input, whether it may be left out)
+    Argument = tuple[str, int, Any, bool]
+
+VALUE, INPUT, ELEMENT, OUTCOME = range(4)
+"""Where an argument comes from: a task's value, an input, one element of a fan-out, a task's outcome."""
+
+
+class Each:
+    """A parameter that goes through what a task returns, or through an input.
+
+    Args:
+        place: of the task; None for an input.
+        depth: how many lists deep it goes.
+        level: how many of those are the calls of the task, which need not all have ended.
+    """
+
+    __slots__ = ("depth", "level", "parameter", "place", "source")
+
+    def __init__(self, parameter: str, source: str, place: int | None, depth: int, level: int) -> None:
+        self.parameter, self.source, self.place = parameter, source, place
+        self.depth, self.level = depth, level
+
+
+class Task:
+    """A node with its names resolved to places.
+
+    Attributes:
+        arguments: what its function is called with.
+        conditions: the same for its condition.
+        waits: places of the tasks that have to end first, but for those it goes through.
+        followers: places of the tasks that so wait for it.
+        needs: of those, the ones that must have a value, and whether being skipped by a condition will do.
+        each: what it goes through.
+        level: how many lists deep its results are; 0 for a single call.
+        plain: whether it is one call, in any case.
+        outer: the same as those see it that go through them: 0 if they are reduced.
+    """
+
+    __slots__ = (
+        "arguments", "conditions", "each", "followers", "level", "needs", "node", "outer", "place", "plain",
+        "positional", "waits",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, place: int, places: dict[str, int]) -> None:
+        self.node, self.place = node, place
+        parameters = {parameter: source for parameter, source in node.each.items() if parameter is not None}
+        arguments, self.needs = _arguments(node, node.signature, places)
+        if None in node.each:
+            parameters[_left(node, arguments)] = node.each[None]
+        self.each = [Each(name, source, places.get(source), 1, 0) for name, source in parameters.items()]
+        elements: list[Argument] = [(each.parameter, ELEMENT, number, False) for number, each in enumerate(self.each)]
+        self.arguments = [one for one in arguments if one[0] not in parameters] + elements
+        self.needs = [(one, optional) for one, optional, parameter in self.needs if parameter not in parameters]
+        self.conditions: list[Argument] = []
+        if node.when is not None:
+            self.conditions, more = _arguments(node, node.when, places, condition=True)
+            self.needs += [(one, optional) for one, optional, _ in more]
+        outcomes = [source for _, kind, source, _ in self.arguments if kind == OUTCOME]
+        self.waits = list(dict.fromkeys([*(one for one, _ in self.needs), *outcomes]))
+        defaults = node.signature.parameters
+        self.positional = [(name, defaults[name]) for name in node.signature.positional]
+        self.plain = not self.each and node.when is None
+        self.level = self.outer = 0
+        self.followers: list[int] = []
+
+    def sources(self) -> list[int]:
+        """Places of the tasks that it depends on in any way."""
+        return [*self.waits, *(each.place for each in self.each if each.place is not None)]
+
+    def measure(self, tasks: Sequence[Task]) -> None:
+        """Say how deep it goes, once those it depends on have."""
+        for each in self.each:
+            each.level = 0 if each.place is None else tasks[each.place].outer
+            each.depth = self.node.depth or max(1, each.level)
+        self.level = max((each.depth for each in self.each), default=0)
+        self.outer = 0 if self.node.reduce is not None else self.level
+
+
+class Plan:
+    """All tasks of a graph, checked; used by any number of runs.
+
+    Attributes:
+        fanned: the tasks that go through something.
+        functions: of the tasks.
+        coroutines: whether there are coroutine functions among them.
+        required: the names of inputs that have to be given, with the tasks that take them.
+        optional: those that may.
+
+    Raises:
+        ValueError: a name is no task's, or tasks wait for each other.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        places = {node.name: place for place, node in enumerate(nodes)}
+        self.tasks = [Task(node, place, places) for place, node in enumerate(nodes)]
+        self.places = places
+        self.order = in_order({task.node.name: [nodes[one].name for one in task.sources()] for task in self.tasks})
+        for name in self.order:
+            self.tasks[places[name]].measure(self.tasks)
+        for task in self.tasks:
+            for one in task.waits:
+                self.tasks[one].followers.append(task.place)
+        self.fanned = [task for task in self.tasks if task.each]
+        self.functions = [node.fn for node in nodes]
+        self.coroutines = any(map(is_coroutine_function, self.functions))
+        self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
+        self.trees: dict[str, Tree] = dict(places)
+        self._note_inputs()
+
+    def _note_inputs(self) -> None:
+        self.required: dict[str, list[str]] = {}
+        self.optional: set[str] = set()
+        for task in self.tasks:
+            for _, kind, source, optional in [*task.arguments, *task.conditions]:
+                if kind == INPUT and optional:
+                    self.optional.add(source)
+                elif kind == INPUT:
+                    self.required.setdefault(source, []).append(task.node.name)
+            for each in task.each:
+                if each.place is None:
+                    self.required.setdefault(each.source, []).append(task.node.name)
+
+    def check_inputs(self, where: str, given: dict[str, Any]) -> None:
+        """Refuse to begin with too few inputs or with unknown ones."""
+        if given.keys() == self.required.keys():
+            return
+        wrong = []
+        known = [*self.required, *self.optional]
+        for name in given:
+            if name in self.places:
+                wrong.append(f"{name!r} is a task of the graph and no input")
+            elif name not in known:
+                wrong.append(f"{name!r} is no input of the graph{near(name, known)}")
+        for name, takers in self.required.items():
+            if name not in given:
+                hint = near(name, self.places, "; or is it the task {}?")
+                wrong.append(f"the input {name!r} is missing, which {' and '.join(takers)} takes{hint}")
+        if wrong:
+            raise TypeError(f"{where}: {'; '.join(wrong)}.  Its inputs are: {listed(sorted(known))}")
+
+
+def in_order(sources: dict[str, list[str]]) -> list[str]:
+    """The names, each after those it depends on.
+
+    Raises:
+        ValueError: they wait for each other; the message shows the way round.
+    """
+    try:
+        return list(TopologicalSorter(sources).static_order())
+    except CycleError as error:
+        path = error.args[1]
+        who = f"{path[0]} waits for itself" if len(path) == 2 else "these tasks wait for each other"
+        raise ValueError(f"{who}: {' → '.join(path)}; one of them has to do without what it takes") from None
+
+
+def near(name: str, names: Iterable[str], text: str = "; did you mean {}?") -> str:
+    """The name that was probably meant, as the end of a sentence."""
+    found = get_close_matches(name, list(names), n=1)
+    return text.format(repr(found[0])) if found else ""
+
+
+def _arguments(
+    node: Node, signature: Signature, places: dict[str, int], *, condition: bool = False
+) -> tuple[list[Argument], list[Any]]:
+    """What a function is called with, and which tasks have to have a value for it: (place, optional, parameter)."""
+    found: list[Argument] = []
+    needs: list[Any] = []
+
+    def take(parameter: str, source: str, optional: bool) -> None:
+        found.append((parameter, VALUE, places[source], optional))
+        needs.append((places[source], optional, parameter))
+
+    renamed, outcomes = ({}, {}) if condition else (node.renamed, node.outcomes)
+    names = dict.fromkeys([*signature.parameters, *renamed, *outcomes])
+    for parameter in names:
+        default = signature.parameters.get(parameter, UNSET)
+        if parameter in outcomes:
+            found.append((parameter, OUTCOME, _place(node, outcomes[parameter], places), False))
+        elif parameter in renamed:
+            _place(node, renamed[parameter], places)
+            take(parameter, renamed[parameter], default is not UNSET)
+        elif parameter in signature.fixed and parameter not in node.after:
+            continue
+        elif parameter in places:
+            take(parameter, parameter, default is not UNSET)
+        else:
+            found.append((parameter, INPUT, parameter, default is not UNSET))
+    for other in () if condition else node.after:
+        _place(node, other, places)
+        if other in names:
+            continue
+        if signature.open:
+            take(other, other, False)
+        else:  # order only
+            needs.append((places[other], False, None))
+    return found, needs
+
+
+def _place(node: Node, name: str, places: dict[str, int]) -> int:
+    if name not in places:
+        raise ValueError(
+            f"{node.name} depends on {name!r}, which is no task{near(name, places)}; the tasks are: {listed(places)}"
+        )
+    return places[name]
+
+
+def _left(node: Node, arguments: list[Argument]) -> str:
+    """The parameter that takes the elements, when only their source was named."""
+    source = node.each[None]
+    open_ones = [(parameter, optional) for parameter, kind, _, optional in arguments if kind == INPUT]
+    left = [parameter for parameter, optional in open_ones if not optional]
+    if source in node.signature.parameters:
+        left.append(source)
+    left = left or [parameter for parameter, _ in open_ones]
+    if len(left) != 1:
+        raise ValueError(
+            f"{node.name}: each={source!r} does not say which parameter takes the elements, and those that may are "
+            f"{listed(left)}: each={{'…': {source!r}}}"
+        )
+    return left[0]

@@ -1,0 +1,106 @@
+"""What became of a graph."""
+
+from __future__ import annotations
+
+from ...base.generic import TYPE_CHECKING
+from ..report import Report
+from .plan import near
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...base.outcome import Raw
+
+    Tree = int | list["Tree"]
+
+_MISSING: Any = object()
+
+
+class GraphReport(Report["Any"]):
+    """What became of every call of a graph: tasks in the order in which they were added, elements in theirs.
+
+    ``report["name"]`` is a task's outcome, or the report of its calls if it was fanned out; ``report["name[2]"]`` is
+    that of one element.
+
+    Args:
+        raws: the outcomes, in that order.
+        trees: the place of each task's outcome, or lists of them in the shape of its fan-out.
+        folded: values of the tasks whose results were reduced.
+        figures: as for ``Report``.
+    """
+
+    __slots__ = ("_folded", "_trees")
+
+    def __init__(
+        self,
+        raws: list[Raw],
+        *,
+        trees: dict[str, Tree] | None = None,
+        folded: dict[str, Any] | None = None,
+        **figures: Any,
+    ) -> None:
+        super().__init__(raws, **figures)
+        self._trees: dict[str, Tree] = trees or {}
+        self._folded = folded or {}
+
+    def __getitem__(self, place: int | str | slice) -> Any:
+        """An outcome by its place, several by a slice; by name an outcome, or the report of a fanned-out task."""
+        if not isinstance(place, str):
+            return super().__getitem__(place)
+        tree = self._trees.get(place, _MISSING)
+        if isinstance(tree, list):
+            return self._part(_places(tree))
+        if tree is not _MISSING:
+            return self._all()[tree]
+        found = [number for number, name in self._names.items() if name == place]
+        if found:
+            return self._all()[found[0]]
+        raise KeyError(f"no task named {place!r}{near(place, self._trees)}; the tasks are: {', '.join(self._trees)}")
+
+    def value(self, name: str, default: Any = _MISSING) -> Any:
+        """A task's value; of one that was fanned out, its values in lists of the same shape, or what they reduce to.
+
+        Args:
+            default: stands in for a value that is missing.
+
+        Raises:
+            BaseException: the value is missing and no ``default`` was given: the task's error, or a group of those
+            of its elements.
+        """
+        found = self[name]
+        if not found.ok and default is not _MISSING:
+            return default
+        values = found.unwrap()
+        tree = self._trees.get(name)
+        if not isinstance(tree, list):
+            return values
+        return self._folded[name] if name in self._folded else self._shaped(tree)
+
+    def _shaped(self, tree: Tree) -> Any:
+        return [self._shaped(inner) for inner in tree] if isinstance(tree, list) else self._raws[tree][4]
+
+    def _part(self, places: list[int]) -> Report[Any]:
+        """A report of some of the calls."""
+        part: Report[Any] = Report(
+            [self._raws[place] for place in places],
+            names={number: self._names[place] for number, place in enumerate(places)},
+            wall=self._wall,
+            slots=self._slots,
+            usages=self._usages,
+            notes=self._notes,
+        )
+        return part
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return super().__getstate__(), self._trees, self._folded
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        inner, self._trees, self._folded = state
+        super().__setstate__(inner)
+
+
+def _places(tree: list[Tree]) -> list[int]:
+    found: list[int] = []
+    for inner in tree:
+        found.extend(_places(inner) if isinstance(inner, list) else [inner])
+    return found

@@ -1,0 +1,102 @@
+"""Stages of a pipeline, as users give them: functions with options."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+
+from ..base.errors import brief, describe
+from ..executor import options as checks
+from .tasks import Task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..control.hedge import Hedge
+    from ..control.rate import RateLimit
+
+_UNSET: Any = object()
+
+
+class Stage:
+    """A function of a pipeline with its options; made by ``stage``."""
+
+    __slots__ = ("buffer", "changes", "fn", "limit", "name")
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None, limit: int | None, buffer: int | None, changes: dict[str, Any]
+    ) -> None:
+        if not callable(fn):
+            raise TypeError(f"a stage needs a function of one item, not {brief(fn)}")
+        self.fn = fn
+        self.name = name
+        self.limit = limit if limit is None else checks.count("limit", limit)
+        self.buffer = buffer if buffer is None else checks.count("buffer", buffer)
+        self.changes = changes
+
+    def __repr__(self) -> str:
+        return f"<stage {self.name or describe(self.fn)}>"
+
+
+def stage(
+    fn: Callable[..., Any],
+    *,
+    limit: int | None = None,
+    buffer: int | None = None,
+    name: str | None = None,
+    timeout: float | None = _UNSET,
+    retry: Any = _UNSET,
+    rate: RateLimit | None = _UNSET,
+    hedge: Hedge | None = _UNSET,
+    interrupt: bool = _UNSET,
+) -> Stage:
+    """A stage of a pipeline with options of its own; what is not given is as for the fan.
+
+    Args:
+        fn: called with what the stage before has returned, or with the item if it is the first.
+        limit: how many items of a run may be in the stage at once, within the fan's slots; None for no such cap.
+        buffer: how many items may wait in front of it while it is full, ``2 * max_workers`` by default: a place for
+            each item that can be under way to it, and as many that wait, so that it does not run dry.
+        name: how reports call it; the name of ``fn`` by default.
+        timeout: seconds for each attempt of a call, or None.
+        retry: as for ``Fan``.
+        rate: as for ``Fan``.
+        hedge: as for ``Fan``.
+        interrupt: as for ``Fan.with_options``.
+    """
+    given = {"timeout": timeout, "retry": retry, "rate": rate, "hedge": hedge, "interrupt": interrupt}
+    return Stage(fn, name, limit, buffer, {key: value for key, value in given.items() if value is not _UNSET})
+
+
+def as_stage(given: Any) -> Stage:
+    """Accept a stage, a task without positional arguments, or a function."""
+    if isinstance(given, Stage):
+        return given
+    if not isinstance(given, Task):
+        return Stage(given, None, None, None, {})
+    if given.args:
+        raise TypeError(
+            f"a stage is called with the item, but {given!r} has {len(given.args)} positional arguments of its own: "
+            f"use task(fn, name=value), or stage(partial(fn, …))"
+        )
+    return Stage(partial(given.fn, **given.kwargs) if given.kwargs else given.fn, None, None, None, given.changes)
+
+
+def names_of(stages: list[Stage]) -> list[str]:
+    """A name for each; those taken from functions are numbered where they would clash.
+
+    Raises:
+        ValueError: two stages were given the same name.
+    """
+    found: list[str] = [stage.name for stage in stages if stage.name is not None]
+    for name in found:
+        if found.count(name) > 1:
+            raise ValueError(f"the stages of a pipeline must have different names, but {name!r} was given twice")
+    for place, one in enumerate(stages):
+        if one.name is None:
+            plain = describe(one.fn).rpartition(".")[2]
+            candidates = chain([plain], (f"{plain} {number}" for number in range(2, len(stages) + 2)))
+            found.insert(place, next(name for name in candidates if name not in found))
+    return found
