@@ -32,6 +32,7 @@ GROUPS = {
     "pipeline": "pipeline",
     "research": "research",
     "graph": "graph",
+    "losers": "losers",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
