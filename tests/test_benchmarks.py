@@ -102,7 +102,7 @@ def test_a_storm_ends_with_every_item_answered_once(quick):
 
 
 @pytest.mark.parametrize(("group", "count"), [("backoff", 1), ("adaptive", 3), ("hedging", 2), ("losers", 3)])
-def test_other_groups_under_limits_are_measured(quick, group, count):
+def test_other_groups_are_measured(quick, group, count):
     """Each figure has a score of threadfan's."""
     figures = quick(group)
     assert len(figures) == count
