@@ -362,6 +362,7 @@ def test_a_rate_limit_holds_up_its_stage_alone():
         rate = RateLimit(requests_per_minute=60)
         pipeline = fan.pipeline(stage(double, buffer=10), stage(ended.append, rate=rate, name="ask"))
         report = aside(pipeline.run, [1, 2, 3])
+        until(lambda: fan.snapshot()["waiting"] == 2)
         for number in range(1, 4):
             until(lambda number=number: len(ended) == number)
             clock.wait_for_sleepers(until=clock.monotonic() + 2) if number < 3 else None
@@ -731,7 +732,7 @@ def test_outcomes_of_a_stream_say_what_those_of_a_report_say():
 
 
 def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
-    """Of 100,000 items never more are held than window, buffers and slots allow."""
+    """Of 20,000 items never more are held than window, buffers and slots allow."""
     held = []
     add_to = StageQueue.add
 
@@ -745,9 +746,9 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
     monkeypatch.setattr(StageQueue, "add", counting)
     with Fan(4) as fan:
         pipeline = fan.pipeline(double, stage(add, limit=2))
-        total = sum(outcome.value for outcome in pipeline.stream((item for item in range(100_000)), window=50))
+        total = sum(outcome.value for outcome in pipeline.stream((item for item in range(20_000)), window=50))
         quiet(fan)
-    assert total == sum(2 * item + 1 for item in range(100_000))
+    assert total == sum(2 * item + 1 for item in range(20_000))
     assert max(held) <= 50
 
 
