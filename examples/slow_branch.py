@@ -10,7 +10,7 @@ from functools import partial
 from threadfan import Fan
 from threadfan.testing import MessagesServer
 
-BRANCHES = ["prices", "weather", "a study of forty pages [delay:0.8]", "news"]
+BRANCHES = ["prices", "weather", "a study of forty pages [delay:1.5]", "news"]
 
 
 def ask(client, subject):
@@ -20,14 +20,14 @@ def ask(client, subject):
 
 
 def brief(fan, client):
-    """What is there after 0.4 s, and what will be."""
-    report = fan.run(partial(ask, client), BRANCHES, deadline=0.4, late="keep")
+    """What is there after 0.8 s, and what will be."""
+    report = fan.run(partial(ask, client), BRANCHES, deadline=0.8, late="keep")
     return report.values(None), report
 
 
 async def brief_from_a_coroutine(fan, client):
     """The same; the slow branch is awaited like anything else."""
-    report = await fan.arun(partial(ask, client), BRANCHES, deadline=0.4, late="keep")
+    report = await fan.arun(partial(ask, client), BRANCHES, deadline=0.8, late="keep")
     return {place: await asyncio.wrap_future(future) for place, future in report.late.items()}
 
 

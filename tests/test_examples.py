@@ -39,6 +39,15 @@ EXPECTED = {
         r"flowchart TD",
         r"    t2 --> t3",
     ],
+    "async_client": [
+        r"retrieval: About .+",
+        r"memory: About .+",
+        r"tool use: failed",
+        r"coordination: About .+",
+        r"silence: timed_out",
+        r"planning: About .+",
+        r"never more than three at once: True",
+    ],
     "classify": [
         r"19 of 20 classified: \{'negative': 7, 'positive': 12\}",
         r"number 4 has no label: InternalServerError",
