@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from functools import partial
 
 import pytest
 from controlled import PATIENCE, Gate, aside, until, within_patience
@@ -83,6 +84,22 @@ def test_a_task_starts_when_its_last_dependency_ends_and_not_later():
         until(lambda: fan.snapshot() | {"queued": 0, "running": 1, "waiting": 1} == fan.snapshot())
         gate.open()
         assert report.result(PATIENCE).value("join") == ("slow", None)
+
+
+def test_what_a_partial_has_fixed_stays():
+    """A task of that name does not take its place, unless it is asked for."""
+
+    def describe(text, tone):
+        return f"{text} {tone}"
+
+    with Fan(1) as fan:
+        graph = fan.graph(name="{odd}")
+        graph.add(lambda: "loud", name="tone")
+        graph.add(partial(describe, tone="calm"), name="fixed")
+        graph.add(partial(describe, tone="calm"), name="asked", depends_on=["tone"])
+        graph.add(partial(describe, "rain"), name="{text}")
+        report = graph.run(text="sun")
+        assert [report.value(name) for name in ("fixed", "asked", "{text}")] == ["sun calm", "sun loud", "rain loud"]
 
 
 def test_tasks_that_wait_for_the_same_run_at_once():
