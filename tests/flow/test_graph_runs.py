@@ -265,6 +265,31 @@ def test_a_limit_holds_for_all_runs_together():
         assert gate.most == 1
 
 
+def test_single_calls_do_not_wait_for_a_whole_fan_out():
+    """They take turns: a thread leaves after its quantum, though hundreds of elements wait."""
+    with ManualClock() as clock, Gate() as gate, Fan(1) as fan:
+        order = []
+
+        def work(element):
+            if not element:
+                gate()
+            clock.advance(1)
+            order.append(element)
+
+        graph = fan.graph()
+        graph.add(work, each={"element": "elements"})
+        report = aside(graph.run, elements=range(300))
+        gate.wait_for(1)
+        single = fan.submit(order.append, "single")
+        gate.open()
+        single.result(PATIENCE)
+        assert report.result(PATIENCE).ok
+        assert order.index("single") <= 2
+        assert len(order) == 301
+        quiet(fan)
+    assert not fan._hub.sources - {fan._hub.calls(fan._hub.group)}
+
+
 def test_many_runs_at_once(eager_switching):
     """From several threads, each with inputs of its own."""
     with Fan(3) as fan:

@@ -157,8 +157,8 @@ class Relay(Source):
             if not self.ended:  # else nothing follows
                 self.accepted += number
 
-    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, ended: Step | None = None) -> None:
-        """Have steps run.
+    def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, ended: Step | None = None) -> bool:
+        """Have steps run; False if the relay was ended, and then none of them will.
 
         Args:
             expected: how many fewer will follow now; as many as there are steps by default.
@@ -170,7 +170,7 @@ class Relay(Source):
         after: After = []
         with hub.lock:
             if self.ended:
-                return
+                return False
             self.accepted -= len(steps) if expected is None else expected
             if ended is not None and steps:
                 self.active -= 1
@@ -178,7 +178,7 @@ class Relay(Source):
             for step in steps:
                 self.active += 1
                 self.steps.add(step)
-                queue = hub.calls(step.group, self.depth, step.rules)
+                queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
                 if drain is not None and drain.source is queue and step.rules is None:
@@ -188,6 +188,11 @@ class Relay(Source):
                     queue.add(step, after)
         if after:
             hub.perform(after)
+        return True
+
+    def queue_for(self, step: Step) -> Calls:
+        """Where a step waits for its slot.  With the lock held."""
+        return self.hub.calls(step.group, self.depth, step.rules)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
