@@ -7,7 +7,7 @@ from ...base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from ...base.outcome import Raw
@@ -129,3 +129,45 @@ class Cell:
         error = TaskSkipped(f"it depends on {self.name}, which {HOW[raw[3]]}")
         error.__cause__ = raw[4]
         return error
+
+
+def value_of(source: Any) -> Any:
+    """What a cell comes to; anything else is a value."""
+    return source.value() if type(source) is Cell else source
+
+
+def tell(watchers: Iterable[Cell], ready: list[Cell]) -> None:
+    """What they have waited for is there; those that wait for nothing else are ``ready``."""
+    for watcher in watchers:
+        watcher.missing -= 1
+        if not watcher.missing:
+            ready.append(watcher)
+
+
+def tell_followers(root: Cell, roots: list[Cell], ready: list[Cell]) -> None:
+    """The same for the tasks that wait for a whole task; written out, since every task comes here."""
+    for place in root.task.followers:
+        follower = roots[place]
+        follower.missing -= 1
+        if not follower.missing:
+            ready.append(follower)
+
+
+def complete(cell: Cell, roots: list[Cell], ready: list[Cell]) -> None:
+    """Tell who waits for a cell that has its end, or all of whose children have.  With the lock held."""
+    here: Cell | None = cell
+    while here is not None:
+        if here.children is not None and here.raw is None:
+            here.fault = next((child.fault for child in here.children if child.fault is not None), None)
+            if here.fault is None and here.task.node.reduce is not None and not here.path:
+                ready.append(here)
+                return
+        here.over = True
+        if here.opened or here.ended:
+            tell([*(here.opened or ()), *(here.ended or ())], ready)
+        parent = here.parent
+        if parent is None:
+            tell_followers(here, roots, ready)
+            return
+        parent.left -= 1
+        here = None if parent.left else parent

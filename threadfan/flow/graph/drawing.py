@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...base.errors import describe, shortened
-from .plan import INPUT, OUTCOME, VALUE
+from .arguments import INPUT, OUTCOME, VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
 from ...executor.options import is_coroutine_function
-from .node import UNSET, listed
+from .arguments import ELEMENT, INPUT, OUTCOME, arguments_of, left_over, near
+from .node import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
-    from .node import Node, Signature
+    from .arguments import Argument
+    from .node import Node
     from .report import Tree
-
-    # (parameter, kind, place of a task or name of an input, whether it may be left out)
-    Argument = tuple[str, int, Any, bool]
-
-VALUE, INPUT, ELEMENT, OUTCOME = range(4)
-"""Where an argument comes from: a task's value, an input, one element of a fan-out, a task's outcome."""
 
 
 class Each:
@@ -62,16 +57,16 @@ class Task:
     def __init__(self, node: Node, place: int, places: dict[str, int]) -> None:
         self.node, self.place = node, place
         parameters = {parameter: source for parameter, source in node.each.items() if parameter is not None}
-        arguments, self.needs = _arguments(node, node.signature, places)
+        arguments, self.needs = arguments_of(node, node.signature, places)
         if None in node.each:
-            parameters[_left(node, arguments)] = node.each[None]
+            parameters[left_over(node, arguments)] = node.each[None]
         self.each = [Each(name, source, places.get(source), 1, 0) for name, source in parameters.items()]
         elements: list[Argument] = [(each.parameter, ELEMENT, number, False) for number, each in enumerate(self.each)]
         self.arguments = [one for one in arguments if one[0] not in parameters] + elements
         self.needs = [(one, optional) for one, optional, parameter in self.needs if parameter not in parameters]
         self.conditions: list[Argument] = []
         if node.when is not None:
-            self.conditions, more = _arguments(node, node.when, places, condition=True)
+            self.conditions, more = arguments_of(node, node.when, places, condition=True)
             self.needs += [(one, optional) for one, optional, _ in more]
         outcomes = [source for _, kind, source, _ in self.arguments if kind == OUTCOME]
         self.waits = list(dict.fromkeys([*(one for one, _ in self.needs), *outcomes]))
@@ -169,70 +164,3 @@ def in_order(sources: dict[str, list[str]]) -> list[str]:
         path = error.args[1]
         who = f"{path[0]} waits for itself" if len(path) == 2 else "these tasks wait for each other"
         raise ValueError(f"{who}: {' → '.join(path)}; one of them has to do without what it takes") from None
-
-
-def near(name: str, names: Iterable[str], text: str = "; did you mean {}?") -> str:
-    """The name that was probably meant, as the end of a sentence."""
-    found = get_close_matches(name, list(names), n=1)
-    return text.format(repr(found[0])) if found else ""
-
-
-def _arguments(
-    node: Node, signature: Signature, places: dict[str, int], *, condition: bool = False
-) -> tuple[list[Argument], list[Any]]:
-    """What a function is called with, and which tasks have to have a value for it: (place, optional, parameter)."""
-    found: list[Argument] = []
-    needs: list[Any] = []
-
-    def take(parameter: str, source: str, optional: bool) -> None:
-        found.append((parameter, VALUE, places[source], optional))
-        needs.append((places[source], optional, parameter))
-
-    renamed, outcomes = ({}, {}) if condition else (node.renamed, node.outcomes)
-    names = dict.fromkeys([*signature.parameters, *renamed, *outcomes])
-    for parameter in names:
-        default = signature.parameters.get(parameter, UNSET)
-        if parameter in outcomes:
-            found.append((parameter, OUTCOME, _place(node, outcomes[parameter], places), False))
-        elif parameter in renamed:
-            _place(node, renamed[parameter], places)
-            take(parameter, renamed[parameter], default is not UNSET)
-        elif parameter in signature.fixed and parameter not in node.after:
-            continue
-        elif parameter in places:
-            take(parameter, parameter, default is not UNSET)
-        else:
-            found.append((parameter, INPUT, parameter, default is not UNSET))
-    for other in () if condition else node.after:
-        _place(node, other, places)
-        if other in names:
-            continue
-        if signature.open:
-            take(other, other, False)
-        else:  # order only
-            needs.append((places[other], False, None))
-    return found, needs
-
-
-def _place(node: Node, name: str, places: dict[str, int]) -> int:
-    if name not in places:
-        raise ValueError(
-            f"{node.name} depends on {name!r}, which is no task{near(name, places)}; the tasks are: {listed(places)}"
-        )
-    return places[name]
-
-
-def _left(node: Node, arguments: list[Argument]) -> str:
-    """The parameter that takes the elements, when only their source was named."""
-    source = node.each[None]
-    open_ones = [(parameter, optional) for parameter, kind, _, optional in arguments if kind == INPUT]
-    left = [parameter for parameter, optional in open_ones if not optional]
-    if source in node.signature.parameters:
-        left.append(source)
-    left = left or [parameter for parameter, _ in open_ones]
-    if len(left) != 1:
-        raise ValueError(
-            f"{node.name}: each={source!r} does not say which parameter takes the elements, and those that may are "
-            f"{listed(left)}: each={{'…': {source!r}}}"
-        )
-    return left[0]

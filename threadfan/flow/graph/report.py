@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...base.generic import TYPE_CHECKING
 from ..report import Report
-from .plan import near
+from .arguments import near
 
 if TYPE_CHECKING:
     from typing import Any

@@ -15,13 +15,15 @@ from functools import reduce
 from itertools import count
 
 from ...base.errors import TaskCancelled, TaskSkipped, brief, describe
-from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, Outcome
+from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED
+from ...executor.calls import Calls
 from .. import intake
 from ..relay import Relay, Step
 from ..run import FAILED_FAST
-from .cell import ALONG, Cell
+from .arguments import known
+from .cell import ALONG, Cell, complete, tell, tell_followers, value_of
 from .node import UNSET
-from .plan import ELEMENT, INPUT, VALUE
+from .placing import Places
 from .report import GraphReport
 
 TYPE_CHECKING = False
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     from ...base.outcome import Raw, Status
     from ...executor.hub import Hub
     from ...executor.options import Options
-    from ...executor.source import After
+    from ...executor.rules import Rules
+    from ...executor.source import After, Group
     from .cell import Then
-    from .plan import Argument, Plan
+    from .plan import Plan
     from .report import Tree
 
     Ready = list[Cell]
@@ -58,18 +61,20 @@ class GraphRun(Relay):
         inputs: dict[str, Any],
     ) -> None:
         super().__init__(hub, options, name)
-        self._functions, self._inputs = functions, inputs
+        self._functions, self.inputs = functions, inputs
         self._lock = threading.Lock()
         self._numbers = count(len(plan.tasks))
         self._plan = plan
-        self._roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
+        self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
+        self._queues_own: dict[tuple[Group, Rules | None], Calls] = {}
+        self.listeners.append(self._close_queues)
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
 
     def begin(self) -> None:
         """Hand in what waits for nothing."""
-        roots, inputs = self._roots, self._inputs
+        roots, inputs = self.roots, self.inputs
         for task in self._plan.fanned:
             cell = roots[task.place]
             cell.sources = [inputs[one.source] if one.place is None else roots[one.place] for one in task.each]
@@ -82,6 +87,25 @@ class GraphRun(Relay):
         """Remember why what has not started never will."""
         self._message = self._message or str(reason)
         super().discard(reason, after)
+
+    def queue_for(self, step: Step) -> Calls:
+        """One of its own: it takes turns with others, however many calls wait in it.  With the hub's lock held."""
+        key = step.group, step.rules
+        queue = self._queues_own.get(key)
+        if queue is None:
+            queue = self._queues_own[key] = new_queue(self.hub, step.group, self.depth, step.rules)
+        return queue
+
+    def _close_queues(self) -> None:
+        after: After = []
+        hub = self.hub
+        with hub.lock:
+            for queue in self._queues_own.values():
+                queue.closed = True
+                if queue in hub.sources:  # not in the child of a fork
+                    hub.check_done(queue, after)
+        if after:
+            hub.perform(after)
 
     # -- going on ----------------------------------------------------------------------------------------------------
 
@@ -111,12 +135,12 @@ class GraphRun(Relay):
         task = cell.task
         if cell.children is not None:
             return self._fold(cell)
-        fault = cell.lacks(self._roots) if self.failures else None
+        fault = cell.lacks(self.roots) if self.failures else None
         if fault is not None:
             self._skip(cell, fault.why_skipped(), ready, fault)
         elif task.node.when is not None and not cell.path:
-            when, known = task.node.when.fn, self._known(cell, task.conditions)
-            return self._aside(cell, GraphRun._decided, lambda: bool(when(**known)), describe(when))
+            when, given = task.node.when.fn, known(self, cell, task.conditions)
+            return self._aside(cell, GraphRun._decided, lambda: bool(when(**given)), describe(when))
         else:
             return self._enter(cell, ready)
         return None
@@ -138,7 +162,9 @@ class GraphRun(Relay):
         for row, each in zip(rows, cell.task.each, strict=True):
             if row is not ALONG and (isinstance(row, (str, bytes)) or not hasattr(type(row), "__iter__")):
                 self._fail(
-                    cell, f"its {each.parameter!r} goes through {each.source!r}, which is no list, but {{}}", row, ready
+                    cell,
+                    f"its {each.parameter!r} goes through {each.source!r}, which is no list, but {brief(row)}",
+                    ready,
                 )
                 return None
         if intake.known(tuple(row for row in rows if row is not ALONG)):
@@ -159,7 +185,7 @@ class GraphRun(Relay):
         """There is a call, or a deeper list of them, for each element."""
         widths = {each.source: len(row) for row, each in zip(rows, cell.task.each, strict=True) if row is not ALONG}
         if len(set(widths.values())) > 1:
-            self._fail(cell, "what it goes through must be of one length, not {}", widths, ready)
+            self._fail(cell, f"what it goes through must be of one length, not {widths}", ready)
             return
         columns = zip(*(list(row) for row in rows if row is not ALONG), strict=True)
         with self._lock:
@@ -176,10 +202,10 @@ class GraphRun(Relay):
                     ready.append(child)
             cell.left = len(cell.children)
             if cell.opened:
-                _tell(cell.opened, ready)
+                tell(cell.opened, ready)
                 cell.opened = None
             if not cell.children:
-                self._complete(cell, ready)
+                complete(cell, self.roots, ready)
 
     def _called(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
         if raw[3] is not SUCCEEDED or step.rules is not None or step.usage is not None:
@@ -188,10 +214,10 @@ class GraphRun(Relay):
         with self._lock:
             cell.raw = raw
             if cell.task.each or cell.ended:
-                self._complete(cell, ready)
+                complete(cell, self.roots, ready)
             else:
                 cell.over = True
-                self._tell_followers(cell, ready)
+                tell_followers(cell, self.roots, ready)
         return None
 
     def _fold(self, cell: Cell) -> Step:
@@ -210,7 +236,7 @@ class GraphRun(Relay):
         if raw[3] is SUCCEEDED:  # the outcomes are those of the calls
             with self._lock:
                 cell.raw = raw
-                self._complete(cell, ready)
+                complete(cell, self.roots, ready)
         else:
             self._end(cell, raw, ready, step)
         return None
@@ -223,55 +249,28 @@ class GraphRun(Relay):
             cell.raw = raw
             if raw[3] is not SUCCEEDED:
                 cell.fault = fault or cell
-            self._complete(cell, ready)
+            complete(cell, self.roots, ready)
 
     def _skip(self, cell: Cell, error: TaskSkipped, ready: Ready, fault: Cell) -> None:
         self._end(cell, self._uncalled(cell, SKIPPED, error), ready, fault=fault)
 
-    def _fail(self, cell: Cell, text: str, wrong: object, ready: Ready) -> None:
-        error = TypeError(f"{cell.name} cannot be called: {text.format(brief(wrong))}")
+    def _fail(self, cell: Cell, text: str, ready: Ready) -> None:
+        error = TypeError(f"{cell.name} cannot be called: {text}")
         self._end(cell, self._uncalled(cell, FAILED, error), ready)
 
     def _uncalled(self, cell: Cell, status: Status, error: BaseException) -> Raw:
         now = self.hub.clock.monotonic()
         return (cell.number, None, now, status, error, None, now, None)
 
-    def _complete(self, cell: Cell, ready: Ready) -> None:
-        """Tell who waits for a cell that has its end, or all of whose children have.  With the lock held."""
-        here: Cell | None = cell
-        while here is not None:
-            if here.children is not None and here.raw is None:
-                here.fault = next((child.fault for child in here.children if child.fault is not None), None)
-                if here.fault is None and here.task.node.reduce is not None and not here.path:
-                    ready.append(here)
-                    return
-            here.over = True
-            if here.opened or here.ended:
-                _tell([*(here.opened or ()), *(here.ended or ())], ready)
-            parent = here.parent
-            if parent is None:
-                self._tell_followers(here, ready)
-                return
-            parent.left -= 1
-            here = None if parent.left else parent
-
-    def _tell_followers(self, root: Cell, ready: Ready) -> None:
-        roots = self._roots
-        for place in root.task.followers:
-            follower = roots[place]
-            follower.missing -= 1
-            if not follower.missing:
-                ready.append(follower)
-
     # -- calls -------------------------------------------------------------------------------------------------------
 
     def _call(self, cell: Cell) -> Step:
         task = cell.task
-        kwargs = self._known(cell, task.arguments)
+        kwargs = known(self, cell, task.arguments)
         args = tuple([kwargs.pop(name, default) for name, default in task.positional]) if task.positional else ()
         item: Any = None
         if cell.sources:
-            items = tuple(_value_of(source) for source in cell.sources)
+            items = tuple(value_of(source) for source in cell.sources)
             item = items[0] if len(items) == 1 else items
         cell.then = GraphRun._called
         fn = self._functions[task.place]
@@ -283,36 +282,11 @@ class GraphRun(Relay):
         cell.then = then
         return Step(self, cell.task.node.chores, cell.number, chore, tag=cell)
 
-    def _known(self, cell: Cell, arguments: list[Argument]) -> dict[str, Any]:
-        """What a function is to be called with."""
-        known: dict[str, Any] = {}
-        for parameter, kind, source, _ in arguments:
-            if kind == VALUE:
-                root = self._roots[source]
-                if root.fault is None:  # else the default will do
-                    known[parameter] = root.value() if root.raw is None else root.raw[4]
-            elif kind == INPUT:
-                if source in self._inputs:
-                    known[parameter] = self._inputs[source]
-            elif kind == ELEMENT:
-                known[parameter] = _value_of(cell.sources[source])
-            else:
-                known[parameter] = self._outcome(self._roots[source])
-        return known
-
-    def _outcome(self, cell: Cell) -> Any:
-        if cell.children is not None:
-            return [self._outcome(child) for child in cell.children]
-        raw, number = cell.raw, cell.number
-        assert raw is not None  # noqa: S101 -- it is over
-        place = cell.path[-1] if cell.path else number
-        return Outcome((place, *raw[1:]), cell.name, self.usages.get(number), self.notes.get(number))
-
     # -- the report --------------------------------------------------------------------------------------------------
 
     def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
         """What became of it, once it is done."""
-        roots = [self._roots[task.place] for task in self._plan.fanned]
+        roots = [self.roots[task.place] for task in self._plan.fanned]
         folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
@@ -320,33 +294,13 @@ class GraphRun(Relay):
         """The outcomes: tasks as they were added, and their elements in order."""
         if self._trees is None and not self._plan.fanned:
             self.names, self._trees = self._plan.names, self._plan.trees
-            self._placed = [cell.raw or self._unstarted(cell) for cell in self._roots]
+            self._placed = [cell.raw or self._unstarted(cell) for cell in self.roots]
         elif self._trees is None:
-            usages, notes = self.usages, self.notes
-            self.names, self.usages, self.notes = {}, {}, {}
-            self._trees = {cell.name: self._put(cell, usages, notes) for cell in self._roots}
+            places = Places(self.usages, self.notes, self._unstarted)
+            self._trees = {cell.name: places.add(cell) for cell in self.roots}
+            self._placed = places.raws
+            self.names, self.usages, self.notes = places.names, places.usages, places.notes
         return self._placed
-
-    def _put(self, cell: Cell, usages: dict[int, Any], notes: dict[int, Any]) -> Tree:
-        if cell.children is None:
-            place = self._put_one(cell, usages, notes)
-            return [place] if cell.task.level > len(cell.path) else place
-        tree: list[Tree] = [self._put(child, usages, notes) for child in cell.children]
-        unfolded = cell.raw is None and cell.fault is None and cell.task.node.reduce is not None and not cell.path
-        if unfolded or (cell.raw is not None and cell.raw[3] is not SUCCEEDED):
-            tree.append(self._put_one(cell, usages, notes))
-        return tree
-
-    def _put_one(self, cell: Cell, usages: dict[int, Any], notes: dict[int, Any]) -> int:
-        place, number = len(self._placed), cell.number
-        raw = cell.raw or self._unstarted(cell)
-        self._placed.append((place, *raw[1:]))
-        self.names[place] = cell.name
-        if number in usages:
-            self.usages[place] = usages[number]
-        if number in notes:
-            self.notes[place] = notes[number]
-        return place
 
     def _unstarted(self, cell: Cell) -> Raw:
         return self._uncalled(cell, CANCELLED, TaskCancelled(self._message or FAILED_FAST))
@@ -357,20 +311,21 @@ class GraphRun(Relay):
         return {status: statuses.count(status) for status in STATUSES}
 
 
+def new_queue(hub: Hub, group: Group, depth: int, rules: Rules | None) -> Calls:
+    """A queue that others do not put calls into.  With the hub's lock held."""
+    queue: Calls
+    if rules is None:
+        queue = Calls(hub, group, depth)
+    else:
+        from ...executor.governed import GovernedCalls
+
+        queue = GovernedCalls(hub, group, depth, rules.lines)
+    hub.sources.add(queue)
+    return queue
+
+
 def _has_value(cell: Cell) -> bool:
     return cell.raw is not None and cell.raw[3] is SUCCEEDED
-
-
-def _tell(watchers: list[Cell], ready: Ready) -> None:
-    """What they have waited for is there."""
-    for watcher in watchers:
-        watcher.missing -= 1
-        if not watcher.missing:
-            ready.append(watcher)
-
-
-def _value_of(source: Any) -> Any:
-    return source.value() if type(source) is Cell else source
 
 
 def _nothing_to(name: str) -> Any:
