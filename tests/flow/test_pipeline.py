@@ -14,7 +14,6 @@ from threadfan import (
     Fan,
     FanClosed,
     Hedge,
-    LimitExhausted,
     RateLimit,
     TaskCancelled,
     TaskTimeout,
@@ -362,6 +361,7 @@ def test_a_rate_limit_holds_up_its_stage_alone():
         rate = RateLimit(requests_per_minute=60)
         pipeline = fan.pipeline(stage(double, buffer=10), stage(ended.append, rate=rate, name="ask"))
         report = aside(pipeline.run, [1, 2, 3])
+        until(lambda: fan.snapshot()["waiting"] == 2)
         for number in range(1, 4):
             until(lambda number=number: len(ended) == number)
             clock.wait_for_sleepers(until=clock.monotonic() + 2) if number < 3 else None
@@ -409,12 +409,17 @@ def test_calls_that_a_hopeless_limit_never_let_through_failed_in_that_stage():
 
     with ManualClock() as clock, Fan(1) as fan:
         rate = RateLimit(requests_per_minute=6000)
-        report = aside(fan.pipeline(double, stage(refuse, rate=rate, name="ask")).run, [1, 2, 3])
+        report = aside(fan.pipeline(double, stage(refuse, rate=rate, limit=1, name="ask")).run, [1, 2, 3])
+        until(lambda: fan.snapshot()["done"] == 3)
         while not report.done():
             clock.advance(5)
         report = report.result()
         assert {(outcome.status, outcome.stage) for outcome in report} == {("failed", "ask")}
-        assert any(isinstance(outcome.error, LimitExhausted) for outcome in report)
+        assert sorted(type(outcome.error).__name__ for outcome in report) == [
+            "Busy",
+            "LimitExhausted",
+            "LimitExhausted",
+        ]
         quiet(fan)
 
 
@@ -731,7 +736,7 @@ def test_outcomes_of_a_stream_say_what_those_of_a_report_say():
 
 
 def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
-    """Of 100,000 items never more are held than window, buffers and slots allow."""
+    """Of 20,000 items never more are held than window, buffers and slots allow."""
     held = []
     add_to = StageQueue.add
 
@@ -745,9 +750,9 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
     monkeypatch.setattr(StageQueue, "add", counting)
     with Fan(4) as fan:
         pipeline = fan.pipeline(double, stage(add, limit=2))
-        total = sum(outcome.value for outcome in pipeline.stream((item for item in range(100_000)), window=50))
+        total = sum(outcome.value for outcome in pipeline.stream((item for item in range(20_000)), window=50))
         quiet(fan)
-    assert total == sum(2 * item + 1 for item in range(100_000))
+    assert total == sum(2 * item + 1 for item in range(20_000))
     assert max(held) <= 50
 
 

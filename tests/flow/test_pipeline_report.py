@@ -178,7 +178,7 @@ def test_a_call_that_is_cancelled_while_it_waits_has_not_started_there():
     with ManualClock() as clock, Gate() as gate, Fan(2) as fan:
         report = aside(fan.pipeline(stage(str, name="first"), stage(gate, limit=1)).run, [1, 2], deadline=5)
         gate.wait_for(1)
-        until(lambda: fan.snapshot()["queued"] == 1)
+        until(lambda: (fan.snapshot()["done"], fan.snapshot()["queued"]) == (2, 1))
         clock.wait_for_sleepers(until=5)
         clock.advance(5)
         report = report.result(PATIENCE)
