@@ -33,7 +33,7 @@ from concurrent.futures import (
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from .base.errors import CallCancelled, FanClosed, LimitExhausted, TaskCancelled, TaskTimeout
+from .base.errors import CallCancelled, FanClosed, LimitExhausted, TaskCancelled, TaskSkipped, TaskTimeout
 from .base.outcome import Outcome
 from .control.scope import Scope, current_scope
 from .fan.executor import Fan
@@ -50,7 +50,12 @@ if TYPE_CHECKING:
     from .executor.deadlines import fail_after, move_on_after
     from .executor.signals import signals
     from .executor.waiting import sleep
+    from .fan.graph import Graph
+    from .fan.pipeline import Pipeline
+    from .flow.graph.report import GraphReport
+    from .flow.pipeline_report import PipelineReport
     from .flow.report import Report, Stats
+    from .flow.stages import stage
     from .flow.tasks import Task, task
 
 ThreadPoolExecutor = Fan
@@ -62,13 +67,18 @@ __all__ = [
     # the pool
     "Adaptive",
     "Fan",
+    "Graph",
     "Hedge",
+    "Pipeline",
     "RateLimit",
     "ThreadPoolExecutor",
+    "stage",
     "task",
     # what comes back
     "Attempt",
+    "GraphReport",
     "Outcome",
+    "PipelineReport",
     "Report",
     "Stats",
     "Task",
@@ -86,6 +96,7 @@ __all__ = [
     "FanClosed",
     "LimitExhausted",
     "TaskCancelled",
+    "TaskSkipped",
     "TaskTimeout",
     # the standard library's, for drop-in use
     "ALL_COMPLETED",
@@ -106,9 +117,14 @@ _ON_FIRST_USE = {
     "Adaptive": "control.adaptive",
     "Hedge": "control.hedge",
     "Attempt": "base.attempt",
+    "Graph": "fan.graph",
+    "GraphReport": "flow.graph.report",
+    "Pipeline": "fan.pipeline",
+    "PipelineReport": "flow.pipeline_report",
     "RateLimit": "control.rate",
     "Report": "flow.report",
     "Stats": "flow.report",
+    "stage": "flow.stages",
     "Task": "flow.tasks",
     "task": "flow.tasks",
     "Usage": "base.usage",

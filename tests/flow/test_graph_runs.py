@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from functools import partial
 
 import pytest
 from controlled import PATIENCE, Gate, aside, until, within_patience
@@ -83,6 +84,22 @@ def test_a_task_starts_when_its_last_dependency_ends_and_not_later():
         until(lambda: fan.snapshot() | {"queued": 0, "running": 1, "waiting": 1} == fan.snapshot())
         gate.open()
         assert report.result(PATIENCE).value("join") == ("slow", None)
+
+
+def test_what_a_partial_has_fixed_stays():
+    """A task of that name does not take its place, unless it is asked for."""
+
+    def describe(text, tone):
+        return f"{text} {tone}"
+
+    with Fan(1) as fan:
+        graph = fan.graph(name="{odd}")
+        graph.add(lambda: "loud", name="tone")
+        graph.add(partial(describe, tone="calm"), name="fixed")
+        graph.add(partial(describe, tone="calm"), name="asked", depends_on=["tone"])
+        graph.add(partial(describe, "rain"), name="{text}")
+        report = graph.run(text="sun")
+        assert [report.value(name) for name in ("fixed", "asked", "{text}")] == ["sun calm", "sun loud", "rain loud"]
 
 
 def test_tasks_that_wait_for_the_same_run_at_once():
@@ -246,6 +263,31 @@ def test_a_limit_holds_for_all_runs_together():
         gate.open()
         assert [run.result(PATIENCE).value("one") for run in runs] == [0, 1]
         assert gate.most == 1
+
+
+def test_single_calls_do_not_wait_for_a_whole_fan_out():
+    """They take turns: a thread leaves after its quantum, though hundreds of elements wait."""
+    with ManualClock() as clock, Gate() as gate, Fan(1) as fan:
+        order = []
+
+        def work(element):
+            if not element:
+                gate()
+            clock.advance(1)
+            order.append(element)
+
+        graph = fan.graph()
+        graph.add(work, each={"element": "elements"})
+        report = aside(graph.run, elements=range(300))
+        gate.wait_for(1)
+        single = fan.submit(order.append, "single")
+        gate.open()
+        single.result(PATIENCE)
+        assert report.result(PATIENCE).ok
+        assert order.index("single") <= 2
+        assert len(order) == 301
+        quiet(fan)
+    assert not fan._hub.sources - {fan._hub.calls(fan._hub.group)}
 
 
 def test_many_runs_at_once(eager_switching):

@@ -14,7 +14,6 @@ from threadfan import (
     Fan,
     FanClosed,
     Hedge,
-    LimitExhausted,
     RateLimit,
     TaskCancelled,
     TaskTimeout,
@@ -410,12 +409,17 @@ def test_calls_that_a_hopeless_limit_never_let_through_failed_in_that_stage():
 
     with ManualClock() as clock, Fan(1) as fan:
         rate = RateLimit(requests_per_minute=6000)
-        report = aside(fan.pipeline(double, stage(refuse, rate=rate, name="ask")).run, [1, 2, 3])
+        report = aside(fan.pipeline(double, stage(refuse, rate=rate, limit=1, name="ask")).run, [1, 2, 3])
+        until(lambda: fan.snapshot()["done"] == 3)
         while not report.done():
             clock.advance(5)
         report = report.result()
         assert {(outcome.status, outcome.stage) for outcome in report} == {("failed", "ask")}
-        assert any(isinstance(outcome.error, LimitExhausted) for outcome in report)
+        assert sorted(type(outcome.error).__name__ for outcome in report) == [
+            "Busy",
+            "LimitExhausted",
+            "LimitExhausted",
+        ]
         quiet(fan)
 
 

@@ -22,6 +22,7 @@ class Calls:
         self._let_go = set()
         self._slots, self._plan = slots, plan
         self.running = []  # (stage, item), in order of start
+        self.ended = 0
 
     def function(self, place):
         """The function of one stage: adds 1, or fails."""
@@ -51,6 +52,7 @@ class Calls:
         """End one, and wait until it has."""
         with self._changed:
             self._let_go.add(call)
+            self.ended += 1
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: call not in self.running, PATIENCE)
 
@@ -151,7 +153,8 @@ def test_whatever_may_start_runs_and_nothing_else(lazily):
             report = aside(fan.pipeline(*stages).run, inputs)
             ends = {}
             while expected := model.settle():
-                until(lambda expected=expected: calls.counts() == expected)
+                now = expected, calls.ended
+                until(lambda now=now: (calls.counts(), fan.snapshot()["done"]) == now)
                 for place, item in calls.running:
                     ends.setdefault((place, item), clock.monotonic() + durations[4 * item + place])
                 call = min(calls.running, key=ends.get)

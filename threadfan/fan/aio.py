@@ -459,7 +459,9 @@ async def feed_flow(flow: Flow, given: Any) -> None:
 
     async for item in _items((given,), strict=True):
         if flow.hub.closing or flow.hub.broken:
-            lifecycle.refuse(flow.hub)
+            if not flow.cancel_at_close:
+                lifecycle.refuse(flow.hub)
+            return  # as with any stream, whoever closes the fan ends it
         flow.feed(item)
         while full():
             if flow.watch(gate.put, full):

@@ -136,7 +136,12 @@ class Flow(Relay):
         """How many more items may be read."""
         first = self.rows[0]
         ahead = first.buffer - (first.crowd - first.begun)
-        return int(min(ahead, first.room, self._window - (self.read - self.handed_out)))
+        return int(min(min(ahead, first.room) - self._entering, self._window - (self.read - self.handed_out)))
+
+    @property
+    def _entering(self) -> int:
+        """How many of the inputs at hand were read and do not wait in front of the first stage yet."""
+        return 0 if self._items is None else max(0, self.read + self.accepted - len(self._items))
 
     def thirsty(self) -> bool:
         """Whether it is worth while to read: half of what may wait in front is missing, or nothing waits there."""

@@ -16,6 +16,7 @@ from itertools import count
 
 from ...base.errors import TaskCancelled, TaskSkipped, brief, describe
 from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED
+from ...executor.calls import Calls
 from .. import intake
 from ..relay import Relay, Step
 from ..run import FAILED_FAST
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from ...base.outcome import Raw, Status
     from ...executor.hub import Hub
     from ...executor.options import Options
-    from ...executor.source import After
+    from ...executor.rules import Rules
+    from ...executor.source import After, Group
     from .cell import Then
     from .plan import Plan
     from .report import Tree
@@ -64,6 +66,8 @@ class GraphRun(Relay):
         self._numbers = count(len(plan.tasks))
         self._plan = plan
         self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
+        self._queues_own: dict[tuple[Group, Rules | None], Calls] = {}
+        self.listeners.append(self._close_queues)
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
@@ -83,6 +87,25 @@ class GraphRun(Relay):
         """Remember why what has not started never will."""
         self._message = self._message or str(reason)
         super().discard(reason, after)
+
+    def queue_for(self, step: Step) -> Calls:
+        """One of its own: it takes turns with others, however many calls wait in it.  With the hub's lock held."""
+        key = step.group, step.rules
+        queue = self._queues_own.get(key)
+        if queue is None:
+            queue = self._queues_own[key] = new_queue(self.hub, step.group, self.depth, step.rules)
+        return queue
+
+    def _close_queues(self) -> None:
+        after: After = []
+        hub = self.hub
+        with hub.lock:
+            for queue in self._queues_own.values():
+                queue.closed = True
+                if queue in hub.sources:  # not in the child of a fork
+                    hub.check_done(queue, after)
+        if after:
+            hub.perform(after)
 
     # -- going on ----------------------------------------------------------------------------------------------------
 
@@ -286,6 +309,19 @@ class GraphRun(Relay):
         """How many outcomes there are of each status."""
         statuses = [raw[3] for raw in self.in_order()]
         return {status: statuses.count(status) for status in STATUSES}
+
+
+def new_queue(hub: Hub, group: Group, depth: int, rules: Rules | None) -> Calls:
+    """A queue that others do not put calls into.  With the hub's lock held."""
+    queue: Calls
+    if rules is None:
+        queue = Calls(hub, group, depth)
+    else:
+        from ...executor.governed import GovernedCalls
+
+        queue = GovernedCalls(hub, group, depth, rules.lines)
+    hub.sources.add(queue)
+    return queue
 
 
 def _has_value(cell: Cell) -> bool:
