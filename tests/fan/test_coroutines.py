@@ -6,7 +6,7 @@ import threading
 import pytest
 from controlled import PATIENCE, until
 
-from threadfan import Fan, TaskTimeout, current_scope, task
+from threadfan import Fan, TaskCancelled, TaskTimeout, current_scope, task
 
 
 async def double(value):
@@ -158,3 +158,35 @@ def test_a_loop_that_is_closed_fails_the_call():
     loop.close()
     with Fan(1) as fan, pytest.raises(RuntimeError, match="closed"):
         fan.submit(fn, 1).result(PATIENCE)
+
+
+async def test_wrong_arguments_are_the_calls_failure():
+    """They show when the coroutine is made, in the loop."""
+    async with Fan(1) as fan:
+        (outcome,) = await fan.arun(double, [1], [2])
+        assert isinstance(outcome.error, TypeError)
+
+
+async def test_one_that_cancels_itself_is_a_cancelled_call():
+    """The loop's own kind of cancel goes no further than the call."""
+
+    async def leave(_):
+        raise asyncio.CancelledError
+
+    async with Fan(1) as fan:
+        (outcome,) = await fan.arun(leave, [1])
+        assert isinstance(outcome.error, TaskCancelled)
+
+
+def test_a_loop_that_is_closed_while_a_call_waits_for_it():
+    """What the loop was told last it forgets; the call does not wait for ever, and nothing is left that never ran."""
+    from threadfan.fan.coroutines import taker
+
+    loop = asyncio.new_event_loop()
+    fn = taker(loop)("here", double)
+    with Fan(1) as fan:
+        future = fan.submit(fn, 1)
+        until(lambda: loop._ready)
+        loop.close()
+        with pytest.raises(RuntimeError, match="double had ended"):
+            future.result(PATIENCE)
