@@ -33,6 +33,11 @@ EXPECTED = {
         r"merged: \{'length': 12, 'built': 1912, 'crew': 4\}, in conflict: \{'built': \[1911, 1912\]\}",
         r"words in all: 11",
     ],
+    "beside_langgraph": [
+        r"sun for the morning; two stories for the morning",
+        r"\['ORIGIN OF TEA', 'TRADE OF TEA', 'TASTE OF TEA'\]",
+        r"LangGraph (comes to the same: True|is not installed)",
+    ],
     "briefing_graph": [
         r"Today: 18 degrees and sunny; three articles, .+; two meetings, .+\.",
         r"on average \d\.\d were asked at once",
