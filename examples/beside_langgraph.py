@@ -10,72 +10,51 @@ from typing import Annotated, TypedDict
 from threadfan import Fan
 
 
-def weather(query):
-    return f"sun for the {query}"
-
-
-def news(query):
-    return f"two stories for the {query}"
-
-
-def brief(weather, news):
-    return f"{weather}; {news}"
-
-
-def plan(topic):
-    return [f"{part} of {topic}" for part in ("Origin", "Trade", "Taste")]
-
-
-def write(section):
-    return [section.upper()]
-
-
-def by_threadfan():
+def by_threadfan() -> tuple[str, list[str]]:
+    """Parameters say who needs whom, and ``each`` what there is a call for."""
     with Fan(4) as fan:
-        text = fan.graph(weather, news, brief).run(query="morning").value("brief")
-        book = fan.graph(plan)
-        book.add(write, each={"section": "plan"}, reduce=operator.add)
-        return text, book.run(topic="tea").value("write")
+        morning = fan.graph()
+        morning.add(lambda query: f"sun for the {query}", name="weather")
+        morning.add(lambda query: f"two stories for the {query}", name="news")
+        morning.add(lambda weather, news: f"{weather}; {news}", name="brief")
+        book = fan.graph()
+        book.add(lambda topic: [f"{part} of {topic}" for part in ("Origin", "Trade")], name="plan")
+        book.add(lambda section: [section.upper()], name="write", each={"section": "plan"}, reduce=operator.add)
+        return morning.run(query="morning").value("brief"), book.run(topic="tea").value("write")
 
 
-def by_langgraph():
-    from langgraph.graph import END, START, StateGraph
+class State(TypedDict, total=False):
+    """What LangGraph's nodes share; pages of several writers are joined by their reducer."""
+
+    query: str
+    weather: str
+    news: str
+    brief: str
+    plan: list[str]
+    pages: Annotated[list[str], operator.add]
+
+
+def by_langgraph() -> tuple[str, list[str]]:
+    """Edges say who follows whom, and ``Send`` how often."""
+    from langgraph.graph import START, StateGraph
     from langgraph.types import Send
 
-    class Morning(TypedDict, total=False):
-        query: str
-        sky: str
-        stories: str
-        text: str
-
-    class Book(TypedDict, total=False):
-        topic: str
-        sections: list[str]
-        pages: Annotated[list[str], operator.add]
-
-    morning = StateGraph(Morning)
-    morning.add_node("weather", lambda state: {"sky": weather(state["query"])})
-    morning.add_node("news", lambda state: {"stories": news(state["query"])})
-    morning.add_node("brief", lambda state: {"text": brief(state["sky"], state["stories"])})
-    for node in ("weather", "news"):
+    morning = StateGraph(State)
+    morning.add_node("sky", lambda state: {"weather": f"sun for the {state['query']}"})
+    morning.add_node("press", lambda state: {"news": f"two stories for the {state['query']}"})
+    morning.add_node("join", lambda state: {"brief": f"{state['weather']}; {state['news']}"})
+    for node in ("sky", "press"):
         morning.add_edge(START, node)
-        morning.add_edge(node, "brief")
-    morning.add_edge("brief", END)
-
-    book = StateGraph(Book)
-    book.add_node("plan", lambda state: {"sections": plan(state["topic"])})
-    book.add_node("write", lambda state: {"pages": write(state["section"])})
-    book.add_edge(START, "plan")
-    book.add_conditional_edges(
-        "plan", lambda state: [Send("write", {"section": section}) for section in state["sections"]], ["write"]
-    )
-    book.add_edge("write", END)
-    return morning.compile().invoke({"query": "morning"})["text"], book.compile().invoke({"topic": "tea"})["pages"]
+    morning.add_edge(["sky", "press"], "join")
+    book = StateGraph(State)
+    book.add_node("planner", lambda state: {"plan": [f"{part} of {state['query']}" for part in ("Origin", "Trade")]})
+    book.add_node("writer", lambda state: {"pages": [state["query"].upper()]})
+    book.add_edge(START, "planner")
+    book.add_conditional_edges("planner", lambda state: [Send("writer", {"query": one}) for one in state["plan"]])
+    return morning.compile().invoke({"query": "morning"})["brief"], book.compile().invoke({"query": "tea"})["pages"]
 
 
 ours = by_threadfan()
 print(*ours, sep="\n")
-if find_spec("langgraph"):
-    print(f"LangGraph comes to the same: {by_langgraph() == ours}")
-else:
-    print("LangGraph is not installed")
+found = find_spec("langgraph")
+print(f"LangGraph comes to the same: {by_langgraph() == ours}" if found else "LangGraph is not installed")

@@ -35,7 +35,7 @@ EXPECTED = {
     ],
     "beside_langgraph": [
         r"sun for the morning; two stories for the morning",
-        r"\['ORIGIN OF TEA', 'TRADE OF TEA', 'TASTE OF TEA'\]",
+        r"\['ORIGIN OF TEA', 'TRADE OF TEA'\]",
         r"LangGraph (comes to the same: True|is not installed)",
     ],
     "briefing_graph": [
