@@ -1,6 +1,7 @@
 """What events say of calls under rules: attempts, waits, tokens."""
 
 import pytest
+from controlled import PATIENCE, until
 
 from threadfan import Fan, RateLimit, current_scope
 from threadfan.base.usage import Usage
@@ -77,13 +78,12 @@ def test_a_batch_under_rules(events):
 
 def test_what_a_call_waited_for_its_limit(events, clock):
     """In milliseconds, with the wait of the first call nothing."""
-    from threading import Event
-
     with Fan(1, rate=RateLimit(60)) as fan:
         futures = [fan.submit(abs, -1), fan.submit(abs, -2)]
-        while not all(future.done() for future in futures):
-            clock.advance(0.125)
-            Event().wait(0.001)
+        until(lambda: fan.snapshot()["waiting"] == 1)
+        clock.wait_for_sleepers(until=2)
+        clock.advance(2)
+        assert [future.result(PATIENCE) for future in futures] == [1, 2]
     first, second = events.named("call_finished")
     assert first["limited"] == 0.0
     assert second["limited"] >= 1000
