@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
 
 
@@ -75,8 +75,7 @@ def tool(
         ValueError: the name is none that the Messages API takes.
     """
     made = _made(given, name, description)
-    changes = {"timeout": timeout, "retry": retry, "rate": rate}
-    return Tool(made.definition, made._call, made.options | {k: v for k, v in changes.items() if v is not _UNSET})
+    return Tool(made.definition, made._call, made.options | checks.given(timeout=timeout, retry=retry, rate=rate))
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     T = TypeVar("T")
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 _aio_module: Any = None
 
 
@@ -301,15 +301,7 @@ class Front:
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
-        given = {
-            "timeout": timeout,
-            "retry": retry,
-            "rate": rate,
-            "hedge": hedge,
-            "limit": limit,
-            "interrupt": interrupt,
-        }
-        changes = {name: value for name, value in given.items() if value is not _UNSET}
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
         return View(self, self._hub, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_UNCHANGED: Any = object()
+_UNSET = checks.UNSET
 
 
 class Graph:
@@ -62,12 +62,12 @@ class Graph:
         initial: Any = UNSET,
         when: Callable[..., Any] | None = None,
         outcomes: References = (),
-        timeout: float | None = _UNCHANGED,
-        retry: Any = _UNCHANGED,
-        rate: RateLimit | None = _UNCHANGED,
-        hedge: Hedge | None = _UNCHANGED,
-        limit: int | None = _UNCHANGED,
-        interrupt: bool = _UNCHANGED,
+        timeout: float | None = _UNSET,
+        retry: Any = _UNSET,
+        rate: RateLimit | None = _UNSET,
+        hedge: Hedge | None = _UNSET,
+        limit: int | None = _UNSET,
+        interrupt: bool = _UNSET,
     ) -> F:
         """Add a task.  Tasks are named by text or by their functions; text may name one that is added later.
 
@@ -100,15 +100,7 @@ class Graph:
         called = name_of(fn, name)
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
-        given = {
-            "timeout": timeout,
-            "retry": retry,
-            "rate": rate,
-            "hedge": hedge,
-            "limit": limit,
-            "interrupt": interrupt,
-        }
-        changes = {option: value for option, value in given.items() if value is not _UNCHANGED}
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
         node = Node(
             fn,
             called,

@@ -1,4 +1,4 @@
-"""Calls that are handed in as others end: what graphs, pipelines and joins stand on.
+"""Calls that are handed in as others end: what graphs and pipelines stand on.
 
 A relay is waited for like any batch (``Ending``), and like one it ends at its deadline, at a first failure, with the
 scope it was made in, or with its fan.  Its calls, *steps*, wait in the fan's queues of single calls, each under its own

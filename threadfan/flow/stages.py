@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 
 
 class Stage:
@@ -66,8 +66,8 @@ def stage(
         hedge: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
-    given = {"timeout": timeout, "retry": retry, "rate": rate, "hedge": hedge, "interrupt": interrupt}
-    return Stage(fn, name, limit, buffer, {key: value for key, value in given.items() if value is not _UNSET})
+    changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+    return Stage(fn, name, limit, buffer, changes)
 
 
 def as_stage(given: Any) -> Stage:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 
 
 class Task:
@@ -51,18 +51,12 @@ class Task:
             hedge: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
-        changes = dict(self.changes)
-        if timeout is not _UNSET:
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+        if "timeout" in changes:
             changes["timeout"] = checks.seconds("timeout", timeout)
-        if retry is not _UNSET:
-            changes["retry"] = retry
-        if rate is not _UNSET:
-            changes["rate"] = rate
-        if hedge is not _UNSET:
-            changes["hedge"] = hedge
-        if interrupt is not _UNSET:
-            changes["interrupt"] = checks.flag("interrupt", interrupt)
-        return Task(self.fn, self.args, self.kwargs, changes)
+        if "interrupt" in changes:
+            checks.flag("interrupt", interrupt)
+        return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Any:
         """Run it here and now, in this thread."""
