@@ -64,12 +64,13 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
+    __slots__ = ("hub", "ident", "inbox", "parked", "retired", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
+        self.parked = False  # it waits for one, or has been given one meanwhile
         self.retired = False
         self.ident = 0
         self.thread = helper_thread(self._run, name)
@@ -79,7 +80,13 @@ class Worker:
         """The thread's name."""
         return self.thread.name
 
+    def renew(self) -> None:
+        """Have another thread, as the first was never started; if it was after all, it ends at once."""
+        self.thread = helper_thread(self._run, self.thread.name)
+
     def _run(self) -> None:
+        if threading.current_thread() is not self.thread:  # it was given up, see ``renew``
+            return
         self.ident = threading.get_ident()
         hub = self.hub
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 from ..executor import lifecycle
 from . import intake
+from .iteration import Iteration
 from .pipeline import Flow
 from .pipeline_report import PipelineOutcome
 from .run import Ending
@@ -162,4 +164,4 @@ def stream(
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
     made = make_stream(hub, options, plan, given, ordered=ordered, window=window)
-    return _outcomes(made, owner)  # type: ignore[return-value]
+    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
+from .iteration import Iteration
 from .report import Report, put_on
 
 TYPE_CHECKING = False
@@ -152,12 +153,23 @@ class Stream:
         """The event of the batch."""
         intake.tell_end(self.batch, self._clock() - self.batch.since)
 
-    def cut(self, *, running: bool) -> None:
-        """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
-        batch = self.batch
-        if not batch.done:
-            hub = batch.hub
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
+    def cut(self, *, running: bool, finalizing: bool = False) -> None:
+        """The consumer has gone: cancel what is queued, and what runs too if ``running``.
+
+        Args:
+            finalizing: whether it may be the garbage collector who says so.
+        """
+        cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
+
+
+def cut(batch: Batch, message: str, *, running: bool, finalizing: bool) -> None:
+    """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
+    if not batch.done:
+        cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
+        if finalizing:
+            batch.hub.hand_over(cancel)
+        else:
+            cancel()
 
 
 def stream(
@@ -174,7 +186,7 @@ def stream(
     checks.function("fan.stream", fn)
     checks.iterables("fan.stream", given)
     made = make_stream(hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True)
-    return _outcomes(made, owner)
+    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))
 
 
 def mapped(
@@ -193,13 +205,14 @@ def mapped(
         made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
         gate = _enlist(made)
         made.fill()
-        return _values_as_taken(made, gate, end, owner)
+        return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
     gate = SimpleQueue()
     intake.enlist(batch, [lambda: gate.put(None)])
     while hub.recruit(batch):
         pass
-    return _values(batch, gate, end)
+    ending = partial(cut, batch, "the iterator was closed", running=False, finalizing=False)
+    return Iteration(_values(batch, gate, end), ending)
 
 
 def window_of(hub: Hub, window: int | None) -> int:
@@ -233,6 +246,7 @@ def _enlist(stream: Stream) -> SimpleQueue[None]:
 
 
 def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
+    finalizing = False
     stream.batch.cancel_at_close = True
     gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
@@ -250,8 +264,11 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, None)
         stream.check_complete()
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
-        stream.cut(running=True)
+        stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -261,6 +278,7 @@ def _values_as_taken(
 ) -> Generator[Any, None, None]:
     ready: list[Raw] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         while True:
             stream.check_wanted()
@@ -283,9 +301,12 @@ def _values_as_taken(
             rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
             _put_rest_on(error, rest, stream.batch)
         raise
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        stream.cut(running=False)
+        stream.cut(running=False, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -294,6 +315,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     results, hub = batch.results, batch.hub
     handing: list[Any] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
@@ -315,10 +337,12 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
             hub.watchdog.cancel(batch, None, "the program was interrupted")
             _put_rest_on(error, [raw for raw in results if raw is not None], batch)
         raise
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        if not batch.done:
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+        cut(batch, "the iterator was closed", running=False, finalizing=finalizing)
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
 
 
