@@ -17,6 +17,7 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
+from operator import attrgetter
 from queue import SimpleQueue
 
 TYPE_CHECKING = False
@@ -42,6 +43,31 @@ if sys.version_info >= (3, 14) and not TYPE_CHECKING:
                 if self._is_owned():
                     self.release()
                 raise
+
+
+class Condition(threading.Condition):
+    """A condition whose lock is released whatever signal strikes.
+
+    The standard one's ``__enter__`` and ``__exit__`` are written in Python: out of the one an exception may leave the
+    lock taken, and the other may not come to release it.
+    """
+
+    _lock: Lock
+
+    def __init__(self) -> None:
+        super().__init__(Lock())
+
+    def __enter__(self) -> bool:
+        lock = self._lock
+        try:
+            return lock.acquire()
+        except BaseException:
+            if lock._is_owned():  # type: ignore[attr-defined]
+                lock.release()
+            raise
+
+    if not TYPE_CHECKING:
+        __exit__ = property(attrgetter("_lock.__exit__"))  # which `with` asks for before it takes the lock
 
 
 def takes_signals() -> bool:

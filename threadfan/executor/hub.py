@@ -54,9 +54,6 @@ if TYPE_CHECKING:
     from .rules import Rules
     from .source import After, Source
 
-BEGINS = 1.0
-"""Seconds that a thread whose start may have been cut short has to begin.  Arbitrary: long enough for any that was
-started."""
 QUANTUM = 0.0002
 """Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
 two microseconds that a change of source costs."""
@@ -204,13 +201,7 @@ class Hub:
             self._send_home(after)
 
     def _wake_again(self, worker: Worker) -> None:
-        if worker.thread.wait_until_begun(BEGINS):
-            worker.inbox.put(True)
-            return
-        with self.lock:  # its start was cut short
-            self.threads.discard(worker.thread)
-            worker.renew()
-            self.threads.add(worker.thread)
+        worker.inbox.put(True)
         self._start(worker, eager=False)
 
     # -- what callers do ---------------------------------------------------------------------------------------------
@@ -237,8 +228,15 @@ class Hub:
         ring.append(source)
         self.press()
 
-    def recruit(self, source: Source) -> bool:
-        """Start one more thread if there is a slot and a pending call for it; say whether there was."""
+    def recruit(self, source: Source) -> None:
+        """Start threads while there are slots and pending calls for them."""
+        aside(partial(self._recruit, source))
+
+    def _recruit(self, source: Source) -> None:
+        while self._recruit_one(source):
+            pass
+
+    def _recruit_one(self, source: Source) -> bool:
         after: After = []
         with self.lock:
             if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
@@ -421,6 +419,11 @@ class Hub:
             after.append(partial(self._start, worker, eager))
 
     def _start(self, worker: Worker, eager: bool) -> None:
+        if takes_signals():  # the start of a thread has many steps
+            aside(partial(self._start, worker, eager))
+            return
+        if not worker.claim_start():
+            return
         try:
             worker.thread.start()
             if eager:  # who submits and then shuts down may expect that something has started

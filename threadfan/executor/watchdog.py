@@ -140,6 +140,8 @@ class Watchdog:
     def _cancel(self, source: Source, reason: BaseException | None, message: str, running: bool) -> None:
         after: After = []
         with self._hub.lock:
+            if self._hub.torn:
+                self._hub.mend(after)
             source.ended.append(True)
             source.closed = True
             source.reason = source.reason or reason

@@ -64,7 +64,7 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "parked", "retired", "thread", "woken")
+    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
@@ -73,6 +73,7 @@ class Worker:
         self.parked = False  # it waits for one, or has been given one meanwhile
         self.retired = False
         self.ident = 0
+        self._unstarted = [True]
         self.thread = helper_thread(self._run, name)
 
     @property
@@ -80,13 +81,14 @@ class Worker:
         """The thread's name."""
         return self.thread.name
 
-    def renew(self) -> None:
-        """Have another thread, as the first was never started; if it was after all, it ends at once."""
-        self.thread = helper_thread(self._run, self.thread.name)
+    def claim_start(self) -> bool:
+        """Whether the thread is the caller's to start: one caller's, and only once."""
+        try:
+            return self._unstarted.pop()
+        except IndexError:
+            return False
 
     def _run(self) -> None:
-        if threading.current_thread() is not self.thread:  # it was given up, see ``renew``
-            return
         self.ident = threading.get_ident()
         hub = self.hub
         try:

@@ -161,9 +161,7 @@ class Graph:
         """
         gate: SimpleQueue[None] = SimpleQueue()
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
-        intake.enlist(run, [lambda: gate.put(None)])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
 
     async def arun(
@@ -182,9 +180,7 @@ class Graph:
         loop = aio.running_loop("graph.arun")
         gate = aio.LoopGate(loop)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
-        intake.enlist(run, [gate.put])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return await aio._wait(ending, gate, None)  # type: ignore[return-value]
 
     def mermaid(self) -> str:

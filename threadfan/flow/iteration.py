@@ -41,9 +41,7 @@ class Iteration(Generator[T, None, None]):
         """As for a generator."""
         return self._generator.send(value)
 
-    def throw(
-        self, kind: Any, value: BaseException | object = None, traceback: TracebackType | None = None, /
-    ) -> T:
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> T:
         """As for a generator."""
         return self._generator.throw(kind if value is None else value)
 

@@ -32,10 +32,14 @@ _END: Any = object()
 class FlowEnding(Ending):
     """How a run of a pipeline ends; its inputs are read as there is room for them."""
 
+    def _enlist(self, listeners: After) -> None:
+        self.batch.enlist(listeners)
+
     def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
         """Read in this thread, which lends its slot if it has to wait for room."""
-        flow, hub = self.batch, self._hub
+        flow, hub = self.batch, self.hub
         try:
+            self.begin()
             for item in inputs:
                 if hub.closing or hub.broken:
                     lifecycle.refuse(hub)
@@ -51,7 +55,7 @@ class FlowEnding(Ending):
         return self.wait()
 
     def _await_room(self) -> None:
-        flow, now = self.batch, self._hub.clock.monotonic
+        flow, now = self.batch, self.hub.clock.monotonic
         left = self.look()
         while self.full():
             end = None if left is None else now() + left
@@ -139,7 +143,6 @@ def begin(
     flow.fail_fast = fail_fast
     flow.begin_until(deadline)
     ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
-    flow.enlist([lambda: gate.put(None)])
     return flow, ending
 
 

@@ -162,9 +162,10 @@ class Stream:
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
 
-def cut(batch: Batch, message: str, *, running: bool, finalizing: bool) -> None:
+def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) -> None:
     """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
     if not batch.done:
+        batch.hub.torn = True  # perhaps, if an exception is the reason
         cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
         if finalizing:
             batch.hub.hand_over(cancel)
@@ -203,15 +204,24 @@ def mapped(
     end = None if timeout is None else hub.clock.monotonic() + timeout
     if buffersize is not None:
         made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
-        gate = _enlist(made)
-        made.fill()
+        try:
+            gate = _enlist(made)
+            made.fill()
+        except BaseException:
+            if made.batch.enlisted:
+                made.cut(running=False)
+            raise
         return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
     gate = SimpleQueue()
-    intake.enlist(batch, [lambda: gate.put(None)])
-    while hub.recruit(batch):
-        pass
-    ending = partial(cut, batch, "the iterator was closed", running=False, finalizing=False)
+    try:
+        intake.enlist(batch, [lambda: gate.put(None)])
+        hub.recruit(batch)
+    except BaseException:
+        if batch.enlisted:
+            cut(batch, "the program was interrupted", running=False)
+        raise
+    ending = partial(cut, batch, "the iterator was closed", running=False)
     return Iteration(_values(batch, gate, end), ending)
 
 
@@ -248,9 +258,9 @@ def _enlist(stream: Stream) -> SimpleQueue[None]:
 def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
     finalizing = False
     stream.batch.cancel_at_close = True
-    gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
     try:
+        gate = _enlist(stream)
         stream.fill()
         while True:
             stream.check_wanted()
