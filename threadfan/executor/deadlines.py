@@ -99,7 +99,11 @@ class Block(Scope):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        bearer.reset(self._token)
+        try:
+            bearer.reset(self._token)
+        except ValueError:
+            if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
+                raise
         self._inside = False
         self._unlink()
         self._take_back()

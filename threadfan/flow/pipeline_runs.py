@@ -35,24 +35,16 @@ class FlowEnding(Ending):
     def _enlist(self, listeners: After) -> None:
         self.batch.enlist(listeners)
 
-    def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
+    def _feed(self, inputs: Iterator[Any]) -> None:
         """Read in this thread, which lends its slot if it has to wait for room."""
         flow, hub = self.batch, self.hub
-        try:
-            self.begin()
-            for item in inputs:
-                if hub.closing or hub.broken:
-                    lifecycle.refuse(hub)
-                flow.feed(item)
-                self._await_room()
-                if flow.closed or flow.ended:
-                    break
-        except BaseException as error:
-            # The calls that run are paid for: unless the user wants out, let them finish.
-            self._interrupted(error, running=not isinstance(error, Exception))
-            raise
-        flow.close()
-        return self.wait()
+        for item in inputs:
+            if hub.closing or hub.broken:
+                lifecycle.refuse(hub)
+            flow.feed(item)
+            self._await_room()
+            if flow.closed or flow.ended:
+                break
 
     def _await_room(self) -> None:
         flow, now = self.batch, self.hub.clock.monotonic

@@ -141,42 +141,56 @@ class Ending:
 
     def wait(self) -> Report[Any]:
         """Wait in this thread, starting threads as they are needed and lending the slot if this is a call."""
+        # What may loop stands in a function of its own: compilers leave jumps back uncovered by a ``try`` around them,
+        # and there a signal's exception may strike.
         try:
-            self.begin()
-            self.hub.recruit(self.batch)
-            loan = self.hub.loans.lend_to(self.batch)
-            try:
-                while not self.over:
-                    self.hub.clock.wait(self._gate, self.look())
-            finally:
-                if loan is not None:
-                    self.hub.loans.take_back(loan)
-            return self.report()
+            return self._wait()
         except BaseException as error:
-            if not hasattr(error, "report"):
-                self._interrupted(error, running=True)
+            self._ended_by(error, running=True)
             raise
 
     def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
         """The same, while inputs still come."""
-        batch, now = self.batch, self.hub.clock.monotonic
         try:
             self.begin()
-            for item in inputs:
-                if batch.closed:
-                    break
-                self.feed(item, now())
-                self.look()
-                if self._left:
-                    break
-                if self.hub.closing or self.hub.broken:
-                    lifecycle.refuse(self.hub)
+            self._feed(inputs)
+            self.batch.close()
+            return self._wait()
         except BaseException as error:
             # The calls that run are paid for: unless the user wants out, let them finish.
-            self._interrupted(error, running=not isinstance(error, Exception))
+            self._ended_by(error, running=not isinstance(error, Exception))
             raise
-        batch.close()
-        return self.wait()
+
+    def _wait(self) -> Report[Any]:
+        self.begin()
+        self.hub.recruit(self.batch)
+        loan = self.hub.loans.lend_to(self.batch)
+        try:
+            self._wait_until_over()
+        finally:
+            if loan is not None:
+                self.hub.loans.take_back(loan)
+        return self.report()
+
+    def _wait_until_over(self) -> None:
+        while not self.over:
+            self.hub.clock.wait(self._gate, self.look())
+
+    def _feed(self, inputs: Iterator[Any]) -> None:
+        batch, now = self.batch, self.hub.clock.monotonic
+        for item in inputs:
+            if batch.closed:
+                break
+            self.feed(item, now())
+            self.look()
+            if self._left:
+                break
+            if self.hub.closing or self.hub.broken:
+                lifecycle.refuse(self.hub)
+
+    def _ended_by(self, error: BaseException, *, running: bool) -> None:
+        if not hasattr(error, "report"):
+            self._interrupted(error, running=running)
 
     @property
     def over(self) -> bool:

@@ -217,9 +217,10 @@ def mapped(
     try:
         intake.enlist(batch, [lambda: gate.put(None)])
         hub.recruit(batch)
-    except BaseException:
+    except BaseException as error:
         if batch.enlisted:
-            cut(batch, "the program was interrupted", running=False)
+            cut(batch, "the program was interrupted", running=True)
+            _put_rest_on(error, [raw for raw in batch.results if raw is not None], batch)
         raise
     ending = partial(cut, batch, "the iterator was closed", running=False)
     return Iteration(_values(batch, gate, end), ending)
