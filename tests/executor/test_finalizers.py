@@ -100,7 +100,7 @@ def test_a_collection_at_every_acquisition(way, options, whose, monkeypatch, col
                 assert fan.run(str, range(3)).unwrap() == ["0", "1", "2"]
                 assert fan.submit(int).result(PATIENCE) == 0
                 spare.clear()
-            return fan.snapshot()["running"]
+        return fan.snapshot()["running"]
 
     if whose == "alarms":
         monkeypatch.setattr(alarms, "_lock", Collecting(litter))
