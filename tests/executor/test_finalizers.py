@@ -115,8 +115,7 @@ def test_streams_kept_in_cycles():
             for _ in fan.stream(str, range(20)):
                 raise ValueError("bad answer")
         except ValueError as error:
-            kept = error
-            return kept
+            in_a_cycle(error)
 
     def work():
         with Fan(4, rate=RateLimit(requests_per_minute=6_000_000, burst=50)) as fan:

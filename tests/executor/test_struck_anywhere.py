@@ -1,8 +1,8 @@
 """A signal's exception, wherever it strikes in the main thread: no slot is lost, nothing hangs, no report is lost.
 
-The interpreter looks for signals when a function written in Python begins and when one written in C has returned (and at
-the end of a turn of a loop).  A profile function is called at these very places and may raise, so each of them can be
-struck in turn, and not only those that chance finds.
+The interpreter looks for signals when a function written in Python begins and when one written in C has returned (and
+at the end of a turn of a loop).  A profile function is called at these very places and may raise, so each of them can
+be struck in turn, and not only those that chance finds.
 """
 
 import gc
@@ -59,11 +59,8 @@ def _no_collector():
     gc.unfreeze()
 
 
-def double(item):
-    return 2 * item
-
-
 def generated(number):
+    """Inputs that are not at hand."""
     yield from range(number)
 
 
@@ -97,7 +94,7 @@ OPTIONS = {
 def _graph(fan, fn):
     graph = fan.graph(name="g")
     graph.add(lambda: fn(1), name="one")
-    graph.add(lambda one: fn(one), name="two")
+    graph.add(lambda one: fn(one + 1), name="two")
     return graph
 
 
@@ -108,14 +105,20 @@ def _first_of(stream):
 
 def struck_everywhere(options, act, check):
     """Do ``act(fan, fn)`` once for each place, struck there, and ``check`` what came of it."""
+
+    def fn(item):
+        made.append(item)
+        return 2 * item
+
+    made = []
     for place in count():
-        made = []
+        made.clear()
         gc.collect()  # or finalizers of earlier rounds would be struck, which swallow that
         fan = Fan(2, **options())
         strike, error = Strike(place), None
         try:
             with strike:
-                act(fan, lambda item: (made.append(1), double(item))[1])
+                act(fan, fn)
         except Struck as struck:
             error = struck
         except BaseException as other:

@@ -5,9 +5,9 @@ main thread wherever the interpreter looks for signals: after a call of a functi
 instruction of a function written in Python, at the end of a turn of a loop.  Two things follow for everything that may
 run in that thread:
 
-- From 3.14 on, ``with lock:`` looks for signals after ``lock.__enter__`` has returned and before the block has begun, so
-  that a standard lock would stay taken for ever.  ``Lock`` takes itself in a method written in Python, out of which the
-  interpreter goes straight into the block, and is released by one written in C, before which it does not look.
+- From 3.14 on, ``with lock:`` looks for signals after ``lock.__enter__`` has returned and before the block has begun,
+  so that a standard lock would stay taken for ever.  ``Lock`` takes itself in a method written in Python, out of which
+  the interpreter goes straight into the block, and is released by one written in C, before which it does not look.
 - An act of several steps may be cut in two.  What ends calls (and has the most steps) is done ``aside``, in a thread
   that no signal's exception reaches; what hands calls in is mended afterwards, see ``Hub.mend``.
 """
@@ -32,7 +32,7 @@ else:
 
 if sys.version_info >= (3, 14) and not TYPE_CHECKING:
 
-    class Lock(_thread.RLock):  # noqa: D101, F811
+    class Lock(_thread.RLock):  # noqa: D101
         __slots__ = ()
 
         def __enter__(self) -> bool:

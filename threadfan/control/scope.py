@@ -93,7 +93,7 @@ class Scope:
         if self.cancelled:
             raise CallCancelled("this call's time is up")
 
-    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """Have ``callback()`` called once when the call is cancelled or timed out; at once if it already is.
 
         It runs in a thread of the library's, so it should only signal: close a socket, set an event.

@@ -6,8 +6,8 @@ most are taken back.  One that raises is logged.
 
 Guarantees, from any thread: an act is done at most once, not before its moment, and not begun after it was taken back.
 What was taken back is forgotten, the last of it when as many alarms again have been; so it does not add up until its
-moment comes.  Taking back takes no lock, for finalizers do that too.  In the child of a fork nothing is due: the threads
-that wait are the parent's.
+moment comes.  Taking back takes no lock, for finalizers do that too.  In the child of a fork nothing is due: the
+threads that wait are the parent's.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Block(Scope):
         """Whether the block goes on."""
         return self._inside
 
-    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """As for every scope; somebody has to watch the time from now on."""
         self._watch()
         return super().on_cancel(callback)

@@ -26,8 +26,8 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
-from ..base.locks import Condition
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Condition
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..control.scope import bearer, current_scope

@@ -14,10 +14,10 @@ What it guarantees:
 Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
 ``after``, and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
 
-In the main thread a signal's exception may cut such a decision in two (see ``base.locks``).  What ends calls is therefore
-done aside.  What hands calls in is done where it is, since that has to be cheap, and so are two things that make it
-whole again: counters change in the instruction before the one that does what they count, and whoever lets the exception
-pass says so (``cut_short``), whereupon ``mend`` counts the slots anew and wakes whoever should have been woken.
+In the main thread a signal's exception may cut such a decision in two (see ``base.locks``).  What ends calls is done
+aside, therefore.  What hands calls in is done where it is, since that has to be cheap, and two things make it whole
+again: counters change in the instruction before the one that does what they count, and whoever lets the exception pass
+says so (``cut_short``), whereupon ``mend`` counts the slots anew and wakes whoever should have been woken.
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ class Hub:
     def cut_short(self) -> None:
         """An exception may have cut a decision of this thread's in two: have it mended.
 
-        In a thread of its own, which signals do not reach and whose stack is not almost full, as that of a thread may be
-        out of which a ``RecursionError`` comes.  If it cannot be had now, whoever makes the next decision mends.
+        In a thread of its own, which signals do not reach and whose stack is not almost full, as this one's may be if a
+        ``RecursionError`` comes out of it.  If that cannot be had now, whoever makes the next decision mends.
         """
         self.torn = True
         with suppress(RuntimeError):

@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 from ..base.errors import brief, describe
 from ..executor import options as checks
-from ..flow import intake
 from ..flow.graph.node import UNSET, Node, name_of
 from ..flow.graph.plan import Plan, in_order
 from ..flow.graph.running import GraphRun

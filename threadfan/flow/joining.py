@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 from ..base.errors import brief
 from ..base.outcome import Outcome
-from . import intake
 from .joiners import Joiner
 from .report import put_on
 from .run import Ending, task_batch
