@@ -129,8 +129,10 @@ class Batch(Source):
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
         first = self.accepted
-        self.accepted = first + len(items)
-        self.entries.extend(zip(range(first, self.accepted), items, repeat(now), strict=False))
+        last = first + len(items)
+        entries = zip(range(first, last), items, repeat(now), strict=False)
+        self.accepted = last
+        self.entries.extend(entries)
         hub = self.hub
         # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)

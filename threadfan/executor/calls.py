@@ -94,8 +94,8 @@ class Calls(Source):
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         self.hub.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:
@@ -104,8 +104,8 @@ class Calls(Source):
         If others are to have their turn first, it leaves the call here, in the ring.  With the lock held.
         """
         call.queue = self
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         if not self.queued:
             self.hub.enlist(self)
 

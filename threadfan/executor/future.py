@@ -27,6 +27,7 @@ from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Condition
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..control.scope import bearer, current_scope
@@ -101,7 +102,7 @@ class Future(Call, futures.Future[T]):
     def _condition(self) -> threading.Condition:  # type: ignore[override]
         found = self._found()
         if found is None:
-            found = self._cell.setdefault(CONDITION, threading.Condition())
+            found = self._cell.setdefault(CONDITION, Condition())
         return found
 
     @property
@@ -331,7 +332,7 @@ class Future(Call, futures.Future[T]):
             # nothing lists the calls that a thread was just about to start.
             self._cell["left"] = True
             if self.done():
-                found = threading.Condition()  # that thread may have held the old one
+                found = Condition()  # that thread may have held the old one
             else:
                 self._exception, found = self.queue.reason, OVER
             self._cell[CONDITION] = found

@@ -43,8 +43,8 @@ class GovernedCalls(Governed, Calls):
         call.queue = self
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         if self.ready():
             self.hub.offer(self, after, eager=True)
 
@@ -105,9 +105,10 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         calls = [self._make(item, first + place, now) for place, item in enumerate(items)]
         after: After = []
         with self.hub.lock:
-            self.accepted += len(items)
             for call in calls:
                 call.progress.joins(now, self.limited(now))
+            last = first + len(items)
+            self.accepted = last
             self.entries.extend(calls)
             if self.ended:
                 self.discard(self.reason or TaskCancelled("the batch had ended"), after)

@@ -14,9 +14,11 @@ import threading
 import weakref
 from concurrent.futures import thread as standard
 from concurrent.futures.thread import BrokenThreadPool
+from functools import partial
 from queue import SimpleQueue
 
 from ..base.clock import Clock
+from ..base.locks import aside
 from .drain import here
 from .watchdog import GRACE
 
@@ -58,16 +60,22 @@ def refuse(hub: Hub) -> None:
 def close(hub: Hub) -> SimpleQueue[None]:
     """Take no more calls; threads end when what was handed in is done.  The gate is opened then."""
     gate: SimpleQueue[None] = SimpleQueue()
+    aside(partial(_close, hub, gate))
+    return gate
+
+
+def _close(hub: Hub, gate: SimpleQueue[None]) -> None:
     after: After = []
     with hub.lock:
         hub.closing = True
+        if hub.torn:
+            hub.mend(after)
         if hub.dismissed:
             gate.put(None)
         else:
             hub.quiet_gates.append(gate)
             hub.dismiss_if_quiet(after)
     hub.perform(after)
-    return gate
 
 
 def join(hub: Hub, gate: SimpleQueue[None]) -> None:
@@ -80,18 +88,11 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
         hub.interrupt()
         raise
     gate.put(None)  # for whoever else waits
-    after: After = []
     settled: SimpleQueue[None] = SimpleQueue()
-    with hub.lock:
-        hub.watchdog.when_settled(settled, after)
-    hub.perform(after)
+    aside(partial(_tell_settled, hub, settled))
     Clock().wait(settled, GRACE)  # real seconds, whatever the fan's clock: nobody would move that one now
-    after = []
-    with hub.lock:
-        hub.watchdog.evict_all(after)
-        stuck = {drain.worker.thread for drain in hub.lost}
-        waited_for = [thread for thread in hub.threads if thread not in stuck]
-    hub.perform(after)
+    waited_for: list[threading.Thread] = []
+    aside(partial(_evict_all, hub, waited_for))
     for thread in waited_for:
         thread.join()
     # Last, for those before it may still have told it something.
@@ -99,6 +100,22 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
         helper_thread = helper.thread  # which may end, and say so, at any time
         if helper_thread is not None and helper_thread is not threading.current_thread():
             helper_thread.join()
+
+
+def _tell_settled(hub: Hub, settled: SimpleQueue[None]) -> None:
+    after: After = []
+    with hub.lock:
+        hub.watchdog.when_settled(settled, after)
+    hub.perform(after)
+
+
+def _evict_all(hub: Hub, waited_for: list[threading.Thread]) -> None:
+    after: After = []
+    with hub.lock:
+        hub.watchdog.evict_all(after)
+        stuck = {drain.worker.thread for drain in hub.lost}
+        waited_for.extend(thread for thread in hub.threads if thread not in stuck)
+    hub.perform(after)
 
 
 def orphaned(hub: Hub, _: object) -> None:

@@ -228,8 +228,8 @@ class Queue(Base):
             queue.withdraw(call, after)
         self.hub.perform(after)
 
-    def withdraw(self, call: Call, after: After) -> None:
-        """End a call that does not run."""
+    def withdraw(self, call: Call, after: After) -> bool:
+        """End a call that does not run; False if it is not here."""
         take_back = self.backing_off.pop(call, None)
         if take_back is not None:
             take_back()
@@ -238,12 +238,13 @@ class Queue(Base):
         elif call in self.undecided:
             self.undecided.remove(call)
         else:
-            return
+            return False
         if not self.entries:
             self._leave_lines()
         self._abandon(call, TaskCancelled(NOBODY), after)
         if self.hub.closing:  # it may have been the last, and no thread would notice
             self.hub.dismiss_if_quiet(after)
+        return True
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""

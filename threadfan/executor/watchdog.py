@@ -16,6 +16,7 @@ from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
+from ..base.locks import aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
 from .worker import helper_thread
@@ -134,8 +135,13 @@ class Watchdog:
 
     def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
+        aside(partial(self._cancel, source, reason, message, running))
+
+    def _cancel(self, source: Source, reason: BaseException | None, message: str, running: bool) -> None:
         after: After = []
         with self._hub.lock:
+            if self._hub.torn:
+                self._hub.mend(after)
             source.ended.append(True)
             source.closed = True
             source.reason = source.reason or reason
@@ -153,6 +159,9 @@ class Watchdog:
 
     def end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, *, grace: float = GRACE) -> None:
         """Settle one running call from outside."""
+        aside(partial(self._end_call, drain, key, status, error, grace))
+
+    def _end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, grace: float) -> None:
         after: After = []
         with self._hub.lock:
             self.end(drain, key, status, error, after, grace=grace)

@@ -64,20 +64,29 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
+    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
+        self.parked = False  # it waits for one, or has been given one meanwhile
         self.retired = False
         self.ident = 0
+        self._unstarted = [True]
         self.thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:
         """The thread's name."""
         return self.thread.name
+
+    def claim_start(self) -> bool:
+        """Whether the thread is the caller's to start: one caller's, and only once."""
+        try:
+            return self._unstarted.pop()
+        except IndexError:
+            return False
 
     def _run(self) -> None:
         self.ident = threading.get_ident()

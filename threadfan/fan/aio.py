@@ -176,11 +176,15 @@ def call(
     if rules is not None:
         future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
     after: After = []
-    with hub.lock:
-        hub.check_open()
-        hub.calls(options.group, 0, rules).add(future, after)
-    if after:
-        hub.perform(after)
+    try:
+        with hub.lock:
+            hub.check_open()
+            hub.calls(options.group, 0, rules).add(future, after)
+        if after:
+            hub.perform(after)
+    except BaseException:
+        hub.cut_short()
+        raise
     return future
 
 
@@ -242,7 +246,6 @@ async def arun(
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
-    intake.enlist(batch, [gate.put])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is not None:
         return await _wait(ending, gate, None)
@@ -264,7 +267,6 @@ async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dic
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
     batch = task_batch(hub, options, tasks, named, taker(loop))
-    intake.enlist(batch, [gate.put])
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
 
 
@@ -276,7 +278,6 @@ async def ajoin(
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
     joining = Joining(task_batch(hub, options, tasks, named, taker(loop)), gate, policy)
-    intake.enlist(joining.batch, [gate.put])
     return joining.result(await _wait(joining, gate, None))
 
 
@@ -303,10 +304,14 @@ class _Feeder:
 
 async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Report[Any]:
     try:
+        ending.begin()
         while not ending.over:
             if feeder is not None:
                 feeder.check()
             await gate.wait(ending.look())
+    except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
+        ending.hub.hand_over(partial(ending.cut, error, running=True))
+        raise
     except BaseException as error:
         await _end(ending, gate, error)
         raise
@@ -318,6 +323,8 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
 
 async def _end(ending: Ending, gate: LoopGate, error: BaseException) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
+    if not ending.batch.enlisted:  # it was refused
+        return
     ending.cut(error, running=not isinstance(error, Exception))
     try:
         while not ending.batch.done:
@@ -409,10 +416,11 @@ async def _outcomes(
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))
-    stream.enlist([gate.put])
     room = asyncio.Event()
-    feeder = None if feed is None else _Feeder(feed(room), gate)
+    feeder: _Feeder | None = None
     try:
+        stream.enlist([gate.put])
+        feeder = None if feed is None else _Feeder(feed(room), gate)
         stream.fill()
         while True:
             ready = stream.harvest()
@@ -430,6 +438,7 @@ async def _outcomes(
                     await gate.wait()
         stream.check_complete()
     finally:
+        # Not by the collector, who leaves asynchronous generators to their loop.
         stream.cut(running=True)
         stream.tell_end()
         if feeder is not None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from ..base import clock as clocks
 from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.locks import aside
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.hub import Hub
@@ -132,9 +133,19 @@ class Fan(Front, ThreadPoolExecutor):
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
         hub = self._hub
+        aside(partial(self._close, cancel_futures))
+        gate = lifecycle.close(hub)
+        if wait:
+            lifecycle.join(hub, gate)
+            self._warn_of_stuck_threads()
+
+    def _close(self, cancel_futures: bool) -> None:
+        hub = self._hub
         after: After = []
         with hub.lock:
             hub.closing = True
+            if hub.torn:
+                hub.mend(after)
             streams = [source for source in hub.sources if source.cancel_at_close]
             if cancel_futures:
                 for source in list(hub.sources):
@@ -142,10 +153,6 @@ class Fan(Front, ThreadPoolExecutor):
         hub.perform(after)
         for stream in streams:
             hub.watchdog.cancel(stream, None, "the fan was closed")
-        gate = lifecycle.close(hub)
-        if wait:
-            lifecycle.join(hub, gate)
-            self._warn_of_stuck_threads()
 
     def _warn_of_stuck_threads(self) -> None:
         frames = sys._current_frames()

@@ -73,11 +73,15 @@ class Front:
         if rules is not None:
             future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
         after: After = []
-        with hub.lock:
-            hub.check_open()
-            hub.calls(options.group, 0, rules).add(future, after)
-        if after:
-            hub.perform(after)
+        try:
+            with hub.lock:
+                hub.check_open()
+                hub.calls(options.group, 0, rules).add(future, after)
+            if after:
+                hub.perform(after)
+        except BaseException:
+            hub.cut_short()
+            raise
         if outer is not None:
             future.end_with(outer)
         return future

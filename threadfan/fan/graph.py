@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 from ..base.errors import brief, describe
 from ..executor import options as checks
-from ..flow import intake
 from ..flow.graph.node import UNSET, Node, name_of
 from ..flow.graph.plan import Plan, in_order
 from ..flow.graph.running import GraphRun
@@ -153,9 +152,7 @@ class Graph:
         """
         gate: SimpleQueue[None] = SimpleQueue()
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
-        intake.enlist(run, [lambda: gate.put(None)])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
 
     async def arun(
@@ -174,9 +171,7 @@ class Graph:
         loop = aio.running_loop("graph.arun")
         gate = aio.LoopGate(loop)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
-        intake.enlist(run, [gate.put])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return await aio._wait(ending, gate, None)  # type: ignore[return-value]
 
     def mermaid(self) -> str:

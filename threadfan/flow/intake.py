@@ -107,6 +107,7 @@ def enlist(batch: Batch | Relay, listeners: After) -> None:
     with hub.lock:
         hub.check_open()
         batch.listeners.extend(listeners)
+        batch.enlisted = True
         hub.sources.add(batch)
         if batch.ready():
             hub.offer(batch, after)

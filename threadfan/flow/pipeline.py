@@ -150,9 +150,11 @@ class Flow(Relay):
 
     def feed(self, item: Any) -> None:
         """Add an item; only one thread may."""
+        passage = Passage(self.read, item, self.hub.clock.monotonic())
         with self.hub.lock:
-            place, self.read = self.read, self.read + 1
-        calls = self._enter(place, item)
+            self._going[self.read] = passage
+            self.read += 1
+        calls = self._calls(passage, self.rows[0], item)
         if calls:
             self.hand_in(calls, expected=0)
         else:

@@ -95,9 +95,10 @@ class Step(Call):
         """Leave the queue, if it still is in one; it does not start any more.  With the hub's lock held."""
         self.unwanted = True
         queue: Any = self.queue
-        if self.rules is not None:
-            queue.withdraw(self, after)
-        elif queue.remove(self):
+        if queue is not None and (queue.withdraw(self, after) if self.rules is not None else queue.remove(self)):
+            if self.rules is None:
+                self.refuse(reason, after)
+        elif self.drain is None:  # it is about to begin, and then sees that it is unwanted; or was never quite queued
             self.refuse(reason, after)
 
     def forget(self) -> None:
@@ -177,7 +178,7 @@ class Relay(Source):
                 ended.counted = False
             for step in steps:
                 self.active += 1
-                self.steps.add(step)
+                self.steps.add(step)  # by the very next instruction, see ``Hub``
                 queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)

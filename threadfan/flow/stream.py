@@ -14,6 +14,7 @@ from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
+from .iteration import Iteration
 from .report import Report, put_on
 
 TYPE_CHECKING = False
@@ -152,12 +153,24 @@ class Stream:
         """The event of the batch."""
         intake.tell_end(self.batch, self._clock() - self.batch.since)
 
-    def cut(self, *, running: bool) -> None:
-        """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
-        batch = self.batch
-        if not batch.done:
-            hub = batch.hub
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
+    def cut(self, *, running: bool, finalizing: bool = False) -> None:
+        """The consumer has gone: cancel what is queued, and what runs too if ``running``.
+
+        Args:
+            finalizing: whether it may be the garbage collector who says so.
+        """
+        cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
+
+
+def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) -> None:
+    """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
+    if not batch.done:
+        batch.hub.torn = True  # perhaps, if an exception is the reason
+        cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
+        if finalizing:
+            batch.hub.hand_over(cancel)
+        else:
+            cancel()
 
 
 def stream(
@@ -174,7 +187,7 @@ def stream(
     checks.function("fan.stream", fn)
     checks.iterables("fan.stream", given)
     made = make_stream(hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True)
-    return _outcomes(made, owner)
+    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))
 
 
 def mapped(
@@ -191,15 +204,26 @@ def mapped(
     end = None if timeout is None else hub.clock.monotonic() + timeout
     if buffersize is not None:
         made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
-        gate = _enlist(made)
-        made.fill()
-        return _values_as_taken(made, gate, end, owner)
+        try:
+            gate = _enlist(made)
+            made.fill()
+        except BaseException:
+            if made.batch.enlisted:
+                made.cut(running=False)
+            raise
+        return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
     gate = SimpleQueue()
-    intake.enlist(batch, [lambda: gate.put(None)])
-    while hub.recruit(batch):
-        pass
-    return _values(batch, gate, end)
+    try:
+        intake.enlist(batch, [lambda: gate.put(None)])
+        hub.recruit(batch)
+    except BaseException as error:
+        if batch.enlisted:
+            cut(batch, "the program was interrupted", running=True)
+            _put_rest_on(error, [raw for raw in batch.results if raw is not None], batch)
+        raise
+    ending = partial(cut, batch, "the iterator was closed", running=False)
+    return Iteration(_values(batch, gate, end), ending)
 
 
 def window_of(hub: Hub, window: int | None) -> int:
@@ -233,10 +257,11 @@ def _enlist(stream: Stream) -> SimpleQueue[None]:
 
 
 def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
+    finalizing = False
     stream.batch.cancel_at_close = True
-    gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
     try:
+        gate = _enlist(stream)
         stream.fill()
         while True:
             stream.check_wanted()
@@ -250,8 +275,11 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, None)
         stream.check_complete()
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
-        stream.cut(running=True)
+        stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -261,6 +289,7 @@ def _values_as_taken(
 ) -> Generator[Any, None, None]:
     ready: list[Raw] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         while True:
             stream.check_wanted()
@@ -283,9 +312,12 @@ def _values_as_taken(
             rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
             _put_rest_on(error, rest, stream.batch)
         raise
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        stream.cut(running=False)
+        stream.cut(running=False, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -294,6 +326,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     results, hub = batch.results, batch.hub
     handing: list[Any] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
@@ -315,10 +348,12 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
             hub.watchdog.cancel(batch, None, "the program was interrupted")
             _put_rest_on(error, [raw for raw in results if raw is not None], batch)
         raise
+    except GeneratorExit:
+        finalizing = True
+        raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        if not batch.done:
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+        cut(batch, "the iterator was closed", running=False, finalizing=finalizing)
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
 
 
