@@ -226,6 +226,7 @@ class Front:
 
     def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
         """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
+        import inspect
         from functools import wraps
 
         checks.function("fan.asyncify", fn)
@@ -234,7 +235,8 @@ class Front:
         def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
             return self.call(fn, *args, **kwargs)
 
-        return awaitable
+        mark = getattr(inspect, "markcoroutinefunction", None)  # for those who ask; since Python 3.12
+        return awaitable if mark is None else mark(awaitable)
 
     async def arun(
         self,
