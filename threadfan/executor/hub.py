@@ -32,6 +32,7 @@ from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
 from .source import Group
+from .variables import owned
 from .watchdog import Herald, Watchdog
 from .worker import Worker
 
@@ -490,6 +491,7 @@ class Hub:
             return True
         try:
             self._initializer(*self._initargs)
+            worker.own = owned()
         except BaseException:
             LOGGER.critical("Exception in initializer:", exc_info=True)
             after: After = []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 from concurrent.futures._base import LOGGER
+from contextvars import Context
 from queue import SimpleQueue
 
 from .drain import here
@@ -12,9 +14,11 @@ from .drain import here
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .drain import Drain
     from .hub import Hub
+    from .variables import Own
 
 
 class _Started(threading.Event):
@@ -34,7 +38,9 @@ class _Thread(threading.Thread):
     _started: threading.Event
 
     def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
-        super().__init__(target=target, name=name, daemon=daemon)
+        # It would keep, and an initializer would see, the context variables of whoever had it started.
+        options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
+        super().__init__(target=target, name=name, daemon=daemon, **options)
         self._started = _Started()
 
     def wait_until_begun(self, timeout: float | None = None) -> bool:
@@ -64,7 +70,7 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
+    __slots__ = ("hub", "ident", "inbox", "own", "retired", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
@@ -72,6 +78,7 @@ class Worker:
         self.woken = True  # it has a slot that it has not used yet
         self.retired = False
         self.ident = 0
+        self.own: Own = ()  # context variables that the initializer has set
         self.thread = helper_thread(self._run, name)
 
     @property

@@ -21,6 +21,7 @@ from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
+from ..executor.variables import settle
 from ..flow import intake
 from ..flow.joining import Joining, begin
 from ..flow.run import Ending, task_batch
@@ -209,7 +210,9 @@ def call(
     made.fn = options.dressed(fn) if options.interrupt else fn
     made.args = args
     made.kwargs = kwargs
-    made.context = copy_context()
+    context = made.context = copy_context()
+    if context:
+        settle(context)
     made.timeout = options.timeout
     made.since = hub.clock.monotonic()
     rules = options.rules

@@ -10,6 +10,7 @@ from ..base.generic import TYPE_CHECKING
 from ..control.scope import scope_around
 from ..executor import options as checks
 from ..executor.future import Future
+from ..executor.variables import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
@@ -67,7 +68,10 @@ class Front:
         options = self._options
         if options.interrupt:
             fn = options.dressed(fn)
-        future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
+        context = copy_context()
+        if context:
+            settle(context)
+        future: Future[R] = Future(hub, fn, args, kwargs, context, options.timeout, hub.clock.monotonic())
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
         rules = options.rules
         if rules is not None:
