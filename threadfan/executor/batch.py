@@ -24,7 +24,7 @@ from ..events import log
 from . import hub as hubs
 from .calls import Call, classify, perform_call, tell_end
 from .source import GIL, Source
-from .variables import enter, renewing
+from .variables import renewing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class Batch(Source):
         clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
         settle_own = claim.pop
         bearer.set(drain)
-        enter(drain.worker.own)
+        if drain.worker.set_own is not None:
+            drain.worker.set_own()
         one, copied = renewing(fn), copy_context
         observer, bind_index, tell = log.observer(), None, None
         if observer is not None:

@@ -7,7 +7,8 @@ Calls see the caller's context variables, as they were when the call was handed 
   copy, so that no call changes another's digits, or the caller's.
 - Which event loop runs here, as sniffio keeps it, is not so in another thread: there runs none, and may be started.
 
-Nothing of this is looked for before the program has imported what it comes from.
+Nothing of this is looked for before the program has imported what it comes from, and this module is not imported before
+there is a batch, an initializer, or anything in a caller's context.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     Kind = tuple[ContextVar[Any], Callable[[Any], Any]]
     """A variable, and what makes of its value what another call may have."""
-    Own = tuple[tuple[ContextVar[Any], Any, Callable[[Any], Any] | None], ...]
-    """Variables that a thread has set for itself, their values, and how those are copied if they have to be."""
 
 
 def capture() -> Context:
@@ -58,17 +57,19 @@ def _renew(context: Context, kinds: tuple[Kind, ...]) -> None:
             context.run(variable.set, renew(value))
 
 
-def owned() -> Own:
-    """What is set in this thread, of which an initializer has just returned."""
-    _look()
-    renewals = dict(_known[1])
-    return tuple((variable, value, renewals.get(variable)) for variable, value in copy_context().items())
+def setter_of_own() -> Callable[[], None] | None:
+    """What sets, in the context that a call will run in, all that is set in this thread; None if that is nothing.
 
+    To be asked in a thread whose initializer has just returned.
+    """
+    renewals = dict(_look())
+    own = [(variable, value, renewals.get(variable)) for variable, value in copy_context().items()]
 
-def enter(own: Own) -> None:
-    """Set what is a thread's own, in the context that one call will run in."""
-    for variable, value, renew in own:
-        variable.set(value if renew is None else renew(value))
+    def set_own() -> None:
+        for variable, value, renew in own:
+            variable.set(value if renew is None else renew(value))
+
+    return set_own if own else None
 
 
 def renewing(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from .drain import Drain
     from .hub import Hub
-    from .variables import Own
 
 
 class _Started(threading.Event):
@@ -70,7 +69,7 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "own", "retired", "thread", "woken")
+    __slots__ = ("hub", "ident", "inbox", "retired", "set_own", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
@@ -78,7 +77,7 @@ class Worker:
         self.woken = True  # it has a slot that it has not used yet
         self.retired = False
         self.ident = 0
-        self.own: Own = ()  # context variables that the initializer has set
+        self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
         self.thread = helper_thread(self._run, name)
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..flow.graph.node import Reference, References
     from ..flow.graph.report import GraphReport
     from ..flow.tasks import Take
@@ -63,7 +64,7 @@ class Graph:
         when: Callable[..., Any] | None = None,
         outcomes: References = (),
         timeout: float | None = _UNCHANGED,
-        retry: Any = _UNCHANGED,
+        retry: Retry = _UNCHANGED,
         rate: RateLimit | None = _UNCHANGED,
         hedge: Hedge | None = _UNCHANGED,
         limit: int | None = _UNCHANGED,
