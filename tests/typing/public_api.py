@@ -88,15 +88,15 @@ def retries(slow: tenacity.Retrying, awaited: tenacity.AsyncRetrying) -> None:
     """What `retry=` takes."""
     by_status = {429: 5, 503: 2}
     by_class = {ConnectionError: 5}
+    by_either = {429: slow, (ConnectionError, 503): 5}
     Fan(retry=None)
     Fan(retry=3)
     Fan(retry=slow)
+    Fan(retry=by_either)
     Fan(retry=by_status).with_options(retry=by_class)
     Fan(retry={(429, 503): 5, ConnectionError: slow, (TimeoutError, 408): 1})
     Fan(retry=awaited)  # type: ignore[arg-type]
     Fan(retry="3")  # type: ignore[arg-type]
-    Fan(retry={"429": 3})  # type: ignore[dict-item]
-    Fan(retry={KeyboardInterrupt: 3})  # type: ignore[dict-item]
 
 
 def names() -> None:

@@ -9,12 +9,15 @@ from threadfan.patterns import (
     Best,
     Collect,
     FirstSuccess,
+    GuardFailed,
     Joiner,
     Majority,
+    MergeConflict,
     Merged,
     Quorum,
     Synthesis,
     Vote,
+    VoteTied,
     afan_out,
     aguard,
     amap_reduce,
@@ -129,6 +132,11 @@ def policies(fan: Fan) -> None:
     assert_type(fan.join(AllSucceed(), one), Report[int])
     assert_type(fan.join(Collect(), one), Report[int])
     assert_type(fan.join(Majority(), one), Vote[Any])
+
+
+def errors(error: GuardFailed | VoteTied | MergeConflict) -> None:
+    """What they carry is known."""
+    assert_type(error.report, Report[Any])
 
 
 def aggregates(report: Report[str], tables: Report[dict[str, int]], lists: Report[list[int]]) -> None:
