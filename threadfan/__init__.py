@@ -40,8 +40,6 @@ from .fan.executor import Fan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .base.attempt import Attempt
     from .base.usage import Usage
     from .control.adaptive import Adaptive
@@ -135,10 +133,12 @@ _ON_FIRST_USE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ON_FIRST_USE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # type checkers, who read the imports above, would take any name for one of the package
 
-    value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
-    return value
+    def __getattr__(name):
+        if name not in _ON_FIRST_USE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
+        return value

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
 
     Json = dict[str, Any]
 
@@ -57,7 +58,7 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     timeout: float | None = _UNSET,
-    retry: Any = _UNSET,
+    retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
 ) -> Tool:
     """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.

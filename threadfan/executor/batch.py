@@ -24,6 +24,7 @@ from ..events import log
 from . import hub as hubs
 from .calls import Call, classify, perform_call, tell_end
 from .source import GIL, Source
+from .variables import renewing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,6 +167,9 @@ class Batch(Source):
         clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
         settle_own = claim.pop
         bearer.set(drain)
+        if drain.worker.set_own is not None:
+            drain.worker.set_own()
+        one, copied = renewing(fn), copy_context
         observer, bind_index, tell = log.observer(), None, None
         if observer is not None:
             observer.set_fan(hub.name)
@@ -185,7 +189,7 @@ class Batch(Source):
                 if bind_index is not None:
                     bind_index(index)
                 try:
-                    raw = (index, item, since, SUCCEEDED, copy_context().run(fn, item), start, (end := clock()), worker)
+                    raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
                 except BaseException as error:
                     end = self._fail(drain, index, start, *classify(error, clock() - start, self.timeout, fn))
                     if end is None:

@@ -85,6 +85,8 @@ class Hub:
         self._prefix = prefix
         self._initializer = initializer
         self._initargs = initargs
+        if initializer is not None:
+            from . import variables  # noqa: F401  # not first in a thread of ours, where a fork may catch the import
         self.anchor: object = None  # something of the fan's that must live as long as the hub
         self.reset()
         lifecycle.register(self)
@@ -571,8 +573,11 @@ class Hub:
         """Run the user's initializer in a new thread; False if it failed, which breaks the pool."""
         if self._initializer is None:
             return True
+        from .variables import setter_of_own
+
         try:
             self._initializer(*self._initargs)
+            worker.set_own = setter_of_own()
         except BaseException:
             LOGGER.critical("Exception in initializer:", exc_info=True)
             after: After = []

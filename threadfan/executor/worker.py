@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 from concurrent.futures._base import LOGGER
+from contextvars import Context
 from queue import SimpleQueue
 
 from .drain import here
@@ -12,6 +14,7 @@ from .drain import here
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .drain import Drain
     from .hub import Hub
@@ -34,7 +37,9 @@ class _Thread(threading.Thread):
     _started: threading.Event
 
     def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
-        super().__init__(target=target, name=name, daemon=daemon)
+        # It would keep, and an initializer would see, the context variables of whoever had it started.
+        options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
+        super().__init__(target=target, name=name, daemon=daemon, **options)
         self._started = _Started()
 
     def wait_until_begun(self, timeout: float | None = None) -> bool:
@@ -64,7 +69,7 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "thread", "woken")
+    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "set_own", "thread", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
@@ -74,6 +79,7 @@ class Worker:
         self.retired = False
         self.ident = 0
         self._unstarted = [True]
+        self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
         self.thread = helper_thread(self._run, name)
 
     @property

@@ -21,6 +21,7 @@ from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
+from ..executor.variables import settle
 from ..flow import intake
 from ..flow.joining import Joining, begin
 from ..flow.run import Ending, task_batch
@@ -28,7 +29,7 @@ from ..flow.stream import PATIENCE, make_stream, window_of
 from .coroutines import taker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
     from typing import Any
 
     from ..base.outcome import Raw
@@ -44,29 +45,51 @@ if TYPE_CHECKING:
 
 # -- single calls -----------------------------------------------------------------------------------------------------
 
+if TYPE_CHECKING:
 
-class LoopFuture(Call, asyncio.Future[T]):
-    """What ``fan.call`` returns: a future of the running loop, and the call itself, whose cancel reaches the thread.
+    class _Future(asyncio.Future[T], Coroutine[Any, Any, T]):
+        """To a type checker, both."""
+else:
+    _Future = asyncio.Future
 
-    It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be
-    used wherever ``asyncio.to_thread(…)`` can.
+
+class LoopFuture(_Future[T]):
+    """What ``fan.call`` returns: a future of the running loop, whose cancel reaches the thread.
+
+    It can be used wherever the future of ``loop.run_in_executor(…)`` or the coroutine of ``asyncio.to_thread(…)`` can.
+    Those are two kinds of things to asyncio: ``create_task`` takes coroutines alone, and ``wait`` takes futures but
+    nothing that is a coroutine.  So it begins as a ``_NewFuture``, which is both.
     """
 
-    mailbox: _Mailbox
+    _call: LoopCall | None = None  # until it has ended or was cancelled
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
-        if not self.done():
-            self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
-            drain = self.drain
-            if self.rules is not None:
-                self.give_up()
-            if drain is not None:
-                error = TaskCancelled("the task that awaited this call was cancelled")
-                drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
+        call, self._call = self._call, None
+        if call is not None and not self.done():
+            call.cancel()
         return super().cancel(msg)
 
+    def end(self, ok: bool, payload: Any) -> None:
+        """In the loop: set the result, unless the awaiter has gone."""
+        self._call = None
+        if self.done():
+            return
+        if ok:
+            self.set_result(payload)
+        elif isinstance(payload, StopIteration):  # which a future cannot hold
+            error = RuntimeError("the call raised StopIteration")
+            error.__cause__ = payload
+            self.set_exception(error)
+        else:
+            self.set_exception(payload)
+
     # -- as a coroutine ----------------------------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+
+        def close(self) -> None:
+            """See ``_NewFuture``."""
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
@@ -80,11 +103,43 @@ class LoopFuture(Call, asyncio.Future[T]):
         self.cancel()
         raise error if isinstance(error, BaseException) else error(*rest[:1])
 
+
+class _NewFuture(LoopFuture[T]):
+    """One that was put into no set and no dict yet; once it is, it is a ``LoopFuture`` and nothing else.
+
+    asyncio takes for a coroutine what has ``send``, ``throw`` and ``close``, and remembers that of a class, so that no
+    object of it can pass for a mere future.  But ``asyncio.wait`` makes a set of what it is given before it looks, and
+    ``create_task`` looks at once.  A task that was made of it goes on all the same, for it does without ``close``.
+    """
+
     def close(self) -> None:
         """End the coroutine: nobody awaits the call."""
         self.cancel()
 
-    # -- as a call ---------------------------------------------------------------------------------------------------
+    def __hash__(self) -> int:
+        self.__class__ = LoopFuture  # type: ignore[assignment]
+        return object.__hash__(self)
+
+
+_NewFuture.__name__ = LoopFuture.__name__
+
+
+class LoopCall(Call):
+    """The call whose outcome a ``LoopFuture`` waits for."""
+
+    def __init__(self, future: LoopFuture[Any], mailbox: _Mailbox) -> None:
+        self.future = future
+        self.mailbox = mailbox
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
+        drain = self.drain
+        if self.rules is not None:
+            self.give_up()
+        if drain is not None:
+            error = TaskCancelled("the task that awaited this call was cancelled")
+            drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
 
     def begin(self, drain: Drain) -> bool:
         """Start, unless the awaiter has gone."""
@@ -93,7 +148,7 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self.mailbox.post(self, raw[3] is SUCCEEDED, raw[4])
+        self.mailbox.post(self.future, raw[3] is SUCCEEDED, raw[4])
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """Post the error to the loop."""
@@ -101,21 +156,7 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """Post the reason to the loop."""
-        after.append(lambda: self.mailbox.post(self, False, reason))
-
-    def end(self, ok: bool, payload: Any) -> None:
-        """In the loop: set the result, unless the awaiter has gone."""
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
-        if self.done():
-            return
-        if ok:
-            self.set_result(payload)
-        elif isinstance(payload, StopIteration):  # which a future cannot hold
-            error = RuntimeError("the call raised StopIteration")
-            error.__cause__ = payload
-            self.set_exception(error)
-        else:
-            self.set_exception(payload)
+        after.append(lambda: self.mailbox.post(self.future, False, reason))
 
 
 class _Mailbox:
@@ -164,22 +205,24 @@ def call(
     """See ``Front.call``."""
     loop = running_loop("fan.call")
     checks.function("fan.call", fn)
-    future: LoopFuture[Any] = LoopFuture(loop=loop)
-    future.mailbox = _mailbox(loop)
-    future.fn = options.dressed(fn) if options.interrupt else fn
-    future.args = args
-    future.kwargs = kwargs
-    future.context = copy_context()
-    future.timeout = options.timeout
-    future.since = hub.clock.monotonic()
+    future: LoopFuture[Any] = _NewFuture(loop=loop)
+    made = future._call = LoopCall(future, _mailbox(loop))
+    made.fn = options.dressed(fn) if options.interrupt else fn
+    made.args = args
+    made.kwargs = kwargs
+    context = made.context = copy_context()
+    if context:
+        settle(context)
+    made.timeout = options.timeout
+    made.since = hub.clock.monotonic()
     rules = options.rules
     if rules is not None:
-        future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
+        made.rules, made.progress = rules, rules.progress(args, kwargs, made.since)
     after: After = []
     try:
         with hub.lock:
             hub.check_open()
-            hub.calls(options.group, 0, rules).add(future, after)
+            hub.calls(options.group, 0, rules).add(made, after)
         if after:
             hub.perform(after)
     except BaseException:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..control.adaptive import Adaptive
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..executor.line import Line
     from ..executor.source import After
 
@@ -64,7 +65,7 @@ class Fan(Front, ThreadPoolExecutor):
         initargs: tuple[Any, ...] = (),
         *,
         timeout: float | None = None,
-        retry: Any = None,
+        retry: Retry = None,
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
         max_abandoned: int | None = None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..flow.graph.node import Reference, References
     from ..flow.graph.report import GraphReport
     from ..flow.tasks import Take
@@ -62,7 +63,7 @@ class Graph:
         when: Callable[..., Any] | None = None,
         outcomes: References = (),
         timeout: float | None = _UNSET,
-        retry: Any = _UNSET,
+        retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         limit: int | None = _UNSET,

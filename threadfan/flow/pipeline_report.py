@@ -9,7 +9,7 @@ from .report import HALF, Report, Stats, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
+    from typing import Any, overload
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
@@ -115,11 +115,29 @@ class PipelineReport(Report[T_co]):
             ]
         return self._outcomes
 
+    if TYPE_CHECKING:  # its outcomes say more than those of other reports
+
+        def __iter__(self) -> Iterator[PipelineOutcome[T_co]]: ...
+        @overload  # type: ignore[override]  # nobody adds to these lists
+        def __getitem__(self, place: int | str) -> PipelineOutcome[T_co]: ...
+        @overload
+        def __getitem__(self, place: slice) -> list[PipelineOutcome[T_co]]: ...
+        def __getitem__(self, place: Any) -> Any: ...
+        @property
+        def succeeded(self) -> list[PipelineOutcome[T_co]]:  # type: ignore[override]
+            """As of any report."""
+            ...
+
+        @property
+        def failed(self) -> list[PipelineOutcome[T_co]]:  # type: ignore[override]
+            """As of any report."""
+            ...
+
     @property
     def stats(self) -> Stats:
         """Counts, times and tokens of the items, over all their stages."""
         if self._stats is None:
-            super().stats.retries = sum(outcome.retries for outcome in self)  # type: ignore[attr-defined]
+            super().stats.retries = sum(outcome.retries for outcome in self)
         return super().stats
 
     @property

@@ -11,8 +11,6 @@ the step or, if it was ended from outside, in one that may run users' code.  The
 
 from __future__ import annotations
 
-from contextvars import copy_context
-
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
@@ -20,6 +18,7 @@ from ..control.scope import scope_around
 from ..executor.calls import Call
 from ..executor.drain import here
 from ..executor.source import Source
+from ..executor.variables import capture, renewed
 from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
@@ -65,7 +64,7 @@ class Step(Call):
         self.index, self.item, self.tag = index, item, tag
         self.fn = options.dressed(fn) if options.interrupt else fn
         self.args, self.kwargs = args, kwargs or {}
-        self.context = relay.context.copy()
+        self.context = renewed(relay.context)
         self.timeout = options.timeout
         self.outer = relay.outer
         self.since = relay.hub.clock.monotonic()
@@ -126,7 +125,7 @@ class Relay(Source):
         self.options = options
         self.name = name
         self.outer = scope_around()
-        self.context = copy_context()
+        self.context = capture()
         self.since = hub.clock.monotonic()
         self.until = FOREVER
         self.steps: set[Step] = set()

@@ -136,7 +136,14 @@ class Report(SequenceOfOutcomes[T_co]):
             raise BaseExceptionGroup(f"{len(errors)} of {len(self)} calls have no value", errors)
         return [raw[4] for raw in self._raws]
 
-    def values(self, default: T = _MISSING) -> list[T_co | T]:
+    if TYPE_CHECKING:
+
+        @overload
+        def values(self) -> list[T_co]: ...
+        @overload
+        def values(self, default: T) -> list[T_co | T]: ...
+
+    def values(self, default: Any = _MISSING) -> list[Any]:
         """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
 
         Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 
@@ -11,6 +10,7 @@ from ..control.scope import scope_around
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
+from ..executor.variables import capture, renewed
 from . import intake
 from .late import Latecomers
 from .report import Report, put_on
@@ -67,11 +67,11 @@ def task_batch(
     take: Take = checks.function,
 ) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
-    context, now = copy_context(), hub.clock.monotonic()
+    context, now = capture(), hub.clock.monotonic()
     calls = []
     for place, one in enumerate(as_task(given, take) for given in (*tasks, *named.values())):
         own = options.changed(one.changes)
-        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now)
+        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
         if own.rules is not None:
             call.rules, call.progress = own.rules, own.rules.progress(one.args, one.kwargs, now)
         calls.append(call)

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from ..base.errors import brief, describe
+from ..base.generic import TYPE_CHECKING, Generic, Out_co, T
 from ..executor import options as checks
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, ParamSpec, overload
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
 
+    P = ParamSpec("P")
     Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 _UNSET = checks.UNSET
 
 
-class Task:
+class Task(Generic[Out_co]):
     """A function with its arguments; made by ``task``."""
 
     __slots__ = ("args", "changes", "fn", "kwargs")
 
     def __init__(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], changes: dict[str, Any]
+        self, fn: Callable[..., Out_co], args: tuple[Any, ...], kwargs: dict[str, Any], changes: dict[str, Any]
     ) -> None:
         if not callable(fn):
             raise TypeError(f"task needs a function to call, not {brief(fn)}")
@@ -37,11 +39,11 @@ class Task:
         self,
         *,
         timeout: float | None = _UNSET,
-        retry: Any = _UNSET,
+        retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         interrupt: bool = _UNSET,
-    ) -> Task:
+    ) -> Task[Out_co]:
         """The same task with options of its own; what is not given stays as it is.
 
         Args:
@@ -58,7 +60,7 @@ class Task:
             checks.flag("interrupt", interrupt)
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
-    def __call__(self) -> Any:
+    def __call__(self) -> Out_co:
         """Run it here and now, in this thread."""
         return self.fn(*self.args, **self.kwargs)
 
@@ -66,12 +68,20 @@ class Task:
         return f"<task {describe(self.fn)}>"
 
 
-def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
+if TYPE_CHECKING:
+
+    @overload
+    def task(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Task[T]: ...
+    @overload  # what takes an item besides: a stage of a pipeline
+    def task(fn: Callable[..., T], /, **kwargs: Any) -> Task[T]: ...  # type: ignore[overload-cannot-match]
+
+
+def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
     """A call of ``fn`` for ``gather``; ``task(fn, x).with_options(timeout=5)`` gives it options of its own."""
     return Task(fn, args, kwargs, {})
 
 
-def as_task(given: Any, take: Take = checks.function) -> Task:
+def as_task(given: Any, take: Take = checks.function) -> Task[Any]:
     """Accept a task or a function without arguments.
 
     Args:

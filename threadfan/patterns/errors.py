@@ -33,6 +33,8 @@ class GuardFailed(Exception):
         reason: why not.
     """
 
+    report: Report[Any]
+
     def __init__(self, check: str, reason: str) -> None:
         super().__init__(check, reason)
         self.check = check
@@ -50,6 +52,8 @@ class VoteTied(ValueError):
         tied: how many of them share the first place.
     """
 
+    report: Report[Any]
+
     def __init__(self, counts: dict[Any, int], tied: int) -> None:
         super().__init__(counts, tied)
         self.counts = counts
@@ -66,6 +70,8 @@ class MergeConflict(ValueError):
     Args:
         conflicts: the values under each such key, in the order of the results.
     """
+
+    report: Report[Any]
 
     def __init__(self, conflicts: dict[Any, list[Any]]) -> None:
         super().__init__(conflicts)
