@@ -164,14 +164,19 @@ class Future(Call, futures.Future[T]):
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
+        error = None
         try:
-            return futures.Future.result(self, self._await(timeout))
+            # Not the base class's ``result``: it takes an exception whose ``bool()`` is False for none.
+            error = futures.Future.exception(self, self._await(timeout))
+            if error is None:
+                return self._result  # type: ignore[no-any-return]
+            raise error
         except KeyboardInterrupt:
             if not self.done():
                 self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
         finally:
-            del self  # an exception's traceback holds this frame: leave no cycle
+            del self, error  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
