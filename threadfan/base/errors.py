@@ -5,6 +5,11 @@ from __future__ import annotations
 from concurrent.futures import CancelledError
 from functools import partial
 
+from .secrets import masked
+
+LONGEST = 10_000
+"""Characters of a text of which a message shows the beginning.  Arbitrary."""
+
 
 class CallCancelled(BaseException):
     """Raised inside a call whose scope was cancelled or whose time is up.
@@ -48,18 +53,18 @@ def describe(fn: object) -> str:
 
 
 def brief(value: object, limit: int = 60) -> str:
-    """``repr(value)``, shortened to ``limit`` characters; never fails, so that an error message always gets out."""
+    """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
     try:
         text = repr(value)
     except Exception:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
-    return shortened(text, limit)
+    return shortened(masked(text[:LONGEST]), limit)
 
 
 def text_of(error: BaseException | None) -> str:
-    """``str(error)``; never fails."""
+    """``str(error)`` without secrets; never fails."""
     try:
-        return str(error)
+        return masked(str(error))
     except Exception:  # the class is the user's code
         return f"<{type(error).__name__} whose str fails>"
 

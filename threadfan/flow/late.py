@@ -26,7 +26,7 @@ class LateFuture(Future[T]):
         try:
             if error is not None:
                 raise error
-            return self._result  # type: ignore[attr-defined, no-any-return]
+            return self._result  # type: ignore[return-value]
         finally:
             del error, self  # the traceback holds this frame: leave no cycle
 
