@@ -1,47 +1,45 @@
-"""Every error of the library's own, each picklable."""
+"""Every error of the library's own; each can be pickled, with the error that it was raised from."""
 
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
 from functools import partial
 
+from .portable import Portable
 from .secrets import masked
 
 LONGEST = 10_000
 """Characters of a text of which a message shows the beginning.  Arbitrary."""
 
 
-class CallCancelled(BaseException):
+class CallCancelled(Portable, BaseException):
     """Raised inside a call whose scope was cancelled or whose time is up.
 
     It is no ``Exception``, so that ``except Exception`` and retry loops in tools let it pass.
     """
 
 
-class TaskTimeout(TimeoutError):
+class TaskTimeout(Portable, TimeoutError):
     """What the caller gets for a call that ran out of time."""
 
 
-class TaskCancelled(CancelledError):
+class TaskCancelled(Portable, CancelledError):
     """What the caller gets for a call that was cancelled, before it started or while it ran."""
 
 
-class FanClosed(RuntimeError):
+class FanClosed(Portable, RuntimeError):
     """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
 
 
-class LimitExhausted(RuntimeError):
+class LimitExhausted(Portable, RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 
 
-class TaskSkipped(RuntimeError):
+class TaskSkipped(Portable, RuntimeError):
     """A task of a graph was not called: its condition did not hold, or what it depends on has no value.
 
     If another task's error is the reason, that is its cause.
     """
-
-    def __reduce__(self) -> tuple[type[TaskSkipped], tuple[object, ...], dict[str, object]]:
-        return type(self), self.args, {**self.__dict__, "__cause__": self.__cause__}  # which no other error pickles
 
 
 def describe(fn: object) -> str:
