@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .base.attempt import Attempt
+    from .base.unpicklable import Unpicklable
     from .base.usage import Usage
     from .control.adaptive import Adaptive
     from .control.hedge import Hedge
@@ -82,6 +83,7 @@ __all__ = [
     "Report",
     "Stats",
     "Task",
+    "Unpicklable",
     "Usage",
     # inside a call
     "CallCancelled",
@@ -127,6 +129,7 @@ _ON_FIRST_USE = {
     "stage": "flow.stages",
     "Task": "flow.tasks",
     "task": "flow.tasks",
+    "Unpicklable": "base.unpicklable",
     "Usage": "base.usage",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",

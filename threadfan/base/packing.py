@@ -157,9 +157,8 @@ class _Salvager(Packer):
     def tell(self) -> None:
         """Say what was left out."""
         if self._lost:
-            logging.getLogger("threadfan").warning(
-                "%d things in a report cannot be pickled, the first is %s", len(self._lost), self._lost[0].what
-            )
+            more = f", and {len(self._lost) - 1} more" if len(self._lost) > 1 else ""
+            logging.getLogger("threadfan").warning("pickled without %s%s", self._lost[0].what, more)
 
 
 class _LastResort(_Salvager):
