@@ -300,6 +300,22 @@ def test_errors_that_hold_themselves():
     assert again.args[0] == "y"
 
 
+@pytest.mark.timeout(20)
+def test_errors_in_a_web():
+    """What an error holds may lead back to it in many ways, and hold itself."""
+    error = Plain("x")
+    for name in "abcdef":
+        box = Box(error)
+        box.other = [box, error]
+        setattr(error, name, box)
+    error.list = []
+    error.list += [error.list] * 9
+    again = travelled(error)
+    assert (str(again), type(again)) == ("x", Plain)
+    assert isinstance(again.a, Unpicklable)
+    assert isinstance(again.list, Unpicklable)
+
+
 class Trap(Exception):
     """All that it is asked fails."""
 

@@ -62,6 +62,7 @@ class Cleaner:
     def __init__(self, error: BaseException, fit: Fit) -> None:
         self._error = error
         self._fit = fit
+        self._inside: set[int] = set()  # of which containers what is read now is a part
         self.changed = False  # whether an attribute is not as it was
 
     def attributes(self) -> dict[str, Any]:
@@ -87,30 +88,27 @@ class Cleaner:
     def untouched(self, value: Any) -> bool:
         """Whether a value goes along as it is."""
         with suppress(Exception):
-            return self._clean(value, 0) is value or _same(self._clean(value, 0), value)
+            cleaned = self._clean(value)
+            return cleaned is value or _same(cleaned, value)
         return False
 
     def part(self, value: Any) -> Any:
         """What is kept of a value."""
         try:
-            return self._clean(value, 0)
+            return self._clean(value)
         except Exception as why:
             return Unpicklable.of(value, why if not isinstance(why, _Unfit) else "left out of the error")
 
-    def _clean(self, value: Any, level: int) -> Any:
+    def _clean(self, value: Any) -> Any:
         kind = type(value)
         if kind.__qualname__ in _PLAIN.get(kind.__module__, ()):
             return value
         if kind is str:
             return masked(value)
-        if level > _DEEPEST:
-            raise _Unfit
         if kind is bytes:
             return value if masked(text := value.decode("latin-1")) == text else masked(text).encode("latin-1")
-        if kind in (list, tuple, set, frozenset):
-            return kind(self._clean(inner, level + 1) for inner in value)
-        if kind is dict:
-            return {self._clean(key, level + 1): self._entry(key, inner, level) for key, inner in value.items()}
+        if kind in (list, tuple, set, frozenset, dict):
+            return self._container(kind, value)
         if issubclass(kind, BaseException):
             return text_of(value) if _leads_to(value, self._error) else value
         if issubclass(kind, (Portable, Unpicklable, Answer)):
@@ -120,8 +118,19 @@ class Cleaner:
             raise _Unfit
         return value
 
-    def _entry(self, key: Any, value: Any, level: int) -> Any:
-        return None if isinstance(key, str) and _is_private(key, value) else self._clean(value, level + 1)
+    def _container(self, kind: type, value: Any) -> Any:
+        if id(value) in self._inside or len(self._inside) > _DEEPEST:
+            raise _Unfit
+        self._inside.add(id(value))
+        try:
+            if kind is dict:
+                return {self._clean(key): self._entry(key, inner) for key, inner in value.items()}
+            return kind(self._clean(inner) for inner in value)
+        finally:
+            self._inside.discard(id(value))
+
+    def _entry(self, key: Any, value: Any) -> Any:
+        return None if isinstance(key, str) and _is_private(key, value) else self._clean(value)
 
 
 def _is_private(name: str, value: Any) -> bool:

@@ -89,9 +89,11 @@ class Packer(pickle.Pickler):
 
 
 class _Judge(Packer):
-    """Refuses what may have something to do with a request."""
+    """Refuses what may have something to do with a request, and other errors: they could lead back to the first."""
 
     def reducer_override(self, thing: Any) -> Any:
+        if issubclass(type(thing), BaseException):
+            raise pickle.PicklingError("an error in what an error holds")
         if type(thing).__name__.endswith(("Request", "RequestInfo", "Response", "Session", "Client", "Socket")):
             raise pickle.PicklingError("a request, or what makes some")
         return super().reducer_override(thing)
