@@ -194,6 +194,24 @@ def test_it_is_raised_in_coroutines(kind, way):
 
 
 @KINDS
+def test_a_future_shows_it(kind):
+    """The repr of a future says what the call has raised, as that of any other."""
+    with Fan(1) as fan:
+        future = fan.submit(failing(kind))
+        future.exception()
+        assert repr(future) == f"<Future at {id(future):#x} state=finished raised {kind.__name__}>"
+        future = fan.submit(abs, -1)
+        future.result()
+        assert repr(future) == f"<Future at {id(future):#x} state=finished returned int>"
+        gate = threading.Event()
+        fan.submit(gate.wait)
+        future = fan.submit(abs, -1)
+        assert future.cancel()
+        assert "state=cancelled>" in repr(future)
+        gate.set()
+
+
+@KINDS
 def test_it_is_found_among_the_causes(kind):
     """What an error was raised from is its history, though its truth is False."""
     error, cause = ValueError("outer"), kind("inner")

@@ -14,6 +14,9 @@ from __future__ import annotations
 import threading
 from concurrent import futures
 from concurrent.futures._base import (
+    _STATE_TO_DESCRIPTION_MAP as _STATES,
+)
+from concurrent.futures._base import (
     CANCELLED,
     CANCELLED_AND_NOTIFIED,
     FINISHED,
@@ -186,6 +189,17 @@ class Future(Call, futures.Future[T]):
             if not self.done():
                 self._hub.interrupt()
             raise
+
+    def __repr__(self) -> str:
+        # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
+        # shows it in its error, whatever the user's class says to that.
+        state = self._state
+        end = ""
+        if state == FINISHED:
+            error = self._exception
+            kind = type(self._result if error is None else error).__name__
+            end = f" {'returned' if error is None else 'raised'} {kind}"
+        return f"<{type(self).__name__} at {id(self):#x} state={_STATES[state]}{end}>"
 
     def cancel(self) -> bool:
         """Cancel the call if it has not started.
