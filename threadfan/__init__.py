@@ -41,6 +41,7 @@ from .fan.executor import Fan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base.attempt import Attempt
+    from .base.unpicklable import Unpicklable
     from .base.usage import Usage
     from .control.adaptive import Adaptive
     from .control.hedge import Hedge
@@ -80,6 +81,7 @@ __all__ = [
     "Report",
     "Stats",
     "Task",
+    "Unpicklable",
     "Usage",
     # inside a call
     "CallCancelled",
@@ -125,6 +127,7 @@ _ON_FIRST_USE = {
     "stage": "flow.stages",
     "Task": "flow.tasks",
     "task": "flow.tasks",
+    "Unpicklable": "base.unpicklable",
     "Usage": "base.usage",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",

@@ -142,7 +142,8 @@ class Batch(Source):
             after: After = []
             with hub.lock:
                 if self.ended:
-                    self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                    reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
+                    self.discard(reason, after)
                 elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
@@ -325,7 +326,7 @@ class Batch(Source):
     def discard(self, reason: BaseException, after: After) -> None:
         """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         now = self.hub.clock.monotonic()

@@ -14,6 +14,9 @@ from __future__ import annotations
 import threading
 from concurrent import futures
 from concurrent.futures._base import (
+    _STATE_TO_DESCRIPTION_MAP as _STATES,
+)
+from concurrent.futures._base import (
     CANCELLED,
     CANCELLED_AND_NOTIFIED,
     FINISHED,
@@ -165,14 +168,19 @@ class Future(Call, futures.Future[T]):
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
+        error = None
         try:
-            return futures.Future.result(self, self._await(timeout))
+            # Not the base class's ``result``: it takes an exception whose ``bool()`` is False for none.
+            error = futures.Future.exception(self, self._await(timeout))
+            if error is None:
+                return self._result  # type: ignore[no-any-return]
+            raise error
         except KeyboardInterrupt:
             if not self.done():
                 self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
         finally:
-            del self  # an exception's traceback holds this frame: leave no cycle
+            del self, error  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
@@ -182,6 +190,17 @@ class Future(Call, futures.Future[T]):
             if not self.done():
                 self._hub.interrupt()
             raise
+
+    def __repr__(self) -> str:
+        # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
+        # shows it in its error, whatever the user's class says to that.
+        state = self._state
+        end = ""
+        if state == FINISHED:
+            error = self._exception
+            kind = type(self._result if error is None else error).__name__
+            end = f" {'returned' if error is None else 'raised'} {kind}"
+        return f"<{type(self).__name__} at {id(self):#x} state={_STATES[state]}{end}>"
 
     def cancel(self) -> bool:
         """Cancel the call if it has not started.

@@ -111,7 +111,8 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             self.accepted = last
             self.entries.extend(calls)
             if self.ended:
-                self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
+                self.discard(reason, after)
             elif self.ready():
                 self.hub.offer(self, after)
         self.hub.perform(after)
@@ -140,7 +141,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         super().discard(reason, after)

@@ -144,7 +144,7 @@ class Watchdog:
                 self._hub.mend(after)
             source.ended.append(True)
             source.closed = True
-            source.reason = source.reason or reason
+            source.reason = reason if source.reason is None else source.reason
             source.discard(TaskCancelled(message), after)
             if running:
                 source.end_running(message, after)

@@ -75,6 +75,10 @@ class PipelineOutcome(Outcome[T_co]):
         """How many attempts were not the first of their stage."""
         return retries_in(self.history)  # type: ignore[arg-type]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as of any outcome, with the stage."""
+        return {**super().to_dict(), "stage": self._stage}
+
     def __getstate__(self) -> Any:
         return super().__getstate__(), self._stage
 
@@ -149,10 +153,7 @@ class PipelineReport(Report[T_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
-        found = super().to_dict()
-        for outcome, plain in zip(self, found["outcomes"], strict=True):
-            plain["stage"] = outcome.stage  # type: ignore[attr-defined]
-        return {**found, "stages": {name: one.to_dict() for name, one in self.stages.items()}}
+        return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
 
     def _where(self, outcome: Outcome[T_co]) -> str:
         return f"{super()._where(outcome)} in {outcome.stage!r}"  # type: ignore[attr-defined]

@@ -270,7 +270,7 @@ class Relay(Source):
     def discard(self, reason: BaseException, after: After) -> None:
         """No step starts any more."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         self.accepted = 0

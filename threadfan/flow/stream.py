@@ -382,7 +382,7 @@ def _value(raw: Raw, reason: BaseException | None) -> Any:
     if raw[3] is SUCCEEDED:
         return raw[4]
     try:
-        raise reason or raw[4]
+        raise raw[4] if reason is None else reason
     finally:
         del raw, reason  # the traceback holds this frame: leave no cycle
 

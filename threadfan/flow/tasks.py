@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
+
 from ..base.errors import brief, describe
 from ..base.generic import TYPE_CHECKING, Generic, Out_co, T
+from ..base.portable import Portable
 from ..executor import options as checks
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 _UNSET = checks.UNSET
 
 
-class Task(Generic[Out_co]):
+class Task(Portable, Generic[Out_co]):
     """A function with its arguments; made by ``task``."""
 
     __slots__ = ("args", "changes", "fn", "kwargs")
@@ -63,6 +67,20 @@ class Task(Generic[Out_co]):
     def __call__(self) -> Out_co:
         """Run it here and now, in this thread."""
         return self.fn(*self.args, **self.kwargs)
+
+    def _travelling(self) -> Task:
+        """Without what a method would take along, a client with its key maybe, and without limits and policies."""
+        inner = self.fn
+        while isinstance(inner, partial):
+            inner = inner.func
+        owner = getattr(inner, "__self__", None)
+        fn = self.fn
+        if not (owner is None or isinstance(owner, type(sys))):
+            from ..base.unpicklable import Unpicklable
+
+            fn = Unpicklable.of(inner, "the object that it is a method of is left out")
+        plain = {name: value for name, value in self.changes.items() if value is None or isinstance(value, int | float)}
+        return Task(fn, self.args, self.kwargs, plain)
 
     def __repr__(self) -> str:
         return f"<task {describe(self.fn)}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from ..base.errors import brief
+from ..base.portable import Portable
 from ..flow.report import put_on
 
 TYPE_CHECKING = False
@@ -25,7 +26,7 @@ def carrying(report: Report[Any]) -> Iterator[None]:
         raise
 
 
-class GuardFailed(Exception):
+class GuardFailed(Portable, Exception):
     """A check did not let the work's output pass.
 
     Args:
@@ -44,7 +45,7 @@ class GuardFailed(Exception):
         return f"{self.check} did not let the output pass: {self.reason}"
 
 
-class VoteTied(ValueError):
+class VoteTied(Portable, ValueError):
     """Several answers have the most votes, and no strategy says which of them wins.
 
     Args:
@@ -64,7 +65,7 @@ class VoteTied(ValueError):
         return f'{self.tied} answers have {most} votes each: say tie="first", or give a function that chooses'
 
 
-class MergeConflict(ValueError):
+class MergeConflict(Portable, ValueError):
     """Results have different values under the same key, and no strategy says which of them is taken.
 
     Args:
