@@ -139,7 +139,7 @@ class Batch(Source):
             after: After = []
             with hub.lock:
                 if self.ended:
-                    self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                    self.discard_late(after)
                 elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
@@ -332,6 +332,12 @@ class Batch(Source):
             pass
         after.append(self._wake)
         self.hub.check_done(self, after)
+
+    def discard_late(self, after: After) -> None:
+        """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""
+        self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+        if self.done:
+            self.hub.count_settled(self)
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

@@ -110,7 +110,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
                 call.progress.joins(now, self.limited(now))
             self.entries.extend(calls)
             if self.ended:
-                self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                self.discard_late(after)
             elif self.ready():
                 self.hub.offer(self, after)
         self.hub.perform(after)

@@ -297,14 +297,19 @@ class Hub:
             return
         source.done = True
         self.sources.discard(source)
-        self.settled[0] += source.accepted
-        self.settled[1] += source.failed
+        self.count_settled(source)
         if source.lender is not None:
             self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
         source.listeners = []
         if self.closing:  # what ended may have waited without a thread that would notice
             self.dismiss_if_quiet(after)
+
+    def count_settled(self, source: Source) -> None:
+        """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
+        before, source.counted = source.counted, (source.accepted, source.failed)
+        self.settled[0] += source.accepted - before[0]
+        self.settled[1] += source.failed - before[1]
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""

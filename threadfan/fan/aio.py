@@ -249,11 +249,12 @@ async def arun(
 
     async def feed() -> None:
         async for item in _items(given, strict=True):
-            if batch.closed:
+            ending.feed(item, hub.clock.monotonic())  # whatever has happened meanwhile: what was taken has an outcome
+            ending.look()
+            if ending.over or batch.closed:
                 return
             if hub.closing or hub.broken:
                 lifecycle.refuse(hub)
-            ending.feed(item, hub.clock.monotonic())
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
@@ -308,7 +309,7 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
                 feeder.check()
             await gate.wait(ending.look())
     except BaseException as error:
-        await _end(ending, gate, error)
+        await _end(ending, gate, feeder, error)
         raise
     finally:
         if feeder is not None:
@@ -316,14 +317,16 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
     return ending.report()
 
 
-async def _end(ending: Ending, gate: LoopGate, error: BaseException) -> None:
+async def _end(ending: Ending, gate: LoopGate, feeder: _Feeder | None, error: BaseException) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
     ending.cut(error, running=not isinstance(error, Exception))
     try:
+        if feeder is not None:
+            await feeder.stop()  # first: the report has all that was taken
         while not ending.batch.done:
             await gate.wait()
     except BaseException as again:  # now the awaiter has gone
-        await _end(ending, gate, again)
+        await _end(ending, gate, feeder, again)
         raise
     ending.put_report_on(error)
 
@@ -440,17 +443,21 @@ async def _outcomes(
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in _items(given, strict=True):
+        batch.feed([item], batch.hub.clock.monotonic())  # first: what was taken has an outcome
         if batch.hub.closing or batch.ended:
             return
-        batch.feed([item], batch.hub.clock.monotonic())
         while stream.room <= 0:
             room.clear()
             await room.wait()
     batch.close()
 
 
-async def feed_flow(flow: Flow, given: Any) -> None:
-    """Feed a pipeline as there is room in front of its first stage."""
+async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = None) -> None:
+    """Feed a pipeline as there is room in front of its first stage.
+
+    Args:
+        look: ends the run if it is time to.
+    """
     gate = LoopGate(asyncio.get_running_loop())
     intake.at_end(flow, gate.put)
 
@@ -458,11 +465,13 @@ async def feed_flow(flow: Flow, given: Any) -> None:
         return not (flow.closed or flow.ended or flow.thirsty())
 
     async for item in _items((given,), strict=True):
+        flow.feed(item)  # first: what was taken has an outcome
         if flow.hub.closing or flow.hub.broken:
             if not flow.cancel_at_close:
                 lifecycle.refuse(flow.hub)
             return  # as with any stream, whoever closes the fan ends it
-        flow.feed(item)
+        if look is not None:
+            look()
         while full():
             if flow.watch(gate.put, full):
                 await gate.wait()

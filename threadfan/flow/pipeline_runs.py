@@ -35,9 +35,9 @@ class FlowEnding(Ending):
         flow, hub = self.batch, self._hub
         try:
             for item in inputs:
+                flow.feed(item)  # first: what was taken has an outcome
                 if hub.closing or hub.broken:
                     lifecycle.refuse(hub)
-                flow.feed(item)
                 self._await_room()
                 if flow.closed or flow.ended:
                     break

@@ -148,11 +148,9 @@ class Ending:
         batch, now = self.batch, self._hub.clock.monotonic
         try:
             for item in inputs:
-                if batch.closed:
-                    break
-                self.feed(item, now())
-                self.look()
-                if self._left:
+                self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
+                self.look()  # before the next is asked for, which may take long, and would have to have one too
+                if self._left or batch.closed:
                     break
                 if self._hub.closing or self._hub.broken:
                     lifecycle.refuse(self._hub)

@@ -84,9 +84,7 @@ class Stream:
         batch, inputs = self.batch, self._inputs
         if inputs is None:
             return
-        if batch.hub.closing or batch.hub.broken or batch.ended:
-            self._cut_short = True
-            self._end_of_inputs()
+        if self._must_end():
             return
         room, now = self.room, self._clock()
         if self._quick:
@@ -99,10 +97,18 @@ class Stream:
         for item in islice(inputs, room):
             batch.feed([item], self._clock())
             room -= 1
-            if batch.results and self._clock() - now > PATIENCE:
+            if self._must_end() or (batch.results and self._clock() - now > PATIENCE):
                 return
         if room:
             self._end_of_inputs()
+
+    def _must_end(self) -> bool:
+        """Whether no further input may be taken; then it was cut short."""
+        batch = self.batch
+        if batch.hub.closing or batch.hub.broken or batch.ended:
+            self._cut_short = True
+            self._end_of_inputs()
+        return self._cut_short
 
     def _end_of_inputs(self) -> None:
         self._inputs = None
