@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .executor.waiting import sleep
     from .fan.graph import Graph
     from .fan.pipeline import Pipeline
+    from .flow.carried import report_of
     from .flow.graph.report import GraphReport
     from .flow.pipeline_report import PipelineReport
     from .flow.report import Report, Stats
@@ -83,6 +84,7 @@ __all__ = [
     "Stats",
     "Task",
     "Usage",
+    "report_of",
     # inside a call
     "CallCancelled",
     "Scope",
@@ -128,6 +130,7 @@ _ON_FIRST_USE = {
     "Task": "flow.tasks",
     "task": "flow.tasks",
     "Usage": "base.usage",
+    "report_of": "flow.carried",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",
     "signals": "executor.signals",

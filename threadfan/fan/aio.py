@@ -415,6 +415,7 @@ async def _outcomes(
     stream.enlist([gate.put])
     room = asyncio.Event()
     feeder = None if feed is None else _Feeder(feed(room), gate)
+    ready: list[Raw] = []
     try:
         stream.fill()
         while True:
@@ -432,12 +433,33 @@ async def _outcomes(
                 if stream.wish(gate.put):
                     await gate.wait()
         stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        raise
+    except BaseException as error:
+        await _end_early(stream, ready, gate, feeder, error)
+        raise
     finally:
         stream.cut(running=True)
         stream.tell_end()
         if feeder is not None:
             await feeder.stop()
         del owner
+
+
+async def _end_early(
+    stream: Stream, ready: list[Raw], gate: LoopGate, feeder: _Feeder | None, error: BaseException
+) -> None:
+    """Cancel what is left and, when all has ended, let the error carry it."""
+    stream.cut(running=True)
+    try:
+        if feeder is not None:
+            await feeder.stop()  # first: what was taken has an outcome
+        while not stream.batch.done:
+            await gate.wait()
+    except BaseException as again:  # cancelled once more
+        await _end_early(stream, ready, gate, feeder, again)
+        raise
+    stream.put_left_on(error, ready)
 
 
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:

@@ -163,8 +163,7 @@ class Graph:
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
         intake.enlist(run, [lambda: gate.put(None)])
         ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
-        return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
+        return ending.wait(run.begin)  # type: ignore[return-value]  # it is what run.report makes
 
     async def arun(
         self,

@@ -74,6 +74,7 @@ class FlowStream(Stream):
 
     def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
         super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
+        self._report = flow.report
 
     def enlist(self, listeners: After) -> None:
         """Let threads at it; the listeners are called when it is done."""
@@ -103,6 +104,10 @@ class FlowStream(Stream):
         """Take the outcomes that can be handed out now, the first of them last."""
         self.fill()
         return super().harvest()
+
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken, and those of items that were read and never started."""
+        return [*super().left(), *self.batch.unstarted()]
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""

@@ -126,9 +126,15 @@ class Ending:
         if fail_fast:
             batch.alarms.append(lambda: gate.put(None))
 
-    def wait(self) -> Report[Any]:
-        """Wait in this thread, starting threads as they are needed and lending the slot if this is a call."""
+    def wait(self, begin: Callable[[], object] | None = None) -> Report[Any]:
+        """Wait in this thread, starting threads as they are needed and lending the slot if this is a call.
+
+        Args:
+            begin: done first; what strikes in it ends the batch like anything else.
+        """
         try:
+            if begin is not None:
+                begin()
             while self._hub.recruit(self.batch):
                 pass
             loan = self._hub.loans.lend_to(self.batch)

@@ -2,12 +2,17 @@
 
 Inputs are taken only in the consumer's own thread, and at most ``window`` of them are taken and not yet yielded, so
 that inputs may be endless and memory stays bounded.
+
+What ends one early while its consumer waits for the next (a Ctrl-C, an exception of the inputs, a fan that was closed)
+carries what had ended and was not handed out, in its attribute ``report``.  An exception in the consumer's own code
+cannot: the iterator is then closed without being told of it.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from queue import SimpleQueue
 
 from ..base.errors import FanClosed
@@ -165,6 +170,28 @@ class Stream:
             hub = batch.hub
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
 
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
+        return list(self.batch.results.values())
+
+    def put_left_on(self, error: BaseException, ready: list[Raw]) -> None:
+        """Let what ends the stream early carry what was not handed out, ``ready`` among it."""
+        batch = self.batch
+        put_on(error, self._report(sorted([*ready, *self.left()], key=itemgetter(0)), **_figures(batch)))
+
+    _report: Callable[..., Report[Any]] = Report
+
+    def end_early(self, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
+        """Cancel what is left and, when all has ended, let the error carry it."""
+        self.cut(running=True)
+        try:
+            while not self.batch.done:
+                self.batch.hub.clock.wait(gate)
+        except BaseException as again:  # a second Ctrl-C
+            self.end_early(again, ready, gate)
+            raise
+        self.put_left_on(error, ready)
+
 
 def stream(
     hub: Hub,
@@ -198,7 +225,11 @@ def mapped(
     if buffersize is not None:
         made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
         gate = _enlist(made)
-        made.fill()
+        try:
+            made.fill()
+        except BaseException as error:
+            _end_taking_early(made, error, [], gate)
+            raise
         return _values_as_taken(made, gate, end, owner)
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
     gate = SimpleQueue()
@@ -242,6 +273,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     stream.batch.cancel_at_close = True
     gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
+    ready: list[Raw] = []
     try:
         stream.fill()
         while True:
@@ -256,6 +288,11 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, None)
         stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        raise
+    except BaseException as error:
+        stream.end_early(error, ready, gate)
+        raise
     finally:
         stream.cut(running=True)
         stream.tell_end()
@@ -275,7 +312,7 @@ def _values_as_taken(
                 stream.forget(ready[-1][0])
                 if ready[-1][3] is not SUCCEEDED:
                     failed = ready[-1][4]
-                yield _value(ready.pop(), None)
+                yield _value(ready.pop())
                 stream.after_yield()
             if stream.over:
                 break
@@ -283,17 +320,26 @@ def _values_as_taken(
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
-    except KeyboardInterrupt as error:
+    except GeneratorExit:
+        raise
+    except BaseException as error:
         if error is not failed:
-            stream.cut(running=True)
-            rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
-            _put_rest_on(error, rest, stream.batch)
+            _end_taking_early(stream, error, ready, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False)
         stream.tell_end()
         del owner
+
+
+def _end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
+    """As ``_end_map_early``."""
+    if isinstance(error, Exception):
+        stream.cut(running=False)
+        stream.put_left_on(error, ready)
+    else:
+        stream.end_early(error, ready, gate)
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
@@ -307,19 +353,20 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
                     batch.outer.check()
                 idle = _Missing(results, index)
                 _sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
-            results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
-                if batch.outer is not None:
-                    batch.outer.check()
+                _check_goes_on(batch)
                 failed = raw[4]
-                _value(raw, batch.reason)
+                results[index] = None
+                _value(raw)
+            results[index] = None  # whoever iterates may be the only one to hold the value
             handing.append(raw[4])
             raw = None
             yield handing.pop()
-    except KeyboardInterrupt as error:
+    except GeneratorExit:
+        raise
+    except BaseException as error:
         if error is not failed:
-            hub.watchdog.cancel(batch, None, "the program was interrupted")
-            _put_rest_on(error, [raw for raw in results if raw is not None], batch)
+            _end_map_early(error, batch, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
@@ -328,11 +375,43 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
 
 
-def _put_rest_on(error: BaseException, raws: list[Raw], batch: Batch) -> None:
-    """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index."""
+def _end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -> None:
+    """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index.
+
+    Calls that run are cancelled if the user wants out; else they go on, as in the standard library.
+    """
+    hub = batch.hub
+    wanted = isinstance(error, Exception)
+    hub.watchdog.cancel(batch, None, f"the batch was ended by {type(error).__name__}", running=not wanted)
+    try:
+        while not batch.done and not wanted:
+            hub.clock.wait(gate)
+    except BaseException as again:  # a second Ctrl-C
+        _end_map_early(again, batch, gate)
+        raise
+    put_on(error, Report([raw for raw in batch.results if raw is not None], **_figures(batch)))
+
+
+def _figures(batch: Batch) -> dict[str, Any]:
+    """What reports say besides outcomes."""
     hub = batch.hub
     wall = hub.clock.monotonic() - batch.since
-    put_on(error, Report(raws, wall=wall, slots=hub.slots, usages=batch.usages, notes=batch.notes))
+    return {
+        "wall": wall,
+        "slots": hub.slots,
+        "usages": batch.usages,
+        "notes": batch.notes,
+        "limited": batch.limited(batch.since + wall),
+        "pauses": batch.pauses(),
+    }
+
+
+def _check_goes_on(batch: Batch) -> None:
+    """Raise what has ended the whole batch, if anything has."""
+    if batch.outer is not None:
+        batch.outer.check()
+    if batch.reason is not None:
+        raise batch.reason
 
 
 class _Missing:
@@ -348,14 +427,14 @@ class _Missing:
         return self._results[self._index] is None
 
 
-def _value(raw: Raw, reason: BaseException | None) -> Any:
-    """The value of an outcome; raises the reason why the whole batch was ended, or its error."""
+def _value(raw: Raw) -> Any:
+    """The value of an outcome; raises its error."""
     if raw[3] is SUCCEEDED:
         return raw[4]
     try:
-        raise reason or raw[4]
+        raise raw[4]
     finally:
-        del raw, reason  # the traceback holds this frame: leave no cycle
+        del raw  # the traceback holds this frame: leave no cycle
 
 
 def _sleep(
