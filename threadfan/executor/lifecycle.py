@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import thread as standard
 from concurrent.futures.thread import BrokenThreadPool
@@ -24,6 +25,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .hub import Hub
     from .source import After
+
+MOMENT = 0.02
+"""Seconds that a thread may take to come back when its time for that is over.  Arbitrary: a loaded machine may not have
+let it run yet."""
 
 _hubs: set[weakref.ref[Hub]] = set()
 _exiting = False
@@ -99,6 +104,15 @@ def join(hub: Hub, gate: SimpleQueue[None]) -> None:
         helper_thread = helper.thread  # which may end, and say so, at any time
         if helper_thread is not None and helper_thread is not threading.current_thread():
             helper_thread.join()
+
+
+def linger(hub: Hub) -> None:
+    """Wait a moment for threads whose calls have only just ended: they may be on their way, and not stuck."""
+    with hub.lock:
+        late = [(drain.worker.thread, drain.lost_at) for drain in hub.lost]
+    end = time.monotonic() + MOMENT
+    for thread, since in late:
+        thread.join(max(0.0, max(end, since + GRACE) - time.monotonic()))
 
 
 def orphaned(hub: Hub, _: object) -> None:

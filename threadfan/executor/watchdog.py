@@ -9,6 +9,7 @@ Two helper threads, started on first need and ended with the hub:
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from concurrent.futures._base import LOGGER
 from functools import partial
@@ -111,7 +112,7 @@ class Watchdog:
         now = hub.clock.monotonic()
         raw = (source.index_of(key), item, since, status, error, start, now, drain.worker.name)
         function = source.function_of(key)  # asked for now: a call that has ended forgets it
-        drain.lost = key, start, function, source.index_of(key)
+        drain.lost, drain.lost_at = (key, start, function, source.index_of(key)), time.monotonic()
         hub.lost.add(drain)
         source.failed += 1
         final = source.settle(key, raw, after)

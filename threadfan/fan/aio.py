@@ -511,6 +511,7 @@ async def join(hub: Hub) -> None:
 
     def wait_and_tell() -> None:
         lifecycle.join(hub, lifecycle.close(hub))
+        lifecycle.linger(hub)
         gate.put()
 
     threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()
