@@ -128,6 +128,14 @@ async def main():
         await asyncio.gather(*(fan.call(tool, item) for item in [1, 2, 3, 4]))
 asyncio.run(main())
 """,
+    "the default executor of an asyncio program": """
+async def main():
+    asyncio.get_running_loop().set_default_executor(Fan(3))
+    print(await asyncio.to_thread(tool, 0), flush=True)
+    go.set()
+    await asyncio.gather(*(asyncio.to_thread(tool, item) for item in [1, 2, 3, 4]))
+asyncio.run(main())
+""",
     "a batch of an asyncio program": """
 async def main():
     async with Fan(3) as fan:

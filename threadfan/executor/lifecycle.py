@@ -18,6 +18,8 @@ from concurrent.futures.thread import BrokenThreadPool
 from queue import SimpleQueue
 
 from ..base.clock import Clock
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED
 from .drain import here
 from .watchdog import GRACE
 
@@ -70,9 +72,19 @@ def close(hub: Hub) -> SimpleQueue[None]:
             gate.put(None)
         else:
             hub.quiet_gates.append(gate)
+            _end_disowned(hub, after)
             hub.dismiss_if_quiet(after)
     hub.perform(after)
     return gate
+
+
+def _end_disowned(hub: Hub, after: After) -> None:
+    """Do not wait for calls that asyncio has cancelled while they ran: to the standard pool they are running calls."""
+    for drain in list(hub.draining):
+        key = drain.signalled
+        message = getattr(key, "disowned", "")
+        if message:
+            hub.watchdog.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
 
 def join(hub: Hub, gate: SimpleQueue[None]) -> None:
