@@ -27,7 +27,7 @@ from itertools import count
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import FAILED
-from . import lifecycle
+from . import last, lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
@@ -355,9 +355,16 @@ class Hub:
                 self._not_started(worker, error)
             raise
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
+            if self._nobody_else() and last.take_over(worker.visit, error):
+                return
             self._not_started(worker, error)
             if not lifecycle.exiting():  # at the interpreter's end that is how it is
                 LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+
+    def _nobody_else(self) -> bool:
+        """Whether no thread would come to use the slot of one that could not be started."""
+        with self.lock:
+            return self.waking == 1 and all(drain.loan is not None for drain in self.draining)
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: After = []
@@ -414,7 +421,7 @@ class Hub:
         return drain
 
     def _park(self, worker: Worker) -> None:
-        if len(self.idle) < self.slots and not self.dismissed:
+        if len(self.idle) < self.slots and not self.dismissed and not worker.visiting:
             self.idle.append(worker)
         else:  # one too many, after calls that waited for others, or come back late
             worker.retired = True

@@ -20,11 +20,14 @@ from queue import SimpleQueue
 from ..base.clock import Clock
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED
+from . import last
 from .drain import here
 from .watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .hub import Hub
     from .source import After
 
@@ -87,12 +90,24 @@ def _end_disowned(hub: Hub, after: After) -> None:
             hub.watchdog.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
 
-def join(hub: Hub, gate: SimpleQueue[None]) -> None:
-    """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over."""
+def end_streams(hub: Hub) -> None:
+    """Cancel streams that are open: nobody reads them to their end."""
+    with hub.lock:
+        streams = [source for source in hub.sources if source.cancel_at_close]
+    for stream in streams:
+        hub.watchdog.cancel(stream, None, "the fan was closed")
+
+
+def join(hub: Hub, gate: SimpleQueue[None], wait: Callable[[SimpleQueue[None]], object] | None = None) -> None:
+    """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over.
+
+    Args:
+        wait: how to wait for the gate.
+    """
     if getattr(here, "drain", None) is not None and here.drain.hub is hub:
         raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
     try:
-        hub.clock.wait(gate)
+        (wait or hub.clock.wait)(gate)
     except KeyboardInterrupt:
         hub.interrupt()
         raise
@@ -140,9 +155,11 @@ def _at_exit() -> None:
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
         for hub in _alive():
             hub.interrupt()
+    for hub in _alive():
+        end_streams(hub)
     gates = [(hub, close(hub)) for hub in _alive()]
     for hub, gate in gates:
-        join(hub, gate)
+        join(hub, gate, last.wait)
 
 
 def _after_fork_in_child() -> None:

@@ -19,6 +19,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
+from . import last
 from .worker import helper_thread
 
 TYPE_CHECKING = False
@@ -63,8 +64,8 @@ class Watchdog:
         try:
             if thread is not None:
                 thread.start()
-        except RuntimeError:  # none can be had at the interpreter's end, where ``join`` replaces what is stuck itself
-            self.thread = None
+        except RuntimeError as error:  # at the end the main thread looks; else ``join`` replaces what is stuck itself
+            self.thread = last.stand_in() if last.take_over(self._step, error) else None
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
@@ -198,21 +199,23 @@ class Watchdog:
         )
 
     def _run(self) -> None:
+        while (wait := self._step()) is not None:
+            self._hub.clock.wait(self._gate, None if wait == FOREVER else wait)
+
+    def _step(self) -> float | None:
+        """End what is due; seconds until the next look, or None if there is nothing left to watch."""
         hub = self._hub
-        while True:
-            after: After = []
-            with hub.lock:
-                now, planned = hub.clock.monotonic(), self.next_look
-                self.next_look = FOREVER  # while it looks, see ``announce``
-                due = self._sweep(now, after)
-                # A planned look stays, even if its call has ended: else each of many short calls would plan one.
-                self.next_look = min(due, planned) if planned > now else due
-                wait = self.next_look - now
-                over = hub.closing and not self._evictions and hub.quiet()
-            hub.perform(after)
-            if over:
-                return
-            hub.clock.wait(self._gate, None if wait == FOREVER else wait)
+        after: After = []
+        with hub.lock:
+            now, planned = hub.clock.monotonic(), self.next_look
+            self.next_look = FOREVER  # while it looks, see ``announce``
+            due = self._sweep(now, after)
+            # A planned look stays, even if its call has ended: else each of many short calls would plan one.
+            self.next_look = min(due, planned) if planned > now else due
+            wait = self.next_look - now
+            over = hub.closing and not self._evictions and hub.quiet()
+        hub.perform(after)
+        return None if over else wait
 
     def _sweep(self, now: float, after: After) -> float:
         """End what is due; the moment at which the next may be."""

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures._base import LOGGER
 from queue import SimpleQueue
 
+from . import last
 from .drain import here
 
 TYPE_CHECKING = False
@@ -64,13 +65,13 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
+    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "visiting", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
-        self.retired = False
+        self.retired = self.visiting = False
         self.ident = 0
         self.thread = helper_thread(self._run, name)
 
@@ -78,6 +79,13 @@ class Worker:
     def name(self) -> str:
         """The thread's name."""
         return self.thread.name
+
+    def visit(self) -> None:
+        """Do its work in the main thread, as long as there is any; see ``last``."""
+        self.hub.threads.discard(self.thread)
+        self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
+        self.visiting = True
+        self._run()
 
     def _run(self) -> None:
         self.ident = threading.get_ident()

@@ -142,13 +142,11 @@ class Fan(Front, ThreadPoolExecutor):
         after: After = []
         with hub.lock:
             hub.closing = True
-            streams = [source for source in hub.sources if source.cancel_at_close]
             if cancel_futures:
                 for source in list(hub.sources):
                     source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
         hub.perform(after)
-        for stream in streams:
-            hub.watchdog.cancel(stream, None, "the fan was closed")
+        lifecycle.end_streams(hub)
         gate = lifecycle.close(hub)
         if wait:
             lifecycle.join(hub, gate)
