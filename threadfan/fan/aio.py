@@ -23,6 +23,7 @@ from ..executor import options as checks
 from ..executor.calls import Call
 from ..flow import intake
 from ..flow.joining import Joining, begin
+from ..flow.left import put_left_on
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 from .coroutines import taker
@@ -459,7 +460,7 @@ async def _end_early(
     except BaseException as again:  # cancelled once more
         await _end_early(stream, ready, gate, feeder, again)
         raise
-    stream.put_left_on(error, ready)
+    put_left_on(stream, error, ready)
 
 
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:

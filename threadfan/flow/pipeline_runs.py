@@ -74,7 +74,7 @@ class FlowStream(Stream):
 
     def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
         super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
-        self._report = flow.report
+        self.report = flow.report
 
     def enlist(self, listeners: After) -> None:
         """Let threads at it; the listeners are called when it is done."""

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from operator import itemgetter
 from queue import SimpleQueue
 
 from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
-from .report import Report, put_on
+from .left import end_early, end_map_early, end_taking_early
+from .report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,23 +174,8 @@ class Stream:
         """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
         return list(self.batch.results.values())
 
-    def put_left_on(self, error: BaseException, ready: list[Raw]) -> None:
-        """Let what ends the stream early carry what was not handed out, ``ready`` among it."""
-        batch = self.batch
-        put_on(error, self._report(sorted([*ready, *self.left()], key=itemgetter(0)), **_figures(batch)))
-
-    _report: Callable[..., Report[Any]] = Report
-
-    def end_early(self, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
-        """Cancel what is left and, when all has ended, let the error carry it."""
-        self.cut(running=True)
-        try:
-            while not self.batch.done:
-                self.batch.hub.clock.wait(gate)
-        except BaseException as again:  # a second Ctrl-C
-            self.end_early(again, ready, gate)
-            raise
-        self.put_left_on(error, ready)
+    report: Callable[..., Report[Any]] = Report
+    """Makes one of outcomes and figures."""
 
 
 def stream(
@@ -228,7 +213,7 @@ def mapped(
         try:
             made.fill()
         except BaseException as error:
-            _end_taking_early(made, error, [], gate)
+            end_taking_early(made, error, [], gate)
             raise
         return _values_as_taken(made, gate, end, owner)
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
@@ -291,7 +276,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         raise
     except BaseException as error:
-        stream.end_early(error, ready, gate)
+        end_early(stream, error, ready, gate)
         raise
     finally:
         stream.cut(running=True)
@@ -324,22 +309,13 @@ def _values_as_taken(
         raise
     except BaseException as error:
         if error is not failed:
-            _end_taking_early(stream, error, ready, gate)
+            end_taking_early(stream, error, ready, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False)
         stream.tell_end()
         del owner
-
-
-def _end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
-    """As ``_end_map_early``."""
-    if isinstance(error, Exception):
-        stream.cut(running=False)
-        stream.put_left_on(error, ready)
-    else:
-        stream.end_early(error, ready, gate)
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
@@ -366,44 +342,13 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
         raise
     except BaseException as error:
         if error is not failed:
-            _end_map_early(error, batch, gate)
+            end_map_early(error, batch, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
         if not batch.done:
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
-
-
-def _end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -> None:
-    """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index.
-
-    Calls that run are cancelled if the user wants out; else they go on, as in the standard library.
-    """
-    hub = batch.hub
-    wanted = isinstance(error, Exception)
-    hub.watchdog.cancel(batch, None, f"the batch was ended by {type(error).__name__}", running=not wanted)
-    try:
-        while not batch.done and not wanted:
-            hub.clock.wait(gate)
-    except BaseException as again:  # a second Ctrl-C
-        _end_map_early(again, batch, gate)
-        raise
-    put_on(error, Report([raw for raw in batch.results if raw is not None], **_figures(batch)))
-
-
-def _figures(batch: Batch) -> dict[str, Any]:
-    """What reports say besides outcomes."""
-    hub = batch.hub
-    wall = hub.clock.monotonic() - batch.since
-    return {
-        "wall": wall,
-        "slots": hub.slots,
-        "usages": batch.usages,
-        "notes": batch.notes,
-        "limited": batch.limited(batch.since + wall),
-        "pauses": batch.pauses(),
-    }
 
 
 def _check_goes_on(batch: Batch) -> None:
