@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .source import After
 
-MOMENT = 0.02
+MOMENT = 0.005
 """Seconds that a thread may take to come back when its time for that is over.  Arbitrary: a loaded machine may not have
 let it run yet."""
 
