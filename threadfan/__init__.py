@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .executor.waiting import sleep
     from .fan.graph import Graph
     from .fan.pipeline import Pipeline
+    from .flow.carried import report_of
     from .flow.graph.report import GraphReport
     from .flow.pipeline_report import PipelineReport
     from .flow.report import Report, Stats
@@ -83,6 +84,7 @@ __all__ = [
     "Task",
     "Unpicklable",
     "Usage",
+    "report_of",
     # inside a call
     "CallCancelled",
     "Scope",
@@ -129,6 +131,7 @@ _ON_FIRST_USE = {
     "task": "flow.tasks",
     "Unpicklable": "base.unpicklable",
     "Usage": "base.usage",
+    "report_of": "flow.carried",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",
     "signals": "executor.signals",

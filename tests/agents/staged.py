@@ -3,7 +3,7 @@
 import json
 import threading
 
-from controlled import PATIENCE
+from controlled import PATIENCE, until
 
 
 def ask_for(*calls):

@@ -22,6 +22,7 @@ from itertools import count
 from queue import SimpleQueue
 
 from ..control.scope import call_logged
+from . import last
 from .worker import helper_thread
 
 TYPE_CHECKING = False
@@ -61,7 +62,11 @@ class _Keeper:
         self._heap: list[Alarm] = []
         self._dead: deque[None] = deque()
         self._gate: SimpleQueue[None] = SimpleQueue()
-        helper_thread(self._run, "threadfan-alarms").start()
+        try:
+            helper_thread(self._run, "threadfan-alarms").start()
+        except RuntimeError as error:
+            if not last.take_over(self._step, error):
+                raise
 
     def add(self, alarm: Alarm) -> None:
         self._clear_up()
@@ -81,16 +86,7 @@ class _Keeper:
             self._gate.put(None)  # it need not wait for this one, or for any
 
     def _run(self) -> None:
-        while True:
-            with _lock:
-                ready = self._ready(self._clock.monotonic())
-                if not self._heap:
-                    del _keepers[self._clock]
-                wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
-            for act in ready:
-                act()
-            if wait is None:
-                return
+        while (wait := self._step()) is not None:
             self._clock.wait(self._gate, wait)
 
     def _clear_up(self) -> None:
@@ -98,6 +94,17 @@ class _Keeper:
             self._dead.clear()
             self._heap = [alarm for alarm in self._heap if alarm.acts]
             heapq.heapify(self._heap)
+
+    def _step(self) -> float | None:
+        """Do what is due; seconds until there is more, or None if nothing is left."""
+        with _lock:
+            ready = self._ready(self._clock.monotonic())
+            if not self._heap:
+                del _keepers[self._clock]
+            wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
+        for act in ready:
+            act()
+        return wait
 
     def _ready(self, now: float) -> list[Callable[[], object]]:
         """Take what is due out of the heap, and what was taken back from its top."""

@@ -142,8 +142,7 @@ class Batch(Source):
             after: After = []
             with hub.lock:
                 if self.ended:
-                    reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
-                    self.discard(reason, after)
+                    self.discard_late(after)
                 elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
@@ -339,6 +338,13 @@ class Batch(Source):
             pass
         after.append(self._wake)
         self.hub.check_done(self, after)
+
+    def discard_late(self, after: After) -> None:
+        """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""
+        reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
+        self.discard(reason, after)
+        if self.done:
+            self.hub.count_settled(self)
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

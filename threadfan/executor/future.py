@@ -11,6 +11,7 @@ that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault``
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent import futures
 from concurrent.futures._base import (
@@ -98,6 +99,8 @@ class Future(Call, futures.Future[T]):
     ``result`` and ``exception``, and in ``wait`` and ``as_completed``, which add a waiter with an event to each future;
     the list they add it to swaps that event for one that does both.
     """
+
+    disowned = ""  # that asyncio has cancelled it while it ran, in words
 
     # Read by the standard library's functions, and made when they first do.
 
@@ -206,10 +209,13 @@ class Future(Call, futures.Future[T]):
         """Cancel the call if it has not started.
 
         A running call is told through its scope, and the answer is False as ever: the future ends as the call ends.
+        If it is asyncio that cancels what ``run_in_executor`` has given, closing the fan does not wait for it.
         """
         mark = object()
         fate = self._cell.setdefault(FATE, mark)
         if fate is RUNNING:
+            if sys._getframe(1).f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
+                self.disowned = "the coroutine that awaited this call was cancelled"
             self._signal()
             return False
         if fate is mark:
@@ -373,6 +379,8 @@ class Future(Call, futures.Future[T]):
             scope = drain.made_scope(self)
         if scope is not None:
             scope.cancel()
+        if self.disowned and self._hub.closing:  # whoever closes it has looked before
+            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
 
 
 class _Waiters(List):

@@ -34,7 +34,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.locks import Lock, aside, takes_signals
 from ..base.outcome import FAILED
-from . import lifecycle
+from . import last, lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
@@ -381,10 +381,15 @@ class Hub:
         source.done = True
         source.listeners = []
         self.sources.discard(source)
-        self.settled[0] += source.accepted
-        self.settled[1] += source.failed
+        self.count_settled(source)
         if self.closing:  # what ended may have waited without a thread that would notice
             self.dismiss_if_quiet(after)
+
+    def count_settled(self, source: Source) -> None:
+        """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
+        before, source.counted = source.counted, (source.accepted, source.failed)
+        self.settled[0] += source.accepted - before[0]
+        self.settled[1] += source.failed - before[1]
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
@@ -421,9 +426,9 @@ class Hub:
             after.append(partial(self._start, worker, eager))
 
     def _start(self, worker: Worker, eager: bool) -> None:
-        if takes_signals():  # the start of a thread has many steps
-            aside(partial(self._start, worker, eager))
-            return
+        aside(partial(self._start_here, worker, eager))  # it has many steps
+
+    def _start_here(self, worker: Worker, eager: bool) -> None:
         if not worker.claim_start():
             return
         try:
@@ -431,9 +436,16 @@ class Hub:
             if eager:  # who submits and then shuts down may expect that something has started
                 worker.thread.wait_until_begun()
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
+            if self._nobody_else() and last.take_over(worker.visit, error):
+                return
             self._not_started(worker, error)
             if not lifecycle.exiting():  # at the interpreter's end that is how it is
                 LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+
+    def _nobody_else(self) -> bool:
+        """Whether no thread would come to use the slot of one that could not be started."""
+        with self.lock:
+            return self.waking == 1 and all(drain.loan is not None for drain in self.draining)
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: After = []
@@ -490,7 +502,7 @@ class Hub:
         return drain
 
     def _park(self, worker: Worker) -> None:
-        if len(self.idle) < self.slots and not self.dismissed:
+        if len(self.idle) < self.slots and not self.dismissed and not worker.visiting:
             worker.parked = True
             self.idle.append(worker)
         else:  # one too many, after calls that waited for others, or come back late

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import weakref
 from concurrent.futures import thread as standard
 from concurrent.futures.thread import BrokenThreadPool
@@ -18,14 +19,23 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base.clock import Clock
+from ..base.errors import TaskCancelled
 from ..base.locks import aside
+from ..base.outcome import CANCELLED
+from . import last
 from .drain import here
 from .watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .hub import Hub
     from .source import After
+
+MOMENT = 0.005
+"""Seconds that a thread may take to come back when its time for that is over.  Arbitrary: a loaded machine may not have
+let it run yet."""
 
 _hubs: set[weakref.ref[Hub]] = set()
 _exiting = False
@@ -74,16 +84,38 @@ def _close(hub: Hub, gate: SimpleQueue[None]) -> None:
             gate.put(None)
         else:
             hub.quiet_gates.append(gate)
+            _end_disowned(hub, after)
             hub.dismiss_if_quiet(after)
     hub.perform(after)
 
 
-def join(hub: Hub, gate: SimpleQueue[None]) -> None:
-    """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over."""
+def _end_disowned(hub: Hub, after: After) -> None:
+    """Do not wait for calls that asyncio has cancelled while they ran: to the standard pool they are running calls."""
+    for drain in list(hub.draining):
+        key = drain.signalled
+        message = getattr(key, "disowned", "")
+        if message:
+            hub.watchdog.end(drain, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+
+
+def end_streams(hub: Hub) -> None:
+    """Cancel streams that are open: nobody reads them to their end."""
+    with hub.lock:
+        streams = [source for source in hub.sources if source.cancel_at_close]
+    for stream in streams:
+        hub.watchdog.cancel(stream, None, "the fan was closed")
+
+
+def join(hub: Hub, gate: SimpleQueue[None], wait: Callable[[SimpleQueue[None]], object] | None = None) -> None:
+    """Wait until a closed hub's calls are done and its threads have ended, save those stuck in calls that are over.
+
+    Args:
+        wait: how to wait for the gate.
+    """
     if getattr(here, "drain", None) is not None and here.drain.hub is hub:
         raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
     try:
-        hub.clock.wait(gate)
+        (wait or hub.clock.wait)(gate)
     except KeyboardInterrupt:
         hub.interrupt()
         raise
@@ -118,6 +150,15 @@ def _evict_all(hub: Hub, waited_for: list[threading.Thread]) -> None:
     hub.perform(after)
 
 
+def linger(hub: Hub) -> None:
+    """Wait a moment for threads whose calls have only just ended: they may be on their way, and not stuck."""
+    with hub.lock:
+        late = [(drain.worker.thread, drain.lost_at) for drain in hub.lost]
+    end = time.monotonic() + MOMENT
+    for thread, since in late:
+        thread.join(max(0.0, max(end, since + GRACE) - time.monotonic()))
+
+
 def orphaned(hub: Hub, _: object) -> None:
     """The fan was garbage-collected: close, without taking a lock, since this runs wherever the collector does."""
     hub.closing = True
@@ -131,9 +172,11 @@ def _at_exit() -> None:
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
         for hub in _alive():
             hub.interrupt()
+    for hub in _alive():
+        end_streams(hub)
     gates = [(hub, close(hub)) for hub in _alive()]
     for hub, gate in gates:
-        join(hub, gate)
+        join(hub, gate, last.wait)
 
 
 def _after_fork_in_child() -> None:

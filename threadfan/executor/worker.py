@@ -9,6 +9,7 @@ from concurrent.futures._base import LOGGER
 from contextvars import Context
 from queue import SimpleQueue
 
+from . import last
 from .drain import here
 
 TYPE_CHECKING = False
@@ -69,14 +70,14 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "set_own", "thread", "woken")
+    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
         self.parked = False  # it waits for one, or has been given one meanwhile
-        self.retired = False
+        self.retired = self.visiting = False
         self.ident = 0
         self._unstarted = [True]
         self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
@@ -93,6 +94,13 @@ class Worker:
             return self._unstarted.pop()
         except IndexError:
             return False
+
+    def visit(self) -> None:
+        """Do its work in the main thread, as long as there is any; see ``last``."""
+        self.hub.threads.discard(self.thread)
+        self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
+        self.visiting = True
+        self._run()
 
     def _run(self) -> None:
         self.ident = threading.get_ident()

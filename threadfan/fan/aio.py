@@ -24,6 +24,7 @@ from ..executor.calls import Call
 from ..executor.variables import settle
 from ..flow import intake
 from ..flow.joining import Joining, begin
+from ..flow.left import put_left_on
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 from .coroutines import taker
@@ -295,11 +296,12 @@ async def arun(
 
     async def feed() -> None:
         async for item in _items(given, strict=True):
-            if batch.closed:
+            ending.feed(item, hub.clock.monotonic())  # whatever has happened meanwhile: what was taken has an outcome
+            ending.look()
+            if ending.over or batch.closed:
                 return
             if hub.closing or hub.broken:
                 lifecycle.refuse(hub)
-            ending.feed(item, hub.clock.monotonic())
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
@@ -356,7 +358,7 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
         ending.hub.hand_over(partial(ending.cut, error, running=True))
         raise
     except BaseException as error:
-        await _end(ending, gate, error)
+        await _end(ending, gate, feeder, error)
         raise
     finally:
         if feeder is not None:
@@ -364,16 +366,18 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
     return ending.report()
 
 
-async def _end(ending: Ending, gate: LoopGate, error: BaseException) -> None:
+async def _end(ending: Ending, gate: LoopGate, feeder: _Feeder | None, error: BaseException) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
     if not ending.batch.enlisted:  # it was refused
         return
     ending.cut(error, running=not isinstance(error, Exception))
     try:
+        if feeder is not None:
+            await feeder.stop()  # first: the report has all that was taken
         while not ending.batch.done:
             await gate.wait()
     except BaseException as again:  # now the awaiter has gone
-        await _end(ending, gate, again)
+        await _end(ending, gate, feeder, again)
         raise
     ending.put_report_on(error)
 
@@ -461,6 +465,7 @@ async def _outcomes(
     gate = LoopGate(running_loop("fan.astream"))
     room = asyncio.Event()
     feeder: _Feeder | None = None
+    ready: list[Raw] = []
     try:
         stream.enlist([gate.put])
         feeder = None if feed is None else _Feeder(feed(room), gate)
@@ -480,6 +485,11 @@ async def _outcomes(
                 if stream.wish(gate.put):
                     await gate.wait()
         stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        raise
+    except BaseException as error:
+        await _end_early(stream, ready, gate, feeder, error)
+        raise
     finally:
         # Not by the collector, who leaves asynchronous generators to their loop.
         stream.cut(running=True)
@@ -489,20 +499,40 @@ async def _outcomes(
         del owner
 
 
+async def _end_early(
+    stream: Stream, ready: list[Raw], gate: LoopGate, feeder: _Feeder | None, error: BaseException
+) -> None:
+    """Cancel what is left and, when all has ended, let the error carry it."""
+    stream.cut(running=True)
+    try:
+        if feeder is not None:
+            await feeder.stop()  # first: what was taken has an outcome
+        while not stream.batch.done:
+            await gate.wait()
+    except BaseException as again:  # cancelled once more
+        await _end_early(stream, ready, gate, feeder, again)
+        raise
+    put_left_on(stream, error, ready)
+
+
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in _items(given, strict=True):
+        batch.feed([item], batch.hub.clock.monotonic())  # first: what was taken has an outcome
         if batch.hub.closing or batch.ended:
             return
-        batch.feed([item], batch.hub.clock.monotonic())
         while stream.room <= 0:
             room.clear()
             await room.wait()
     batch.close()
 
 
-async def feed_flow(flow: Flow, given: Any) -> None:
-    """Feed a pipeline as there is room in front of its first stage."""
+async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = None) -> None:
+    """Feed a pipeline as there is room in front of its first stage.
+
+    Args:
+        look: ends the run if it is time to.
+    """
     gate = LoopGate(asyncio.get_running_loop())
     intake.at_end(flow, gate.put)
 
@@ -510,11 +540,13 @@ async def feed_flow(flow: Flow, given: Any) -> None:
         return not (flow.closed or flow.ended or flow.thirsty())
 
     async for item in _items((given,), strict=True):
+        flow.feed(item)  # first: what was taken has an outcome
         if flow.hub.closing or flow.hub.broken:
             if not flow.cancel_at_close:
                 lifecycle.refuse(flow.hub)
             return  # as with any stream, whoever closes the fan ends it
-        flow.feed(item)
+        if look is not None:
+            look()
         while full():
             if flow.watch(gate.put, full):
                 await gate.wait()
@@ -532,6 +564,7 @@ async def join(hub: Hub) -> None:
 
     def wait_and_tell() -> None:
         lifecycle.join(hub, lifecycle.close(hub))
+        lifecycle.linger(hub)
         gate.put()
 
     threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()

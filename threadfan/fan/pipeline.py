@@ -124,7 +124,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         flow, ending = flows.begin(
             owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
         )
-        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items), gate)
+        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
         report: Any = await aio._wait(ending, gate, feeder)
         return report  # type: ignore[no-any-return]
 

@@ -295,6 +295,10 @@ class Flow(Relay):
         self.ends[place] = self.rows[0].name
         return passage.end(CANCELLED, TaskCancelled(self._why), now, None)
 
+    def unstarted(self) -> list[Raw]:
+        """The outcomes of items that were read and never came to be called, once it is done."""
+        return [self._missing(place) for place in self._going if place not in self.results]
+
     def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
         """What ``Ending`` makes of it."""
         stages = [(row.name, row.limit) for row in self.rows]

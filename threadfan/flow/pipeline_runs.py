@@ -39,9 +39,9 @@ class FlowEnding(Ending):
         """Read in this thread, which lends its slot if it has to wait for room."""
         flow, hub = self.batch, self.hub
         for item in inputs:
+            flow.feed(item)  # first: what was taken has an outcome
             if hub.closing or hub.broken:
                 lifecycle.refuse(hub)
-            flow.feed(item)
             self._await_room()
             if flow.closed or flow.ended:
                 break
@@ -72,6 +72,7 @@ class FlowStream(Stream):
 
     def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
         super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
+        self.report = flow.report
 
     def enlist(self, listeners: After) -> None:
         """Let threads at it; the listeners are called when it is done."""
@@ -101,6 +102,10 @@ class FlowStream(Stream):
         """Take the outcomes that can be handed out now, the first of them last."""
         self.fill()
         return super().harvest()
+
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken, and those of items that were read and never started."""
+        return [*super().left(), *self.batch.unstarted()]
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""

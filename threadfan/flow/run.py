@@ -179,11 +179,9 @@ class Ending:
     def _feed(self, inputs: Iterator[Any]) -> None:
         batch, now = self.batch, self.hub.clock.monotonic
         for item in inputs:
-            if batch.closed:
-                break
-            self.feed(item, now())
-            self.look()
-            if self._left:
+            self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
+            self.look()  # before the next is asked for, which may take long, and would have to have one too
+            if self._left or batch.closed:
                 break
             if self.hub.closing or self.hub.broken:
                 lifecycle.refuse(self.hub)
