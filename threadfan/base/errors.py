@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
-from functools import partial
+
+from .static import described
 
 
 class CallCancelled(BaseException):
@@ -40,18 +41,17 @@ class TaskSkipped(RuntimeError):
 
 
 def describe(fn: object) -> str:
-    """The name of ``fn`` for messages and logs; never fails, never shows arguments."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    name = getattr(fn, "__qualname__", None)
-    return name if isinstance(name, str) else type(fn).__qualname__
+    """The name of ``fn`` for messages and logs; never fails, never shows arguments, and runs no code of ``fn``'s."""
+    return described(fn)
 
 
 def brief(value: object, limit: int = 60) -> str:
     """``repr(value)``, shortened to ``limit`` characters; never fails, so that an error message always gets out."""
     try:
         text = repr(value)
-    except Exception:  # the repr is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
     return shortened(text, limit)
 
@@ -60,7 +60,9 @@ def text_of(error: BaseException | None) -> str:
     """``str(error)``; never fails."""
     try:
         return str(error)
-    except Exception:  # the class is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the class is the user's code
         return f"<{type(error).__name__} whose str fails>"
 
 

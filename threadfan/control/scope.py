@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
+from functools import partial
 
 from ..base import clock as clocks
 from ..base.clock import FOREVER
@@ -52,7 +53,7 @@ class Scope:
         self._clock = clock or clocks.current()
         self._lock = threading.Lock()  # guards the two below
         self._cancelled = False
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: dict[object, Callable[[], object]] = {}  # in the order in which they came
 
     @property
     def clock(self) -> clocks.Clock:
@@ -97,10 +98,11 @@ class Scope:
         Returns:
             A function that takes the callback back; harmless after it ran.
         """
+        ticket = object()  # callbacks are not compared: that may run code of the user's, under the lock
         with self._lock:
             if not self._cancelled:
-                self._callbacks.append(callback)
-                return lambda: self._forget(callback)
+                self._callbacks[ticket] = callback
+                return lambda: self._forget(ticket)
         call_logged(callback, _FAILED)
         return lambda: None
 
@@ -116,20 +118,27 @@ class Scope:
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
+        for act in self.end():
+            act()
+
+    def end(self) -> list[Callable[[], object]]:
+        """Be cancelled from now on; gives the acts of ``cancel``, none of which fails, for the caller to do.
+
+        So that one that blocks need not hold up the others.
+        """
         with self._lock:
             self._cancelled = True
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            call_logged(callback, _FAILED)
+            callbacks, self._callbacks = self._callbacks, {}
+        return [partial(call_logged, callback, _FAILED) for callback in callbacks.values()]
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
         return self
 
-    def _forget(self, callback: Callable[[], object]) -> None:
+    def _forget(self, ticket: object) -> None:
         with self._lock:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+            callback = self._callbacks.pop(ticket, None)
+        del callback  # without the lock, for it may be the last to hold things of the user's
 
 
 _FAILED = "a callback of on_cancel failed"
@@ -139,10 +148,12 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
     """Do ``act()``; an error of it goes to the log under ``failure`` and no further."""
     try:
         act()
-    except BaseException:
-        import logging
+    except BaseException as error:
+        from logging import getLogger
 
-        logging.getLogger("threadfan").exception(failure)
+        from ..base.logs import ERROR, say
+
+        say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
 bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")

@@ -27,6 +27,7 @@ from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
+from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..control.scope import bearer, current_scope
@@ -221,8 +222,8 @@ class Future(Call, futures.Future[T]):
         for callback in self._done_callbacks:
             try:
                 callback(self)
-            except BaseException:
-                LOGGER.exception("exception calling callback for %r", self)
+            except BaseException as error:
+                say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
     def _await(self, timeout: float | None) -> float | None:
         """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""

@@ -26,6 +26,7 @@ from itertools import count
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
 from . import lifecycle
 from .calls import Call, Calls
@@ -120,8 +121,8 @@ class Hub:
                 act()
             except KeyboardInterrupt as error:
                 interrupt = error
-            except BaseException:
-                LOGGER.critical("an action of the scheduler failed", exc_info=True)
+            except BaseException as error:
+                say(LOGGER, CRITICAL, "an action of the scheduler failed", error=error)
         while self._deferred:
             try:
                 act = self._deferred.popleft()
@@ -490,8 +491,8 @@ class Hub:
             return True
         try:
             self._initializer(*self._initargs)
-        except BaseException:
-            LOGGER.critical("Exception in initializer:", exc_info=True)
+        except BaseException as error:
+            say(LOGGER, CRITICAL, "Exception in initializer:", error=error)
             after: After = []
             with self.lock:
                 self.waking -= 1
@@ -560,8 +561,32 @@ class Hub:
                 "output_tokens": self.tokens[1],
             }
 
+    def bury(self, worker: Worker, error: BaseException) -> None:
+        """A thread is about to die that should not: what it had goes to others."""
+        after: After = []
+        with self.lock:
+            if worker in self.idle:
+                self.idle.remove(worker)
+            self.workers.discard(worker)
+            self.threads.discard(worker.thread)
+            if worker.woken:
+                worker.woken = False
+                self.waking -= 1
+                self.release(after)
+            for drain in [drain for drain in (*self.draining, *self.lost) if drain.worker is worker]:
+                for key in drain.claim.copy():
+                    self.watchdog.end(drain, key, FAILED, error, after, grace=FOREVER)
+                if drain.loan is not None and drain.loan.returning:
+                    self.loans.let_go(drain.loan, after)
+                if self._leave(drain, after):
+                    drain.holds = False
+                    self.release(after)
+            if self.closing:
+                self.dismiss_if_quiet(after)
+        self.perform(after)
+
     def crashed(self, drain: Drain, error: BaseException) -> None:
         """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
         for key in drain.claim.copy():
             self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)
-        LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)
+        say(LOGGER, CRITICAL, "an error between calls in %s", drain.worker.name, error=error)

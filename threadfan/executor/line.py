@@ -122,6 +122,10 @@ class Line:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """What became of the request: ``"succeeded"``, ``"overloaded"`` or ``"failed"``."""
+        if headers is not None:
+            from ..control.headers import copied  # on first use, as most programs have none
+
+            headers = copied(headers)
         with self._lock:
             now = clock.monotonic()
             if end == "succeeded":

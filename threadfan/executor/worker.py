@@ -7,6 +7,7 @@ import threading
 from concurrent.futures._base import LOGGER
 from queue import SimpleQueue
 
+from ..base.logs import CRITICAL, say
 from .drain import here
 
 TYPE_CHECKING = False
@@ -85,8 +86,9 @@ class Worker:
         try:
             if hub.initialise(self):
                 self._serve(hub)
-        except BaseException:
-            LOGGER.critical("Exception in worker", exc_info=True)
+        except BaseException as error:
+            hub.bury(self, error)
+            say(LOGGER, CRITICAL, "Exception in worker", error=error)
 
     def _serve(self, hub: Hub) -> None:
         drain: Drain | None = None
