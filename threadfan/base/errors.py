@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
+from concurrent.futures.thread import BrokenThreadPool
 
 from .static import described
 
@@ -28,6 +29,10 @@ class FanClosed(RuntimeError):
 
 class LimitExhausted(RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
+
+
+class ThreadsExhausted(BrokenThreadPool):
+    """A call was not made, for the system had given the fan no thread for long, and no other would become free."""
 
 
 class TaskSkipped(RuntimeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.static import is_a, traceback_of
@@ -97,6 +98,8 @@ class Calls(Source):
         call.queue = self
         self.entries.append(call)
         self.accepted += 1
+        if call.timeout is not None and self.hub.watchdog.helper is None:
+            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.hub.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:

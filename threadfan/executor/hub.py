@@ -28,12 +28,16 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
+from ..base.threads import started
 from . import lifecycle
+from .alarms import set_alarm
+from .callbacks import Callbacks
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
 from .source import Group
-from .watchdog import Herald, Watchdog
+from .starts import Starts
+from .watchdog import Watchdog
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -105,8 +109,9 @@ class Hub:
         self.broken: str | bool = False
         self.group.calls.clear()
         self.quiet_gates: list[SimpleQueue[None]] = []
+        self.starts = Starts(self)
         self.watchdog = Watchdog(self)
-        self.herald = Herald(self)
+        self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.starts.warn)
         self.threads.clear()
         self._names = count()
 
@@ -173,6 +178,8 @@ class Hub:
         with self.lock:
             if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
                 return False
+            if not self.starts.allowed(after):
+                return False
             self._grant(after)
         self.perform(after)
         return True
@@ -207,7 +214,7 @@ class Hub:
         self.slots = slots
         self.press()
         self.loans.serve(after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
 
     def adapt(self, after: After) -> None:
         """Have as many slots as the fan's `Adaptive` says now.  With the lock held."""
@@ -281,7 +288,7 @@ class Hub:
         if self.free == 0:  # there were fewer slots than calls, and now there are as many
             self.press()
         self.loans.serve(after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
 
     def detach(self, drain: Drain, after: After) -> None:
         """The drain is no longer at its source."""
@@ -323,12 +330,15 @@ class Hub:
             and not any(source.waiting() or source.unfinished() for source in self.sources)
         )
 
-    def _grant_if_needed(self, after: After) -> None:
+    def grant_if_needed(self, after: After) -> None:
+        """Wake or start a worker if there is a slot and a call for it."""
         if self.free > 0 and not self.waking and self.rings and self.has_work():
             self._grant(after)
 
     def _grant(self, after: After, *, eager: bool = False) -> None:
-        """Wake a parked worker with a slot, or start a new one with it."""
+        """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
+        if not self.idle and not self.starts.allowed(after):
+            return
         self.free -= 1
         self.waking += 1
         if self.idle:
@@ -343,17 +353,18 @@ class Hub:
 
     def _start(self, worker: Worker, eager: bool) -> None:
         try:
-            worker.thread.start()
-            if eager:  # who submits and then shuts down may expect that something has started
+            error = started(worker.thread)
+            if error is None and eager:  # who submits and then shuts down may expect that something has started
                 worker.thread.wait_until_begun()
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt as interrupt:
             if not worker.thread.wait_until_begun(1.0):  # long enough for any thread that was started
-                self._not_started(worker, error)
+                self._not_started(worker, interrupt)
             raise
-        except RuntimeError as error:  # the system gives no more threads: go on with those there are
+        if error is not None:
             self._not_started(worker, error)
-            if not lifecycle.exiting():  # at the interpreter's end that is how it is
-                LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+        elif self.starts.failing:
+            with self.lock:
+                self.starts.granted()
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: After = []
@@ -363,8 +374,9 @@ class Hub:
             self.waking -= 1
             self.free += 1
             self.loans.serve(after)
-            if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
-                self.fail(f"no thread could be started: {error}", after)
+            if isinstance(error, Exception):
+                self.starts.refused(error, after)
+            self.grant_if_needed(after)
         self.perform(after)
 
     def leave_group(self, group: Group, after: After) -> None:
@@ -406,7 +418,7 @@ class Hub:
         self.draining.add(drain)
         if source.timeout is not None:
             self.watchdog.mind(self.clock.monotonic() + source.timeout, after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
         return drain
 
     def _park(self, worker: Worker) -> None:
@@ -468,7 +480,7 @@ class Hub:
         after: After = []
         with self.lock:
             self.loans.serve(after)
-            self._grant_if_needed(after)
+            self.grant_if_needed(after)
         self.perform(after)
 
     def dismiss_if_quiet(self, after: After) -> None:
@@ -481,7 +493,7 @@ class Hub:
         for worker in self.idle:
             after.append(partial(worker.inbox.put, False))
         self.watchdog.stop(after)
-        self.herald.stop(after)
+        after.append(self.callbacks.stop)
 
     # -- the life of threads -----------------------------------------------------------------------------------------
 
@@ -538,6 +550,22 @@ class Hub:
             self.dismiss_if_quiet(after)
         self.perform(after)
         return True
+
+    def borrow(self, worker: Worker) -> bool:
+        """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
+        with self.lock:
+            if worker not in self.idle:
+                return False
+            self.idle.remove(worker)
+        return True
+
+    def give_back(self, worker: Worker) -> None:
+        """It has done that."""
+        after: After = []
+        with self.lock:
+            self._park(worker)
+            self.grant_if_needed(after)
+        self.perform(after)
 
     def snapshot(self) -> dict[str, int]:
         """Live figures; see ``Fan.snapshot``."""

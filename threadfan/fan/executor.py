@@ -146,6 +146,7 @@ class Fan(Front, ThreadPoolExecutor):
         if wait:
             lifecycle.join(hub, gate)
             self._warn_of_stuck_threads()
+            self._warn_of_stuck_callbacks()
 
     def _warn_of_stuck_threads(self) -> None:
         frames = sys._current_frames()
@@ -158,6 +159,18 @@ class Fan(Front, ThreadPoolExecutor):
             warnings.warn(
                 f"{self.name}: the thread {worker.name} is still stuck in {function}, {now - start:.1f} s after it was "
                 f"called, at {place}",
+                RuntimeWarning,
+                stacklevel=_levels_up(),
+            )
+
+    def _warn_of_stuck_callbacks(self) -> None:
+        stuck = self._hub.callbacks.stuck()
+        frames = sys._current_frames() if stuck else {}
+        for what, seconds, thread in stuck:
+            frame = frames.get(thread.ident or 0)
+            place = "a place that cannot be seen" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            warnings.warn(
+                f"{self.name}: {what} has not returned {seconds:.1f} s after it was called, at {place}",
                 RuntimeWarning,
                 stacklevel=_levels_up(),
             )
@@ -199,6 +212,7 @@ class Fan(Front, ThreadPoolExecutor):
         self.shutdown(wait=False)
         await aio.join(self._hub)
         self._warn_of_stuck_threads()
+        self._warn_of_stuck_callbacks()
 
     def __repr__(self) -> str:
         figures = self._hub.snapshot()
