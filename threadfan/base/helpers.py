@@ -57,7 +57,7 @@ class Helper:
         self.thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Have the rounds done from now on; may be called with any lock held."""
+        """Have the rounds done from now on; may be called with any lock held, and again."""
         self.begun = True
         clocks.chores.append(self._stand_in)  # first: whatever interrupts this, somebody sees to it
         self._stand_in(may_wait=False)
@@ -125,7 +125,10 @@ class Helper:
     def _stand_in(self, *, may_wait: bool = True) -> None:
         """In a thread that waits for something else: try for a thread again, or do a round if one is due."""
         try:  # in this order: an interrupt must not leave it taken
-            if not self._tended.acquire(blocking=False) or self.thread is not None or self._over:
+            if not self._tended.acquire(blocking=False):
+                return
+            if self.thread is not None or self._over:
+                clocks.drop_chore(self._stand_in)
                 return
             if Clock.monotonic() >= self._refusals.again and self._start() is None:
                 clocks.drop_chore(self._stand_in)

@@ -67,6 +67,16 @@ def started(thread: Thread) -> Exception | None:
     return None
 
 
+def check_depth(frames: int = 30) -> None:
+    """Raise RecursionError now if there is no room for what is to follow, which must not stop half-way.
+
+    Args:
+        frames: how many calls deep it may go; a start of a thread needs some twelve.
+    """
+    if frames:
+        check_depth(frames - 1)
+
+
 class Refusals:
     """Starts that were refused in a row: when to try again.
 

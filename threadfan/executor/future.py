@@ -32,6 +32,7 @@ from ..base.generic import TYPE_CHECKING, T
 from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.threads import check_depth
 from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
@@ -236,6 +237,7 @@ class Future(Call, futures.Future[T]):
         scope.check()
         if self.done():
             return timeout
+        check_depth()  # before anything is lent
         from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
         hub, gate = self._hub, SimpleQueue[None]()

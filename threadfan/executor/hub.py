@@ -28,7 +28,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
-from ..base.threads import started
+from ..base.threads import check_depth, started
 from . import lifecycle
 from .alarms import set_alarm
 from .callbacks import Callbacks
@@ -165,11 +165,11 @@ class Hub:
 
     def enlist(self, source: Source) -> None:
         """Put ``source`` into its ring, and wake nobody.  With the lock held."""
-        source.queued = True
         ring = self.rings.get(source.depth)
         if ring is None:
             ring = self.rings[source.depth] = deque()
         ring.append(source)
+        source.queued = True
         self.press()
 
     def recruit(self, source: Source) -> bool:
@@ -339,17 +339,20 @@ class Hub:
         """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
         if not self.idle and not self.starts.allowed(after):
             return
-        self.free -= 1
-        self.waking += 1
+        # What may fail near the recursion limit comes first, and the counters change when nothing of it has.
         if self.idle:
-            worker = self.idle.pop()
-            worker.woken = True
+            worker = self.idle[-1]
             after.append(partial(worker.inbox.put, True))
+            self.idle.pop()
+            worker.woken = True
         else:
+            check_depth()
             worker = Worker(self, f"{self._prefix}_{next(self._names)}")
             self.workers.add(worker)
             self.threads.add(worker.thread)
             after.append(partial(self._start, worker, eager))
+        self.free -= 1
+        self.waking += 1
 
     def _start(self, worker: Worker, eager: bool) -> None:
         try:

@@ -52,9 +52,7 @@ class Watchdog:
             if self.helper is None:
                 hub = self._hub
                 self.helper = Helper(f"{hub.name}-watchdog", hub.clock, self._round, hub.starts.warn)
-                after.append(self.helper.begin)
-            else:
-                after.append(self.helper.tell)
+            after.append(self.helper.tell if self.helper.begun else self.helper.begin)
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
