@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..base.errors import brief, describe
+from ..base.static import is_a
 from .answers import status_of
 from .course import Course, Policy, Times
 
@@ -122,7 +123,7 @@ class Entries(Policy):
         """The policy of the first entry that matches."""
         status = status_of(error)
         for (classes, statuses), policy in self.entries:
-            if isinstance(error, classes) or status in statuses:
+            if is_a(error, classes) or status in statuses:  # as `except` tells it
                 return policy
         return None
 

@@ -118,9 +118,16 @@ class Scope:
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
+        for act in self.end():
+            act()
+
+    def end(self) -> list[Callable[[], object]]:
+        """Be cancelled from now on; gives the acts of ``cancel``, none of which fails, for the caller to do.
+
+        So that one that blocks need not hold up the others.
+        """
         self._cancelled = True
-        for number in list(self._callbacks):
-            self._run(number)
+        return [partial(self._run, number) for number in list(self._callbacks)]
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
@@ -140,10 +147,12 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
     """Do ``act()``; an error of it goes to the log under ``failure`` and no further."""
     try:
         act()
-    except BaseException:
-        import logging
+    except BaseException as error:
+        from logging import getLogger
 
-        logging.getLogger("threadfan").exception(failure)
+        from ..base.logs import ERROR, say
+
+        say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
 bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import is_a, traceback_of
 from ..control.scope import Scope, bearer
 from ..events import log
 from . import hub as hubs
@@ -94,6 +96,8 @@ class Calls(Source):
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
+        if call.timeout is not None and self.hub.watchdog.helper is None:
+            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
         self.entries.append(call)
         self.hub.offer(self, after, eager=True)
@@ -246,13 +250,14 @@ def classify(
 ) -> tuple[Status, BaseException]:
     """The status and the caller's error for what a call raised.
 
-    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.
+    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
+    error's own code runs: an error that cannot be asked is an outcome like any other.
     """
-    trace = error.__traceback__
+    trace = traceback_of(error)
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
-    error.with_traceback(trace)  # which works for frozen classes too
-    if not isinstance(error, CallCancelled):
+    BaseException.with_traceback(error, trace)  # which works for frozen classes too
+    if not is_a(error, CallCancelled):
         return FAILED, error
     if timeout is not None and seconds >= timeout:
         return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")

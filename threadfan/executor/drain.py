@@ -114,8 +114,9 @@ class Drain:
             if self._scope is not None and self._scope[0] is key:
                 return self._scope[1]
             scope = CallScope(self, key, start)
-            self._scope = key, scope
+            before, self._scope = self._scope, (key, scope)
             ended = self.lost is not None or self.signalled is key
+        del before  # without the lock: it may be the last to hold the call before, and what that returned
         if ended:
             scope.cancel()
         return scope
@@ -124,9 +125,14 @@ class Drain:
         """Whether it has a call that has not ended.  With the hub's lock held."""
         return self.first is not None or self.judging or bool(self.claim)
 
-    def forget_scope(self) -> None:
-        """The next attempt of a call has a scope of its own.  With the hub's lock held."""
-        self._scope = self.signalled = None
+    def forget_scope(self) -> object:
+        """The next attempt of a call has a scope of its own.  With the hub's lock held.
+
+        Returns:
+            What is to be dropped once the lock is released, for it may be the last to hold things of the user's.
+        """
+        before, self._scope, self.signalled = (self._scope, self.signalled), None, None
+        return before
 
     def end_scope(self, key: Any) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""

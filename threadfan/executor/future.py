@@ -29,11 +29,15 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
 
-from ..base.errors import TaskCancelled
+from ..base import clock as clocks
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Condition
+from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.threads import check_depth
 from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
@@ -247,18 +251,19 @@ class Future(Call, futures.Future[T]):
         for callback in self._done_callbacks:
             try:
                 callback(self)
-            except BaseException:
-                LOGGER.exception("exception calling callback for %r", self)
+            except BaseException as error:
+                say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
     def _await(self, timeout: float | None) -> float | None:
         """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""
         found = bearer.get(None)
         if found is None:
-            return timeout
+            return timeout if not clocks.chores else self._await_with_chores(timeout)
         scope = found.scope()
         scope.check()
         if self.done():
             return timeout
+        check_depth()  # before anything is lent
         from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
         hub, gate = self._hub, SimpleQueue[None]()
@@ -280,6 +285,13 @@ class Future(Call, futures.Future[T]):
                 hub.loans.take_back(loan)
         return 0
 
+    def _await_with_chores(self, timeout: float | None) -> float | None:
+        """The system gives some helper no thread, so that this one, which only waits, has to do its work."""
+        gate = SimpleQueue[None]()
+        self.add_done_callback(lambda _: gate.put(None))
+        clocks.REAL.wait(gate, timeout)
+        return 0
+
     # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
@@ -298,11 +310,12 @@ class Future(Call, futures.Future[T]):
             self._invoke_callbacks()
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
-        """Set the error; callbacks run on the herald, for they are the user's code."""
+        """Set the error; callbacks run in a thread of their own, for they are the user's code."""
+        what = f"a done-callback of {describe(self.fn)}"
 
         def act() -> None:
             if self._end(raw) and "callbacks" in self._cell:
-                hub.herald.tell(self._invoke_callbacks)
+                hub.callbacks.tell(self._invoke_callbacks, what)
 
         after.append(act)
 
@@ -391,7 +404,7 @@ class _Waiters(List):
 
     def append(self, waiter: Any) -> None:
         drain, hub = getattr(here, "drain", None), self._future._hub
-        if bearer.get(None) is not None and type(waiter.event) is threading.Event:
+        if (clocks.chores or bearer.get(None) is not None) and type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
             hub.promote(self._future)
@@ -415,13 +428,23 @@ class _CallEvent(threading.Event):
         if hub is not None and loan is not None:
             hub.loans.lend(loan, unless=self.is_set)
         try:
-            done = super().wait(timeout)
+            done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
         finally:
             forget()
             if hub is not None and loan is not None:
                 hub.loans.take_back(loan)
         scope.check()
         return done
+
+    def _wait_with_chores(self, timeout: float | None) -> bool:
+        end = FOREVER if timeout is None else clocks.REAL.monotonic() + timeout
+        while True:
+            clocks.do_chores()
+            left = end - clocks.REAL.monotonic()
+            if super().wait(max(0.0, min(left, clocks.CHORES))):
+                return True
+            if left <= 0:
+                return False
 
     def set(self) -> None:
         super().set()  # first: whoever lends looks whether it is set

@@ -128,10 +128,9 @@ def join(hub: Hub, gate: SimpleQueue[None], wait: Callable[[SimpleQueue[None]], 
     for thread in waited_for:
         thread.join()
     # Last, for those before it may still have told it something.
-    for helper in (hub.watchdog, hub.herald):
-        helper_thread = helper.thread  # which may end, and say so, at any time
-        if helper_thread is not None and helper_thread is not threading.current_thread():
-            helper_thread.join()
+    if hub.watchdog.helper is not None:
+        hub.watchdog.helper.join()
+    hub.callbacks.join()
 
 
 def _tell_settled(hub: Hub, settled: SimpleQueue[None]) -> None:

@@ -7,12 +7,12 @@ nothing is done before it is.  A permit is taken only by a thread that has a slo
 from __future__ import annotations
 
 from functools import partial
-from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
 from ..events import log
 from .alarms import set_alarm
 from .race import Twin
+from .watchdog import EVENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,13 +159,7 @@ class Queue(Base):
         if outer is not None and outer.live and due >= outer.deadline:
             return False
         if wait > 0:
-            try:
-                take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-            except RuntimeError:  # no thread can be had to wait in, as at the interpreter's end on 3.12: this one waits
-                gate: SimpleQueue[None] = SimpleQueue()
-                take_back = partial(gate.put, None)
-                after.append(partial(self._wait_here, call, now, wait, gate))
-            self.backing_off[call] = take_back
+            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
         else:
             self.put_first(call, after)
         self.hub.retries += 1
@@ -173,17 +167,13 @@ class Queue(Base):
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
             )
-            after.append(lambda: self.hub.herald.tell(tell))
+            after.append(lambda: self.hub.callbacks.tell(tell, EVENT))
         return True
 
     def may_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
         ended = self.ended or self.hub.broken or call.unwanted
         return not ended and call.progress.discards == self.discards
-
-    def _wait_here(self, call: Call, since: float, seconds: float, gate: SimpleQueue[None]) -> None:
-        self.hub.clock.wait(gate, seconds)
-        self._due(call, since)
 
     def _due(self, call: Call, since: float) -> None:
         after: After = []

@@ -15,9 +15,11 @@ from collections import deque
 from contextvars import copy_context
 from functools import partial
 
+from ..base import clock as clocks
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
+from ..base.threads import helper_thread, started
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
@@ -229,7 +231,37 @@ def call(
     except BaseException:
         hub.cut_short()
         raise
+    if clocks.chores:
+        look_after(loop)
     return future
+
+
+def look_after(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the loop do what the system gives no thread for, as whoever waits does; see ``base/helpers``."""
+    if clocks.chores and getattr(_here, "looks", None) is not loop:
+        _here.looks = loop
+        loop.call_later(clocks.CHORES, _look, loop)
+
+
+def _look(loop: asyncio.AbstractEventLoop) -> None:
+    thread: Any = threading.current_thread()
+    _here.looks, thread.helps = None, True  # what may block is left to others
+    try:
+        clocks.do_chores()
+    finally:
+        thread.helps = False
+    look_after(loop)
+
+
+class _Nudged:
+    """Stands for a gate that a loop waits at."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def put(self, _: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(look_after, self._loop)
 
 
 def running_loop(where: str) -> asyncio.AbstractEventLoop:
@@ -260,8 +292,11 @@ class LoopGate:
     async def wait(self, timeout: float | None = None) -> None:
         """Wait until it is opened, or for ``timeout`` seconds."""
         timer = None if timeout is None else self._loop.call_later(timeout, self._event.set)
+        nudged: Any = _Nudged(self._loop)
         try:
-            await self._event.wait()
+            with clocks.Asleep(nudged):
+                look_after(self._loop)
+                await self._event.wait()
         finally:
             if timer is not None:
                 timer.cancel()
@@ -567,5 +602,6 @@ async def join(hub: Hub) -> None:
         lifecycle.linger(hub)
         gate.put()
 
-    threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()
+    while started(helper_thread(wait_and_tell, f"{hub.name}-closer")) is not None:
+        await asyncio.sleep(clocks.CHORES)  # until the system gives one
     await gate.wait()

@@ -84,7 +84,7 @@ class Step(Call):
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """What follows may run users' code."""
-        after.append(lambda: hub.herald.tell(lambda: self.relay.step_ended(self, raw)))
+        after.append(lambda: hub.callbacks.tell(lambda: self.relay.step_ended(self, raw)))
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """The same."""
