@@ -100,9 +100,9 @@ class Scope:
         with self._lock:
             if not self._cancelled:
                 self._callbacks.append(callback)
-                return lambda: self._forget(callback)
+                return _TakeBack(self, callback)
         call_logged(callback, _FAILED)
-        return lambda: None
+        return _nothing
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
@@ -130,6 +130,35 @@ class Scope:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
+
+
+class Endless(Scope):
+    """The scope of no call: nobody ends it, so it keeps no callbacks."""
+
+    __slots__ = ()
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """As for every scope; what would never be called is not kept."""
+        return super().on_cancel(callback) if self._cancelled else _nothing
+
+
+class _TakeBack:
+    """Takes a callback back, and then forgets it: whoever has this is often what the callback is of."""
+
+    __slots__ = ("_callback", "_scope")
+
+    def __init__(self, scope: Scope, callback: Callable[[], object]) -> None:
+        self._scope = scope
+        self._callback: Callable[[], object] | None = callback
+
+    def __call__(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            self._scope._forget(callback)
+
+
+def _nothing() -> None:
+    pass
 
 
 _FAILED = "a callback of on_cancel failed"
@@ -168,4 +197,4 @@ def current_scope() -> Scope:
     It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
     """
     found = bearer.get(None)
-    return Scope() if found is None else found.scope()
+    return Endless() if found is None else found.scope()

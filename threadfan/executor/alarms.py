@@ -81,8 +81,8 @@ class _Keeper:
                 if not self._heap:
                     del _keepers[self._clock]
                 wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
-            for act in ready:
-                act()
+            while ready:
+                ready.pop(0)()  # not kept: it may be long until the next is due, and what it did may lead to results
             if wait is None:
                 return
             self._clock.wait(self._gate, wait)

@@ -99,6 +99,7 @@ class Block(Scope):
         with self._lock:
             self._inside = False
             alarm, self._alarm = self._alarm, None
+            self._callbacks = []  # nobody ends it any more, and they may be of what has the block
         self._unlink()
         if alarm is not None:
             alarm()

@@ -67,6 +67,7 @@ class GovernedCalls(Governed, Calls):
             call.settle(self.hub, self._cancelled(call, reason), after)
         else:
             call.refuse(reason, after)
+        self.hub.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -96,7 +97,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self._make: Any = make  # a call of an item that is fed
         super().__init__(*args, items=calls, timeout=None, **options)
         if calls is not None:
-            self._shared = None
+            self._shared = self._left = None
             self.entries = deque(calls)
 
     def feed(self, items: list[Any], now: float) -> None:
@@ -125,6 +126,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             self.results[raw[0]] = raw
         else:
             self.store_failure(raw)
+        call.forget()
         self.notify(raw[0])
 
     def _note(self, call: Call) -> None:

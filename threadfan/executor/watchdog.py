@@ -211,6 +211,7 @@ class Watchdog:
             hub.perform(after)
             if over:
                 return
+            del after  # it may sleep for long, and must not keep an error alive
             hub.clock.wait(self._gate, None if wait == FOREVER else wait)
 
     def _sweep(self, now: float, after: After) -> float:

@@ -70,15 +70,21 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
-        if self.done():
+        if not self.done():
+            self._asyncio_future_blocking = True
+            return self
+        try:
             raise StopIteration(self.result())
-        self._asyncio_future_blocking = True
-        return self
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle
 
     def throw(self, error: Any, *rest: Any) -> Any:
         """Raise in the coroutine: a task that is cancelled before its first step ends here."""
         self.cancel()
-        raise error if isinstance(error, BaseException) else error(*rest[:1])
+        try:
+            raise error if isinstance(error, BaseException) else error(*rest[:1])
+        finally:
+            del self, error  # the traceback holds this frame: leave no cycle
 
     def close(self) -> None:
         """End the coroutine: nobody awaits the call."""
@@ -105,7 +111,7 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def end(self, ok: bool, payload: Any) -> None:
         """In the loop: set the result, unless the awaiter has gone."""
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+        self.forget()
         if self.done():
             return
         if ok:
@@ -412,6 +418,7 @@ async def _outcomes(
     stream.enlist([gate.put])
     room = asyncio.Event()
     feeder = None if feed is None else _Feeder(feed(room), gate)
+    ready: list[Raw] = []
     try:
         stream.fill()
         while True:
@@ -434,7 +441,7 @@ async def _outcomes(
         stream.tell_end()
         if feeder is not None:
             await feeder.stop()
-        del owner
+        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
 
 
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:

@@ -148,12 +148,11 @@ class Fan(Front, ThreadPoolExecutor):
             self._warn_of_stuck_threads()
 
     def _warn_of_stuck_threads(self) -> None:
-        frames = sys._current_frames()
         now = self._hub.clock.monotonic()
         with self._hub.lock:
             stuck = [(drain.worker, drain.lost) for drain in self._hub.lost if drain.lost is not None]
         for worker, (_, start, function, _) in stuck:
-            frame = frames.get(worker.ident)
+            frame = sys._current_frames().get(worker.ident)  # not kept: this frame is among them
             place = "a place that cannot be seen" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
             warnings.warn(
                 f"{self.name}: the thread {worker.name} is still stuck in {function}, {now - start:.1f} s after it was "

@@ -271,6 +271,11 @@ class Flow(Relay):
         super().discard(reason, after)
         after.append(self.stir)
 
+    def hand_over(self) -> dict[str, Any]:
+        """As of every relay; nobody waits any more."""
+        self.wish.clear()
+        return super().hand_over()
+
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
         return [self.results.get(place) or self._missing(place) for place in range(self._total())]

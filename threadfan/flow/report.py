@@ -7,7 +7,7 @@ from math import ceil
 
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
+from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored, twin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,6 +180,22 @@ class Report(SequenceOfOutcomes[T_co]):
             ],
         }
 
+    def _disown(self, error: BaseException) -> None:
+        """Have a twin of an error in its place: the error is to hold this report, and would hold itself by it."""
+        if not any(raw[4] is error for raw in self._raws):
+            return
+        twin = twin_of(error)
+        for place, raw in enumerate(self._raws):
+            if raw[4] is error:
+                self._raws[place] = (*raw[:4], twin, *raw[5:])
+            elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
+                raw[4].__cause__ = twin
+        for attempts in self._notes.values():
+            for attempt in attempts:
+                if attempt.error is error:
+                    attempt.error = twin
+        self._outcomes = None
+
     def _where(self, outcome: Outcome[T_co]) -> str:
         return f"{outcome.index if outcome.name is None else outcome.name}: {outcome.status}"
 
@@ -208,7 +224,11 @@ class Report(SequenceOfOutcomes[T_co]):
 
 
 def put_on(error: BaseException, report: Report[Any]) -> None:
-    """Let an error that ends a batch carry what was done: its attribute ``report``."""
+    """Let an error that ends a batch carry what was done: its attribute ``report``.
+
+    If it is the error of one of the batch's calls, the outcome of that call in this report has one just like it.
+    """
+    report._disown(error)
     with suppress(AttributeError):  # a class of the user's may take no attributes
         object.__setattr__(error, "report", report)  # even if it is frozen
 

@@ -128,7 +128,10 @@ class Stream:
         """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
         self.check_wanted()
         if self.batch.reason is not None:
-            raise self.batch.reason
+            try:
+                raise self.batch.reason
+            finally:
+                del self  # the traceback holds this frame: leave no cycle
         if self._cut_short or self.batch.ended:
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
 
@@ -155,6 +158,7 @@ class Stream:
     def cut(self, *, running: bool) -> None:
         """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
         batch = self.batch
+        batch.wish.clear()  # nobody waits any more, and it may lead back here
         if not batch.done:
             hub = batch.hub
             hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
@@ -236,6 +240,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     stream.batch.cancel_at_close = True
     gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
+    ready: list[Raw] = []
     try:
         stream.fill()
         while True:
@@ -253,7 +258,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     finally:
         stream.cut(running=True)
         stream.tell_end()
-        del owner
+        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
 
 
 def _values_as_taken(
@@ -287,7 +292,7 @@ def _values_as_taken(
         failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False)
         stream.tell_end()
-        del owner
+        del owner, stream, ready
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
@@ -318,8 +323,9 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
         if not batch.done:
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+            hub.unlocked(partial(hub.watchdog.cancel, batch, None, "the iterator was closed", running=False))
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
+        raw = idle = results = batch = None  # type: ignore[assignment]
 
 
 def _put_rest_on(error: BaseException, raws: list[Raw], batch: Batch) -> None:
