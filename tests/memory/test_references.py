@@ -33,12 +33,12 @@ def test_nothing_outlives_its_last_reference(use, make, fails):
     with make() as fan:
         with no_collector():
             use(fan, probe)
-            assert probe.left() == []
+            assert probe.left(fan) == []
         with no_collector():
             again = Probe(fails=fails)
             use(fan, again)
+            assert again.left(fan) == []
             fan.shutdown()  # so that no thread is at anything while the collector looks
-            assert again.left() == []
             assert garbage() == []
     assert probe.seen or "cancelled" in use.__qualname__ or use is WAYS["cancelled_before_it_starts"]
 
@@ -50,6 +50,6 @@ def test_nothing_outlives_its_last_reference_in_a_view(use, fails):
     probe = Probe(fails=fails)
     with Fan(2) as fan, no_collector():
         use(fan.with_options(limit=2), probe)
-        assert probe.left() == []
+        assert probe.left(fan) == []
         fan.shutdown()
         assert garbage() == []

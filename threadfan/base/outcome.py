@@ -186,7 +186,7 @@ def twin_of(error: BaseException) -> BaseException:
             value = field.__get__(error)
             if value is not None:  # which some show in place of nothing
                 field.__set__(twin, value)
-    twin.__suppress_context__ = error.__suppress_context__  # which setting a cause has changed
+    fields["__suppress_context__"].__set__(twin, error.__suppress_context__)  # which setting a cause has changed
     twin.__dict__.update(error.__dict__)
     return twin
 

@@ -189,7 +189,7 @@ class Report(SequenceOfOutcomes[T_co]):
             if raw[4] is error:
                 self._raws[place] = (*raw[:4], twin, *raw[5:])
             elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
-                raw[4].__cause__ = twin
+                object.__setattr__(raw[4], "__cause__", twin)  # even if its class is frozen
         for attempts in self._notes.values():
             for attempt in attempts:
                 if attempt.error is error:
