@@ -99,7 +99,8 @@ class Block(Scope):
         with self._lock:
             self._inside = False
             alarm, self._alarm = self._alarm, None
-            self._callbacks = []  # nobody ends it any more, and they may be of what has the block
+            if not self.cancelled:  # else they may be about to be called
+                self._callbacks = []  # nobody ends it any more, and they may be of what has the block
         self._unlink()
         if alarm is not None:
             alarm()
