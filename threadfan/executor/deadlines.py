@@ -99,10 +99,12 @@ class Block(Scope):
         with self._lock:
             self._inside = False
             alarm, self._alarm = self._alarm, None
-            if not self.cancelled:  # else they may be about to be called
+            over = self.cancelled
+            if not over:
                 self._callbacks = []  # nobody ends it any more, and they may be of what has the block
         self._unlink()
-        if alarm is not None:
+        # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
+        if alarm is not None and (self._cancelled or not over):
             alarm()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
