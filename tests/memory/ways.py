@@ -67,7 +67,7 @@ class Probe:
         for _, gone, _ in list(self.seen):
             while not gone.wait(PATIENCE if GIL else 0.01) and time.monotonic() < end:
                 wait([fan.submit(time.sleep, 0) for _ in range(8)])
-                fan._hub.watchdog._gate.put(None)
+                fan._hub.watchdog.helper.tell()
         return [name for _, gone, name in self.seen if not gone.is_set()]
 
 

@@ -67,6 +67,8 @@ class Governed(Queue):
                 raise  # it has its end, or whoever looks at the claims sees to it
             self._conclude(drain, call, self._raw(call, FAILED, error))
             return self.hub.clock.monotonic()
+        finally:
+            del self, call, drain  # leave no cycle: see ``calls``
 
     def _make_attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
