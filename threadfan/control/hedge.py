@@ -13,6 +13,7 @@ import threading
 from bisect import bisect_left, insort
 from collections import deque
 
+from ..base import forks
 from ..base.errors import brief
 
 FEWEST = 20  # durations that must be known before a percentile means anything
@@ -34,7 +35,18 @@ class Hedge:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
 
-    __slots__ = ("_percent", "_recent", "_seconds", "_sorted", "after", "budget", "calls", "extra", "lock")
+    __slots__ = (
+        "__weakref__",
+        "_percent",
+        "_recent",
+        "_seconds",
+        "_sorted",
+        "after",
+        "budget",
+        "calls",
+        "extra",
+        "lock",
+    )
 
     def __init__(self, after: str | float = "p95", budget: float = 0.05) -> None:
         self._percent, self._seconds = _percent(after), _seconds(after)
@@ -49,6 +61,12 @@ class Hedge:
         self.extra = 0
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []  # the same in ascending order
+        forks.renew(self)
+
+    def forked(self) -> None:
+        """In the child of a fork: whoever had the lock may have told only half of it."""
+        self.lock = threading.Lock()
+        self._sorted = sorted(self._recent)
 
     def began(self) -> None:
         """A call starts with its first attempt."""

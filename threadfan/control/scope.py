@@ -1,16 +1,21 @@
 """The deadline and the cancel signal of one call.
 
-Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once, outside every
-lock; one that is registered after the cancel runs at once, in the thread that registers it; one that raises is logged
-and the rest still run.
+Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once; one that is
+registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the rest still
+run.  No lock is needed, so that none can be held by a thread that a fork has left behind: whoever *pops* a callback
+calls it, who registers one looks for the cancel afterwards, and who cancels says so first.
+
+In the child of a fork no call runs: the thread that forked is outside of any.  The blocks that it had entered go on
+with the time that they have left; what the parent had registered with them is the parent's.
 """
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
+from functools import partial
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
         def scope(self) -> Scope:
             """The scope of the call at hand."""
 
+        def in_child(self) -> Bearer:
+            """What takes its place in the child of a fork."""
+
 
 class Scope:
     """What a running call can ask about itself: how long it may go on, and whether anybody still wants it.
@@ -37,7 +45,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "_lock", "meter")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "meter")
 
     def __init__(
         self,
@@ -50,9 +58,8 @@ class Scope:
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
-        self._lock = threading.Lock()  # guards the two below
         self._cancelled = False
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: dict[object, Callable[[], object]] = {}  # in order of registration
 
     @property
     def clock(self) -> clocks.Clock:
@@ -97,12 +104,11 @@ class Scope:
         Returns:
             A function that takes the callback back; harmless after it ran.
         """
-        with self._lock:
-            if not self._cancelled:
-                self._callbacks.append(callback)
-                return lambda: self._forget(callback)
-        call_logged(callback, _FAILED)
-        return lambda: None
+        key = object()
+        self._callbacks[key] = callback
+        if self._cancelled:  # perhaps too early for ``cancel`` to find this one
+            self._call(key)
+        return partial(self._forget, key)
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
@@ -111,25 +117,29 @@ class Scope:
 
     def condemn(self) -> None:
         """Be cancelled from now on; whoever says so sees to it that ``cancel`` follows soon, for the callbacks."""
-        with self._lock:
-            self._cancelled = True
+        self._cancelled = True
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
-        with self._lock:
-            self._cancelled = True
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            call_logged(callback, _FAILED)
+        self._cancelled = True
+        for key in list(self._callbacks):
+            self._call(key)
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
         return self
 
-    def _forget(self, callback: Callable[[], object]) -> None:
-        with self._lock:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+    def in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Scope(clock=self._clock)
+
+    def _call(self, key: object) -> None:
+        callback = self._callbacks.pop(key, None)
+        if callback is not None:
+            call_logged(callback, _FAILED)
+
+    def _forget(self, key: object) -> None:
+        self._callbacks.pop(key, None)
 
 
 _FAILED = "a callback of on_cancel failed"
@@ -169,3 +179,12 @@ def current_scope() -> Scope:
     """
     found = bearer.get(None)
     return Scope() if found is None else found.scope()
+
+
+def _in_child() -> None:
+    found = bearer.get(None)
+    if found is not None:
+        bearer.set(found.in_child())
+
+
+forks.in_child(_in_child)

@@ -12,12 +12,12 @@ moment comes.  In the child of a fork nothing is due: the threads that wait are 
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 from functools import partial
 from itertools import count
 from queue import SimpleQueue
 
+from ..base import forks
 from ..control.scope import call_logged
 from .worker import helper_thread
 
@@ -67,6 +67,8 @@ class _Keeper:
             return
         alarm.act = None
         self._dead += 1
+        if not self._heap:  # in the child of a fork
+            return
         if self._heap[0] is alarm:  # the thread need not wait for it, or for any
             self._gate.put(None)
         elif self._dead * 2 > len(self._heap):
@@ -74,10 +76,16 @@ class _Keeper:
             heapq.heapify(self._heap)
             self._dead = 0
 
+    def empty(self) -> None:
+        """Nothing is due any more."""
+        self._heap = []
+
     def _run(self) -> None:
         while True:
             with _lock:
                 ready = self._ready(self._clock.monotonic())
+                if _keepers.get(self._clock) is not self:  # in a child that an act has forked
+                    return
                 if not self._heap:
                     del _keepers[self._clock]
                 wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
@@ -140,8 +148,9 @@ def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: boo
 
 def _after_fork_in_child() -> None:
     global _lock, _keepers
+    for keeper in _keepers.values():
+        keeper.empty()
     _lock, _keepers = threading.Lock(), {}
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

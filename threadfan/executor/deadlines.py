@@ -22,16 +22,17 @@ class Block(Scope):
     Its deadline is never later than that of the scope around it, whose cancel is its cancel too.  It belongs to the
     thread that entered it, once; ``cancel`` and ``on_cancel`` may be called from any.
 
-    Guarded by the scope's lock: ``_alarm``, which is set while somebody waits for the deadline, and ``_inside``.
+    ``_alarms`` is not empty while somebody waits for the deadline.  Who adds one looks afterwards whether the block has
+    ended, and who ends it says so first and then takes them back.
     """
 
-    __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
+    __slots__ = ("_alarms", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
 
     def __init__(self, seconds: float, *, fails: bool) -> None:
         super().__init__()
         self._seconds = seconds
         self._fails = fails
-        self._alarm: Callable[[], None] | None = None
+        self._alarms: list[Callable[[], None]] = []
         self._inside = False
         self.cancelled_caught = False
         """Whether the block was ended by this scope, and not by one around it."""
@@ -74,34 +75,44 @@ class Block(Scope):
 
     def _watch(self) -> None:
         deadline = self._deadline
-        if not self._inside or self._alarm is not None or deadline == FOREVER:
+        if not self._inside or self._alarms or deadline == FOREVER:
             return
-        alarm = set_alarm(self._clock, deadline, self._due)
-        with self._lock:
-            wanted = self._inside and self._alarm is None
-            if wanted:
-                self._alarm = alarm
-        if not wanted:  # the block has ended, or another thread was faster
-            alarm()
+        self._alarms.append(set_alarm(self._clock, deadline, self._due))
+        if not self._inside:
+            self._take_back_alarms()
+
+    def _take_back_alarms(self) -> None:
+        while self._alarms:
+            try:
+                take_back = self._alarms.pop()
+            except IndexError:  # another thread was faster
+                break
+            take_back()
 
     def _due(self) -> None:
         if self._clock.monotonic() >= self._deadline:
             self.cancel()
             return
-        with self._lock:
-            self._alarm = None
+        self._take_back_alarms()
         self._watch()
+
+    def in_child(self) -> Self:
+        """Itself, with the time that is left of its own: the block goes on in the child too."""
+        outer = self._outer
+        self._cancelled = self._cancelled and not outer.cancelled
+        self._outer = outer.in_child()
+        self._callbacks, self._alarms = {}, []
+        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._unlink = self._outer.on_cancel(self.cancel)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         bearer.reset(self._token)
-        with self._lock:
-            self._inside = False
-            alarm, self._alarm = self._alarm, None
+        self._inside = False
         self._unlink()
-        if alarm is not None:
-            alarm()
+        self._take_back_alarms()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True

@@ -101,7 +101,8 @@ class Drain:
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
-            return Scope(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
+            # A context copied inside a call must not see the calls after it.  Nor is one at hand in a forked child.
+            return Scope(clock=self.hub.clock)
         with self.hub.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
@@ -117,6 +118,10 @@ class Drain:
         if ended:
             scope.cancel()
         return scope
+
+    def in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Scope(clock=self.hub.clock)
 
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the hub's lock held."""

@@ -72,8 +72,6 @@ class GovernedCalls(Governed, Calls):
         """Each future tells the reason to whoever looks at it."""
         self.backing_off.clear()
         self.undecided.clear()
-        for line in self.lines:
-            line.forget()
         super().orphan(reason)
 
 
@@ -150,8 +148,6 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
         self.backing_off.clear()
         self.undecided.clear()
-        for line in self.lines:
-            line.forget()
         super().orphan(reason)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures._base import LOGGER
 
+from ..base import forks
 from ..base.clock import FOREVER
 from .alarms import set_alarm
 
@@ -57,10 +58,15 @@ class Line:
 
     def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
         self.limit: Any = limit
-        self.forget()
+        self._reset()
+        forks.renew(self)
 
-    def forget(self) -> None:
-        """Nobody stands in line: at the start, and in the child of a fork."""
+    def forked(self) -> None:
+        """In the child of a fork: those in line and the requests under way are the parent's."""
+        self._reset()
+        self.limit.forked()
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[Waiter, Cost] = {}  # in order of arrival
         self._invited: set[Waiter] = set()
@@ -201,6 +207,14 @@ class Line:
 
 
 _making = threading.Lock()
+
+
+def _in_child() -> None:
+    global _making
+    _making = threading.Lock()
+
+
+forks.in_child(_in_child)
 
 
 def line_of(limit: RateLimit) -> Line:

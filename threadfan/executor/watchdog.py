@@ -275,6 +275,8 @@ class Herald:
                 except BaseException:
                     LOGGER.exception("a callback failed")
                 del chore
+                if self._hub.herald is not self:  # in a child that the chore has forked
+                    return
                 continue
             with self._lock:
                 if self._inbox.empty():
