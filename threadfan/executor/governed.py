@@ -134,6 +134,12 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         raw = self.results[call.index] = self._cancelled(call, reason)
         self._count(raw[3])
 
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+        """Store the outcome of a call that was ended from outside, unless it is tried again."""
+        final = super().settle(key, raw, after)
+        after.append(lambda: self.notify(raw[0]))
+        return final
+
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):

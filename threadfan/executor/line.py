@@ -45,6 +45,9 @@ _NOTHING = 1e-9  # seconds; a wait shorter than the rounding of a clock is none
 LATE = 0.02
 """Seconds after which an invitation that was not used no longer keeps others waiting.  Arbitrary: a hundred times what
 it takes a parked thread to come."""
+STALL = 0.5
+"""Seconds that a call waits, with its slot, for what other processes say.  Arbitrary: far more than they take, and not
+long for those who wait for the slot."""
 
 
 class Line:
@@ -98,7 +101,25 @@ class Line:
 
         It may take a while: to be called without any lock, right before the request.
         """
-        return True
+        wait = self.ask(clock)
+        if wait > 0.0:
+            self.postpone(permit, wait, clock)
+        return wait <= 0.0
+
+    def ask(self, clock: Clock) -> float:
+        """Seconds until other processes leave room for a request; 0.0 counts it.  May take a while, as ``confirm``."""
+        return 0.0
+
+    def postpone(self, permit: Permit, wait: float, clock: Clock) -> None:
+        """They leave none for so long: the permit is void, and nobody else need ask before."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.give_back(permit, now)
+            self.limit.hold(now + wait)
+            self._plan(clock, now)
+
+    def stalls(self) -> None:
+        """They have not answered for ``STALL`` seconds."""
 
     def leave(self, waiter: Waiter, clock: Clock) -> None:
         """It needs no permit any more."""

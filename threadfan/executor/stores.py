@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pyrate_limiter import Decision
 
 PATIENCE = (
-    2.0  # seconds for an answer, which hold up one slot; arbitrary: long for a store, short beside an agent's call
+    2.0  # seconds for an answer, which hold up one thread; arbitrary: long for a store, short beside an agent's call
 )
 
 # The library counts in whole milliseconds, but never asks what they are: here they are tenths of one, or starts that
