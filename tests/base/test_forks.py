@@ -96,7 +96,7 @@ class Thing:
     def __init__(self, name):
         self.name = name
         forks.renew(self)
-    def forked(self):
+    def _forked(self):
         told.append(self.name)
         raise RuntimeError
 

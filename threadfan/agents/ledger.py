@@ -31,11 +31,11 @@ class Ledger:
         self._owner = owner
         self._budget = budget
         self._outer = _current.get(None)
-        self.forked()
+        self._forked()
         self._usage = Usage(requests=0)
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just adding."""
         self._lock = threading.Lock()  # guards ``_usage``
 

@@ -5,7 +5,7 @@ lock that it held is held for ever, a connection that it was using is the parent
 So everything here that has a lock, threads, or something shared with the outside starts anew in the child:
 
 - a module that has such things of its own says so with ``in_child``;
-- an object that has them does with ``renew``; it is held weakly, and its method ``forked`` is called;
+- an object that has them does with ``renew``; it is held weakly, and its method ``_forked`` is called;
 - what is too short-lived to be worth either asks whether it was ``generation`` that it was made in.
 
 Guarantees: nothing of that takes a lock which another thread of the parent may have held, or waits; one that fails does
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     class Renewed(Protocol):
         """What starts anew in a child."""
 
-        def forked(self) -> object:
+        def _forked(self) -> object:
             """In the child: forget locks, threads and connections of the parent's."""
 
 
@@ -52,7 +52,7 @@ def in_child(act: Callable[[], object]) -> None:
 
 
 def renew(thing: Renewed) -> None:
-    """Have ``thing.forked()`` called in the child of every fork, as long as somebody holds it."""
+    """Have ``thing._forked()`` called in the child of every fork, as long as somebody holds it."""
     # A plain set of references, and not a WeakSet: that one cannot be listed while other threads add to it.
     _things.add(weakref.ref(thing, _things.discard))
 
@@ -77,7 +77,7 @@ def _start_anew() -> None:
     global generation
     generation += 1
     things = [thing for reference in list(_things) if (thing := reference()) is not None]
-    for act in (*_acts, *(thing.forked for thing in things)):
+    for act in (*_acts, *(thing._forked for thing in things)):
         try:
             act()
         except Exception:

@@ -26,7 +26,7 @@ class AbortableAdapter(HTTPAdapter):
     _lock = threading.Lock()  # of all adapters: two threads must not make two managers for one proxy
     _least_size = 1
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: the connections are the parent's."""
         for manager in (self.poolmanager, *list(self.proxy_manager.values())):
             leave_to_parent(manager)

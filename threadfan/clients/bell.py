@@ -17,7 +17,7 @@ class Bell:
         self._lock = threading.Lock()  # held while it is rung, or the descriptor could be somebody else's by then
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: whoever listens is the parent's."""
         self._lock = threading.Lock()
         self.close()

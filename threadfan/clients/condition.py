@@ -37,7 +37,7 @@ class Condition(threading.Condition):
         super().__init__(lock)
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: those who wait do so in the parent, and must not be notified in others' place."""
         self._waiters.clear()
 

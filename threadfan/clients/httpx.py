@@ -79,7 +79,7 @@ class Transport(Base):  # type: ignore[misc]
         self._places = _places(self._wrapped)
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: the connections are the parent's."""
         for pool in _pools(self._wrapped):
             leave_to_parent(pool)

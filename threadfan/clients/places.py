@@ -26,10 +26,10 @@ class Places:
 
     def __init__(self, count: float) -> None:
         self._count = count
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """All are free: at the start, and in the child of a fork."""
         self._generation = forks.generation
         self._lock = threading.Lock()  # guards the two below

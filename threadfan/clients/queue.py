@@ -36,10 +36,10 @@ class Queue(queue.Queue[T]):
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
         self.mutex = threading.Lock()
         self.not_empty = Condition(self.mutex)

@@ -35,10 +35,10 @@ class Lock:
 
     def __init__(self) -> None:
         self._held = False
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
         self._free = Condition(threading.Lock())
 
@@ -102,10 +102,10 @@ class Event(threading.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
         self._cond = Condition(threading.Lock())
 
@@ -126,10 +126,10 @@ class Semaphore(threading.Semaphore):
 
     def __init__(self, value: int = 1) -> None:
         super().__init__(value)
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
         self._cond = Condition(threading.Lock())
 

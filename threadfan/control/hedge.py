@@ -63,7 +63,7 @@ class Hedge:
         self._sorted: list[float] = []  # the same in ascending order
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: whoever had the lock may have told only half of it."""
         self.lock = threading.Lock()
         self._sorted = sorted(self._recent)

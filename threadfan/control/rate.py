@@ -223,7 +223,7 @@ class RateLimit:
 
     # -- what other processes have to do with it ---------------------------------------------------------------------
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: the requests under way are the parent's, a probe among them too."""
         self.in_flight = 0
         self._pause.ended(self._pause.epoch)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         def scope(self) -> Scope:
             """The scope of the call at hand."""
 
-        def in_child(self) -> Bearer:
+        def _in_child(self) -> Bearer:
             """What takes its place in the child of a fork."""
 
 
@@ -129,7 +129,7 @@ class Scope:
         """Itself: a scope bears itself."""
         return self
 
-    def in_child(self) -> Scope:
+    def _in_child(self) -> Scope:
         """One that never ends: the call goes on in the parent only."""
         return Scope(clock=self._clock)
 
@@ -184,7 +184,7 @@ def current_scope() -> Scope:
 def _in_child() -> None:
     found = bearer.get(None)
     if found is not None:
-        bearer.set(found.in_child())
+        bearer.set(found._in_child())
 
 
 forks.in_child(_in_child)

@@ -38,7 +38,7 @@ class AdaptiveLimit:
         self.in_flight = 0
         self.overloads = 0  # refusals
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: the attempts under way are the parent's."""
         self.in_flight = 0
 

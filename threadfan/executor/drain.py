@@ -119,7 +119,7 @@ class Drain:
             scope.cancel()
         return scope
 
-    def in_child(self) -> Scope:
+    def _in_child(self) -> Scope:
         """One that never ends: the call goes on in the parent only."""
         return Scope(clock=self.hub.clock)
 

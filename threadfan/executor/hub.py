@@ -103,7 +103,7 @@ class Hub:
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self.group.forked()
+        self.group._forked()
         self.quiet_gates: list[SimpleQueue[None]] = []
         self.watchdog = Watchdog(self)
         self.herald = Herald(self)
@@ -511,7 +511,7 @@ class Hub:
         for source in list(self.sources):
             source.discard(BrokenThreadPool(message), after)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
         sources, running, gates = list(self.sources), [*self.draining, *self.lost], self.quiet_gates
         closing = self.closing

@@ -64,10 +64,10 @@ class Line:
         self._reset()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: those in line and the requests under way are the parent's."""
         self._reset()
-        self.limit.forked()
+        self.limit._forked()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..control.rate import RateLimit
     from .line import Permit, Waiter
 
-AGAIN = 5.0  # seconds; arbitrary: a store that hangs costs the time of one slot, two of seven seconds
+AGAIN = 5.0  # seconds; arbitrary: a store that hangs costs the time of one thread, two of seven seconds
 LOOK = 0.05  # seconds between looks whether a store that stalls has answered; arbitrary: a tenth of ``STALL``
 UNNAMED = "rate"
 
@@ -86,9 +86,9 @@ class SharedLine(Line):
             finally:
                 del answer[:]  # the traceback holds this frame: leave no cycle
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: questions are the parent's."""
-        super().forked()
+        super()._forked()
         self._asked = {}
 
     def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> Permit | None:

@@ -31,10 +31,10 @@ class Group:
 
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
         self.active = 0
         self.calls: dict[Any, Any] = {}  # its queues of single calls, by depth and rules

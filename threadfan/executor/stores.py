@@ -225,7 +225,7 @@ class RedisStore:
         self._end = weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client leaves to sockets
         self._state = RedisStateStore(self._redis, self._key)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: the connections are the parent's, and so are the locks of their pool."""
         before = self._redis
         self._end.detach()

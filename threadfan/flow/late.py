@@ -34,10 +34,10 @@ class Latecomers:
                 future = self.futures[index] = Future()
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
         self._missing = set(self.futures)
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody is just gathering."""
         self._lock = threading.Lock()  # guards ``_missing``; several threads may gather at once
 

@@ -41,10 +41,10 @@ class ManualClock(clocks.Clock):
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
         self._replaced: clocks.Clock | None = None
-        self.forked()
+        self._forked()
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """Nobody sleeps: at the start, and in the child of a fork."""
         self._sleepers: list[_Sleeper] = []
         self._changed = threading.Condition()  # guards it and the time; told when a thread falls asleep

@@ -63,7 +63,7 @@ class GraphRun(Relay):
     ) -> None:
         super().__init__(hub, options, name)
         self._functions, self.inputs = functions, inputs
-        self.forked()
+        self._forked()
         self._numbers = count(len(plan.tasks))
         self._plan = plan
         self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
@@ -74,7 +74,7 @@ class GraphRun(Relay):
         self._placed: list[Raw] = []
         forks.renew(self)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork too, nobody has the lock."""
         self._lock = threading.Lock()
 
