@@ -110,7 +110,8 @@ def package(kind):
 def locks():
     # Every lock that a module, a class or an object of the package holds, with who holds it.
     todo = [(vars(module), name) for name, module in sys.modules.items() if name.partition(".")[0] in OURS]
-    for thing in gc.get_objects():
+    classes = {{value for names, _ in todo for value in names.values() if isinstance(value, type)}}
+    for thing in [*gc.get_objects(), *classes]:  # without a GIL the collector does not list classes
         if isinstance(thing, threading.Thread):
             continue
         if package(type(thing)) in OURS or (isinstance(thing, type) and package(thing) in OURS):
