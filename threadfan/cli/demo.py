@@ -188,5 +188,5 @@ def _connected(plan: Plan) -> Iterator[anthropic.Anthropic]:
 def _no_word_of_stuck_threads() -> Iterator[None]:
     """A call that hangs has a line of its own here, and needs no warning."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "demo: the thread .* is still stuck", RuntimeWarning)
+        warnings.filterwarnings("ignore", "demo: (the thread|[0-9]+ threads) .*stuck", RuntimeWarning)
         yield

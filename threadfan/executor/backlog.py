@@ -122,6 +122,14 @@ class Backlog:
         self._open.clear()
         self._length = self.ready = 0
 
+    def mend(self) -> None:
+        """Count anew, by what is in the lanes: an exception may have cut short what changed them, see ``Hub.mend``."""
+        lanes = [lane for lane in self._lanes.values() if lane.calls]
+        self._length = sum(len(lane.calls) for lane in lanes)
+        self.ready = sum(len(lane.calls) for lane in lanes if not lane.shut)
+        self._open = [(lane.number, lane) for lane in lanes if not lane.shut]
+        heapq.heapify(self._open)
+
     # -- by lanes ----------------------------------------------------------------------------------------------------
 
     def next_lane(self) -> Lane | None:

@@ -55,8 +55,8 @@ class Batch(Source):
     """
 
     __slots__ = (
-        "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "first_failure", "fn", "name",
-        "names", "notes", "outer", "results", "since", "until", "usages", "wanted", "wish",
+        "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "feeding", "first_failure", "fn",
+        "name", "names", "notes", "outer", "results", "since", "until", "usages", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +90,7 @@ class Batch(Source):
         self.wish: After = []  # what wakes the consumer, while it waits
         self.wanted: int | None = None  # the index that the consumer waits for; None: any
         self.results: Any = {}  # index -> Raw
+        self.feeding: tuple[int, list[Any], float] | None = None  # the index of the first, inputs, and when
         self.entries: deque[Entry] = deque()
         self._shared: Iterator[Entry] | None = None
         if items is not None:
@@ -131,6 +132,7 @@ class Batch(Source):
         """Add items, taken at ``now``; only one thread may."""
         first = self.accepted
         last = first + len(items)
+        self.feeding = first, items, now
         entries = zip(range(first, last), items, repeat(now), strict=False)
         self.accepted = last
         self.entries.extend(entries)
@@ -146,6 +148,7 @@ class Batch(Source):
                 elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
+        self.feeding = None
 
     def close(self) -> None:
         """No more items will be fed."""
@@ -362,7 +365,15 @@ class Batch(Source):
     def in_order(self) -> list[Raw]:
         """The outcomes in input order, once the batch is done."""
         results = self.results
-        return results if isinstance(results, list) else [results[index] for index in range(self.accepted)]
+        if isinstance(results, list):
+            return results
+        return [results.get(index) or self._never_queued(index) for index in range(self.accepted)]
+
+    def _never_queued(self, index: int) -> Raw:
+        """The outcome of an input at whose feeding a signal's exception has struck: it was counted, and no more."""
+        first, items, since = self.feeding or (index, [None], self.since)
+        error = TaskCancelled("the batch was ended while this input was taken")
+        return (index, items[index - first], since, CANCELLED, error, None, self.hub.clock.monotonic(), None)
 
     def parts(self) -> dict[str, Any]:
         """What a report is made of, once the batch is done."""
@@ -375,6 +386,7 @@ class Batch(Source):
         """
         self.results.clear()  # and not another one in its place: a thread at work has this
         self.usages, self.notes, self.first_failure, self.reason = {}, {}, None, None
+        self.feeding = None
         self.wish.clear()
 
     def orphan(self, reason: BaseException) -> None:

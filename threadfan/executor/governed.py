@@ -108,6 +108,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             for call in calls:
                 call.progress.joins(now, self.limited(now))
             last = first + len(items)
+            self.feeding = first, items, now
             self.accepted = last
             self.entries.extend(calls)
             if self.ended:
@@ -115,6 +116,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             elif self.ready():
                 self.hub.offer(self, after)
         self.hub.perform(after)
+        self.feeding = None
 
     def function_of(self, key: Any) -> str:
         """The name of the batch's function, or the task's own."""

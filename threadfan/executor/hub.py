@@ -199,6 +199,7 @@ class Hub:
         self.rings = {}
         for source in list(self.sources):
             source.queued = False
+            source.mend()
             if source.ready():
                 self.enlist(source)
             self.check_done(source, after)

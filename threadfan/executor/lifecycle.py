@@ -169,6 +169,8 @@ def orphaned(hub: Hub, _: object) -> None:
 def _at_exit() -> None:
     global _exiting
     _exiting = True
+    for hub in _alive():  # at once: what is handed in from now on is refused
+        hub.closing = True
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
         for hub in _alive():
             hub.interrupt()

@@ -54,6 +54,10 @@ class Queue(Base):
 
     # -- pulling -----------------------------------------------------------------------------------------------------
 
+    def mend(self) -> None:
+        """See ``Source.mend``."""
+        self.entries.mend()
+
     def pending(self) -> int:
         """How many calls have not ended and do not run."""
         return len(self.entries) + len(self.undecided) + len(self.backing_off)

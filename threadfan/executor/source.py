@@ -91,6 +91,9 @@ class Source:
         """Whether calls may follow from what it has handed in elsewhere."""
         return False
 
+    def mend(self) -> None:
+        """Count anew what can be counted, after an exception that may have cut something short.  With the lock held."""
+
     def take(self) -> Any:
         """Pull one entry, or None if others have pulled the last.  Call with the lock held."""
         raise NotImplementedError

@@ -129,6 +129,7 @@ class Watchdog:
 
     def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
+        self._hub.torn = True  # perhaps, if an exception is the reason, wherever that has struck
         aside(partial(self._cancel, source, reason, message, running))
 
     def _cancel(self, source: Source, reason: BaseException | None, message: str, running: bool) -> None:

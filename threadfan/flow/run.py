@@ -260,7 +260,6 @@ class Ending:
 
     def cut(self, error: BaseException, *, running: bool) -> None:
         """End the batch because of ``error``, with the calls that run if ``running``."""
-        self.hub.torn = True  # wherever that has struck
         self.hub.watchdog.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
 
     def put_report_on(self, error: BaseException) -> None:
@@ -273,6 +272,7 @@ class Ending:
         report = self._report()
         if report is None:
             wall = self.hub.clock.monotonic() - batch.since
+            intake.tell_end(batch, wall)
             report = self._make(
                 **batch.parts(),
                 wall=wall,
@@ -281,6 +281,5 @@ class Ending:
                 pauses=batch.pauses(),
             )
             self._report = weakref.ref(report)
-            intake.tell_end(batch, wall)
         batch.forget()
         return report

@@ -187,7 +187,6 @@ class Stream:
 def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) -> None:
     """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
     if not batch.done:
-        batch.hub.torn = True  # perhaps, if an exception is the reason
         cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
         if finalizing:
             batch.hub.hand_over(cancel)

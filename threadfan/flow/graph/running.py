@@ -295,10 +295,14 @@ class GraphRun(Relay):
         """What became of it, once it is done."""
         roots = [self.roots[task.place] for task in self._plan.fanned]
         folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
+        return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
+
+    def forget(self) -> None:
+        """As every relay; its cells know each other."""
+        super().forget()
         for cell in self.roots:
             cell.forget()
         self.roots, self._placed = [], []
-        return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:
         """The outcomes: tasks as they were added, and their elements in order."""
