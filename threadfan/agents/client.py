@@ -148,7 +148,9 @@ def _reading() -> Iterator[None]:
     """What the SDK stumbles over in an answer that is none is told as that."""
     try:
         yield
-    except (AssertionError, AttributeError, LookupError, TypeError, json.JSONDecodeError) as error:
+    except (AssertionError, AttributeError, LookupError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise  # of httpx, about a stream that was closed
         raise _unreadable(error) from error
 
 

@@ -59,10 +59,17 @@ def _said(message: Any) -> Any:
 
 def kept(blocks: list[Json]) -> list[Json]:
     """What is kept of the blocks of an answer."""
-    blocks = [block for block in blocks if block.get("type") != "text" or (block.get("text") or "").strip()]
+    blocks = [_brief(block) for block in blocks if block.get("type") != "text" or (block.get("text") or "").strip()]
     while blocks and blocks[-1].get("type") in _THOUGHTS:
         blocks.pop()
     return blocks
+
+
+def _brief(block: Json) -> Json:
+    """A text as it is sent when it is not streamed: some versions of the SDK put in what the server did not say."""
+    if block.get("type") != "text" or block.get("citations", "some") is not None:
+        return block
+    return {name: value for name, value in block.items() if name != "citations"}
 
 
 def sent(messages: list[Json]) -> list[Json]:
