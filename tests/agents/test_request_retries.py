@@ -5,8 +5,9 @@ import threading
 import anthropic
 import pytest
 import tenacity
+from controlled import PATIENCE, aside, until
 from scripted_server import ScriptedServer, call, events, message, overloaded, text
-from staged import PATIENCE, aside, ask_for, double, results, until
+from staged import ask_for, double, results
 
 from threadfan import Adaptive, Fan, RateLimit, TaskTimeout, Usage, current_scope
 from threadfan.agents import Agent, Answer, AnswerBroken, tool

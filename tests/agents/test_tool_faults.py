@@ -11,7 +11,7 @@ from staged import ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import ToolFailed, TurnLimit
 
-SECRET = "sk-secret"  # noqa: S105 -- what must not be told
+SECRET = "a private matter"
 
 
 def broken(key: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..base.portable import Portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .result import AgentResult
 
 
-class AgentStopped(RuntimeError):
+class AgentStopped(Portable, RuntimeError):
     """The model did not end its answer; ``result`` has all that was said, done and paid for until then.
 
     Raised itself for a stop reason that is not known here.
@@ -36,7 +38,7 @@ class AnswerBroken(AgentStopped):
     """What came is no answer: a stream that ends in the middle, a page of some proxy's, a block without its text."""
 
 
-class ToolFailed(Exception):
+class ToolFailed(Portable, Exception):
     """A tool call that has failed as may be expected; the text is for the model, and nothing is logged."""
 
 

@@ -7,6 +7,8 @@ openai, requests, httpx, urllib, aiohttp and for whatever looks like them.  Wher
 
 from __future__ import annotations
 
+from ..base.static import cause_of, is_a
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -44,7 +46,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__
+        error = cause_of(error)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -130,18 +132,18 @@ def attribute(thing: object, name: str) -> Any:
     """An attribute that need not be there; one that fails is not there either (httpx has such properties)."""
     try:
         return getattr(thing, name, None)
-    except Exception:
+    except BaseException:
         return None
 
 
 def _is_status(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
+    return is_a(value, int) and not is_a(value, bool) and 100 <= value <= 599  # type: ignore[operator]
 
 
 def _reported(error: BaseException) -> int | None:
     """The status that stands for the type of error in the body of ``error``, as the SDKs keep it."""
     body = attribute(error, "body")
-    if not isinstance(body, dict):
+    if not is_a(body, dict):
         return None
     inner = body.get("error")
     name = inner.get("type") if isinstance(inner, dict) else body.get("type")
@@ -161,7 +163,7 @@ def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
     for spelling in (name, name.title()):
         try:
             value = None if headers is None else headers.get(spelling)
-        except Exception:  # what has a `get` need not be headers
+        except BaseException:  # what has a `get` need not be headers
             return None
         if isinstance(value, str):
             return value.strip()

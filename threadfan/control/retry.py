@@ -5,15 +5,28 @@ from __future__ import annotations
 import sys
 
 from ..base.errors import brief, describe
+from ..base.static import is_a
 from .answers import status_of
 from .course import Course, Policy, Times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, Protocol, TypeAlias, TypeVar
 
     from .course import Draw, Verdict
+
+    T = TypeVar("T")
+
+    class Retrying(Protocol):
+        """A ``tenacity.Retrying``, which need not be installed; not an ``AsyncRetrying``, whose calls are awaited."""
+
+        @property
+        def statistics(self) -> dict[str, Any]: ...  # noqa: D102
+        def __call__(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...  # noqa: D102
+
+    Retry: TypeAlias = int | Retrying | Mapping[Any, Any] | None
+    """What a mapping holds is not checked: of one with keys and policies of several kinds mypy only sees objects."""
 
     Matcher = tuple[tuple[type[Exception], ...], frozenset[int]]  # an error of these classes, or with these statuses
 
@@ -110,7 +123,7 @@ class Entries(Policy):
         """The policy of the first entry that matches."""
         status = status_of(error)
         for (classes, statuses), policy in self.entries:
-            if isinstance(error, classes) or status in statuses:
+            if is_a(error, classes) or status in statuses:  # as `except` tells it
                 return policy
         return None
 

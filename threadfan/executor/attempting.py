@@ -56,6 +56,16 @@ class Governed(Queue):
                 drain.judging = call is not None
 
     def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+        """``_make_attempt``; whatever fails in it besides the call itself, the call has an end."""
+        try:
+            return self._make_attempt(drain, call, observer)
+        except BaseException as error:
+            if not drain.judging or call in drain.claim or call.race is not None:
+                raise  # it has its end, or whoever looks at the claims sees to it
+            self._conclude(drain, call, self._raw(call, FAILED, error))
+            return self.hub.clock.monotonic()
+
+    def _make_attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
         progress, now = call.progress, self.hub.clock.monotonic()
         if call.rules is None:
@@ -80,7 +90,8 @@ class Governed(Queue):
             return now
         with self.hub.lock:
             progress.starts(now, self.limited_for(call, now))
-            drain.forget_scope()  # of an attempt before
+            before = drain.forget_scope()  # of an attempt before
+        del before
         verdict = self._first_word(call, now)
         if verdict is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
@@ -337,7 +348,7 @@ def _stands_in(call: Call, line: Line) -> bool:
 
 def _usage_of(value: Any) -> Usage | None:
     """What a value, such as a message, says of its tokens."""
-    with suppress(Exception):  # the value is the user's, and so may be what it does when asked
+    with suppress(BaseException):  # the value is the user's, and so may be what it does when asked
         usage = getattr(value, "usage", None)
         if isinstance(getattr(usage, "input_tokens", None), int):
             return Usage.of(usage)

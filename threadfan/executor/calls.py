@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import is_a, traceback_of
 from ..control.scope import Scope, bearer
 from ..events import log
 from . import hub as hubs
@@ -94,8 +96,10 @@ class Calls(Source):
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        self.entries.append(call)
+        if call.timeout is not None and self.hub.watchdog.helper is None:
+            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
+        self.entries.append(call)
         self.hub.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:
@@ -104,8 +108,8 @@ class Calls(Source):
         If others are to have their turn first, it leaves the call here, in the ring.  With the lock held.
         """
         call.queue = self
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         if not self.queued:
             self.hub.enlist(self)
 
@@ -210,7 +214,7 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
     else:
         try:
             # Another attempt must not see what this one has set.
-            context = call.context if call.rules is None else call.context.copy()
+            context = call.context if call.rules is None else call.rules.renewed(call.context)
             status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
         except BaseException as error:
             status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
@@ -231,6 +235,9 @@ def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) 
 
 def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
     bearer.set(drain)
+    set_own = drain.worker.set_own
+    if set_own is not None:
+        set_own()
     if observer is not None:
         observer.set_fan(drain.hub.name)
         if call.index is not None:
@@ -243,13 +250,14 @@ def classify(
 ) -> tuple[Status, BaseException]:
     """The status and the caller's error for what a call raised.
 
-    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.
+    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
+    error's own code runs: an error that cannot be asked is an outcome like any other.
     """
-    trace = error.__traceback__
+    trace = traceback_of(error)
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
-    error.with_traceback(trace)  # which works for frozen classes too
-    if not isinstance(error, CallCancelled):
+    BaseException.with_traceback(error, trace)  # which works for frozen classes too
+    if not is_a(error, CallCancelled):
         return FAILED, error
     if timeout is not None and seconds >= timeout:
         return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")

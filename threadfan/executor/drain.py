@@ -80,7 +80,8 @@ class Drain:
     """
 
     __slots__ = (
-        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "signalled", "source", "worker"
+        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "lost_at", "signalled",
+        "source", "worker",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
@@ -95,6 +96,7 @@ class Drain:
         )
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
+        self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Any = None  # the key of a call whose future was told to cancel
         self._scope: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it
 
@@ -112,8 +114,9 @@ class Drain:
             if self._scope is not None and self._scope[0] is key:
                 return self._scope[1]
             scope = CallScope(self, key, start)
-            self._scope = key, scope
+            before, self._scope = self._scope, (key, scope)
             ended = self.lost is not None or self.signalled is key
+        del before  # without the lock: it may be the last to hold the call before, and what that returned
         if ended:
             scope.cancel()
         return scope
@@ -122,9 +125,14 @@ class Drain:
         """Whether it has a call that has not ended.  With the hub's lock held."""
         return self.first is not None or self.judging or bool(self.claim)
 
-    def forget_scope(self) -> None:
-        """The next attempt of a call has a scope of its own.  With the hub's lock held."""
-        self._scope = self.signalled = None
+    def forget_scope(self) -> object:
+        """The next attempt of a call has a scope of its own.  With the hub's lock held.
+
+        Returns:
+            What is to be dropped once the lock is released, for it may be the last to hold things of the user's.
+        """
+        before, self._scope, self.signalled = (self._scope, self.signalled), None, None
+        return before
 
     def end_scope(self, key: Any) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""

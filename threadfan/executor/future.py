@@ -11,8 +11,12 @@ that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault``
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent import futures
+from concurrent.futures._base import (
+    _STATE_TO_DESCRIPTION_MAP as _STATES,
+)
 from concurrent.futures._base import (
     CANCELLED,
     CANCELLED_AND_NOTIFIED,
@@ -25,10 +29,15 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
 
-from ..base.errors import TaskCancelled
+from ..base import clock as clocks
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Condition
+from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.threads import check_depth
 from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
@@ -95,13 +104,15 @@ class Future(Call, futures.Future[T]):
     the list they add it to swaps that event for one that does both.
     """
 
+    disowned = ""  # that asyncio has cancelled it while it ran, in words
+
     # Read by the standard library's functions, and made when they first do.
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
         found = self._found()
         if found is None:
-            found = self._cell.setdefault(CONDITION, threading.Condition())
+            found = self._cell.setdefault(CONDITION, Condition())
         return found
 
     @property
@@ -164,14 +175,19 @@ class Future(Call, futures.Future[T]):
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
+        error = None
         try:
-            return futures.Future.result(self, self._await(timeout))
+            # Not the base class's ``result``: it takes an exception whose ``bool()`` is False for none.
+            error = futures.Future.exception(self, self._await(timeout))
+            if error is None:
+                return self._result  # type: ignore[no-any-return]
+            raise error
         except KeyboardInterrupt:
             if not self.done():
                 self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
         finally:
-            del self  # an exception's traceback holds this frame: leave no cycle
+            del self, error  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
@@ -182,14 +198,28 @@ class Future(Call, futures.Future[T]):
                 self._hub.interrupt()
             raise
 
+    def __repr__(self) -> str:
+        # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
+        # shows it in its error, whatever the user's class says to that.
+        state = self._state
+        end = ""
+        if state == FINISHED:
+            error = self._exception
+            kind = type(self._result if error is None else error).__name__
+            end = f" {'returned' if error is None else 'raised'} {kind}"
+        return f"<{type(self).__name__} at {id(self):#x} state={_STATES[state]}{end}>"
+
     def cancel(self) -> bool:
         """Cancel the call if it has not started.
 
         A running call is told through its scope, and the answer is False as ever: the future ends as the call ends.
+        If it is asyncio that cancels what ``run_in_executor`` has given, closing the fan does not wait for it.
         """
         mark = object()
         fate = self._cell.setdefault(FATE, mark)
         if fate is RUNNING:
+            if sys._getframe(1).f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
+                self.disowned = "the coroutine that awaited this call was cancelled"
             self._signal()
             return False
         if fate is mark:
@@ -221,18 +251,19 @@ class Future(Call, futures.Future[T]):
         for callback in self._done_callbacks:
             try:
                 callback(self)
-            except BaseException:
-                LOGGER.exception("exception calling callback for %r", self)
+            except BaseException as error:
+                say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
     def _await(self, timeout: float | None) -> float | None:
         """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""
         found = bearer.get(None)
         if found is None:
-            return timeout
+            return timeout if not clocks.chores else self._await_with_chores(timeout)
         scope = found.scope()
         scope.check()
         if self.done():
             return timeout
+        check_depth()  # before anything is lent
         from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
         hub, gate = self._hub, SimpleQueue[None]()
@@ -254,6 +285,13 @@ class Future(Call, futures.Future[T]):
                 hub.loans.take_back(loan)
         return 0
 
+    def _await_with_chores(self, timeout: float | None) -> float | None:
+        """The system gives some helper no thread, so that this one, which only waits, has to do its work."""
+        gate = SimpleQueue[None]()
+        self.add_done_callback(lambda _: gate.put(None))
+        clocks.REAL.wait(gate, timeout)
+        return 0
+
     # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
@@ -272,11 +310,12 @@ class Future(Call, futures.Future[T]):
             self._invoke_callbacks()
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
-        """Set the error; callbacks run on the herald, for they are the user's code."""
+        """Set the error; callbacks run in a thread of their own, for they are the user's code."""
+        what = f"a done-callback of {describe(self.fn)}"
 
         def act() -> None:
             if self._end(raw) and "callbacks" in self._cell:
-                hub.herald.tell(self._invoke_callbacks)
+                hub.callbacks.tell(self._invoke_callbacks, what)
 
         after.append(act)
 
@@ -331,7 +370,7 @@ class Future(Call, futures.Future[T]):
             # nothing lists the calls that a thread was just about to start.
             self._cell["left"] = True
             if self.done():
-                found = threading.Condition()  # that thread may have held the old one
+                found = Condition()  # that thread may have held the old one
             else:
                 self._exception, found = self.queue.reason, OVER
             self._cell[CONDITION] = found
@@ -353,6 +392,8 @@ class Future(Call, futures.Future[T]):
             scope = drain.made_scope(self)
         if scope is not None:
             scope.cancel()
+        if self.disowned and self._hub.closing:  # whoever closes it has looked before
+            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
 
 
 class _Waiters(List):
@@ -363,7 +404,7 @@ class _Waiters(List):
 
     def append(self, waiter: Any) -> None:
         drain, hub = getattr(here, "drain", None), self._future._hub
-        if bearer.get(None) is not None and type(waiter.event) is threading.Event:
+        if (clocks.chores or bearer.get(None) is not None) and type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
             hub.promote(self._future)
@@ -387,13 +428,23 @@ class _CallEvent(threading.Event):
         if hub is not None and loan is not None:
             hub.loans.lend(loan, unless=self.is_set)
         try:
-            done = super().wait(timeout)
+            done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
         finally:
             forget()
             if hub is not None and loan is not None:
                 hub.loans.take_back(loan)
         scope.check()
         return done
+
+    def _wait_with_chores(self, timeout: float | None) -> bool:
+        end = FOREVER if timeout is None else clocks.REAL.monotonic() + timeout
+        while True:
+            clocks.do_chores()
+            left = end - clocks.REAL.monotonic()
+            if super().wait(max(0.0, min(left, clocks.CHORES))):
+                return True
+            if left <= 0:
+                return False
 
     def set(self) -> None:
         super().set()  # first: whoever lends looks whether it is set

@@ -12,7 +12,6 @@ permit with; while permits are to be had, somebody in line is invited; who leave
 from __future__ import annotations
 
 import threading
-from concurrent.futures._base import LOGGER
 
 from ..base.clock import FOREVER
 from .alarms import set_alarm
@@ -122,6 +121,10 @@ class Line:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """What became of the request: ``"succeeded"``, ``"overloaded"`` or ``"failed"``."""
+        if headers is not None:
+            from ..control.headers import copied  # on first use, as most programs have none
+
+            headers = copied(headers)
         with self._lock:
             now = clock.monotonic()
             if end == "succeeded":
@@ -170,12 +173,8 @@ class Line:
         if wait == FOREVER or now + wait >= self._due > now:
             return
         self._forget_alarm()
-        try:
-            self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
-        except RuntimeError as error:  # the system gives no thread: the next call that ends plans again
-            LOGGER.warning("threadfan: no thread could be started to wait for a rate limit (%s)", error)
-        else:
-            self._due = now + wait
+        self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
+        self._due = now + wait
 
     def _forget_alarm(self) -> None:
         if self._take_back is not None:

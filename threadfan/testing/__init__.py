@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from threadfan.testing.leaks import no_leaks
     from threadfan.testing.limits import Limits
     from threadfan.testing.server import MessagesServer
+    from threadfan.testing.threads import refused_threads
 
-__all__ = ["Fixed", "Limits", "LogNormal", "ManualClock", "MessagesServer", "no_leaks"]
+__all__ = ["Fixed", "Limits", "LogNormal", "ManualClock", "MessagesServer", "no_leaks", "refused_threads"]
 
 _HOMES = {
     "Fixed": "threadfan.testing.latency",
@@ -24,15 +25,17 @@ _HOMES = {
     "ManualClock": "threadfan.testing.clock",
     "MessagesServer": "threadfan.testing.server",
     "no_leaks": "threadfan.testing.leaks",
+    "refused_threads": "threadfan.testing.threads",
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # the next access no longer comes here
-    return value
+if not TYPE_CHECKING:  # type checkers, who read the imports above, would take any name for one of the module
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)  # the next access no longer comes here
+        return value
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from queue import Empty
 from typing import TYPE_CHECKING
 
 from threadfan.base import clock as clocks
@@ -65,14 +64,16 @@ class ManualClock(clocks.Clock):
                 self._sleepers.append(sleeper)
                 self._changed.notify_all()
         try:
-            while True:
-                opening = gate.get(block=not sleeper.over(self._now))
-                # A sleeper in the gate says that time has passed.  It may be one whose wait was ended by an opening
-                # that came at the same moment; then it says nothing to this one.
-                if not isinstance(opening, _Sleeper):
-                    return True
-        except Empty:
-            return False
+            with clocks.Asleep(gate) as asleep:
+                while True:
+                    over = sleeper.over(self._now)
+                    opening = asleep.receive(block=not over)
+                    if opening is clocks.NOTHING and over:
+                        return False
+                    # A sleeper in the gate says that time has passed.  It may be one whose wait was ended by an opening
+                    # that came at the same moment; then it says nothing to this one.
+                    if opening is not clocks.NOTHING and not isinstance(opening, _Sleeper):
+                        return True
         finally:
             with self._changed:
                 if sleeper in self._sleepers:
