@@ -11,7 +11,7 @@ from staged import ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import ToolFailed, TurnLimit
 
-SECRET = "a private matter"
+PRIVATE = "a private matter"
 
 
 def broken(key: str) -> str:
@@ -36,7 +36,7 @@ def told(events):
 def test_an_event_with_the_traceback(make, events):
     """It says where, from the tool on, and nothing of what was said."""
     with Fan(1, name="desk") as fan:
-        make(fan, broken, double, name="clerk")(ask_for(("broken", {"key": SECRET}), ("double", {"number": 1})))
+        make(fan, broken, double, name="clerk")(ask_for(("broken", {"key": PRIVATE}), ("double", {"number": 1})))
     (event,) = told(events)
     traceback = event.pop("traceback")
     assert traceback.splitlines()[0].endswith("in broken")
@@ -50,15 +50,15 @@ def test_an_event_with_the_traceback(make, events):
         "agent": "clerk",
         "turn": 1,
     }
-    assert SECRET not in repr(events)
+    assert PRIVATE not in repr(events)
 
 
 def test_arguments_for_those_who_ask(make, events):
     """They and the error's message are told to whoever wants them in the log."""
     with Fan(1) as fan:
-        make(fan, broken, log_arguments=True)(ask_for(("broken", {"key": SECRET})))
+        make(fan, broken, log_arguments=True)(ask_for(("broken", {"key": PRIVATE})))
     (event,) = told(events)
-    assert (event["arguments"], event["error"]) == ({"key": SECRET}, repr(SECRET))
+    assert (event["arguments"], event["error"]) == ({"key": PRIVATE}, repr(PRIVATE))
 
 
 @pytest.mark.parametrize("asked_for", [False, True])
@@ -66,11 +66,11 @@ def test_the_log_without_structlog(make, caplog, asked_for):
     """Where no events are listened to, the log of the standard library has it, which prints warnings by itself."""
     structlog.reset_defaults()
     with Fan(1) as fan, caplog.at_level(logging.WARNING, "threadfan"):
-        make(fan, broken, log_arguments=asked_for)(ask_for(("broken", {"key": SECRET})))
+        make(fan, broken, log_arguments=asked_for)(ask_for(("broken", {"key": PRIVATE})))
     (record,) = caplog.records
     assert record.getMessage().startswith("the tool broken failed: KeyError")
     assert "return {}[key]" in record.getMessage()
-    assert (SECRET in record.getMessage()) is asked_for
+    assert (PRIVATE in record.getMessage()) is asked_for
 
 
 def test_a_result_that_cannot_be_written_is_one(make, caplog):

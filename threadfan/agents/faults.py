@@ -11,6 +11,7 @@ import logging
 from traceback import format_tb
 
 from ..base.errors import text_of
+from ..base.logs import say
 from ..base.outcome import FAILED, SUCCEEDED
 from ..events import log
 from .errors import AgentStopped, ToolFailed
@@ -36,7 +37,8 @@ def report_fault(agent: Agent, call: ToolCall) -> None:
     if log.tool_failed(agent.fan._hub.name, call.name, kind, figures):
         return
     more = f": {figures['error']}\narguments: {figures['arguments']}" if agent.log_arguments else ""
-    logging.getLogger("threadfan").warning("the tool %s failed: %s%s\n%s", call.name, kind, more, frames.rstrip())
+    message = "the tool %s failed: %s%s\n%s"
+    say(logging.getLogger("threadfan"), logging.WARNING, message, call.name, kind, more, frames.rstrip())
 
 
 def _is_fault(call: ToolCall, error: BaseException | None) -> bool:
