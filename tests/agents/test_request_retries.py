@@ -9,7 +9,7 @@ from controlled import PATIENCE, aside, until
 from scripted_server import ScriptedServer, call, events, message, overloaded, text
 from staged import ask_for, double, results
 
-from threadfan import Adaptive, Fan, RateLimit, TaskTimeout, Usage, current_scope
+from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskTimeout, Usage, current_scope
 from threadfan.agents import Agent, Answer, AnswerBroken, tool
 from threadfan.clients.anthropic import attach
 
@@ -168,6 +168,34 @@ def test_an_agent_whose_time_is_up_is_not_made_again(clock, make, retry):
         (outcome,) = running.result(PATIENCE)
     assert (outcome.status, outcome.attempts, len(calls)) == ("timed_out", 1, 1)
     assert isinstance(outcome.error, TaskTimeout)
+
+
+def test_an_agent_that_takes_long_is_not_hedged(clock, make):
+    """A second one beside it would run the tools too."""
+    calls, gate = [], threading.Event()
+
+    def wait() -> None:
+        calls.append(1)
+        assert gate.wait(PATIENCE)
+
+    def plain() -> str:
+        first.append(1)
+        return "first" if len(first) == 1 and gate.wait(PATIENCE) else "second"
+
+    first, hedge = [], Hedge(after=2.0, budget=1.0)
+    with Fan(4) as fan:
+        agent, hedged = make(fan, wait), fan.with_options(hedge=hedge)
+        running = aside(hedged.run, agent, [ask_for("wait")])
+        until(lambda: calls)
+        clock.wait_for_sleepers(until=2)
+        clock.advance(1)
+        beside = hedged.submit(plain)
+        until(lambda: first)
+        clock.advance(2)
+        assert beside.result(PATIENCE) == "second"  # so the moment at which the agent would have had its own is over
+        gate.set()
+        (outcome,) = running.result(PATIENCE)
+    assert (outcome.attempts, len(calls), hedge.extra) == (1, 1, 1)
 
 
 def test_a_call_without_an_agent_is_made_again_as_ever():

@@ -129,7 +129,7 @@ class Meter(Permits):
     # -- an agent that runs in the call, and makes its requests by itself --------------------------------------------
 
     def keep(self) -> None:
-        """The call is not to be made again, whatever comes of it: what an agent has done is not to be done twice."""
+        """The call is not to be attempted again, whatever comes of it, nor twice at once: an agent runs in it."""
         self._progress.once = True
 
     def hand_over(self) -> Permit | None:

@@ -75,7 +75,7 @@ class Progress:
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Any = None  # what the fan's `Adaptive` has let it start with
         self.refusals = 0  # in a row
-        self.once = False  # an agent has run in it, so there is no further attempt
+        self.once = False  # an agent has run in it, so there is no other attempt
         self.discards = 0  # how many its source had seen when it was taken for this attempt
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
