@@ -180,8 +180,10 @@ def test_fail_fast_counts_what_is_final(clock):
         backing_off(fan, clock, 2, due=8)
         clock.advance(4)
         error = report.exception(PATIENCE)
-    assert error is error.report[1].error
-    assert (type(error), error.report[1].attempts) == (ValueError, 3)
+    assert (type(error), error.args) == (ValueError, ("final",))
+    failed = error.report[1]
+    assert (type(failed.error), failed.error.args, failed.attempts) == (ValueError, ("final",), 3)
+    assert failed.history[-1].error is failed.error
     assert error.report[0].status in ("cancelled", "failed")
     assert error.report[0].attempts in (2, 3)
 

@@ -104,7 +104,10 @@ class Helper:
         while True:
             try:
                 wait = self._round()
-                if wait is None or self.thread is not threading.current_thread():
+                if wait is None:
+                    self._rounds = self._refused = _nothing  # which know whose helper this is: leave no cycle
+                    return
+                if self.thread is not threading.current_thread():
                     return
                 self._clock.wait(self._gate, None if wait == FOREVER else wait)
             except BaseException as error:  # raised in this thread from outside
@@ -145,6 +148,8 @@ class Helper:
         if self._told() or self._clock.monotonic() >= self._due:
             wait = self._round()
             self._over = wait is None
+            if self._over:
+                self._rounds = self._refused = _nothing
             self._due = FOREVER if wait is None else self._clock.monotonic() + wait
         if self._over:
             clocks.drop_chore(self._stand_in)
@@ -157,3 +162,7 @@ class Helper:
             except Empty:
                 return told
             told = True
+
+
+def _nothing(*_: object) -> None:
+    pass

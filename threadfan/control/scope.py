@@ -105,7 +105,7 @@ class Scope:
         self._callbacks[number] = callback
         if self._cancelled:
             self._run(number)
-        return partial(self._callbacks.pop, number, None)
+        return partial(self._callbacks.pop, number, None)  # which keeps the callback no longer than the scope does
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
@@ -137,6 +137,20 @@ class Scope:
         callback = self._callbacks.pop(number, None)
         if callback is not None:
             call_logged(callback, _FAILED)
+
+
+class Endless(Scope):
+    """The scope of no call: nobody ends it, so it keeps no callbacks."""
+
+    __slots__ = ()
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
+        """As for every scope; what would never be called is not kept."""
+        return super().on_cancel(callback) if self._cancelled else _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 _numbers = count()
@@ -178,4 +192,4 @@ def current_scope() -> Scope:
     It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
     """
     found = bearer.get(None)
-    return Scope() if found is None else found.scope()
+    return Endless() if found is None else found.scope()

@@ -140,7 +140,11 @@ class _Aside:
 
 def _warn(error: Exception) -> None:
     if not for_ever(error):  # else that is how it is
-        say(getLogger("threadfan"), WARNING, refusal(error, "those that wait see to deadlines and limits until one can be"))
+        say(
+            getLogger("threadfan"),
+            WARNING,
+            refusal(error, "those that wait see to deadlines and limits until one can be"),
+        )
 
 
 _lock = threading.Lock()

@@ -186,6 +186,11 @@ class Request:
         if line is not None:
             line.note(permit, self._owner.clock, end, **note)
 
+    def forget(self) -> None:
+        """The call around has ended, see ``Meter.forget``."""
+        if self.call is not None:
+            self.call.forget()
+
     # -- what an attached client tells, see `Meter` ------------------------------------------------------------------
 
     def begin(self) -> Ticket:

@@ -45,15 +45,18 @@ class Governed(Queue):
         observer = log.observer()
         drain.judging = True  # first: the call counts as running from the moment that it is taken
         call, drain.first = drain.first, None
-        while call is not None:
-            end = self._attempt(drain, call, observer)
-            drain.judging = False
-            call = None  # a parked thread must not keep a result alive
-            if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
-                return
-            with hub.lock:
-                call = self.take()
-                drain.judging = call is not None
+        try:
+            while call is not None:
+                end = self._attempt(drain, call, observer)
+                drain.judging = False
+                call = None  # a parked thread must not keep a result alive
+                if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
+                    return
+                with hub.lock:
+                    call = self.take()
+                    drain.judging = call is not None
+        finally:
+            del self, call, drain  # leave no cycle: see ``calls``
 
     def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """``_make_attempt``; whatever fails in it besides the call itself, the call has an end."""
@@ -64,16 +67,22 @@ class Governed(Queue):
                 raise  # it has its end, or whoever looks at the claims sees to it
             self._conclude(drain, call, self._raw(call, FAILED, error))
             return self.hub.clock.monotonic()
+        finally:
+            del self, call, drain  # leave no cycle: see ``calls``
 
     def _make_attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
         progress, now = call.progress, self.hub.clock.monotonic()
         if call.rules is None:
-            raw = perform_call(drain, call, observer)
-            if raw is not None:
-                tell_end(drain, call, raw, observer)
-                self._conclude(drain, call, raw)
-            return None if raw is None else raw[6]
+            try:
+                raw = perform_call(drain, call, observer)
+                if raw is not None:
+                    tell_end(drain, call, raw, observer)
+                    self._conclude(drain, call, raw)
+                return None if raw is None else raw[6]
+            finally:
+                raw = None
+                del self, call, drain, progress  # leave no cycle: see ``calls``
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
             self._judge(drain, call, raw, True, observer)
@@ -101,14 +110,18 @@ class Governed(Queue):
         if call.rules.hedge is not None and not isinstance(call, Twin):
             call.drain = drain
             call.race = Race(self, drain, call, call.rules.hedge, now)
-        raw = perform_call(drain, call, observer)
-        if raw is None:
-            return None
-        end = raw[6]
-        ended = self._ended(drain, call, raw)
-        if ended is not None:
-            self._judge(drain, *ended, observer)
-        return end
+        try:
+            raw = perform_call(drain, call, observer)
+            if raw is None:
+                return None
+            end = raw[6]
+            ended = self._ended(drain, call, raw)
+            if ended is not None:
+                self._judge(drain, *ended, observer)
+            return end
+        finally:
+            raw = ended = None
+            del self, call, drain, progress  # leave no cycle: see ``calls``
 
     def _confirmed(self, call: Call, line: Line) -> bool:
         """Whether it may go on; else the other processes leave no room, and it is back in the queue."""

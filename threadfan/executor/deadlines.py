@@ -105,8 +105,13 @@ class Block(Scope):
             if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
                 raise
         self._inside = False
+        over = self.cancelled
+        if not over:
+            self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
         self._unlink()
-        self._take_back()
+        # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
+        if self._cancelled or not over:
+            self._take_back()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True

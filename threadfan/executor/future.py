@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from concurrent import futures
 from concurrent.futures._base import (
     _STATE_TO_DESCRIPTION_MAP as _STATES,
@@ -129,7 +130,10 @@ class Future(Call, futures.Future[T]):
 
     @property
     def _waiters(self) -> List:  # type: ignore[override]
-        return self._cell.setdefault("waiters", _Waiters(self))  # type: ignore[no-any-return]
+        found = self._cell.get("waiters")
+        if found is None:
+            found = self._cell.setdefault("waiters", _Waiters(self))
+        return found  # type: ignore[no-any-return]
 
     @property
     def _done_callbacks(self) -> List:
@@ -241,14 +245,15 @@ class Future(Call, futures.Future[T]):
             return True
         with self._condition:
             self._stage = CANCELLED_AND_NOTIFIED
-            for waiter in self._waiters:
+            for waiter in self._cell.get("waiters", ()):
                 waiter.add_cancelled(self)
             self._condition.notify_all()
         return False
 
     def _invoke_callbacks(self) -> None:
-        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.
-        for callback in self._done_callbacks:
+        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.  They are
+        # called once, and forgotten, since one that knows its future is in a cycle with it.
+        for callback in self._cell.pop("callbacks", ()):
             try:
                 callback(self)
             except BaseException as error:
@@ -301,7 +306,7 @@ class Future(Call, futures.Future[T]):
             return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True
-        self._forget()
+        self.forget()
         return False
 
     def deliver(self, raw: Raw) -> None:
@@ -328,7 +333,7 @@ class Future(Call, futures.Future[T]):
                 self.set_running_or_notify_cancel()  # nobody will pull it and tell those who ``wait``
             elif self.set_running_or_notify_cancel():
                 self.set_exception(reason)
-            self._forget()
+            self.forget()
 
         after.append(act)
 
@@ -351,13 +356,13 @@ class Future(Call, futures.Future[T]):
             self._result = raw[4]
         else:
             self._exception = raw[4]
-        self._forget()
+        self.forget()
         condition = self._cell.setdefault(CONDITION, OVER)
         if condition is OVER:
             return False
         with condition:
             self._stage = FINISHED
-            for waiter in self._waiters:
+            for waiter in self._cell.get("waiters", ()):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
         return True
@@ -375,9 +380,6 @@ class Future(Call, futures.Future[T]):
                 self._exception, found = self.queue.reason, OVER
             self._cell[CONDITION] = found
         return found
-
-    def _forget(self) -> None:
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
 
     def _signal(self) -> None:
         drain = self.drain
@@ -397,17 +399,22 @@ class Future(Call, futures.Future[T]):
 
 
 class _Waiters(List):
+    """Those that wait for a future, of which it keeps no reference: that one has the list, and leaves no cycle."""
+
     __slots__ = ("_future",)
 
     def __init__(self, future: Future[Any]) -> None:
-        self._future = future
+        self._future = weakref.ref(future)
 
     def append(self, waiter: Any) -> None:
-        drain, hub = getattr(here, "drain", None), self._future._hub
+        future = self._future()
+        if future is None:  # nobody has it any more, so nobody can wait for it
+            return
+        drain, hub = getattr(here, "drain", None), future._hub
         if (clocks.chores or bearer.get(None) is not None) and type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
-            hub.promote(self._future)
+            hub.promote(future)
             if isinstance(waiter.event, _CallEvent):
                 waiter.event.hub = hub
         super().append(waiter)

@@ -69,6 +69,7 @@ class GovernedCalls(Governed, Calls):
             call.settle(self.hub, self._cancelled(call, reason), after)
         else:
             call.refuse(reason, after)
+        self.hub.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -127,6 +128,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             self.results[raw[0]] = raw
         else:
             self.store_failure(raw)
+        call.forget()
         self.notify(raw[0])
 
     def _note(self, call: Call) -> None:

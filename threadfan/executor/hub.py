@@ -324,17 +324,32 @@ class Hub:
                 self._forget_idle(group)
                 found = GovernedCalls(self, group, depth, rules.lines)
             group.calls[depth, rules] = found
+            found.place = depth, rules
             self.sources.add(found)
         return found
+
+    def forget_if_idle(self, queue: Source) -> None:
+        """Drop a queue of a view with a cap of its own that nothing is in: there may be a view for every call.
+
+        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
+        without taking a lock in a finalizer.  With the lock held.
+        """
+        group = queue.group
+        if group is self.group or queue.active or queue.pending() or group.calls.get(queue.place) is not queue:
+            return
+        self._forget(queue)
+
+    def _forget(self, queue: Source) -> None:
+        del queue.group.calls[queue.place]
+        self.sources.discard(queue)
+        self.settled[0] += queue.accepted
+        self.settled[1] += queue.failed
 
     def _forget_idle(self, group: Group) -> None:
         """Drop queues under rules that nothing is in: there may be a new one for every view."""
         for key, queue in list(group.calls.items()):
             if key[1] is not None and not queue.active and not queue.pending():
-                del group.calls[key]
-                self.sources.discard(queue)
-                self.settled[0] += queue.accepted
-                self.settled[1] += queue.failed
+                self._forget(queue)
 
     def promote(self, call: Call) -> None:
         """Let a queued call that this thread's call is about to wait for go before shallower ones.
@@ -348,6 +363,7 @@ class Hub:
             if queue is None or queue.depth >= depth or not queue.remove(call):
                 return
             self.calls(queue.group, depth, call.rules).add(call, after)
+            self.forget_if_idle(queue)
         self.perform(after)
 
     def check_open(self) -> None:
@@ -378,6 +394,8 @@ class Hub:
         if drain.loan is None:  # else it has left when it lent its slot
             self.leave_group(source.group, after)
         self.check_done(source, after)
+        if source.group is not self.group and source.place is not None:
+            self.forget_if_idle(source)
 
     def check_done(self, source: Source, after: After) -> None:
         """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
@@ -481,6 +499,7 @@ class Hub:
 
     def _leave(self, drain: Drain, after: After) -> bool:
         """End a stay at a source; say whether the worker still has its slot."""
+        drain.forget_scope()  # leave no cycle
         if drain.lost is None:
             self.detach(drain, after)
         else:

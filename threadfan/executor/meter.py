@@ -16,6 +16,7 @@ from ..base.clock import FOREVER
 from ..control.answers import refuses, retry_after, silence
 from ..control.cost import Cost
 from .permits import Permits, Ticket
+from .rules import Progress
 from .waiting import sleep
 
 TYPE_CHECKING = False
@@ -26,23 +27,34 @@ if TYPE_CHECKING:
     from ..base.clock import Clock
     from ..control.cost import Permit
     from .drain import Drain
+    from .hub import Hub
     from .line import Line
-    from .rules import Progress, Rules
+    from .rules import Rules
     from .source import After
 
 
 class Meter(Permits):
     """Of one call."""
 
-    __slots__ = ("_call", "_drain", "_first", "_permit_at_start", "_progress", "_rules")
+    __slots__ = ("_call", "_drain", "_first", "_hub", "_permit_at_start", "_progress", "_rules")
 
     def __init__(self, drain: Drain, call: Any) -> None:
-        self._drain = drain
+        self._hub: Hub = drain.hub
+        self._drain: Drain | None = drain
         self._call = call
         self._rules: Rules = call.rules
         self._progress: Progress = call.progress
         self._permit_at_start = self._progress.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
+
+    def forget(self) -> None:
+        """The call has ended; requests that its threads still make are under the limit, each with a permit of its own.
+
+        Forgotten is what leads to its outcome, for users' variables may lead here: see ``CallScope``.
+        """
+        self._drain = self._call = self._permit_at_start = None
+        self._first = []
+        self._progress = Progress(None, self._hub.clock.monotonic())
 
     @property
     def call(self) -> Meter:
@@ -57,7 +69,7 @@ class Meter(Permits):
     @property
     def clock(self) -> Clock:
         """Of the fan that runs the call."""
-        return self._drain.hub.clock
+        return self._hub.clock
 
     def begin(self) -> Ticket:
         """A request is about to be made; waits for a permit if the limit asks for it.
@@ -70,7 +82,7 @@ class Meter(Permits):
             return Ticket(None)
         ticket = Ticket(self._further(line))
         try:
-            self.wait_to_leave(line, self._drain.hub.clock)
+            self.wait_to_leave(line, self._hub.clock)
         except BaseException:
             self.end(ticket, None, None)
             raise
@@ -79,7 +91,7 @@ class Meter(Permits):
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
         if self._rules.line is not None:
-            self._rules.line.left(self._drain.hub.clock)
+            self._rules.line.left(self._hub.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
@@ -89,7 +101,7 @@ class Meter(Permits):
             silence(headers)
         if line is None:
             return
-        permit, clock = ticket.permit, self._drain.hub.clock
+        permit, clock = ticket.permit, self._hub.clock
         if permit is None and refused:
             permit = self._first_permit()
         if permit is None:
@@ -122,7 +134,7 @@ class Meter(Permits):
             self._first.pop()
         except IndexError:
             # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
-            permit = self.draw(line, self._drain.hub.clock, Cost())
+            permit = self.draw(line, self._hub.clock, Cost())
             return None if self._adopted(permit) else permit
         return None
 
@@ -138,8 +150,8 @@ class Meter(Permits):
             self._first.pop()
         except IndexError:
             return None
-        with self._drain.hub.lock:  # or whoever ends the call meanwhile might tell it too
-            return self._first_permit() if self._call in self._drain.claim else None
+        with self._hub.lock:  # or whoever ends the call meanwhile might tell it too
+            return self._first_permit() if self._running() else None
 
     def restart(self, seconds: float, **note: Any) -> None:
         """Wait so long until a request that was refused is made again; the fan's `Adaptive` hears of it and paces that.
@@ -147,11 +159,11 @@ class Meter(Permits):
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        pace, progress, hub = self._rules.pace, self._progress, self._drain.hub
+        pace, progress, hub = self._rules.pace, self._progress, self._hub
         start = None
         if pace is not None:
             with hub.lock:
-                if self._call in self._drain.claim:
+                if self._running():
                     start, progress.start = progress.start, None
         if pace is None or start is None:
             sleep(seconds)
@@ -164,15 +176,20 @@ class Meter(Permits):
         sleep(seconds)
         start = self.draw(pace, hub.clock, None)
         with hub.lock:
-            if self._call in self._drain.claim:
+            if self._running():
                 start, progress.start = None, start
         if start is not None:
             pace.give_back(start, hub.clock)
 
+    def _running(self) -> bool:
+        """Whether nobody has ended the call.  With the hub's lock held."""
+        drain = self._drain
+        return drain is not None and self._call in drain.claim
+
     def _adopted(self, permit: Permit) -> bool:
         progress = self._progress
-        with self._drain.hub.lock:
-            if progress.permit is not None or self._call not in self._drain.claim:
+        with self._hub.lock:
+            if progress.permit is not None or not self._running():
                 return False
             progress.permit = self._permit_at_start = permit
         return True
@@ -180,13 +197,16 @@ class Meter(Permits):
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """What is waited inside does not count against the call's timeout."""
-        progress, clock = self._progress, self._drain.hub.clock.monotonic
+        progress, drain, call, clock = self._progress, self._drain, self._call, self._hub.clock.monotonic
+        if drain is None:  # the call has ended
+            yield
+            return
         begun = clock()
         progress.allowance = FOREVER
-        self._drain.extend(self._call)
+        drain.extend(call)
         try:
             yield
         finally:
             progress.waited_inside += clock() - begun
             progress.allowance = progress.waited_inside
-            self._drain.extend(self._call)
+            drain.extend(call)

@@ -43,13 +43,14 @@ class Source:
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted", "failed",
-        "group", "hub", "lender", "listeners", "queued", "reason", "timeout", "twins",
+        "group", "hub", "lender", "listeners", "place", "queued", "reason", "timeout", "twins",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
         self.hub = hub
         self.group = group
         self.depth = depth  # 0, or one more than that of the call that made it
+        self.place: Any = None  # of a queue of single calls: by which its group has it
         self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
         self.active = 0  # drains at work here
         self.cancel_at_close = False  # whether leaving the fan's `with` cancels it

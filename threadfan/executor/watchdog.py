@@ -211,6 +211,7 @@ class Watchdog:
             wait = self.next_look - now
             over = hub.closing and not self._evictions and hub.quiet()
         hub.perform(after)
+        del after  # it may be long until the next round, and this must not keep an error alive
         return None if over else wait
 
     def _sweep(self, now: float, after: After) -> float:

@@ -96,15 +96,21 @@ class LoopFuture(_Future[T]):
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
-        if self.done():
+        if not self.done():
+            self._asyncio_future_blocking = True
+            return self
+        try:
             raise StopIteration(self.result())
-        self._asyncio_future_blocking = True
-        return self
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle
 
     def throw(self, error: Any, *rest: Any) -> Any:
         """Raise in the coroutine: a task that is cancelled before its first step ends here."""
         self.cancel()
-        raise error if isinstance(error, BaseException) else error(*rest[:1])
+        try:
+            raise error if isinstance(error, BaseException) else error(*rest[:1])
+        finally:
+            del self, error  # the traceback holds this frame: leave no cycle
 
 
 class _NewFuture(LoopFuture[T]):
@@ -531,7 +537,7 @@ async def _outcomes(
         stream.tell_end()
         if feeder is not None:
             await feeder.stop()
-        del owner
+        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
 
 
 async def _end_early(

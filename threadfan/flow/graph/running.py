@@ -289,6 +289,9 @@ class GraphRun(Relay):
         """What became of it, once it is done."""
         roots = [self.roots[task.place] for task in self._plan.fanned]
         folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
+        for cell in self.roots:
+            cell.forget()
+        self.roots, self._placed = [], []
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:
