@@ -17,7 +17,9 @@ from concurrent.futures._base import LOGGER
 from queue import Empty, SimpleQueue
 
 from . import clock as clocks
+from . import forks
 from .clock import FOREVER, Clock
+from .locks import Lock
 from .logs import CRITICAL, say
 from .threads import Refusals, helper_thread, started
 
@@ -47,7 +49,7 @@ class Helper:
         self._rounds = rounds
         self._refused = refused
         self._gate: SimpleQueue[None] = SimpleQueue()
-        self._tended = threading.RLock()  # held by the thread that stands in, never twice; guards what follows
+        self._tended = Lock()  # held by the thread that stands in, never twice; guards what follows
         self.begun = False
         self._refusals = Refusals()
         self._due = -FOREVER
@@ -101,13 +103,14 @@ class Helper:
         return error
 
     def _run(self) -> None:
+        generation = forks.generation  # in a child that a round has forked it is another
         while True:
             try:
                 wait = self._round()
                 if wait is None:
                     self._rounds = self._refused = _nothing  # which know whose helper this is: leave no cycle
                     return
-                if self.thread is not threading.current_thread():
+                if self.thread is not threading.current_thread() or forks.generation != generation:
                     return
                 self._clock.wait(self._gate, None if wait == FOREVER else wait)
             except BaseException as error:  # raised in this thread from outside

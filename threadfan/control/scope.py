@@ -4,9 +4,12 @@ Guarantees, from any thread: once ``cancelled`` is true it stays true; each call
 registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the rest still
 run.
 
-There is no lock, since blocks are also left by finalizers, which must not take any: whoever *pops* a callback runs it.
-Who registers one adds it and then looks whether the scope was cancelled; who cancels says so and then looks what there
-is to run.  So one of the two sees the other.
+There is no lock: a finalizer that leaves a block must not take any, and a fork may leave one behind that another thread
+held.  Whoever *pops* a callback runs it.  Who registers one adds it and then looks whether the scope was cancelled; who
+cancels says so and then looks what there is to run.  So one of the two sees the other.
+
+In the child of a fork no call runs: the thread that forked is outside of any.  The blocks that it had entered go on
+with the time that they have left; what the parent had registered with them is the parent's.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from functools import partial
 from itertools import count
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
         def scope(self) -> Scope:
             """The scope of the call at hand."""
+
+        def _in_child(self) -> Bearer:
+            """What takes its place in the child of a fork."""
 
 
 class Scope:
@@ -133,6 +140,10 @@ class Scope:
         """Itself: a scope bears itself."""
         return self
 
+    def _in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Endless(clock=self._clock)
+
     def _run(self, number: int) -> None:
         callback = self._callbacks.pop(number, None)
         if callback is not None:
@@ -193,3 +204,12 @@ def current_scope() -> Scope:
     """
     found = bearer.get(None)
     return Endless() if found is None else found.scope()
+
+
+def _in_child() -> None:
+    found = bearer.get(None)
+    if found is not None:
+        bearer.set(found._in_child())
+
+
+forks.in_child(_in_child)

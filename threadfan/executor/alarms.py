@@ -14,7 +14,6 @@ threads that wait are the parent's.
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 from collections import deque
 from contextlib import suppress
@@ -23,7 +22,9 @@ from itertools import count
 from logging import WARNING, getLogger
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.helpers import Helper
+from ..base.locks import Lock
 from ..base.logs import say
 from ..base.threads import for_ever, helper_thread, refusal, started
 from ..control.scope import call_logged
@@ -83,6 +84,10 @@ class _Keeper:
         heap = self._heap
         if (heap and heap[0] is alarm) or len(self._dead) * 2 > len(heap):
             self.helper.tell()  # it need not wait for this one, or for any
+
+    def empty(self) -> None:
+        """Nothing is due any more."""
+        self._heap = []
 
     def _clear_up(self) -> None:
         if len(self._dead) * 2 > len(self._heap):
@@ -147,7 +152,7 @@ def _warn(error: Exception) -> None:
         )
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _keepers: dict[Any, _Keeper] = {}
 
 
@@ -174,8 +179,9 @@ def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: boo
 
 def _after_fork_in_child() -> None:
     global _lock, _keepers
-    _lock, _keepers = threading.Lock(), {}
+    for keeper in _keepers.values():
+        keeper.empty()
+    _lock, _keepers = Lock(), {}
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from random import random
 
 from ..base.errors import LimitExhausted, TaskCancelled
@@ -19,6 +20,7 @@ from ..events import log
 from . import hub as hubs
 from .adapting import PATIENCE
 from .calls import perform_call, tell_end
+from .line import STALL
 from .meter import Meter
 from .queueing import NOBODY, Queue
 from .race import Race, Twin
@@ -89,9 +91,9 @@ class Governed(Queue):
             return now
         line = call.rules.line
         if line is not None and line.shared:
-            confirmed, now = self._confirmed(call, line), self.hub.clock.monotonic()
+            confirmed, now = self._confirmed(drain, call, line), self.hub.clock.monotonic()
             if not confirmed:
-                return now
+                return None if confirmed is None else now
         if not call.begin(drain):
             self._give_back(call)
             if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
@@ -123,12 +125,31 @@ class Governed(Queue):
             raw = ended = None
             del self, call, drain, progress  # leave no cycle: see ``calls``
 
-    def _confirmed(self, call: Call, line: Line) -> bool:
-        """Whether it may go on; else the other processes leave no room, and it is back in the queue."""
-        permit = call.progress.permit
-        if self._needless(call) or permit is None or line.confirm(permit, self.hub.clock):
+    def _confirmed(self, drain: Drain, call: Call, line: Line) -> bool | None:
+        """Whether it may go on; else the other processes leave no room, and it is back in the queue.
+
+        The answer may take a while.  Meanwhile the call has a claim, as one that runs, so that from outside it can be
+        ended, or put back after ``STALL`` seconds: then the answer is None, and nobody has waited for this thread.
+        """
+        progress, permit, hub = call.progress, call.progress.permit, self.hub
+        if permit is None:
             return True
-        call.progress.permit = None
+        call.drain = drain  # first: whoever ends the call marks it, and then looks here or for the claim
+        progress.asking = True
+        now = hub.clock.monotonic()
+        drain.claim[call] = call.item, call.since, now
+        wait = 0.0
+        if not self._needless(call):
+            if now + STALL < hub.watchdog.next_look:
+                hub.watchdog.announce(now + STALL)
+            wait = line.ask(hub.clock)
+        if drain.claim.pop(call, None) is None:
+            return None
+        progress.asking, call.drain = False, None
+        if wait <= 0.0:
+            return True
+        line.postpone(permit, wait, hub.clock)
+        progress.permit = None
         self._give_back(call)
         after: After = []
         with self.hub.lock:
@@ -270,6 +291,10 @@ class Governed(Queue):
         call: Call = key
         if call.rules is None:
             return super().settle(key, raw, after)
+        if call.progress.asking:
+            raw = (*raw[:5], None, raw[6], None)  # it was not begun
+            if self._asked_in_vain(call, raw, after):
+                return raw[3] is not TIMED_OUT
         call.progress.ended(raw)
         self._tell_limits(call, raw, after)
         race = call.race
@@ -294,6 +319,30 @@ class Governed(Queue):
             return False
         self._note(call)
         return super().settle(call, raw, after)
+
+    def _asked_in_vain(self, call: Call, raw: Raw, after: After) -> bool:
+        """While a call asked the other processes for room it was ended, or the answer did not come in time.
+
+        Returns:
+            False for a second attempt that was ended, which ends as any other.
+        """
+        progress, drain, line = call.progress, call.drain, call.rules.line if call.rules is not None else None
+        stalled = raw[3] is TIMED_OUT
+        progress.asking, call.drain = False, None
+        if drain is not None and drain.lost is not None:  # what its thread is said to be stuck in
+            key, start, _, index = drain.lost
+            drain.lost = key, start, "waiting for the place where its rate limit is shared", index
+        if stalled and line is not None:
+            after.append(partial(self.hub.callbacks.tell, line.stalls, "the word about a stalled store"))
+        elif isinstance(call, Twin):
+            return False
+        self.failed -= 1  # counted by whoever ended the attempt
+        self._give_back(call)
+        if stalled:
+            self._queue_first(call, after)
+        else:
+            self._abandon(call, raw[4], after)
+        return True
 
     def _cancelled(self, call: Call, reason: BaseException) -> Raw:
         """The outcome of a call that waited; what it had failed with is the cause."""
@@ -329,6 +378,8 @@ class Governed(Queue):
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""
         timeout: float | None = key.timeout
+        if key.progress is not None and key.progress.asking:
+            return STALL
         return None if timeout is None else timeout + (0.0 if key.progress is None else key.progress.allowance)
 
     def add_usage(self, key: Any, usage: Usage) -> None:

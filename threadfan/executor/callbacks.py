@@ -17,7 +17,9 @@ from concurrent.futures._base import LOGGER
 from functools import partial
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.clock import REAL, Clock
+from ..base.locks import Condition
 from ..base.logs import ERROR, say
 from ..base.threads import Refusals, Thread, helper_thread, started
 
@@ -64,7 +66,7 @@ class Callbacks:
         self._name = name
         self._set_alarm = set_alarm
         self._refused = refused
-        self._changed = threading.Condition()  # re-entrant: a finalizer may tell something anywhere
+        self._changed = Condition()  # re-entrant: a finalizer may tell something anywhere
         self._acts: deque[tuple[Act, str]] = deque()
         self._runner: _Runner | None = None
         self._stuck: list[_Runner] = []
@@ -192,7 +194,8 @@ class Callbacks:
         self._after(error, watch)
 
     def _run(self, runner: _Runner) -> None:
-        while True:
+        generation = forks.generation
+        while forks.generation == generation:  # else it is a child that an act has forked
             with self._changed:
                 runner.since = None
                 if self._runner is not runner:  # others have gone on

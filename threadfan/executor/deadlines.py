@@ -96,6 +96,16 @@ class Block(Scope):
         self._take_back()
         self._watch()
 
+    def _in_child(self) -> Self:
+        """Itself, with the time that is left of its own: the block goes on in the child too."""
+        outer = self._outer
+        self._cancelled = self._cancelled and not outer.cancelled
+        self._outer = outer._in_child()
+        self._callbacks, self._alarms = {}, []
+        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._unlink = self._outer.on_cancel(self.cancel)
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:

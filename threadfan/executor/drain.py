@@ -148,6 +148,10 @@ class Drain:
             scope.cancel()
         return scope
 
+    def _in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Scope(clock=self.hub.clock)
+
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the hub's lock held."""
         return self.first is not None or self.judging or bool(self.claim)

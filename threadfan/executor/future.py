@@ -31,6 +31,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
@@ -370,14 +371,20 @@ class Future(Call, futures.Future[T]):
     def _found(self) -> threading.Condition | None:
         """The condition, if somebody has looked, or ``OVER``."""
         found: threading.Condition | None = self._cell.get(CONDITION)
-        if found is not OVER and self.queue is not None and self.queue.reason is not None and "left" not in self._cell:
+        queue = self.queue
+        if (
+            found is not OVER
+            and queue is not None
+            and queue.generation != forks.generation
+            and "left" not in self._cell
+        ):
             # In the child of a fork.  A call that has not ended will not end here; noticed by whoever looks, as
             # nothing lists the calls that a thread was just about to start.
             self._cell["left"] = True
             if self.done():
                 found = Condition()  # that thread may have held the old one
             else:
-                self._exception, found = self.queue.reason, OVER
+                self._exception, found = BrokenThreadPool(forks.REASON), OVER
             self._cell[CONDITION] = found
         return found
 

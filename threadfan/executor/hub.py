@@ -30,6 +30,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.locks import Lock, aside, takes_signals
@@ -118,7 +119,7 @@ class Hub:
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self.group.calls.clear()
+        self.group._forked()
         self.quiet_gates: list[SimpleQueue[None]] = []
         self.starts = Starts(self)
         self.watchdog = Watchdog(self)
@@ -643,19 +644,21 @@ class Hub:
         for source in list(self.sources):
             source.discard(BrokenThreadPool(message), after)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
-        sources, running = list(self.sources), [*self.draining, *self.lost]
+        sources, running, gates = list(self.sources), [*self.draining, *self.lost], self.quiet_gates
         closing = self.closing
+        for worker in self.workers:  # one of them, if it was a call that forked, lives on until that returns
+            worker.ident, worker.retired = 0, True
         self.reset()
         self.closing = closing
-        reason = "the process was forked while this call waited or ran; it goes on in the parent only"
         for drain in running:
             drain.lost = drain.lost or (None, 0.0, "", None)
+            drain.claim.clear()
         for source in sources:
-            source.group.calls.clear()  # of views that have a cap of their own too
-            source.group.active = 0
-            source.orphan(BrokenThreadPool(reason))
+            source.orphan(BrokenThreadPool(forks.REASON))
+        for gate in gates:
+            gate.put(None)
 
     def dismiss(self, worker: Worker) -> bool:
         """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""

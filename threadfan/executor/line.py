@@ -11,9 +11,9 @@ permit with; while permits are to be had, somebody in line is invited; who leave
 
 from __future__ import annotations
 
-import threading
-
+from ..base import forks
 from ..base.clock import FOREVER
+from ..base.locks import Lock
 from .alarms import set_alarm
 
 TYPE_CHECKING = False
@@ -43,6 +43,9 @@ _NOTHING = 1e-9  # seconds; a wait shorter than the rounding of a clock is none
 LATE = 0.02
 """Seconds after which an invitation that was not used no longer keeps others waiting.  Arbitrary: a hundred times what
 it takes a parked thread to come."""
+STALL = 0.5
+"""Seconds that a call waits, with its slot, for what other processes say.  Arbitrary: far more than they take, and not
+long for those who wait for the slot."""
 
 
 class Line:
@@ -56,11 +59,16 @@ class Line:
 
     def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
         self.limit: Any = limit
-        self.forget()
+        self._reset()
+        forks.renew(self)
 
-    def forget(self) -> None:
-        """Nobody stands in line: at the start, and in the child of a fork."""
-        self._lock = threading.Lock()
+    def _forked(self) -> None:
+        """In the child of a fork: those in line and the requests under way are the parent's."""
+        self._reset()
+        self.limit._forked()
+
+    def _reset(self) -> None:
+        self._lock = Lock()
         self._waiting: dict[Waiter, Cost] = {}  # in order of arrival
         self._invited: set[Waiter] = set()
         self._due = FOREVER  # when the alarm goes off
@@ -91,7 +99,25 @@ class Line:
 
         It may take a while: to be called without any lock, right before the request.
         """
-        return True
+        wait = self.ask(clock)
+        if wait > 0.0:
+            self.postpone(permit, wait, clock)
+        return wait <= 0.0
+
+    def ask(self, clock: Clock) -> float:
+        """Seconds until other processes leave room for a request; 0.0 counts it.  May take a while, as ``confirm``."""
+        return 0.0
+
+    def postpone(self, permit: Permit, wait: float, clock: Clock) -> None:
+        """They leave none for so long: the permit is void, and nobody else need ask before."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.give_back(permit, now)
+            self.limit.hold(now + wait)
+            self._plan(clock, now)
+
+    def stalls(self) -> None:
+        """They have not answered for ``STALL`` seconds."""
 
     def leave(self, waiter: Waiter, clock: Clock) -> None:
         """It needs no permit any more."""
@@ -199,7 +225,15 @@ class Line:
         return uninvited if able is None else [able]
 
 
-_making = threading.Lock()
+_making = Lock()
+
+
+def _in_child() -> None:
+    global _making
+    _making = Lock()
+
+
+forks.in_child(_in_child)
 
 
 def line_of(limit: RateLimit) -> Line:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED
 from ..events import log
 from .alarms import set_alarm
 from .race import Twin
-from .watchdog import EVENT
+from .watchdog import EVENT, GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -221,6 +222,9 @@ class Queue(Base):
         elif call in self.undecided:
             self.undecided.remove(call)
         else:
+            drain = call.drain
+            if drain is not None and call.progress is not None and call.progress.asking:
+                self.hub.watchdog.end(drain, call, CANCELLED, TaskCancelled(NOBODY), after, grace=GRACE)
             return False
         if not self.entries:
             self._leave_lines()
@@ -239,6 +243,10 @@ class Queue(Base):
         self.undecided.clear()
         self.discards += 1
         self._leave_lines()
+        for drain in [drain for drain in self.hub.draining if drain.source is self]:
+            for call in drain.claim.copy():
+                if call.progress is not None and call.progress.asking:  # it has not begun
+                    self.hub.watchdog.end(drain, call, CANCELLED, reason, after, grace=GRACE)
         for call in waiting:
             if isinstance(call, Twin) and call.race is not None:
                 call.race.drop(call)

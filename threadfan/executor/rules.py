@@ -63,8 +63,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "discards", "handed_in", "headers", "limited", "mark",
-        "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
+        "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "handed_in", "headers", "limited",
+        "mark", "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -74,6 +74,7 @@ class Progress:
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Any = None  # what the fan's `Adaptive` has let it start with
+        self.asking = False  # the other processes for room, before an attempt; see ``Governed._confirmed``
         self.refusals = 0  # in a row
         self.once = False  # an agent has run in it, so there is no other attempt
         self.discards = 0  # how many its source had seen when it was taken for this attempt

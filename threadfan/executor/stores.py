@@ -8,8 +8,9 @@ inside a transaction of SQLite's own.
 
 Guarantees, from any thread and any process: a request is counted or refused as a whole, by the time of the store and
 not of the process; a process that is killed holds nothing; an answer or an error comes within about ``PATIENCE``
-seconds.  Nothing is kept that a fork could break: a file is open during the
-transaction only, and redis-py makes new connections in a child.
+seconds.  The child of a fork goes on with what is here: a connection to Redis that its parent had is not used, and a
+file is open during a transaction only, for which a fork waits.  SQLite keeps locks of its own, and what locks of files
+the process has, where a child would find them as they were: held by nobody that is there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import os
 import time
 import weakref
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..base import forks
 from ..base.errors import text_of
 from ..base.secrets import masked_url
 
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from pyrate_limiter import Decision
 
 PATIENCE = (
-    2.0  # seconds for an answer, which hold up one slot; arbitrary: long for a store, short beside an agent's call
+    2.0  # seconds for an answer, which hold up one thread; arbitrary: long for a store, short beside an agent's call
 )
 
 # The library counts in whole milliseconds, but never asks what they are: here they are tenths of one, or starts that
@@ -151,10 +154,18 @@ class SQLiteStore:
         self._change(decide)
 
     def _change(self, decide: Any) -> None:
-        """In one transaction, at its own time: what ``decide(now, *state)`` answers is the new state, unless None."""
+        """In one transaction, at its own time: what ``decide(now, *state)`` answers is the new state, unless None.
+
+        To wait for other processes is not left to SQLite, as a fork would have to wait for that too.
+        """
+        from .transactions import patiently
+
+        patiently(partial(self._change_now, decide), PATIENCE)
+
+    def _change_now(self, decide: Any) -> None:
         import sqlite3
 
-        with closing(sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)) as database:
+        with closing(sqlite3.connect(self._path, timeout=0.0, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous=OFF")  # a power cut may lose it; it is worth nothing after one
             database.execute("BEGIN IMMEDIATE")
             database.execute(_TABLE)
@@ -205,6 +216,10 @@ def _check_place(url: str) -> None:
         )
 
 
+_parents: list[Any] = []
+"""Clients that a child has from its parent: whatever they did at their end might wait for a lock, or speak."""
+
+
 class RedisStore:
     """In a Redis server, for processes anywhere."""
 
@@ -222,11 +237,25 @@ class RedisStore:
         # the request.
         again = Retry(NoBackoff(), 1, (Disconnected,))
         _check_place(url)
-        self._redis = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again)
-        weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client itself leaves to the sockets
+        self._new_client = partial(
+            Redis.from_url, url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again
+        )
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
-        self._state = RedisStateStore(self._redis, self._key)
         self._gcra = _OnItsClock()
+        self._begin()
+        forks.renew(self)
+
+    def _begin(self) -> None:
+        self._redis = self._new_client()
+        self._end = weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client leaves to sockets
+        self._state = RedisStateStore(self._redis, self._key)
+
+    def _forked(self) -> None:
+        """In the child of a fork: the connections are the parent's, and so are the locks of their pool."""
+        before = self._redis
+        self._end.detach()
+        self._begin()
+        _parents.append(before)
 
     def reach(self) -> None:
         """Say hello.

@@ -73,7 +73,7 @@ class Worker:
 
     def _serve(self, hub: Hub) -> None:
         drain: Drain | None = None
-        while True:
+        while not self.retired:  # as all are in the child of a fork, where a call returns that has forked
             drain = hub.turn(self, drain)
             if drain is not None:
                 here.drain = drain
@@ -82,7 +82,7 @@ class Worker:
                 except BaseException as error:  # none of the calls': those are caught where they are called
                     hub.crashed(drain, error)
                 here.drain = None
-            elif self.retired or not self._parked(hub):
+            elif not self.retired and not self._parked(hub):
                 return
 
     def _parked(self, hub: Hub) -> bool:

@@ -71,6 +71,8 @@ class Fan(Front, ThreadPoolExecutor):
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
+        from . import first_use  # noqa: F401 -- with the first fan
+
         adaptive: Any = None
         if hasattr(max_workers, "ceiling"):  # an Adaptive, told without an import for those that have none
             adaptive = max_workers

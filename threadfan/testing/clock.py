@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from threadfan.base import clock as clocks
+from threadfan.base import forks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,9 +39,14 @@ class ManualClock(clocks.Clock):
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
-        self._sleepers: list[_Sleeper] = []
-        self._changed = threading.Condition()  # guards the two above; told when a thread falls asleep
         self._replaced: clocks.Clock | None = None
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """Nobody sleeps: at the start, and in the child of a fork."""
+        self._sleepers: list[_Sleeper] = []
+        self._changed = threading.Condition()  # guards it and the time; told when a thread falls asleep
 
     def __enter__(self) -> Self:
         self._replaced = clocks.install(self)

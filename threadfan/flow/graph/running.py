@@ -10,11 +10,12 @@ together with the hub's.
 
 from __future__ import annotations
 
-import threading
 from functools import reduce
 from itertools import count
 
+from ...base import forks
 from ...base.errors import TaskCancelled, TaskSkipped, brief, describe
+from ...base.locks import Lock
 from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED
 from ...executor.calls import Calls
 from .. import intake
@@ -62,7 +63,7 @@ class GraphRun(Relay):
     ) -> None:
         super().__init__(hub, options, name)
         self._functions, self.inputs = functions, inputs
-        self._lock = threading.Lock()
+        self._forked()
         self._numbers = count(len(plan.tasks))
         self._plan = plan
         self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
@@ -71,6 +72,11 @@ class GraphRun(Relay):
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody has the lock."""
+        self._lock = Lock()
 
     def begin(self) -> None:
         """Hand in what waits for nothing."""
