@@ -95,7 +95,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self.pauses_before = self.pauses()
         self._make: Any = make  # a call of an item that is fed; None if each call has rules of its own
         super().__init__(*args, items=calls, timeout=None, **options)
-        self._shared = None
+        self._shared = self._left = None  # which know the calls
         self.entries: Any = Backlog(self.hub.clock)
         self.entries.extend(calls or ())
 

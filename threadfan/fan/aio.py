@@ -157,7 +157,7 @@ class LoopCall(Call):
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self.mailbox.post(self.future, raw[3] is SUCCEEDED, raw[4])
+        self._post(raw[3] is SUCCEEDED, raw[4])
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """Post the error to the loop."""
@@ -165,7 +165,11 @@ class LoopCall(Call):
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """Post the reason to the loop."""
-        after.append(lambda: self.mailbox.post(self.future, False, reason))
+        after.append(lambda: self._post(False, reason))
+
+    def _post(self, ok: bool, payload: Any) -> None:
+        self.mailbox.post(self.future, ok, payload)
+        self.forget()
 
 
 class _Mailbox:

@@ -35,15 +35,24 @@ class Iteration(Generator[T, None, None]):
         return self._generator
 
     def __next__(self) -> T:
-        return next(self._generator)
+        try:
+            return next(self._generator)
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle
 
     def send(self, value: None, /) -> T:
         """As for a generator."""
-        return self._generator.send(value)
+        try:
+            return self._generator.send(value)
+        finally:
+            del self
 
     def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> T:
         """As for a generator."""
-        return self._generator.throw(kind if value is None else value)
+        try:
+            return self._generator.throw(kind if value is None else value)
+        finally:
+            del self, kind, value
 
     def close(self) -> None:
         """End it: what is queued is cancelled, and of a stream what runs too.  From any thread.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 from queue import SimpleQueue
 
@@ -124,7 +125,7 @@ class Ending:
         self._fail_fast = fail_fast
         self._deadline = deadline
         self._early = False  # ended here
-        self._report: Report[Any] | None = None
+        self._report: Callable[[], Report[Any] | None] = lambda: None  # a weak reference, or there would be a cycle
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
         if fail_fast:
@@ -268,15 +269,18 @@ class Ending:
 
     def _summarise(self) -> Report[Any]:
         batch = self.batch
-        if self._report is None:
+        # A signal's exception that strikes here keeps the report in the frame that it came out of.
+        report = self._report()
+        if report is None:
             wall = self.hub.clock.monotonic() - batch.since
-            self._report = self._make(
+            report = self._make(
                 **batch.parts(),
                 wall=wall,
                 slots=self.hub.slots,
                 limited=batch.limited(batch.since + wall),
                 pauses=batch.pauses(),
             )
+            self._report = weakref.ref(report)
             intake.tell_end(batch, wall)
-        batch.forget()  # only now: a signal's exception may have struck before
-        return self._report
+        batch.forget()
+        return report
