@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Literal
 
 from threadfan import Fan
-from threadfan.agents import Agent
+from threadfan.agents import Agent, ToolFailed
 from threadfan.testing import MessagesServer
 
 # What the loopback server answers, in the place of a model: to the question, and to what the tools have said.
@@ -24,7 +24,7 @@ def weather(city: str, unit: Literal["celsius", "kelvin"] = "celsius") -> dict:
 def news(topic: str) -> list[str]:
     """Find the news about a topic."""
     time.sleep(0.2)
-    raise ConnectionError(f"no connection to the news about the {topic}")
+    raise ToolFailed(f"no connection to the news about the {topic}")
 
 
 def calendar(days: Annotated[int, "how many, from today"]) -> str:

@@ -67,19 +67,27 @@ def test_a_text_is_cut_at_max_tokens(make):
     assert caught.value.result.usage.output_tokens == 5
 
 
-@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "end_turn", "stop_sequence", "something_new"])
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "stop_sequence", "something_new"])
 def test_a_call_that_was_cut_off_is_not_run(messages_server, make, reason):
     """It is no part of the transcript either, from which the next run can go on."""
     messages_server.configure(replies={"go": f'[stop:{reason}] Well, use tool fail with {{"reason": "never"}}'})
     with Fan(1) as fan:
         agent = make(fan, fail)
-        try:
-            result = agent("go")
-        except AgentStopped as error:
-            result = error.result
+        with pytest.raises(AgentStopped) as caught:
+            agent("go")
+        result = caught.value.result
         assert (result.tool_calls, result.text) == ([], "Well,")
         assert [block["type"] for block in result.messages[-1]["content"]] == ["text"]
         assert agent([*result.messages, {"role": "user", "content": "Tell me about rivers"}]).turns == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_are_run_though_the_answer_is_said_to_have_ended(messages_server, make, stream):
+    """What an answer holds decides: some servers name every end alike."""
+    messages_server.configure(replies={"go": 'Well, use tool double with {"number": 4} [stop:end_turn]'})
+    with Fan(1) as fan:
+        result = make(fan, double, on_text=len if stream else None)("go")
+    assert (results(result), result.turns) == ([("8", False)], 2)
 
 
 @pytest.mark.parametrize("reason", ["end_turn", "refusal"])

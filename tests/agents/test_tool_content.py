@@ -5,6 +5,7 @@ import datetime
 import decimal
 
 import pytest
+from anthropic.types import TextBlock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -31,6 +32,24 @@ class Point:
     x: int
 
 
+class Kind(BaseModel):
+    """Something that has a type as blocks have, and is none."""
+
+    type: str
+
+
+class Shot(BaseModel):
+    """A picture as the Model Context Protocol writes it."""
+
+    type: str = "image"
+    data: str
+    mimeType: str  # noqa: N815 -- the protocol's
+    annotations: dict | None = None
+
+
+SHOT = Shot(data="AA==", mimeType="image/png")
+
+
 @pytest.mark.parametrize(
     ("value", "content"),
     [
@@ -48,6 +67,15 @@ class Point:
         ([TEXT, {"x": 1}], '[{"type":"text","text":"hello"},{"x":1}]'),
         (PICTURE, [PICTURE]),
         ((TEXT, PICTURE), [TEXT, PICTURE]),
+        (["see:", PICTURE], [{"type": "text", "text": "see:"}, PICTURE]),
+        (["see:", TEXT], [{"type": "text", "text": "see:"}, TEXT]),
+        ([PICTURE, {"x": 1}, None], [PICTURE, {"type": "text", "text": '{"x":1}'}, {"type": "text", "text": "null"}]),
+        ([{"type": "text", "text": ""}, "", PICTURE], [PICTURE]),
+        ([{"type": "text", "text": ""}], "(no result)"),
+        (TextBlock(type="text", text="hello"), [TEXT]),
+        ([TextBlock(type="text", text="hello", citations=None), SHOT], [TEXT, PICTURE]),
+        (["\ud800", PICTURE], [{"type": "text", "text": "?"}, PICTURE]),
+        ([Kind(type="text"), Kind(type="image")], '[{"type":"text"},{"type":"image"}]'),
         (Model(day="2026-01-31"), '{"day":"2026-01-31"}'),
         ([Point(1)], '[{"x":1}]'),
         ({"at": datetime.time(1, 2), "cost": decimal.Decimal("1.5")}, '{"at":"01:02:00","cost":"1.5"}'),

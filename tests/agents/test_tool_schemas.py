@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pydantic
 import pytest
-from anthropic import beta_async_tool
+from anthropic import beta_async_tool, beta_tool
 from staged import double, fail
 
 from threadfan import Fan
@@ -246,3 +246,38 @@ def test_two_tools_of_one_name(make):
     """The second needs another one."""
     with Fan(1) as fan, pytest.raises(ValueError, match="two tools are called 'double'; right is"):
         make(fan, double, fail, tool(fail, name="double"))
+
+
+@pytest.mark.parametrize("of_sdk", [False, True])
+def test_a_list_or_an_object_as_a_text(of_sdk):
+    """Models write them so at times: what fits is read, at any depth, and a text that is asked for stays one."""
+
+    def note(place: Place, words: list[str], more: dict[str, list[int]] | None = None, said: str = "") -> list:
+        """Note it."""
+        return [place.title if isinstance(place, Place) else place["title"], words, more, said]
+
+    given = {"place": '{"name": "a", "title": "b"}', "words": '["c", "d"]', "more": {"e": "[1, 2]"}, "said": "[3]"}
+    seen = []
+
+    def keep(place: Place, words: list[str], more: dict[str, list[int]] | None = None, said: str = "") -> str:
+        """Note it."""
+        seen.extend(note(place, words, more, said))
+        return "kept"
+
+    made = tool(beta_tool(keep)) if of_sdk else tool(keep)
+    assert made(given) == "kept"
+    assert seen == ["b", ["c", "d"], {"e": [1, 2]}, "[3]"]
+
+
+@pytest.mark.parametrize("of_sdk", [False, True])
+@pytest.mark.parametrize("words", ["c", '"c"', "{", "{}", "[" * 100_000])
+def test_a_text_that_is_no_list_is_refused(of_sdk, words):
+    """What the model is told is what was wrong with what it has sent."""
+
+    def note(words: list[str]) -> str:
+        """Note it."""
+        raise AssertionError(words)
+
+    made = tool(beta_tool(note)) if of_sdk else tool(note)
+    with pytest.raises(WrongArguments, match="wrong arguments for note: words: Input should be a valid list"):
+        made({"words": words})

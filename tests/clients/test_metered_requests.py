@@ -132,6 +132,18 @@ def test_the_sdk_draws_them_too_and_its_tokens_settle(messages_server, way):
     assert limit._costs.mean.input == outcomes[0].usage.input_tokens
 
 
+@needs_sdk
+@pytest.mark.parametrize("kind", ["input", "output"])
+def test_a_limit_of_one_kind_of_tokens_is_none_of_both(messages_server, kind):
+    """The headers say nothing of both together where one alone is limited, so nothing else holds calls up."""
+    figures = {f"{kind}_tokens_per_minute": 90_000}
+    messages_server.configure(limits=Limits(**figures))
+    limit = RateLimit(**figures)
+    with sdk(messages_server) as client, Fan(2, rate=limit) as fan:
+        assert fan.run(lambda _: ask(client), range(2)).ok
+    assert [unit for unit in limit._paces if unit.endswith("tokens")] == [f"{kind}_tokens"]
+
+
 def test_a_call_without_a_request_is_one_permit(clock):
     """Nothing tells a limit of it but its start and its end."""
     limit = RateLimit(60)

@@ -79,6 +79,48 @@ def test_dies_with_its_parent():
                 assert connection.recv(1) == b""
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "localhost"},
+        {"host": ""},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize(("method", "action"), [("POST", "reset"), ("POST", "configure"), ("GET", "stats")])
+def test_controls_are_closed_to_pages(server, ask, headers, method, action):
+    """What a browser sends for a page, whatever name that has for this machine, changes and tells nothing."""
+    server.configure(replies={"hello": "scripted"})
+    answer = requests.request(method, f"{server.url}/_control/{action}", data="{}", headers=headers, timeout=30)
+    assert answer.status_code == 403
+    assert "requests" not in answer.text
+    assert ask.text("hello") == "scripted"
+    assert server.stats().requests == 1
+
+
+def test_the_environment_stays_at_home(monkeypatch):
+    """Keys and all else that the process does not need to start do not reach it; its modules do."""
+    seen = {}
+
+    class Spied(subprocess.Popen):
+        def __init__(self, *args, env, **options):
+            seen.update(env)
+            super().__init__(*args, env=env, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Spied)
+    for name in ("ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "HTTP_PROXY", "PYTHONSTARTUP", "PYTHON_SECRET"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    with MessagesServer() as server:
+        assert server.stats().requests == 0
+    assert "secret" not in seen.values()
+    assert seen["PYTHONHASHSEED"] == "7"
+    assert seen["PATH"] == os.environ["PATH"]
+
+
 def test_missing_package(monkeypatch):
     """Without its packages the server names the command that installs them."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)

@@ -86,6 +86,13 @@ def test_levels():
     ]
 
 
+@pytest.mark.parametrize("kind", ["input", "output"])
+def test_one_kind_of_tokens_has_no_sum(kind):
+    """Tokens of the other kind are not limited, so neither are both together."""
+    limiter = Limiter(Limits(**{f"{kind}_tokens_per_minute": 600}), 0)
+    assert [level.kind for level in limiter.levels(0)] == [f"{kind}-tokens"]
+
+
 def test_window_levels():
     """A window's level is what may be taken now, and it is full when the latest request has left it."""
     window = Window(600, 10, 0)
@@ -139,7 +146,7 @@ def test_change_keeps_other_kinds():
     limiter = Limiter(Limits(requests_per_minute=60, input_tokens_per_minute=60), 0)
     limiter.admit(50, 0)
     limiter.change(Limits(requests_per_minute=60, input_tokens_per_minute=60, algorithm="window"), 0)
-    assert [level.left for level in limiter.levels(0)] == [1, 10, 10]
+    assert [level.left for level in limiter.levels(0)] == [1, 10]
 
 
 def test_wider_window_remembers():

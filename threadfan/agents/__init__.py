@@ -4,6 +4,8 @@
     schema    from typed functions to what a model is told of them
     tools     what can be called: functions, the SDK's tools, other agents
     content   what a call has come to, as the model reads it
+    transcript  conversations in the form that the API takes back
+    faults    a tool that has failed, as its programmer reads it
     ledger    tokens, up the tree of agents
     loop      one run: ask, run the tools side by side, hand the results back
     agent     what users hold
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from .agent import Agent
 from .client import Answer, MessagesClient, ModelClient
-from .errors import AgentStopped, AnswerCut, Refused, TokenLimit, TurnLimit
+from .errors import AgentStopped, AnswerBroken, AnswerCut, Refused, TokenLimit, ToolFailed, TurnLimit
 from .result import AgentResult, ToolCall
 from .tools import Tool, tool
 
@@ -28,6 +30,7 @@ __all__ = [
     "AgentResult",
     "AgentStopped",
     "Answer",
+    "AnswerBroken",
     "AnswerCut",
     "MessagesClient",
     "ModelClient",
@@ -35,6 +38,7 @@ __all__ = [
     "TokenLimit",
     "Tool",
     "ToolCall",
+    "ToolFailed",
     "TurnLimit",
     "tool",
 ]

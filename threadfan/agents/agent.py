@@ -7,6 +7,7 @@ from ..executor import options as checks
 from .client import model_client
 from .loop import Loop
 from .tools import Tool, Toolbox, tool
+from .transcript import begun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..fan.front import Front
-    from .result import AgentResult
+    from .result import AgentResult, ToolCall
 
     Prompt = str | list[dict[str, Any]]
 
@@ -31,6 +32,10 @@ class Agent:
     while its tools run, so that agents in agents need no more slots than one.  The scope around it ends all of it:
     tools, and the request too if the client is attached (``threadfan.clients.anthropic.attach``).
 
+    Each request is made under the ``rate`` and the ``retry`` of the call that the agent runs in, or else of ``fan``.
+    It alone is made again: never the agent, whose tools may do what must not be done twice.  Once ``on_text`` has had
+    some of an answer, that answer is not asked for again.
+
     Args:
         client: of the Anthropic SDK, sync; or any ``ModelClient``.
         model: its name.
@@ -44,6 +49,9 @@ class Agent:
             are used up; those under way at that moment may go beyond it.
         tool_timeout: seconds for each call of a tool without a timeout of its own; None: the fan's timeout holds.
         on_text: called in the thread of the run with each piece of text as it comes; what it raises ends the run.
+        on_tool: called in the thread of the run with each ``ToolCall``, in the order in which they were asked for, when
+            those of a turn have ended; what it raises ends the run.
+        log_arguments: let the event of a tool that has failed tell the arguments of the call and the error's message.
         name: as a tool, and in messages.
         description: as a tool, for the model that may call it.
 
@@ -65,6 +73,8 @@ class Agent:
         token_budget: int | None = None,
         tool_timeout: float | None = None,
         on_text: Callable[[str], object] | None = None,
+        on_tool: Callable[[ToolCall], object] | None = None,
+        log_arguments: bool = False,
         name: str | None = None,
         description: str | None = None,
     ) -> None:
@@ -79,6 +89,8 @@ class Agent:
         self.max_turns = None if max_turns is None else checks.count("max_turns", max_turns)
         self.token_budget = None if token_budget is None else checks.count("token_budget", token_budget)
         self.on_text = None if on_text is None else checks.function("on_text", on_text)
+        self.on_tool = None if on_tool is None else checks.function("on_tool", on_tool)
+        self.log_arguments = checks.flag("log_arguments", log_arguments)
         self.name = name
         self.__qualname__ = name or "Agent"  # how logs and messages of the fan call it
         self.description = description
@@ -103,22 +115,23 @@ class Agent:
             TokenLimit: the budget, or that of an agent above, is used up.
             AnswerCut: the last answer was cut off; a tool call that it holds is not run.
             Refused: the model refused.
+            AnswerBroken: what came is no answer.
             AgentStopped: it stopped for a reason that is not known here.
-            BaseException: what the client, ``on_text`` or the scope around it raise.
+            BaseException: what the client, ``on_text``, ``on_tool`` or the scope around it raise.
 
         Whatever is raised has an attribute ``result``: an ``AgentResult`` with all that was said and done until then.
         What goes wrong in a tool is told to the model, and never raised.
         """
-        return Loop(self, _messages(prompt)).run()
+        return Loop(self, begun(prompt)).run()
 
     __call__ = run
 
     async def arun(self, prompt: Prompt | AgentResult) -> AgentResult:
-        """``run`` for coroutines: in a thread of the fan, without the fan's timeout and retries, as ``run`` has none.
+        """``run`` for coroutines: in a thread of the fan, without the fan's timeout, as ``run`` has none.
 
         Cancelling whoever awaits it cancels the run.
         """
-        fan = self.fan.with_options(timeout=None, retry=None, hedge=None)
+        fan = self.fan.with_options(timeout=None, hedge=None)
         return await fan.call(self.run, prompt)
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
@@ -143,13 +156,3 @@ class Agent:
 
     def __repr__(self) -> str:
         return f"<Agent {self.name or self.model}, {len(self.toolbox.definitions)} tools>"
-
-
-def _messages(prompt: Any) -> list[dict[str, Any]]:
-    """A conversation to start from."""
-    if isinstance(prompt, str):
-        return [{"role": "user", "content": prompt}]
-    messages = getattr(prompt, "messages", prompt)
-    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages) or not messages:
-        raise TypeError(f"an agent takes a text, a list of messages or an AgentResult, not {type(prompt).__name__}")
-    return messages if all("role" in one for one in messages) else [{"role": "user", "content": messages}]

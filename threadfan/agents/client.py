@@ -7,14 +7,18 @@ in the form of the Messages API (https://docs.anthropic.com/en/api/messages); an
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
 from typing import Protocol
 
 from ..base.errors import brief
 from ..base.usage import Usage
+from .errors import AnswerBroken
+from .transcript import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Json = dict[str, Any]
@@ -107,14 +111,72 @@ class MessagesClient:
             request["system"] = system
         if tools:
             request["tools"] = tools
-        message = self._messages.create(**request) if on_text is None else self._streamed(request, on_text)
-        return Answer([_plain(block) for block in message.content], message.stop_reason, message.usage)
+        if on_text is not None:
+            return self._streamed(request, on_text)
+        try:
+            message = self._messages.create(**request)
+        except json.JSONDecodeError as error:
+            raise _unreadable(error) from error
+        except ValueError as error:
+            if not _asks_for_a_stream(error):
+                raise
+            return self._streamed(request, None)
+        return _answer(message)
 
-    def _streamed(self, request: Json, on_text: Callable[[str], object]) -> Any:
+    def _streamed(self, request: Json, on_text: Callable[[str], object] | None) -> Answer:
+        ended = False
         with self._messages.stream(**request) as stream:
-            for piece in stream.text_stream:
-                on_text(piece)
-            return stream.get_final_message()
+            events = iter(stream)
+            while True:
+                with _reading():  # and not while `on_text` runs, whose errors are its own
+                    event = next(events, None)
+                    piece = _text_of(event)
+                if event is None:
+                    break
+                ended = ended or event.type == "message_stop"
+                if piece is not None and on_text is not None:
+                    on_text(piece)
+            if not ended:
+                text = "the stream has ended before the answer"
+                raise AnswerBroken(text) from ConnectionError(text)  # as which it may be tried again
+            with _reading():
+                return _answer(stream.get_final_message())
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What the SDK stumbles over in an answer that is none is told as that."""
+    try:
+        yield
+    except (AssertionError, AttributeError, LookupError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise  # of httpx, about a stream that was closed
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> AnswerBroken:
+    return AnswerBroken(f"the answer cannot be read: {brief(error)}")
+
+
+def _text_of(event: Any) -> str | None:
+    """The piece of text that an event brings, if it does."""
+    if event is None or event.type != "content_block_delta" or event.delta.type != "text_delta":
+        return None
+    if not isinstance(event.delta.text, str):
+        raise TypeError("a piece of text is null")
+    return event.delta.text
+
+
+def _answer(message: Any) -> Answer:
+    content = getattr(message, "content", None)
+    if not isinstance(content, list):  # of a body that is no JSON the SDK gives the text
+        raise AnswerBroken(f"what came is no message, but {type(message).__name__}")
+    return Answer(list(map(plain, content)), getattr(message, "stop_reason", None), getattr(message, "usage", None))
+
+
+def _asks_for_a_stream(error: ValueError) -> bool:
+    """Whether the SDK has made no request, since a whole answer of that length may take too long to come."""
+    return "Streaming is" in str(error)
 
 
 def model_client(client: Any) -> ModelClient:
@@ -126,8 +188,3 @@ def model_client(client: Any) -> ModelClient:
     if callable(getattr(client, "answer", None)):
         return client  # type: ignore[no-any-return]
     return MessagesClient(client)
-
-
-def _plain(block: Any) -> Json:
-    plain: Json = block if isinstance(block, dict) else block.to_dict()
-    return plain

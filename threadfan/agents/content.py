@@ -38,6 +38,9 @@ def content_of(outcome: Outcome[Any]) -> tuple[Content, bool]:
 def written(value: Any) -> Content:
     """What a tool has returned, as content: texts and content blocks as they are, the rest as JSON.
 
+    In a list with blocks texts become blocks too, and beside a picture or a document so does all else, as JSON: what is
+    thousands of characters to a reader of JSON is a picture to the model.
+
     Raises:
         Exception: there is no JSON for it, as for a list that holds itself.
     """
@@ -45,11 +48,39 @@ def written(value: Any) -> Content:
         return NOTHING
     if isinstance(value, str | AgentResult):
         return _encodable(str(value))
-    if _is_block(value):
-        return [value]
-    if isinstance(value, list | tuple) and value and all(map(_is_block, value)):
-        return list(value)
+    parts = [_block(part) for part in (value if isinstance(value, list | tuple) else [value])]
+    if any(_is_media(part) for part in parts) or (any(map(_is_block, parts)) and all(map(_may_be_block, parts))):
+        return [block for block in map(_as_block, parts) if block.get("text") != ""] or NOTHING
     return _encodable(_json(value))
+
+
+def _block(part: Any) -> Any:
+    """A content block of the SDK's, or of the Model Context Protocol's, as the dict that the API takes."""
+    kind = getattr(part, "type", None)
+    if isinstance(kind, str) and not isinstance(part, dict):
+        to_dict = getattr(part, "to_dict", None) or getattr(part, "model_dump", None)
+        found = to_dict() if callable(to_dict) else None
+        if isinstance(found, dict):
+            part = {name: value for name, value in found.items() if value is not None}
+    if isinstance(part, dict) and part.get("type") == "image" and {"data", "mimeType"} <= part.keys():
+        # https://modelcontextprotocol.io/specification/2025-06-18/server/tools#image-content
+        source = {"type": "base64", "media_type": part["mimeType"], "data": part["data"]}
+        return {"type": "image", "source": source}
+    return part
+
+
+def _is_media(part: object) -> bool:
+    return isinstance(part, dict) and _is_block(part) and part["type"] in ("image", "document")
+
+
+def _may_be_block(part: object) -> bool:
+    return isinstance(part, str) or _is_block(part)
+
+
+def _as_block(part: Any) -> dict[str, Any]:
+    if _is_block(part):
+        return part  # type: ignore[no-any-return]
+    return {"type": "text", "text": _encodable(part if isinstance(part, str) else _json(part))}
 
 
 def failure(error: BaseException) -> Content:

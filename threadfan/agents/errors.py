@@ -34,8 +34,12 @@ class Refused(AgentStopped):
     """The model refused to answer."""
 
 
+class AnswerBroken(AgentStopped):
+    """What came is no answer: a stream that ends in the middle, a page of some proxy's, a block without its text."""
+
+
 class ToolFailed(Portable, Exception):
-    """A tool call that could not be made; the text is for the model."""
+    """A tool call that has failed as may be expected; the text is for the model, and nothing is logged."""
 
 
 class UnknownTool(ToolFailed):

@@ -2,37 +2,40 @@
 
 Guarantees: the results of one turn go back in one message, in the order of the calls, each call answered exactly once,
 whatever became of it.  The transcript is at every moment one that the API takes and ``run`` goes on from: after an
-answer that asks for tools either all its results stand in it or none, and a call that was cut off is left out.
+answer that asks for tools either all its results stand in it or none, and a call that was cut off is left out.  No text
+is given out twice, and no tool is run twice, however often a request is made again.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from ..control.answers import AS_SENT, headers_of, is_overload
 from ..control.scope import current_scope
+from ..executor.asking import Requests
+from .client import Answer
 from .content import content_of
 from .errors import AgentStopped, AnswerCut, Refused, TurnLimit
+from .faults import report_fault
 from .ledger import Ledger
 from .result import AgentResult, ToolCall
+from .transcript import checked, kept, sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.usage import Usage
     from ..flow.report import Report
     from .agent import Agent
-    from .client import Answer
 
     Json = dict[str, Any]
 
 ENDED = ("end_turn", "stop_sequence")
 ASKS_FOR_MORE = ("tool_use", "pause_turn")
+WHOLE = (*ENDED, *ASKS_FOR_MORE, None)
+"""After these the calls that an answer holds are run: some servers say ``end_turn`` all the same, or nothing."""
+
 CUT = ("max_tokens", "model_context_window_exceeded")
-
-
-REFUSALS = 10
-"""In a row, after which one is left to the fan.  As many as the limit itself waits out."""
 
 
 class Loop:
@@ -58,6 +61,8 @@ class Loop:
         Raises:
             BaseException: whatever ends it early, with what was reached in its attribute ``result``.
         """
+        fan = self._agent.fan
+        self._requests = Requests(fan._options.rules, fan._hub.clock)
         try:
             with self._ledger:
                 self._turn_by_turn()
@@ -72,49 +77,55 @@ class Loop:
         while True:
             self._ledger.check()
             self._take(self._ask())
-            if self._stop_reason not in ASKS_FOR_MORE:
+            if not self._open_calls() and self._stop_reason != "pause_turn":
                 return self._check_ending()
-            if self._stop_reason == "tool_use" and not self._open_calls():
-                return None  # nothing that it would wait for
             self._check_limits()
             self._run_tools()
 
     # -- the model ---------------------------------------------------------------------------------------------------
 
     def _ask(self) -> Answer:
-        """Ask, and again if a limit has refused: else the fan would make the whole call again, tools and all."""
-        for _ in range(REFUSALS):
-            try:
-                return self._ask_once()
-            except Exception as error:
-                if not _waits_for_limit(error):
-                    raise
-        return self._ask_once()
+        self._told = False
+        return self._requests.make(self._ask_once, _usage_of, lambda: not self._told)
 
     def _ask_once(self) -> Answer:
         current_scope().check()
         agent = self._agent
-        return agent.client.answer(
+        answer = agent.client.answer(
             system=agent.system,
-            messages=list(self._messages),
+            messages=sent(self._messages),
             tools=agent.toolbox.definitions,
             model=agent.model,
             max_tokens=agent.max_tokens,
-            on_text=agent.on_text,
+            on_text=None if agent.on_text is None else self._tell,
         )
+        return Answer(checked(answer.content), answer.stop_reason, answer.usage)
+
+    def _tell(self, text: str) -> None:
+        """Hand a piece of text on; what was told cannot be taken back."""
+        self._told = True
+        if self._agent.on_text is not None:
+            self._agent.on_text(text)
 
     def _take(self, answer: Answer) -> None:
         self._turns += 1
         self._stop_reason = answer.stop_reason
         self._ledger.add(answer.usage)
-        whole = answer.stop_reason in ASKS_FOR_MORE
-        content = [block for block in answer.content if whole or block["type"] != "tool_use"]
+        last = answer.content[-1]["type"] if answer.content else None
+        self._broken_call = answer.stop_reason == "stop_sequence" and last == "tool_use"  # it stood in the arguments
+        whole = answer.stop_reason in WHOLE and not self._broken_call
+        content = kept([block for block in answer.content if whole or block["type"] != "tool_use"])
         if content:  # a message without any is one that the API does not take back
             self._messages.append({"role": "assistant", "content": content})
 
     def _check_ending(self) -> None:
         reason, agent = self._stop_reason, self._agent
-        if reason in ENDED:
+        if self._broken_call:
+            raise AnswerCut(
+                f"the answer to {agent.title} was cut off in a tool call, by a stop sequence; right is one that no "
+                f"arguments of a tool can hold"
+            )
+        if reason in ENDED or reason == "tool_use":  # without a call there is nothing that it would wait for
             return
         if reason == "refusal":
             raise Refused(
@@ -139,7 +150,7 @@ class Loop:
 
     def _open_calls(self) -> list[Json]:
         last = self._messages[-1]
-        if last["role"] != "assistant" or isinstance(last["content"], str):
+        if last["role"] != "assistant" or not isinstance(last["content"], list):
             return []
         return [block for block in last["content"] if block["type"] == "tool_use"]
 
@@ -156,15 +167,19 @@ class Loop:
             if cut_short is not None:
                 self._hand_back(blocks, cut_short)
             raise
-        self._hand_back(blocks, report)
+        for call in self._hand_back(blocks, report):
+            report_fault(self._agent, call)
+            if self._agent.on_tool is not None:
+                self._agent.on_tool(call)
 
-    def _hand_back(self, blocks: list[Json], report: Report[Any]) -> None:
+    def _hand_back(self, blocks: list[Json], report: Report[Any]) -> list[ToolCall]:
         calls = []
         for block, outcome in zip(blocks, report, strict=True):
             content, is_error = content_of(outcome)
             calls.append(ToolCall(block, self._turns, outcome, content, is_error=is_error))
         self._calls += calls
         self._messages.append({"role": "user", "content": [call.to_block() for call in calls]})
+        return calls
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -179,11 +194,9 @@ class Loop:
         )
 
 
-def _waits_for_limit(error: Exception) -> bool:
-    """Whether an attached client was refused in a call under a rate limit, which now has the next request wait."""
-    meter = current_scope().meter
-    seen = is_overload(error) and AS_SENT in (headers_of(error) or ())
-    return seen and meter is not None and meter.limited
+def _usage_of(answer: Answer) -> Usage | None:
+    """For the limit, which goes on expecting what it did where nothing is known."""
+    return answer.usage if answer.usage.total_tokens else None
 
 
 def _last_text(messages: list[Json]) -> str:
@@ -191,7 +204,8 @@ def _last_text(messages: list[Json]) -> str:
     said: list[str] = []
     for message in reversed(messages):
         if message["role"] == "assistant":
-            said[:0] = [block["text"] for block in message["content"] if block["type"] == "text"]
+            content = message["content"]
+            said[:0] = [block["text"] for block in content if block["type"] == "text"]
         elif said:
             break
     return "".join(said)

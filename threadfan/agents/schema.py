@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from copy import deepcopy
 from functools import cache, partial
 
 from .errors import WrongArguments
@@ -44,6 +45,9 @@ class Arguments:
     def read(self, given: Any) -> dict[str, Any]:
         """What the model has sent, as arguments of the function; what it left out is left to the function's defaults.
 
+        Models write a list or an object inside of the arguments as a text that holds its JSON, now and then: it is read
+        where it fits and the text does not.
+
         Raises:
             WrongArguments: it does not fit; the text says what is wrong and what would be right.
         """
@@ -52,9 +56,43 @@ class Arguments:
         try:
             read = self._model.model_validate(given)
         except ValidationError as error:
-            raise wrong(self._name, error, self.schema) from error
+            try:
+                read = self._model.model_validate(unpacked(given, error))
+            except ValidationError:
+                raise wrong(self._name, error, self.schema) from error
         fields = zip(_fields(self._parameters), self._parameters, strict=True)
         return {parameter.name: getattr(read, field) for field, parameter in fields if field in read.model_fields_set}
+
+
+def unpacked(given: Any, error: Any) -> Any:
+    """A copy of arguments in which texts that were refused are replaced by the lists and objects whose JSON they are.
+
+    Args:
+        error: the ``ValidationError`` of pydantic.
+    """
+    root = {"": deepcopy(given)}
+    for place in [("", *one["loc"]) for one in error.errors(include_url=False)]:
+        holder: Any = root
+        for step, name in enumerate(place):
+            if not isinstance(holder, dict | list) or not _has(holder, name):
+                break  # the rest of the place names a kind of value, as in a union
+            found = holder[name]
+            if isinstance(found, str) and step:
+                holder[name] = _packed(found)
+            holder = holder[name]
+    return root[""]
+
+
+def _has(holder: Any, name: Any) -> bool:
+    return name in holder if isinstance(holder, dict) else isinstance(name, int) and name < len(holder)
+
+
+def _packed(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, dict | list) else text
 
 
 def wrong(name: str, error: Any, schema: dict[str, Any]) -> WrongArguments:

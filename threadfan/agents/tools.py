@@ -8,8 +8,8 @@ from functools import partial
 from ..base.errors import brief
 from ..executor import options as checks
 from ..flow.tasks import Task, task
-from .errors import UnknownTool
-from .schema import Arguments, wrong
+from .errors import UnknownTool, WrongArguments
+from .schema import Arguments, unpacked, wrong
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,16 @@ def _of_sdk(given: Any, changes: Json) -> Tool:
 
 
 def _call_sdk(given: Any, definition: Json, sent: Any) -> Any:
+    try:
+        return _call_checked(given, definition, sent)
+    except WrongArguments as error:
+        better = unpacked(sent, getattr(error.__cause__, "__cause__", None))
+        if better == sent:
+            raise
+    return _call_checked(given, definition, better)
+
+
+def _call_checked(given: Any, definition: Json, sent: Any) -> Any:
     try:
         return given.call(sent)
     except ValueError as error:

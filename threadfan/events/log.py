@@ -111,6 +111,18 @@ def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: fl
     _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=milliseconds(seconds))
 
 
+def tool_failed(fan: str, function: str, error_type: str, more: dict[str, Any]) -> bool:
+    """``tool_failed``: a tool of an agent has failed as nobody expects it to; say whether there was anyone to tell.
+
+    Args:
+        more: where it stood; and the arguments and the error's message, if the user asks for them.
+    """
+    if logger() is None:
+        return False
+    _emit("warning", "tool_failed", fan, function, error_type=error_type, **more)
+    return True
+
+
 def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, more: dict[str, Any]) -> None:
     """One event per batch: how many calls there were of each status, and the wall time.
 

@@ -228,7 +228,7 @@ class Governed(Queue):
 
     def _verdict(self, call: Call, raw: Raw, counted: bool) -> tuple[float | None, bool, Any]:
         ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
-        if raw[3] is CANCELLED or call.unwanted:
+        if raw[3] is CANCELLED or call.unwanted or call.progress.once:
             return None, ok, payload
         if not counted and call.rules is not None and call.rules.line is None:
             return self._after_refusal(call, payload), ok, payload
@@ -305,7 +305,8 @@ class Governed(Queue):
                 return False
             call, raw = race.call, last
         policy = None if call.rules is None else call.rules.policy
-        if raw[3] is TIMED_OUT and policy is not None and not policy.plain and self.may_go_on(call):
+        asked = policy is not None and not policy.plain and not call.progress.once
+        if raw[3] is TIMED_OUT and asked and self.may_go_on(call):
             call.progress.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)

@@ -11,37 +11,29 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..control.answers import refuses, retry_after, silence
 from ..control.cost import Cost
-from ..control.scope import current_scope
+from .permits import Permits, Ticket
 from .rules import Progress
-from .waiting import sleep, wait_in
+from .waiting import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from typing import Any
 
+    from ..base.clock import Clock
     from ..control.cost import Permit
     from .drain import Drain
     from .hub import Hub
     from .line import Line
     from .rules import Rules
+    from .source import After
 
 
-class Ticket:
-    """One request.  ``permit`` is None if the one that the call was started with is used."""
-
-    __slots__ = ("permit",)
-
-    def __init__(self, permit: Permit | None) -> None:
-        self.permit = permit
-
-
-class Meter:
+class Meter(Permits):
     """Of one call."""
 
     __slots__ = ("_call", "_drain", "_first", "_hub", "_permit_at_start", "_progress", "_rules")
@@ -65,9 +57,19 @@ class Meter:
         self._progress = Progress(None, self._hub.clock.monotonic())
 
     @property
-    def limited(self) -> bool:
-        """Whether requests wait for permits here, so that one that was refused may be made again at once."""
-        return self._rules.line is not None
+    def call(self) -> Meter:
+        """Itself: that of the call around."""
+        return self
+
+    @property
+    def rules(self) -> Rules:
+        """What the call is under."""
+        return self._rules
+
+    @property
+    def clock(self) -> Clock:
+        """Of the fan that runs the call."""
+        return self._hub.clock
 
     def begin(self) -> Ticket:
         """A request is about to be made; waits for a permit if the limit asks for it.
@@ -80,19 +82,11 @@ class Meter:
             return Ticket(None)
         ticket = Ticket(self._further(line))
         try:
-            self._wait_to_leave(line)
+            self.wait_to_leave(line, self._hub.clock)
         except BaseException:
             self.end(ticket, None, None)
             raise
         return ticket
-
-    def _wait_to_leave(self, line: Line) -> None:
-        clock = self._hub.clock
-        wait = line.departs(clock)
-        while wait > 0 or (wait := line.leaves(clock)) > 0:
-            with self._uncounted():
-                sleep(wait)
-            wait = 0.0
 
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
@@ -139,45 +133,69 @@ class Meter:
         try:
             self._first.pop()
         except IndexError:
-            permit = self._permit(line)
+            # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
+            permit = self.draw(line, self._hub.clock, Cost())
             return None if self._adopted(permit) else permit
         return None
 
+    # -- an agent that runs in the call, and makes its requests by itself --------------------------------------------
+
+    def keep(self) -> None:
+        """The call is not to be attempted again, whatever comes of it, nor twice at once: an agent runs in it."""
+        self._progress.once = True
+
+    def hand_over(self) -> Permit | None:
+        """The permit of the attempt, if no request has used it; whoever gets it tells its end."""
+        try:
+            self._first.pop()
+        except IndexError:
+            return None
+        with self._hub.lock:  # or whoever ends the call meanwhile might tell it too
+            return self._first_permit() if self._running() else None
+
+    def restart(self, seconds: float, **note: Any) -> None:
+        """Wait so long until a request that was refused is made again; the fan's `Adaptive` hears of it and paces that.
+
+        Raises:
+            CallCancelled: the scope has ended meanwhile.
+        """
+        pace, progress, hub = self._rules.pace, self._progress, self._hub
+        start = None
+        if pace is not None:
+            with hub.lock:
+                if self._running():
+                    start, progress.start = progress.start, None
+        if pace is None or start is None:
+            sleep(seconds)
+            return
+        after: After = []
+        pace.note(start, hub.clock, "overloaded", **note)
+        with hub.lock:
+            hub.adapt(after)
+        hub.perform(after)
+        sleep(seconds)
+        start = self.draw(pace, hub.clock, None)
+        with hub.lock:
+            if self._running():
+                start, progress.start = None, start
+        if start is not None:
+            pace.give_back(start, hub.clock)
+
+    def _running(self) -> bool:
+        """Whether nobody has ended the call.  With the hub's lock held."""
+        drain = self._drain
+        return drain is not None and self._call in drain.claim
+
     def _adopted(self, permit: Permit) -> bool:
-        progress, drain = self._progress, self._drain
+        progress = self._progress
         with self._hub.lock:
-            if progress.permit is not None or drain is None or self._call not in drain.claim:
+            if progress.permit is not None or not self._running():
                 return False
             progress.permit = self._permit_at_start = permit
         return True
 
-    def _permit(self, line: Line) -> Any:
-        # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
-        waiter, clock = _Waiter(), self._hub.clock
-        permit = None if line.shared else line.take(waiter, Cost(), clock)
-        if permit is not None:
-            return permit
-        try:
-            with self._uncounted():
-                if line.shared:  # to ask others may take a while too
-                    permit = self._ask(line, waiter)
-                while permit is None:
-                    wait_in(current_scope(), waiter.gate, None)
-                    permit = self._ask(line, waiter)
-        finally:
-            if permit is None:
-                line.leave(waiter, clock)
-        return permit
-
-    def _ask(self, line: Line, waiter: _Waiter) -> Any:
-        clock = self._hub.clock
-        while (permit := line.take(waiter, Cost(), clock)) is not None:
-            if line.confirm(permit, clock):
-                break
-        return permit
-
     @contextmanager
-    def _uncounted(self) -> Iterator[None]:
+    def uncounted(self) -> Iterator[None]:
         """What is waited inside does not count against the call's timeout."""
         progress, drain, call, clock = self._progress, self._drain, self._call, self._hub.clock.monotonic
         if drain is None:  # the call has ended
@@ -192,16 +210,3 @@ class Meter:
             progress.waited_inside += clock() - begun
             progress.allowance = progress.waited_inside
             drain.extend(call)
-
-
-class _Waiter:
-    """A call that stands in line, holding its slot."""
-
-    def __init__(self) -> None:
-        self.gate: SimpleQueue[None] = SimpleQueue()
-
-    def can_start(self) -> bool:
-        return True
-
-    def invite(self) -> None:
-        self.gate.put(None)

@@ -83,6 +83,8 @@ class Race:
         with source.hub.lock:
             if self.over or self.call not in self._drain.claim or not source.may_go_on(self.call):
                 return
+            if self.call.progress.once:
+                return
             with self._hedge.lock:
                 if not self._hedge.allow():
                     return

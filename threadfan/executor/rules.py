@@ -64,7 +64,7 @@ class Progress:
 
     __slots__ = (
         "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "handed_in", "headers", "limited",
-        "mark", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
+        "mark", "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -76,6 +76,7 @@ class Progress:
         self.start: Any = None  # what the fan's `Adaptive` has let it start with
         self.asking = False  # the other processes for room, before an attempt; see ``Governed._confirmed``
         self.refusals = 0  # in a row
+        self.once = False  # an agent has run in it, so there is no other attempt
         self.discards = 0  # how many its source had seen when it was taken for this attempt
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt

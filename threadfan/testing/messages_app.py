@@ -8,7 +8,7 @@
     GET  /drip?bytes=10          headers at once, then one byte every `drip_interval` (or `&interval=`) seconds
     GET  /echo?x=1               the query as a JSON object
     GET  /status/503             that status; 429 and 503 come with a `retry-after` header
-    /_control/...                what MessagesServer calls; not counted
+    /_control/...                what MessagesServer calls; not counted, and closed to everybody else
 
 The process reads one line of options from its standard input, writes its port to its standard output once it listens,
 and ends when its standard input ends: that happens whenever its parent dies, by whatever signal.
@@ -34,6 +34,7 @@ from starlette.routing import Route
 from threadfan.testing.loopback import chat, plain
 from threadfan.testing.loopback.connections import Connection, drop
 from threadfan.testing.loopback.gate import Gate
+from threadfan.testing.loopback.guard import UNREADABLE, Guard, body_of, unreadable
 from threadfan.testing.loopback.intake import ApiError
 from threadfan.testing.loopback.messages import Plan, messages, refuse
 from threadfan.testing.loopback.meter import Meter, Tally
@@ -61,8 +62,8 @@ def build_app(options: Options) -> Starlette:
             Route(f"{_CONTROLS}/configure", _configure, methods=["POST"]),
             Route(f"{_CONTROLS}/reset", _reset, methods=["POST"]),
         ],
-        middleware=[Middleware(Meter, controls=_CONTROLS)],
-        exception_handlers={ApiError: refuse},
+        middleware=[Middleware(Guard, controls=_CONTROLS), Middleware(Meter, controls=_CONTROLS)],
+        exception_handlers={ApiError: refuse, **dict.fromkeys(UNREADABLE, _refuse_body)},
     )
     _begin(app, options)
     return app
@@ -71,6 +72,10 @@ def build_app(options: Options) -> Starlette:
 def _begin(app: Starlette, options: Options) -> None:
     app.state.plan, app.state.gate = Plan(options), Gate(options.limits)
     app.state.tally = Tally(app.state.gate)
+
+
+async def _refuse_body(request: Request, error: Exception) -> Response:
+    return await refuse(request, unreadable(error))
 
 
 async def _stats(request: Request) -> Response:
@@ -94,7 +99,7 @@ async def _wait(request: Request) -> Response:
 
 async def _configure(request: Request) -> Response:
     """Takes new options over; `?series=on` keeps the series where they are, for options that have no part in them."""
-    options, state = Options.from_json(await request.body()), request.app.state
+    options, state = Options.from_json(await body_of(request)), request.app.state
     state.gate.change(options.limits)
     if "series" not in request.query_params:
         state.plan = Plan(options)
@@ -106,7 +111,7 @@ async def _reset(request: Request) -> Response:
     state = request.app.state
     for client in state.tally.clients:
         drop(client)
-    _begin(request.app, Options.from_json(await request.body()))
+    _begin(request.app, Options.from_json(await body_of(request)))
     return JSONResponse({})
 
 

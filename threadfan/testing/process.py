@@ -12,6 +12,13 @@ from importlib.util import find_spec
 
 _START_TIMEOUT = 30.0  # seconds; enough for a loaded machine, yet a broken start does not stop a test suite for ever
 _NEEDED = ("starlette", "uvicorn")
+_PASSED_ON = (
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR"),  # without which Python may not start
+    *("TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("PYTHONHOME", "PYTHONUTF8", "PYTHONHASHSEED", "PYTHON_GIL", "PYTHONMALLOC", "PYTHONWARNINGS"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+)
+"""The variables of the environment that the process gets.  The others are none of its business: API keys, for one."""
 
 
 class ServerProcess:
@@ -34,7 +41,7 @@ class ServerProcess:
         self._process = subprocess.Popen(
             # sys.path goes over whole, and -P keeps the current folder from being put before it.
             [sys.executable, "-P", "-m", "threadfan.testing.messages_app"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            env={**_environment(), "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -85,6 +92,10 @@ class ServerProcess:
         finally:
             watchdog.cancel()
             watchdog.join()
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def _check_packages() -> None:

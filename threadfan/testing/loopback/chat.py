@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from threadfan.testing.loopback.guard import body_of
 from threadfan.testing.loopback.intake import Json, Turn, bad_request, parse
 from threadfan.testing.loopback.replies import compose
 from threadfan.testing.loopback.wire import message, prompt_of, stay, tokens
@@ -28,7 +29,7 @@ _MAX_TOKENS = 4096  # for a request that sets no limit
 async def completions(request: Request) -> Response:
     """Answers a request for a chat completion."""
     plan: Plan = request.app.state.plan
-    asked = parse(json.dumps(_translated(await request.body())).encode())
+    asked = parse(json.dumps(_translated(await body_of(request))).encode())
     turn, delay = Turn.of(asked), next(plan.delays)
     number: int = request.state.number
     content, stop = compose(asked, turn, plan.script, number)

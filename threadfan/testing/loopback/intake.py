@@ -58,7 +58,7 @@ def parse(body: bytes) -> Json:
     """Returns the request as an object whose fields have the types that the rest of the server relies on."""
     try:
         request = json.loads(body)
-    except ValueError as error:
+    except ValueError as error:  # what is nested too deeply is another error, which is answered wherever it comes up
         raise bad_request(f"The request body is not valid JSON: {error}") from None
     if not isinstance(request, dict):
         raise bad_request("The request body must be a JSON object")
@@ -69,6 +69,8 @@ def parse(body: bytes) -> Json:
             raise bad_request(f"{name}: Input should be a valid {kind.__name__}")
     if request["max_tokens"] < 1:
         raise bad_request("max_tokens: Input should be greater than or equal to 1")
+    if not _is_content(request.get("system") or []):
+        raise bad_request("system: Input should be a string or a list of content blocks")
     _check_messages(request["messages"])
     _check_tools(request.get("tools") or [], request.get("tool_choice") or {"type": "auto"})
     return request
@@ -100,17 +102,25 @@ def _check_messages(messages: list[Any]) -> None:
 
 
 def _check_message(index: int, message: Any) -> None:
-    if not isinstance(message, dict) or message.get("role") not in {"user", "assistant"}:
+    if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
         raise bad_request(f"messages.{index}.role: Input should be 'user' or 'assistant'")
     content = message.get("content")
-    if not isinstance(content, str | list) or not all(isinstance(block, dict) for block in blocks(content)):
+    if not _is_content(content):
         raise bad_request(f"messages.{index}.content: Input should be a string or a list of content blocks")
+    if not all(_is_content(block.get("content") or []) for block in of_type(message, "tool_result")):
+        raise bad_request(f"messages.{index}.content: a tool_result should hold a string or a list of content blocks")
+
+
+def _is_content(content: Any) -> bool:
+    return isinstance(content, str | list) and all(isinstance(block, dict) for block in blocks(content))
 
 
 def _check_tools(tools: Any, choice: Any) -> None:
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) and "name" in tool for tool in tools):
+    if not isinstance(tools, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in tools
+    ):
         raise bad_request("tools: Input should be a list of tools, each with a name")
-    if not isinstance(choice, dict) or choice.get("type") not in {"auto", "any", "tool", "none"}:
+    if not isinstance(choice, dict) or choice.get("type") not in ("auto", "any", "tool", "none"):
         raise bad_request("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
 
 

@@ -166,10 +166,14 @@ class Limiter:
             self._gauges["output-tokens"].take(output_tokens, now)
 
     def levels(self, now: int) -> list[Level]:
-        """Returns how each kind of limit stands; a last one of kind "tokens" sums those of tokens up."""
+        """Returns how each kind of limit stands; a last one of kind "tokens" sums input and output up.
+
+        Where one of the two is not limited there is no such sum: that of the other alone would be a limit of its own
+        to clients that take it for what it says.  https://docs.anthropic.com/en/api/rate-limits#response-headers
+        """
         kinds = self._gauges.items()
         levels = [Level(kind, self._figures[kind][0], gauge.left(now), gauge.full(now)) for kind, gauge in kinds]
-        if tokens := [level for level in levels if level.kind.endswith("-tokens")]:
+        if len(tokens := [level for level in levels if level.kind.endswith("-tokens")]) == 2:
             _, per_minute, left, full = zip(*tokens, strict=True)
             levels.append(Level("tokens", sum(per_minute), sum(left), max(full)))
         return levels

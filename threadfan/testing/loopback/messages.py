@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from threadfan.testing.faults import Faults, marked_delay
 from threadfan.testing.loopback.connections import connected, drop
+from threadfan.testing.loopback.guard import body_of
 from threadfan.testing.loopback.intake import ApiError, Json, Turn, bad_request, check_key, parse
 from threadfan.testing.loopback.meter import ConnectionDroppedError
 from threadfan.testing.loopback.replies import Script, compose
@@ -49,7 +50,7 @@ async def messages(request: Request) -> Pieces:
     plan: Plan = request.app.state.plan
     gate: Gate = request.app.state.gate
     check_key(request.headers, plan.options.reject_keys)
-    asked = parse(await request.body())
+    asked = parse(await body_of(request))
     prompt = request.state.prompt = prompt_of(asked)
     request.state.tally.answers.ask(prompt)
     ticket = gate.admit(request, tokens(prompt))
@@ -131,4 +132,5 @@ def _pieces(whole: Json, fault: str | None, *, stream: bool) -> list[bytes]:
 
 
 def _request_id(request: Request) -> dict[str, str]:
-    return {"request-id": f"req_{request.state.number:024d}"}
+    number = getattr(request.state, "number", 0)  # requests to the controls are not counted
+    return {"request-id": f"req_{number:024d}"}
