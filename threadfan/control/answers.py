@@ -1,11 +1,16 @@
-"""What an error carries of the HTTP answer that it was raised for.
+"""What an error carries of the answer that it was raised for.
 
-Clients are told by the attributes of their errors and never imported: what is said here holds for errors of anthropic,
-openai, requests, httpx, urllib, aiohttp and for whatever looks like them.  Where an error was raised from another one
-(``raise … from``), the first of them that carries what is asked for counts.  Nothing here ever fails.
+Clients are told by the shape of their errors, see ``shapes``, and never imported: what is said here holds for every
+error that looks like those.  Where an error was raised from another one (``raise … from``), the first of them that
+carries what is asked for counts.  A group of errors speaks with one voice only if all its members do.  Nothing here
+ever fails, whatever the attributes of a user's errors do when they are asked; nothing here is called with a lock held.
 """
 
 from __future__ import annotations
+
+import threading
+
+from .shapes import BODIES, CODES, COMPANIONS, FINAL, HEADERS, NUMBERS, STATUSES, WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,23 +24,8 @@ OVERLOADS = (429, 529)
 SHOULD_RETRY = "x-should-retry"
 AS_SENT = "x-threadfan-should-retry"  # what the provider had put there, in an answer that `silence` has changed
 
-# What an API says in a stream that began with status 200, and the status that stands for it elsewhere.  The first
-# eleven: https://docs.anthropic.com/en/api/errors; the other two are OpenAI's.
-_STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "conflict_error": 409,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-    "rate_limit_exceeded": 429,
-    "server_error": 500,
-}
+_CONTENT = 100_000  # bytes of a response in which a provider's word is looked for; arbitrary
+_TOO_MANY = ("too many ", " error responses")  # around the status: what urllib3 leaves of answers after its retries
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -47,32 +37,94 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
+def members(error: BaseException) -> list[BaseException]:
+    """The errors of a group and of the groups in it; empty if it is no group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return []
+    found: list[BaseException] = []
+    left: list[BaseException] = list(error.exceptions)
+    while left:
+        one = left.pop(0)
+        if isinstance(one, BaseExceptionGroup):
+            left[:0] = one.exceptions
+        else:
+            found.append(one)
+    return found
+
+
 def status_of(error: BaseException) -> int | None:
     """The HTTP status, 100 to 599, of the answer that ``error`` was raised for; None if there was no answer.
 
-    An error that a provider reports in the middle of a stream has the status that stands for it elsewhere.
+    An error that a provider reports in the middle of a stream has the status that stands for it elsewhere, and so has
+    one that comes by another protocol.
     """
     return next((status for link in causes(error) if (status := own_status(link)) is not None), None)
 
 
 def own_status(error: BaseException) -> int | None:
     """``status_of``, without what the error was raised from."""
-    response = attribute(error, "response")
-    found = [attribute(error, "status_code"), attribute(error, "status"), attribute(response, "status_code")]
-    if response is not None or _headers(error) is not None:  # else a `code` may be anything
-        found.append(attribute(error, "code"))
-    status = next((int(value) for value in found if _is_status(value)), None)
-    return status if status is not None and status >= 400 else _reported(error) or status
+    if isinstance(error, BaseExceptionGroup):
+        return _status_of_all(members(error))
+    found = [_number_at(error, path) for path in STATUSES]
+    if _has_companion(error):
+        found += [_status(attribute(error, name)) for name in NUMBERS]
+    status = next((value for value in found if value is not None), None)
+    if status is None:
+        status = _given_up(error)
+    if status is None or status < 400 or status == 400:  # Amazon's services throttle with 400 too
+        said = _said_status(error)
+        if said is not None and (status != 400 or _is_amazons(error)):
+            return said
+    return status
+
+
+def passes(status: int | None) -> bool:
+    """Whether what has this status may be over the next time."""
+    return status is not None and (status in (408, 409, 429) or status >= 500)
+
+
+def _status_of_all(errors: list[BaseException]) -> int | None:
+    """Of the members of a group: a refusal only if the others may pass too."""
+    statuses = [status_of(error) for error in errors]
+    odd = [status for status in statuses if not passes(status)]
+    if odd:
+        return next((status for status in odd if status is not None), None)
+    return next((status for status in statuses if status in OVERLOADS), statuses[0] if statuses else None)
 
 
 def headers_of(error: BaseException) -> Mapping[str, str] | None:
-    """The headers of the answer that ``error`` was raised for; None if there was no answer."""
+    """The headers of the answer that ``error`` was raised for; None if there was no answer.
+
+    Of a group, those that ask for the longest wait.
+    """
     return next((headers for link in causes(error) if (headers := _headers(link)) is not None), None)
+
+
+def plain_headers(error: BaseException) -> dict[str, str] | None:
+    """``headers_of`` as a dict, which can be read under a lock: nobody's code is in it."""
+    headers = headers_of(error)
+    try:
+        return None if headers is None else {str(key): str(headers[key]) for key in headers}
+    except BaseException as failure:
+        _pass_on(failure)
+        return None
+
+
+def words_of(error: BaseException) -> set[str]:
+    """What providers call what went wrong, as ``shapes.CODES`` has it: of the error itself, and of what is beneath."""
+    if isinstance(error, BaseExceptionGroup):
+        return set().union(*map(words_of, members(error)))
+    return {word for link in causes(error) for word in _words(link)}
+
+
+def final_word(error: BaseException) -> str | None:
+    """The provider's word for why another attempt must end the same, such as ``insufficientquota``; or None."""
+    return min(words_of(error) & FINAL, default=None)
 
 
 def is_overload(error: BaseException) -> bool:
     """Whether the answer that ``error`` was raised for says that too much is asked."""
-    return refuses(status_of(error), headers_of(error))
+    return refuses(status_of(error), headers_of(error)) and final_word(error) is None
 
 
 def refuses(status: int | None, headers: Mapping[str, str] | None) -> bool:
@@ -122,35 +174,154 @@ def retry_after(headers: Mapping[str, str] | None, now_wall: float | None = None
 
 
 def retry_after_of(error: BaseException, now_wall: float | None = None) -> float | None:
-    """``retry_after`` of the answer that ``error`` was raised for."""
-    return retry_after(headers_of(error), now_wall)
+    """``retry_after`` of the answer that ``error`` was raised for, or what its body says instead."""
+    asked = retry_after(headers_of(error), now_wall)
+    return asked if asked is not None else next(filter(None, map(_delay, causes(error))), None)
 
 
 def attribute(thing: object, name: str) -> Any:
     """An attribute that need not be there; one that fails is not there either (httpx has such properties)."""
     try:
         return getattr(thing, name, None)
-    except Exception:
+    except BaseException as failure:
+        _pass_on(failure)
         return None
+
+
+def _pass_on(failure: BaseException) -> None:
+    """Raise what came from outside and not from the attribute that was asked for: Ctrl-C."""
+    if isinstance(failure, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        raise failure
+
+
+def _at(thing: object, path: tuple[str, ...]) -> Any:
+    for name in path:
+        thing = dict.get(thing, name) if isinstance(thing, dict) else attribute(thing, name)
+        if thing is None:
+            return None
+    return thing
+
+
+def _number_at(error: BaseException, path: tuple[str, ...]) -> int | None:
+    value = _at(error, path)
+    return int(value) if _is_status(value) else None
+
+
+def _status(value: Any) -> int | None:
+    """A status as an int or in digits."""
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
+        value = int(value)
+    return int(value) if _is_status(value) else None
 
 
 def _is_status(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
 
 
-def _reported(error: BaseException) -> int | None:
-    """The status that stands for the type of error in the body of ``error``, as the SDKs keep it."""
-    body = attribute(error, "body")
-    if not isinstance(body, dict):
+def _has_companion(error: BaseException) -> bool:
+    return any(_has(error, name) for name in COMPANIONS)
+
+
+def _has(thing: object, name: str) -> bool:
+    try:
+        return hasattr(thing, name)
+    except BaseException as failure:
+        _pass_on(failure)
+        return True
+
+
+def _given_up(error: BaseException) -> int | None:
+    """The status of the answers after which urllib3 has given up, which it says in words only."""
+    args = attribute(error, "args")
+    for holder in (error, *(args[:1] if isinstance(args, tuple) else ())):
+        reason = attribute(holder, "reason")
+        if isinstance(reason, Exception) and (text := _text(reason)).startswith(_TOO_MANY[0]):
+            return _status(text.removeprefix(_TOO_MANY[0]).removesuffix(_TOO_MANY[1]))
+    return None
+
+
+def _text(thing: object) -> str:
+    try:
+        return str(thing)
+    except BaseException as failure:
+        _pass_on(failure)
+        return ""
+
+
+def _said_status(error: BaseException) -> int | None:
+    """The status that stands for what the provider says; a number in a body is one too."""
+    numbers = (_status(value) for body in _bodies(error) for path in WORDS if (value := _at(body, path)) is not None)
+    named = (CODES.get(word) for word in _words(error))
+    return next((status for status in (*named, *numbers) if status is not None), None)
+
+
+def _words(error: BaseException) -> list[str]:
+    """Those that the error itself and its body hold, the clearest first."""
+    found: list[Any] = []
+    if _has_companion(error):
+        code = attribute(error, "code")
+        if callable(code):  # gRPC
+            code = attribute(_called(code), "name")
+        found += [attribute(attribute(error, "grpc_status_code"), "name"), code]
+        found += [attribute(error, "status"), attribute(error, "type")]
+    found += [_at(body, path) for body in _bodies(error) for path in WORDS]
+    return [_word(value) for value in found if isinstance(value, str)]
+
+
+def _word(text: str) -> str:
+    letters = "".join(filter(str.isalnum, text[:100].lower()))
+    return letters.removesuffix("exception")
+
+
+def _called(function: Any) -> Any:
+    try:
+        return function()
+    except BaseException as failure:
+        _pass_on(failure)
         return None
-    inner = body.get("error")
-    name = inner.get("type") if isinstance(inner, dict) else body.get("type")
-    return _STATUSES.get(name) if isinstance(name, str) else None
+
+
+def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
+    """What the provider has said, as far as it is there: nothing is read from a connection for it."""
+    response = attribute(error, "response")
+    for body in (response, *(attribute(error, name) for name in BODIES)):
+        if isinstance(body, dict):
+            yield body
+    content = attribute(response, "_content")  # of requests and httpx: what they have read; `content` might read
+    if isinstance(content, bytes) and len(content) <= _CONTENT and content[:1] in b"{[":
+        import json
+
+        try:
+            parsed = json.loads(content)
+        except (ValueError, RecursionError):
+            return
+        yield from (part for part in (parsed if isinstance(parsed, list) else [parsed]) if isinstance(part, dict))
+
+
+def _is_amazons(error: BaseException) -> bool:
+    return isinstance(_at(error, ("response", "Error", "Code")), str)
+
+
+def _delay(error: BaseException) -> float | None:
+    """Seconds that a body of Google's asks to wait: https://google.aip.dev/193, ``RetryInfo``."""
+    if isinstance(error, BaseExceptionGroup):
+        return max(filter(None, map(retry_after_of, members(error))), default=None)
+    for body in _bodies(error):
+        details = _at(body, ("error", "details"))
+        for detail in details if isinstance(details, list) else ():
+            delay = _at(detail, ("retryDelay",)) if isinstance(detail, dict) else None
+            seconds = _number(delay.removesuffix("s")) if isinstance(delay, str) else None
+            if seconds is not None:
+                return _bounded(seconds)
+    return None
 
 
 def _headers(error: BaseException) -> Mapping[str, str] | None:
-    for holder in (attribute(error, "response"), error):
-        headers = attribute(holder, "headers")
+    if isinstance(error, BaseExceptionGroup):
+        found = [headers for member in members(error) if (headers := headers_of(member)) is not None]
+        return max(found, key=lambda headers: retry_after(headers) or 0.0, default=None)
+    for path in HEADERS:
+        headers = _at(error, path)
         if callable(attribute(headers, "get")):
             return headers  # type: ignore[no-any-return]
     return None
@@ -161,7 +332,8 @@ def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
     for spelling in (name, name.title()):
         try:
             value = None if headers is None else headers.get(spelling)
-        except Exception:  # what has a `get` need not be headers
+        except BaseException as failure:  # what has a `get` need not be headers
+            _pass_on(failure)
             return None
         if isinstance(value, str):
             return value.strip()
