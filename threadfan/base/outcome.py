@@ -6,8 +6,6 @@ is the view of it that is made when somebody looks.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from .generic import TYPE_CHECKING, Generic, T_co
 
 if TYPE_CHECKING:
@@ -26,6 +24,9 @@ TIMED_OUT: Status = "timed_out"
 CANCELLED: Status = "cancelled"
 SKIPPED: Status = "skipped"
 STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
+
+_WITHOUT = (str, int, float, bytes, list, tuple)
+"""Values that say nothing of tokens: there may be many."""
 
 
 class Outcome(Generic[T_co]):
@@ -135,16 +136,19 @@ class Outcome(Generic[T_co]):
         return self._raw[7]
 
     @property
-    def usage(self) -> Any:
-        """Tokens: those noted while the call ran, or the ``usage`` of the returned value; else None.
+    def usage(self) -> Usage | None:
+        """Tokens: those noted while the call ran, or what the returned value says of its own; else None.
 
         An attached client notes them as responses come, so that they are known whatever became of the call.
         """
         if self._usage is not None:
             return self._usage
-        with suppress(Exception):  # the value is the user's, and so may be what it does when asked
-            return getattr(self.value, "usage", None)
-        return None
+        value = self.value
+        if value is None or isinstance(value, _WITHOUT):
+            return None
+        from .usage import usage_of
+
+        return usage_of(value)
 
     def unwrap(self) -> T_co:
         """The value; raises the error if there is none."""

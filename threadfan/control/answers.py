@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 
-from .shapes import BODIES, CODES, COMPANIONS, FINAL, HEADERS, NUMBERS, STATUSES, WORDS
+from .shapes import ACCOUNT, BODIES, CODES, COMPANIONS, FINAL, HEADERS, NUMBERS, STATUSES, WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LONGEST = 3600.0
 """Seconds; a longer Retry-After counts as this: a call that comes too early is told again."""
+
+LONG = 60.0
+"""Seconds; a Retry-After from this on is said when it comes.  Arbitrary: what limits per minute never ask for."""
 
 OVERLOADS = (429, 529)
 SHOULD_RETRY = "x-should-retry"
@@ -65,10 +68,9 @@ def own_status(error: BaseException) -> int | None:
     """``status_of``, without what the error was raised from."""
     if isinstance(error, BaseExceptionGroup):
         return _status_of_all(members(error))
-    found = [_number_at(error, path) for path in STATUSES]
-    if _has_companion(error):
-        found += [_status(attribute(error, name)) for name in NUMBERS]
-    status = next((value for value in found if value is not None), None)
+    status = status_in(error)
+    if status is None and _has_companion(error):
+        status = next((found for name in NUMBERS if (found := _status(attribute(error, name))) is not None), None)
     if status is None:
         status = _given_up(error)
     if status is None or status < 400 or status == 400:  # Amazon's services throttle with 400 too
@@ -76,6 +78,11 @@ def own_status(error: BaseException) -> int | None:
         if said is not None and (status != 400 or _is_amazons(error)):
             return said
     return status
+
+
+def status_in(thing: object) -> int | None:
+    """The HTTP status that stands in one of the places where clients put it, in errors and in answers."""
+    return next((found for path in STATUSES if (found := _number_at(thing, path)) is not None), None)
 
 
 def passes(status: int | None) -> bool:
@@ -110,16 +117,21 @@ def plain_headers(error: BaseException) -> dict[str, str] | None:
         return None
 
 
-def words_of(error: BaseException) -> set[str]:
-    """What providers call what went wrong, as ``shapes.CODES`` has it: of the error itself, and of what is beneath."""
+def words_of(error: BaseException) -> list[str]:
+    """What providers call what went wrong: of the error itself, of what is beneath, and of the members of groups."""
     if isinstance(error, BaseExceptionGroup):
-        return set().union(*map(words_of, members(error)))
-    return {word for link in causes(error) for word in _words(link)}
+        return [word for member in members(error) for word in words_of(member)]
+    return [word for link in causes(error) for word in _words(link)]
 
 
 def final_word(error: BaseException) -> str | None:
-    """The provider's word for why another attempt must end the same, such as ``insufficientquota``; or None."""
-    return min(words_of(error) & FINAL, default=None)
+    """The provider's word for why another attempt must end the same, such as ``insufficient_quota``; or None."""
+    return next((word for word in words_of(error) if _letters(word) in FINAL), None)
+
+
+def account_word(error: BaseException) -> str | None:
+    """The same, of what all calls of the account would be told."""
+    return next((word for word in words_of(error) if _letters(word) in ACCOUNT), None)
 
 
 def is_overload(error: BaseException) -> bool:
@@ -150,8 +162,10 @@ def silence(headers: MutableMapping[str, str]) -> None:
     headers[SHOULD_RETRY] = "false"
 
 
-def retry_after(headers: Mapping[str, str] | None, now_wall: float | None = None) -> float | None:
-    """Seconds that the headers of an answer ask to wait: 0 to ``LONGEST``, or None if they ask for nothing.
+def retry_after(
+    headers: Mapping[str, str] | None, now_wall: float | None = None, longest: float = LONGEST
+) -> float | None:
+    """Seconds that the headers of an answer ask to wait: 0 to ``longest``, or None if they ask for nothing.
 
     ``retry-after-ms`` counts before ``retry-after``, which holds seconds, with a fraction or without, or a date
     (RFC 9110, section 10.2.3).  A date is compared with the answer's own ``Date``, so that clocks need not agree.
@@ -162,21 +176,23 @@ def retry_after(headers: Mapping[str, str] | None, now_wall: float | None = None
     """
     thousandths = _number(_header(headers, "retry-after-ms"))
     if thousandths is not None:
-        return _bounded(thousandths / 1000)
+        return _bounded(thousandths / 1000, longest)
     asked = _header(headers, "retry-after")
     seconds = _number(asked)
     if seconds is not None:
-        return _bounded(seconds)
+        return _bounded(seconds, longest)
     due = _date(asked)
     sent = _date(_header(headers, "date"))
     now = now_wall if sent is None else sent
-    return None if due is None or now is None else _bounded(due - now)
+    return None if due is None or now is None else _bounded(due - now, longest)
 
 
-def retry_after_of(error: BaseException, now_wall: float | None = None) -> float | None:
+def retry_after_of(error: BaseException, now_wall: float | None = None, longest: float = LONGEST) -> float | None:
     """``retry_after`` of the answer that ``error`` was raised for, or what its body says instead."""
-    asked = retry_after(headers_of(error), now_wall)
-    return asked if asked is not None else next(filter(None, map(_delay, causes(error))), None)
+    asked = retry_after(headers_of(error), now_wall, longest)
+    if asked is not None:
+        return asked
+    return next((_bounded(delay, longest) for link in causes(error) if (delay := _delay(link)) is not None), None)
 
 
 def attribute(thing: object, name: str) -> Any:
@@ -202,7 +218,7 @@ def _at(thing: object, path: tuple[str, ...]) -> Any:
     return thing
 
 
-def _number_at(error: BaseException, path: tuple[str, ...]) -> int | None:
+def _number_at(error: object, path: tuple[str, ...]) -> int | None:
     value = _at(error, path)
     return int(value) if _is_status(value) else None
 
@@ -251,7 +267,7 @@ def _text(thing: object) -> str:
 def _said_status(error: BaseException) -> int | None:
     """The status that stands for what the provider says; a number in a body is one too."""
     numbers = (_status(value) for body in _bodies(error) for path in WORDS if (value := _at(body, path)) is not None)
-    named = (CODES.get(word) for word in _words(error))
+    named = (CODES.get(_letters(word)) for word in _words(error))
     return next((status for status in (*named, *numbers) if status is not None), None)
 
 
@@ -265,11 +281,12 @@ def _words(error: BaseException) -> list[str]:
         found += [attribute(attribute(error, "grpc_status_code"), "name"), code]
         found += [attribute(error, "status"), attribute(error, "type")]
     found += [_at(body, path) for body in _bodies(error) for path in WORDS]
-    return [_word(value) for value in found if isinstance(value, str)]
+    return [value[:100] for value in found if isinstance(value, str)]
 
 
-def _word(text: str) -> str:
-    letters = "".join(filter(str.isalnum, text[:100].lower()))
+def _letters(text: str) -> str:
+    """As words are written in ``shapes``."""
+    letters = "".join(filter(str.isalnum, text.lower()))
     return letters.removesuffix("exception")
 
 
@@ -305,14 +322,14 @@ def _is_amazons(error: BaseException) -> bool:
 def _delay(error: BaseException) -> float | None:
     """Seconds that a body of Google's asks to wait: https://google.aip.dev/193, ``RetryInfo``."""
     if isinstance(error, BaseExceptionGroup):
-        return max(filter(None, map(retry_after_of, members(error))), default=None)
+        return max((delay for one in members(error) for link in causes(one) if (delay := _delay(link))), default=None)
     for body in _bodies(error):
         details = _at(body, ("error", "details"))
         for detail in details if isinstance(details, list) else ():
             delay = _at(detail, ("retryDelay",)) if isinstance(detail, dict) else None
             seconds = _number(delay.removesuffix("s")) if isinstance(delay, str) else None
             if seconds is not None:
-                return _bounded(seconds)
+                return seconds
     return None
 
 
@@ -348,8 +365,8 @@ def _number(text: str | None) -> float | None:
     return None if number != number else number  # NaN is no number of seconds
 
 
-def _bounded(seconds: float) -> float:
-    return min(max(seconds, 0.0), LONGEST)
+def _bounded(seconds: float, longest: float) -> float:
+    return min(max(seconds, 0.0), longest)
 
 
 def _date(text: str | None) -> float | None:

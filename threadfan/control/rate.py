@@ -51,7 +51,8 @@ class RateLimit:
             a second's worth, or of so many mean requests if that is more.
         estimate: called with a call's arguments; answers (input tokens, output tokens) that it will use.  By default
             the mean of the last requests, and before the first answer a second's worth of the limit.  Either is
-            corrected when the true usage is known.
+            corrected when the true usage is known.  If nothing tells it and there is no ``estimate``, a warning says
+            so, and the limit of tokens holds nothing back.
         shared: where the limit is kept for several processes: "sqlite:///path" (as "sqlite:////tmp/path" if it is
             absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
             one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
@@ -188,6 +189,9 @@ class RateLimit:
         self.in_flight -= 1
         if usage is not None:
             self._settle(permit, Cost.of(usage))
+        elif (permit.cost.input or permit.cost.output) and not self.estimates and self._costs.mean is None:
+            self._costs.untold = True
+            self._settle(permit, Cost())  # to hold calls back by a guess that nothing will correct helps nobody
         was_paused = self._pause.paused
         if self._pause.succeeded(permit.epoch, now):
             self._feedback.succeeded(now)
@@ -220,6 +224,20 @@ class RateLimit:
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
+
+    def lift(self, now: float) -> None:
+        """The last refusal was none of too many requests, but for want of money or of an account: no pause for it."""
+        self._pause.lift(now)
+        self._tune(now)
+
+    @property
+    def untold(self) -> bool:
+        """Whether there is a limit of tokens and nothing tells how many are used."""
+        return self._costs.untold
+
+    def paused_for(self, now: float) -> float:
+        """Seconds until the pause is over that a refusal has begun; 0.0 without one."""
+        return self._pause.left(now)
 
     # -- what other processes have to do with it ---------------------------------------------------------------------
 

@@ -101,11 +101,10 @@ CODES = {
 }
 """The status that stands for a word, which is written in small letters and without ``_`` and a final "Exception"."""
 
-FINAL = frozenset(
+ACCOUNT = frozenset(
     {
         "accessterminated",
         "accountdeactivated",
-        "alreadyexists",
         "arrearage",
         "billinghardlimitreached",
         "billingnotactive",
@@ -114,10 +113,12 @@ FINAL = frozenset(
         "insufficientcredits",
         "insufficientquota",
         "organizationdeactivated",
-        "unimplemented",
     }
 )
-"""Words for what will be the same the next time, whatever the status is: no money, no account, no such method."""
+"""Words for what all calls of an account will be told until somebody has done something about it, such as pay."""
+
+FINAL = ACCOUNT | {"alreadyexists", "unimplemented"}
+"""Words for what will be the same the next time, whatever the status is."""
 
 BROKEN = frozenset(
     {

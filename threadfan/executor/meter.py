@@ -92,6 +92,10 @@ class Meter:
         line = self._rules.line
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
+            asked = retry_after(headers, time.time(), FOREVER)
+            if asked is not None:
+                source: Any = self._drain.source
+                source.told_to_wait(self._call, asked)
             silence(headers)
         if line is None:
             return

@@ -9,7 +9,9 @@ from __future__ import annotations
 from functools import partial
 from queue import SimpleQueue
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..control.answers import LONG, LONGEST
 from ..events import log
 from .alarms import set_alarm
 from .race import Twin
@@ -42,6 +44,7 @@ class Queue(Base):
 
     entries: deque[Call]
     undecided: deque[Call]
+    told_until = -FOREVER  # when the longest wait is over that an answer has asked for, and that has been said
     discards = 0  # how often all that waited was ended: what ran then is not tried again
     backing_off: dict[Call, Callable[[], None]]  # with what takes back the alarm
     held = False  # no entry may start before a line invites
@@ -81,6 +84,8 @@ class Queue(Base):
     def _let(self, call: Call, rules: Rules, refused: list[Line]) -> bool:
         """Whether all limits let the call start now, which then has their permits."""
         progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
+        if progress.flaw is not None:
+            return True
         if line in refused or pace in refused:
             return False
         if line is not None:
@@ -266,6 +271,17 @@ class Queue(Base):
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""
         raise NotImplementedError
+
+    def told_to_wait(self, call: Call, seconds: float) -> None:
+        """An answer asks to wait so long; one that asks for a long time is said once.  In a worker, without a lock."""
+        if seconds < LONG:
+            return
+        until = self.hub.clock.monotonic() + seconds
+        with self.hub.lock:
+            news = until > self.told_until + LONG
+            self.told_until = max(until, self.told_until)
+        if news:
+            log.told_to_wait(self.hub.name, self.function_of(call), seconds, LONGEST)
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause since it was made."""
