@@ -11,9 +11,10 @@ from concurrent import futures
 from pathlib import Path
 
 import pytest
+from controlled import until
 
 import threadfan
-from threadfan import Fan
+from threadfan import Fan, RateLimit
 
 PATIENCE = 20
 
@@ -268,3 +269,36 @@ def test_it_is_the_class_that_libraries_ask_for():
         assert all(isinstance(thread, threading.Thread) for thread in fan._threads)
         assert fan._shutdown is False
     assert fan._shutdown is True
+
+
+@pytest.mark.parametrize("kind", [futures.ThreadPoolExecutor, Fan], ids=["standard", "fan"])
+def test_the_length_of_the_queue_can_be_read(kind):
+    """Programs look at `_work_queue` for back-pressure and metrics, though it is private: what is queued counts."""
+    go, running = threading.Event(), threading.Semaphore(0)
+
+    def hold():
+        running.release()
+        assert go.wait(PATIENCE)
+
+    with kind(2) as pool:
+        assert (pool._work_queue.qsize(), pool._work_queue.empty()) == (0, True)
+        for _ in range(5):
+            pool.submit(hold)
+        for _ in range(2):
+            assert running.acquire(timeout=PATIENCE)
+        assert (pool._work_queue.qsize(), pool._work_queue.empty()) == (3, False)
+        go.set()
+
+
+def test_what_waits_for_a_limit_is_queued_too():
+    """Whoever hands in more than a limit lets through sees how much has piled up, calls of a batch among it."""
+    go = threading.Event()
+    with Fan(2, rate=RateLimit(requests_per_minute=1)) as fan:
+        for _ in range(4):
+            fan.submit(go.wait, PATIENCE)
+        values = fan.with_options(rate=None).map(go.wait, [PATIENCE] * 5)
+        until(lambda: fan._work_queue.qsize() == 7)  # of nine, two can run
+        go.set()
+        assert list(values) == [True] * 5
+        assert fan._work_queue.qsize() == 3
+        fan.shutdown(wait=False, cancel_futures=True)

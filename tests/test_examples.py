@@ -274,7 +274,7 @@ EXPECTED = {
         r"calendar: succeeded",
         r"unwrap raises TaskTimeout: ask did not return within 0\.3 s",
         r"from a coroutine: None",
-        r"threads named at the end: 2",
+        r"threads named at the end: 2, in 1 warning",
     ],
     "tool_calls": [
         r"Oslo: succeeded",

@@ -40,9 +40,8 @@ from .fan.executor import Fan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .base.attempt import Attempt
+    from .base.unpicklable import Unpicklable
     from .base.usage import Usage
     from .control.adaptive import Adaptive
     from .control.hedge import Hedge
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from .executor.waiting import sleep
     from .fan.graph import Graph
     from .fan.pipeline import Pipeline
+    from .flow.carried import report_of
     from .flow.graph.report import GraphReport
     from .flow.pipeline_report import PipelineReport
     from .flow.report import Report, Stats
@@ -82,7 +82,9 @@ __all__ = [
     "Report",
     "Stats",
     "Task",
+    "Unpicklable",
     "Usage",
+    "report_of",
     # inside a call
     "CallCancelled",
     "Scope",
@@ -127,7 +129,9 @@ _ON_FIRST_USE = {
     "stage": "flow.stages",
     "Task": "flow.tasks",
     "task": "flow.tasks",
+    "Unpicklable": "base.unpicklable",
     "Usage": "base.usage",
+    "report_of": "flow.carried",
     "fail_after": "executor.deadlines",
     "move_on_after": "executor.deadlines",
     "signals": "executor.signals",
@@ -135,10 +139,12 @@ _ON_FIRST_USE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ON_FIRST_USE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # type checkers, who read the imports above, would take any name for one of the package
 
-    value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
-    return value
+    def __getattr__(name):
+        if name not in _ON_FIRST_USE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
+        return value

@@ -2,10 +2,8 @@
 
 import json
 import threading
-import time
-from concurrent.futures import Future
 
-PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
+from controlled import PATIENCE, until
 
 
 def ask_for(*calls):
@@ -24,28 +22,6 @@ def results(result):
         if block["type"] == "tool_result"
     ]
     return [(block["content"], block.get("is_error", False)) for block in blocks]
-
-
-def aside(fn, *args):
-    """Run a function in a plain thread of its own; gives a future of its result."""
-    future = Future()
-
-    def run():
-        try:
-            future.set_result(fn(*args))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="aside", daemon=True).start()
-    return future
-
-
-def until(condition):
-    """Wait for something that tells nobody when it comes true."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"{condition} did not come true"
-        time.sleep(0)
 
 
 class Held:

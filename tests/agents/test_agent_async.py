@@ -4,7 +4,8 @@ import asyncio
 import threading
 
 import pytest
-from staged import PATIENCE, ask_for, double
+from controlled import PATIENCE
+from staged import ask_for, double
 
 from threadfan import Fan, current_scope
 from threadfan.agents import Agent, Answer

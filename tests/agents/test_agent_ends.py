@@ -4,7 +4,8 @@ import threading
 
 import anthropic
 import pytest
-from staged import PATIENCE, aside, ask_for, double, results, until
+from controlled import PATIENCE, aside, until
+from staged import ask_for, double, results
 
 from threadfan import CallCancelled, Fan, RateLimit, TaskTimeout, current_scope, fail_after
 from threadfan.clients.anthropic import attach

@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from staged import PATIENCE, Held, aside, ask_for, double, fail, results
+from controlled import PATIENCE, aside
+from staged import Held, ask_for, double, fail, results
 
 from threadfan import Fan
 from threadfan.agents import TokenLimit, TurnLimit, tool

@@ -5,7 +5,8 @@ import threading
 import pytest
 from anthropic import beta_tool
 from anthropic.lib.tools import BetaBuiltinFunctionTool, ToolError
-from staged import PATIENCE, Held, aside, ask_for, double, fail, results
+from controlled import PATIENCE, aside
+from staged import Held, ask_for, double, fail, results
 
 from threadfan import Fan, current_scope, task
 from threadfan.agents import tool

@@ -46,6 +46,10 @@ def here(capsys):
         (["--base-url", "here"], "--base-url is 'here'; right is a URL such as http://127.0.0.1:8000"),
         (["--base-url", "http://h:1e9"], "--base-url is 'http://h:1e9'; right is a URL such as http://127.0.0.1:8000"),
         (
+            ["--base-url", "http://me:a/pw@h"],
+            "--base-url is 'http://***@h'; right is a URL such as http://127.0.0.1:8000",
+        ),
+        (
             ["--base-url", "http://h", "--latency", "1"],
             "--latency is the loopback server's; right is to leave it out with --live or --base-url",
         ),
@@ -96,6 +100,19 @@ def test_dead_server(command, server):
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         line = _said(command("demo", "--base-url", url), 1)
     assert line.startswith(f"{url} cannot be asked: no connection")
+
+
+@pytest.mark.parametrize("url", ["http://me:hidden@{}", "http://hidden@{}", "http://{}?api_key=hidden"])
+def test_secrets_in_a_url(command, server, url):
+    """A password or a key in the URL of a server is shown neither before nor after it was asked."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = command("demo", "--base-url", url.format(place))
+    line = _said(process, 1)
+    assert place in line
+    assert "***" in line
+    assert "hidden" not in f"{process.stdout}{line}"
 
 
 def test_another_kind_of_server(command, server):

@@ -32,7 +32,7 @@ def test_what_was_released_is_left_alone():
     scope, done = Scope(), []
     with Abort(scope, lambda: done.append(1)) as abort:
         abort.release()
-    assert scope._callbacks == []
+    assert not scope._callbacks
     scope.cancel()
     assert done == []
 

@@ -153,6 +153,8 @@ def test_its_state_can_be_read():
         ({"estimate": 100}, TypeError, "estimate must be a function"),
         ({"shared": "mysql://x"}, ValueError, 'shared must be "sqlite:///path"'),
         ({"shared": 5}, TypeError, "shared must be"),
+        ({"shared": "http://me:pw/1@h"}, ValueError, r"shared must be .*, not 'http://\*\*\*@h'"),
+        ({"shared": "redis:/me:pw@h"}, ValueError, r"shared must be .*, not '\*\*\*@h'"),
         ({"name": 5}, TypeError, "name must be a string or None, not 5"),
     ],
 )

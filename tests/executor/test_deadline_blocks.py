@@ -213,7 +213,7 @@ def test_callbacks_from_many_threads_set_one_alarm(clock, eager_switching):
             barrier.wait(PATIENCE)
         for result in results:
             result.result(PATIENCE)
-        assert scope._alarm is None
+        assert not scope._alarms
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == "threadfan-alarms"])
 
 

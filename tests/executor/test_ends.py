@@ -26,6 +26,24 @@ for item in range(4):
     assert sorted(run_program(script)[0].split()) == ["0", "1", "2", "3"]
 
 
+def test_an_open_stream_ends_with_the_interpreter():
+    """Nobody will read on, so what it has taken is not worked on any more, nor is the call waited for that runs."""
+    script = """
+import itertools, threading, time
+from threadfan import Fan
+fan, started = Fan(1), threading.Event()
+def call(item):
+    print(item, end=" ", flush=True)
+    if item == 1:
+        started.set()
+        time.sleep(60)
+stream = fan.stream(call, itertools.count())
+next(stream)
+started.wait(20)
+"""
+    assert run_program(script)[0] == "0 1 "
+
+
 def test_a_collected_fan_finishes_its_calls_and_lets_its_threads_go():
     """Dropping the last reference loses no call and leaves no thread."""
     fan = Fan(2)

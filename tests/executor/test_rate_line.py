@@ -168,7 +168,7 @@ def test_who_is_cancelled_passes_the_invitation_on(clock):
         tick(clock, limit)
         until(lambda: len(limit.line._invited) == 2)  # nobody can come, so all are told
         assert first.cancel()
-        assert list(limit.line._waiting) == [second.queue]
+        assert [lane.queue for lane in limit.line._waiting] == [second.queue]
         gate.open()
         assert second.result(PATIENCE) == "second"
     assert (starts.items, starts.moments) == (["second"], [1])

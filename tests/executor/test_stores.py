@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+import traceback
 
 import pytest
 from controlled import run_program, until
 from shared_limits import redis_server
 
+from threadfan import Fan, RateLimit
+from threadfan.control.faults import history
 from threadfan.executor import stores
 from threadfan.executor.stores import RedisStore, SQLiteStore, store_at
 
@@ -200,6 +203,32 @@ def test_wrong_places_are_errors(place, error, message):
     """They say what is wrong, at the first contact."""
     with pytest.raises(error, match=message):
         store_at(place, "a").reach()
+
+
+PASSWORD = "s3cr3t-Begin{}s3cr3t-End"  # noqa: S105
+
+
+@pytest.mark.parametrize("sign", ["/", "#", "?", "[", "]", "\u2100", "@", ":", "%", "", "/1@"])
+@pytest.mark.parametrize(
+    "url", ["redis://:{}@127.0.0.1:1/0", "rediss://me:12{}@127.0.0.1:1", "redis://me:{}@127.0.0.1:x"]
+)
+@pytest.mark.parametrize(
+    "make", [lambda url: store_at(url, "a").reach(), lambda url: Fan(1, rate=RateLimit(60, shared=url))]
+)
+def test_a_password_stands_in_no_error(url, sign, make):
+    """Nothing of it is in the error's text or in those that it was raised on top of, whatever it has in it."""
+    with pytest.raises((OSError, ValueError)) as caught:
+        make(url.format(PASSWORD.format(sign)))
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+    assert not any("s3cr3t" in repr(link) for link in history(caught.value))
+
+
+def test_what_is_special_in_a_password_is_quoted():
+    """The error says how, as the password could not be read."""
+    with pytest.raises(ValueError, match=r"shared='redis://\*\*\*@host:6379/0' .*urllib.parse.quote"):
+        store_at("redis://:a/b@host:6379/0", "a")
+    options = RedisStore("redis://:a%2Fb@host:6379/0", "a")._redis.get_connection_kwargs()
+    assert options["password"] == "a/b"  # noqa: S105
 
 
 @pytest.mark.parametrize(("module", "place"), [("pyrate_limiter", "sqlite:///x.db"), ("redis", "redis://127.0.0.1:1")])

@@ -1,5 +1,7 @@
 """Calls that do not return: their outcomes, their slots, their threads."""
 
+import asyncio
+import sys
 import threading
 import warnings
 
@@ -7,6 +9,7 @@ import pytest
 from controlled import PATIENCE, run_program, until
 
 from threadfan import Fan, TaskTimeout
+from threadfan.executor import lifecycle
 
 
 def shutdown_when_back(fan):
@@ -24,8 +27,8 @@ def test_a_slot_comes_back_at_the_timeout():
 
     fan = Fan(1, timeout=0.05)
     report = fan.run(hang, [0, 1, 2])
-    with pytest.warns(RuntimeWarning, match=r"still stuck in .*hang, \d+\.\d s after it was called, at .*threading.py"):
-        fan.shutdown()
+    with pytest.warns(RuntimeWarning, match=r"still stuck in .*hang, \d+\.\d s after it was called, at .*threads\.py:"):
+        fan.shutdown()  # the place is that of the user's own code, not of what it waits in
     stop.set()
     assert [outcome.status for outcome in report] == ["timed_out", "succeeded", "succeeded"]
 
@@ -119,3 +122,88 @@ def test_a_call_that_times_out_during_exit_does_not_hold_it_up():
     """A call that is still within its time when the main thread ends is waited for no longer than that."""
     script = "import time; from threadfan import Fan; Fan(1, timeout=0.3).submit(time.sleep, 60)"
     assert run_program(script)[0] == ""
+
+
+def shutdown_warnings(fan):
+    """What closing a fan warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fan.shutdown()
+    return [str(warning.message) for warning in caught]
+
+
+def test_one_warning_tells_of_all_threads():
+    """Under the fan's name, with the first few by name; those who stand in C code alone have no place."""
+    stop = threading.Lock()
+    with stop:
+        fan = Fan(50, timeout=0.05, name="reviews", thread_name_prefix="t")
+        fan.run(stop.acquire, [True] * 50)
+        (text,) = shutdown_warnings(fan)
+    for _ in range(50):  # each of the late calls takes it
+        until(stop.locked)
+        stop.release()
+    assert text.startswith("reviews: 50 threads are stuck in calls that are over: the thread t_")
+    assert text.endswith("; and 45 more")
+    assert text.count("s after it was called") == 5
+    assert ", at " not in text
+    assert len(text) < 1000
+
+
+def test_a_thread_that_is_on_its_way_is_not_warned_of():
+    """A call that returns a moment after its time was up is not stuck."""
+    stop, closing = threading.Event(), threading.Event()
+
+    def late():
+        assert stop.wait(PATIENCE)
+        assert closing.wait(PATIENCE)
+
+    fan = Fan(1, timeout=0.05)
+    future = fan.submit(late)
+    assert isinstance(future.exception(PATIENCE), TaskTimeout)
+    stop.set()
+    join = lifecycle.linger
+
+    def linger(hub):
+        closing.set()  # so that the thread is still stuck when the fan's calls are done
+        join(hub)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifecycle, "linger", linger)
+        patch.setattr(lifecycle, "MOMENT", PATIENCE)
+        assert shutdown_warnings(fan) == []
+
+
+@pytest.mark.parametrize("way", ["with", "async with"])
+def test_a_warning_that_is_an_error_does_not_replace_the_bodys_exception(way):
+    """That one gets it as a note; without one it is raised, as any warning would be."""
+    stop = threading.Event()
+
+    async def close(error):
+        async with Fan(1, timeout=0.05) as fan:
+            await fan.arun(stop.wait, [PATIENCE])
+            if error is not None:
+                raise error
+
+    def use(error):
+        if way == "async with":
+            asyncio.run(close(error))
+        with Fan(1, timeout=0.05) as fan:
+            fan.run(stop.wait, [PATIENCE])
+            if error is not None:
+                raise error
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(KeyError, match="body") as caught:
+            use(KeyError("body"))
+        with pytest.raises(RuntimeWarning, match="still stuck in"):
+            use(None)
+    stop.set()
+    assert "still stuck in" in caught.value.__notes__[0]
+
+
+def test_nobody_asks_where_threads_stand_unless_one_is_stuck(monkeypatch):
+    """That question is what some subinterpreters of CPython 3.13.0 do not survive."""
+    monkeypatch.setattr(sys, "_current_frames", None)
+    with Fan(2, timeout=PATIENCE) as fan:
+        assert fan.run(abs, [-1, -2]).unwrap() == [1, 2]

@@ -170,6 +170,101 @@ async def test_calls_go_where_coroutines_and_futures_go():
         assert [task.result() for task in tasks] == [8, 9]
 
 
+WAYS = {
+    "call": lambda fan, text: fan.call(int, text),
+    "asyncify": lambda fan, text: fan.asyncify(int)(text),
+    "view": lambda fan, text: fan.with_options(timeout=PATIENCE).call(int, text),
+    "run_in_executor": lambda fan, text: asyncio.get_running_loop().run_in_executor(fan, int, text),
+}
+PUT = {
+    "set": set,
+    "list": list,
+    "dict": dict.fromkeys,
+    "iterator": iter,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("put", PUT)
+async def test_wait_takes_calls(way, put):
+    """`asyncio.wait` takes them in whatever collection, as it takes the futures of `run_in_executor`."""
+    async with Fan(2) as fan:
+        futures = [WAYS[way](fan, text) for text in "12"]
+        done, pending = await asyncio.wait(PUT[put](futures), return_when=asyncio.ALL_COMPLETED)
+    assert (done, pending) == (set(futures), set())
+    assert {future.result() for future in done} == {1, 2}
+
+
+async def test_wait_lets_the_first_go_first():
+    """With `FIRST_COMPLETED` what runs on stays in the second set, and can be waited for again, or cancelled."""
+    held = Held()
+    async with Fan(2) as fan:
+        slow, quick = fan.call(held), fan.call(int, "2")
+        await held.until_running()
+        done, pending = await asyncio.wait({slow, quick}, return_when=asyncio.FIRST_COMPLETED)
+        assert (done, pending) == ({quick}, {slow})
+        done, pending = await asyncio.wait(pending, timeout=0)
+        assert pending.pop().cancel()
+    assert await asyncio.to_thread(held.cancelled.get, timeout=PATIENCE) is True
+
+
+async def test_a_call_and_the_task_made_of_it_can_be_waited_for_together():
+    """What is a future for `wait` goes on as the coroutine of a task that was made of it before."""
+    async with Fan(1) as fan:
+        call = fan.call(int, "3")
+        task = asyncio.create_task(call)
+        done, _ = await asyncio.wait({call, task})
+    assert [one.result() for one in done] == [3, 3]
+
+
+async def test_a_call_that_has_ended_can_still_be_made_a_task():
+    """Its thread has it in a dict too, which does not make a mere future of it."""
+    async with Fan(1) as fan:
+        call = fan.call(int, "4")
+        await asyncio.wait_for(asyncio.shield(call), PATIENCE)
+        again = fan.call(int, "5")
+        while not again.done():
+            await asyncio.sleep(0)
+        assert await asyncio.create_task(again) == 5
+
+
+async def test_a_task_group_that_was_not_entered_closes_the_call():
+    """What asyncio refuses it ends, as it does with a coroutine."""
+    held, ran = Held(), []
+    async with Fan(1) as fan:
+        first = fan.call(held)
+        await held.until_running()
+        call = fan.call(ran.append, 1)
+        with pytest.raises(RuntimeError):
+            asyncio.TaskGroup().create_task(call)
+        call.close()  # as Python 3.13 does by itself
+        held.end.set()
+        await first
+    assert ran == []
+
+
+async def test_anyio_takes_calls():
+    """Its task groups start them, its scopes bound them."""
+    anyio = pytest.importorskip("anyio")
+    ran = SimpleQueue()
+    async with Fan(2) as fan:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fan.call, ran.put, 1)
+            group.start_soon(fan.asyncify(ran.put), 1)
+        held = Held()
+        with anyio.move_on_after(0.01) as scope:
+            await fan.call(held)
+    assert ran.qsize() == 2
+    assert scope.cancelled_caught
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="functions can say so since Python 3.12")
+def test_asyncify_makes_a_coroutine_function():
+    """Frameworks that ask whether a function is to be awaited are told so."""
+    with Fan(1) as fan:
+        assert inspect.iscoroutinefunction(fan.asyncify(int))
+
+
 async def test_a_failing_call_ends_its_task_group():
     """A sibling's failure cancels the calls that run, down to their threads."""
     held = Held()

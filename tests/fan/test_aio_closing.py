@@ -119,3 +119,55 @@ async def test_a_fan_without_calls_closes():
     """Nothing was started, nothing has to end."""
     async with Fan(1):
         pass
+
+
+@pytest.mark.filterwarnings("ignore:.*still stuck in:RuntimeWarning")
+@pytest.mark.parametrize("closed_first", [False, True])
+async def test_as_the_default_executor_it_does_not_wait_for_what_was_cancelled(closed_first):
+    """Closing it leaves calls behind whose tasks were cancelled while they ran, and waits for the others."""
+    go, started, seen = threading.Event(), threading.Semaphore(0), []
+    loop = asyncio.get_running_loop()
+
+    def call(name):
+        started.release()
+        if name == "cancelled":
+            go.wait(PATIENCE)
+        else:
+            left.wait(PATIENCE)
+        seen.append(name)
+
+    left = threading.Event()
+    fan = Fan(2)
+    loop.set_default_executor(fan)
+    one, other = (asyncio.create_task(asyncio.to_thread(call, name)) for name in ("cancelled", "wanted"))
+    await asyncio.sleep(0)  # the tasks begin
+    for _ in range(2):
+        assert started.acquire(timeout=PATIENCE)
+    if closed_first:
+        fan.shutdown(wait=False)
+    one.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    loop.call_later(0.01, left.set)
+    await asyncio.wait_for(loop.shutdown_default_executor(), PATIENCE)
+    assert seen == ["wanted"]
+    await other
+    go.set()
+
+
+async def test_a_running_call_whose_future_is_cancelled_by_its_owner_is_waited_for():
+    """As in the standard pool: the answer was no, so nothing was cancelled."""
+    go, started, seen = threading.Event(), threading.Event(), []
+
+    def call():
+        started.set()
+        assert go.wait(PATIENCE)
+        seen.append("done")
+
+    async with Fan(1) as fan:
+        future = fan.submit(call)
+        assert started.wait(PATIENCE)
+        assert not future.cancel()
+        asyncio.get_running_loop().call_soon(go.set)
+    assert seen == ["done"]
+    assert future.exception() is None

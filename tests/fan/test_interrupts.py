@@ -59,9 +59,13 @@ with Fan(3) as fan:
 """,
     "stream": """
 with Fan(3) as fan:
-    for outcome in fan.stream(tool, [0, 1, 2, 3, 4]):
-        print(outcome.value, flush=True)
-        go.set()
+    try:
+        for outcome in fan.stream(tool, [0, 1, 2, 3, 4]):
+            print(outcome.value, flush=True)
+            go.set()
+    except KeyboardInterrupt as error:
+        show(error)
+        raise
 """,
     "map": """
 with Fan(3) as fan:
@@ -75,9 +79,13 @@ with Fan(3) as fan:
 """,
     "buffered map": """
 with Fan(3) as fan:
-    for value in fan.map(tool, [0, 1, 2, 3, 4], buffersize=3):
-        print(value, flush=True)
-        go.set()
+    try:
+        for value in fan.map(tool, [0, 1, 2, 3, 4], buffersize=5):
+            print(value, flush=True)
+            go.set()
+    except KeyboardInterrupt as error:
+        show(error)
+        raise
 """,
     "result": """
 fan = Fan(3)
@@ -118,6 +126,14 @@ async def main():
         print(await fan.call(tool, 0), flush=True)
         go.set()
         await asyncio.gather(*(fan.call(tool, item) for item in [1, 2, 3, 4]))
+asyncio.run(main())
+""",
+    "the default executor of an asyncio program": """
+async def main():
+    asyncio.get_running_loop().set_default_executor(Fan(3))
+    print(await asyncio.to_thread(tool, 0), flush=True)
+    go.set()
+    await asyncio.gather(*(asyncio.to_thread(tool, item) for item in [1, 2, 3, 4]))
 asyncio.run(main())
 """,
     "a batch of an asyncio program": """
@@ -175,11 +191,11 @@ def test_ctrl_c_whatever_blocks(block):
     assert status == -signal.SIGINT, err
 
 
-@pytest.mark.parametrize("way", ["run", "map", "a batch of an asyncio program"])
+@pytest.mark.parametrize("way", ["run", "map", "buffered map", "stream", "a batch of an asyncio program"])
 def test_what_was_done_is_on_the_error(way):
-    """The report tells what had ended; of ``map``, what had not been handed out."""
+    """The report tells what had ended; of ``map`` and ``stream``, what had not been handed out."""
     _, out, _, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + SYNC[way])
-    statuses = ["succeeded"] * (way != "map") + ["cancelled"] * 4
+    statuses = ["succeeded"] * ("map" not in way and way != "stream") + ["cancelled"] * 4
     assert str(statuses) in out
 
 
@@ -221,3 +237,70 @@ print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, flush=True)
 """
     status, out, err, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + script, signals=[signal.SIGTERM])
     assert (status, out) == (0, "['succeeded', 'cancelled', 'cancelled', 'cancelled', 'cancelled']\nTrue\n"), err
+
+
+ITEMS = "[1, 0, 2, 3, 4]"  # the second is done at once, and the others hang
+GENERATOR = "(item for item in [1, 0, 2, 3, 4])"
+TASKS = "*(threadfan.task(tool, item) for item in [1, 0, 2, 3, 4])"
+EVERY_WAY = {
+    "run": f"fan.run(tool, {ITEMS})",
+    "run of a generator": f"fan.run(tool, {GENERATOR})",
+    "gather": f"fan.gather({TASKS})",
+    "join": f"fan.join(threadfan.patterns.Collect(), {TASKS})",
+    "map": f"list(fan.map(tool, {ITEMS}))",
+    "map with a buffer": f"list(fan.map(tool, {ITEMS}, buffersize=5))",
+    "ordered stream": f"list(fan.stream(tool, {ITEMS}, ordered=True))",
+    "pipeline": f"fan.pipeline(tool).run({ITEMS})",
+    "ordered stream of a pipeline": f"list(fan.pipeline(tool).stream({GENERATOR}, ordered=True))",
+    "graph": "graph().run()",
+    "arun": f"asyncio.run(fan.arun(tool, {ITEMS}))",
+    "agather": f"asyncio.run(fan.agather({TASKS}))",
+    "ajoin": f"asyncio.run(fan.ajoin(threadfan.patterns.Collect(), {TASKS}))",
+    "ordered astream": f"asyncio.run(read(fan.astream(tool, {ITEMS}, ordered=True)))",
+    "ordered astream of an async iterable": f"asyncio.run(read(fan.astream(tool, given({ITEMS}), ordered=True)))",
+    "pipeline, async": f"asyncio.run(fan.pipeline(tool).arun({ITEMS}))",
+    "graph, async": "asyncio.run(graph().arun())",
+}
+
+
+def test_what_was_done_is_kept_whatever_is_interrupted():
+    """Each way to have several calls made leaves all that was not handed out where ``report_of`` finds it.
+
+    What blocks asks nothing of its scope; a call that was interrupted is left behind for a minute.
+    """
+    script = """
+import os, threadfan.patterns
+def interrupt():
+    for _ in range(2):
+        started.acquire()
+    time.sleep(0.2)  # what is done at once is done, and the main thread waits
+    os.kill(os.getpid(), signal.SIGINT)
+def graph():
+    made = fan.graph()
+    for item in [1, 0, 2, 3, 4]:
+        made.add(lambda item=item: tool(item), name=f"task{item}")
+    return made
+async def read(stream):
+    async for outcome in stream:
+        pass
+async def given(items):
+    for item in items:
+        yield item
+for way in WAYS:
+    started, fan = threading.Semaphore(0), Fan(3)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        way()
+    except KeyboardInterrupt as error:
+        print([outcome.status for outcome in threadfan.report_of(error) or ()], flush=True)
+    fan.shutdown(wait=False)
+"""
+    head = HEAD.replace("BLOCK", BLOCKS["sleep"]).replace("\nannounce()", "\n")
+    text = head + script.replace("WAYS", f"[{', '.join(f'lambda: {way}' for way in EVERY_WAY.values())}]")
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "ignore", "-c", text], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=3 * PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = dict(zip(EVERY_WAY, done.stdout.splitlines(), strict=True))
+    assert found == dict.fromkeys(EVERY_WAY, str(["cancelled", "succeeded", "cancelled", "cancelled", "cancelled"]))

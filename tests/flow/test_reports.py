@@ -136,7 +136,12 @@ def test_to_dict_is_plain_data(mixed):
     assert data["stats"]["total"] == 4
     assert data["outcomes"][0] == {
         "index": 0, "name": None, "status": "succeeded", "value": "zero", "error": None,
-        "attempts": 1, "queued": 2.0, "duration": 1.0, "limited": 0, "backoff": 0, "worker": "pool_0",
+        "error_details": None,
+        "attempts": 1, "queued": 2.0, "duration": 1.0, "limited": 0, "backoff": 0, "worker": "pool_0", "usage": None,
+        "history": [{
+            "status": "succeeded", "error": None, "started": 2.0, "duration": 1.0, "queued": 2.0, "limited": 0,
+            "backoff": 0, "worker": "pool_0",
+        }],
     }  # fmt: skip
     assert data["outcomes"][1]["error"] == "ValueError: bad"
     assert PRIVATE not in json.dumps(data)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import assert_type
 
+import tenacity
+
 import threadfan
 from threadfan import Fan, Outcome, Report, Scope, Stats, Task, as_completed, current_scope, task
 
@@ -46,8 +48,8 @@ def blocking(fan: Fan) -> None:
             assert_type(outcome.duration, float)
 
     assert_type(fan.stream(length, ["x"], ordered=True, window=3), Generator[Outcome[int], None, None])
-    assert_type(task(length, "x").with_options(timeout=5), Task)
-    fan.gather(task(length, "x"), named=lambda: 5)
+    assert_type(task(length, "x").with_options(timeout=5), Task[int])
+    assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, limit=2).run(length, ["x"]), Report[int])
     assert_type(fan.snapshot(), dict[str, int])
     with Fan(8, "prefix", print, ("ready",), timeout=30, name="research") as entered:
@@ -60,6 +62,17 @@ async def asynchronous(fan: Fan) -> None:
     assert_type(await fan.call(length, "x", strict=True), int)
     fan.call(length, 5)  # type: ignore[arg-type]
     assert_type(await asyncio.wait_for(fan.call(length, "x"), 5), int)
+    assert_type(await asyncio.create_task(fan.call(length, "x")), int)
+    assert_type(await asyncio.ensure_future(fan.call(length, "x")), int)
+    assert_type(await asyncio.shield(fan.call(length, "x")), int)
+    assert_type(await asyncio.gather(fan.call(length, "x"), fan.call(str, 5)), tuple[int, str])
+    done, _ = await asyncio.wait({fan.call(length, "x"), fan.asyncify(length)("y")}, timeout=5)
+    assert_type(done.pop().result(), int)
+    for first in asyncio.as_completed([fan.call(length, "x")]):
+        assert_type(await first, int)
+    async with asyncio.TaskGroup() as group:
+        assert_type(group.create_task(fan.call(length, "x")).result(), int)
+        group.create_task(fan.asyncify(length)("x"))
     assert_type(await fan.arun(length, ["x"]), Report[int])
     stream: AsyncIterator[Outcome[int]] = fan.astream(length, ["x"])
     async for outcome in stream:
@@ -69,6 +82,26 @@ async def asynchronous(fan: Fan) -> None:
     async with Fan(8) as entered:
         assert_type(entered, Fan)
     await fan.aclose()
+
+
+def retries(slow: tenacity.Retrying, awaited: tenacity.AsyncRetrying) -> None:
+    """What `retry=` takes."""
+    by_status = {429: 5, 503: 2}
+    by_class = {ConnectionError: 5}
+    by_either = {429: slow, (ConnectionError, 503): 5}
+    Fan(retry=None)
+    Fan(retry=3)
+    Fan(retry=slow)
+    Fan(retry=by_either)
+    Fan(retry=by_status).with_options(retry=by_class)
+    Fan(retry={(429, 503): 5, ConnectionError: slow, (TimeoutError, 408): 1})
+    Fan(retry=awaited)  # type: ignore[arg-type]
+    Fan(retry="3")  # type: ignore[arg-type]
+
+
+def names() -> None:
+    """There are no others."""
+    threadfan.Fann  # type: ignore[attr-defined]  # noqa: B018
 
 
 def inside() -> None:

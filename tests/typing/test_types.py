@@ -1,5 +1,6 @@
 """The public API keeps its types."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,31 @@ import pytest
 import threadfan
 
 FILES = sorted(Path(__file__).parent.glob("public_*.py"))
+ROOT = Path(threadfan.__file__).parents[1]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_public_api_is_typed(file):
-    """mypy, at its strictest, finds in the file the types that it asserts and the errors that it expects."""
-    pytest.importorskip("mypy")
-    root = Path(threadfan.__file__).parents[1]
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(file)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+def run(*command):
+    """What a type checker says, if it finds a fault."""
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mypy_agrees():
+    """At its strictest, it finds in the files the types that they assert and the errors that they expect."""
+    pytest.importorskip("mypy")
+    run("mypy", "--strict", "--config-file=", *map(str, FILES))
+
+
+def test_pyright_agrees(tmp_path):
+    """So does pyright, here in the edition that needs nothing but Python's packages."""
+    pytest.importorskip("basedpyright")
+    config = tmp_path / "pyrightconfig.json"
+    strict = {
+        "typeCheckingMode": "strict",
+        "reportUnnecessaryTypeIgnoreComment": "error",
+        "enableTypeIgnoreComments": True,
+        "include": list(map(str, FILES)),
+        "extraPaths": [str(ROOT)],
+    }
+    config.write_text(json.dumps(strict))
+    run("basedpyright", "--project", str(config), "--pythonpath", sys.executable)

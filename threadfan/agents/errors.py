@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..base.portable import Portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .result import AgentResult
 
 
-class AgentStopped(RuntimeError):
+class AgentStopped(Portable, RuntimeError):
     """The model did not end its answer; ``result`` has all that was said, done and paid for until then.
 
     Raised itself for a stop reason that is not known here.
@@ -32,7 +34,7 @@ class Refused(AgentStopped):
     """The model refused to answer."""
 
 
-class ToolFailed(Exception):
+class ToolFailed(Portable, Exception):
     """A tool call that could not be made; the text is for the model."""
 
 

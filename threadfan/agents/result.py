@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.outcome import Outcome
+from ..base.portable import Portable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
 
 
-class ToolCall:
+class ToolCall(Portable):
     """One tool call that the model has asked for, and what it was told.
 
     ``repr`` shows neither the input nor the content: they may hold prompts and keys.
@@ -53,7 +54,7 @@ class ToolCall:
         return f"<ToolCall {self.name} in turn {self.turn}: {self.outcome.status}>"
 
 
-class AgentResult:
+class AgentResult(Portable):
     """What an agent has answered; ``str`` of it is the text.
 
     Attributes:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
 
     Json = dict[str, Any]
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
 
 
@@ -57,7 +58,7 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     timeout: float | None = _UNSET,
-    retry: Any = _UNSET,
+    retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
 ) -> Tool:
     """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.
@@ -75,8 +76,7 @@ def tool(
         ValueError: the name is none that the Messages API takes.
     """
     made = _made(given, name, description)
-    changes = {"timeout": timeout, "retry": retry, "rate": rate}
-    return Tool(made.definition, made._call, made.options | {k: v for k, v in changes.items() if v is not _UNSET})
+    return Tool(made.definition, made._call, made.options | checks.given(timeout=timeout, retry=retry, rate=rate))
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from .portable import Portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .outcome import Status
 
 
-class Attempt:
+class Attempt(Portable):
     """What became of one attempt; times in seconds.
 
     Args:
@@ -40,6 +44,20 @@ class Attempt:
         self.limited = limited
         self.backoff = backoff
         self.worker = worker
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: all attributes by name, with the text of the error."""
+        from .remembered import facts_of
+
+        facts = facts_of(self.error)
+        return {**self.__getstate__(), "error": facts["error"]}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", {type(self.error).__name__}"

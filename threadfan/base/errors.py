@@ -1,42 +1,45 @@
-"""Every error of the library's own, each picklable."""
+"""Every error of the library's own; each can be pickled, with the error that it was raised from."""
 
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
 from functools import partial
 
+from .portable import Portable
+from .secrets import masked
 
-class CallCancelled(BaseException):
+LONGEST = 10_000
+"""Characters of a text of which a message shows the beginning.  Arbitrary."""
+
+
+class CallCancelled(Portable, BaseException):
     """Raised inside a call whose scope was cancelled or whose time is up.
 
     It is no ``Exception``, so that ``except Exception`` and retry loops in tools let it pass.
     """
 
 
-class TaskTimeout(TimeoutError):
+class TaskTimeout(Portable, TimeoutError):
     """What the caller gets for a call that ran out of time."""
 
 
-class TaskCancelled(CancelledError):
+class TaskCancelled(Portable, CancelledError):
     """What the caller gets for a call that was cancelled, before it started or while it ran."""
 
 
-class FanClosed(RuntimeError):
+class FanClosed(Portable, RuntimeError):
     """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
 
 
-class LimitExhausted(RuntimeError):
+class LimitExhausted(Portable, RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 
 
-class TaskSkipped(RuntimeError):
+class TaskSkipped(Portable, RuntimeError):
     """A task of a graph was not called: its condition did not hold, or what it depends on has no value.
 
     If another task's error is the reason, that is its cause.
     """
-
-    def __reduce__(self) -> tuple[type[TaskSkipped], tuple[object, ...], dict[str, object]]:
-        return type(self), self.args, {**self.__dict__, "__cause__": self.__cause__}  # which no other error pickles
 
 
 def describe(fn: object) -> str:
@@ -48,18 +51,18 @@ def describe(fn: object) -> str:
 
 
 def brief(value: object, limit: int = 60) -> str:
-    """``repr(value)``, shortened to ``limit`` characters; never fails, so that an error message always gets out."""
+    """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
     try:
         text = repr(value)
     except Exception:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
-    return shortened(text, limit)
+    return shortened(masked(text[:LONGEST]), limit)
 
 
 def text_of(error: BaseException | None) -> str:
-    """``str(error)``; never fails."""
+    """``str(error)`` without secrets; never fails."""
     try:
-        return str(error)
+        return masked(str(error))
     except Exception:  # the class is the user's code
         return f"<{type(error).__name__} whose str fails>"
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Generic, TypeVar
+    from typing import Any, Generic, TypeVar
+
+    from typing_extensions import TypeVar as TypeVarWithDefault
 
     T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
+    # Of classes that may be named without parameters.
+    In_contra = TypeVarWithDefault("In_contra", contravariant=True, default=Any)
+    Out_co = TypeVarWithDefault("Out_co", covariant=True, default=Any)
 else:
 
     class Generic:
@@ -18,6 +23,6 @@ else:
         def __class_getitem__(cls, _parameters):
             return cls
 
-    T = T_co = None
+    T = T_co = In_contra = Out_co = None
 
-__all__ = ["TYPE_CHECKING", "Generic", "T", "T_co"]
+__all__ = ["TYPE_CHECKING", "Generic", "In_contra", "Out_co", "T", "T_co"]

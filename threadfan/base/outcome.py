@@ -7,6 +7,7 @@ is the view of it that is made when somebody looks.
 from __future__ import annotations
 
 from .generic import TYPE_CHECKING, Generic, T_co
+from .portable import Portable
 
 if TYPE_CHECKING:
     from typing import Any, Literal
@@ -29,7 +30,7 @@ _WITHOUT = (str, int, float, bytes, list, tuple)
 """Values that say nothing of tokens: there may be many."""
 
 
-class Outcome(Generic[T_co]):
+class Outcome(Portable, Generic[T_co]):
     """What became of one call: its place in the input, its value or its error, and its times in seconds.
 
     ``repr`` shows neither the item nor the value: they may hold prompts and keys.
@@ -159,6 +160,27 @@ class Outcome(Generic[T_co]):
             finally:
                 del error, self  # the traceback holds this frame: leave no cycle
         return self._raw[4]  # type: ignore[no-any-return]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, which ``json.dumps`` takes: all but the item, with the text of the error and all attempts."""
+        from .plain import plain
+        from .remembered import facts_of
+
+        return {
+            "index": self.index,
+            "name": self._name,
+            "status": self.status,
+            "value": plain(self.value),
+            **facts_of(self.error),
+            "attempts": self.attempts,
+            "queued": self.queued,
+            "duration": self.duration,
+            "limited": self.limited,
+            "backoff": self.backoff,
+            "worker": self.worker,
+            "usage": plain(self.usage),
+            "history": [attempt.to_dict() for attempt in self.history],
+        }
 
     # The state is set after the object is made: an error may hold the report that holds the outcome of that error.
 

@@ -86,6 +86,10 @@ class Usage:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, self._key()
 
+    def to_dict(self) -> dict[str, int]:
+        """All numbers by name."""
+        return {name: getattr(self, name) for name in Usage.__slots__}
+
     def _key(self) -> tuple[int, ...]:
         return (*(getattr(self, field) for field in FIELDS), self.requests, self._counted)
 

@@ -178,7 +178,8 @@ def _connected(plan: Plan) -> Iterator[anthropic.Anthropic]:
             api_key=plan.key or "none", base_url=plan.base_url, timeout=plan.timeout, max_retries=0
         )
     except Exception as error:
-        raise DemoError(f"{plan.base_url} cannot be asked: {reason(error, plan.timeout)}") from error
+        shown = plan.server(plan.base_url or "")
+        raise DemoError(f"{shown} cannot be asked: {reason(error, plan.timeout)}") from error
     with client:
         yield client
 

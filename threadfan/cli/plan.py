@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from threadfan.base.secrets import masked_url
+
 COMPANIES = (
     "Airbus", "Infosys", "Maersk", "Nestlé", "Novo Nordisk", "Petrobras", "Safaricom", "Samsung", "Shopify", "Siemens",
     "Toyota", "Unilever",
@@ -43,7 +45,7 @@ class Plan:
     model: str = MODEL
     sequential: bool = True
     latency: float = LATENCY
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +58,8 @@ class Plan:
         if not 0 <= self.latency <= LONGEST:
             raise ValueError(f"--latency is {self.latency:g}; right are 0 to {LONGEST:g} seconds")
         if self.base_url is not None and not _is_url(self.base_url):
-            raise ValueError(f"--base-url is {self.base_url!r}; right is a URL such as http://127.0.0.1:8000")
+            shown = masked_url(self.base_url)  # it may have a password in it
+            raise ValueError(f"--base-url is {shown!r}; right is a URL such as http://127.0.0.1:8000")
 
     @property
     def loopback(self) -> bool:
@@ -64,8 +67,8 @@ class Plan:
         return self.key is None and self.base_url is None
 
     def server(self, url: str) -> str:
-        """What to call the server whose URL this is."""
-        return f"the loopback server ({self.latency:g} s an answer)" if self.loopback else url.rstrip("/")
+        """What to call the server whose URL this is; without the secrets in it."""
+        return f"the loopback server ({self.latency:g} s an answer)" if self.loopback else masked_url(url).rstrip("/")
 
 
 def _is_url(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threadfan import TaskTimeout
-from threadfan.base.errors import brief
+from threadfan.base.errors import brief, text_of
 
 
 def reason(error: BaseException, timeout: float) -> str:
@@ -25,7 +25,7 @@ def reason(error: BaseException, timeout: float) -> str:
         return f"{error.status_code}, {_message(error)}"
     if isinstance(error, anthropic.APIConnectionError):
         return f"no connection, {_root(error)}; right is a server that listens there"
-    return f"{type(error).__name__}, {brief(str(error), 200)[1:-1]}"
+    return f"{type(error).__name__}, {brief(text_of(error), 200)[1:-1]}"
 
 
 def _message(error: object) -> str:
@@ -39,4 +39,4 @@ def _message(error: object) -> str:
 def _root(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or text_of(error) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import brief
+from ..base.secrets import masked_url
 
 SHARED = ("sqlite:///", "redis://", "rediss://")
 
@@ -32,4 +33,5 @@ def location(shared: str | None) -> str | None:
     if shared is None or (isinstance(shared, str) and shared.startswith(SHARED)):
         return shared
     wrong = ValueError if isinstance(shared, str) else TypeError
-    raise wrong(f'shared must be "sqlite:///path", "redis://host…" or "rediss://host…", not {brief(shared)}')
+    shown = masked_url(shared) if isinstance(shared, str) else shared  # a place may have a password in it
+    raise wrong(f'shared must be "sqlite:///path", "redis://host…" or "rediss://host…", not {brief(shown)}')

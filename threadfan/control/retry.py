@@ -12,11 +12,22 @@ from .faults import worth_retrying
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, Protocol, TypeAlias, TypeVar
 
     from .course import Draw, Verdict
 
     Question = Callable[[BaseException], object]
+    T = TypeVar("T")
+
+    class Retrying(Protocol):
+        """A ``tenacity.Retrying``, which need not be installed; not an ``AsyncRetrying``, whose calls are awaited."""
+
+        @property
+        def statistics(self) -> dict[str, Any]: ...  # noqa: D102
+        def __call__(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...  # noqa: D102
+
+    Retry: TypeAlias = int | Retrying | Mapping[Any, Any] | None
+    """What a mapping holds is not checked: of one with keys and policies of several kinds mypy only sees objects."""
 
 TRANSIENT = "transient"
 """As a key: what a number alone would try again."""

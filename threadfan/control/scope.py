@@ -1,14 +1,19 @@
 """The deadline and the cancel signal of one call.
 
-Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once, outside every
-lock; one that is registered after the cancel runs at once, in the thread that registers it; one that raises is logged
-and the rest still run.
+Guarantees, from any thread: once ``cancelled`` is true it stays true; each callback runs at most once; one that is
+registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the rest still
+run.
+
+There is no lock, since blocks are also left by finalizers, which must not take any: whoever *pops* a callback runs it.
+Who registers one adds it and then looks whether the scope was cancelled; who cancels says so and then looks what there
+is to run.  So one of the two sees the other.
 """
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
+from functools import partial
+from itertools import count
 
 from ..base import clock as clocks
 from ..base.clock import FOREVER
@@ -37,7 +42,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "_lock", "meter")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "meter")
 
     def __init__(
         self,
@@ -50,9 +55,8 @@ class Scope:
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
-        self._lock = threading.Lock()  # guards the two below
         self._cancelled = False
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: dict[int, Callable[[], object]] = {}
 
     @property
     def clock(self) -> clocks.Clock:
@@ -89,7 +93,7 @@ class Scope:
         if self.cancelled:
             raise CallCancelled("this call's time is up")
 
-    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """Have ``callback()`` called once when the call is cancelled or timed out; at once if it already is.
 
         It runs in a thread of the library's, so it should only signal: close a socket, set an event.
@@ -97,12 +101,11 @@ class Scope:
         Returns:
             A function that takes the callback back; harmless after it ran.
         """
-        with self._lock:
-            if not self._cancelled:
-                self._callbacks.append(callback)
-                return lambda: self._forget(callback)
-        call_logged(callback, _FAILED)
-        return lambda: None
+        number = next(_numbers)
+        self._callbacks[number] = callback
+        if self._cancelled:
+            self._run(number)
+        return partial(self._callbacks.pop, number, None)
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
@@ -111,27 +114,25 @@ class Scope:
 
     def condemn(self) -> None:
         """Be cancelled from now on; whoever says so sees to it that ``cancel`` follows soon, for the callbacks."""
-        with self._lock:
-            self._cancelled = True
+        self._cancelled = True
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
-        with self._lock:
-            self._cancelled = True
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            call_logged(callback, _FAILED)
+        self._cancelled = True
+        for number in list(self._callbacks):
+            self._run(number)
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
         return self
 
-    def _forget(self, callback: Callable[[], object]) -> None:
-        with self._lock:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+    def _run(self, number: int) -> None:
+        callback = self._callbacks.pop(number, None)
+        if callback is not None:
+            call_logged(callback, _FAILED)
 
 
+_numbers = count()
 _FAILED = "a callback of on_cancel failed"
 
 

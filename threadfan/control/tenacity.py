@@ -8,6 +8,7 @@ to thread, where tenacity keeps them per thread: calls that share a policy never
 
 from __future__ import annotations
 
+import tenacity
 from tenacity import DoSleep, RetryCallState
 
 from .answers import retry_after_of
@@ -79,6 +80,18 @@ class _Wait:
         return wait if self.asked is None else max(wait, not_before(self.asked, self._draw))
 
 
+class Future(tenacity.Future):
+    """An attempt that has failed: the base class takes an exception whose ``bool()`` is False for none."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Raises it."""
+        error = self.exception(timeout)
+        try:
+            raise error  # type: ignore[misc]
+        finally:
+            del self, error  # the traceback holds this frame: leave no cycle
+
+
 class _TenaciousCourse(Course):
     __slots__ = ("_enabled", "_error", "_retrying", "_state", "_statistics", "_wait")
 
@@ -129,6 +142,8 @@ class _TenaciousCourse(Course):
             self._error = self._wait.asked = None
         else:
             state.set_exception((type(payload), payload, payload.__traceback__))
+            state.outcome = Future(state.attempt_number)
+            state.outcome.set_exception(payload)
             self._error, self._wait.asked = payload, retry_after_of(payload, wall)
         state.outcome_timestamp = now
 

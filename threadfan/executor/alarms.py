@@ -6,7 +6,8 @@ most are taken back.  One that raises is logged.
 
 Guarantees, from any thread: an act is done at most once, not before its moment, and not begun after it was taken back.
 What was taken back is forgotten, the last of it when as many alarms again have been; so it does not add up until its
-moment comes.  In the child of a fork nothing is due: the threads that wait are the parent's.
+moment comes.  Taking back takes no lock, for finalizers do that too.  In the child of a fork nothing is due: the
+threads that wait are the parent's.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from __future__ import annotations
 import heapq
 import os
 import threading
+from collections import deque
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from queue import SimpleQueue
 
 from ..control.scope import call_logged
+from . import last
 from .worker import helper_thread
 
 TYPE_CHECKING = False
@@ -30,15 +34,15 @@ if TYPE_CHECKING:
 
 
 class Alarm:
-    """One act at one moment; ``act`` becomes None when it was done or taken back."""
+    """One act at one moment; ``acts`` holds it, and whoever pops it does it or has taken it back."""
 
-    __slots__ = ("act", "due", "number")
+    __slots__ = ("acts", "due", "number")
 
     _numbers = count()
 
     def __init__(self, due: float, act: Callable[[], object], quick: bool) -> None:
         self.due = due
-        self.act: Callable[[], object] | None = partial(_do if quick else _begin, act)
+        self.acts: list[Callable[[], object]] = [partial(_do if quick else _begin, act)]
         self.number = next(self._numbers)
 
     def __lt__(self, other: Alarm) -> bool:
@@ -46,57 +50,69 @@ class Alarm:
 
 
 class _Keeper:
-    """The alarms of one clock.  Guarded by ``_lock``: the heap, and whether the thread lives."""
+    """The alarms of one clock.  Guarded by ``_lock``: the heap, and whether the thread lives.
+
+    ``_dead`` has an entry for each alarm in the heap that was taken back, or may be about to be taken out of it.
+    """
 
     __slots__ = ("_clock", "_dead", "_gate", "_heap")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[Alarm] = []
-        self._dead = 0  # how many in the heap were taken back
+        self._dead: deque[None] = deque()
         self._gate: SimpleQueue[None] = SimpleQueue()
-        helper_thread(self._run, "threadfan-alarms").start()
+        try:
+            helper_thread(self._run, "threadfan-alarms").start()
+        except RuntimeError as error:
+            if not last.take_over(self._step, error):
+                raise
 
     def add(self, alarm: Alarm) -> None:
+        self._clear_up()
         heapq.heappush(self._heap, alarm)
         if self._heap[0] is alarm:
             self._gate.put(None)
 
     def take_back(self, alarm: Alarm) -> None:
-        if alarm.act is None:  # done, or taken back before
+        """From any thread, without the lock: the keeper's thread clears up when it is worth while."""
+        try:
+            alarm.acts.pop()
+        except IndexError:  # done, or taken back before
             return
-        alarm.act = None
-        self._dead += 1
-        if self._heap[0] is alarm:  # the thread need not wait for it, or for any
-            self._gate.put(None)
-        elif self._dead * 2 > len(self._heap):
-            self._heap = [alarm for alarm in self._heap if alarm.act is not None]
-            heapq.heapify(self._heap)
-            self._dead = 0
+        self._dead.append(None)
+        heap = self._heap
+        if (heap and heap[0] is alarm) or len(self._dead) * 2 > len(heap):
+            self._gate.put(None)  # it need not wait for this one, or for any
 
     def _run(self) -> None:
-        while True:
-            with _lock:
-                ready = self._ready(self._clock.monotonic())
-                if not self._heap:
-                    del _keepers[self._clock]
-                wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
-            for act in ready:
-                act()
-            if wait is None:
-                return
+        while (wait := self._step()) is not None:
             self._clock.wait(self._gate, wait)
+
+    def _clear_up(self) -> None:
+        if len(self._dead) * 2 > len(self._heap):
+            self._dead.clear()
+            self._heap = [alarm for alarm in self._heap if alarm.acts]
+            heapq.heapify(self._heap)
+
+    def _step(self) -> float | None:
+        """Do what is due; seconds until there is more, or None if nothing is left."""
+        with _lock:
+            ready = self._ready(self._clock.monotonic())
+            if not self._heap:
+                del _keepers[self._clock]
+            wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
+        for act in ready:
+            act()
+        return wait
 
     def _ready(self, now: float) -> list[Callable[[], object]]:
         """Take what is due out of the heap, and what was taken back from its top."""
         ready = []
-        while self._heap and (self._heap[0].act is None or self._heap[0].due <= now):
-            alarm = heapq.heappop(self._heap)
-            if alarm.act is None:
-                self._dead -= 1
-            else:
-                ready.append(alarm.act)
-                alarm.act = None
+        self._clear_up()
+        while self._heap and (not self._heap[0].acts or self._heap[0].due <= now):
+            with suppress(IndexError):  # it was taken back
+                ready.append(heapq.heappop(self._heap).acts.pop())
         return ready
 
 
@@ -131,11 +147,7 @@ def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: boo
             keeper = _keepers[clock] = _Keeper(clock)
         keeper.add(alarm)
 
-    def take_back() -> None:
-        with _lock:
-            keeper.take_back(alarm)
-
-    return take_back
+    return partial(keeper.take_back, alarm)
 
 
 def _after_fork_in_child() -> None:

@@ -24,6 +24,7 @@ from ..events import log
 from . import hub as hubs
 from .calls import Call, classify, perform_call, tell_end
 from .source import GIL, Source
+from .variables import renewing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,8 +130,10 @@ class Batch(Source):
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
         first = self.accepted
-        self.accepted = first + len(items)
-        self.entries.extend(zip(range(first, self.accepted), items, repeat(now), strict=False))
+        last = first + len(items)
+        entries = zip(range(first, last), items, repeat(now), strict=False)
+        self.accepted = last
+        self.entries.extend(entries)
         hub = self.hub
         # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
@@ -139,7 +142,7 @@ class Batch(Source):
             after: After = []
             with hub.lock:
                 if self.ended:
-                    self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                    self.discard_late(after)
                 elif self.ready():
                     hub.offer(self, after)
             hub.perform(after)
@@ -164,6 +167,9 @@ class Batch(Source):
         clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
         settle_own = claim.pop
         bearer.set(drain)
+        if drain.worker.set_own is not None:
+            drain.worker.set_own()
+        one, copied = renewing(fn), copy_context
         observer, bind_index, tell = log.observer(), None, None
         if observer is not None:
             observer.set_fan(hub.name)
@@ -183,7 +189,7 @@ class Batch(Source):
                 if bind_index is not None:
                     bind_index(index)
                 try:
-                    raw = (index, item, since, SUCCEEDED, copy_context().run(fn, item), start, (end := clock()), worker)
+                    raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
                 except BaseException as error:
                     end = self._fail(drain, index, start, *classify(error, clock() - start, self.timeout, fn))
                     if end is None:
@@ -319,7 +325,7 @@ class Batch(Source):
     def discard(self, reason: BaseException, after: After) -> None:
         """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         now = self.hub.clock.monotonic()
@@ -332,6 +338,13 @@ class Batch(Source):
             pass
         after.append(self._wake)
         self.hub.check_done(self, after)
+
+    def discard_late(self, after: After) -> None:
+        """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""
+        reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
+        self.discard(reason, after)
+        if self.done:
+            self.hub.count_settled(self)
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

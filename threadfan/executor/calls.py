@@ -94,8 +94,8 @@ class Calls(Source):
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         self.hub.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:
@@ -104,8 +104,8 @@ class Calls(Source):
         If others are to have their turn first, it leaves the call here, in the ring.  With the lock held.
         """
         call.queue = self
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         if not self.queued:
             self.hub.enlist(self)
 
@@ -210,7 +210,7 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
     else:
         try:
             # Another attempt must not see what this one has set.
-            context = call.context if call.rules is None else call.context.copy()
+            context = call.context if call.rules is None else call.rules.renewed(call.context)
             status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
         except BaseException as error:
             status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
@@ -231,6 +231,9 @@ def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) 
 
 def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
     bearer.set(drain)
+    set_own = drain.worker.set_own
+    if set_own is not None:
+        set_own()
     if observer is not None:
         observer.set_fan(drain.hub.name)
         if call.index is not None:

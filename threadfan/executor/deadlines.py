@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskTimeout
 from ..control.scope import Scope, bearer, current_scope
@@ -22,16 +24,18 @@ class Block(Scope):
     Its deadline is never later than that of the scope around it, whose cancel is its cancel too.  It belongs to the
     thread that entered it, once; ``cancel`` and ``on_cancel`` may be called from any.
 
-    Guarded by the scope's lock: ``_alarm``, which is set while somebody waits for the deadline, and ``_inside``.
+    ``_alarms`` holds what takes back the alarms that are set, one while somebody waits for the deadline (two if two
+    threads began to at the same time).  Who sets one looks afterwards whether the block has ended, and who ends it says
+    so and then takes back all; there is no lock, since a finalizer may leave the block.
     """
 
-    __slots__ = ("_alarm", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
+    __slots__ = ("_alarms", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
 
     def __init__(self, seconds: float, *, fails: bool) -> None:
         super().__init__()
         self._seconds = seconds
         self._fails = fails
-        self._alarm: Callable[[], None] | None = None
+        self._alarms: list[Callable[[], None]] = []
         self._inside = False
         self.cancelled_caught = False
         """Whether the block was ended by this scope, and not by one around it."""
@@ -67,41 +71,42 @@ class Block(Scope):
         """Whether the block goes on."""
         return self._inside
 
-    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """As for every scope; somebody has to watch the time from now on."""
         self._watch()
         return super().on_cancel(callback)
 
     def _watch(self) -> None:
         deadline = self._deadline
-        if not self._inside or self._alarm is not None or deadline == FOREVER:
+        if not self._inside or self._alarms or deadline == FOREVER:
             return
-        alarm = set_alarm(self._clock, deadline, self._due)
-        with self._lock:
-            wanted = self._inside and self._alarm is None
-            if wanted:
-                self._alarm = alarm
-        if not wanted:  # the block has ended, or another thread was faster
-            alarm()
+        self._alarms.append(set_alarm(self._clock, deadline, self._due))
+        if not self._inside:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        while self._alarms:
+            with suppress(IndexError):  # another thread was faster
+                self._alarms.pop()()
 
     def _due(self) -> None:
         if self._clock.monotonic() >= self._deadline:
             self.cancel()
             return
-        with self._lock:
-            self._alarm = None
+        self._take_back()
         self._watch()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        bearer.reset(self._token)
-        with self._lock:
-            self._inside = False
-            alarm, self._alarm = self._alarm, None
+        try:
+            bearer.reset(self._token)
+        except ValueError:
+            if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
+                raise
+        self._inside = False
         self._unlink()
-        if alarm is not None:
-            alarm()
+        self._take_back()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True

@@ -80,7 +80,8 @@ class Drain:
     """
 
     __slots__ = (
-        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "signalled", "source", "worker"
+        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "lost_at", "signalled",
+        "source", "worker",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
@@ -95,6 +96,7 @@ class Drain:
         )
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
+        self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Any = None  # the key of a call whose future was told to cancel
         self._scope: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it
 

@@ -11,8 +11,12 @@ that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault``
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent import futures
+from concurrent.futures._base import (
+    _STATE_TO_DESCRIPTION_MAP as _STATES,
+)
 from concurrent.futures._base import (
     CANCELLED,
     CANCELLED_AND_NOTIFIED,
@@ -27,6 +31,7 @@ from queue import SimpleQueue
 
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Condition
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..control.scope import bearer, current_scope
@@ -95,13 +100,15 @@ class Future(Call, futures.Future[T]):
     the list they add it to swaps that event for one that does both.
     """
 
+    disowned = ""  # that asyncio has cancelled it while it ran, in words
+
     # Read by the standard library's functions, and made when they first do.
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]
         found = self._found()
         if found is None:
-            found = self._cell.setdefault(CONDITION, threading.Condition())
+            found = self._cell.setdefault(CONDITION, Condition())
         return found
 
     @property
@@ -164,14 +171,19 @@ class Future(Call, futures.Future[T]):
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
         if self._cell.get(CONDITION) is OVER and self._exception is None:
             return self._result  # type: ignore[no-any-return]
+        error = None
         try:
-            return futures.Future.result(self, self._await(timeout))
+            # Not the base class's ``result``: it takes an exception whose ``bool()`` is False for none.
+            error = futures.Future.exception(self, self._await(timeout))
+            if error is None:
+                return self._result  # type: ignore[no-any-return]
+            raise error
         except KeyboardInterrupt:
             if not self.done():
                 self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
         finally:
-            del self  # an exception's traceback holds this frame: leave no cycle
+            del self, error  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
@@ -182,14 +194,28 @@ class Future(Call, futures.Future[T]):
                 self._hub.interrupt()
             raise
 
+    def __repr__(self) -> str:
+        # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
+        # shows it in its error, whatever the user's class says to that.
+        state = self._state
+        end = ""
+        if state == FINISHED:
+            error = self._exception
+            kind = type(self._result if error is None else error).__name__
+            end = f" {'returned' if error is None else 'raised'} {kind}"
+        return f"<{type(self).__name__} at {id(self):#x} state={_STATES[state]}{end}>"
+
     def cancel(self) -> bool:
         """Cancel the call if it has not started.
 
         A running call is told through its scope, and the answer is False as ever: the future ends as the call ends.
+        If it is asyncio that cancels what ``run_in_executor`` has given, closing the fan does not wait for it.
         """
         mark = object()
         fate = self._cell.setdefault(FATE, mark)
         if fate is RUNNING:
+            if sys._getframe(1).f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
+                self.disowned = "the coroutine that awaited this call was cancelled"
             self._signal()
             return False
         if fate is mark:
@@ -331,7 +357,7 @@ class Future(Call, futures.Future[T]):
             # nothing lists the calls that a thread was just about to start.
             self._cell["left"] = True
             if self.done():
-                found = threading.Condition()  # that thread may have held the old one
+                found = Condition()  # that thread may have held the old one
             else:
                 self._exception, found = self.queue.reason, OVER
             self._cell[CONDITION] = found
@@ -353,6 +379,8 @@ class Future(Call, futures.Future[T]):
             scope = drain.made_scope(self)
         if scope is not None:
             scope.cancel()
+        if self.disowned and self._hub.closing:  # whoever closes it has looked before
+            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
 
 
 class _Waiters(List):

@@ -11,6 +11,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
 from .attempting import Governed
+from .backlog import Backlog
 from .batch import TaskBatch, TaskCall
 from .calls import Calls
 
@@ -36,6 +37,7 @@ class GovernedCalls(Governed, Calls):
     def __init__(self, hub: Hub, group: Group, depth: int, lines: set[Line]) -> None:
         super().__init__(hub, group, depth)
         self.backing_off, self.undecided = {}, deque()
+        self.entries: Any = Backlog(hub.clock)
         self.lines = lines
 
     def add(self, call: Call, after: After) -> None:
@@ -43,8 +45,8 @@ class GovernedCalls(Governed, Calls):
         call.queue = self
         now = self.hub.clock.monotonic()
         call.progress.joins(now, self.limited(now))
-        self.entries.append(call)
         self.accepted += 1
+        self.entries.append(call)
         if self.ready():
             self.hub.offer(self, after, eager=True)
 
@@ -92,12 +94,11 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self.lines = lines
         self.pauses_before = 0
         self.pauses_before = self.pauses()
-        self.uniform = make is not None
-        self._make: Any = make  # a call of an item that is fed
+        self._make: Any = make  # a call of an item that is fed; None if each call has rules of its own
         super().__init__(*args, items=calls, timeout=None, **options)
-        if calls is not None:
-            self._shared = None
-            self.entries = deque(calls)
+        self._shared = None
+        self.entries: Any = Backlog(self.hub.clock)
+        self.entries.extend(calls or ())
 
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
@@ -105,19 +106,20 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         calls = [self._make(item, first + place, now) for place, item in enumerate(items)]
         after: After = []
         with self.hub.lock:
-            self.accepted += len(items)
             for call in calls:
                 call.progress.joins(now, self.limited(now))
+            last = first + len(items)
+            self.accepted = last
             self.entries.extend(calls)
             if self.ended:
-                self.discard(self.reason or TaskCancelled("the batch had ended"), after)
+                self.discard_late(after)
             elif self.ready():
                 self.hub.offer(self, after)
         self.hub.perform(after)
 
     def function_of(self, key: Any) -> str:
         """The name of the batch's function, or the task's own."""
-        return self.name if self.uniform else super().function_of(key)
+        return self.name if self._make is not None else super().function_of(key)
 
     def _finish(self, call: Call, raw: Raw) -> None:
         self._note(call)
@@ -139,7 +141,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         super().discard(reason, after)

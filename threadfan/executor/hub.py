@@ -13,21 +13,28 @@ What it guarantees:
 
 Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
 ``after``, and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
+
+In the main thread a signal's exception may cut such a decision in two (see ``base.locks``).  What ends calls is done
+aside, therefore.  What hands calls in is done where it is, since that has to be cheap, and two things make it whole
+again: counters change in the instruction before the one that does what they count, and whoever lets the exception pass
+says so (``cut_short``), whereupon ``mend`` counts the slots anew and wakes whoever should have been woken.
 """
 
 from __future__ import annotations
 
-import threading
+import _thread
 from collections import deque
 from concurrent.futures._base import LOGGER
 from concurrent.futures.thread import BrokenThreadPool
+from contextlib import suppress
 from functools import partial
 from itertools import count
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..base.locks import Lock, aside, takes_signals
 from ..base.outcome import FAILED
-from . import lifecycle
+from . import last, lifecycle
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
@@ -37,6 +44,7 @@ from .worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from queue import SimpleQueue
     from typing import Any
@@ -77,14 +85,17 @@ class Hub:
         self._prefix = prefix
         self._initializer = initializer
         self._initargs = initargs
+        if initializer is not None:
+            from . import variables  # noqa: F401  # not first in a thread of ours, where a fork may catch the import
         self.anchor: object = None  # something of the fan's that must live as long as the hub
         self.reset()
         lifecycle.register(self)
 
     def reset(self) -> None:
         """Back to a hub that has not run anything: at the start, and in the child of a fork."""
-        self.lock = threading.RLock()  # never taken twice; re-entrant so that `unlocked` can ask who has it
-        self._deferred: deque[Callable[[], object]] = deque()
+        self.lock = Lock()
+        self.torn = False  # an exception has cut a decision in two, which is to be mended
+        self.handed_over: deque[Callable[[], object]] = deque()  # by finalizers that could have no thread
         self.free = self.slots
         self.waking = 0  # slots given to workers that have not chosen a source yet
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
@@ -112,37 +123,88 @@ class Hub:
     def perform(self, after: After) -> None:
         """Do what was decided under the lock; one that fails does not keep the others from happening.
 
-        A Ctrl-C that falls into it is raised when all is done.
+        A signal's exception that falls into it is raised when all is done.
         """
-        interrupt = None
+        struck: BaseException | None = None
         for act in after:
             try:
                 act()
-            except KeyboardInterrupt as error:
-                interrupt = error
-            except BaseException:
-                LOGGER.critical("an action of the scheduler failed", exc_info=True)
-        while self._deferred:
+            except BaseException as error:
+                if takes_signals():
+                    struck = error
+                else:
+                    LOGGER.critical("an action of the scheduler failed", exc_info=True)
+        while self.handed_over:
             try:
-                act = self._deferred.popleft()
+                act = self.handed_over.popleft()
             except IndexError:  # another thread was faster
                 break
             act()
-        if interrupt is not None:
+        if struck is not None:
+            self.cut_short()
             try:
-                raise interrupt
+                raise struck
             finally:
-                del interrupt  # the traceback holds this frame: leave no cycle
+                del struck  # the traceback holds this frame: leave no cycle
 
-    def unlocked(self, act: Callable[[], object]) -> None:
-        """Do ``act`` now, or if this thread holds the lock, once it is released.
+    def hand_over(self, act: Callable[[], object]) -> None:
+        """Have ``act()`` done in a thread that holds no lock.
 
-        For finalizers: the garbage collector may run them anywhere, inside the lock too.
+        For finalizers: the garbage collector may run them anywhere, also while this very thread holds the lock.
         """
-        if self.lock._is_owned():  # type: ignore[attr-defined]
-            self._deferred.append(act)
-        else:
-            act()
+        try:
+            _thread.start_new_thread(act, ())
+        except RuntimeError:  # there are no more: then by whoever comes next
+            self.handed_over.append(act)
+
+    # -- what an exception has cut in two ----------------------------------------------------------------------------
+
+    def cut_short(self) -> None:
+        """An exception may have cut a decision of this thread's in two: have it mended.
+
+        In a thread of its own, which signals do not reach and whose stack is not almost full, as this one's may be if a
+        ``RecursionError`` comes out of it.  If that cannot be had now, whoever makes the next decision mends.
+        """
+        self.torn = True
+        with suppress(RuntimeError):
+            _thread.start_new_thread(self._mend, ())
+
+    def _mend(self) -> None:
+        after: After = []
+        with self.lock:
+            if self.torn:
+                self.mend(after)
+        self.perform(after)
+
+    def mend(self, after: After) -> None:
+        """Count anew what can be counted, and do again what may not have been done.  With the lock held.
+
+        Workers and drains know what they are; the numbers and lists that are kept of them are set right by that.  To
+        wake a worker twice does no harm.
+        """
+        self.torn = False
+        woken = [worker for worker in self.workers if worker.woken]
+        self.waking = len(woken)
+        seen = set(self.idle)
+        parked = [*self.idle, *(worker for worker in self.workers if worker not in seen)]
+        self.idle = [worker for worker in parked if worker.parked and not worker.woken]
+        self.free = self.slots - self.waking - sum(drain.holds for drain in self.draining | self.lost)
+        self.rings = {}
+        for source in list(self.sources):
+            source.queued = False
+            if source.ready():
+                self.enlist(source)
+            self.check_done(source, after)
+        self.press()
+        after.extend(partial(self._wake_again, worker) for worker in woken)
+        self.loans.serve(after)
+        self._grant_if_needed(after)
+        if self.dismissed:
+            self._send_home(after)
+
+    def _wake_again(self, worker: Worker) -> None:
+        worker.inbox.put(True)
+        self._start(worker, eager=False)
 
     # -- what callers do ---------------------------------------------------------------------------------------------
 
@@ -152,6 +214,8 @@ class Hub:
         ``eager`` starts a thread for each pending call that no woken worker will take, as ``submit`` promises; else the
         workers wake each other.
         """
+        if self.torn:
+            self.mend(after)
         if not source.queued:
             self.enlist(source)
         if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
@@ -166,8 +230,15 @@ class Hub:
         ring.append(source)
         self.press()
 
-    def recruit(self, source: Source) -> bool:
-        """Start one more thread if there is a slot and a pending call for it; say whether there was."""
+    def recruit(self, source: Source) -> None:
+        """Start threads while there are slots and pending calls for them."""
+        aside(partial(self._recruit, source))
+
+    def _recruit(self, source: Source) -> None:
+        while self._recruit_one(source):
+            pass
+
+    def _recruit_one(self, source: Source) -> bool:
         after: After = []
         with self.lock:
             if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
@@ -180,7 +251,9 @@ class Hub:
         """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: After = []
         with self.lock:
-            if left is not None and not self._leave(left, after):
+            if left is None and not worker.woken:  # it was woken twice
+                drain = None
+            elif left is not None and not self._leave(left, after):
                 drain = None
                 self._park(worker)
             elif self.free < 0:  # there are fewer slots than there were
@@ -191,9 +264,11 @@ class Hub:
                 self._park(worker)
             else:
                 drain = self._enter(worker, after)
+            if self.torn:
+                self.mend(after)
             if self.closing:
                 self.dismiss_if_quiet(after)
-        if after or self._deferred:
+        if after or self.handed_over:
             self.perform(after)
         return drain
 
@@ -215,9 +290,14 @@ class Hub:
 
     def interrupt(self) -> None:
         """The user wants out (Ctrl-C): drop what is queued and cancel what runs; new calls may be handed in."""
+        self.torn = True  # wherever that has struck
+        aside(self._interrupt)
+
+    def _interrupt(self) -> None:
         message = "the program was interrupted"
         after: After = []
         with self.lock:
+            self.mend(after)
             sources, running = list(self.sources), list(self.draining)
             for source in sources:
                 source.discard(TaskCancelled(message), after)
@@ -295,16 +375,21 @@ class Hub:
         """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
         if not source.closed or source.active or source.done or source.pending():
             return
-        source.done = True
-        self.sources.discard(source)
-        self.settled[0] += source.accepted
-        self.settled[1] += source.failed
         if source.lender is not None:
             self.loans.request_back(source.lender, after)
         after.extend(source.listeners)
+        source.done = True
         source.listeners = []
+        self.sources.discard(source)
+        self.count_settled(source)
         if self.closing:  # what ended may have waited without a thread that would notice
             self.dismiss_if_quiet(after)
+
+    def count_settled(self, source: Source) -> None:
+        """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
+        before, source.counted = source.counted, (source.accepted, source.failed)
+        self.settled[0] += source.accepted - before[0]
+        self.settled[1] += source.failed - before[1]
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
@@ -341,18 +426,26 @@ class Hub:
             after.append(partial(self._start, worker, eager))
 
     def _start(self, worker: Worker, eager: bool) -> None:
+        aside(partial(self._start_here, worker, eager))  # it has many steps
+
+    def _start_here(self, worker: Worker, eager: bool) -> None:
+        if not worker.claim_start():
+            return
         try:
             worker.thread.start()
             if eager:  # who submits and then shuts down may expect that something has started
                 worker.thread.wait_until_begun()
-        except KeyboardInterrupt as error:
-            if not worker.thread.wait_until_begun(1.0):  # long enough for any thread that was started
-                self._not_started(worker, error)
-            raise
         except RuntimeError as error:  # the system gives no more threads: go on with those there are
+            if self._nobody_else() and last.take_over(worker.visit, error):
+                return
             self._not_started(worker, error)
             if not lifecycle.exiting():  # at the interpreter's end that is how it is
                 LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
+
+    def _nobody_else(self) -> bool:
+        """Whether no thread would come to use the slot of one that could not be started."""
+        with self.lock:
+            return self.waking == 1 and all(drain.loan is not None for drain in self.draining)
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: After = []
@@ -387,7 +480,7 @@ class Hub:
     def _accept(self, worker: Worker) -> None:
         """The worker has the slot that it was woken with."""
         if worker.woken:
-            worker.woken = False
+            worker.woken = worker.parked = False
             self.waking -= 1
 
     def _enter(self, worker: Worker, after: After) -> Drain | None:
@@ -409,7 +502,8 @@ class Hub:
         return drain
 
     def _park(self, worker: Worker) -> None:
-        if len(self.idle) < self.slots and not self.dismissed:
+        if len(self.idle) < self.slots and not self.dismissed and not worker.visiting:
+            worker.parked = True
             self.idle.append(worker)
         else:  # one too many, after calls that waited for others, or come back late
             worker.retired = True
@@ -475,6 +569,9 @@ class Hub:
         if self.dismissed or not self.quiet():
             return
         self.dismissed = True
+        self._send_home(after)
+
+    def _send_home(self, after: After) -> None:
         for gate in self.quiet_gates:
             after.append(partial(gate.put, None))
         for worker in self.idle:
@@ -488,8 +585,11 @@ class Hub:
         """Run the user's initializer in a new thread; False if it failed, which breaks the pool."""
         if self._initializer is None:
             return True
+        from .variables import setter_of_own
+
         try:
             self._initializer(*self._initargs)
+            worker.set_own = setter_of_own()
         except BaseException:
             LOGGER.critical("Exception in initializer:", exc_info=True)
             after: After = []

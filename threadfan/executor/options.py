@@ -68,6 +68,13 @@ class Options:
 
 
 RULING = ("retry", "rate", "hedge")
+UNSET: Any = object()
+"""The default of an option that stays as it is."""
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given, as changes of others."""
+    return {name: value for name, value in options.items() if value is not UNSET}
 
 
 def _rules(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from .backlog import Lane
     from .calls import Call
     from .line import Line
     from .rules import Rules
@@ -42,13 +43,12 @@ class Queue(Base):
     ``undecided`` are calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
     """
 
-    entries: deque[Call]
+    entries: Any  # a Backlog
     undecided: deque[Call]
     told_until = -FOREVER  # when the longest wait is over that an answer has asked for, and that has been said
     discards = 0  # how often all that waited was ended: what ran then is not tried again
     backing_off: dict[Call, Callable[[], None]]  # with what takes back the alarm
-    held = False  # no entry may start before a line invites
-    held_since: float | None = None
+    held_since: float | None = None  # no entry may start before a line invites
     held_for = 0.0  # seconds, all in all
     pauses_before = 0
     lines: set[Line]  # all that its calls may stand in
@@ -62,41 +62,41 @@ class Queue(Base):
 
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
-        return len(self.undecided) + (0 if self.held else len(self.entries))
+        return len(self.undecided) + int(self.entries.ready)
 
     def take(self) -> Call | None:
         """The first call that its limit lets through, with its permit."""
         if self.undecided:
             return self._taken(self.undecided.popleft())
-        refused: list[Line] = []
-        for place, call in enumerate(self.entries):
-            if call.rules is not None and not self._let(call, call.rules, refused):
-                if self.uniform:
-                    break
-                continue
-            del self.entries[place]
+        entries = self.entries
+        lane: Lane | None
+        while (lane := entries.next_lane()) is not None:
+            call = lane.first
+            if call.rules is not None:
+                lane.queue = self  # first: it may be invited at once
+                if not self._let(call, call.rules, lane):
+                    entries.shut(lane)
+                    continue
+                lane.queue = None
+            entries.take(lane)
             self._let_through()
             return self._taken(call)
-        if refused:
+        if entries:
             self._hold()
         return None
 
-    def _let(self, call: Call, rules: Rules, refused: list[Line]) -> bool:
-        """Whether all limits let the call start now, which then has their permits."""
+    def _let(self, call: Call, rules: Rules, waiter: Any) -> bool:
+        """Whether all limits let the call start now, which then has their permits; else the waiter stands in line."""
         progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
         if progress.flaw is not None:
             return True
-        if line in refused or pace in refused:
-            return False
         if line is not None:
-            progress.permit = line.take(self, progress.cost, clock)
+            progress.permit = line.take(waiter, progress.cost, clock)
             if progress.permit is None:
-                refused.append(line)
                 return False
         if pace is not None:
-            progress.start = pace.take(self, None, clock)
+            progress.start = pace.take(waiter, None, clock)
             if progress.start is None:
-                refused.append(pace)
                 self._give_back(call)
                 return False
         return True
@@ -114,9 +114,6 @@ class Queue(Base):
             call.progress.discards = self.discards
         return call
 
-    uniform = True
-    """Whether all its calls are under the same rules."""
-
     def limited(self, now: float) -> float:
         """Seconds that it has waited for limits until now."""
         return self.held_for + (0.0 if self.held_since is None else now - self.held_since)
@@ -126,7 +123,6 @@ class Queue(Base):
         return self.limited(now)
 
     def _hold(self) -> None:
-        self.held = True
         if self.held_since is None:
             self.held_since = self.hub.clock.monotonic()
 
@@ -134,7 +130,6 @@ class Queue(Base):
         if self.held_since is not None:
             self.held_for += self.hub.clock.monotonic() - self.held_since
             self.held_since = None
-        self.held = False
 
     # -- as one who waits in lines -----------------------------------------------------------------------------------
 
@@ -143,21 +138,19 @@ class Queue(Base):
         free = self.hub.free > 0 or self.hub.waking > 0
         return free and self.group.active < self.group.limit
 
-    def invite(self) -> None:
-        """A limit is open for one of its calls."""
+    def invite(self, lane: Lane) -> None:
+        """A limit is open for the first call of a lane."""
         after: After = []
         with self.hub.lock:
-            self.held = False
-            if self.entries:
+            if self.entries.open(lane):
                 self.hub.offer(self, after)
             else:
-                self._leave_lines()
+                lane.leave(self.hub.clock)
         self.hub.perform(after)
 
     def _leave_lines(self) -> None:
         self._let_through()
-        for line in self.lines:
-            line.leave(self, self.hub.clock)
+        self.entries.leave_lines()
 
     # -- between attempts: with the lock held, but for ``drop`` --------------------------------------------------------
 
@@ -233,8 +226,8 @@ class Queue(Base):
             queue.withdraw(call, after)
         self.hub.perform(after)
 
-    def withdraw(self, call: Call, after: After) -> None:
-        """End a call that does not run."""
+    def withdraw(self, call: Call, after: After) -> bool:
+        """End a call that does not run; False if it is not here."""
         take_back = self.backing_off.pop(call, None)
         if take_back is not None:
             take_back()
@@ -243,12 +236,13 @@ class Queue(Base):
         elif call in self.undecided:
             self.undecided.remove(call)
         else:
-            return
+            return False
         if not self.entries:
             self._leave_lines()
         self._abandon(call, TaskCancelled(NOBODY), after)
         if self.hub.closing:  # it may have been the last, and no thread would notice
             self.hub.dismiss_if_quiet(after)
+        return True
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run."""
@@ -289,4 +283,4 @@ class Queue(Base):
 
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
-        return len(self.backing_off) + (len(self.entries) if self.held else 0)
+        return len(self.backing_off) + len(self.entries) - int(self.entries.ready)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.attempt import Attempt
 from ..base.outcome import SUCCEEDED
+from .variables import renewed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Rules:
     """
 
     __slots__ = ("hedge", "line", "pace", "policy")
+
+    renewed = staticmethod(renewed)
+    """The context of the next attempt, of a call's own."""
 
     def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None, hedge: Hedge | None) -> None:
         self.policy = policy

@@ -42,8 +42,8 @@ class Source:
     """
 
     __slots__ = (
-        "accepted", "active", "cancel_at_close", "closed", "depth", "done", "ended", "failed", "group", "hub", "lender",
-        "listeners", "queued", "reason", "timeout", "twins",
+        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted", "failed",
+        "group", "hub", "lender", "listeners", "queued", "reason", "timeout", "twins",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
@@ -56,10 +56,12 @@ class Source:
         self.queued = False  # in the hub's ring
         self.closed = False  # takes no more calls
         self.done = False
+        self.enlisted = False  # threads may come, or could have
         self.ended: list[bool] = []  # not empty: start no further call (a list, as its truth is read without a lock)
         self.reason: BaseException | None = None  # why it was ended from outside
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
+        self.counted = 0, 0  # both, as the hub has counted them when it was done
         self.twins = 0  # second attempts that wait or run
         self.lender: Loan | None = None  # the call that waits for this source and gave its slot away meanwhile
         self.listeners: After = []  # called once when done

@@ -21,6 +21,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..base.errors import text_of
+from ..base.secrets import masked_url
 
 try:
     from pyrate_limiter import GCRA, Rate, RedisStateStore
@@ -181,6 +182,29 @@ class _OnItsClock(GCRA):
         return self._BEFORE + (super().redis_script() or "")
 
 
+def _check_place(url: str) -> None:
+    """Refuse a URL that would be read otherwise than it is meant: the errors of those who read it show the password.
+
+    A password with ``/``, ``?`` or ``#`` in it ends there for them: what it begins with becomes a port, and the rest a
+    path.
+
+    Raises:
+        ValueError: the URL cannot be read; neither the text nor what it was raised on top of shows the password.
+    """
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        readable = parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:
+        readable = False
+    if not readable:  # raised here, as the error that was caught may hold the password
+        raise ValueError(
+            f"shared={masked_url(url)!r} cannot be read as a URL; right is redis://user:password@host:port/number, "
+            f"with what is special in the password quoted, / as %2F: urllib.parse.quote(password, safe='')"
+        )
+
+
 class RedisStore:
     """In a Redis server, for processes anywhere."""
 
@@ -197,6 +221,7 @@ class RedisStore:
         # A connection may have been closed while it was idle.  After a silence nothing is repeated: it may have counted
         # the request.
         again = Retry(NoBackoff(), 1, (Disconnected,))
+        _check_place(url)
         self._redis = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again)
         weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client itself leaves to the sockets
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place

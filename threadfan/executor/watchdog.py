@@ -9,6 +9,7 @@ Two helper threads, started on first need and ended with the hub:
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from concurrent.futures._base import LOGGER
 from functools import partial
@@ -16,8 +17,10 @@ from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
+from ..base.locks import aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
+from . import last
 from .worker import helper_thread
 
 TYPE_CHECKING = False
@@ -62,8 +65,8 @@ class Watchdog:
         try:
             if thread is not None:
                 thread.start()
-        except RuntimeError:  # none can be had at the interpreter's end, where ``join`` replaces what is stuck itself
-            self.thread = None
+        except RuntimeError as error:  # at the end the main thread looks; else ``join`` replaces what is stuck itself
+            self.thread = last.stand_in() if last.take_over(self._step, error) else None
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
@@ -111,7 +114,7 @@ class Watchdog:
         now = hub.clock.monotonic()
         raw = (source.index_of(key), item, since, status, error, start, now, drain.worker.name)
         function = source.function_of(key)  # asked for now: a call that has ended forgets it
-        drain.lost = key, start, function, source.index_of(key)
+        drain.lost, drain.lost_at = (key, start, function, source.index_of(key)), time.monotonic()
         hub.lost.add(drain)
         source.failed += 1
         final = source.settle(key, raw, after)
@@ -134,11 +137,16 @@ class Watchdog:
 
     def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
+        aside(partial(self._cancel, source, reason, message, running))
+
+    def _cancel(self, source: Source, reason: BaseException | None, message: str, running: bool) -> None:
         after: After = []
         with self._hub.lock:
+            if self._hub.torn:
+                self._hub.mend(after)
             source.ended.append(True)
             source.closed = True
-            source.reason = source.reason or reason
+            source.reason = reason if source.reason is None else source.reason
             source.discard(TaskCancelled(message), after)
             if running:
                 source.end_running(message, after)
@@ -153,6 +161,9 @@ class Watchdog:
 
     def end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, *, grace: float = GRACE) -> None:
         """Settle one running call from outside."""
+        aside(partial(self._end_call, drain, key, status, error, grace))
+
+    def _end_call(self, drain: Drain, key: Any, status: Status, error: BaseException, grace: float) -> None:
         after: After = []
         with self._hub.lock:
             self.end(drain, key, status, error, after, grace=grace)
@@ -197,21 +208,23 @@ class Watchdog:
         )
 
     def _run(self) -> None:
+        while (wait := self._step()) is not None:
+            self._hub.clock.wait(self._gate, None if wait == FOREVER else wait)
+
+    def _step(self) -> float | None:
+        """End what is due; seconds until the next look, or None if there is nothing left to watch."""
         hub = self._hub
-        while True:
-            after: After = []
-            with hub.lock:
-                now, planned = hub.clock.monotonic(), self.next_look
-                self.next_look = FOREVER  # while it looks, see ``announce``
-                due = self._sweep(now, after)
-                # A planned look stays, even if its call has ended: else each of many short calls would plan one.
-                self.next_look = min(due, planned) if planned > now else due
-                wait = self.next_look - now
-                over = hub.closing and not self._evictions and hub.quiet()
-            hub.perform(after)
-            if over:
-                return
-            hub.clock.wait(self._gate, None if wait == FOREVER else wait)
+        after: After = []
+        with hub.lock:
+            now, planned = hub.clock.monotonic(), self.next_look
+            self.next_look = FOREVER  # while it looks, see ``announce``
+            due = self._sweep(now, after)
+            # A planned look stays, even if its call has ended: else each of many short calls would plan one.
+            self.next_look = min(due, planned) if planned > now else due
+            wait = self.next_look - now
+            over = hub.closing and not self._evictions and hub.quiet()
+        hub.perform(after)
+        return None if over else wait
 
     def _sweep(self, now: float, after: After) -> float:
         """End what is due; the moment at which the next may be."""

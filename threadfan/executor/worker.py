@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 from concurrent.futures._base import LOGGER
+from contextvars import Context
 from queue import SimpleQueue
 
+from . import last
 from .drain import here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .drain import Drain
     from .hub import Hub
@@ -34,7 +38,9 @@ class _Thread(threading.Thread):
     _started: threading.Event
 
     def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
-        super().__init__(target=target, name=name, daemon=daemon)
+        # It would keep, and an initializer would see, the context variables of whoever had it started.
+        options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
+        super().__init__(target=target, name=name, daemon=daemon, **options)
         self._started = _Started()
 
     def wait_until_begun(self, timeout: float | None = None) -> bool:
@@ -64,20 +70,37 @@ class Worker:
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("hub", "ident", "inbox", "retired", "thread", "woken")
+    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "woken")
 
     def __init__(self, hub: Hub, name: str) -> None:
         self.hub = hub
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
-        self.retired = False
+        self.parked = False  # it waits for one, or has been given one meanwhile
+        self.retired = self.visiting = False
         self.ident = 0
+        self._unstarted = [True]
+        self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
         self.thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:
         """The thread's name."""
         return self.thread.name
+
+    def claim_start(self) -> bool:
+        """Whether the thread is the caller's to start: one caller's, and only once."""
+        try:
+            return self._unstarted.pop()
+        except IndexError:
+            return False
+
+    def visit(self) -> None:
+        """Do its work in the main thread, as long as there is any; see ``last``."""
+        self.hub.threads.discard(self.thread)
+        self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
+        self.visiting = True
+        self._run()
 
     def _run(self) -> None:
         self.ident = threading.get_ident()

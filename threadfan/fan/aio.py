@@ -21,14 +21,16 @@ from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
+from ..executor.variables import settle
 from ..flow import intake
 from ..flow.joining import Joining, begin
+from ..flow.left import put_left_on
 from ..flow.run import Ending, task_batch
 from ..flow.stream import PATIENCE, make_stream, window_of
 from .coroutines import taker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
     from typing import Any
 
     from ..base.outcome import Raw
@@ -44,29 +46,51 @@ if TYPE_CHECKING:
 
 # -- single calls -----------------------------------------------------------------------------------------------------
 
+if TYPE_CHECKING:
 
-class LoopFuture(Call, asyncio.Future[T]):
-    """What ``fan.call`` returns: a future of the running loop, and the call itself, whose cancel reaches the thread.
+    class _Future(asyncio.Future[T], Coroutine[Any, Any, T]):
+        """To a type checker, both."""
+else:
+    _Future = asyncio.Future
 
-    It is a coroutine too, as far as ``asyncio.create_task`` and ``TaskGroup.create_task`` can tell, so that it can be
-    used wherever ``asyncio.to_thread(…)`` can.
+
+class LoopFuture(_Future[T]):
+    """What ``fan.call`` returns: a future of the running loop, whose cancel reaches the thread.
+
+    It can be used wherever the future of ``loop.run_in_executor(…)`` or the coroutine of ``asyncio.to_thread(…)`` can.
+    Those are two kinds of things to asyncio: ``create_task`` takes coroutines alone, and ``wait`` takes futures but
+    nothing that is a coroutine.  So it begins as a ``_NewFuture``, which is both.
     """
 
-    mailbox: _Mailbox
+    _call: LoopCall | None = None  # until it has ended or was cancelled
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
-        if not self.done():
-            self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
-            drain = self.drain
-            if self.rules is not None:
-                self.give_up()
-            if drain is not None:
-                error = TaskCancelled("the task that awaited this call was cancelled")
-                drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
+        call, self._call = self._call, None
+        if call is not None and not self.done():
+            call.cancel()
         return super().cancel(msg)
 
+    def end(self, ok: bool, payload: Any) -> None:
+        """In the loop: set the result, unless the awaiter has gone."""
+        self._call = None
+        if self.done():
+            return
+        if ok:
+            self.set_result(payload)
+        elif isinstance(payload, StopIteration):  # which a future cannot hold
+            error = RuntimeError("the call raised StopIteration")
+            error.__cause__ = payload
+            self.set_exception(error)
+        else:
+            self.set_exception(payload)
+
     # -- as a coroutine ----------------------------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+
+        def close(self) -> None:
+            """See ``_NewFuture``."""
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
@@ -80,11 +104,43 @@ class LoopFuture(Call, asyncio.Future[T]):
         self.cancel()
         raise error if isinstance(error, BaseException) else error(*rest[:1])
 
+
+class _NewFuture(LoopFuture[T]):
+    """One that was put into no set and no dict yet; once it is, it is a ``LoopFuture`` and nothing else.
+
+    asyncio takes for a coroutine what has ``send``, ``throw`` and ``close``, and remembers that of a class, so that no
+    object of it can pass for a mere future.  But ``asyncio.wait`` makes a set of what it is given before it looks, and
+    ``create_task`` looks at once.  A task that was made of it goes on all the same, for it does without ``close``.
+    """
+
     def close(self) -> None:
         """End the coroutine: nobody awaits the call."""
         self.cancel()
 
-    # -- as a call ---------------------------------------------------------------------------------------------------
+    def __hash__(self) -> int:
+        self.__class__ = LoopFuture  # type: ignore[assignment]
+        return object.__hash__(self)
+
+
+_NewFuture.__name__ = LoopFuture.__name__
+
+
+class LoopCall(Call):
+    """The call whose outcome a ``LoopFuture`` waits for."""
+
+    def __init__(self, future: LoopFuture[Any], mailbox: _Mailbox) -> None:
+        self.future = future
+        self.mailbox = mailbox
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
+        drain = self.drain
+        if self.rules is not None:
+            self.give_up()
+        if drain is not None:
+            error = TaskCancelled("the task that awaited this call was cancelled")
+            drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
 
     def begin(self, drain: Drain) -> bool:
         """Start, unless the awaiter has gone."""
@@ -93,7 +149,7 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self.mailbox.post(self, raw[3] is SUCCEEDED, raw[4])
+        self.mailbox.post(self.future, raw[3] is SUCCEEDED, raw[4])
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """Post the error to the loop."""
@@ -101,21 +157,7 @@ class LoopFuture(Call, asyncio.Future[T]):
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """Post the reason to the loop."""
-        after.append(lambda: self.mailbox.post(self, False, reason))
-
-    def end(self, ok: bool, payload: Any) -> None:
-        """In the loop: set the result, unless the awaiter has gone."""
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
-        if self.done():
-            return
-        if ok:
-            self.set_result(payload)
-        elif isinstance(payload, StopIteration):  # which a future cannot hold
-            error = RuntimeError("the call raised StopIteration")
-            error.__cause__ = payload
-            self.set_exception(error)
-        else:
-            self.set_exception(payload)
+        after.append(lambda: self.mailbox.post(self.future, False, reason))
 
 
 class _Mailbox:
@@ -164,23 +206,29 @@ def call(
     """See ``Front.call``."""
     loop = running_loop("fan.call")
     checks.function("fan.call", fn)
-    future: LoopFuture[Any] = LoopFuture(loop=loop)
-    future.mailbox = _mailbox(loop)
-    future.fn = options.dressed(fn) if options.interrupt else fn
-    future.args = args
-    future.kwargs = kwargs
-    future.context = copy_context()
-    future.timeout = options.timeout
-    future.since = hub.clock.monotonic()
+    future: LoopFuture[Any] = _NewFuture(loop=loop)
+    made = future._call = LoopCall(future, _mailbox(loop))
+    made.fn = options.dressed(fn) if options.interrupt else fn
+    made.args = args
+    made.kwargs = kwargs
+    context = made.context = copy_context()
+    if context:
+        settle(context)
+    made.timeout = options.timeout
+    made.since = hub.clock.monotonic()
     rules = options.rules
     if rules is not None:
-        future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
+        made.rules, made.progress = rules, rules.progress(args, kwargs, made.since)
     after: After = []
-    with hub.lock:
-        hub.check_open()
-        hub.calls(options.group, 0, rules).add(future, after)
-    if after:
-        hub.perform(after)
+    try:
+        with hub.lock:
+            hub.check_open()
+            hub.calls(options.group, 0, rules).add(made, after)
+        if after:
+            hub.perform(after)
+    except BaseException:
+        hub.cut_short()
+        raise
     return future
 
 
@@ -242,18 +290,18 @@ async def arun(
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
-    intake.enlist(batch, [gate.put])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is not None:
         return await _wait(ending, gate, None)
 
     async def feed() -> None:
         async for item in _items(given, strict=True):
-            if batch.closed:
+            ending.feed(item, hub.clock.monotonic())  # whatever has happened meanwhile: what was taken has an outcome
+            ending.look()
+            if ending.over or batch.closed:
                 return
             if hub.closing or hub.broken:
                 lifecycle.refuse(hub)
-            ending.feed(item, hub.clock.monotonic())
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
@@ -264,7 +312,6 @@ async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dic
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
     batch = task_batch(hub, options, tasks, named, taker(loop))
-    intake.enlist(batch, [gate.put])
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
 
 
@@ -276,7 +323,6 @@ async def ajoin(
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
     joining = Joining(task_batch(hub, options, tasks, named, taker(loop)), gate, policy)
-    intake.enlist(joining.batch, [gate.put])
     return joining.result(await _wait(joining, gate, None))
 
 
@@ -303,12 +349,16 @@ class _Feeder:
 
 async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Report[Any]:
     try:
+        ending.begin()
         while not ending.over:
             if feeder is not None:
                 feeder.check()
             await gate.wait(ending.look())
+    except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
+        ending.hub.hand_over(partial(ending.cut, error, running=True))
+        raise
     except BaseException as error:
-        await _end(ending, gate, error)
+        await _end(ending, gate, feeder, error)
         raise
     finally:
         if feeder is not None:
@@ -316,14 +366,18 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
     return ending.report()
 
 
-async def _end(ending: Ending, gate: LoopGate, error: BaseException) -> None:
+async def _end(ending: Ending, gate: LoopGate, feeder: _Feeder | None, error: BaseException) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
+    if not ending.batch.enlisted:  # it was refused
+        return
     ending.cut(error, running=not isinstance(error, Exception))
     try:
+        if feeder is not None:
+            await feeder.stop()  # first: the report has all that was taken
         while not ending.batch.done:
             await gate.wait()
     except BaseException as again:  # now the awaiter has gone
-        await _end(ending, gate, again)
+        await _end(ending, gate, feeder, again)
         raise
     ending.put_report_on(error)
 
@@ -409,10 +463,12 @@ async def _outcomes(
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))
-    stream.enlist([gate.put])
     room = asyncio.Event()
-    feeder = None if feed is None else _Feeder(feed(room), gate)
+    feeder: _Feeder | None = None
+    ready: list[Raw] = []
     try:
+        stream.enlist([gate.put])
+        feeder = None if feed is None else _Feeder(feed(room), gate)
         stream.fill()
         while True:
             ready = stream.harvest()
@@ -429,7 +485,13 @@ async def _outcomes(
                 if stream.wish(gate.put):
                     await gate.wait()
         stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        raise
+    except BaseException as error:
+        await _end_early(stream, ready, gate, feeder, error)
+        raise
     finally:
+        # Not by the collector, who leaves asynchronous generators to their loop.
         stream.cut(running=True)
         stream.tell_end()
         if feeder is not None:
@@ -437,20 +499,40 @@ async def _outcomes(
         del owner
 
 
+async def _end_early(
+    stream: Stream, ready: list[Raw], gate: LoopGate, feeder: _Feeder | None, error: BaseException
+) -> None:
+    """Cancel what is left and, when all has ended, let the error carry it."""
+    stream.cut(running=True)
+    try:
+        if feeder is not None:
+            await feeder.stop()  # first: what was taken has an outcome
+        while not stream.batch.done:
+            await gate.wait()
+    except BaseException as again:  # cancelled once more
+        await _end_early(stream, ready, gate, feeder, again)
+        raise
+    put_left_on(stream, error, ready)
+
+
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in _items(given, strict=True):
+        batch.feed([item], batch.hub.clock.monotonic())  # first: what was taken has an outcome
         if batch.hub.closing or batch.ended:
             return
-        batch.feed([item], batch.hub.clock.monotonic())
         while stream.room <= 0:
             room.clear()
             await room.wait()
     batch.close()
 
 
-async def feed_flow(flow: Flow, given: Any) -> None:
-    """Feed a pipeline as there is room in front of its first stage."""
+async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = None) -> None:
+    """Feed a pipeline as there is room in front of its first stage.
+
+    Args:
+        look: ends the run if it is time to.
+    """
     gate = LoopGate(asyncio.get_running_loop())
     intake.at_end(flow, gate.put)
 
@@ -458,11 +540,13 @@ async def feed_flow(flow: Flow, given: Any) -> None:
         return not (flow.closed or flow.ended or flow.thirsty())
 
     async for item in _items((given,), strict=True):
+        flow.feed(item)  # first: what was taken has an outcome
         if flow.hub.closing or flow.hub.broken:
             if not flow.cancel_at_close:
                 lifecycle.refuse(flow.hub)
             return  # as with any stream, whoever closes the fan ends it
-        flow.feed(item)
+        if look is not None:
+            look()
         while full():
             if flow.watch(gate.put, full):
                 await gate.wait()
@@ -480,6 +564,7 @@ async def join(hub: Hub) -> None:
 
     def wait_and_tell() -> None:
         lifecycle.join(hub, lifecycle.close(hub))
+        lifecycle.linger(hub)
         gate.put()
 
     threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()

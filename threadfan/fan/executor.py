@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.locks import aside
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.hub import Hub
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..control.adaptive import Adaptive
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..executor.line import Line
     from ..executor.source import After
 
@@ -63,7 +65,7 @@ class Fan(Front, ThreadPoolExecutor):
         initargs: tuple[Any, ...] = (),
         *,
         timeout: float | None = None,
-        retry: Any = None,
+        retry: Retry = None,
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
         max_abandoned: int | None = None,
@@ -118,6 +120,13 @@ class Fan(Front, ThreadPoolExecutor):
     def _broken(self, _: str | bool) -> None: ...
 
     @property
+    def _work_queue(self) -> _WorkQueue:
+        return _WorkQueue(self._hub)
+
+    @_work_queue.setter
+    def _work_queue(self, _: object) -> None: ...
+
+    @property
     def name(self) -> str:
         """The fan's name in events."""
         return self._hub.name
@@ -132,35 +141,31 @@ class Fan(Front, ThreadPoolExecutor):
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
         hub = self._hub
+        aside(partial(self._close, cancel_futures))
+        gate = lifecycle.close(hub)
+        if wait:
+            lifecycle.join(hub, gate)
+            lifecycle.linger(hub)
+            self._warn_of_stuck_threads()
+
+    def _close(self, cancel_futures: bool) -> None:
+        hub = self._hub
         after: After = []
         with hub.lock:
             hub.closing = True
-            streams = [source for source in hub.sources if source.cancel_at_close]
+            if hub.torn:
+                hub.mend(after)
             if cancel_futures:
                 for source in list(hub.sources):
                     source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
         hub.perform(after)
-        for stream in streams:
-            hub.watchdog.cancel(stream, None, "the fan was closed")
-        gate = lifecycle.close(hub)
-        if wait:
-            lifecycle.join(hub, gate)
-            self._warn_of_stuck_threads()
+        lifecycle.end_streams(hub)
 
     def _warn_of_stuck_threads(self) -> None:
-        frames = sys._current_frames()
-        now = self._hub.clock.monotonic()
-        with self._hub.lock:
-            stuck = [(drain.worker, drain.lost) for drain in self._hub.lost if drain.lost is not None]
-        for worker, (_, start, function, _) in stuck:
-            frame = frames.get(worker.ident)
-            place = "a place that cannot be seen" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-            warnings.warn(
-                f"{self.name}: the thread {worker.name} is still stuck in {function}, {now - start:.1f} s after it was "
-                f"called, at {place}",
-                RuntimeWarning,
-                stacklevel=_levels_up(),
-            )
+        if self._hub.lost:
+            from .stuck import warn  # few programs need it
+
+            warn(self._hub)
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +185,10 @@ class Fan(Front, ThreadPoolExecutor):
         except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._hub.interrupt()
             raise
+        except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block
+            if exc is None:
+                raise
+            exc.add_note(str(warning))
 
     async def __aenter__(self) -> Self:
         return self
@@ -190,7 +199,12 @@ class Fan(Front, ThreadPoolExecutor):
         """``aclose``; calls are cancelled if the task was, which is what a Ctrl-C does to it."""
         if exc is not None and not isinstance(exc, (Exception, SystemExit)):
             self._hub.interrupt()
-        await self.aclose()
+        try:
+            await self.aclose()
+        except RuntimeWarning as warning:  # as in ``__exit__``
+            if exc is None:
+                raise
+            exc.add_note(str(warning))
 
     async def aclose(self) -> None:
         """``shutdown``, waiting without blocking the event loop."""
@@ -205,6 +219,24 @@ class Fan(Front, ThreadPoolExecutor):
         state = "broken" if self._hub.broken else "closed" if self._hub.closing else "open"
         running = f"{figures['running']} of {figures['slots']} running"
         return f"<Fan {self.name!r}: {state}, {running}, {figures['queued']} queued>"
+
+
+class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
+    """What programs look at to learn how many calls are queued; nothing is ever put into it.
+
+    The figures are of a moment, as those of any queue that others use.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def qsize(self) -> int:
+        """How many calls have not ended and do not run, for whatever they wait."""
+        return sum(source.pending() for source in list(self._hub.sources))
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self.qsize()
 
 
 # Some tools go by the name of an executor's class; by any other it would not be a drop-in.
@@ -229,11 +261,3 @@ def _in_coroutine(frame: Any) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
         frame = frame.f_back
     return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)
-
-
-def _levels_up() -> int:
-    """How far above the caller the user's own line is."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
-        level, frame = level + 1, frame.f_back
-    return level

@@ -12,28 +12,36 @@ from ..executor import options as checks
 from ..executor.future import Future
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator
     from concurrent import futures
-    from typing import Any, Literal, ParamSpec, TypeVar
+    from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
     from ..base.outcome import Outcome
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..executor.source import After
-    from ..flow.joiners import Joiner
+    from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..flow.report import Report
     from .aio import LoopFuture
     from .graph import Graph
-    from .pipeline import Pipeline
+    from .signatures import Signatures
 
     P = ParamSpec("P")
     R = TypeVar("R")
     T = TypeVar("T")
+    Items: TypeAlias = Iterable[Any] | AsyncIterable[Any]
+    Coroutines: TypeAlias = Callable[..., Coroutine[Any, Any, R]]
+    AsyncTask: TypeAlias = Callable[[], Coroutine[Any, Any, T]]
+    MixedTask: TypeAlias = Callable[[], Coroutine[Any, Any, T] | T]
+else:
+    Signatures = object
 
-_UNSET: Any = object()
+_UNSET = checks.UNSET
 _aio_module: Any = None
+_variables_module: Any = None
 
 
 def _aio() -> Any:
@@ -46,7 +54,16 @@ def _aio() -> Any:
     return _aio_module
 
 
-class Front:
+def _variables() -> Any:
+    """What belongs to threads among context variables; imported once a caller has any."""
+    global _variables_module
+    from ..executor import variables
+
+    _variables_module = variables
+    return variables
+
+
+class Front(Signatures):
     """Everything that hands calls in, for a fan and for views of it: safe from any thread and any event loop."""
 
     _hub: Hub
@@ -67,17 +84,24 @@ class Front:
         options = self._options
         if options.interrupt:
             fn = options.dressed(fn)
-        future: Future[R] = Future(hub, fn, args, kwargs, copy_context(), options.timeout, hub.clock.monotonic())
+        context = copy_context()
+        if context:
+            (_variables_module or _variables()).settle(context)
+        future: Future[R] = Future(hub, fn, args, kwargs, context, options.timeout, hub.clock.monotonic())
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
         rules = options.rules
         if rules is not None:
             future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
         after: After = []
-        with hub.lock:
-            hub.check_open()
-            hub.calls(options.group, 0, rules).add(future, after)
-        if after:
-            hub.perform(after)
+        try:
+            with hub.lock:
+                hub.check_open()
+                hub.calls(options.group, 0, rules).add(future, after)
+            if after:
+                hub.perform(after)
+        except BaseException:
+            hub.cut_short()
+            raise
         if outer is not None:
             future.end_with(outer)
         return future
@@ -160,7 +184,7 @@ class Front:
 
         return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
 
-    def gather(self, /, *tasks: Any, **named: Any) -> Report[Any]:
+    def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
 
         Args:
@@ -169,9 +193,21 @@ class Front:
         """
         from ..flow.run import gather
 
-        return gather(self._hub, self._options, tasks, named)
+        report: Report[T] = gather(self._hub, self._options, tasks, named)
+        return report
 
-    def join(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R:
+    if TYPE_CHECKING:  # policies that take any tasks give back what the tasks return
+
+        @overload
+        def join(self, policy: FirstSuccess, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]: ...
+        @overload
+        def join(
+            self, policy: AllSucceed | Collect | Quorum, /, *tasks: Callable[[], T], **named: Callable[[], T]
+        ) -> Report[T]: ...
+        @overload
+        def join(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R: ...
+
+    def join(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Any:
         """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
 
         Args:
@@ -186,8 +222,7 @@ class Front:
         """
         from ..flow.joining import join
 
-        result: R = join(self._hub, self._options, policy, tasks, named)
-        return result
+        return join(self._hub, self._options, policy, tasks, named)
 
     def graph(self, /, *functions: Callable[..., Any], name: str = "graph") -> Graph:
         """Functions that depend on each other's results: a parameter named like one takes what that one returns.
@@ -200,18 +235,20 @@ class Front:
 
         return Graph(self, functions, name)
 
-    def pipeline(self, *stages: Any) -> Pipeline:
-        """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
+    if not TYPE_CHECKING:  # to type checkers ``Signatures`` says more
 
-        Each item enters its next stage the moment it is ready, whatever the others do.
+        def pipeline(self, *stages):
+            """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
 
-        Args:
-            stages: functions of one item, the first of the input, each other of what the one before has returned; or
-                ``stage(fn, limit=4, …)``, which takes options of its own.
-        """
-        from .pipeline import Pipeline
+            Each item enters its next stage the moment it is ready, whatever the others do.
 
-        return Pipeline(self, stages)
+            Args:
+                stages: functions of one item, the first of the input, each other of what the one before has returned;
+                    or ``stage(fn, limit=4, …)``, which takes options of its own.
+            """
+            from .pipeline import Pipeline
+
+            return Pipeline(self, stages)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -226,6 +263,7 @@ class Front:
 
     def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
         """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
+        import inspect
         from functools import wraps
 
         checks.function("fan.asyncify", fn)
@@ -234,48 +272,108 @@ class Front:
         def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
             return self.call(fn, *args, **kwargs)
 
-        return awaitable
+        mark = getattr(inspect, "markcoroutinefunction", None)  # for those who ask; since Python 3.12
+        return awaitable if mark is None else mark(awaitable)
+
+    if TYPE_CHECKING:
+
+        @overload
+        async def arun(
+            self,
+            fn: Coroutines[R],
+            /,
+            *iterables: Items,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+            late: Literal["keep"] | None = None,
+        ) -> Report[R]: ...
+        @overload
+        async def arun(
+            self,
+            fn: Callable[..., R],
+            /,
+            *iterables: Items,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+            late: Literal["keep"] | None = None,
+        ) -> Report[R]: ...
 
     async def arun(
         self,
-        fn: Callable[..., R],
+        fn: Callable[..., Any],
         /,
-        *iterables: Any,
+        *iterables: Items,
         fail_fast: bool = False,
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
-    ) -> Report[R]:
+    ) -> Report[Any]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
 
         ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
         that runs.
         """
-        report: Report[R] = await _aio().arun(
+        report: Report[Any] = await _aio().arun(
             self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late
         )
         return report
 
+    if TYPE_CHECKING:
+
+        @overload
+        def astream(
+            self, fn: Coroutines[R], /, *iterables: Items, ordered: bool = False, window: int | None = None
+        ) -> AsyncGenerator[Outcome[R], None]: ...
+        @overload
+        def astream(
+            self, fn: Callable[..., R], /, *iterables: Items, ordered: bool = False, window: int | None = None
+        ) -> AsyncGenerator[Outcome[R], None]: ...
+
     def astream(
-        self, fn: Callable[..., R], /, *iterables: Any, ordered: bool = False, window: int | None = None
-    ) -> AsyncGenerator[Outcome[R], None]:
+        self, fn: Callable[..., Any], /, *iterables: Items, ordered: bool = False, window: int | None = None
+    ) -> AsyncGenerator[Outcome[Any], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
-        outcomes: AsyncGenerator[Outcome[R], None] = _aio().astream(
+        outcomes: AsyncGenerator[Outcome[Any], None] = _aio().astream(
             self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self
         )
         return outcomes
 
-    async def agather(self, /, *tasks: Any, **named: Any) -> Report[Any]:
+    if TYPE_CHECKING:
+
+        @overload
+        async def agather(self, /, *tasks: AsyncTask[T], **named: AsyncTask[T]) -> Report[T]: ...
+        @overload
+        async def agather(self, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]: ...
+        @overload
+        async def agather(self, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]: ...
+
+    async def agather(self, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
         """``gather`` for coroutines; tasks may be coroutine functions."""
         report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
         return report
 
-    async def ajoin(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R:
+    if TYPE_CHECKING:
+
+        @overload
+        async def ajoin(self, policy: FirstSuccess, /, *tasks: AsyncTask[T], **named: AsyncTask[T]) -> Outcome[T]: ...
+        @overload
+        async def ajoin(self, policy: FirstSuccess, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]: ...
+        @overload
+        async def ajoin(
+            self, policy: AllSucceed | Collect | Quorum, /, *tasks: AsyncTask[T], **named: AsyncTask[T]
+        ) -> Report[T]: ...
+        @overload
+        async def ajoin(
+            self, policy: AllSucceed | Collect | Quorum, /, *tasks: MixedTask[T], **named: MixedTask[T]
+        ) -> Report[T]: ...
+        @overload
+        async def ajoin(self, policy: Joiner[T, R], /, *tasks: MixedTask[T], **named: MixedTask[T]) -> R: ...
+
+    async def ajoin(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Any:
         """``join`` for coroutines, whose tasks may be coroutine functions; the policy is asked in the event loop.
 
         Cancelling the awaiting task cancels all.
         """
-        result: R = await _aio().ajoin(self._hub, self._options, policy, tasks, named)
-        return result
+        return await _aio().ajoin(self._hub, self._options, policy, tasks, named)
 
     # -- options and figures ------------------------------------------------------------------------------------------
 
@@ -283,7 +381,7 @@ class Front:
         self,
         *,
         timeout: float | None = _UNSET,
-        retry: Any = _UNSET,
+        retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         limit: int | None = _UNSET,
@@ -301,15 +399,7 @@ class Front:
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
-        given = {
-            "timeout": timeout,
-            "retry": retry,
-            "rate": rate,
-            "hedge": hedge,
-            "limit": limit,
-            "interrupt": interrupt,
-        }
-        changes = {name: value for name, value in given.items() if value is not _UNSET}
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
         return View(self, self._hub, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:

@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 from ..base.errors import brief, describe
 from ..executor import options as checks
-from ..flow import intake
 from ..flow.graph.node import UNSET, Node, name_of
 from ..flow.graph.plan import Plan, in_order
 from ..flow.graph.running import GraphRun
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
     from ..flow.graph.node import Reference, References
     from ..flow.graph.report import GraphReport
     from ..flow.tasks import Take
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-_UNCHANGED: Any = object()
+_UNSET = checks.UNSET
 
 
 class Graph:
@@ -62,12 +62,12 @@ class Graph:
         initial: Any = UNSET,
         when: Callable[..., Any] | None = None,
         outcomes: References = (),
-        timeout: float | None = _UNCHANGED,
-        retry: Any = _UNCHANGED,
-        rate: RateLimit | None = _UNCHANGED,
-        hedge: Hedge | None = _UNCHANGED,
-        limit: int | None = _UNCHANGED,
-        interrupt: bool = _UNCHANGED,
+        timeout: float | None = _UNSET,
+        retry: Retry = _UNSET,
+        rate: RateLimit | None = _UNSET,
+        hedge: Hedge | None = _UNSET,
+        limit: int | None = _UNSET,
+        interrupt: bool = _UNSET,
     ) -> F:
         """Add a task.  Tasks are named by text or by their functions; text may name one that is added later.
 
@@ -100,15 +100,7 @@ class Graph:
         called = name_of(fn, name)
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
-        given = {
-            "timeout": timeout,
-            "retry": retry,
-            "rate": rate,
-            "hedge": hedge,
-            "limit": limit,
-            "interrupt": interrupt,
-        }
-        changes = {option: value for option, value in given.items() if value is not _UNCHANGED}
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
         node = Node(
             fn,
             called,
@@ -161,9 +153,7 @@ class Graph:
         """
         gate: SimpleQueue[None] = SimpleQueue()
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
-        intake.enlist(run, [lambda: gate.put(None)])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
 
     async def arun(
@@ -182,9 +172,7 @@ class Graph:
         loop = aio.running_loop("graph.arun")
         gate = aio.LoopGate(loop)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
-        intake.enlist(run, [gate.put])
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report)
-        run.begin()
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
         return await aio._wait(ending, gate, None)  # type: ignore[return-value]
 
     def mermaid(self) -> str:

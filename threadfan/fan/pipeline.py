@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from ..base.errors import brief
-from ..base.generic import TYPE_CHECKING
+from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..executor import options as checks
 from ..flow import pipeline_runs as flows
 from ..flow.stages import as_stage, names_of
 from ..flow.stream import window_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable
-    from typing import Any
+    from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable
+    from typing import Any, TypeVar, overload
 
     from ..flow.pipeline import Plan
     from ..flow.pipeline_report import PipelineOutcome, PipelineReport
     from ..flow.tasks import Take
     from .front import Front
 
+    R = TypeVar("R")
 
-class Pipeline:
+
+class Pipeline(Generic[In_contra, Out_co]):
     """Stages that items go through, each at its own pace; made by ``fan.pipeline``.
 
     It holds no state of its runs: it can be run again, and from several threads at once.  The limits and buffers of
@@ -36,8 +38,8 @@ class Pipeline:
         self._own = [owner._options.changed(one.changes) for one in self._stages]
 
     def run(
-        self, items: Iterable[Any], /, *, fail_fast: bool = False, deadline: float | None = None
-    ) -> PipelineReport[Any]:
+        self, items: Iterable[In_contra], /, *, fail_fast: bool = False, deadline: float | None = None
+    ) -> PipelineReport[Out_co]:
         """Send every item through all stages, and report what became of each, in input order.
 
         An item that fails in a stage enters no further one.
@@ -61,8 +63,8 @@ class Pipeline:
         return report  # type: ignore[no-any-return]
 
     def stream(
-        self, items: Iterable[Any], /, *, ordered: bool = False, window: int | None = None
-    ) -> Generator[PipelineOutcome[Any], None, None]:
+        self, items: Iterable[In_contra], /, *, ordered: bool = False, window: int | None = None
+    ) -> Generator[PipelineOutcome[Out_co], None, None]:
         """Send every item through all stages, and hand out each outcome as its item comes out.
 
         Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
@@ -81,6 +83,27 @@ class Pipeline:
         owner = self._owner
         size = window_of(owner._hub, window)
         return flows.stream(owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
+
+    if TYPE_CHECKING:  # the last stage may be a coroutine function
+
+        @overload
+        async def arun(
+            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+        ) -> PipelineReport[R]: ...
+        @overload
+        async def arun(
+            self,
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+        ) -> PipelineReport[Out_co]: ...
 
     async def arun(
         self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None
@@ -101,9 +124,30 @@ class Pipeline:
         flow, ending = flows.begin(
             owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
         )
-        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items), gate)
+        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
         report: Any = await aio._wait(ending, gate, feeder)
         return report  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:
+
+        @overload
+        def astream(
+            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            ordered: bool = False,
+            window: int | None = None,
+        ) -> AsyncGenerator[PipelineOutcome[R], None]: ...
+        @overload
+        def astream(
+            self,
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            ordered: bool = False,
+            window: int | None = None,
+        ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
 
     def astream(
         self, items: Any, /, *, ordered: bool = False, window: int | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from contextvars import copy_context
 from functools import partial
 
 from ..base.errors import describe
 from ..control.scope import scope_around
 from ..events import log
 from ..executor.batch import Batch
+from ..executor.variables import capture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, 
         items: all inputs, or None if they will be fed.
     """
     one = taking_tuples(options.dressed(fn), given)
-    shared: dict[str, Any] = {"name": describe(fn), "context": copy_context(), "outer": scope_around()}
+    shared: dict[str, Any] = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.rules is not None:
         return _governed(hub, options, one, len(given) > 1, items, shared)
     return Batch(hub, options.group, hub.depth(), one, items=items, timeout=options.timeout, **shared)
@@ -107,6 +107,7 @@ def enlist(batch: Batch | Relay, listeners: After) -> None:
     with hub.lock:
         hub.check_open()
         batch.listeners.extend(listeners)
+        batch.enlisted = True
         hub.sources.add(batch)
         if batch.ready():
             hub.offer(batch, after)

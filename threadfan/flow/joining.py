@@ -6,7 +6,6 @@ from queue import SimpleQueue
 
 from ..base.errors import brief
 from ..base.outcome import Outcome
-from . import intake
 from .joiners import Joiner
 from .report import put_on
 from .run import Ending, task_batch
@@ -29,7 +28,6 @@ def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any,
     begin("fan.join", policy, tasks, named)
     gate: SimpleQueue[None] = SimpleQueue()
     joining = Joining(task_batch(hub, options, tasks, named), gate, policy)
-    intake.enlist(joining.batch, [lambda: gate.put(None)])
     return joining.result(joining.wait())
 
 
@@ -104,5 +102,5 @@ class Joining(Ending):
             )
         finally:
             if self._enough:
-                self._hub.watchdog.cancel(batch, None, ENOUGH)
+                self.hub.watchdog.cancel(batch, None, ENOUGH)
         return self._enough

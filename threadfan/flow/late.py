@@ -6,15 +6,29 @@ import threading
 from concurrent.futures import Future
 
 from ..base.errors import TaskTimeout
+from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import SUCCEEDED, TIMED_OUT
 from .report import Report
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
     from ..executor.batch import Batch
+
+
+class LateFuture(Future[T]):
+    """Of a call that is unfinished at the deadline."""
+
+    def result(self, timeout: float | None = None) -> T:
+        """What the call returned, or raises what it raised, even if that is False, as the base class does not."""
+        error = self.exception(timeout)
+        try:
+            if error is not None:
+                raise error
+            return self._result  # type: ignore[return-value]
+        finally:
+            del error, self  # the traceback holds this frame: leave no cycle
 
 
 class Latecomers:
@@ -30,7 +44,7 @@ class Latecomers:
         self.futures: dict[int, Future[Any]] = {}
         for index in range(len(items)):
             if self._raw(index) is None:
-                future = self.futures[index] = Future()
+                future = self.futures[index] = LateFuture()
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
         self._lock = threading.Lock()  # guards the next; several threads may gather at once
         self._missing = set(self.futures)

@@ -150,9 +150,11 @@ class Flow(Relay):
 
     def feed(self, item: Any) -> None:
         """Add an item; only one thread may."""
+        passage = Passage(self.read, item, self.hub.clock.monotonic())
         with self.hub.lock:
-            place, self.read = self.read, self.read + 1
-        calls = self._enter(place, item)
+            self._going[self.read] = passage
+            self.read += 1
+        calls = self._calls(passage, self.rows[0], item)
         if calls:
             self.hand_in(calls, expected=0)
         else:
@@ -292,6 +294,10 @@ class Flow(Relay):
         passage = self._going.get(place) or Passage(place, (self._items or ())[place], self.since)
         self.ends[place] = self.rows[0].name
         return passage.end(CANCELLED, TaskCancelled(self._why), now, None)
+
+    def unstarted(self) -> list[Raw]:
+        """The outcomes of items that were read and never came to be called, once it is done."""
+        return [self._missing(place) for place in self._going if place not in self.results]
 
     def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
         """What ``Ending`` makes of it."""

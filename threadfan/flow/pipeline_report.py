@@ -9,7 +9,7 @@ from .report import HALF, Report, Stats, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
+    from typing import Any, overload
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
@@ -75,6 +75,10 @@ class PipelineOutcome(Outcome[T_co]):
         """How many attempts were not the first of their stage."""
         return retries_in(self.history)  # type: ignore[arg-type]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as of any outcome, with the stage."""
+        return {**super().to_dict(), "stage": self._stage}
+
     def __getstate__(self) -> Any:
         return super().__getstate__(), self._stage
 
@@ -115,11 +119,29 @@ class PipelineReport(Report[T_co]):
             ]
         return self._outcomes
 
+    if TYPE_CHECKING:  # its outcomes say more than those of other reports
+
+        def __iter__(self) -> Iterator[PipelineOutcome[T_co]]: ...
+        @overload  # type: ignore[override]  # nobody adds to these lists
+        def __getitem__(self, place: int | str) -> PipelineOutcome[T_co]: ...
+        @overload
+        def __getitem__(self, place: slice) -> list[PipelineOutcome[T_co]]: ...
+        def __getitem__(self, place: Any) -> Any: ...
+        @property
+        def succeeded(self) -> list[PipelineOutcome[T_co]]:  # type: ignore[override]
+            """As of any report."""
+            ...
+
+        @property
+        def failed(self) -> list[PipelineOutcome[T_co]]:  # type: ignore[override]
+            """As of any report."""
+            ...
+
     @property
     def stats(self) -> Stats:
         """Counts, times and tokens of the items, over all their stages."""
         if self._stats is None:
-            super().stats.retries = sum(outcome.retries for outcome in self)  # type: ignore[attr-defined]
+            super().stats.retries = sum(outcome.retries for outcome in self)
         return super().stats
 
     @property
@@ -131,10 +153,7 @@ class PipelineReport(Report[T_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
-        found = super().to_dict()
-        for outcome, plain in zip(self, found["outcomes"], strict=True):
-            plain["stage"] = outcome.stage  # type: ignore[attr-defined]
-        return {**found, "stages": {name: one.to_dict() for name, one in self.stages.items()}}
+        return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
 
     def _where(self, outcome: Outcome[T_co]) -> str:
         return f"{super()._where(outcome)} in {outcome.stage!r}"  # type: ignore[attr-defined]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 from ..executor import lifecycle
 from . import intake
+from .iteration import Iteration
 from .pipeline import Flow
 from .pipeline_report import PipelineOutcome
 from .run import Ending
@@ -30,26 +32,22 @@ _END: Any = object()
 class FlowEnding(Ending):
     """How a run of a pipeline ends; its inputs are read as there is room for them."""
 
-    def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
+    def _enlist(self, listeners: After) -> None:
+        self.batch.enlist(listeners)
+
+    def _feed(self, inputs: Iterator[Any]) -> None:
         """Read in this thread, which lends its slot if it has to wait for room."""
-        flow, hub = self.batch, self._hub
-        try:
-            for item in inputs:
-                if hub.closing or hub.broken:
-                    lifecycle.refuse(hub)
-                flow.feed(item)
-                self._await_room()
-                if flow.closed or flow.ended:
-                    break
-        except BaseException as error:
-            # The calls that run are paid for: unless the user wants out, let them finish.
-            self._interrupted(error, running=not isinstance(error, Exception))
-            raise
-        flow.close()
-        return self.wait()
+        flow, hub = self.batch, self.hub
+        for item in inputs:
+            flow.feed(item)  # first: what was taken has an outcome
+            if hub.closing or hub.broken:
+                lifecycle.refuse(hub)
+            self._await_room()
+            if flow.closed or flow.ended:
+                break
 
     def _await_room(self) -> None:
-        flow, now = self.batch, self._hub.clock.monotonic
+        flow, now = self.batch, self.hub.clock.monotonic
         left = self.look()
         while self.full():
             end = None if left is None else now() + left
@@ -74,6 +72,7 @@ class FlowStream(Stream):
 
     def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
         super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
+        self.report = flow.report
 
     def enlist(self, listeners: After) -> None:
         """Let threads at it; the listeners are called when it is done."""
@@ -103,6 +102,10 @@ class FlowStream(Stream):
         """Take the outcomes that can be handed out now, the first of them last."""
         self.fill()
         return super().harvest()
+
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken, and those of items that were read and never started."""
+        return [*super().left(), *self.batch.unstarted()]
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
@@ -137,7 +140,6 @@ def begin(
     flow.fail_fast = fail_fast
     flow.begin_until(deadline)
     ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
-    flow.enlist([lambda: gate.put(None)])
     return flow, ending
 
 
@@ -162,4 +164,4 @@ def stream(
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
     made = make_stream(hub, options, plan, given, ordered=ordered, window=window)
-    return _outcomes(made, owner)  # type: ignore[return-value]
+    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

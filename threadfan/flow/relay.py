@@ -1,4 +1,4 @@
-"""Calls that are handed in as others end: what graphs, pipelines and joins stand on.
+"""Calls that are handed in as others end: what graphs and pipelines stand on.
 
 A relay is waited for like any batch (``Ending``), and like one it ends at its deadline, at a first failure, with the
 scope it was made in, or with its fan.  Its calls, *steps*, wait in the fan's queues of single calls, each under its own
@@ -11,8 +11,6 @@ the step or, if it was ended from outside, in one that may run users' code.  The
 
 from __future__ import annotations
 
-from contextvars import copy_context
-
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
@@ -20,6 +18,7 @@ from ..control.scope import scope_around
 from ..executor.calls import Call
 from ..executor.drain import here
 from ..executor.source import Source
+from ..executor.variables import capture, renewed
 from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
@@ -65,7 +64,7 @@ class Step(Call):
         self.index, self.item, self.tag = index, item, tag
         self.fn = options.dressed(fn) if options.interrupt else fn
         self.args, self.kwargs = args, kwargs or {}
-        self.context = relay.context.copy()
+        self.context = renewed(relay.context)
         self.timeout = options.timeout
         self.outer = relay.outer
         self.since = relay.hub.clock.monotonic()
@@ -95,9 +94,10 @@ class Step(Call):
         """Leave the queue, if it still is in one; it does not start any more.  With the hub's lock held."""
         self.unwanted = True
         queue: Any = self.queue
-        if self.rules is not None:
-            queue.withdraw(self, after)
-        elif queue.remove(self):
+        if queue is not None and (queue.withdraw(self, after) if self.rules is not None else queue.remove(self)):
+            if self.rules is None:
+                self.refuse(reason, after)
+        elif self.drain is None:  # it is about to begin, and then sees that it is unwanted; or was never quite queued
             self.refuse(reason, after)
 
     def forget(self) -> None:
@@ -125,7 +125,7 @@ class Relay(Source):
         self.options = options
         self.name = name
         self.outer = scope_around()
-        self.context = copy_context()
+        self.context = capture()
         self.since = hub.clock.monotonic()
         self.until = FOREVER
         self.steps: set[Step] = set()
@@ -177,7 +177,7 @@ class Relay(Source):
                 ended.counted = False
             for step in steps:
                 self.active += 1
-                self.steps.add(step)
+                self.steps.add(step)  # by the very next instruction, see ``Hub``
                 queue = self.queue_for(step)
                 if step.rules is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
@@ -270,7 +270,7 @@ class Relay(Source):
     def discard(self, reason: BaseException, after: After) -> None:
         """No step starts any more."""
         if not isinstance(reason, TaskCancelled):
-            self.reason = self.reason or reason
+            self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
         self.accepted = 0

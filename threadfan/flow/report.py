@@ -9,6 +9,8 @@ from time import time
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
+from ..base.portable import Portable, let_travel
+from .failures import failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +32,7 @@ else:
 _MISSING: Any = object()
 
 
-class Report(SequenceOfOutcomes[T_co]):
+class Report(Portable, SequenceOfOutcomes[T_co]):
     """What became of every call of a batch, one outcome per input, in input order.
 
     An index gives the outcome at that place, a name the task of that name in ``gather``.
@@ -134,10 +136,17 @@ class Report(SequenceOfOutcomes[T_co]):
         """
         errors = [raw[4] for raw in self._raws if raw[3] is not SUCCEEDED]
         if errors:
-            raise BaseExceptionGroup(f"{len(errors)} of {len(self)} calls have no value", errors)
+            raise failures(f"{len(errors)} of {len(self)} calls have no value", errors)
         return [raw[4] for raw in self._raws]
 
-    def values(self, default: T = _MISSING) -> list[T_co | T]:
+    if TYPE_CHECKING:
+
+        @overload
+        def values(self) -> list[T_co]: ...
+        @overload
+        def values(self, default: T) -> list[T_co | T]: ...
+
+    def values(self, default: Any = _MISSING) -> list[Any]:
         """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
 
         Args:
@@ -160,26 +169,12 @@ class Report(SequenceOfOutcomes[T_co]):
         return self._stats
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the figures, and each outcome with its value or the text of its error.  Items are left out."""
-        return {
-            "stats": self.stats.to_dict(),
-            "outcomes": [
-                {
-                    "index": place,
-                    "name": outcome.name,
-                    "status": outcome.status,
-                    "value": outcome.value,
-                    "error": None if outcome.ok else f"{type(outcome.error).__name__}: {text_of(outcome.error)}",
-                    "attempts": outcome.attempts,
-                    "queued": outcome.queued,
-                    "duration": outcome.duration,
-                    "limited": outcome.limited,
-                    "backoff": outcome.backoff,
-                    "worker": outcome.worker,
-                }
-                for place, outcome in enumerate(self._all())
-            ],
-        }
+        """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
+
+        Errors are told as in a pickle: without requests, headers and secrets in URLs.
+        """
+        outcomes = [{**outcome.to_dict(), "index": place} for place, outcome in enumerate(self._all())]
+        return {"stats": self.stats.to_dict(), "outcomes": outcomes}
 
     def _where(self, outcome: Outcome[T_co]) -> str:
         return f"{outcome.index if outcome.name is None else outcome.name}: {outcome.status}"
@@ -212,6 +207,7 @@ def put_on(error: BaseException, report: Report[Any]) -> None:
     """Let an error that ends a batch carry what was done: its attribute ``report``."""
     with suppress(AttributeError):  # a class of the user's may take no attributes
         object.__setattr__(error, "report", report)  # even if it is frozen
+        let_travel(error)
 
 
 class Stats:

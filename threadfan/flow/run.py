@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 
 from ..base.errors import CallCancelled, describe
@@ -10,6 +10,7 @@ from ..control.scope import scope_around
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
+from ..executor.variables import capture, renewed
 from . import intake
 from .late import Latecomers
 from .report import Report, put_on
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..executor.batch import Batch
     from ..executor.hub import Hub
     from ..executor.options import Options
+    from ..executor.source import After
     from .intake import Given
     from .relay import Relay
     from .tasks import Take
@@ -51,7 +53,6 @@ def run(
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
-    intake.enlist(batch, [lambda: gate.put(None)])
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
     if items is None:
         return ending.feed_and_wait(intake.one_by_one(given, strict=True))
@@ -66,11 +67,11 @@ def task_batch(
     take: Take = checks.function,
 ) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
-    context, now = copy_context(), hub.clock.monotonic()
+    context, now = capture(), hub.clock.monotonic()
     calls = []
     for place, one in enumerate(as_task(given, take) for given in (*tasks, *named.values())):
         own = options.changed(one.changes)
-        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, context.copy(), own.timeout, now)
+        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
         if own.rules is not None:
             call.rules, call.progress = own.rules, own.rules.progress(one.args, one.kwargs, now)
         calls.append(call)
@@ -91,7 +92,6 @@ def gather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, 
     """See ``Fan.gather``."""
     gate: SimpleQueue[None] = SimpleQueue()
     batch = task_batch(hub, options, tasks, named)
-    intake.enlist(batch, [lambda: gate.put(None)])
     return Ending(batch, gate, fail_fast=False, deadline=None).wait()
 
 
@@ -102,6 +102,7 @@ class Ending:
         gate: opened when the batch is done; opened here at the first failure too, for ``fail_fast``.
         kept: the inputs, if what is unfinished at the deadline is to go on (``late="keep"``).
         make: makes the report.
+        go: called once the batch is enlisted, for what has calls to hand in by itself.
     """
 
     def __init__(
@@ -113,10 +114,12 @@ class Ending:
         deadline: float | None,
         kept: list[Any] | None = None,
         make: Callable[..., Report[Any]] = Report,
+        go: Callable[[], object] | None = None,
     ) -> None:
         self.batch: Any = batch
         self._make = make
-        self._hub = batch.hub
+        self._go = go
+        self.hub = batch.hub
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
@@ -126,42 +129,66 @@ class Ending:
         if fail_fast:
             batch.alarms.append(lambda: gate.put(None))
 
+    def begin(self) -> None:
+        """Let threads at the batch, unless that was done."""
+        if not self.batch.enlisted:
+            self._enlist([partial(self._gate.put, None)])
+            if self._go is not None:
+                self._go()
+
+    def _enlist(self, listeners: After) -> None:
+        intake.enlist(self.batch, listeners)
+
     def wait(self) -> Report[Any]:
         """Wait in this thread, starting threads as they are needed and lending the slot if this is a call."""
+        # What may loop stands in a function of its own: compilers leave jumps back uncovered by a ``try`` around them,
+        # and there a signal's exception may strike.
         try:
-            while self._hub.recruit(self.batch):
-                pass
-            loan = self._hub.loans.lend_to(self.batch)
-            try:
-                while not self.over:
-                    self._hub.clock.wait(self._gate, self.look())
-            finally:
-                if loan is not None:
-                    self._hub.loans.take_back(loan)
+            return self._wait()
         except BaseException as error:
-            self._interrupted(error, running=True)
+            self._ended_by(error, running=True)
             raise
-        return self.report()
 
     def feed_and_wait(self, inputs: Iterator[Any]) -> Report[Any]:
         """The same, while inputs still come."""
-        batch, now = self.batch, self._hub.clock.monotonic
         try:
-            for item in inputs:
-                if batch.closed:
-                    break
-                self.feed(item, now())
-                self.look()
-                if self._left:
-                    break
-                if self._hub.closing or self._hub.broken:
-                    lifecycle.refuse(self._hub)
+            self.begin()
+            self._feed(inputs)
+            self.batch.close()
+            return self._wait()
         except BaseException as error:
             # The calls that run are paid for: unless the user wants out, let them finish.
-            self._interrupted(error, running=not isinstance(error, Exception))
+            self._ended_by(error, running=not isinstance(error, Exception))
             raise
-        batch.close()
-        return self.wait()
+
+    def _wait(self) -> Report[Any]:
+        self.begin()
+        self.hub.recruit(self.batch)
+        loan = self.hub.loans.lend_to(self.batch)
+        try:
+            self._wait_until_over()
+        finally:
+            if loan is not None:
+                self.hub.loans.take_back(loan)
+        return self.report()
+
+    def _wait_until_over(self) -> None:
+        while not self.over:
+            self.hub.clock.wait(self._gate, self.look())
+
+    def _feed(self, inputs: Iterator[Any]) -> None:
+        batch, now = self.batch, self.hub.clock.monotonic
+        for item in inputs:
+            self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
+            self.look()  # before the next is asked for, which may take long, and would have to have one too
+            if self._left or batch.closed:
+                break
+            if self.hub.closing or self.hub.broken:
+                lifecycle.refuse(self.hub)
+
+    def _ended_by(self, error: BaseException, *, running: bool) -> None:
+        if not hasattr(error, "report"):
+            self._interrupted(error, running=running)
 
     @property
     def over(self) -> bool:
@@ -177,7 +204,7 @@ class Ending:
     def look(self) -> float | None:
         """End the batch if it is time to; seconds until the next look."""
         batch = self.batch
-        left = None if self._deadline is None else batch.since + self._deadline - self._hub.clock.monotonic()
+        left = None if self._deadline is None else batch.since + self._deadline - self.hub.clock.monotonic()
         message = None
         if self._fail_fast and batch.first_failure is not None:
             message = FAILED_FAST
@@ -187,7 +214,7 @@ class Ending:
             message = f"the batch's deadline of {self._deadline:g} s had passed"
         if message is not None and not self._early:
             self._early = True
-            self._hub.watchdog.cancel(batch, None, message)
+            self.hub.watchdog.cancel(batch, None, message)
         return None if self._early else left
 
     def report(self) -> Report[Any]:
@@ -212,16 +239,18 @@ class Ending:
         return report
 
     def _so_far(self) -> Report[Any]:
-        batch, now = self.batch, self._hub.clock.monotonic
+        batch, now = self.batch, self.hub.clock.monotonic
         batch.close()  # its inputs may still be coming
         intake.at_end(batch, lambda: intake.tell_end(batch, now() - batch.since))
         return Latecomers(batch, list(self._kept or ())).report(self._deadline or 0.0, now() - batch.since)
 
     def _interrupted(self, error: BaseException, *, running: bool) -> None:
+        if not self.batch.enlisted:  # it was refused, or this struck before any call could start
+            return
         self.cut(error, running=running)
         try:
             while not self.batch.done:
-                self._hub.clock.wait(self._gate)
+                self.hub.clock.wait(self._gate)
         except BaseException as again:
             self._interrupted(again, running=True)
             raise
@@ -229,7 +258,8 @@ class Ending:
 
     def cut(self, error: BaseException, *, running: bool) -> None:
         """End the batch because of ``error``, with the calls that run if ``running``."""
-        self._hub.watchdog.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
+        self.hub.torn = True  # wherever that has struck
+        self.hub.watchdog.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
 
     def put_report_on(self, error: BaseException) -> None:
         """Let the error that ends the batch carry what was done."""
@@ -237,12 +267,12 @@ class Ending:
 
     def _summarise(self) -> Report[Any]:
         batch = self.batch
-        wall = self._hub.clock.monotonic() - batch.since
+        wall = self.hub.clock.monotonic() - batch.since
         report: Report[Any] = self._make(
             batch.in_order(),
             names=batch.names,
             wall=wall,
-            slots=self._hub.slots,
+            slots=self.hub.slots,
             usages=batch.usages,
             notes=batch.notes,
             limited=batch.limited(batch.since + wall),

@@ -152,7 +152,7 @@ class StageQueue(GovernedCalls):
         super().__init__(flow.hub, flow.group, flow.depth, lines)
         self.rows = rows
         self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
-        self.entries = Entries(rows)  # type: ignore[assignment]
+        self.entries = Entries(rows)
         self._flow = flow
 
     # -- pulling: with the lock held ---------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class StageQueue(GovernedCalls):
 
     def _may_start(self, row: Row) -> bool:
         call, now = row.entries[0], self.hub.clock.monotonic()
-        if call.rules is not None and not self._let(call, call.rules, []):
+        if call.rules is not None and not self._let(call, call.rules, self):
             row.hold(now)
             return False
         row.let_through(now)
@@ -217,8 +217,8 @@ class StageQueue(GovernedCalls):
         """How many back off or wait for a limit."""
         return len(self.backing_off) + sum(len(row.entries) for row in self.rows if row.held)
 
-    def invite(self) -> None:
-        """A limit is open for one of its calls."""
+    def invite(self, _: object = None) -> None:
+        """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
         after: After = []
         with self.hub.lock:
             wanted = set()
@@ -230,6 +230,11 @@ class StageQueue(GovernedCalls):
                 line.leave(self, self.hub.clock)
             self.offer(after)
         self.hub.perform(after)
+
+    def _leave_lines(self) -> None:
+        self._let_through()
+        for line in self.lines:
+            line.leave(self, self.hub.clock)
 
     def _let_through(self) -> None:
         for row in self.rows:

@@ -6,27 +6,36 @@ from functools import partial
 from itertools import chain
 
 from ..base.errors import brief, describe
+from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..executor import options as checks
 from .tasks import Task
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
+    from ..control.retry import Retry
 
-_UNSET: Any = object()
+    In = TypeVar("In")
+    Out = TypeVar("Out")
+
+_UNSET = checks.UNSET
 
 
-class Stage:
+class Stage(Generic[In_contra, Out_co]):
     """A function of a pipeline with its options; made by ``stage``."""
 
     __slots__ = ("buffer", "changes", "fn", "limit", "name")
 
     def __init__(
-        self, fn: Callable[..., Any], name: str | None, limit: int | None, buffer: int | None, changes: dict[str, Any]
+        self,
+        fn: Callable[[In_contra], Out_co],
+        name: str | None,
+        limit: int | None,
+        buffer: int | None,
+        changes: dict[str, Any],
     ) -> None:
         if not callable(fn):
             raise TypeError(f"a stage needs a function of one item, not {brief(fn)}")
@@ -36,22 +45,26 @@ class Stage:
         self.buffer = buffer if buffer is None else checks.count("buffer", buffer)
         self.changes = changes
 
+    def __call__(self, item: In_contra, /) -> Out_co:
+        """Run it here and now, in this thread."""
+        return self.fn(item)
+
     def __repr__(self) -> str:
         return f"<stage {self.name or describe(self.fn)}>"
 
 
 def stage(
-    fn: Callable[..., Any],
+    fn: Callable[[In], Out],
     *,
     limit: int | None = None,
     buffer: int | None = None,
     name: str | None = None,
     timeout: float | None = _UNSET,
-    retry: Any = _UNSET,
+    retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
     hedge: Hedge | None = _UNSET,
     interrupt: bool = _UNSET,
-) -> Stage:
+) -> Stage[In, Out]:
     """A stage of a pipeline with options of its own; what is not given is as for the fan.
 
     Args:
@@ -66,11 +79,11 @@ def stage(
         hedge: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
-    given = {"timeout": timeout, "retry": retry, "rate": rate, "hedge": hedge, "interrupt": interrupt}
-    return Stage(fn, name, limit, buffer, {key: value for key, value in given.items() if value is not _UNSET})
+    changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+    return Stage(fn, name, limit, buffer, changes)
 
 
-def as_stage(given: Any) -> Stage:
+def as_stage(given: Any) -> Stage[Any, Any]:
     """Accept a stage, a task without positional arguments, or a function."""
     if isinstance(given, Stage):
         return given
@@ -84,7 +97,7 @@ def as_stage(given: Any) -> Stage:
     return Stage(partial(given.fn, **given.kwargs) if given.kwargs else given.fn, None, None, None, given.changes)
 
 
-def names_of(stages: list[Stage]) -> list[str]:
+def names_of(stages: list[Stage[Any, Any]]) -> list[str]:
     """A name for each; those taken from functions are numbered where they would clash.
 
     Raises:

@@ -2,6 +2,10 @@
 
 Inputs are taken only in the consumer's own thread, and at most ``window`` of them are taken and not yet yielded, so
 that inputs may be endless and memory stays bounded.
+
+What ends one early while its consumer waits for the next (a Ctrl-C, an exception of the inputs, a fan that was closed)
+carries what had ended and was not handed out, in its attribute ``report``.  An exception in the consumer's own code
+cannot: the iterator is then closed without being told of it.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from ..base.errors import FanClosed
 from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
-from .report import Report, put_on
+from .iteration import Iteration
+from .left import end_early, end_map_early, end_taking_early
+from .report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,9 +90,7 @@ class Stream:
         batch, inputs = self.batch, self._inputs
         if inputs is None:
             return
-        if batch.hub.closing or batch.hub.broken or batch.ended:
-            self._cut_short = True
-            self._end_of_inputs()
+        if self._must_end():
             return
         room, now = self.room, self._clock()
         if self._quick:
@@ -99,10 +103,18 @@ class Stream:
         for item in islice(inputs, room):
             batch.feed([item], self._clock())
             room -= 1
-            if batch.results and self._clock() - now > PATIENCE:
+            if self._must_end() or (batch.results and self._clock() - now > PATIENCE):
                 return
         if room:
             self._end_of_inputs()
+
+    def _must_end(self) -> bool:
+        """Whether no further input may be taken; then it was cut short."""
+        batch = self.batch
+        if batch.hub.closing or batch.hub.broken or batch.ended:
+            self._cut_short = True
+            self._end_of_inputs()
+        return self._cut_short
 
     def _end_of_inputs(self) -> None:
         self._inputs = None
@@ -152,12 +164,31 @@ class Stream:
         """The event of the batch."""
         intake.tell_end(self.batch, self._clock() - self.batch.since)
 
-    def cut(self, *, running: bool) -> None:
-        """The consumer has gone: cancel what is queued, and what runs too if ``running``."""
-        batch = self.batch
-        if not batch.done:
-            hub = batch.hub
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the stream was closed", running=running))
+    def cut(self, *, running: bool, finalizing: bool = False) -> None:
+        """The consumer has gone: cancel what is queued, and what runs too if ``running``.
+
+        Args:
+            finalizing: whether it may be the garbage collector who says so.
+        """
+        cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
+
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
+        return list(self.batch.results.values())
+
+    report: Callable[..., Report[Any]] = Report
+    """Makes one of outcomes and figures."""
+
+
+def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) -> None:
+    """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
+    if not batch.done:
+        batch.hub.torn = True  # perhaps, if an exception is the reason
+        cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
+        if finalizing:
+            batch.hub.hand_over(cancel)
+        else:
+            cancel()
 
 
 def stream(
@@ -174,7 +205,7 @@ def stream(
     checks.function("fan.stream", fn)
     checks.iterables("fan.stream", given)
     made = make_stream(hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True)
-    return _outcomes(made, owner)
+    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))
 
 
 def mapped(
@@ -189,17 +220,27 @@ def mapped(
 ) -> Iterator[Any]:
     """See ``Fan.map``.  ``owner`` is kept alive while inputs are still to be taken."""
     end = None if timeout is None else hub.clock.monotonic() + timeout
+    gate: SimpleQueue[None] = SimpleQueue()
     if buffersize is not None:
         made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
-        gate = _enlist(made)
-        made.fill()
-        return _values_as_taken(made, gate, end, owner)
+        try:
+            _enlist(made, gate)
+            made.fill()
+        except BaseException as error:
+            if made.batch.enlisted:
+                end_taking_early(made, error, [], gate)
+            raise
+        return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
-    gate = SimpleQueue()
-    intake.enlist(batch, [lambda: gate.put(None)])
-    while hub.recruit(batch):
-        pass
-    return _values(batch, gate, end)
+    try:
+        intake.enlist(batch, [lambda: gate.put(None)])
+        hub.recruit(batch)
+    except BaseException as error:
+        if batch.enlisted:
+            end_map_early(error, batch, gate)
+        raise
+    ending = partial(cut, batch, "the iterator was closed", running=False)
+    return Iteration(_values(batch, gate, end), ending)
 
 
 def window_of(hub: Hub, window: int | None) -> int:
@@ -226,17 +267,18 @@ def make_stream(
     return Stream(batch, inputs, window=window, ordered=ordered, quick=intake.known(given))
 
 
-def _enlist(stream: Stream) -> SimpleQueue[None]:
-    gate: SimpleQueue[None] = SimpleQueue()
+def _enlist(stream: Stream, gate: SimpleQueue[None]) -> None:
     stream.enlist([lambda: gate.put(None)])
-    return gate
 
 
 def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, None]:
+    finalizing = False
     stream.batch.cancel_at_close = True
-    gate = _enlist(stream)
     after_yield, outcome = stream.after_yield, stream.outcome
+    ready: list[Raw] = []
+    gate: SimpleQueue[None] = SimpleQueue()
     try:
+        _enlist(stream, gate)
         stream.fill()
         while True:
             stream.check_wanted()
@@ -250,8 +292,14 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, None)
         stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        finalizing = True
+        raise
+    except BaseException as error:
+        end_early(stream, error, ready, gate)
+        raise
     finally:
-        stream.cut(running=True)
+        stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -261,6 +309,7 @@ def _values_as_taken(
 ) -> Generator[Any, None, None]:
     ready: list[Raw] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         while True:
             stream.check_wanted()
@@ -269,7 +318,7 @@ def _values_as_taken(
                 stream.forget(ready[-1][0])
                 if ready[-1][3] is not SUCCEEDED:
                     failed = ready[-1][4]
-                yield _value(ready.pop(), None)
+                yield _value(ready.pop())
                 stream.after_yield()
             if stream.over:
                 break
@@ -277,15 +326,16 @@ def _values_as_taken(
                 stream.fill()
                 _sleep(stream.batch, stream.wish, stream.idle, gate, end)
         stream.check_complete()
-    except KeyboardInterrupt as error:
+    except GeneratorExit:
+        finalizing = True
+        raise
+    except BaseException as error:
         if error is not failed:
-            stream.cut(running=True)
-            rest = [*reversed(ready), *(raw for _, raw in sorted(stream.batch.results.items()))]
-            _put_rest_on(error, rest, stream.batch)
+            end_taking_early(stream, error, ready, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        stream.cut(running=False)
+        stream.cut(running=False, finalizing=finalizing)
         stream.tell_end()
         del owner
 
@@ -294,6 +344,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     results, hub = batch.results, batch.hub
     handing: list[Any] = []
     failed: BaseException | None = None
+    finalizing = False
     try:
         for index in range(len(results)):
             while (raw := results[index]) is None:
@@ -301,32 +352,34 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
                     batch.outer.check()
                 idle = _Missing(results, index)
                 _sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
-            results[index] = None  # whoever iterates may be the only one to hold the value
             if raw[3] is not SUCCEEDED:
-                if batch.outer is not None:
-                    batch.outer.check()
+                _check_goes_on(batch)
                 failed = raw[4]
-                _value(raw, batch.reason)
+                results[index] = None
+                _value(raw)
+            results[index] = None  # whoever iterates may be the only one to hold the value
             handing.append(raw[4])
             raw = None
             yield handing.pop()
-    except KeyboardInterrupt as error:
+    except GeneratorExit:
+        finalizing = True
+        raise
+    except BaseException as error:
         if error is not failed:
-            hub.watchdog.cancel(batch, None, "the program was interrupted")
-            _put_rest_on(error, [raw for raw in results if raw is not None], batch)
+            end_map_early(error, batch, gate)
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        if not batch.done:
-            hub.unlocked(lambda: hub.watchdog.cancel(batch, None, "the iterator was closed", running=False))
+        cut(batch, "the iterator was closed", running=False, finalizing=finalizing)
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
 
 
-def _put_rest_on(error: BaseException, raws: list[Raw], batch: Batch) -> None:
-    """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index."""
-    hub = batch.hub
-    wall = hub.clock.monotonic() - batch.since
-    put_on(error, Report(raws, wall=wall, slots=hub.slots, usages=batch.usages, notes=batch.notes))
+def _check_goes_on(batch: Batch) -> None:
+    """Raise what has ended the whole batch, if anything has."""
+    if batch.outer is not None:
+        batch.outer.check()
+    if batch.reason is not None:
+        raise batch.reason
 
 
 class _Missing:
@@ -342,14 +395,14 @@ class _Missing:
         return self._results[self._index] is None
 
 
-def _value(raw: Raw, reason: BaseException | None) -> Any:
-    """The value of an outcome; raises the reason why the whole batch was ended, or its error."""
+def _value(raw: Raw) -> Any:
+    """The value of an outcome; raises its error."""
     if raw[3] is SUCCEEDED:
         return raw[4]
     try:
-        raise reason or raw[4]
+        raise raw[4]
     finally:
-        del raw, reason  # the traceback holds this frame: leave no cycle
+        del raw  # the traceback holds this frame: leave no cycle
 
 
 def _sleep(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from ..base.errors import brief
+from ..base.portable import Portable
 from ..flow.report import put_on
 
 TYPE_CHECKING = False
@@ -25,13 +26,15 @@ def carrying(report: Report[Any]) -> Iterator[None]:
         raise
 
 
-class GuardFailed(Exception):
+class GuardFailed(Portable, Exception):
     """A check did not let the work's output pass.
 
     Args:
         check: the function that checked.
         reason: why not.
     """
+
+    report: Report[Any]
 
     def __init__(self, check: str, reason: str) -> None:
         super().__init__(check, reason)
@@ -42,13 +45,15 @@ class GuardFailed(Exception):
         return f"{self.check} did not let the output pass: {self.reason}"
 
 
-class VoteTied(ValueError):
+class VoteTied(Portable, ValueError):
     """Several answers have the most votes, and no strategy says which of them wins.
 
     Args:
         counts: how many votes each answer has, by its key, most first.
         tied: how many of them share the first place.
     """
+
+    report: Report[Any]
 
     def __init__(self, counts: dict[Any, int], tied: int) -> None:
         super().__init__(counts, tied)
@@ -60,12 +65,14 @@ class VoteTied(ValueError):
         return f'{self.tied} answers have {most} votes each: say tie="first", or give a function that chooses'
 
 
-class MergeConflict(ValueError):
+class MergeConflict(Portable, ValueError):
     """Results have different values under the same key, and no strategy says which of them is taken.
 
     Args:
         conflicts: the values under each such key, in the order of the results.
     """
+
+    report: Report[Any]
 
     def __init__(self, conflicts: dict[Any, list[Any]]) -> None:
         super().__init__(conflicts)

@@ -10,10 +10,10 @@ from .errors import GuardFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, overload
 
     from ..base.outcome import Outcome
-    from ..fan.front import Front
+    from ..fan.front import AsyncTask, Front, MixedTask
     from ..flow.report import Report
 
 
@@ -74,13 +74,20 @@ def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> 
     return output
 
 
-async def aguard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
+if TYPE_CHECKING:
+
+    @overload
+    async def aguard(fan: Front, work: AsyncTask[T], /, *checks: MixedTask[bool]) -> T: ...
+    @overload
+    async def aguard(fan: Front, work: MixedTask[T], /, *checks: MixedTask[bool]) -> T: ...
+
+
+async def aguard(fan: Front, work: Callable[[], Any], /, *checks: Callable[[], Any]) -> Any:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
-    output: T = await fan.ajoin(Guarded(_names(checks)), work, *checks)
-    return output
+    return await fan.ajoin(Guarded(_names(checks)), work, *checks)
 
 
-def _names(checks: tuple[Callable[[], bool], ...]) -> list[str]:
+def _names(checks: tuple[Callable[[], Any], ...]) -> list[str]:
     if not checks:
         raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
     return [describe(check.fn if isinstance(check, Task) else check) for check in checks]

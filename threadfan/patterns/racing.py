@@ -10,9 +10,10 @@ from ..flow.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, overload
 
     from ..base.outcome import Outcome
-    from ..fan.front import Front
+    from ..fan.front import AsyncTask, Front, MixedTask
     from ..flow.report import Report
 
 
@@ -35,7 +36,15 @@ def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Ou
     return fan.join(FirstSuccess(), *tasks, **named)
 
 
-async def arace(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:
+if TYPE_CHECKING:
+
+    @overload
+    async def arace(fan: Front, /, *tasks: AsyncTask[T], **named: AsyncTask[T]) -> Outcome[T]: ...
+    @overload
+    async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]: ...
+
+
+async def arace(fan: Front, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Outcome[Any]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
     return await fan.ajoin(FirstSuccess(), *tasks, **named)
 
@@ -61,6 +70,14 @@ def quorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callabl
     return fan.join(Quorum(needed), *tasks, **named)
 
 
-async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
+if TYPE_CHECKING:
+
+    @overload
+    async def aquorum(fan: Front, needed: int, /, *tasks: AsyncTask[T], **named: AsyncTask[T]) -> Report[T]: ...
+    @overload
+    async def aquorum(fan: Front, needed: int, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]: ...
+
+
+async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
     """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
     return await fan.ajoin(Quorum(needed), *tasks, **named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, Generic, T_co
 from ..base.outcome import CANCELLED
+from ..base.portable import Portable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..flow.report import Report
 
 
-class Aggregate(Generic[T_co]):
+class Aggregate(Portable, Generic[T_co]):
     """One value made of several outcomes.
 
     Args:

@@ -12,8 +12,8 @@ from .errors import carrying
 from .results import Aggregate, Synthesis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
-    from typing import Any, TypeVar
+    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+    from typing import Any, TypeAlias, TypeVar, overload
 
     from ..base.outcome import Outcome
     from ..fan.front import Front
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     J = TypeVar("J")
     P = TypeVar("P")
     R = TypeVar("R")
+    Async: TypeAlias = Callable[[P], Coroutine[Any, Any, T]]
+    Mixed: TypeAlias = Callable[[P], Coroutine[Any, Any, T] | T]
 
 _NONE: Any = object()
 
@@ -62,16 +64,64 @@ def fan_out(
         return Synthesis(fan.run(synthesise, [report], fail_fast=True)[0].unwrap(), report)
 
 
+if TYPE_CHECKING:  # any of them may be a coroutine function
+
+    @overload
+    async def afan_out(
+        fan: Front,
+        job: J,
+        /,
+        *,
+        decompose: Mixed[J, Iterable[P]],
+        work: Async[P, T],
+        synthesise: Async[Report[T], R],
+        partial: bool = False,
+    ) -> Synthesis[R]: ...
+    @overload
+    async def afan_out(
+        fan: Front,
+        job: J,
+        /,
+        *,
+        decompose: Mixed[J, Iterable[P]],
+        work: Async[P, T],
+        synthesise: Callable[[Report[T]], R],
+        partial: bool = False,
+    ) -> Synthesis[R]: ...
+    @overload
+    async def afan_out(
+        fan: Front,
+        job: J,
+        /,
+        *,
+        decompose: Mixed[J, Iterable[P]],
+        work: Callable[[P], T],
+        synthesise: Async[Report[T], R],
+        partial: bool = False,
+    ) -> Synthesis[R]: ...
+    @overload
+    async def afan_out(
+        fan: Front,
+        job: J,
+        /,
+        *,
+        decompose: Mixed[J, Iterable[P]],
+        work: Callable[[P], T],
+        synthesise: Callable[[Report[T]], R],
+        partial: bool = False,
+    ) -> Synthesis[R]: ...
+
+
 async def afan_out(
     fan: Front,
-    job: J,
+    job: Any,
     /,
     *,
-    decompose: Callable[[J], Iterable[P]],
-    work: Callable[[P], T],
-    synthesise: Callable[[Report[T]], R],
+    decompose: Callable[[Any], Any],
+    work: Callable[[Any], Any],
+    synthesise: Callable[[Report[Any]], Any],
     partial: bool = False,
-) -> Synthesis[R]:
+) -> Synthesis[Any]:
     """``fan_out`` for coroutines.  Cancelling the awaiting task cancels what runs."""
     parts = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
@@ -113,15 +163,39 @@ def map_reduce(
     return fold.result()
 
 
+if TYPE_CHECKING:
+
+    @overload
+    async def amap_reduce(
+        fan: Front,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        /,
+        *iterables: Iterable[Any] | AsyncIterable[Any],
+        reduce: Callable[[T, T], T],
+        initial: T = ...,
+        partial: bool = False,
+    ) -> Aggregate[T]: ...
+    @overload
+    async def amap_reduce(
+        fan: Front,
+        fn: Callable[..., T],
+        /,
+        *iterables: Iterable[Any] | AsyncIterable[Any],
+        reduce: Callable[[T, T], T],
+        initial: T = ...,
+        partial: bool = False,
+    ) -> Aggregate[T]: ...
+
+
 async def amap_reduce(
     fan: Front,
-    fn: Callable[..., T],
+    fn: Callable[..., Any],
     /,
     *iterables: Iterable[Any] | AsyncIterable[Any],
-    reduce: Callable[[T, T], T],
-    initial: T = _NONE,
+    reduce: Callable[[Any, Any], Any],
+    initial: Any = _NONE,
     partial: bool = False,
-) -> Aggregate[T]:
+) -> Aggregate[Any]:
     """``map_reduce`` for coroutines; takes async iterables too.  ``reduce`` is called in the event loop."""
     fold = _Fold(checks.function("amap_reduce", reduce), initial, partial)
     async with aclosing(fan.astream(fn, *iterables, ordered=True)) as outcomes:

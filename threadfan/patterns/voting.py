@@ -10,10 +10,10 @@ from .tally import Tally, tie_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from typing import Any
+    from typing import Any, overload
 
     from ..base.outcome import Outcome
-    from ..fan.front import Front
+    from ..fan.front import AsyncTask, Front, MixedTask
     from ..flow.report import Report
     from .results import Vote
     from .tally import Tie
@@ -93,15 +93,39 @@ def vote(
     return fan.join(Majority(key=key, tie=tie), *_asked(voters, named, of), **named)
 
 
+if TYPE_CHECKING:
+
+    @overload
+    async def avote(
+        fan: Front,
+        /,
+        *voters: AsyncTask[T],
+        of: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        tie: Tie = "error",
+        **named: AsyncTask[T],
+    ) -> Vote[T]: ...
+    @overload
+    async def avote(
+        fan: Front,
+        /,
+        *voters: MixedTask[T],
+        of: int | None = None,
+        key: Callable[[T], Hashable] | None = None,
+        tie: Tie = "error",
+        **named: MixedTask[T],
+    ) -> Vote[T]: ...
+
+
 async def avote(
     fan: Front,
     /,
-    *voters: Callable[[], T],
+    *voters: Callable[[], Any],
     of: int | None = None,
-    key: Callable[[T], Hashable] | None = None,
+    key: Callable[[Any], Hashable] | None = None,
     tie: Tie = "error",
-    **named: Callable[[], T],
-) -> Vote[T]:
+    **named: Callable[[], Any],
+) -> Vote[Any]:
     """``vote`` for coroutines.  Cancelling the awaiting task cancels the voters."""
     return await fan.ajoin(Majority(key=key, tie=tie), *_asked(voters, named, of), **named)
 

@@ -27,12 +27,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # the next access no longer comes here
-    return value
+if not TYPE_CHECKING:  # type checkers, who read the imports above, would take any name for one of the module
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_HOMES))}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)  # the next access no longer comes here
+        return value
 
 
 def __dir__() -> list[str]:

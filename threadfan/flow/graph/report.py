@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...base.generic import TYPE_CHECKING
+from ...base.plain import plain
 from ..report import Report
 from .arguments import near
 
@@ -90,6 +91,10 @@ class GraphReport(Report["Any"]):
             notes=self._notes,
         )
         return part
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as of any report; with what results were reduced to, by task."""
+        return {**super().to_dict(), "reduced": {name: plain(value) for name, value in self._folded.items()}}
 
     def __getstate__(self) -> tuple[Any, ...]:
         return super().__getstate__(), self._trees, self._folded

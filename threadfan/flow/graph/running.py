@@ -94,6 +94,7 @@ class GraphRun(Relay):
         queue = self._queues_own.get(key)
         if queue is None:
             queue = self._queues_own[key] = new_queue(self.hub, step.group, self.depth, step.rules)
+            self.hub.sources.add(queue)
         return queue
 
     def _close_queues(self) -> None:
@@ -320,7 +321,6 @@ def new_queue(hub: Hub, group: Group, depth: int, rules: Rules | None) -> Calls:
         from ...executor.governed import GovernedCalls
 
         queue = GovernedCalls(hub, group, depth, rules.lines)
-    hub.sources.add(queue)
     return queue
 
 

@@ -1,0 +1,31 @@
+"""Finding the report that an exception carries."""
+
+from __future__ import annotations
+
+from .report import Report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def report_of(error: BaseException) -> Report[Any] | None:
+    """What was done before this exception ended a batch, or None if there is no report.
+
+    It is the exception's own attribute ``report`` or, failing that, the first one found on the exceptions that it was
+    raised from, in the handling of which it was raised, or that it groups.  ``asyncio.run``, for one, raises the
+    ``KeyboardInterrupt`` of a Ctrl-C in place of the ``CancelledError`` that has come out of the batch.
+    """
+    queue: list[BaseException | None] = [error]
+    seen = set()
+    for one in queue:  # it grows meanwhile
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        report = getattr(one, "report", None)
+        if isinstance(report, Report):
+            return report
+        queue += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            queue += one.exceptions
+    return None

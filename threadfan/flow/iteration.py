@@ -1,0 +1,58 @@
+"""What ``stream`` and ``map`` return: an iterator that can tell being closed from being dropped.
+
+A generator cannot: its ``finally`` runs alike when it is closed, when its last reference goes, and when the garbage
+collector finds it in a cycle, which may be anywhere, also in a thread that holds a lock of the fan's.  So what has to
+be done then is handed over to another thread, unless ``close`` was called, which waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from ..base.generic import TYPE_CHECKING, T
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+
+class Iteration(Generator[T, None, None]):
+    """A generator of outcomes or values, with the means to end what it reads from.
+
+    Args:
+        generator: what is iterated over; a ``for`` loop gets it as it is, so that a step costs nothing more.
+        end: ends the calls that it hands out; called from any thread, and more than once.
+    """
+
+    __slots__ = ("_end", "_generator")
+
+    def __init__(self, generator: Generator[T, None, None], end: Callable[[], object]) -> None:
+        self._generator = generator
+        self._end = end
+
+    def __iter__(self) -> Generator[T, None, None]:
+        return self._generator
+
+    def __next__(self) -> T:
+        return next(self._generator)
+
+    def send(self, value: None, /) -> T:
+        """As for a generator."""
+        return self._generator.send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> T:
+        """As for a generator."""
+        return self._generator.throw(kind if value is None else value)
+
+    def close(self) -> None:
+        """End it: what is queued is cancelled, and of a stream what runs too.  From any thread.
+
+        A thread that waits for the next outcome meanwhile is woken, and gets ``FanClosed``.
+        """
+        self._end()
+        try:
+            self._generator.close()
+        except ValueError:  # it is being read by another thread, or by this one further up
+            if not self._generator.gi_running:  # type: ignore[attr-defined]
+                raise
