@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #     0.4 ms              45 %      20 %     13 %       8 %
 # More margin than 2.7 % cannot reach 97 %; less than 2.3 % is refused too often.
 SINGLE_MARGIN = 0.025
+SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, on its own way to the server
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
 SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
@@ -94,7 +95,8 @@ class RateLimit:
         self.overloads = 0  # pauses that have begun
         self._costs = Costs(estimate)
         self._pause = Pause()
-        self._feedback = Feedback(SINGLE_MARGIN if self.burst == 1 else BURST_MARGIN)
+        single = SINGLE_MARGIN if self.shared is None else SHARED_MARGIN
+        self._feedback = Feedback(single if self.burst == 1 else BURST_MARGIN)
         self._paces: dict[str, Pace] = {}
         self._wire: Pace | None = None  # of requests too, as they leave
         self._left = float("-inf")  # when the last one was written
@@ -138,7 +140,7 @@ class RateLimit:
         wire = self._wire
         if wire is None:
             return 0.0
-        if self.burst == 1:
+        if self.burst == 1 and self.shared is None:  # of other processes it is not known when theirs were written
             self._feedback.least(SENT_MARGIN)
         wait = wire.wait(now)
         wire.take(now + wait)
