@@ -94,3 +94,24 @@ def test_the_drop_in_name_is_the_fan():
 
     assert threadfan.ThreadPoolExecutor is threadfan.Fan
     assert issubclass(threadfan.Fan, futures.ThreadPoolExecutor)
+
+
+@pytest.mark.parametrize("options", ["", "retry=1, rate=RateLimit(60_000, burst=9), hedge=Hedge(after=5.0)"])
+def test_calls_import_nothing(options):
+    """What they need is imported with the first fan: an import swallows a Ctrl-C, and holds up a fork."""
+    script = f"""
+import sys
+from threadfan import Fan, Hedge, RateLimit, as_completed, wait
+fan = Fan(2, {options})
+before = set(sys.modules)
+fan.submit(int).result()
+fan.submit(lambda: fan.submit(int).result()).result()
+fan.run(int, [1], deadline=9), list(fan.map(int, [1])), list(fan.stream(int, [1])), fan.gather(int)
+list(as_completed([fan.submit(int)])), wait([fan.submit(int)])
+fan.with_options(timeout=9).run(int, [1]).unwrap()
+print(*set(sys.modules) - before)
+fan.shutdown()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "\n"

@@ -33,7 +33,15 @@ from concurrent.futures import (
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from .base.errors import CallCancelled, FanClosed, LimitExhausted, TaskCancelled, TaskSkipped, TaskTimeout
+from .base.errors import (
+    CallCancelled,
+    FanClosed,
+    LimitExhausted,
+    TaskCancelled,
+    TaskSkipped,
+    TaskTimeout,
+    ThreadsExhausted,
+)
 from .base.outcome import Outcome
 from .control.scope import Scope, current_scope
 from .fan.executor import Fan
@@ -100,6 +108,7 @@ __all__ = [
     "TaskCancelled",
     "TaskSkipped",
     "TaskTimeout",
+    "ThreadsExhausted",
     # the standard library's, for drop-in use
     "ALL_COMPLETED",
     "FIRST_COMPLETED",

@@ -178,7 +178,7 @@ def waits_inside(clock, limit, due=INTERVAL):
         gates = [waiter.gate for waiter in list(limit.line._waiting) if hasattr(waiter, "gate")]
         keeper = alarms._keepers.get(clock)
         alarm = limit.line._due <= due + 0.001 and any(
-            keeper is not None and sleeper.gate is keeper._gate and sleeper.deadline <= due + 0.001
+            keeper is not None and sleeper.gate is keeper.helper._gate and sleeper.deadline <= due + 0.001
             for sleeper in sleepers
         )
         return alarm and any(sleeper.gate in gates for sleeper in sleepers)

@@ -17,6 +17,7 @@ from scoped import call, until
 from urllib3.util import Retry
 
 from threadfan import Fan, Scope, TaskTimeout, fail_after, move_on_after
+from threadfan.clients import sockets
 from threadfan.clients.pools import _Idle
 from threadfan.clients.requests import Session, attach, install
 from threadfan.clients.urllib3 import AbortableConnection, _Reading
@@ -306,6 +307,42 @@ def test_the_seam_is_where_it_was(tls):
         assert response.content
         assert connection._guard is None
         assert isinstance(response.raw._pool.pool, _Idle)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_request_in_flight_holds_one_descriptor(tls, monkeypatch):
+    """As without the seam; but while TLS is set up there are two, and one again when it is."""
+    handles = []
+    monkeypatch.setattr(
+        sockets, "_second_handle", lambda sock, usual=sockets._second_handle: handles.append(usual(sock)) or handles[-1]
+    )
+    with FaultyServer(tls=tls) as server, session_for(server) as session, fail_after(PATIENCE):
+        for _ in range(2):  # on a new connection, and on one that is known
+            response = session.get(server.url(), stream=True)
+            connection = response.raw.connection
+            assert connection._guard._handle is connection.sock
+            assert response.content
+    assert len(handles) == tls
+    assert all(handle.fileno() == -1 for handle in handles)
+
+
+def test_a_connection_is_let_go_before_it_is_closed(server, monkeypatch):
+    """Its number may be another's the moment it is closed, and no scope may shut that one."""
+    open_at_release = []
+    release = sockets.Guard.release
+
+    def releasing(guard):
+        open_at_release.append(guard._handle.fileno() >= 0)
+        release(guard)
+
+    monkeypatch.setattr(sockets.Guard, "release", releasing)
+    with Session() as session, fail_after(PATIENCE):
+        assert session.get(server.url()).ok
+        assert session.get(server.url(), headers={"Connection": "close"}).ok
+        response = session.get(server.url(), stream=True)
+        response.close()
+    assert len(open_at_release) >= 3
+    assert all(open_at_release)
 
 
 def test_an_answer_that_the_next_user_of_its_connection_closes(server, monkeypatch):

@@ -127,7 +127,7 @@ def test_a_cancel_ends_the_whole_group(script, captured):
     assert isinstance(error, CallCancelled)
     assert (error.stdout, error.stderr) == (("first\n", "second\n") if captured else (None, None))
     assert (error.output, error.cmd) == (error.stdout, ["sh", "-c", script])
-    assert scope._callbacks == []
+    assert not scope._callbacks
 
 
 # A shell may lose a signal that comes while it forks, so this is no shell script.

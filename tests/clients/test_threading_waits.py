@@ -77,7 +77,7 @@ def test_a_timeout_ends_the_wait_as_in_the_standard_library(clock, make, kwargs,
     else:
         with pytest.raises(at_timeout):
             waiting.result(PATIENCE)
-    assert scope._callbacks == []
+    assert not scope._callbacks
 
 
 @waits

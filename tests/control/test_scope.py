@@ -1,10 +1,12 @@
 """A scope by itself: a deadline, a signal, callbacks."""
 
+import gc
 import math
+import weakref
 
 import pytest
 
-from threadfan import CallCancelled, Scope, current_scope
+from threadfan import CallCancelled, Scope, current_scope, fail_after
 from threadfan.base.clock import Clock
 
 
@@ -112,3 +114,43 @@ def test_a_callback_may_use_its_scope(clock):
     scope.on_cancel(scope.cancel)
     scope.cancel()
     assert seen == ["inner"]
+
+
+class Download:
+    """Something to be closed when it is not wanted any more."""
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.fixture
+def download():
+    """A thing whose last references a test drops, and no collector that would find it in a cycle."""
+    gc.disable()
+    yield [Download()]
+    gc.enable()
+
+
+def test_outside_of_any_call_no_callback_is_kept(download):
+    """Such a scope never ends, and whoever keeps it must not keep all that was ever registered."""
+    scope, seen = current_scope(), weakref.ref(download[0])
+    scope.on_cancel(download.pop().close)
+    assert seen() is None
+
+
+def test_a_callback_that_was_taken_back_is_forgotten(download):
+    """By what takes it back too, which is often kept by what the callback is of."""
+    scope, seen = Scope(), weakref.ref(download[0])
+    download[0].forget = scope.on_cancel(download[0].close)
+    download[0].forget()
+    download.clear()
+    assert seen() is None
+
+
+def test_a_block_that_is_over_keeps_nothing(download):
+    """Not even for whoever keeps the block."""
+    seen = weakref.ref(download[0])
+    with fail_after(60) as block:
+        block.on_cancel(download.pop().close)
+    assert seen() is None
+    assert not block.cancelled

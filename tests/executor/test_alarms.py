@@ -7,7 +7,7 @@ from queue import SimpleQueue
 import pytest
 from controlled import PATIENCE, until
 
-from threadfan.executor import alarms, worker
+from threadfan.executor import alarms
 from threadfan.executor.alarms import set_alarm
 
 
@@ -102,7 +102,7 @@ def test_alarms_go_off_where_no_thread_can_be_started(clock, monkeypatch):
         refused.append(thread.name)
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(worker._Thread, "start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     for due in (1, 2):
         clock.wait_for_sleepers(until=due)
         clock.advance(1)

@@ -241,7 +241,7 @@ class TestTokensThatNothingTells:
         """The limit is 60,000 a minute and would have taken a second for each call."""
         done = threading.Event()
         limit = RateLimit(input_tokens_per_minute=60_000)
-        with Fan(4, rate=limit) as fan, caplog.at_level(logging.WARNING, "concurrent.futures"):
+        with Fan(4, rate=limit) as fan, caplog.at_level(logging.WARNING, "threadfan"):
             fan.submit(str, 0).result(PATIENCE)
             report = aside(fan.run, str, range(500))
             report.add_done_callback(lambda _: done.set())

@@ -12,6 +12,7 @@ from controlled import PATIENCE, Gate, aside, meet, until, within_patience
 from scripted import Script, backing_off, every, opened
 
 from threadfan import RateLimit, TaskCancelled, TaskTimeout, current_scope, fail_after, task
+from threadfan.testing import refused_threads
 
 GONE = ConnectionError("gone")
 
@@ -179,8 +180,10 @@ def test_fail_fast_counts_what_is_final(clock):
         backing_off(fan, clock, 2, due=8)
         clock.advance(4)
         error = report.exception(PATIENCE)
-    assert error is error.report[1].error
-    assert (type(error), error.report[1].attempts) == (ValueError, 3)
+    assert (type(error), error.args) == (ValueError, ("final",))
+    failed = error.report[1]
+    assert (type(failed.error), failed.error.args, failed.attempts) == (ValueError, ("final",), 3)
+    assert failed.history[-1].error is failed.error
     assert error.report[0].status in ("cancelled", "failed")
     assert error.report[0].attempts in (2, 3)
 
@@ -365,20 +368,15 @@ def test_an_inner_call_backs_off_while_its_caller_waits(clock):
         meet(fan.with_options(retry=None), 1)
 
 
-def test_without_a_thread_to_wait_in_the_worker_waits(clock, monkeypatch):
-    """When the system gives no thread for the alarm, the call is tried again all the same."""
-
-    def none_left(*_, **__):
-        raise RuntimeError("can't start new thread")
-
-    with opened(1, retry=every(4)) as fan:
-        monkeypatch.setattr("threadfan.executor.queueing.set_alarm", none_left)
+def test_without_a_thread_to_wait_in_a_worker_waits(clock):
+    """When the system gives no thread for alarms, the call is tried again all the same, and may be dropped."""
+    with refused_threads("threadfan-alarm"), opened(1, retry=every(4)) as fan:
         future = fan.submit(Script(GONE, "again"))
-        clock.wait_for_sleepers(until=4)
+        until(lambda: fan.snapshot()["waiting"] == 1)
         clock.advance(4)
         assert future.result(PATIENCE) == "again"
         dropped = fan.submit(Script(GONE, "again"))
-        clock.wait_for_sleepers(until=8)
+        until(lambda: fan.snapshot()["waiting"] == 1)
         dropped.cancel()
         assert isinstance(dropped.exception(PATIENCE), TaskCancelled)
     assert clock.monotonic() == 4

@@ -356,3 +356,62 @@ def test_redis_forgets_what_nobody_uses(tmp_path):
         keys = sorted(store._redis.scan_iter())
         assert keys == [b"threadfan:{a}", b"threadfan:{a}:pause"]
         assert all(0 < store._redis.ttl(key) <= 60 for key in keys)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_connection_of_the_parent_is_not_used_in_the_child(tmp_path):
+    """A child has one of its own, even with a library that would let it use the parent's, and ends neither."""
+    with redis_server(tmp_path) as (url, _):
+        program = f"""
+import os, signal
+from threadfan.executor.stores import store_at
+store = store_at({url!r}, "a")
+store.reach()
+def client():
+    return store._redis.client_id()
+before = client()
+os.getpid, getpid = lambda: 1, os.getpid  # by which redis-py tells that it is in a child
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(0 if client() == client() != before else 1)
+os.getpid = getpid
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert client() == before
+"""
+        run_program(program)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_fork_waits_for_a_transaction(tmp_path, patient):
+    """One in another thread is over when the process forks; if it takes too long, the child is told so."""
+    program = f"""
+import os, signal, threading, time
+from threadfan.executor import transactions
+from threadfan.executor.stores import store_at
+store = store_at("sqlite:///{tmp_path}/limits.db", "a")
+store.reach()
+begun, go = threading.Event(), threading.Event()
+def decide(*_):
+    begun.set()
+    go.wait(20)
+other = threading.Thread(target=store._change, args=(decide,))
+other.start()
+assert begun.wait(20)
+os.register_at_fork(before=go.set if {patient} else int)
+transactions.LONGEST = 20.0 if {patient} else 0.01
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    try:
+        left = store.take({HOUR}, 3) == 0.0
+    except OSError as error:
+        left = "was forked while" in str(error) and not {patient}
+    os._exit(0 if left else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+go.set()
+other.join()
+assert store.take({HOUR}, 3) == 0.0
+"""
+    run_program(program)

@@ -1,6 +1,7 @@
 """Views of a fan under other options, its live figures, its face."""
 
 import threading
+import time
 
 import pytest
 
@@ -177,3 +178,26 @@ def test_the_name_is_the_prefix_unless_given():
     with Fan(1, "pool") as prefixed, Fan(1, "pool", name="research") as named, Fan(1) as unnamed:
         assert (prefixed.name, named.name) == ("pool", "research")
         assert unnamed.name.startswith("ThreadPoolExecutor-")
+
+
+@pytest.mark.parametrize("options", [{"limit": 2}, {"limit": 2, "retry": 1}])
+def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
+    """Its queue goes with its last call, whether that ran or was cancelled, and the figures stay right."""
+    go = threading.Event()
+    with Fan(1) as fan:
+        fan.submit(int).result(PATIENCE)
+        known = set(fan._hub.sources)
+        for _ in range(20):
+            fan.with_options(**options).submit(int).result(PATIENCE)
+        blocker = fan.submit(go.wait, PATIENCE)
+        dropped = [fan.with_options(**options).submit(int) for _ in range(5)]
+        assert all(future.cancel() for future in dropped)
+        go.set()
+        blocker.result(PATIENCE)
+        fan.submit(int).result(PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while fan._hub.sources != known:  # the last thread is about to leave the last queue
+            assert time.monotonic() < end
+            time.sleep(0)
+        assert fan.snapshot()["done"] >= 23
+        assert fan.snapshot()["queued"] == fan.snapshot()["running"] == 0

@@ -183,12 +183,14 @@ def test_an_error_survives_pickling_with_its_report():
 
 
 def test_the_report_of_an_error_survives_pickling():
-    """The partial report loses nothing on the way, although one of its errors holds the report itself."""
+    """The partial report loses nothing on the way, and nor does the error that holds it."""
     with Fan(1) as fan, pytest.raises(ValueError, match="invalid literal") as caught:
         fan.run(int, ["1", "x", "3"], fail_fast=True)
     returned = pickle.loads(pickle.dumps(caught.value.report))  # noqa: S301
     assert len(returned) == 3
-    assert returned[1].error.report is returned
+    assert (type(returned[1].error), returned[1].error.args) == (ValueError, caught.value.args)
+    error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert [outcome.status for outcome in error.report] == [outcome.status for outcome in returned]
 
 
 def test_a_cancelled_call_has_no_value():

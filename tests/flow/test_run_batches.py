@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import traceback
 from dataclasses import dataclass
 
 import pytest
@@ -130,7 +131,9 @@ def test_fail_fast_raises_the_original_with_the_report():
         fan.run(tool, range(5), fail_fast=True)
     report = caught.value.report
     assert statuses(report) == ["succeeded", "failed", "cancelled", "cancelled", "cancelled"]
-    assert report[1].error is caught.value
+    failure = report[1].error  # which is like the one raised, that has the report, and is not it
+    assert (type(failure), failure.args) == (LookupError, ("first failure",))
+    assert traceback.extract_tb(failure.__traceback__)[-1].name == "tool"
     assert report[4].attempts == 0  # the thread of the failure may have taken one more
     assert all(isinstance(outcome.error, TaskCancelled) for outcome in report[2:])
 

@@ -6,9 +6,10 @@ and notes each answer's tokens there too.  So they are counted even if the call 
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
 
+from ..base import forks
+from ..base.locks import Lock
 from ..base.usage import Usage
 from .errors import TokenLimit
 
@@ -30,8 +31,13 @@ class Ledger:
         self._owner = owner
         self._budget = budget
         self._outer = _current.get(None)
-        self._lock = threading.Lock()  # guards the next
+        self._forked()
         self._usage = Usage(requests=0)
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody is just adding."""
+        self._lock = Lock()  # guards ``_usage``
 
     def __enter__(self) -> Self:
         self._token: Token[Ledger] = _current.set(self)

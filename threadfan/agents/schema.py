@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from functools import partial
+from functools import cache, partial
 
 from .errors import WrongArguments
 
@@ -129,8 +129,9 @@ def _noted(annotation: Any) -> str | None:
     return next((note for note in getattr(annotation, "__metadata__", ()) if isinstance(note, str)), None)
 
 
-def _schema(name: str, model: Any) -> dict[str, Any]:
-    from pydantic.errors import PydanticUserError
+@cache
+def _generator() -> Any:
+    """The class of what writes schemas, made once: a class is in cycles with itself."""
     from pydantic.json_schema import GenerateJsonSchema
 
     class Plain(GenerateJsonSchema):
@@ -141,8 +142,14 @@ def _schema(name: str, model: Any) -> dict[str, Any]:
         def field_title_should_be_set(self, schema: Any) -> bool:
             return False
 
+    return Plain
+
+
+def _schema(name: str, model: Any) -> dict[str, Any]:
+    from pydantic.errors import PydanticUserError
+
     try:
-        schema: dict[str, Any] = model.model_json_schema(schema_generator=Plain)
+        schema: dict[str, Any] = model.model_json_schema(schema_generator=_generator())
     except PydanticUserError as error:
         raise TypeError(f"the tool {name} has a parameter whose type has no JSON schema: {error.message}") from error
     schema.pop("title", None)

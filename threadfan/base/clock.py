@@ -7,8 +7,10 @@ waited for, and an opening is never lost.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 FOREVER = float("inf")
@@ -16,9 +18,72 @@ PULSE = 0.5  # seconds between looks of a main thread that waits; arbitrary: wha
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Self
 
     Gate = SimpleQueue[Any]
+
+
+chores: list[Callable[[], object]] = []
+"""What is to be done meanwhile by whoever waits, since the system gives no thread for it: see ``helpers``."""
+
+CHORES = 0.05  # seconds between two looks at the chores; arbitrary: what a timeout may then come too late
+
+_asleep: dict[object, Gate] = {}  # the gates that somebody waits at, by the wait
+_NUDGE: Any = object()  # in a gate: not open, but there are chores
+NOTHING: Any = object()
+
+
+def add_chore(chore: Callable[[], object]) -> None:
+    """Have those that wait do it, now and every ``CHORES`` seconds, whatever they wait for."""
+    chores.append(chore)
+    nudge()
+
+
+def nudge() -> None:
+    """Wake those that wait, so that they see the chores."""
+    for gate in list(_asleep.values()):
+        gate.put(_NUDGE)
+
+
+def drop_chore(chore: Callable[[], object]) -> None:
+    """It is not needed any more."""
+    with suppress(ValueError):
+        while True:
+            chores.remove(chore)
+
+
+def do_chores() -> None:
+    """Do what nobody else does."""
+    for chore in tuple(chores):
+        chore()
+
+
+class Asleep:
+    """A ``with`` block in which a thread waits at a gate, and is woken when there is a chore."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def __enter__(self) -> Self:
+        _asleep[self] = self._gate
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _asleep.pop(self, None)
+
+    def receive(self, timeout: float | None = None, *, block: bool = True) -> Any:
+        """What is put into the gate next, or ``NOTHING`` after ``timeout`` seconds or if there may be chores."""
+        if chores and block:
+            do_chores()
+            timeout = CHORES if timeout is None else min(timeout, CHORES)
+        try:
+            found = self._gate.get(block, timeout)
+        except Empty:
+            return NOTHING
+        return NOTHING if found is _NUDGE else found
 
 
 class Clock:
@@ -29,21 +94,22 @@ class Clock:
 
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
+        left = timeout
         if timeout is None and threading.current_thread() is threading.main_thread():
-            while not self._wait(gate, PULSE):  # a signal that comes just before the wait does not interrupt it
-                pass
-            return True
-        return self._wait(gate, None if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
+            left = PULSE  # a signal that comes just before the wait does not interrupt it
+        end = None if timeout is None else time.monotonic() + timeout
+        with Asleep(gate) as asleep:
+            while True:
+                if asleep.receive(None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
+                    return True
+                if end is not None:
+                    left = end - time.monotonic()
+                    if left <= 0:
+                        return False
 
-    def _wait(self, gate: Gate, timeout: float | None) -> bool:
-        try:
-            gate.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
 
-
-_current = Clock()
+REAL = Clock()
+_current = REAL
 
 
 def current() -> Clock:
@@ -56,3 +122,12 @@ def install(clock: Clock) -> Clock:
     global _current
     previous, _current = _current, clock
     return previous
+
+
+def _after_fork_in_child() -> None:
+    chores.clear()
+    _asleep.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
-from functools import partial
+from concurrent.futures.thread import BrokenThreadPool
 
 from .portable import Portable
 from .secrets import masked
+from .static import described
 
 LONGEST = 10_000
 """Characters of a text of which a message shows the beginning.  Arbitrary."""
@@ -35,6 +36,10 @@ class LimitExhausted(Portable, RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 
 
+class ThreadsExhausted(Portable, BrokenThreadPool):
+    """A call was not made, for the system had given the fan no thread for long, and no other would become free."""
+
+
 class TaskSkipped(Portable, RuntimeError):
     """A task of a graph was not called: its condition did not hold, or what it depends on has no value.
 
@@ -43,18 +48,17 @@ class TaskSkipped(Portable, RuntimeError):
 
 
 def describe(fn: object) -> str:
-    """The name of ``fn`` for messages and logs; never fails, never shows arguments."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    name = getattr(fn, "__qualname__", None)
-    return name if isinstance(name, str) else type(fn).__qualname__
+    """The name of ``fn`` for messages and logs; never fails, never shows arguments, and runs no code of ``fn``'s."""
+    return described(fn)
 
 
 def brief(value: object, limit: int = 60) -> str:
     """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
     try:
         text = repr(value)
-    except Exception:  # the repr is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
     return shortened(masked(text[:LONGEST]), limit)
 
@@ -63,7 +67,9 @@ def text_of(error: BaseException | None) -> str:
     """``str(error)`` without secrets; never fails."""
     try:
         return masked(str(error))
-    except Exception:  # the class is the user's code
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the class is the user's code
         return f"<{type(error).__name__} whose str fails>"
 
 

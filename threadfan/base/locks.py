@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Lock: TypeAlias = threading._RLock
 else:
     Lock = _thread.RLock
-"""A lock for ``with``.  It is never to be taken twice by one thread, though it would let that pass."""
+"""A lock for ``with``; its own thread may take it again, which most of those who have one never do."""
 
 if sys.version_info >= (3, 14) and not TYPE_CHECKING:
 
@@ -36,11 +36,12 @@ if sys.version_info >= (3, 14) and not TYPE_CHECKING:
         __slots__ = ()
 
         def __enter__(self) -> bool:
+            before = self._recursion_count()
             try:
                 return self.acquire()
             except BaseException:
                 # The signal came while the lock was waited for, or right after it was taken.
-                if self._is_owned():
+                if self._recursion_count() > before:
                     self.release()
                 raise
 
@@ -59,10 +60,11 @@ class Condition(threading.Condition):
 
     def __enter__(self) -> bool:
         lock = self._lock
+        before = lock._recursion_count()  # type: ignore[attr-defined]
         try:
             return lock.acquire()
         except BaseException:
-            if lock._is_owned():  # type: ignore[attr-defined]
+            if lock._recursion_count() > before:  # type: ignore[attr-defined]
                 lock.release()
             raise
 

@@ -6,6 +6,8 @@ is the view of it that is made when somebody looks.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from .generic import TYPE_CHECKING, Generic, T_co
 from .portable import Portable
 
@@ -196,6 +198,29 @@ class Outcome(Portable, Generic[T_co]):
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+
+
+def twin_of(error: BaseException) -> BaseException:
+    """An error like this one: its class, arguments, attributes, traceback and causes, made without its ``__init__``."""
+    kind: Any = type(error)
+    built_in = next(base for base in kind.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    twin: BaseException = built_in.__new__(kind, *error.args)
+    fields: dict[str, Any] = {}
+    for base in kind.__mro__:
+        fields.update((name, field) for name, field in vars(base).items() if type(field) in _FIELDS)
+    fields.pop("__dict__", None)  # else they would share it
+    for field in fields.values():
+        with suppress(AttributeError, TypeError, ValueError):  # it is empty, or cannot be set
+            value = field.__get__(error)
+            if value is not None:  # which some show in place of nothing
+                field.__set__(twin, value)
+    fields["__suppress_context__"].__set__(twin, error.__suppress_context__)  # which setting a cause has changed
+    twin.__dict__.update(error.__dict__)
+    return twin
+
+
+_FIELDS = (type(vars(OSError)["errno"]), type(vars(BaseException)["args"]))  # of slots, and of what is made in C
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: of classes that are not part of the interpreter
 
 
 def time_covered(spans: list[tuple[float, float]]) -> float:

@@ -5,7 +5,6 @@ It knows nothing of terminals: a ``Watcher`` is told what happens.
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from threadfan import Fan, current_scope
 
+from ..base.locks import Lock
 from .figures import Answer, Call, Part, Result
 from .plan import DemoError, Plan
 from .reasons import reason
@@ -85,7 +85,7 @@ class Study:
         self._client = client
         self._plan = plan
         self._watcher = watcher
-        self._lock = threading.Lock()  # guards the two below, and makes the watcher's lines come one by one
+        self._lock = Lock()  # guards the two below, and makes the watcher's lines come one by one
         self._calls: list[Call] = []
         self._answers: dict[int, Answer] = {}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import threading
 
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from ..base import forks
+from ..base.locks import Lock
 from ..control.scope import scope_around
-from .pools import make_abortable, waiting
+from .pools import leave_to_parent, make_abortable, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 class AbortableAdapter(HTTPAdapter):
     """What is mixed into the class of an adapter."""
 
-    _lock = threading.Lock()  # of all adapters: two threads must not make two managers for one proxy
+    _lock = Lock()  # of all adapters: two threads must not make two managers for one proxy
     _least_size = 1
+
+    def _forked(self) -> None:
+        """In the child of a fork: the connections are the parent's."""
+        for manager in (self.poolmanager, *list(self.proxy_manager.values())):
+            leave_to_parent(manager)
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request; what goes wrong after the scope has ended is its end."""
@@ -66,6 +72,13 @@ class AbortableAdapter(HTTPAdapter):
         return _unpickled, (kind, self._least_size, self.__getstate__())
 
 
+def _in_child() -> None:
+    AbortableAdapter._lock = Lock()
+
+
+forks.in_child(_in_child)
+
+
 @functools.cache
 def _abortable_class(kind: type[HTTPAdapter]) -> type[HTTPAdapter]:
     return type(kind.__name__, (AbortableAdapter, kind), {})
@@ -93,6 +106,7 @@ def adopt(adapter: BaseAdapter, size: int) -> None:
     known.max_retries = known.max_retries
     for manager in (known.poolmanager, *known.proxy_manager.values()):
         make_abortable(manager, size)
+    forks.renew(known)  # type: ignore[arg-type]
 
 
 def check(adapter: object, whose: str) -> HTTPAdapter:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
+
+from ..base import forks
+from ..base.locks import Lock
 
 
 class Bell:
     """Wakes a thread that waits for descriptors; rung from any thread, and in vain when it is closed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # held while it is rung, or the descriptor could be somebody else's by then
         self._ear, self._button = os.pipe()
         self._closed = False
+        self._lock = Lock()  # held while it is rung, or the descriptor could be somebody else's by then
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: whoever listens is the parent's."""
+        self._lock = Lock()
+        self.close()
 
     def ring(self) -> None:
         """Wake the thread, now or as soon as it waits."""

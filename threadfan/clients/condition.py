@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from queue import SimpleQueue
 
+from ..base import forks
 from ..control.scope import current_scope
 from ..executor.waiting import wait_in
 
@@ -31,6 +32,14 @@ class Condition(threading.Condition):
         def _is_owned(self) -> bool: ...
         def _release_save(self) -> Any: ...
         def _acquire_restore(self, state: Any) -> None: ...
+
+    def __init__(self, lock: Any = None) -> None:
+        super().__init__(lock)
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: those who wait do so in the parent, and must not be notified in others' place."""
+        self._waiters.clear()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until notified, at most ``timeout`` seconds; say whether it was.

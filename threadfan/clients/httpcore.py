@@ -13,7 +13,7 @@ ended.
 from __future__ import annotations
 
 import socket
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from math import inf
@@ -42,6 +42,19 @@ def make_abortable(pool: Any) -> None:
     pool._network_backend = Backend(pool._network_backend, shared=not getattr(pool, "_http1", True))
     for connection in pool.connections:
         if connection.is_idle():
+            connection.close()
+
+
+def leave_to_parent(pool: Any) -> None:
+    """In the child of a fork: have a pool of httpcore's begin without connections.
+
+    Those that it has are the parent's.  To close them ends nothing but the child's handle on them.
+    """
+    before = pool._connections
+    pool._connections, pool._requests = [], []
+    pool._optional_thread_lock = type(pool._optional_thread_lock)()
+    for connection in before:
+        with suppress(Exception):
             connection.close()
 
 

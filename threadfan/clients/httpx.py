@@ -9,7 +9,8 @@ Guarantees, for each call of the client's, whatever thread makes it: the time th
 for a free connection, look-ups aside the connect, the handshakes with server and proxy, every read and write, and the
 whole of the body; a cancel wakes it at once; from then on everything it does raises CallCancelled, and closing is
 all that works.  A connection that was shut leaves the pool, and no other call ever sees it.  The client's own timeouts
-go on to hold where they are shorter.  Outside of a scope nothing changes.
+go on to hold where they are shorter.  Outside of a scope nothing changes.  In the child of a fork a client begins with
+connections of its own.
 
 What a client that is built on httpx does between its requests is its own: openai sleeps before it repeats one.
 
@@ -25,8 +26,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import inf
 
+from ..base import forks
 from ..control.scope import Scope, current_scope
-from .httpcore import make_abortable, smaller
+from .httpcore import leave_to_parent, make_abortable, smaller
 from .places import Places
 
 TYPE_CHECKING = False
@@ -75,6 +77,12 @@ class Transport(Base):  # type: ignore[misc]
         for pool in _pools(self._wrapped):
             make_abortable(pool)
         self._places = _places(self._wrapped)
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: the connections are the parent's."""
+        for pool in _pools(self._wrapped):
+            leave_to_parent(pool)
 
     @property
     def wrapped(self) -> Any:
@@ -150,6 +158,7 @@ class Body(Base):  # type: ignore[misc]
     def __init__(self, inner: Any, places: Places) -> None:
         self._inner = inner
         self._places: Places | None = places
+        self._generation = forks.generation
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -165,6 +174,8 @@ class Body(Base):  # type: ignore[misc]
 
     def close(self) -> None:
         """Give the connection back, or close it if there was more to come."""
+        if self._generation != forks.generation:  # in the child of a fork: it is the parent's
+            return
         try:
             self._inner.close()
         finally:

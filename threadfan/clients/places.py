@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from queue import SimpleQueue
 
+from ..base import forks
+from ..base.locks import Lock
 from ..executor.waiting import wait_in
 
 TYPE_CHECKING = False
@@ -24,8 +25,15 @@ class Places:
     """
 
     def __init__(self, count: float) -> None:
-        self._lock = threading.Lock()  # guards the two below
-        self._free = count
+        self._count = count
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """All are free: at the start, and in the child of a fork."""
+        self._generation = forks.generation
+        self._lock = Lock()  # guards the two below
+        self._free = self._count
         self._waiting: deque[SimpleQueue[object]] = deque()  # not empty only while none is free
 
     def enter(self, scope: Scope, timeout: float | None) -> bool:

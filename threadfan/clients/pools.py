@@ -35,6 +35,20 @@ def make_abortable(manager: PoolManager, maxsize: int) -> None:
     manager.clear()  # pools of the other kind
 
 
+def leave_to_parent(manager: PoolManager) -> None:
+    """In the child of a fork: have a manager begin without connections; those that it has are the parent's.
+
+    They are closed with their pools, here only.  A pool takes the lock of its queue for that, which a thread of the
+    parent may have held.
+    """
+    before: Any = manager.pools
+    for pool in list(before._container.values()):
+        mutex: Any = getattr(pool.pool, "mutex", None)
+        if mutex is not None:
+            mutex._at_fork_reinit()
+    manager.pools = type(before)(before._maxsize, dispose_func=before.dispose_func)
+
+
 @functools.cache
 def abortable_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     """The class of pools like ``pool`` whose connections are abortable."""

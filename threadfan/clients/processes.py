@@ -18,6 +18,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from subprocess import Popen
 
+from ..base import clock as clocks
 from ..base.clock import PULSE
 from ..executor.alarms import set_alarm
 from .bell import Bell
@@ -147,6 +148,9 @@ class Talk:
         return self._exited
 
     def _patience(self) -> float | None:
+        if clocks.chores:  # the system gives no thread for alarms, so that whoever waits sees to them
+            clocks.do_chores()
+            return clocks.CHORES
         if self._life is None and all(stream.closed for stream in self._said):
             return _LOOK
         # A signal that comes just before the wait does not interrupt it.
@@ -174,7 +178,7 @@ class Talk:
 
     def _outlives(self, due: float) -> bool:
         """Wait until the process has ended, at most until ``due``; say whether some of the group may still live."""
-        take_back = set_alarm(self._clock, due, self.bell.ring)
+        take_back = set_alarm(self._clock, due, self.bell.ring, quick=True)
         try:
             if not self._converse(lambda: self._clock.monotonic() >= due) or self._said or not self._has_group:
                 return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import queue
+import threading
 from contextlib import suppress
 from functools import partial
 from queue import Empty, Full
 from typing import TypeVar
 
+from ..base import forks
 from ..control.scope import current_scope
 from .condition import Condition
 
@@ -34,6 +36,12 @@ class Queue(queue.Queue[T]):
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody is just looking at it."""
+        self.mutex = threading.Lock()
         self.not_empty = Condition(self.mutex)
         self.not_full = Condition(self.mutex)
         self.all_tasks_done = Condition(self.mutex)

@@ -4,6 +4,7 @@ The scope's remaining time bounds a request as a whole, with its connect, TLS ha
 retries and body, a streamed one too.  A ``timeout=`` is honoured as ever; the smaller of the two wins.  What is raised
 after the scope has ended is `CallCancelled`, not an exception of requests', so a loop that tries again at every
 `RequestException` ends too.  A DNS look-up cannot be woken: a call that hangs in one can only be abandoned.
+In the child of a fork a session begins with connections of its own.
 
 ```python
 session = threadfan.clients.requests.Session()  # or: attach(requests.Session())
@@ -16,11 +17,11 @@ All of it may be used from any thread, one session from many.
 
 from __future__ import annotations
 
-import threading
-
 import requests
 from requests.adapters import HTTPAdapter
 
+from ..base import forks
+from ..base.locks import Lock
 from .adapters import adopt, check
 
 TYPE_CHECKING = False
@@ -94,9 +95,17 @@ def _checked_size(whose: str, size: int) -> int:
     return size
 
 
-_guard = threading.Lock()  # guards the two below, and ``requests.Session.mount`` while it is being replaced
+_guard = Lock()  # guards the two below, and ``requests.Session.mount`` while it is being replaced
 _installations: list[Installation] = []
 _usual_mount: Any = None  # what is replaced at the moment
+
+
+def _in_child() -> None:
+    global _guard
+    _guard = Lock()
+
+
+forks.in_child(_in_child)
 
 
 def install(*, pool_size: int = POOL_SIZE) -> Installation:

@@ -82,29 +82,29 @@ def finish_connect(sock: socket.socket, code: int, timeout: float | None) -> Non
 
 
 class Guard:
-    """A second handle on a connection, by which the end of a scope shuts it.
+    """A hold on a connection, by which the end of a scope shuts it.
 
-    A handle of its own, because the client's moves and goes: while TLS is being set up, the descriptor belongs to an
-    object that nobody can reach, and a client may close its socket while an answer is still being read.  Guarantees:
-    nothing is shut after ``release`` has returned.  The server sees the client's close only after ``release``.
+    It is the client's own socket, for a second descriptor for each connection in use would halve how many there may be.
+    So **whoever closes the socket releases its guard before**: the number of a closed descriptor is given out again,
+    and nobody's connection but this one may be shut.  Guarantee: nothing is shut after ``release`` has returned.
 
     Args:
         scope: whose cancel or deadline shuts the connection; if that has been, it is shut at once.
         sock: the connection, or one that is being connected.
-        how: what is shut, as for ``socket.shutdown``; may be set later.
+        how: what is shut, as for ``socket.shutdown``.
+        apart: take a second descriptor after all, as long as the guard lasts: while TLS is being set up, the
+            connection's own belongs to an object that nobody can reach.
     """
 
-    __slots__ = ("_abort", "_handle", "fired", "how", "scope")
+    __slots__ = ("_abort", "_apart", "_handle", "fired", "how", "scope")
 
-    def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
+    def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
         self.scope = scope
-        self.how = how
         self.fired = False
         """Whether the connection was shut."""
-        self._handle = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)  # the family does not matter
-        if socket.getdefaulttimeout() is not None:
-            # Then a new handle sets the connection to non-blocking, which is the client's to decide.
-            self._handle.settimeout(sock.gettimeout())
+        self.how = how
+        self._apart = apart or not isinstance(sock, socket.socket)  # TLS within TLS is no socket
+        self._handle = _second_handle(sock) if self._apart else sock
         self._abort = Abort(scope, self._fire)
 
     def _fire(self) -> None:
@@ -114,4 +114,13 @@ class Guard:
     def release(self) -> None:
         """Leave the connection alone from now on; harmless when done twice."""
         self._abort.release()
-        self._handle.close()
+        if self._apart:
+            self._handle.close()
+
+
+def _second_handle(sock: socket.socket) -> socket.socket:
+    handle = socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM)  # the family does not matter
+    if socket.getdefaulttimeout() is not None:
+        # Then a new handle sets the connection to non-blocking, which is the client's to decide.
+        handle.settimeout(sock.gettimeout())
+    return handle

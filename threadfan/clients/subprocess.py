@@ -123,7 +123,7 @@ def run(
         process = talk.process
         take_back.append(scope.on_cancel(talk.bell.ring))
         if timeout is not None:
-            take_back.append(set_alarm(clock, due, talk.bell.ring))
+            take_back.append(set_alarm(clock, due, talk.bell.ring, quick=True))
         ended = talk.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
         scope.check()
         if not ended:

@@ -16,7 +16,7 @@ import io
 import socket
 import sys
 
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util import Timeout, connection
 
@@ -55,8 +55,10 @@ class AbortableConnection(HTTPConnection):
         """Connect, with the tunnel and the handshake."""
         with self._in_scope():
             super().connect()
-            if self._guard is not None:
-                self._guard.how = socket.SHUT_RDWR
+            if self._guard is not None:  # that of the handshake: from now on both directions, by the socket itself
+                scope = self._guard.scope
+                self.watch(None, None)
+                self.watch(scope, self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, with a permit if the call that makes it has a rate limit."""
@@ -110,12 +112,13 @@ class AbortableConnection(HTTPConnection):
 
     def close(self) -> None:
         """Close the connection; an answer that is still being read goes on."""
+        if not self._answering:
+            self.let_go()  # first: see ``Guard``
         try:
             super().close()
         finally:
             if not self._answering:
                 self._answered(None, None)  # nobody will wait for the answer of what was asked
-                self.let_go()
 
     def let_go(self) -> None:
         """Nobody's scope may shut this connection any more.  One that was shut is closed."""
@@ -125,14 +128,14 @@ class AbortableConnection(HTTPConnection):
             if guard.fired:
                 self.close()
 
-    def watch(self, scope: Scope | None, sock: Any, how: int = socket.SHUT_RDWR) -> None:
+    def watch(self, scope: Scope | None, sock: Any, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
         """From now on this scope is the one that may shut the connection."""
         guard = self._guard
         if guard is not None and guard.scope is not scope:
             guard.release()
             self._guard = None
         if scope is not None and sock is not None and self._guard is None:
-            self._guard = Guard(scope, sock, how)
+            self._guard = Guard(scope, sock, how, apart=apart)
 
     def wire(self) -> Any:
         """The socket, also of an answer whose connection is closed."""
@@ -161,7 +164,7 @@ class AbortableConnection(HTTPConnection):
         scope = scope_around()
         if scope is None or not self._connects_as_usual():
             sock: socket.socket = super()._new_conn()
-            self.watch(scope, sock)
+            self.watch(scope, sock, apart=isinstance(self, HTTPSConnection))
             return sock
         try:
             sock = self._connected(scope)
@@ -197,13 +200,15 @@ class AbortableConnection(HTTPConnection):
                 self.watch(None, None)  # the address before this one
                 # Until TLS is set up, only the reading side may be shut: if the other side answers by closing, Python
                 # takes the socket for one that was never connected, skips the handshake, and up to 3.12 leaks it.
-                self.watch(scope, sock, socket.SHUT_RD)
+                self.watch(scope, sock, socket.SHUT_RD, apart=isinstance(self, HTTPSConnection))
                 finish_connect(sock, code, _at_most(self.timeout, scope.remaining() + _SLACK))
                 scope.check()  # a connect that is shut may look as if it had succeeded
             except OSError as error:
                 failed = error
+                self.watch(None, None)
                 sock.close()
             except BaseException:
+                self.watch(None, None)
                 sock.close()
                 raise
             else:
@@ -244,8 +249,8 @@ class _Reading(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
+            self._owner.let_go()  # first: see ``Guard``
             self._raw.close()
-            self._owner.let_go()
 
 
 def _nothing() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+from ..base import forks
+from ..base.locks import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,21 +17,24 @@ class Abort:
 
     Guarantees: the act is done at most once, and never after ``release`` has returned.  So a socket that goes back to
     its pool is out of reach of the call that had it.  Everything may be called from any thread, ``release`` from the
-    act too.
+    act too.  In the child of a fork it is not done: the thing is the parent's.
 
     Args:
         scope: whose cancel it waits for; if that has been, the act is done at once, in this thread.
         act: must be quick and must not wait for the thread that releases.
     """
 
-    __slots__ = ("_act", "_forget", "_lock")
+    __slots__ = ("_act", "_forget", "_generation", "_lock")
 
     def __init__(self, scope: Scope, act: Callable[[], object]) -> None:
-        self._lock = threading.RLock()  # held while the act is done, so that ``release`` waits for it
+        self._lock = Lock()  # held while the act is done, so that ``release`` waits for it
+        self._generation = forks.generation
         self._act: Callable[[], object] | None = act
         self._forget = scope.on_cancel(self._fire)
 
     def _fire(self) -> None:
+        if self._generation != forks.generation:
+            return
         with self._lock:
             act, self._act = self._act, None
             if act is not None:
@@ -39,6 +43,9 @@ class Abort:
     def release(self) -> None:
         """Leave the thing alone from now on; harmless when done twice."""
         self._forget()
+        if self._generation != forks.generation:  # a thread that is not here may have held the lock
+            self._act = None
+            return
         with self._lock:
             self._act = None
 

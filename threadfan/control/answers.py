@@ -8,8 +8,7 @@ ever fails, whatever the attributes of a user's errors do when they are asked; n
 
 from __future__ import annotations
 
-import threading
-
+from ..base.static import cause_of, is_a
 from .shapes import ACCOUNT, BODIES, CODES, COMPANIONS, FINAL, HEADERS, NUMBERS, STATUSES, WORDS
 
 TYPE_CHECKING = False
@@ -37,7 +36,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__
+        error = cause_of(error)
 
 
 def members(error: BaseException) -> list[BaseException]:
@@ -112,8 +111,7 @@ def plain_headers(error: BaseException) -> dict[str, str] | None:
     headers = headers_of(error)
     try:
         return None if headers is None else {str(key): str(headers[key]) for key in headers}
-    except BaseException as failure:
-        _pass_on(failure)
+    except BaseException:
         return None
 
 
@@ -199,15 +197,8 @@ def attribute(thing: object, name: str) -> Any:
     """An attribute that need not be there; one that fails is not there either (httpx has such properties)."""
     try:
         return getattr(thing, name, None)
-    except BaseException as failure:
-        _pass_on(failure)
+    except BaseException:
         return None
-
-
-def _pass_on(failure: BaseException) -> None:
-    """Raise what came from outside and not from the attribute that was asked for: Ctrl-C."""
-    if isinstance(failure, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-        raise failure
 
 
 def _at(thing: object, path: tuple[str, ...]) -> Any:
@@ -231,7 +222,7 @@ def _status(value: Any) -> int | None:
 
 
 def _is_status(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599
+    return is_a(value, int) and not is_a(value, bool) and 100 <= value <= 599  # type: ignore[operator]
 
 
 def _has_companion(error: BaseException) -> bool:
@@ -241,8 +232,7 @@ def _has_companion(error: BaseException) -> bool:
 def _has(thing: object, name: str) -> bool:
     try:
         return hasattr(thing, name)
-    except BaseException as failure:
-        _pass_on(failure)
+    except BaseException:
         return True
 
 
@@ -259,8 +249,7 @@ def _given_up(error: BaseException) -> int | None:
 def _text(thing: object) -> str:
     try:
         return str(thing)
-    except BaseException as failure:
-        _pass_on(failure)
+    except BaseException:
         return ""
 
 
@@ -293,8 +282,7 @@ def _letters(text: str) -> str:
 def _called(function: Any) -> Any:
     try:
         return function()
-    except BaseException as failure:
-        _pass_on(failure)
+    except BaseException:
         return None
 
 
@@ -349,8 +337,7 @@ def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
     for spelling in (name, name.title()):
         try:
             value = None if headers is None else headers.get(spelling)
-        except BaseException as failure:  # what has a `get` need not be headers
-            _pass_on(failure)
+        except BaseException:  # what has a `get` need not be headers
             return None
         if isinstance(value, str):
             return value.strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from concurrent.futures import CancelledError
 
+from ..base.static import cause_of, context_of, is_a, traceback_of
 from .answers import attribute, causes, final_word, members, own_status, passes, told_to_retry
 from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
 
@@ -40,7 +41,7 @@ _NETWORK = frozenset(
 
 def never(error: BaseException) -> bool:
     """Whether no policy whatever may try again: the call was cancelled, or the process is to end."""
-    return not isinstance(error, Exception) or isinstance(error, CancelledError)
+    return not is_a(error, Exception) or is_a(error, CancelledError)
 
 
 def worth_retrying(error: BaseException) -> bool:
@@ -75,11 +76,11 @@ def _verdict(error: BaseException) -> bool | None:
         return passes(status)
     if _is_broken(error):
         return not any(HOPELESS & _class_names(link) for link in history(error))
-    if isinstance(error, OSError) and _network(error):
+    if is_a(error, OSError) and _network(error):
         return True
     if _undecoded(error):
         return True
-    return False if isinstance(error, _BUGS) else None
+    return False if is_a(error, _BUGS) else None
 
 
 def _is_broken(error: BaseException) -> bool:
@@ -109,20 +110,26 @@ def history(error: BaseException) -> Iterator[BaseException]:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         yield link
-        link = link.__context__ if link.__cause__ is None else link.__cause__
+        cause = cause_of(link)
+        link = context_of(link) if cause is None else cause
 
 
-def _network(error: OSError) -> bool:
+def _network(error: BaseException) -> bool:
     """Whether an error of the operating system is about the network, and may pass."""
     kinds = names(error)
     if "urllib.URLError" in kinds:
         reason = attribute(error, "reason")
-        return isinstance(reason, Exception) and worth_retrying(reason)
+        return is_a(reason, Exception) and worth_retrying(reason)
     if "socket.gaierror" in kinds:
         from socket import EAI_AGAIN
 
-        return error.errno == EAI_AGAIN
-    return isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _NETWORK
+        return _errno(error) == EAI_AGAIN
+    return is_a(error, (ConnectionError, TimeoutError)) or _errno(error) in _NETWORK
+
+
+def _errno(error: BaseException) -> int | None:
+    number = attribute(error, "errno")
+    return number if type(number) is int else None
 
 
 def _undecoded(error: BaseException) -> bool:
@@ -130,7 +137,7 @@ def _undecoded(error: BaseException) -> bool:
     if not {"json.JSONDecodeError", "simplejson.JSONDecodeError", "builtins.UnicodeDecodeError"} & names(error):
         return False
     caller = ""
-    step = error.__traceback__
+    step = traceback_of(error)
     while step is not None:
         package = str(step.tb_frame.f_globals.get("__name__")).partition(".")[0]
         caller = caller if package in ("json", "simplejson") else package

@@ -51,6 +51,17 @@ def read(headers: Mapping[str, str], wall: float | None = None) -> dict[str, Sai
     return said
 
 
+def copied(headers: Mapping[str, str] | None) -> dict[str, str] | None:
+    """What ``read`` looks at, in a dict of its own: a client's mapping may run any code, and must not under a lock."""
+    if headers is None:
+        return None
+    try:
+        lower = ((str(key).lower(), value) for key, value in headers.items())
+        return {key: str(value) for key, value in lower if "ratelimit" in key or key == "date"}
+    except BaseException:  # advice that cannot be read
+        return None
+
+
 def _anthropic(lower: Mapping[str, str], unit: str, now: float | None) -> Said | None:
     limit, remaining, reset = (lower.get(f"anthropic-ratelimit-{unit}-{what}") for what in _WHAT)
     if limit is None and remaining is None:

@@ -9,11 +9,12 @@ with 6 % it lies among the stragglers, where waiting so long would gain nothing,
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, insort
 from collections import deque
 
+from ..base import forks
 from ..base.errors import brief
+from ..base.locks import Lock
 
 FEWEST = 20  # durations that must be known before a percentile means anything
 WINDOW = 1000  # durations that are kept
@@ -34,7 +35,18 @@ class Hedge:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
 
-    __slots__ = ("_percent", "_recent", "_seconds", "_sorted", "after", "budget", "calls", "extra", "lock")
+    __slots__ = (
+        "__weakref__",
+        "_percent",
+        "_recent",
+        "_seconds",
+        "_sorted",
+        "after",
+        "budget",
+        "calls",
+        "extra",
+        "lock",
+    )
 
     def __init__(self, after: str | float = "p95", budget: float = 0.05) -> None:
         self._percent, self._seconds = _percent(after), _seconds(after)
@@ -42,13 +54,19 @@ class Hedge:
             raise TypeError(f"budget must be a part of the calls, e.g. 0.05, not {brief(budget)}")
         if not 0 < budget <= 1:
             raise ValueError(f"budget must be greater than 0 and at most 1, not {budget!r}")
-        self.lock = threading.Lock()  # held by whoever tells it
+        self.lock = Lock()  # held by whoever tells it
         self.after = after
         self.budget = float(budget)
         self.calls = 0
         self.extra = 0
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []  # the same in ascending order
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: whoever had the lock may have told only half of it."""
+        self.lock = Lock()
+        self._sorted = sorted(self._recent)
 
     def began(self) -> None:
         """A call starts with its first attempt."""

@@ -243,6 +243,11 @@ class RateLimit:
 
     # -- what other processes have to do with it ---------------------------------------------------------------------
 
+    def _forked(self) -> None:
+        """In the child of a fork: the requests under way are the parent's, a probe among them too."""
+        self.in_flight = 0
+        self._pause.ended(self._pause.epoch)
+
     @property
     def bucket(self) -> tuple[float, float] | None:
         """Seconds between two requests, the margin included, and how many may start at once; None without a number."""

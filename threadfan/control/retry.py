@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..base.errors import brief, describe
+from ..base.static import is_a
 from .answers import final_word, status_of
 from .course import Course, Policy, Times
 from .faults import worth_retrying
@@ -128,7 +129,7 @@ class Matcher:
     def matches(self, error: BaseException, status: int | None) -> bool:
         """Whether it is for this error, which has this status."""
         return (
-            isinstance(error, self.classes)
+            is_a(error, self.classes)  # as `except` tells it
             or status in self.statuses
             or (self.transient and worth_retrying(error))
             or any(question(error) for question in self.questions)

@@ -4,9 +4,12 @@ Guarantees, from any thread: once ``cancelled`` is true it stays true; each call
 registered after the cancel runs at once, in the thread that registers it; one that raises is logged and the rest still
 run.
 
-There is no lock, since blocks are also left by finalizers, which must not take any: whoever *pops* a callback runs it.
-Who registers one adds it and then looks whether the scope was cancelled; who cancels says so and then looks what there
-is to run.  So one of the two sees the other.
+There is no lock: a finalizer that leaves a block must not take any, and a fork may leave one behind that another thread
+held.  Whoever *pops* a callback runs it.  Who registers one adds it and then looks whether the scope was cancelled; who
+cancels says so and then looks what there is to run.  So one of the two sees the other.
+
+In the child of a fork no call runs: the thread that forked is outside of any.  The blocks that it had entered go on
+with the time that they have left; what the parent had registered with them is the parent's.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from functools import partial
 from itertools import count
 
 from ..base import clock as clocks
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
         def scope(self) -> Scope:
             """The scope of the call at hand."""
+
+        def _in_child(self) -> Bearer:
+            """What takes its place in the child of a fork."""
 
 
 class Scope:
@@ -105,7 +112,7 @@ class Scope:
         self._callbacks[number] = callback
         if self._cancelled:
             self._run(number)
-        return partial(self._callbacks.pop, number, None)
+        return partial(self._callbacks.pop, number, None)  # which keeps the callback no longer than the scope does
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
@@ -118,18 +125,43 @@ class Scope:
 
     def cancel(self) -> None:
         """Signal the cancel; callbacks run before this returns."""
+        for act in self.end():
+            act()
+
+    def end(self) -> list[Callable[[], object]]:
+        """Be cancelled from now on; gives the acts of ``cancel``, none of which fails, for the caller to do.
+
+        So that one that blocks need not hold up the others.
+        """
         self._cancelled = True
-        for number in list(self._callbacks):
-            self._run(number)
+        return [partial(self._run, number) for number in list(self._callbacks)]
 
     def scope(self) -> Scope:
         """Itself: a scope bears itself."""
         return self
 
+    def _in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Endless(clock=self._clock)
+
     def _run(self, number: int) -> None:
         callback = self._callbacks.pop(number, None)
         if callback is not None:
             call_logged(callback, _FAILED)
+
+
+class Endless(Scope):
+    """The scope of no call: nobody ends it, so it keeps no callbacks."""
+
+    __slots__ = ()
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
+        """As for every scope; what would never be called is not kept."""
+        return super().on_cancel(callback) if self._cancelled else _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 _numbers = count()
@@ -140,10 +172,12 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
     """Do ``act()``; an error of it goes to the log under ``failure`` and no further."""
     try:
         act()
-    except BaseException:
-        import logging
+    except BaseException as error:
+        from logging import getLogger
 
-        logging.getLogger("threadfan").exception(failure)
+        from ..base.logs import ERROR, say
+
+        say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
 bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")
@@ -169,4 +203,13 @@ def current_scope() -> Scope:
     It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
     """
     found = bearer.get(None)
-    return Scope() if found is None else found.scope()
+    return Endless() if found is None else found.scope()
+
+
+def _in_child() -> None:
+    found = bearer.get(None)
+    if found is not None:
+        bearer.set(found._in_child())
+
+
+forks.in_child(_in_child)

@@ -66,7 +66,13 @@ class Observer:
 
 def observer() -> Observer | None:
     """An observer, or None while structlog is not in use."""
-    return Observer() if in_use() else None
+    if not in_use():
+        return None
+    try:
+        return Observer()
+    except BaseException as error:  # of the user's configuration, on which no call may depend
+        _failed(error)
+        return None
 
 
 def _tells_finished() -> bool:
@@ -133,15 +139,20 @@ def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, mo
 
 
 def _emit(level: str, event: str, fan: str, function: str, **figures: Any) -> None:
-    target = logger()
-    if target is None:
-        return
     try:
-        getattr(target, level)(event, fan=fan, function=function, **figures)
-    except Exception:  # a processor of the user's; the call's outcome matters more than the word about it
-        import logging
+        target = logger()
+        if target is not None:
+            getattr(target, level)(event, fan=fan, function=function, **figures)
+    except BaseException as error:  # a processor of the user's; the call's outcome matters more than the word about it
+        _failed(error)
 
-        logging.getLogger("threadfan").exception("a structlog processor failed")
+
+def _failed(error: BaseException) -> None:
+    from logging import getLogger
+
+    from ..base.logs import ERROR, say
+
+    say(getLogger("threadfan"), ERROR, "a structlog processor failed", error=error)
 
 
 def _figures(raw: Raw) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class AdaptiveLimit:
         self.in_flight = 0
         self.overloads = 0  # refusals
 
+    def _forked(self) -> None:
+        """In the child of a fork: the attempts under way are the parent's."""
+        self.in_flight = 0
+
     def cost(self) -> None:
         """Each attempt costs the same."""
 

@@ -2,7 +2,8 @@
 
 One thread for each clock does them; it starts with the first alarm and ends when none is left.  An act that blocks
 would hold up the others, so each gets a thread of its own, unless it is said to be quick: deadlines go off rarely, and
-most are taken back.  One that raises is logged.
+most are taken back.  One that raises is logged.  Where the system gives no thread, whoever waits does them, see
+``base/helpers``.
 
 Guarantees, from any thread: an act is done at most once, not before its moment, and not begun after it was taken back.
 What was taken back is forgotten, the last of it when as many alarms again have been; so it does not add up until its
@@ -13,17 +14,20 @@ threads that wait are the parent's.
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 from collections import deque
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from queue import SimpleQueue
+from logging import WARNING, getLogger
 
+from ..base import clock as clocks
+from ..base import forks
+from ..base.helpers import Helper
+from ..base.locks import Lock
+from ..base.logs import say
+from ..base.threads import for_ever, helper_thread, refusal, started
 from ..control.scope import call_logged
-from . import last
-from .worker import helper_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +40,14 @@ if TYPE_CHECKING:
 class Alarm:
     """One act at one moment; ``acts`` holds it, and whoever pops it does it or has taken it back."""
 
-    __slots__ = ("acts", "due", "number")
+    __slots__ = ("acts", "due", "number", "quick")
 
     _numbers = count()
 
     def __init__(self, due: float, act: Callable[[], object], quick: bool) -> None:
         self.due = due
-        self.acts: list[Callable[[], object]] = [partial(_do if quick else _begin, act)]
+        self.acts = [act]
+        self.quick = quick
         self.number = next(self._numbers)
 
     def __lt__(self, other: Alarm) -> bool:
@@ -50,29 +55,24 @@ class Alarm:
 
 
 class _Keeper:
-    """The alarms of one clock.  Guarded by ``_lock``: the heap, and whether the thread lives.
+    """The alarms of one clock.  Guarded by ``_lock``: the heap.
 
     ``_dead`` has an entry for each alarm in the heap that was taken back, or may be about to be taken out of it.
     """
 
-    __slots__ = ("_clock", "_dead", "_gate", "_heap")
+    __slots__ = ("_clock", "_dead", "_heap", "helper")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heap: list[Alarm] = []
         self._dead: deque[None] = deque()
-        self._gate: SimpleQueue[None] = SimpleQueue()
-        try:
-            helper_thread(self._run, "threadfan-alarms").start()
-        except RuntimeError as error:
-            if not last.take_over(self._step, error):
-                raise
+        self.helper = Helper("threadfan-alarms", clock, self._round, _warn)
 
     def add(self, alarm: Alarm) -> None:
         self._clear_up()
         heapq.heappush(self._heap, alarm)
         if self._heap[0] is alarm:
-            self._gate.put(None)
+            self.helper.tell()
 
     def take_back(self, alarm: Alarm) -> None:
         """From any thread, without the lock: the keeper's thread clears up when it is worth while."""
@@ -83,11 +83,11 @@ class _Keeper:
         self._dead.append(None)
         heap = self._heap
         if (heap and heap[0] is alarm) or len(self._dead) * 2 > len(heap):
-            self._gate.put(None)  # it need not wait for this one, or for any
+            self.helper.tell()  # it need not wait for this one, or for any
 
-    def _run(self) -> None:
-        while (wait := self._step()) is not None:
-            self._clock.wait(self._gate, wait)
+    def empty(self) -> None:
+        """Nothing is due any more."""
+        self._heap = []
 
     def _clear_up(self) -> None:
         if len(self._dead) * 2 > len(self._heap):
@@ -95,39 +95,64 @@ class _Keeper:
             self._heap = [alarm for alarm in self._heap if alarm.acts]
             heapq.heapify(self._heap)
 
-    def _step(self) -> float | None:
-        """Do what is due; seconds until there is more, or None if nothing is left."""
+    def _round(self) -> float | None:
         with _lock:
             ready = self._ready(self._clock.monotonic())
-            if not self._heap:
+            if not self._heap and _keepers.get(self._clock) is self:
                 del _keepers[self._clock]
             wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
-        for act in ready:
-            act()
+        for act, quick in ready:
+            self._do(act, quick)
         return wait
 
-    def _ready(self, now: float) -> list[Callable[[], object]]:
+    def _do(self, act: Callable[[], object], quick: bool) -> None:
+        act = partial(call_logged, act, "what was to be done at a deadline failed")
+        if quick:
+            act()
+        elif started(helper_thread(act, "threadfan-alarm")) is None:
+            pass
+        elif threading.current_thread() is self.helper.thread:
+            self.helper.aside(act)
+        else:
+            clocks.add_chore(_Aside(act))
+
+    def _ready(self, now: float) -> list[tuple[Callable[[], object], bool]]:
         """Take what is due out of the heap, and what was taken back from its top."""
         ready = []
         self._clear_up()
         while self._heap and (not self._heap[0].acts or self._heap[0].due <= now):
+            alarm = heapq.heappop(self._heap)
             with suppress(IndexError):  # it was taken back
-                ready.append(heapq.heappop(self._heap).acts.pop())
+                ready.append((alarm.acts.pop(), alarm.quick))
         return ready
 
 
-def _begin(act: Callable[[], object]) -> None:
-    try:
-        helper_thread(partial(_do, act), "threadfan-alarm").start()
-    except RuntimeError:  # there are as many threads as the system allows: better late than never
-        _do(act)
+class _Aside:
+    """An act that may run users' code, for whoever waits and is no helper: there is no thread for it."""
+
+    __slots__ = ("_acts",)
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._acts = [act]  # until it is popped, which one thread can
+
+    def __call__(self) -> None:
+        if getattr(threading.current_thread(), "helps", False):
+            return
+        clocks.drop_chore(self)
+        with suppress(IndexError):
+            self._acts.pop()()
 
 
-def _do(act: Callable[[], object]) -> None:
-    call_logged(act, "what was to be done at a deadline failed")
+def _warn(error: Exception) -> None:
+    if not for_ever(error):  # else that is how it is
+        say(
+            getLogger("threadfan"),
+            WARNING,
+            refusal(error, "those that wait see to deadlines and limits until one can be"),
+        )
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _keepers: dict[Any, _Keeper] = {}
 
 
@@ -146,14 +171,17 @@ def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: boo
         if keeper is None:
             keeper = _keepers[clock] = _Keeper(clock)
         keeper.add(alarm)
+    if not keeper.helper.begun:
+        keeper.helper.begin()
 
     return partial(keeper.take_back, alarm)
 
 
 def _after_fork_in_child() -> None:
     global _lock, _keepers
-    _lock, _keepers = threading.Lock(), {}
+    for keeper in _keepers.values():
+        keeper.empty()
+    _lock, _keepers = Lock(), {}
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

@@ -7,6 +7,7 @@ user's (policies that hold any) runs in workers, outside of every lock.
 from __future__ import annotations
 
 import time
+from functools import partial
 from random import random
 
 from ..base.clock import FOREVER
@@ -20,6 +21,7 @@ from ..events import log
 from . import hub as hubs
 from .adapting import PATIENCE
 from .calls import perform_call, tell_end
+from .line import STALL
 from .meter import Meter
 from .queueing import NOBODY, Queue
 from .race import Race, Twin
@@ -47,25 +49,44 @@ class Governed(Queue):
         observer = log.observer()
         drain.judging = True  # first: the call counts as running from the moment that it is taken
         call, drain.first = drain.first, None
-        while call is not None:
-            end = self._attempt(drain, call, observer)
-            drain.judging = False
-            call = None  # a parked thread must not keep a result alive
-            if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
-                return
-            with hub.lock:
-                call = self.take()
-                drain.judging = call is not None
+        try:
+            while call is not None:
+                end = self._attempt(drain, call, observer)
+                drain.judging = False
+                call = None  # a parked thread must not keep a result alive
+                if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
+                    return
+                with hub.lock:
+                    call = self.take()
+                    drain.judging = call is not None
+        finally:
+            del self, call, drain  # leave no cycle: see ``calls``
 
     def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+        """``_make_attempt``; whatever fails in it besides the call itself, the call has an end."""
+        try:
+            return self._make_attempt(drain, call, observer)
+        except BaseException as error:
+            if not drain.judging or call in drain.claim or call.race is not None:
+                raise  # it has its end, or whoever looks at the claims sees to it
+            self._conclude(drain, call, self._raw(call, FAILED, error))
+            return self.hub.clock.monotonic()
+        finally:
+            del self, call, drain  # leave no cycle: see ``calls``
+
+    def _make_attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
         progress, now = call.progress, self.hub.clock.monotonic()
         if call.rules is None:
-            raw = perform_call(drain, call, observer)
-            if raw is not None:
-                tell_end(drain, call, raw, observer)
-                self._conclude(drain, call, raw)
-            return None if raw is None else raw[6]
+            try:
+                raw = perform_call(drain, call, observer)
+                if raw is not None:
+                    tell_end(drain, call, raw, observer)
+                    self._conclude(drain, call, raw)
+                return None if raw is None else raw[6]
+            finally:
+                raw = None
+                del self, call, drain, progress  # leave no cycle: see ``calls``
         if progress.undecided is not None:
             raw, progress.undecided = progress.undecided, None
             self._judge(drain, call, raw, True, observer)
@@ -77,9 +98,9 @@ class Governed(Queue):
             return now
         line = call.rules.line
         if line is not None and line.shared:
-            confirmed, now = self._confirmed(call, line), self.hub.clock.monotonic()
+            confirmed, now = self._confirmed(drain, call, line), self.hub.clock.monotonic()
             if not confirmed:
-                return now
+                return None if confirmed is None else now
         if not call.begin(drain):
             self._give_back(call)
             if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
@@ -87,7 +108,8 @@ class Governed(Queue):
             return now
         with self.hub.lock:
             progress.starts(now, self.limited_for(call, now))
-            drain.forget_scope()  # of an attempt before
+            before = drain.forget_scope()  # of an attempt before
+        del before
         verdict = self._first_word(call, now)
         if verdict is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
@@ -97,16 +119,20 @@ class Governed(Queue):
         if call.rules.hedge is not None and not isinstance(call, Twin):
             call.drain = drain
             call.race = Race(self, drain, call, call.rules.hedge, now)
-        raw = perform_call(drain, call, observer)
-        if raw is None:
-            return None
-        end = raw[6]
-        if raw[3] is SUCCEEDED and (error := self._error_in(call, raw[4])) is not None:
-            raw = (*raw[:3], FAILED, error, *raw[5:])
-        ended = self._ended(drain, call, raw)
-        if ended is not None:
-            self._judge(drain, *ended, observer)
-        return end
+        try:
+            raw = perform_call(drain, call, observer)
+            if raw is None:
+                return None
+            end = raw[6]
+            if raw[3] is SUCCEEDED and (error := self._error_in(call, raw[4])) is not None:
+                raw = (*raw[:3], FAILED, error, *raw[5:])
+            ended = self._ended(drain, call, raw)
+            if ended is not None:
+                self._judge(drain, *ended, observer)
+            return end
+        finally:
+            raw = ended = error = None
+            del self, call, drain, progress  # leave no cycle: see ``calls``
 
     @staticmethod
     def _error_in(call: Call, value: Any) -> ErrorAnswer | None:
@@ -115,12 +141,31 @@ class Governed(Queue):
         heeded = rules is not None and (rules.policy is not None or rules.line is not None or rules.pace is not None)
         return error_in(value) if heeded else None
 
-    def _confirmed(self, call: Call, line: Line) -> bool:
-        """Whether it may go on; else the other processes leave no room, and it is back in the queue."""
-        permit = call.progress.permit
-        if self._needless(call) or permit is None or line.confirm(permit, self.hub.clock):
+    def _confirmed(self, drain: Drain, call: Call, line: Line) -> bool | None:
+        """Whether it may go on; else the other processes leave no room, and it is back in the queue.
+
+        The answer may take a while.  Meanwhile the call has a claim, as one that runs, so that from outside it can be
+        ended, or put back after ``STALL`` seconds: then the answer is None, and nobody has waited for this thread.
+        """
+        progress, permit, hub = call.progress, call.progress.permit, self.hub
+        if permit is None:
             return True
-        call.progress.permit = None
+        call.drain = drain  # first: whoever ends the call marks it, and then looks here or for the claim
+        progress.asking = True
+        now = hub.clock.monotonic()
+        drain.claim[call] = call.item, call.since, now
+        wait = 0.0
+        if not self._needless(call):
+            if now + STALL < hub.watchdog.next_look:
+                hub.watchdog.announce(now + STALL)
+            wait = line.ask(hub.clock)
+        if drain.claim.pop(call, None) is None:
+            return None
+        progress.asking, call.drain = False, None
+        if wait <= 0.0:
+            return True
+        line.postpone(permit, wait, hub.clock)
+        progress.permit = None
         self._give_back(call)
         after: After = []
         with self.hub.lock:
@@ -280,6 +325,10 @@ class Governed(Queue):
         call: Call = key
         if call.rules is None:
             return super().settle(key, raw, after)
+        if call.progress.asking:
+            raw = (*raw[:5], None, raw[6], None)  # it was not begun
+            if self._asked_in_vain(call, raw, after):
+                return raw[3] is not TIMED_OUT
         call.progress.ended(raw)
         self._tell_limits(call, raw, after)
         race = call.race
@@ -303,6 +352,30 @@ class Governed(Queue):
             return False
         self._note(call)
         return super().settle(call, raw, after)
+
+    def _asked_in_vain(self, call: Call, raw: Raw, after: After) -> bool:
+        """While a call asked the other processes for room it was ended, or the answer did not come in time.
+
+        Returns:
+            False for a second attempt that was ended, which ends as any other.
+        """
+        progress, drain, line = call.progress, call.drain, call.rules.line if call.rules is not None else None
+        stalled = raw[3] is TIMED_OUT
+        progress.asking, call.drain = False, None
+        if drain is not None and drain.lost is not None:  # what its thread is said to be stuck in
+            key, start, _, index = drain.lost
+            drain.lost = key, start, "waiting for the place where its rate limit is shared", index
+        if stalled and line is not None:
+            after.append(partial(self.hub.callbacks.tell, line.stalls, "the word about a stalled store"))
+        elif isinstance(call, Twin):
+            return False
+        self.failed -= 1  # counted by whoever ended the attempt
+        self._give_back(call)
+        if stalled:
+            self._queue_first(call, after)
+        else:
+            self._abandon(call, raw[4], after)
+        return True
 
     def _cancelled(self, call: Call, reason: BaseException) -> Raw:
         """The outcome of a call that waited; what it had failed with is the cause."""
@@ -338,6 +411,8 @@ class Governed(Queue):
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""
         timeout: float | None = key.timeout
+        if key.progress is not None and key.progress.asking:
+            return STALL
         return None if timeout is None else timeout + (0.0 if key.progress is None else key.progress.allowance)
 
     def add_usage(self, key: Any, usage: Usage) -> None:

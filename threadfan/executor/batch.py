@@ -83,7 +83,7 @@ class Batch(Source):
         self.timeout = timeout
         self.context = context
         self.since = hub.clock.monotonic()
-        self.first_failure: Raw | None = None
+        self.first_failure: Raw | None = None  # with fail_fast
         self.fail_fast = False  # start no call after the first failure
         self.failures: dict[Status, int] = {}  # calls settled without a value, by status
         self.alarms: After = []  # called once, at the first failure
@@ -159,7 +159,10 @@ class Batch(Source):
 
     def run(self, drain: Drain) -> None:
         """Pull and run calls, in a context that none of the caller's or of other threads' changes reach."""
-        self.context.copy().run(self._loop, drain)
+        try:
+            self.context.copy().run(self._loop, drain)
+        finally:
+            del self, drain  # errors lead to this frame: leave no cycle, see ``calls``
 
     def _loop(self, drain: Drain) -> None:
         hub, depth, fn, results = self.hub, self.depth, self.fn, self.results
@@ -176,7 +179,7 @@ class Batch(Source):
             bind_index = observer.set_index
             tell = partial(log.call_ended, hub.name, self.name) if observer.finished else None
         until = clock() + hubs.QUANTUM
-        first, drain.first = (drain.first,), None
+        first, drain.first = iter((drain.first,)), None  # an iterator, which forgets what it has given out
         try:
             for index, item, since in chain(first, self.pull()):
                 start = clock()
@@ -207,6 +210,9 @@ class Batch(Source):
                     return
         except IndexError:
             return  # the deque was empty
+        finally:
+            del self, drain, results, fn, wish, ended, claim, settle_own, tell  # leave no cycle: see ``calls``
+            item = raw = None
 
     def _fail(
         self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
@@ -217,6 +223,7 @@ class Batch(Source):
         claim = drain.claim.pop(index, None)
         if claim is None:
             return None
+        drain.forget_scope()
         end = self.hub.clock.monotonic()
         raw = (index, claim[0], claim[1], status, error, start, end, drain.worker.name)
         self.store_failure(raw)
@@ -234,11 +241,13 @@ class Batch(Source):
 
     def _note_failure(self, raw: Raw, after: After) -> None:
         self._count(raw[3])
-        if self.first_failure is None:
+        if (
+            self.fail_fast and self.first_failure is None
+        ):  # else nobody asks, and it may be long until the batch is done
             self.first_failure = raw
-            if self.fail_fast:
-                self.ended.append(True)  # here and now: the next call would be paid for
-            after.extend(self.alarms)
+            self.ended.append(True)  # here and now: the next call would be paid for
+        alarms, self.alarms = self.alarms, []
+        after.extend(alarms)
 
     def wish_for(self, wake: Callable[[], object], *, wanted: int | None, idle: Callable[[], bool]) -> bool:
         """Have ``wake()`` called at the next outcome, or at that of index ``wanted``.
@@ -355,6 +364,19 @@ class Batch(Source):
         results = self.results
         return results if isinstance(results, list) else [results[index] for index in range(self.accepted)]
 
+    def parts(self) -> dict[str, Any]:
+        """What a report is made of, once the batch is done."""
+        return {"raws": list(self.in_order()), "names": self.names, "usages": self.usages, "notes": self.notes}
+
+    def forget(self) -> None:
+        """The report is made: nothing that still leads here may keep results alive.
+
+        That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
+        """
+        self.results.clear()  # and not another one in its place: a thread at work has this
+        self.usages, self.notes, self.first_failure, self.reason = {}, {}, None, None
+        self.wish.clear()
+
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
         self.reason = reason
@@ -407,7 +429,9 @@ class TaskBatch(Batch):
         hub, depth = self.hub, self.depth
         until = hub.clock.monotonic() + hubs.QUANTUM
         observer = log.observer()
-        first, drain.first = (drain.first,), None
+        first, drain.first = iter((drain.first,)), None
+        raw: Raw | None = None
+        call: Any = None
         try:
             for _, call, _ in chain(first, self.pull()):
                 raw = perform_call(drain, call, observer)
@@ -419,12 +443,20 @@ class TaskBatch(Batch):
                     self.results[raw[0]] = raw
                 else:
                     self.store_failure(raw)
+                call.forget()
                 self.notify(raw[0])
-                del raw, call
+                raw = call = None  # noqa: PLW2901 -- a parked thread must not keep a result alive
                 if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
                     return
         except IndexError:
             return
+        finally:
+            del self, drain, raw, call  # leave no cycle: see ``calls``
+
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+        """Store the outcome of a task that was ended from outside."""
+        after.append(key.forget)
+        return super().settle(key, raw, after)
 
     def timeout_of(self, key: Any) -> float | None:
         """The task's own."""

@@ -2,14 +2,21 @@
 
 ``perform_call`` is the one place where a single call runs and its end is classified.  ``batch.Batch`` inlines the same
 steps for its plain case; a test holds the two to equal outcomes.
+
+An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
+the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
+error: the call, its outcome, the drain.  Else each error would be in a cycle, and the variables of the user's functions
+would stay until the collector runs.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
+from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import is_a, traceback_of
 from ..control.scope import Scope, bearer
 from ..events import log
 from . import hub as hubs
@@ -66,6 +73,10 @@ class Call:
         """The call will never start.  With the hub's lock held."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """It has ended: what was handed in is not needed any more, and its context leads back to it."""
+        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+
     def give_up(self) -> None:
         """Make no further attempt."""
         self.unwanted = True
@@ -94,6 +105,8 @@ class Calls(Source):
     def add(self, call: Call, after: After) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
+        if call.timeout is not None and self.hub.watchdog.helper is None:
+            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
         self.entries.append(call)
         self.hub.offer(self, after, eager=True)
@@ -115,24 +128,27 @@ class Calls(Source):
         until = hub.clock.monotonic() + hubs.QUANTUM
         observer = log.observer()
         call, drain.first = drain.first, None
-        while call is not None:
-            if call.begin(drain):
-                raw = perform_call(drain, call, observer)
-                if raw is None:
+        try:
+            while call is not None:
+                if call.begin(drain):
+                    raw = perform_call(drain, call, observer)
+                    if raw is None:
+                        return
+                    tell_end(drain, call, raw, observer)
+                    if raw[3] is not SUCCEEDED:
+                        with hub.lock:
+                            self.failed += 1
+                    end = raw[6]
+                    call.deliver(raw)
+                    raw = None
+                else:
+                    end = hub.clock.monotonic()
+                call = None  # a parked thread must not keep a result alive
+                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
                     return
-                tell_end(drain, call, raw, observer)
-                if raw[3] is not SUCCEEDED:
-                    with hub.lock:
-                        self.failed += 1
-                end = raw[6]
-                call.deliver(raw)
-                raw = None
-            else:
-                end = hub.clock.monotonic()
-            call = None  # a parked thread must not keep a result alive
-            if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
-                return
-            call = self.take()
+                call = self.take()
+        finally:
+            call = drain = None  # type: ignore[assignment]  # leave no cycle: see above
 
     def remove(self, call: Call) -> bool:
         """Take a call out of the queue; False if it has left already.  With the lock held."""
@@ -186,6 +202,7 @@ class Calls(Source):
         """Refuse all that wait."""
         while (call := self.take()) is not None:
             call.refuse(reason, after)
+        self.hub.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -203,23 +220,28 @@ def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw
     if timeout is not None and start + timeout < hub.watchdog.next_look:
         hub.watchdog.announce(start + timeout)
     status: Status
-    payload: Any
+    payload: Any = None
     started = not (drain.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
-    if not started:
-        status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
-    else:
-        try:
-            # Another attempt must not see what this one has set.
-            context = call.context if call.rules is None else call.rules.renewed(call.context)
-            status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
-        except BaseException as error:
-            status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
-            if status is not FAILED:
-                drain.end_scope(call)
-    end = clock()
-    if claim.pop(call, None) is None:
-        return None
-    return (index, item, since, status, payload, start if started else None, end, drain.worker.name)
+    try:
+        if not started:
+            status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
+        else:
+            try:
+                # Another attempt must not see what this one has set.
+                context = call.context if call.rules is None else call.rules.renewed(call.context)
+                status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
+            except BaseException as error:
+                status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
+                if status is not FAILED:
+                    drain.end_scope(call)
+        end = clock()
+        if claim.pop(call, None) is None:
+            return None
+        if drain.made is not None:
+            drain.forget_scope()
+        return (index, item, since, status, payload, start if started else None, end, drain.worker.name)
+    finally:
+        payload = call = context = drain = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
 
 
 def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) -> None:
@@ -238,7 +260,10 @@ def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
         observer.set_fan(drain.hub.name)
         if call.index is not None:
             observer.set_index(call.index)
-    return call.fn(*call.args, **call.kwargs)
+    try:
+        return call.fn(*call.args, **call.kwargs)
+    finally:
+        del call, drain  # leave no cycle: see above
 
 
 def classify(
@@ -246,13 +271,14 @@ def classify(
 ) -> tuple[Status, BaseException]:
     """The status and the caller's error for what a call raised.
 
-    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.
+    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
+    error's own code runs: an error that cannot be asked is an outcome like any other.
     """
-    trace = error.__traceback__
+    trace = traceback_of(error)
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
-    error.with_traceback(trace)  # which works for frozen classes too
-    if not isinstance(error, CallCancelled):
+    BaseException.with_traceback(error, trace)  # which works for frozen classes too
+    if not is_a(error, CallCancelled):
         return FAILED, error
     if timeout is not None and seconds >= timeout:
         return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")

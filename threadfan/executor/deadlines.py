@@ -96,6 +96,16 @@ class Block(Scope):
         self._take_back()
         self._watch()
 
+    def _in_child(self) -> Self:
+        """Itself, with the time that is left of its own: the block goes on in the child too."""
+        outer = self._outer
+        self._cancelled = self._cancelled and not outer.cancelled
+        self._outer = outer._in_child()
+        self._callbacks, self._alarms = {}, []
+        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._unlink = self._outer.on_cancel(self.cancel)
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
@@ -105,8 +115,13 @@ class Block(Scope):
             if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
                 raise
         self._inside = False
+        over = self.cancelled
+        if not over:
+            self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
         self._unlink()
-        self._take_back()
+        # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
+        if self._cancelled or not over:
+            self._take_back()
         if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True

@@ -7,12 +7,13 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base.clock import FOREVER
-from ..control.scope import Scope
+from ..control.scope import Endless, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..base.usage import Usage
     from .hub import Hub
     from .source import Source
     from .worker import Worker
@@ -40,7 +41,11 @@ class Loan:
 
 
 class CallScope(Scope):
-    """The scope of one call of a drain."""
+    """The scope of one call of a drain.
+
+    Users' functions may have it in a variable, and an error of the call keeps those: so when the call has ended it
+    forgets the call, and where its outcome goes.
+    """
 
     __slots__ = ("_claim", "_drain", "_key", "_start")
 
@@ -48,7 +53,7 @@ class CallScope(Scope):
         self._claim = drain.claim.get(key)
         source = drain.source
         super().__init__(clock=drain.hub.clock, ledger=partial(source.add_usage, key))
-        self._drain = drain
+        self._drain: Drain | None = drain
         self._key = key
         self._start = start
         self.meter = source.meter_of(drain, key)
@@ -56,7 +61,10 @@ class CallScope(Scope):
 
     def set_deadline(self) -> None:
         """Ask the source anew how long the call may take."""
-        source, key = self._drain.source, self._key
+        drain, key = self._drain, self._key
+        if drain is None:
+            return
+        source = drain.source
         timeout, outer = source.timeout_of(key), source.outer_of(key)
         deadline = FOREVER if timeout is None else self._start + timeout
         if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
@@ -66,7 +74,24 @@ class CallScope(Scope):
     @property
     def live(self) -> bool:
         """Whether the call runs, and not by now another attempt of it."""
-        return self._claim is not None and self._drain.claim.get(self._key) is self._claim
+        drain, claim = self._drain, self._claim
+        return drain is not None and claim is not None and drain.claim.get(self._key) is claim
+
+    def forget(self) -> None:
+        """The call has ended by itself: threads that it has started may use the scope still."""
+        drain = self._drain
+        if drain is not None:
+            self._ledger = partial(_note_late, drain.hub)
+            if self.meter is not None:
+                self.meter.forget()
+            self._drain = self._claim = self._key = None
+
+
+def _note_late(hub: Hub, usage: Usage) -> None:
+    """Tokens of a call whose outcome is out: the fan counts them all the same."""
+    with hub.lock:
+        hub.tokens[0] += usage.input_tokens
+        hub.tokens[1] += usage.output_tokens
 
 
 class Drain:
@@ -80,8 +105,7 @@ class Drain:
     """
 
     __slots__ = (
-        "_scope", "claim", "first", "holds", "hub", "judging", "loan", "lost", "lost_at", "signalled",
-        "source", "worker",
+        "claim", "first", "holds", "hub", "judging", "loan", "lost", "lost_at", "made", "signalled", "source", "worker",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
@@ -98,35 +122,52 @@ class Drain:
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Any = None  # the key of a call whose future was told to cancel
-        self._scope: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it
+        self.made: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
-            return Scope(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
+            return Endless(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
         with self.hub.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
             elif self.claim:
                 key, (_, _, start) = next(iter(self.claim.items()))
             else:
-                return Scope(clock=self.hub.clock)
-            if self._scope is not None and self._scope[0] is key:
-                return self._scope[1]
+                return Endless(clock=self.hub.clock)
+            scope = self.made_scope(key)
+            if scope is not None:
+                return scope
             scope = CallScope(self, key, start)
-            self._scope = key, scope
+            before, self.made = self.made, (key, scope)
+            if before is not None:
+                before[1].forget()
             ended = self.lost is not None or self.signalled is key
+        del before  # without the lock: it may be the last to hold the call before, and what that returned
         if ended:
             scope.cancel()
         return scope
+
+    def _in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Scope(clock=self.hub.clock)
 
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the hub's lock held."""
         return self.first is not None or self.judging or bool(self.claim)
 
-    def forget_scope(self) -> None:
-        """The next attempt of a call has a scope of its own.  With the hub's lock held."""
-        self._scope = self.signalled = None
+    def forget_scope(self) -> object:
+        """The call at hand has ended, or its attempt: the next has a scope of its own.
+
+        With the hub's lock held, or by the call's own thread once it has popped the claim: then nobody else looks.
+
+        Returns:
+            What is to be dropped once the lock is released, for it may be the last to hold things of the user's.
+        """
+        made, before, self.made, self.signalled = self.made, (self.made, self.signalled), None, None
+        if made is not None:
+            made[1].forget()
+        return before
 
     def end_scope(self, key: Any) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
@@ -148,4 +189,5 @@ class Drain:
 
     def made_scope(self, key: Any) -> CallScope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
-        return self._scope[1] if self._scope is not None and self._scope[0] is key else None
+        made = self.made
+        return made[1] if made is not None and made[0] is key else None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from concurrent import futures
 from concurrent.futures._base import (
     _STATE_TO_DESCRIPTION_MAP as _STATES,
@@ -29,11 +30,16 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
 
-from ..base.errors import TaskCancelled
+from ..base import clock as clocks
+from ..base import forks
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Condition
+from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.threads import check_depth
 from ..control.scope import bearer, current_scope
 from .calls import Call
 from .drain import here
@@ -125,7 +131,10 @@ class Future(Call, futures.Future[T]):
 
     @property
     def _waiters(self) -> List:  # type: ignore[override]
-        return self._cell.setdefault("waiters", _Waiters(self))  # type: ignore[no-any-return]
+        found = self._cell.get("waiters")
+        if found is None:
+            found = self._cell.setdefault("waiters", _Waiters(self))
+        return found  # type: ignore[no-any-return]
 
     @property
     def _done_callbacks(self) -> List:
@@ -237,28 +246,30 @@ class Future(Call, futures.Future[T]):
             return True
         with self._condition:
             self._stage = CANCELLED_AND_NOTIFIED
-            for waiter in self._waiters:
+            for waiter in self._cell.get("waiters", ()):
                 waiter.add_cancelled(self)
             self._condition.notify_all()
         return False
 
     def _invoke_callbacks(self) -> None:
-        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.
-        for callback in self._done_callbacks:
+        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.  They are
+        # called once, and forgotten, since one that knows its future is in a cycle with it.
+        for callback in self._cell.pop("callbacks", ()):
             try:
                 callback(self)
-            except BaseException:
-                LOGGER.exception("exception calling callback for %r", self)
+            except BaseException as error:
+                say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
     def _await(self, timeout: float | None) -> float | None:
         """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""
         found = bearer.get(None)
         if found is None:
-            return timeout
+            return timeout if not clocks.chores else self._await_with_chores(timeout)
         scope = found.scope()
         scope.check()
         if self.done():
             return timeout
+        check_depth()  # before anything is lent
         from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
         hub, gate = self._hub, SimpleQueue[None]()
@@ -280,6 +291,13 @@ class Future(Call, futures.Future[T]):
                 hub.loans.take_back(loan)
         return 0
 
+    def _await_with_chores(self, timeout: float | None) -> float | None:
+        """The system gives some helper no thread, so that this one, which only waits, has to do its work."""
+        gate = SimpleQueue[None]()
+        self.add_done_callback(lambda _: gate.put(None))
+        clocks.REAL.wait(gate, timeout)
+        return 0
+
     # -- as a call ---------------------------------------------------------------------------------------------------
 
     def begin(self, drain: Drain) -> bool:
@@ -289,7 +307,7 @@ class Future(Call, futures.Future[T]):
             return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True
-        self._forget()
+        self.forget()
         return False
 
     def deliver(self, raw: Raw) -> None:
@@ -298,11 +316,12 @@ class Future(Call, futures.Future[T]):
             self._invoke_callbacks()
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
-        """Set the error; callbacks run on the herald, for they are the user's code."""
+        """Set the error; callbacks run in a thread of their own, for they are the user's code."""
+        what = f"a done-callback of {describe(self.fn)}"
 
         def act() -> None:
             if self._end(raw) and "callbacks" in self._cell:
-                hub.herald.tell(self._invoke_callbacks)
+                hub.callbacks.tell(self._invoke_callbacks, what)
 
         after.append(act)
 
@@ -315,7 +334,7 @@ class Future(Call, futures.Future[T]):
                 self.set_running_or_notify_cancel()  # nobody will pull it and tell those who ``wait``
             elif self.set_running_or_notify_cancel():
                 self.set_exception(reason)
-            self._forget()
+            self.forget()
 
         after.append(act)
 
@@ -338,13 +357,13 @@ class Future(Call, futures.Future[T]):
             self._result = raw[4]
         else:
             self._exception = raw[4]
-        self._forget()
+        self.forget()
         condition = self._cell.setdefault(CONDITION, OVER)
         if condition is OVER:
             return False
         with condition:
             self._stage = FINISHED
-            for waiter in self._waiters:
+            for waiter in self._cell.get("waiters", ()):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
         return True
@@ -352,19 +371,22 @@ class Future(Call, futures.Future[T]):
     def _found(self) -> threading.Condition | None:
         """The condition, if somebody has looked, or ``OVER``."""
         found: threading.Condition | None = self._cell.get(CONDITION)
-        if found is not OVER and self.queue is not None and self.queue.reason is not None and "left" not in self._cell:
+        queue = self.queue
+        if (
+            found is not OVER
+            and queue is not None
+            and queue.generation != forks.generation
+            and "left" not in self._cell
+        ):
             # In the child of a fork.  A call that has not ended will not end here; noticed by whoever looks, as
             # nothing lists the calls that a thread was just about to start.
             self._cell["left"] = True
             if self.done():
                 found = Condition()  # that thread may have held the old one
             else:
-                self._exception, found = self.queue.reason, OVER
+                self._exception, found = BrokenThreadPool(forks.REASON), OVER
             self._cell[CONDITION] = found
         return found
-
-    def _forget(self) -> None:
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
 
     def _signal(self) -> None:
         drain = self.drain
@@ -384,17 +406,22 @@ class Future(Call, futures.Future[T]):
 
 
 class _Waiters(List):
+    """Those that wait for a future, of which it keeps no reference: that one has the list, and leaves no cycle."""
+
     __slots__ = ("_future",)
 
     def __init__(self, future: Future[Any]) -> None:
-        self._future = future
+        self._future = weakref.ref(future)
 
     def append(self, waiter: Any) -> None:
-        drain, hub = getattr(here, "drain", None), self._future._hub
-        if bearer.get(None) is not None and type(waiter.event) is threading.Event:
+        future = self._future()
+        if future is None:  # nobody has it any more, so nobody can wait for it
+            return
+        drain, hub = getattr(here, "drain", None), future._hub
+        if (clocks.chores or bearer.get(None) is not None) and type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
-            hub.promote(self._future)
+            hub.promote(future)
             if isinstance(waiter.event, _CallEvent):
                 waiter.event.hub = hub
         super().append(waiter)
@@ -415,13 +442,23 @@ class _CallEvent(threading.Event):
         if hub is not None and loan is not None:
             hub.loans.lend(loan, unless=self.is_set)
         try:
-            done = super().wait(timeout)
+            done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
         finally:
             forget()
             if hub is not None and loan is not None:
                 hub.loans.take_back(loan)
         scope.check()
         return done
+
+    def _wait_with_chores(self, timeout: float | None) -> bool:
+        end = FOREVER if timeout is None else clocks.REAL.monotonic() + timeout
+        while True:
+            clocks.do_chores()
+            left = end - clocks.REAL.monotonic()
+            if super().wait(max(0.0, min(left, clocks.CHORES))):
+                return True
+            if left <= 0:
+                return False
 
     def set(self) -> None:
         super().set()  # first: whoever lends looks whether it is set

@@ -69,13 +69,12 @@ class GovernedCalls(Governed, Calls):
             call.settle(self.hub, self._cancelled(call, reason), after)
         else:
             call.refuse(reason, after)
+        self.hub.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
         self.backing_off.clear()
         self.undecided.clear()
-        for line in self.lines:
-            line.forget()
         super().orphan(reason)
 
 
@@ -127,6 +126,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             self.results[raw[0]] = raw
         else:
             self.store_failure(raw)
+        call.forget()
         self.notify(raw[0])
 
     def _note(self, call: Call) -> None:
@@ -137,6 +137,12 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self._note(call)
         raw = self.results[call.index] = self._cancelled(call, reason)
         self._count(raw[3])
+
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+        """Store the outcome of a call that was ended from outside, unless it is tried again."""
+        final = super().settle(key, raw, after)
+        after.append(lambda: self.notify(raw[0]))
+        return final
 
     def discard(self, reason: BaseException, after: After) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
@@ -152,8 +158,6 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
         self.backing_off.clear()
         self.undecided.clear()
-        for line in self.lines:
-            line.forget()
         super().orphan(reason)
 
 

@@ -30,16 +30,22 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 
+from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.locks import Lock, aside, takes_signals
+from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
+from ..base.threads import check_depth, started
 from . import last, lifecycle
+from .alarms import set_alarm
+from .callbacks import Callbacks
 from .calls import Call, Calls
 from .drain import Drain, here
 from .loans import Loans
 from .source import Group
-from .watchdog import Herald, Watchdog
+from .starts import Starts
+from .watchdog import Watchdog
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -113,10 +119,11 @@ class Hub:
         self.closing = lifecycle.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self.group.calls.clear()
+        self.group._forked()
         self.quiet_gates: list[SimpleQueue[None]] = []
+        self.starts = Starts(self)
         self.watchdog = Watchdog(self)
-        self.herald = Herald(self)
+        self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.starts.warn)
         self.threads.clear()
         self._names = count()
 
@@ -133,7 +140,7 @@ class Hub:
                 if takes_signals():
                     struck = error
                 else:
-                    LOGGER.critical("an action of the scheduler failed", exc_info=True)
+                    say(LOGGER, CRITICAL, "an action of the scheduler failed", error=error)
         while self.handed_over:
             try:
                 act = self.handed_over.popleft()
@@ -198,7 +205,7 @@ class Hub:
         self.press()
         after.extend(partial(self._wake_again, worker) for worker in woken)
         self.loans.serve(after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
         if self.dismissed:
             self._send_home(after)
 
@@ -223,11 +230,11 @@ class Hub:
 
     def enlist(self, source: Source) -> None:
         """Put ``source`` into its ring, and wake nobody.  With the lock held."""
-        source.queued = True
         ring = self.rings.get(source.depth)
         if ring is None:
             ring = self.rings[source.depth] = deque()
         ring.append(source)
+        source.queued = True
         self.press()
 
     def recruit(self, source: Source) -> None:
@@ -242,6 +249,8 @@ class Hub:
         after: After = []
         with self.lock:
             if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
+                return False
+            if not self.starts.allowed(after):
                 return False
             self._grant(after)
         self.perform(after)
@@ -281,7 +290,7 @@ class Hub:
         self.slots = slots
         self.press()
         self.loans.serve(after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
 
     def adapt(self, after: After) -> None:
         """Have as many slots as the fan's `Adaptive` says now.  With the lock held."""
@@ -316,17 +325,32 @@ class Hub:
                 self._forget_idle(group)
                 found = GovernedCalls(self, group, depth, rules.lines)
             group.calls[depth, rules] = found
+            found.place = depth, rules
             self.sources.add(found)
         return found
+
+    def forget_if_idle(self, queue: Source) -> None:
+        """Drop a queue of a view with a cap of its own that nothing is in: there may be a view for every call.
+
+        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
+        without taking a lock in a finalizer.  With the lock held.
+        """
+        group = queue.group
+        if group is self.group or queue.active or queue.pending() or group.calls.get(queue.place) is not queue:
+            return
+        self._forget(queue)
+
+    def _forget(self, queue: Source) -> None:
+        del queue.group.calls[queue.place]
+        self.sources.discard(queue)
+        self.settled[0] += queue.accepted
+        self.settled[1] += queue.failed
 
     def _forget_idle(self, group: Group) -> None:
         """Drop queues under rules that nothing is in: there may be a new one for every view."""
         for key, queue in list(group.calls.items()):
             if key[1] is not None and not queue.active and not queue.pending():
-                del group.calls[key]
-                self.sources.discard(queue)
-                self.settled[0] += queue.accepted
-                self.settled[1] += queue.failed
+                self._forget(queue)
 
     def promote(self, call: Call) -> None:
         """Let a queued call that this thread's call is about to wait for go before shallower ones.
@@ -340,6 +364,7 @@ class Hub:
             if queue is None or queue.depth >= depth or not queue.remove(call):
                 return
             self.calls(queue.group, depth, call.rules).add(call, after)
+            self.forget_if_idle(queue)
         self.perform(after)
 
     def check_open(self) -> None:
@@ -360,7 +385,7 @@ class Hub:
         if self.free == 0:  # there were fewer slots than calls, and now there are as many
             self.press()
         self.loans.serve(after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
 
     def detach(self, drain: Drain, after: After) -> None:
         """The drain is no longer at its source."""
@@ -370,6 +395,8 @@ class Hub:
         if drain.loan is None:  # else it has left when it lent its slot
             self.leave_group(source.group, after)
         self.check_done(source, after)
+        if source.group is not self.group and source.place is not None:
+            self.forget_if_idle(source)
 
     def check_done(self, source: Source, after: After) -> None:
         """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
@@ -407,23 +434,29 @@ class Hub:
             and not any(source.waiting() or source.unfinished() for source in self.sources)
         )
 
-    def _grant_if_needed(self, after: After) -> None:
+    def grant_if_needed(self, after: After) -> None:
+        """Wake or start a worker if there is a slot and a call for it."""
         if self.free > 0 and not self.waking and self.rings and self.has_work():
             self._grant(after)
 
     def _grant(self, after: After, *, eager: bool = False) -> None:
-        """Wake a parked worker with a slot, or start a new one with it."""
-        self.free -= 1
-        self.waking += 1
+        """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
+        if not self.idle and not self.starts.allowed(after):
+            return
+        # What may fail near the recursion limit comes first, and the counters change when nothing of it has.
         if self.idle:
-            worker = self.idle.pop()
-            worker.woken = True
+            worker = self.idle[-1]
             after.append(partial(worker.inbox.put, True))
+            self.idle.pop()
+            worker.woken = True
         else:
+            check_depth()
             worker = Worker(self, f"{self._prefix}_{next(self._names)}")
             self.workers.add(worker)
             self.threads.add(worker.thread)
             after.append(partial(self._start, worker, eager))
+        self.free -= 1
+        self.waking += 1
 
     def _start(self, worker: Worker, eager: bool) -> None:
         aside(partial(self._start_here, worker, eager))  # it has many steps
@@ -431,16 +464,15 @@ class Hub:
     def _start_here(self, worker: Worker, eager: bool) -> None:
         if not worker.claim_start():
             return
-        try:
-            worker.thread.start()
+        error = started(worker.thread)
+        if error is None:
             if eager:  # who submits and then shuts down may expect that something has started
                 worker.thread.wait_until_begun()
-        except RuntimeError as error:  # the system gives no more threads: go on with those there are
-            if self._nobody_else() and last.take_over(worker.visit, error):
-                return
+            if self.starts.failing:
+                with self.lock:
+                    self.starts.granted()
+        elif not (self._nobody_else() and last.take_over(worker.visit, error)):
             self._not_started(worker, error)
-            if not lifecycle.exiting():  # at the interpreter's end that is how it is
-                LOGGER.warning("threadfan: no thread could be started (%s); %d run", error, len(self.threads))
 
     def _nobody_else(self) -> bool:
         """Whether no thread would come to use the slot of one that could not be started."""
@@ -455,8 +487,9 @@ class Hub:
             self.waking -= 1
             self.free += 1
             self.loans.serve(after)
-            if not self.waking and all(drain.loan is not None for drain in self.draining):  # nobody else will come
-                self.fail(f"no thread could be started: {error}", after)
+            if isinstance(error, Exception):
+                self.starts.refused(error, after)
+            self.grant_if_needed(after)
         self.perform(after)
 
     def leave_group(self, group: Group, after: After) -> None:
@@ -467,6 +500,7 @@ class Hub:
 
     def _leave(self, drain: Drain, after: After) -> bool:
         """End a stay at a source; say whether the worker still has its slot."""
+        drain.forget_scope()  # leave no cycle
         if drain.lost is None:
             self.detach(drain, after)
         else:
@@ -498,7 +532,7 @@ class Hub:
         self.draining.add(drain)
         if source.timeout is not None:
             self.watchdog.mind(self.clock.monotonic() + source.timeout, after)
-        self._grant_if_needed(after)
+        self.grant_if_needed(after)
         return drain
 
     def _park(self, worker: Worker) -> None:
@@ -561,7 +595,7 @@ class Hub:
         after: After = []
         with self.lock:
             self.loans.serve(after)
-            self._grant_if_needed(after)
+            self.grant_if_needed(after)
         self.perform(after)
 
     def dismiss_if_quiet(self, after: After) -> None:
@@ -577,7 +611,7 @@ class Hub:
         for worker in self.idle:
             after.append(partial(worker.inbox.put, False))
         self.watchdog.stop(after)
-        self.herald.stop(after)
+        after.append(self.callbacks.stop)
 
     # -- the life of threads -----------------------------------------------------------------------------------------
 
@@ -590,8 +624,8 @@ class Hub:
         try:
             self._initializer(*self._initargs)
             worker.set_own = setter_of_own()
-        except BaseException:
-            LOGGER.critical("Exception in initializer:", exc_info=True)
+        except BaseException as error:
+            say(LOGGER, CRITICAL, "Exception in initializer:", error=error)
             after: After = []
             with self.lock:
                 self.waking -= 1
@@ -610,19 +644,21 @@ class Hub:
         for source in list(self.sources):
             source.discard(BrokenThreadPool(message), after)
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
-        sources, running = list(self.sources), [*self.draining, *self.lost]
+        sources, running, gates = list(self.sources), [*self.draining, *self.lost], self.quiet_gates
         closing = self.closing
+        for worker in self.workers:  # one of them, if it was a call that forked, lives on until that returns
+            worker.ident, worker.retired = 0, True
         self.reset()
         self.closing = closing
-        reason = "the process was forked while this call waited or ran; it goes on in the parent only"
         for drain in running:
             drain.lost = drain.lost or (None, 0.0, "", None)
+            drain.claim.clear()
         for source in sources:
-            source.group.calls.clear()  # of views that have a cap of their own too
-            source.group.active = 0
-            source.orphan(BrokenThreadPool(reason))
+            source.orphan(BrokenThreadPool(forks.REASON))
+        for gate in gates:
+            gate.put(None)
 
     def dismiss(self, worker: Worker) -> bool:
         """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""
@@ -637,6 +673,22 @@ class Hub:
             self.dismiss_if_quiet(after)
         self.perform(after)
         return True
+
+    def borrow(self, worker: Worker) -> bool:
+        """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
+        with self.lock:
+            if worker not in self.idle:
+                return False
+            self.idle.remove(worker)
+        return True
+
+    def give_back(self, worker: Worker) -> None:
+        """It has done that."""
+        after: After = []
+        with self.lock:
+            self._park(worker)
+            self.grant_if_needed(after)
+        self.perform(after)
 
     def snapshot(self) -> dict[str, int]:
         """Live figures; see ``Fan.snapshot``."""
@@ -660,8 +712,32 @@ class Hub:
                 "output_tokens": self.tokens[1],
             }
 
+    def bury(self, worker: Worker, error: BaseException) -> None:
+        """A thread is about to die that should not: what it had goes to others."""
+        after: After = []
+        with self.lock:
+            if worker in self.idle:
+                self.idle.remove(worker)
+            self.workers.discard(worker)
+            self.threads.discard(worker.thread)
+            if worker.woken:
+                worker.woken = False
+                self.waking -= 1
+                self.release(after)
+            for drain in [drain for drain in (*self.draining, *self.lost) if drain.worker is worker]:
+                for key in drain.claim.copy():
+                    self.watchdog.end(drain, key, FAILED, error, after, grace=FOREVER)
+                if drain.loan is not None and drain.loan.returning:
+                    self.loans.let_go(drain.loan, after)
+                if self._leave(drain, after):
+                    drain.holds = False
+                    self.release(after)
+            if self.closing:
+                self.dismiss_if_quiet(after)
+        self.perform(after)
+
     def crashed(self, drain: Drain, error: BaseException) -> None:
         """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
         for key in drain.claim.copy():
             self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)
-        LOGGER.critical("an error between calls in %s", drain.worker.name, exc_info=error)
+        say(LOGGER, CRITICAL, "an error between calls in %s", drain.worker.name, error=error)

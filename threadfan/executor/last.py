@@ -12,6 +12,7 @@ import threading
 from collections import deque
 
 from ..base.clock import Clock
+from ..base.threads import for_ever
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ LOOK = 0.02
 _chores: deque[Callable[[], float | None]] = deque()
 
 
-def take_over(step: Callable[[], float | None], error: RuntimeError) -> bool:
+def take_over(step: Callable[[], float | None], error: Exception) -> bool:
     """Have the main thread do what a thread was to do that could not be started, if that is because all is ending.
 
     Args:
@@ -35,7 +36,7 @@ def take_over(step: Callable[[], float | None], error: RuntimeError) -> bool:
     Returns:
         False if a thread may be had later.
     """
-    if "shutdown" not in str(error):
+    if not for_ever(error):
         return False
     _chores.append(step)
     return True

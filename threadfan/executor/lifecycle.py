@@ -8,7 +8,6 @@ exit handler, because handlers run last in, first out.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
 
+from ..base import forks
 from ..base.clock import Clock
 from ..base.errors import TaskCancelled
 from ..base.locks import aside
@@ -44,6 +44,7 @@ _exiting = False
 def register(hub: Hub) -> None:
     """Have this hub's calls finished at exit, and its threads forgotten in the child of a fork."""
     _hubs.add(weakref.ref(hub, _hubs.discard))
+    forks.renew(hub)
 
 
 def _alive() -> list[Hub]:
@@ -128,10 +129,9 @@ def join(hub: Hub, gate: SimpleQueue[None], wait: Callable[[SimpleQueue[None]], 
     for thread in waited_for:
         thread.join()
     # Last, for those before it may still have told it something.
-    for helper in (hub.watchdog, hub.herald):
-        helper_thread = helper.thread  # which may end, and say so, at any time
-        if helper_thread is not None and helper_thread is not threading.current_thread():
-            helper_thread.join()
+    if hub.watchdog.helper is not None:
+        hub.watchdog.helper.join()
+    hub.callbacks.join()
 
 
 def _tell_settled(hub: Hub, settled: SimpleQueue[None]) -> None:
@@ -182,10 +182,7 @@ def _at_exit() -> None:
 def _after_fork_in_child() -> None:
     # Only the thread that forked lives on here.  Calls that wait or run in the parent end in the parent.
     here.drain = None
-    for hub in _alive():
-        hub.forked()
 
 
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+forks.in_child(_after_fork_in_child)

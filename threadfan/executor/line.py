@@ -11,10 +11,9 @@ permit with; while permits are to be had, somebody in line is invited; who leave
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures._base import LOGGER
-
+from ..base import forks
 from ..base.clock import FOREVER
+from ..base.locks import Lock
 from .alarms import set_alarm
 
 TYPE_CHECKING = False
@@ -44,6 +43,9 @@ _NOTHING = 1e-9  # seconds; a wait shorter than the rounding of a clock is none
 LATE = 0.02
 """Seconds after which an invitation that was not used no longer keeps others waiting.  Arbitrary: a hundred times what
 it takes a parked thread to come."""
+STALL = 0.5
+"""Seconds that a call waits, with its slot, for what other processes say.  Arbitrary: far more than they take, and not
+long for those who wait for the slot."""
 
 
 class Line:
@@ -58,11 +60,16 @@ class Line:
     def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
         self.limit: Any = limit
         self._warned = False
-        self.forget()
+        self._reset()
+        forks.renew(self)
 
-    def forget(self) -> None:
-        """Nobody stands in line: at the start, and in the child of a fork."""
-        self._lock = threading.Lock()
+    def _forked(self) -> None:
+        """In the child of a fork: those in line and the requests under way are the parent's."""
+        self._reset()
+        self.limit._forked()
+
+    def _reset(self) -> None:
+        self._lock = Lock()
         self._waiting: dict[Waiter, Cost] = {}  # in order of arrival
         self._invited: set[Waiter] = set()
         self._due = FOREVER  # when the alarm goes off
@@ -93,7 +100,25 @@ class Line:
 
         It may take a while: to be called without any lock, right before the request.
         """
-        return True
+        wait = self.ask(clock)
+        if wait > 0.0:
+            self.postpone(permit, wait, clock)
+        return wait <= 0.0
+
+    def ask(self, clock: Clock) -> float:
+        """Seconds until other processes leave room for a request; 0.0 counts it.  May take a while, as ``confirm``."""
+        return 0.0
+
+    def postpone(self, permit: Permit, wait: float, clock: Clock) -> None:
+        """They leave none for so long: the permit is void, and nobody else need ask before."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.give_back(permit, now)
+            self.limit.hold(now + wait)
+            self._plan(clock, now)
+
+    def stalls(self) -> None:
+        """They have not answered for ``STALL`` seconds."""
 
     def leave(self, waiter: Waiter, clock: Clock) -> None:
         """It needs no permit any more."""
@@ -123,6 +148,10 @@ class Line:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """What became of the request: ``"succeeded"``, ``"overloaded"`` or ``"failed"``."""
+        if headers is not None:
+            from ..control.headers import copied  # on first use, as most programs have none
+
+            headers = copied(headers)
         with self._lock:
             now = clock.monotonic()
             if end == "succeeded":
@@ -135,8 +164,10 @@ class Line:
             untold = self.limit.untold and not self._warned
             self._warned = self._warned or untold
         if untold:
-            LOGGER.warning(
-                "threadfan: nothing tells how many tokens the calls under %r use, so its limit of tokens holds nothing "
+            import logging
+
+            logging.getLogger("threadfan").warning(
+                "nothing tells how many tokens the calls under %r use, so its limit of tokens holds nothing "
                 "back; right is estimate=…, an attached client, or calls that return the response with its usage",
                 self.limit,
             )
@@ -186,12 +217,8 @@ class Line:
         if wait == FOREVER or now + wait >= self._due > now:
             return
         self._forget_alarm()
-        try:
-            self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
-        except RuntimeError as error:  # the system gives no thread: the next call that ends plans again
-            LOGGER.warning("threadfan: no thread could be started to wait for a rate limit (%s)", error)
-        else:
-            self._due = now + wait
+        self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
+        self._due = now + wait
 
     def _forget_alarm(self) -> None:
         if self._take_back is not None:
@@ -216,7 +243,15 @@ class Line:
         return uninvited if able is None else [able]
 
 
-_making = threading.Lock()
+_making = Lock()
+
+
+def _in_child() -> None:
+    global _making
+    _making = Lock()
+
+
+forks.in_child(_in_child)
 
 
 def line_of(limit: RateLimit) -> Line:

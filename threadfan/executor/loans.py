@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..base.threads import check_depth
 from .drain import Loan, here
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class Loans:
     def lend(self, loan: Loan, unless: Callable[[], bool]) -> None:
         """Give the slot away, unless what the call waits for is there."""
         after: After = []
+        check_depth()
         with self._hub.lock:
             if not unless():
                 self._lend(loan, after)

@@ -17,6 +17,7 @@ from ..base.clock import FOREVER
 from ..control.answers import refuses, retry_after, silence
 from ..control.cost import Cost
 from ..control.scope import current_scope
+from .rules import Progress
 from .waiting import sleep, wait_in
 
 TYPE_CHECKING = False
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from ..control.cost import Permit
     from .drain import Drain
+    from .hub import Hub
     from .line import Line
-    from .rules import Progress, Rules
+    from .rules import Rules
 
 
 class Ticket:
@@ -42,15 +44,25 @@ class Ticket:
 class Meter:
     """Of one call."""
 
-    __slots__ = ("_call", "_drain", "_first", "_permit_at_start", "_progress", "_rules")
+    __slots__ = ("_call", "_drain", "_first", "_hub", "_permit_at_start", "_progress", "_rules")
 
     def __init__(self, drain: Drain, call: Any) -> None:
-        self._drain = drain
+        self._hub: Hub = drain.hub
+        self._drain: Drain | None = drain
         self._call = call
         self._rules: Rules = call.rules
         self._progress: Progress = call.progress
         self._permit_at_start = self._progress.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
+
+    def forget(self) -> None:
+        """The call has ended; requests that its threads still make are under the limit, each with a permit of its own.
+
+        Forgotten is what leads to its outcome, for users' variables may lead here: see ``CallScope``.
+        """
+        self._drain = self._call = self._permit_at_start = None
+        self._first = []
+        self._progress = Progress(None, self._hub.clock.monotonic())
 
     @property
     def limited(self) -> bool:
@@ -75,7 +87,7 @@ class Meter:
         return ticket
 
     def _wait_to_leave(self, line: Line) -> None:
-        clock = self._drain.hub.clock
+        clock = self._hub.clock
         wait = line.departs(clock)
         while wait > 0 or (wait := line.leaves(clock)) > 0:
             with self._uncounted():
@@ -85,21 +97,21 @@ class Meter:
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
         if self._rules.line is not None:
-            self._rules.line.left(self._drain.hub.clock)
+            self._rules.line.left(self._hub.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
         line = self._rules.line
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
-            asked = retry_after(headers, time.time(), FOREVER)
-            if asked is not None:
-                source: Any = self._drain.source
-                source.told_to_wait(self._call, asked)
+            asked, call, drain = retry_after(headers, time.time(), FOREVER), self._call, self._drain
+            if asked is not None and call is not None and drain is not None:  # else the call has ended
+                source: Any = drain.source
+                source.told_to_wait(call, asked)
             silence(headers)
         if line is None:
             return
-        permit, clock = ticket.permit, self._drain.hub.clock
+        permit, clock = ticket.permit, self._hub.clock
         if permit is None and refused:
             permit = self._first_permit()
         if permit is None:
@@ -136,16 +148,16 @@ class Meter:
         return None
 
     def _adopted(self, permit: Permit) -> bool:
-        progress = self._progress
-        with self._drain.hub.lock:
-            if progress.permit is not None or self._call not in self._drain.claim:
+        progress, drain = self._progress, self._drain
+        with self._hub.lock:
+            if progress.permit is not None or drain is None or self._call not in drain.claim:
                 return False
             progress.permit = self._permit_at_start = permit
         return True
 
     def _permit(self, line: Line) -> Any:
         # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
-        waiter, clock = _Waiter(), self._drain.hub.clock
+        waiter, clock = _Waiter(), self._hub.clock
         permit = None if line.shared else line.take(waiter, Cost(), clock)
         if permit is not None:
             return permit
@@ -162,7 +174,7 @@ class Meter:
         return permit
 
     def _ask(self, line: Line, waiter: _Waiter) -> Any:
-        clock = self._drain.hub.clock
+        clock = self._hub.clock
         while (permit := line.take(waiter, Cost(), clock)) is not None:
             if line.confirm(permit, clock):
                 break
@@ -171,16 +183,19 @@ class Meter:
     @contextmanager
     def _uncounted(self) -> Iterator[None]:
         """What is waited inside does not count against the call's timeout."""
-        progress, clock = self._progress, self._drain.hub.clock.monotonic
+        progress, drain, call, clock = self._progress, self._drain, self._call, self._hub.clock.monotonic
+        if drain is None:  # the call has ended
+            yield
+            return
         begun = clock()
         progress.allowance = FOREVER
-        self._drain.extend(self._call)
+        drain.extend(call)
         try:
             yield
         finally:
             progress.waited_inside += clock() - begun
             progress.allowance = progress.waited_inside
-            self._drain.extend(self._call)
+            drain.extend(call)
 
 
 class _Waiter:

@@ -93,6 +93,8 @@ def _rules(
     policy = retry_policy(retry)
     if policy is None and rate is None and pace is None and hedge is None:
         return None
+    from . import governed  # noqa: F401 -- what their calls need, before there is one
+
     return Rules(policy, None if rate is None else line_of(rate), pace, hedge)
 
 

@@ -7,14 +7,15 @@ nothing is done before it is.  A permit is taken only by a thread that has a slo
 from __future__ import annotations
 
 from functools import partial
-from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED
 from ..control.answers import LONG, LONGEST
 from ..events import log
 from .alarms import set_alarm
 from .race import Twin
+from .watchdog import EVENT, GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,13 +165,7 @@ class Queue(Base):
         if outer is not None and outer.live and due >= outer.deadline:
             return False
         if wait > 0:
-            try:
-                take_back = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
-            except RuntimeError:  # no thread can be had to wait in, as at the interpreter's end on 3.12: this one waits
-                gate: SimpleQueue[None] = SimpleQueue()
-                take_back = partial(gate.put, None)
-                after.append(partial(self._wait_here, call, now, wait, gate))
-            self.backing_off[call] = take_back
+            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
         else:
             self.put_first(call, after)
         self.hub.retries += 1
@@ -178,17 +173,13 @@ class Queue(Base):
             tell = partial(
                 log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
             )
-            after.append(lambda: self.hub.herald.tell(tell))
+            after.append(lambda: self.hub.callbacks.tell(tell, EVENT))
         return True
 
     def may_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
         ended = self.ended or self.hub.broken or call.unwanted
         return not ended and call.progress.discards == self.discards
-
-    def _wait_here(self, call: Call, since: float, seconds: float, gate: SimpleQueue[None]) -> None:
-        self.hub.clock.wait(gate, seconds)
-        self._due(call, since)
 
     def _due(self, call: Call, since: float) -> None:
         after: After = []
@@ -236,6 +227,9 @@ class Queue(Base):
         elif call in self.undecided:
             self.undecided.remove(call)
         else:
+            drain = call.drain
+            if drain is not None and call.progress is not None and call.progress.asking:
+                self.hub.watchdog.end(drain, call, CANCELLED, TaskCancelled(NOBODY), after, grace=GRACE)
             return False
         if not self.entries:
             self._leave_lines()
@@ -254,6 +248,10 @@ class Queue(Base):
         self.undecided.clear()
         self.discards += 1
         self._leave_lines()
+        for drain in [drain for drain in self.hub.draining if drain.source is self]:
+            for call in drain.claim.copy():
+                if call.progress is not None and call.progress.asking:  # it has not begun
+                    self.hub.watchdog.end(drain, call, CANCELLED, reason, after, grace=GRACE)
         for call in waiting:
             if isinstance(call, Twin) and call.race is not None:
                 call.race.drop(call)

@@ -66,7 +66,8 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "attempts", "backoff", "cost", "course", "discards", "flaw", "handed_in", "headers", "limited",
+        "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "flaw", "handed_in", "headers",
+        "limited",
         "mark", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
@@ -78,6 +79,7 @@ class Progress:
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Any = None  # what the fan's `Adaptive` has let it start with
+        self.asking = False  # the other processes for room, before an attempt; see ``Governed._confirmed``
         self.refusals = 0  # in a row
         self.discards = 0  # how many its source had seen when it was taken for this attempt
         self.mark = 0.0  # what its source had waited for the limit when it joined the queue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from ..base import forks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +27,15 @@ GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 class Group:
     """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  Guarded by ``hub.lock``."""
 
-    __slots__ = ("active", "calls", "limit")
+    __slots__ = ("__weakref__", "active", "calls", "limit")
 
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """Nothing runs: at the start, and in the child of a fork."""
         self.active = 0
         self.calls: dict[Any, Any] = {}  # its queues of single calls, by depth and rules
 
@@ -43,13 +50,15 @@ class Source:
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted", "failed",
-        "group", "hub", "lender", "listeners", "queued", "reason", "timeout", "twins",
+        "generation", "group", "hub", "lender", "listeners", "place", "queued", "reason", "timeout", "twins",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, group: Group, depth: int) -> None:
         self.hub = hub
+        self.generation = forks.generation  # of processes: in the child of a fork it is another
         self.group = group
         self.depth = depth  # 0, or one more than that of the call that made it
+        self.place: Any = None  # of a queue of single calls: by which its group has it
         self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
         self.active = 0  # drains at work here
         self.cancel_at_close = False  # whether leaving the fan's `with` cancels it

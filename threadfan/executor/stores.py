@@ -7,8 +7,9 @@ not which start is the next to be had; see ``reserving`` for what that costs.
 Guarantees, from any thread and any process: a start is reserved or refused as a whole, by the time of the store and not
 of the process, and clocks that are set stall nobody: a file goes by the machine's time since its start, and Redis,
 which has none, notices.  A process that is killed holds nothing; an answer or an error comes within about ``PATIENCE``
-seconds.  Nothing is kept that a fork could break: a file is open during the
-transaction only, and redis-py makes new connections in a child.
+seconds.  The child of a fork goes on with what is here: a connection to Redis that its parent had is not used, and a
+file is open during a transaction only, for which a fork waits.  SQLite keeps locks of its own, and what locks of files
+the process has, where a child would find them as they were: held by nobody that is there.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import os
 import time
 import weakref
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ..base import forks
 from ..base.errors import text_of
 from ..base.secrets import masked_url
 from .reserving import Reserved
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = (
-    2.0  # seconds for an answer, which hold up one slot; arbitrary: long for a store, short beside an agent's call
+    2.0  # seconds for an answer, which hold up one thread; arbitrary: long for a store, short beside an agent's call
 )
 
 TICKS = 1_000_000  # a second
@@ -168,10 +171,20 @@ class SQLiteStore:
         self._change(decide)
 
     def _change(self, decide: Callable[[int, _State], T]) -> T:
-        """In one transaction, at its own time: what ``decide(now, state)`` answers; what it changes is kept."""
+        """In one transaction, at its own time: what ``decide(now, state)`` answers; what it changes is kept.
+
+        To wait for other processes is not left to SQLite, as a fork would have to wait for that too.
+        """
+        from .transactions import patiently
+
+        answers: list[T] = []
+        patiently(lambda: answers.append(self._change_now(decide)), PATIENCE)
+        return answers[0]
+
+    def _change_now(self, decide: Callable[[int, _State], T]) -> T:
         import sqlite3
 
-        with closing(sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)) as database:
+        with closing(sqlite3.connect(self._path, timeout=0.0, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous=OFF")  # a power cut may lose it; it is worth nothing after one
             database.execute("PRAGMA journal_mode=PERSIST")  # else each transaction makes a file and removes it
             database.execute("BEGIN IMMEDIATE")
@@ -255,6 +268,10 @@ def _check_place(url: str) -> None:
         )
 
 
+_parents: list[Any] = []
+"""Clients that a child has from its parent: whatever they did at their end might wait for a lock, or speak."""
+
+
 class RedisStore:
     """In a Redis server, for processes anywhere."""
 
@@ -272,12 +289,26 @@ class RedisStore:
         # the request.
         again = Retry(NoBackoff(), 1, (Disconnected,))
         _check_place(url)
-        self._redis = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again)
-        weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client itself leaves to the sockets
+        self._new_client = partial(
+            Redis.from_url, url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again
+        )
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
+        self._begin()
+        forks.renew(self)
+
+    def _begin(self) -> None:
+        self._redis = self._new_client()
+        self._end = weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client leaves to sockets
         self._script = self._redis.register_script(_RESERVE)
         self._leave = self._redis.register_script(_LEAVE)
         self._reserved = Reserved(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: the connections are the parent's, and so are the locks of their pool."""
+        before = self._redis
+        self._end.detach()
+        self._begin()
+        _parents.append(before)
 
     def reach(self) -> None:
         """Say hello.

@@ -1,37 +1,35 @@
 """Ending calls from outside: at their timeout, or because nobody wants them any more.
 
-Two helper threads, started on first need and ended with the hub:
-
-- the **watchdog** looks at the running calls when the first of them can be due, and never runs users' code;
-- the **herald** does what a watchdog must not wait for: done-callbacks, callbacks of scopes, log events.
+The watchdog is a helper, begun on first need and ended with the hub.  It looks at the running calls when the first of
+them can be due, and never runs users' code: done-callbacks, callbacks of scopes and log events are told to
+``hub.callbacks``.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 import warnings
-from concurrent.futures._base import LOGGER
 from functools import partial
-from queue import SimpleQueue
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
+from ..base.helpers import Helper
 from ..base.locks import aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
-from . import last
-from .worker import helper_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from queue import SimpleQueue
     from typing import Any
 
     from ..base.outcome import Status
+    from ..control.scope import Scope
     from .drain import Drain
     from .hub import Hub
     from .source import After, Source
+
+EVENT = "a structlog processor"  # what does not return, if the word about a call does not get out
 
 GRACE = 0.1
 """Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
@@ -43,30 +41,20 @@ class Watchdog:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._gate: SimpleQueue[None] = SimpleQueue()
         self.next_look = FOREVER
         self._evictions: list[tuple[float, Drain]] = []  # lost drains whose threads are to be replaced, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
-        self.thread: threading.Thread | None = None
+        self.helper: Helper | None = None
 
     def mind(self, due: float, after: After) -> None:
         """Look at the running calls no later than ``due``.  With the lock held."""
-        if due < self.next_look or self.thread is None:
+        if due < self.next_look or self.helper is None or not self.helper.begun:
             self.next_look = min(due, self.next_look)
-            if self.thread is None:
-                self.thread = helper_thread(self._run, f"{self._hub.name}-watchdog")
-                after.append(self._start)
-            else:
-                after.append(lambda: self._gate.put(None))
-
-    def _start(self) -> None:
-        thread = self.thread
-        try:
-            if thread is not None:
-                thread.start()
-        except RuntimeError as error:  # at the end the main thread looks; else ``join`` replaces what is stuck itself
-            self.thread = last.stand_in() if last.take_over(self._step, error) else None
+            if self.helper is None:
+                hub = self._hub
+                self.helper = Helper(f"{hub.name}-watchdog", hub.clock, self._round, hub.starts.warn)
+            after.append(self.helper.tell if self.helper.begun else self.helper.begin)
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
@@ -96,8 +84,8 @@ class Watchdog:
 
     def stop(self, after: After) -> None:
         """Let the thread end if there is nothing left to watch.  With the lock held."""
-        if self.thread is not None:
-            after.append(lambda: self._gate.put(None))
+        if self.helper is not None:
+            after.append(self.helper.tell)
 
     def end(
         self, drain: Drain, key: Any, status: Status, error: BaseException, after: After, *, grace: float = 0.0
@@ -121,10 +109,10 @@ class Watchdog:
         scope = drain.made_scope(key)
         if scope is not None:
             scope.condemn()  # at once: nothing may start in it any more
-            after.append(lambda: hub.herald.tell(scope.cancel))
+            after.append(partial(self._tell_end, scope, function))
         if log.in_use() and final:
             figures = source.figures_of(key)
-            after.append(lambda: hub.herald.tell(lambda: log.call_ended(hub.name, function, raw, figures)))
+            after.append(lambda: hub.callbacks.tell(lambda: log.call_ended(hub.name, function, raw, figures), EVENT))
         hub.detach(drain, after)
         if grace == 0:
             self._evict(drain, after)
@@ -134,6 +122,10 @@ class Watchdog:
         if hub.closing:  # this may have been the last call that anybody waited for
             hub.dismiss_if_quiet(after)
         return True
+
+    def _tell_end(self, scope: Scope, function: str) -> None:
+        for act in scope.end():
+            self._hub.callbacks.tell(act, f"an on_cancel callback of {function}")
 
     def cancel(self, source: Source, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
@@ -181,7 +173,7 @@ class Watchdog:
         if len(hub.abandoned) >= hub.max_abandoned:
             if not self._capped:
                 self._capped = True
-                after.append(lambda: hub.herald.tell(self._warn_of_cap))
+                after.append(lambda: hub.callbacks.tell(self._warn_of_cap))
             return
         hub.abandoned.add(drain)
         hub.threads.discard(drain.worker.thread)
@@ -194,8 +186,8 @@ class Watchdog:
             _, start, function, index = drain.lost  # type: ignore[misc]
             seconds = hub.clock.monotonic() - start
             after.append(
-                lambda: hub.herald.tell(
-                    lambda: log.call_abandoned(hub.name, function, index, drain.worker.name, seconds)
+                lambda: hub.callbacks.tell(
+                    lambda: log.call_abandoned(hub.name, function, index, drain.worker.name, seconds), EVENT
                 )
             )
 
@@ -207,23 +199,19 @@ class Watchdog:
             stacklevel=1,
         )
 
-    def _run(self) -> None:
-        while (wait := self._step()) is not None:
-            self._hub.clock.wait(self._gate, None if wait == FOREVER else wait)
-
-    def _step(self) -> float | None:
-        """End what is due; seconds until the next look, or None if there is nothing left to watch."""
+    def _round(self) -> float | None:
         hub = self._hub
         after: After = []
         with hub.lock:
             now, planned = hub.clock.monotonic(), self.next_look
             self.next_look = FOREVER  # while it looks, see ``announce``
-            due = self._sweep(now, after)
+            due = min(self._sweep(now, after), hub.starts.look(now, after))
             # A planned look stays, even if its call has ended: else each of many short calls would plan one.
             self.next_look = min(due, planned) if planned > now else due
             wait = self.next_look - now
             over = hub.closing and not self._evictions and hub.quiet()
         hub.perform(after)
+        del after  # it may be long until the next round, and this must not keep an error alive
         return None if over else wait
 
     def _sweep(self, now: float, after: After) -> float:
@@ -248,48 +236,3 @@ class Watchdog:
             self._evict(drain, after)
         self._tell_settled(after)
         return min([next_due, *(moment for moment, _ in self._evictions)])
-
-
-class Herald:
-    """A thread that does what it is told, in order."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._lock = threading.Lock()  # guards thread
-        self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self.thread: threading.Thread | None = None
-
-    def tell(self, chore: Callable[[], object]) -> None:
-        """Have ``chore()`` called soon."""
-        self._inbox.put(chore)
-        with self._lock:
-            if self._hub.closing:
-                self._inbox.put(None)
-            if self.thread is not None:
-                return
-            self.thread = helper_thread(self._run, f"{self._hub.name}-herald")
-            try:
-                self.thread.start()
-                return
-            except RuntimeError:  # none can be had at the interpreter's end: do it here
-                self._inbox.put(None)
-        self._run()
-
-    def stop(self, after: After) -> None:
-        """Let the thread end when it has done what it was told."""
-        after.append(lambda: self._inbox.put(None))
-
-    def _run(self) -> None:
-        while True:
-            chore = self._inbox.get()
-            if chore is not None:
-                try:
-                    chore()
-                except BaseException:
-                    LOGGER.exception("a callback failed")
-                del chore
-                continue
-            with self._lock:
-                if self._inbox.empty():
-                    self.thread = None
-                    return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
-import sys
 import threading
 from concurrent.futures._base import LOGGER
-from contextvars import Context
 from queue import SimpleQueue
 
+from ..base.clock import NOTHING, Asleep
+from ..base.logs import CRITICAL, say
+from ..base.threads import helper_thread
 from . import last
 from .drain import here
 
@@ -19,47 +19,6 @@ if TYPE_CHECKING:
 
     from .drain import Drain
     from .hub import Hub
-
-
-class _Started(threading.Event):
-    """The event by which a thread says that it runs, which nobody waits for.
-
-    ``Thread.start`` waits for it, two switches of threads for each: for five hundred threads, a third of the time
-    that starting them takes.
-    """
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return True
-
-
-class _Thread(threading.Thread):
-    """A thread whose ``start`` returns at once; ``join`` makes up for it."""
-
-    _started: threading.Event
-
-    def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
-        # It would keep, and an initializer would see, the context variables of whoever had it started.
-        options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
-        super().__init__(target=target, name=name, daemon=daemon, **options)
-        self._started = _Started()
-
-    def wait_until_begun(self, timeout: float | None = None) -> bool:
-        """What ``start`` does elsewhere; whether the thread has begun within ``timeout`` seconds."""
-        return threading.Event.wait(self._started, timeout)
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended, if need be until it has begun."""
-        self.wait_until_begun(timeout)
-        super().join(timeout)
-
-
-def helper_thread(target: Callable[[], object], name: str) -> _Thread:
-    """A thread that cannot hold up the interpreter's end.
-
-    In a subinterpreter it is an ordinary thread, since ending one with a daemon alive aborts the process.
-    """
-    main = getattr(_thread, "_is_main_interpreter", None)
-    return _Thread(target, name, daemon=main is None or main())
 
 
 class Worker:
@@ -108,12 +67,13 @@ class Worker:
         try:
             if hub.initialise(self):
                 self._serve(hub)
-        except BaseException:
-            LOGGER.critical("Exception in worker", exc_info=True)
+        except BaseException as error:
+            hub.bury(self, error)
+            say(LOGGER, CRITICAL, "Exception in worker", error=error)
 
     def _serve(self, hub: Hub) -> None:
         drain: Drain | None = None
-        while True:
+        while not self.retired:  # as all are in the child of a fork, where a call returns that has forked
             drain = hub.turn(self, drain)
             if drain is not None:
                 here.drain = drain
@@ -122,12 +82,23 @@ class Worker:
                 except BaseException as error:  # none of the calls': those are caught where they are called
                     hub.crashed(drain, error)
                 here.drain = None
-            elif self.retired or not self._parked(hub):
+            elif not self.retired and not self._parked(hub):
                 return
 
     def _parked(self, hub: Hub) -> bool:
         """Wait for a slot; False when the thread should end."""
-        while not self.inbox.get():
-            if hub.dismiss(self):
+        while (told := self._told()) is not True:
+            if told is NOTHING and hub.callbacks.unmanned() and hub.borrow(self):
+                hub.callbacks.work()
+                hub.give_back(self)
+            if self.retired or hub.dismiss(self):
                 return False
         return True
+
+    def _told(self) -> Any:
+        """What is put into the inbox; ``NOTHING`` if there is something else to do."""
+        with Asleep(self.inbox) as asleep:
+            self.thread.helps = True  # from here on others may start it at any moment
+            told = asleep.receive()
+            self.thread.helps = False
+        return told

@@ -15,9 +15,11 @@ from collections import deque
 from contextvars import copy_context
 from functools import partial
 
+from ..base import clock as clocks
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
+from ..base.threads import helper_thread, started
 from ..executor import lifecycle
 from ..executor import options as checks
 from ..executor.calls import Call
@@ -94,15 +96,21 @@ class LoopFuture(_Future[T]):
 
     def send(self, _: None) -> Any:
         """A step of the coroutine: wait for the future, then return its result."""
-        if self.done():
+        if not self.done():
+            self._asyncio_future_blocking = True
+            return self
+        try:
             raise StopIteration(self.result())
-        self._asyncio_future_blocking = True
-        return self
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle
 
     def throw(self, error: Any, *rest: Any) -> Any:
         """Raise in the coroutine: a task that is cancelled before its first step ends here."""
         self.cancel()
-        raise error if isinstance(error, BaseException) else error(*rest[:1])
+        try:
+            raise error if isinstance(error, BaseException) else error(*rest[:1])
+        finally:
+            del self, error  # the traceback holds this frame: leave no cycle
 
 
 class _NewFuture(LoopFuture[T]):
@@ -229,7 +237,37 @@ def call(
     except BaseException:
         hub.cut_short()
         raise
+    if clocks.chores:
+        look_after(loop)
     return future
+
+
+def look_after(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the loop do what the system gives no thread for, as whoever waits does; see ``base/helpers``."""
+    if clocks.chores and getattr(_here, "looks", None) is not loop:
+        _here.looks = loop
+        loop.call_later(clocks.CHORES, _look, loop)
+
+
+def _look(loop: asyncio.AbstractEventLoop) -> None:
+    thread: Any = threading.current_thread()
+    _here.looks, thread.helps = None, True  # what may block is left to others
+    try:
+        clocks.do_chores()
+    finally:
+        thread.helps = False
+    look_after(loop)
+
+
+class _Nudged:
+    """Stands for a gate that a loop waits at."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def put(self, _: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(look_after, self._loop)
 
 
 def running_loop(where: str) -> asyncio.AbstractEventLoop:
@@ -260,8 +298,11 @@ class LoopGate:
     async def wait(self, timeout: float | None = None) -> None:
         """Wait until it is opened, or for ``timeout`` seconds."""
         timer = None if timeout is None else self._loop.call_later(timeout, self._event.set)
+        nudged: Any = _Nudged(self._loop)
         try:
-            await self._event.wait()
+            with clocks.Asleep(nudged):
+                look_after(self._loop)
+                await self._event.wait()
         finally:
             if timer is not None:
                 timer.cancel()
@@ -496,7 +537,7 @@ async def _outcomes(
         stream.tell_end()
         if feeder is not None:
             await feeder.stop()
-        del owner
+        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
 
 
 async def _end_early(
@@ -567,5 +608,6 @@ async def join(hub: Hub) -> None:
         lifecycle.linger(hub)
         gate.put()
 
-    threading.Thread(target=wait_and_tell, name=f"{hub.name}-closer", daemon=True).start()
+    while started(helper_thread(wait_and_tell, f"{hub.name}-closer")) is not None:
+        await asyncio.sleep(clocks.CHORES)  # until the system gives one
     await gate.wait()

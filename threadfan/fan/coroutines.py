@@ -51,7 +51,7 @@ def _in_loop(fn: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callabl
         finally:
             forget()
             standby.cancel()
-            del standby  # an exception's traceback holds this frame: leave no cycle
+            del standby, forget  # an exception's traceback holds this frame: leave no cycle
 
     return wraps(fn, updated=())(run)
 
@@ -96,8 +96,11 @@ class _Standby:
 
     def result(self) -> Any:
         """Of one that has ended."""
-        if self._error is not None or self._task is None:
-            raise self._error or RuntimeError("the coroutine was not begun")
-        if self._task.cancelled():
-            raise TaskCancelled("the coroutine was cancelled")
-        return self._task.result()
+        try:
+            if self._error is not None or self._task is None:
+                raise self._error or RuntimeError("the coroutine was not begun")
+            if self._task.cancelled():
+                raise TaskCancelled("the coroutine was cancelled")
+            return self._task.result()
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle

@@ -71,6 +71,8 @@ class Fan(Front, ThreadPoolExecutor):
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
+        from . import first_use  # noqa: F401 -- with the first fan
+
         adaptive: Any = None
         if hasattr(max_workers, "ceiling"):  # an Adaptive, told without an import for those that have none
             adaptive = max_workers
@@ -146,7 +148,7 @@ class Fan(Front, ThreadPoolExecutor):
         if wait:
             lifecycle.join(hub, gate)
             lifecycle.linger(hub)
-            self._warn_of_stuck_threads()
+            self._warn_of_what_is_stuck()
 
     def _close(self, cancel_futures: bool) -> None:
         hub = self._hub
@@ -161,11 +163,11 @@ class Fan(Front, ThreadPoolExecutor):
         hub.perform(after)
         lifecycle.end_streams(hub)
 
-    def _warn_of_stuck_threads(self) -> None:
-        if self._hub.lost:
-            from .stuck import warn  # few programs need it
+    def _warn_of_what_is_stuck(self) -> None:
+        if self._hub.lost or self._hub.callbacks.stuck():
+            from . import stuck  # few programs need it
 
-            warn(self._hub)
+            stuck.warn(self._hub)
 
     def __enter__(self) -> Self:
         return self
@@ -212,7 +214,7 @@ class Fan(Front, ThreadPoolExecutor):
 
         self.shutdown(wait=False)
         await aio.join(self._hub)
-        self._warn_of_stuck_threads()
+        self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:
         figures = self._hub.snapshot()

@@ -1,4 +1,4 @@
-"""The warning of threads that are still stuck, when a fan is closed, in calls that are over."""
+"""The warning, when a fan is closed, of what is still stuck: threads in calls that are over, and callbacks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..base.errors import shortened
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+    from typing import Any
 
     from ..executor.hub import Hub
 
@@ -20,24 +21,37 @@ NAMED = 5
 def warn(hub: Hub) -> None:
     """Warn once of all that are stuck: the function, how long, and where the user's own code stands."""
     with hub.lock:
-        stuck = [(drain.worker, drain.lost) for drain in hub.lost if drain.lost is not None]
-    stuck = [(worker, lost) for worker, lost in stuck if worker.thread.is_alive()]
-    if not stuck:
+        lost = [(drain.worker, drain.lost) for drain in hub.lost if drain.lost is not None]
+    lost = [(worker, call) for worker, call in lost if worker.thread.is_alive()]
+    callbacks = hub.callbacks.stuck()
+    if not lost and not callbacks:
         return
-    now = hub.clock.monotonic()
     frames = sys._current_frames()  # only now: to ask for them aborts some subinterpreters of CPython 3.13.0
-    said = []
-    for worker, (_, start, function, _) in sorted(stuck, key=lambda one: one[1][1])[:NAMED]:
-        place = _place(frames.get(worker.ident))
-        seconds = f"{now - start:.1f} s after it was called"
-        said.append((worker.name, f"{shortened(function)}, {seconds}{'' if place is None else f', at {place}'}"))
+    texts = []
+    if lost:
+        texts.append(_of_threads(lost, hub.clock.monotonic(), frames))
+    for what, seconds, thread in callbacks[:NAMED]:
+        texts.append(f"{what} has not returned {seconds:.1f} s after it was called{_at(frames.get(thread.ident or 0))}")
     del frames
+    warnings.warn(f"{hub.name}: {'; '.join(texts)}", RuntimeWarning, stacklevel=_levels_up())
+
+
+def _of_threads(lost: list[Any], now: float, frames: dict[int, FrameType]) -> str:
+    said = []
+    for worker, (_, start, function, _) in sorted(lost, key=lambda one: one[1][1])[:NAMED]:
+        place = _at(frames.get(worker.ident))
+        said.append((worker.name, f"{shortened(function)}, {now - start:.1f} s after it was called{place}"))
     text = f"the thread {said[0][0]} is still stuck in {said[0][1]}"
-    if len(stuck) > 1:
-        others = [f"{name} in {what}" for name, what in said[1:]]
-        rest = [f"and {len(stuck) - NAMED} more"] if len(stuck) > NAMED else []
-        text = "; ".join([f"{len(stuck)} threads are stuck in calls that are over: {text}", *others, *rest])
-    warnings.warn(f"{hub.name}: {text}", RuntimeWarning, stacklevel=_levels_up())
+    if len(lost) == 1:
+        return text
+    others = [f"{name} in {what}" for name, what in said[1:]]
+    rest = [f"and {len(lost) - NAMED} more"] if len(lost) > NAMED else []
+    return "; ".join([f"{len(lost)} threads are stuck in calls that are over: {text}", *others, *rest])
+
+
+def _at(frame: FrameType | None) -> str:
+    place = _place(frame)
+    return "" if place is None else f", at {place}"
 
 
 def _place(frame: FrameType | None) -> str | None:

@@ -75,9 +75,13 @@ class AllSucceed(Joiner["Any", "Report[Any]"]):
         Raises:
             BaseException: the first failure.
         """
-        if self._failure is not None:
-            self._failure.unwrap()
-        return report
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                failure.unwrap()
+            return report
+        finally:
+            del failure, report  # the traceback holds this frame: leave no cycle
 
 
 class Quorum(Joiner["Any", "Report[Any]"]):

@@ -79,6 +79,8 @@ class Joining(Ending):
         except BaseException as error:
             put_on(error, report)
             raise
+        finally:
+            del self, report  # an error's traceback holds this frame: leave no cycle
 
     def _idle(self) -> bool:
         """Whether the policy knows all there is."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future
 
+from ..base import forks
 from ..base.errors import TaskTimeout
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Lock
 from ..base.outcome import SUCCEEDED, TIMED_OUT
 from .report import Report
 
@@ -46,8 +47,13 @@ class Latecomers:
             if self._raw(index) is None:
                 future = self.futures[index] = LateFuture()
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
-        self._lock = threading.Lock()  # guards the next; several threads may gather at once
         self._missing = set(self.futures)
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody is just gathering."""
+        self._lock = Lock()  # guards ``_missing``; several threads may gather at once
 
     def report(self, deadline: float, wall: float) -> Report[Any]:
         """What is done, and the futures of what is not.

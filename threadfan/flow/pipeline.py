@@ -273,6 +273,11 @@ class Flow(Relay):
         super().discard(reason, after)
         after.append(self.stir)
 
+    def forget(self) -> None:
+        """As every relay; nobody waits any more."""
+        self.wish.clear()
+        super().forget()
+
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
         return [self.results.get(place) or self._missing(place) for place in range(self._total())]

@@ -84,7 +84,7 @@ class Step(Call):
 
     def settle(self, hub: Hub, raw: Raw, after: After) -> None:
         """What follows may run users' code."""
-        after.append(lambda: hub.herald.tell(lambda: self.relay.step_ended(self, raw)))
+        after.append(lambda: hub.callbacks.tell(lambda: self.relay.step_ended(self, raw)))
 
     def refuse(self, reason: BaseException, after: After) -> None:
         """The same."""
@@ -99,10 +99,6 @@ class Step(Call):
                 self.refuse(reason, after)
         elif self.drain is None:  # it is about to begin, and then sees that it is unwanted; or was never quite queued
             self.refuse(reason, after)
-
-    def forget(self) -> None:
-        """What was handed in is not needed any more."""
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
 
     def _cancelled(self, reason: BaseException) -> Raw:
         now = self.relay.hub.clock.monotonic()
@@ -134,7 +130,7 @@ class Relay(Source):
         self.usages: dict[int, Usage] = {}
         self.notes: dict[int, list[Attempt]] = {}
         self.failures: dict[Status, int] = {}
-        self.first_failure: Raw | None = None
+        self.first_failure: Raw | None = None  # with fail_fast
         self.fail_fast = False
         self.alarms: After = []  # called once, at the first failure
         self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
@@ -148,6 +144,15 @@ class Relay(Source):
     def in_order(self) -> list[Raw]:
         """The outcomes, once it is done."""
         return [self.results[index] for index in sorted(self.results)]
+
+    def parts(self) -> dict[str, Any]:
+        """What a report is made of, once it is done."""
+        raws = self.in_order()
+        return {"raws": raws, "names": self.names, "usages": self.usages, "notes": self.notes}
+
+    def forget(self) -> None:
+        """The report is made; see ``Batch.forget``."""
+        self.results, self.usages, self.notes, self.first_failure, self.reason = {}, {}, {}, None, None
 
     # -- what they do ------------------------------------------------------------------------------------------------
 
@@ -207,10 +212,9 @@ class Relay(Source):
         after: After = []
         with self.hub.lock:
             self.failures[status] = self.failures.get(status, 0) + 1
-            if self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
+            if self.fail_fast and self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
                 self.first_failure = raw
-                if self.fail_fast:
-                    self.ended.append(True)
+                self.ended.append(True)
                 after.extend(self.alarms)
         self.hub.perform(after)
 

@@ -8,7 +8,7 @@ from time import time
 
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored
+from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
 from .failures import failures
 
@@ -176,6 +176,22 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         outcomes = [{**outcome.to_dict(), "index": place} for place, outcome in enumerate(self._all())]
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
 
+    def _disown(self, error: BaseException) -> None:
+        """Have a twin of an error in its place: the error is to hold this report, and would hold itself by it."""
+        if not any(raw[4] is error for raw in self._raws):
+            return
+        twin = twin_of(error)
+        for place, raw in enumerate(self._raws):
+            if raw[4] is error:
+                self._raws[place] = (*raw[:4], twin, *raw[5:])
+            elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
+                object.__setattr__(raw[4], "__cause__", twin)  # even if its class is frozen
+        for attempts in self._notes.values():
+            for attempt in attempts:
+                if attempt.error is error:
+                    attempt.error = twin
+        self._outcomes = None
+
     def _where(self, outcome: Outcome[T_co]) -> str:
         return f"{outcome.index if outcome.name is None else outcome.name}: {outcome.status}"
 
@@ -204,7 +220,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
 
 def put_on(error: BaseException, report: Report[Any]) -> None:
-    """Let an error that ends a batch carry what was done: its attribute ``report``."""
+    """Let an error that ends a batch carry what was done: its attribute ``report``.
+
+    If it is the error of one of the batch's calls, the outcome of that call in this report has one just like it.
+    """
+    report._disown(error)
     with suppress(AttributeError):  # a class of the user's may take no attributes
         object.__setattr__(error, "report", report)  # even if it is frozen
         let_travel(error)

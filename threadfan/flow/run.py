@@ -124,6 +124,7 @@ class Ending:
         self._fail_fast = fail_fast
         self._deadline = deadline
         self._early = False  # ended here
+        self._report: Report[Any] | None = None
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
         if fail_fast:
@@ -224,18 +225,18 @@ class Ending:
             BaseException: what ended the batch early, with the report as its attribute ``report``.
         """
         batch = self.batch
-        report = self._so_far() if self._left else self._summarise()
         error: Any = batch.reason
         if batch.outer is not None and batch.outer.cancelled:
             error = CallCancelled("the call that ran this batch was cancelled or its time is up")
         if error is None and self._fail_fast and batch.first_failure is not None:
             error = batch.first_failure[4]
+        report = self._so_far() if self._left else self._summarise()
         if error is not None:
             put_on(error, report)
             try:
                 raise error
             finally:
-                del error  # the traceback holds this frame: leave no cycle
+                del error, report  # the traceback holds this frame: leave no cycle
         return report
 
     def _so_far(self) -> Report[Any]:
@@ -267,16 +268,15 @@ class Ending:
 
     def _summarise(self) -> Report[Any]:
         batch = self.batch
-        wall = self.hub.clock.monotonic() - batch.since
-        report: Report[Any] = self._make(
-            batch.in_order(),
-            names=batch.names,
-            wall=wall,
-            slots=self.hub.slots,
-            usages=batch.usages,
-            notes=batch.notes,
-            limited=batch.limited(batch.since + wall),
-            pauses=batch.pauses(),
-        )
-        intake.tell_end(batch, wall)
-        return report
+        if self._report is None:
+            wall = self.hub.clock.monotonic() - batch.since
+            self._report = self._make(
+                **batch.parts(),
+                wall=wall,
+                slots=self.hub.slots,
+                limited=batch.limited(batch.since + wall),
+                pauses=batch.pauses(),
+            )
+            intake.tell_end(batch, wall)
+        batch.forget()  # only now: a signal's exception may have struck before
+        return self._report

@@ -14,6 +14,7 @@ Guarantees, at every moment and counted under the lock of the fan:
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from itertools import chain
 
@@ -153,7 +154,7 @@ class StageQueue(GovernedCalls):
         self.rows = rows
         self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
         self.entries = Entries(rows)
-        self._flow = flow
+        self._flow = weakref.ref(flow)  # which has the queue: leave no cycle; it lives while anything of it runs
 
     # -- pulling: with the lock held ---------------------------------------------------------------------------------
 
@@ -201,7 +202,8 @@ class StageQueue(GovernedCalls):
 
     def unwanted(self) -> bool:
         """Whether the scope in which the run was made has ended."""
-        return self._flow.unwanted()
+        flow = self._flow()
+        return flow is not None and flow.unwanted()
 
     # -- at limits ---------------------------------------------------------------------------------------------------
 
@@ -245,12 +247,16 @@ class StageQueue(GovernedCalls):
     def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
         row = row_of(call)
         judged = call.progress is not None and call.progress.undecided is not None  # it does not run
-        if row.place == 0:
-            self._flow.stir()
-        if call.rules is None and not call.begin(drain):
-            end: float | None = self.hub.clock.monotonic()
-        else:
-            end = super()._attempt(drain, call, observer)
+        flow = self._flow()
+        if row.place == 0 and flow is not None:
+            flow.stir()
+        try:
+            if call.rules is None and not call.begin(drain):
+                end: float | None = self.hub.clock.monotonic()
+            else:
+                end = super()._attempt(drain, call, observer)
+        finally:
+            flow = call = drain = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
         if end is not None and not judged:
             after: After = []
             with self.hub.lock:

@@ -140,7 +140,10 @@ class Stream:
         """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
         self.check_wanted()
         if self.batch.reason is not None:
-            raise self.batch.reason
+            try:
+                raise self.batch.reason
+            finally:
+                del self  # the traceback holds this frame: leave no cycle
         if self._cut_short or self.batch.ended:
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
 
@@ -170,6 +173,7 @@ class Stream:
         Args:
             finalizing: whether it may be the garbage collector who says so.
         """
+        self.batch.wish.clear()  # nobody waits any more, and it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
     def left(self) -> list[Raw]:
@@ -301,7 +305,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     finally:
         stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
-        del owner
+        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
 
 
 def _values_as_taken(
@@ -337,7 +341,7 @@ def _values_as_taken(
         failed = None  # its traceback holds this frame: leave no cycle
         stream.cut(running=False, finalizing=finalizing)
         stream.tell_end()
-        del owner
+        del owner, stream, ready
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
@@ -372,6 +376,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
         failed = None  # its traceback holds this frame: leave no cycle
         cut(batch, "the iterator was closed", running=False, finalizing=finalizing)
         intake.tell_end(batch, hub.clock.monotonic() - batch.since)
+        raw = idle = results = batch = None  # type: ignore[assignment]
 
 
 def _check_goes_on(batch: Batch) -> None:

@@ -45,11 +45,14 @@ class Guarded(Joiner["Any", "Any"]):
             GuardFailed: one did not.
             BaseException: the work's own error.
         """
-        ended_by = self._ended_by
-        if ended_by is None or ended_by.index == 0:
-            return report[0].unwrap()
-        check = self._checks[ended_by.index - 1]
-        raise GuardFailed(check, _reason(ended_by)) from ended_by.error
+        ended_by, self._ended_by = self._ended_by, None
+        try:
+            if ended_by is None or ended_by.index == 0:
+                return report[0].unwrap()
+            check = self._checks[ended_by.index - 1]
+            raise GuardFailed(check, _reason(ended_by)) from ended_by.error
+        finally:
+            del ended_by, report  # the traceback holds this frame: leave no cycle
 
 
 def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:

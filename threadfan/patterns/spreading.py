@@ -159,7 +159,10 @@ def map_reduce(
     fold = _Fold(checks.function("map_reduce", reduce), initial, partial)
     with closing(fan.stream(fn, *iterables, ordered=True)) as outcomes:
         for outcome in outcomes:
-            fold.add(outcome)
+            try:
+                fold.add(outcome)
+            finally:
+                del outcome  # an error's traceback holds this frame: leave no cycle
     return fold.result()
 
 
@@ -200,7 +203,10 @@ async def amap_reduce(
     fold = _Fold(checks.function("amap_reduce", reduce), initial, partial)
     async with aclosing(fan.astream(fn, *iterables, ordered=True)) as outcomes:
         async for outcome in outcomes:
-            fold.add(outcome)
+            try:
+                fold.add(outcome)
+            finally:
+                del outcome
     return fold.result()
 
 
@@ -218,7 +224,10 @@ class _Fold(Generic[T]):
         if self._partial and not outcome.ok:
             self._left_out.append(outcome)
             return
-        value = outcome.unwrap()
+        try:
+            value = outcome.unwrap()
+        finally:
+            del outcome
         self._value = value if self._value is _NONE else self._reduce(self._value, value)
 
     def result(self) -> Aggregate[T]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from queue import Empty
 from typing import TYPE_CHECKING
 
 from threadfan.base import clock as clocks
+from threadfan.base import forks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,9 +39,14 @@ class ManualClock(clocks.Clock):
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
-        self._sleepers: list[_Sleeper] = []
-        self._changed = threading.Condition()  # guards the two above; told when a thread falls asleep
         self._replaced: clocks.Clock | None = None
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """Nobody sleeps: at the start, and in the child of a fork."""
+        self._sleepers: list[_Sleeper] = []
+        self._changed = threading.Condition()  # guards it and the time; told when a thread falls asleep
 
     def __enter__(self) -> Self:
         self._replaced = clocks.install(self)
@@ -65,14 +70,16 @@ class ManualClock(clocks.Clock):
                 self._sleepers.append(sleeper)
                 self._changed.notify_all()
         try:
-            while True:
-                opening = gate.get(block=not sleeper.over(self._now))
-                # A sleeper in the gate says that time has passed.  It may be one whose wait was ended by an opening
-                # that came at the same moment; then it says nothing to this one.
-                if not isinstance(opening, _Sleeper):
-                    return True
-        except Empty:
-            return False
+            with clocks.Asleep(gate) as asleep:
+                while True:
+                    over = sleeper.over(self._now)
+                    opening = asleep.receive(block=not over)
+                    if opening is clocks.NOTHING and over:
+                        return False
+                    # A sleeper in the gate says that time has passed.  It may be one whose wait was ended by an opening
+                    # that came at the same moment; then it says nothing to this one.
+                    if opening is not clocks.NOTHING and not isinstance(opening, _Sleeper):
+                        return True
         finally:
             with self._changed:
                 if sleeper in self._sleepers:

@@ -26,7 +26,8 @@ def no_leaks(
 ) -> Iterator[None]:
     """Raise at the end of the ``with`` block if threads, sockets, pipes or files are left that it began without.
 
-    Child processes are not looked at, only the pipes to them.
+    Child processes are not looked at, only the pipes to them.  A child that is forked in the block, and leaves it too,
+    has what its parent had, so nothing is said there.
 
     Args:
         descriptors: look at sockets, pipes and files too, where the system lists them.
@@ -37,7 +38,10 @@ def no_leaks(
         AssertionError: something is left; the message names it.
     """
     threads_before, open_before = set(threading.enumerate()), _open_descriptors() if descriptors else {}
+    process = os.getpid()
     yield
+    if os.getpid() != process:
+        return
     left = [f"the thread {thread.name}, {_place(thread)}" for thread in _unjoined(threads_before, patience, spare)]
     if descriptors:
         left += [f"descriptor {number}, {what}" for number, what in _opened_since(open_before)]

@@ -73,6 +73,14 @@ class Cell:
             return self.raw[4]
         return [child.value() for child in self.children or ()]
 
+    def forget(self) -> None:
+        """The run is over and its report made: leave no cycles between cells."""
+        here = [self]
+        while here:
+            cell = here.pop()
+            here += cell.children or ()
+            cell.parent = cell.fault = cell.children = cell.opened = cell.ended = None
+
     def watch(self) -> None:
         """Wait for what it goes through."""
         level = len(self.path)

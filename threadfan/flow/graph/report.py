@@ -71,6 +71,11 @@ class GraphReport(Report["Any"]):
         found = self[name]
         if not found.ok and default is not _MISSING:
             return default
+        if not found.ok:
+            try:
+                found.unwrap()
+            finally:
+                del self, found  # the traceback holds this frame: leave no cycle
         values = found.unwrap()
         tree = self._trees.get(name)
         if not isinstance(tree, list):

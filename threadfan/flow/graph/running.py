@@ -10,11 +10,12 @@ together with the hub's.
 
 from __future__ import annotations
 
-import threading
 from functools import reduce
 from itertools import count
 
+from ...base import forks
 from ...base.errors import TaskCancelled, TaskSkipped, brief, describe
+from ...base.locks import Lock
 from ...base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED
 from ...executor.calls import Calls
 from .. import intake
@@ -62,7 +63,7 @@ class GraphRun(Relay):
     ) -> None:
         super().__init__(hub, options, name)
         self._functions, self.inputs = functions, inputs
-        self._lock = threading.Lock()
+        self._forked()
         self._numbers = count(len(plan.tasks))
         self._plan = plan
         self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
@@ -71,6 +72,11 @@ class GraphRun(Relay):
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody has the lock."""
+        self._lock = Lock()
 
     def begin(self) -> None:
         """Hand in what waits for nothing."""
@@ -289,6 +295,9 @@ class GraphRun(Relay):
         """What became of it, once it is done."""
         roots = [self.roots[task.place] for task in self._plan.fanned]
         folded = {cell.name: cell.value() for cell in roots if cell.children is not None and _has_value(cell)}
+        for cell in self.roots:
+            cell.forget()
+        self.roots, self._placed = [], []
         return GraphReport(raws, trees=self._trees or {}, folded=folded, **figures)
 
     def in_order(self) -> list[Raw]:

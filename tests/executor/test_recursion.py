@@ -1,0 +1,44 @@
+"""Calls handed in near the recursion limit: they are made or refused, and no slot is lost."""
+
+import sys
+
+import pytest
+from controlled import PATIENCE, meet, within_patience
+
+from threadfan import Fan
+
+
+def deep(levels, fn):
+    """Call a function so many levels down."""
+    return deep(levels - 1, fn) if levels else fn()
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 60}, {"retry": 1}], ids=["plain", "timeout", "retry"])
+@pytest.mark.parametrize("warm", [True, False], ids=["parked workers", "no worker"])
+def test_submit_near_the_recursion_limit_loses_no_slot(options, warm):
+    """At whatever depth the RecursionError falls, all slots serve calls afterwards, and what was accepted is done."""
+
+    def submit_at(fan, levels):
+        try:
+            return [deep(levels, lambda: fan.submit(abs, -1))]
+        except RecursionError:
+            return []
+
+    def try_all():
+        limit, fan = sys.getrecursionlimit(), Fan(2, **options)
+        refused = 0
+        for levels in range(limit - 100, limit):
+            if warm:
+                meet(fan, 2)
+            else:
+                fan = Fan(2, **options)
+            futures = submit_at(fan, levels)
+            refused += not futures
+            assert [future.result(PATIENCE) for future in futures] in ([1], [])
+            meet(fan, 2)
+            if not warm:
+                fan.shutdown()
+        fan.shutdown()
+        return refused
+
+    assert 0 < within_patience(try_all) < 100

@@ -1,0 +1,85 @@
+"""Looking at objects of the user's without running any of their code.
+
+``getattr``, ``isinstance`` and ``str`` may run whatever a class defines: a proxy that is bound to no request raises, an
+error that loads its text from a server blocks.  Under a lock, on a helper thread, or where an outcome depends on it,
+only what is read here is safe: what the interpreter itself keeps for each object.
+
+Guarantees: nothing here runs code written in Python of the object's class, metaclass or attributes; nothing fails.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+_of_type: Any = type.__dict__
+_of_error: Any = BaseException.__dict__
+_of_partial: Any = partial.__dict__["func"]
+_of_method: Any = MethodType.__dict__["__func__"]
+_BY_THE_INTERPRETER = (GetSetDescriptorType, MemberDescriptorType)  # attributes of classes that are written in C
+
+
+def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
+    """``isinstance`` by the type alone, whatever the thing says its ``__class__`` is."""
+    mro = _of_type["__mro__"].__get__(type(thing))
+    return any(kind in mro for kind in (kinds if type(kinds) is tuple else (kinds,)))
+
+
+def described(fn: object) -> str:
+    """The qualified name of a function, a method, a class, or what wraps one; else that of its type."""
+    if type(fn) is FunctionType:
+        return fn.__qualname__
+    for _ in range(100):  # arbitrary: nobody nests so many, and one may hold itself
+        if is_a(fn, partial):
+            fn = _of_partial.__get__(fn)
+        elif type(fn) is MethodType:
+            fn = _of_method.__get__(fn)
+        else:
+            break
+    if is_a(fn, type):
+        return _name_of_type(fn)
+    try:
+        name = _name_of(fn)
+    except Exception:  # what is written in C may ask further
+        name = None
+    return _name_of_type(type(fn)) if name is None else name
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """``error.__traceback__``."""
+    return _of_error["__traceback__"].__get__(error)  # type: ignore[no-any-return]
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """``error.__cause__``."""
+    return _of_error["__cause__"].__get__(error)  # type: ignore[no-any-return]
+
+
+def context_of(error: BaseException) -> BaseException | None:
+    """``error.__context__``."""
+    return _of_error["__context__"].__get__(error)  # type: ignore[no-any-return]
+
+
+def _name_of_type(kind: Any) -> str:
+    return str.__str__(_of_type["__qualname__"].__get__(kind))
+
+
+def _name_of(thing: object) -> str | None:
+    for kind in _of_type["__mro__"].__get__(type(thing)):
+        attributes = _of_type["__dict__"].__get__(kind)
+        name = _read(attributes.get("__qualname__"), thing)
+        if name is None:  # `functools.wraps` puts it into the object's own dict
+            own = _read(attributes.get("__dict__"), thing)
+            name = own.get("__qualname__") if type(own) is dict else None
+        if is_a(name, str):
+            return str.__str__(name)
+    return None
+
+
+def _read(attribute: Any, thing: object) -> Any:
+    return attribute.__get__(thing) if type(attribute) in _BY_THE_INTERPRETER else None

@@ -1,0 +1,123 @@
+"""Starting threads, where the system may give none.
+
+Containers and ``ulimit -u`` bound the number of threads, and each needs address space for its stack.  So a start is
+never taken for granted: here it is tried, and whoever asks is told whether there is a thread.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from contextvars import Context
+
+from .locks import aside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class _Started(threading.Event):
+    """The event by which a thread says that it runs, which nobody waits for.
+
+    ``Thread.start`` waits for it, two switches of threads for each: for five hundred threads, a third of the time
+    that starting them takes.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return True
+
+
+class Thread(threading.Thread):
+    """A thread whose ``start`` returns at once; ``join`` makes up for it."""
+
+    _started: threading.Event
+
+    helps = False
+    """Whether it does a helper's work now, and so must not run users' code."""
+
+    def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
+        # It would keep, and an initializer would see, the context variables of whoever had it started.
+        options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
+        super().__init__(target=target, name=name, daemon=daemon, **options)
+        self._started = _Started()
+
+    def wait_until_begun(self, timeout: float | None = None) -> bool:
+        """What ``start`` does elsewhere; whether the thread has begun within ``timeout`` seconds."""
+        return threading.Event.wait(self._started, timeout)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended, if need be until it has begun."""
+        self.wait_until_begun(timeout)
+        super().join(timeout)
+
+
+def helper_thread(target: Callable[[], object], name: str) -> Thread:
+    """A thread that cannot hold up the interpreter's end.
+
+    In a subinterpreter it is an ordinary thread, since ending one with a daemon alive aborts the process.
+    """
+    main = getattr(_thread, "_is_main_interpreter", None)
+    return Thread(target, name, daemon=main is None or main())
+
+
+def started(thread: Thread) -> Exception | None:
+    """Start a thread; None if it runs or soon will, else why the system gives none."""
+    try:
+        aside(thread.start)  # it has many steps
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RecursionError) and thread.wait_until_begun(1.0):  # raised after the start
+            return None
+        return error
+    return None
+
+
+def check_depth(frames: int = 30) -> None:
+    """Raise RecursionError now if there is no room for what is to follow, which must not stop half-way.
+
+    Args:
+        frames: how many calls deep it may go; a start of a thread needs some twelve.
+    """
+    if frames:
+        check_depth(frames - 1)
+
+
+class Refusals:
+    """Starts that were refused in a row: when to try again.
+
+    The first try follows soon, for what refuses may be over in a moment; each further one after twice the time.
+    """
+
+    __slots__ = ("_pause", "again", "error")
+
+    SHORTEST = 0.01
+    """Seconds; arbitrary: a thousand times what a try costs, and noticed by nobody."""
+    LONGEST = 0.1
+    """Seconds; arbitrary: what a thread that becomes free may stay unused; ten tries a second cost nothing."""
+
+    def __init__(self) -> None:
+        self.granted()
+
+    def granted(self) -> None:
+        """A start was not refused."""
+        self.error: Exception | None = None
+        self.again = float("-inf")  # when another may be tried
+        self._pause = self.SHORTEST / 2
+
+    def refused(self, error: Exception, now: float) -> None:
+        """A start was refused."""
+        self.error = error
+        self._pause = min(2 * self._pause, self.LONGEST)
+        self.again = now + self._pause
+
+
+def for_ever(error: Exception) -> bool:
+    """Whether a start was refused because the interpreter ends, so that none will be granted any more."""
+    return "shutdown" in str(error)
+
+
+def refusal(error: Exception, rest: str) -> str:
+    """The warning that says so."""
+    return f"threadfan: no thread could be started ({error or type(error).__name__}); {rest}"

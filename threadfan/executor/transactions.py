@@ -1,0 +1,75 @@
+"""Transactions of SQLite, which no fork falls into.
+
+SQLite keeps locks of its own, and notes of the locks on files that the process has.  The child of a fork would find
+them as another thread had them in that moment, and wait for ever, or believe that the file is locked by itself.
+
+Guarantees, from any thread: during a transaction no fork happens; a fork waits for one, at most ``LONGEST`` seconds,
+but not for those that wait for other processes.  If that was not enough, the child is told that it cannot use SQLite.
+What others do with SQLite in this process is not known here.
+"""
+
+from __future__ import annotations
+
+import threading
+from itertools import chain, repeat
+from queue import SimpleQueue
+from sqlite3 import SQLITE_BUSY, OperationalError
+
+from ..base import forks
+from ..base.clock import Clock
+from ..base.locks import Lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST = 2.0  # seconds that a fork waits; arbitrary: a disk that takes longer will take longer yet
+PAUSES = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.025, 0.025, 0.05, 0.05)  # seconds, as SQLite's own; then:
+LONGEST_PAUSE = 0.1
+
+_in_use = Lock()  # held during a transaction, and during a fork
+_held: dict[int, bool] = {}  # whether a thread that forks could have it in time
+_usable = True
+
+
+def patiently(act: Callable[[], object], patience: float) -> None:
+    """Do ``act()``, a transaction that does not wait, until no other process has the file, for so many seconds.
+
+    Raises:
+        sqlite3.Error: it failed; the last time if it was for another process.
+        OSError: a fork has made SQLite useless in this process.
+    """
+    clock = Clock()
+    end = clock.monotonic() + patience
+    for pause in chain(PAUSES, repeat(LONGEST_PAUSE)):
+        try:
+            with _in_use:
+                if not _usable:
+                    raise OSError("the process was forked while another thread was using SQLite")
+                act()
+        except OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or clock.monotonic() + pause > end:
+                raise
+        else:
+            return
+        clock.wait(SimpleQueue(), pause)
+
+
+def _hold() -> None:
+    _held[threading.get_ident()] = _in_use.acquire(timeout=LONGEST)
+
+
+def _let_go() -> None:
+    if _held.pop(threading.get_ident()):
+        _in_use.release()
+
+
+def _in_child() -> None:
+    global _in_use, _usable
+    _usable = _usable and _held.get(threading.get_ident(), True)
+    _in_use = Lock()
+    _held.clear()
+
+
+forks.before(_hold, _let_go)
+forks.in_child(_in_child)
