@@ -55,12 +55,10 @@ def run(*arguments):
 
 
 def skip_without_packages(text):
-    """Skip what needs the loopback server, or a limit in common, where their packages are missing."""
+    """Skip what needs the loopback server where its packages are missing."""
     if any(name in text for name in ("MessagesServer", "messages_server", "threadfan.agents")):  # which needs pydantic
         pytest.importorskip("anthropic", exc_type=ImportError)
         pytest.importorskip("uvicorn")
-    if "shared=" in text:
-        pytest.importorskip("pyrate_limiter")
 
 
 # -- the guides -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from threadfan import Outcome, TaskTimeout
+from threadfan import Outcome, TaskTimeout, Usage
 from threadfan.base.outcome import FAILED, STATUSES, SUCCEEDED, TIMED_OUT
 
 PRIVATE = "a private prompt"
@@ -52,9 +52,11 @@ def test_repr_reads_well():
 
 
 def test_usage_is_the_values():
-    """The token usage of a response is found on its outcome."""
+    """The token usage of a response is found on its outcome; whatever else is called so is none."""
     response = type("Response", (), {"usage": {"input_tokens": 7}})()
-    assert Outcome((0, None, 0.0, SUCCEEDED, response, 0.0, 0.0, "pool_0")).usage == {"input_tokens": 7}
+    assert Outcome((0, None, 0.0, SUCCEEDED, response, 0.0, 0.0, "pool_0")).usage == Usage(7)
+    for value in (type("Tool", (), {"usage": lambda self: "how it is used"})(), "text", {"usage": "much"}, 7, None):
+        assert Outcome((0, None, 0.0, SUCCEEDED, value, 0.0, 0.0, "pool_0")).usage is None
 
 
 @pytest.mark.parametrize("outcome", [GOOD, BAD, UNSTARTED], ids=["succeeded", "failed", "unstarted"])

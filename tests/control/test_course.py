@@ -43,6 +43,12 @@ def test_the_answers_retry_after_is_the_least_wait():
     assert waits(course(6), *[FAILED] * 4, limited) == [0.25, 0.5, 1, 2, 4]
 
 
+def test_a_short_time_that_is_named_is_meant():
+    """Six thousandths: a backoff of seconds is for those that name none."""
+    limited = refused(429, retry_after_ms="6")
+    assert waits(course(4), *[limited] * 4) == pytest.approx([0.009, 0.012, 0.024, 0.048])
+
+
 def test_a_date_to_come_back_at():
     """It counts from the moment that the caller says it is."""
     limited = refused(503, retry_after="Sun, 09 Sep 2001 01:46:45 GMT")

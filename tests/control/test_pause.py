@@ -93,14 +93,14 @@ def test_guesses_grow_and_end_in_hopelessness():
     assert not pause.hopeless
 
 
-def test_a_refused_probe_waits_longer_than_it_is_told():
-    """A Retry-After of 1 s that has proved too short is not tried ten times in a row."""
+def test_a_refused_probe_waits_as_long_as_it_is_told():
+    """One probe for each Retry-After is what was asked for; one that has proved too short ten times is doubled."""
     pause, now, lengths = Pause(), 0.0, []
-    for _ in range(4):
+    for _ in range(14):
         refused(pause, now, 1.0)
         lengths.append(pause.wait(now))
         now += lengths[-1]
-    assert lengths == [1, 2, 4, 8]
+    assert lengths == [1] * 10 + [2, 4, 8, 16]
 
 
 def answered(pause, now, times):
@@ -165,3 +165,34 @@ def test_refusals_that_pile_up_are_no_exceptions():
     pause.succeeded(pause.started(0.1), 0.1)
     refused(pause, 5.0)
     assert pause.wait(5.0) == 1.0
+
+
+def test_a_short_time_that_is_named_is_meant():
+    """Six thousandths of a second: exactly that, and no seconds."""
+    pause, now, lengths = Pause(), 0.0, []
+    for _ in range(5):
+        refused(pause, now, 0.006)
+        lengths.append(pause.wait(now))
+        now += lengths[-1]
+    assert lengths == pytest.approx([0.006] * 5)
+
+
+def test_short_times_do_not_end_in_hopelessness_at_once():
+    """Ten probes refused within seconds are no reason to give up; within minutes they are."""
+    pause, now, probes = Pause(), 0.0, 0
+    while not pause.hopeless:
+        refused(pause, now, 0.006)
+        now += pause.wait(now)
+        probes += 1
+    assert (now >= 60, probes) == (True, 23)
+    pause.succeeded(pause.started(now), now)
+    assert not pause.hopeless
+
+
+def test_a_refused_probe_that_names_no_time_after_one_that_did():
+    """A Retry-After of 0 that has proved too short is none."""
+    pause = Pause()
+    refused(pause, 0.0, 0.0)
+    assert pause.wait(0.0) == 0.0
+    refused(pause, 0.0, 0.0)
+    assert pause.wait(0.0) == 2.0

@@ -226,3 +226,38 @@ def test_without_a_number_nothing_waits_to_leave():
     """There is no pace to keep."""
     limit = RateLimit()
     assert (limit.departs(0.0), limit.leaves(0.0)) == (0.0, 0.0)
+
+
+def test_a_limit_of_tokens_that_nothing_tells_of_holds_nothing_back():
+    """The guess before the first answer is given back when that says nothing; once it is told, it counts."""
+    limit = RateLimit(input_tokens_per_minute=60)
+    first = limit.take(0.0, limit.cost())
+    assert (first.cost.input, limit.wait(0.0, limit.cost())) == (1.0, 1.025)
+    limit.succeeded(first, 0.1)
+    assert limit.untold
+    for _ in range(1000):
+        assert limit.wait(0.1, limit.cost()) == 0.0
+        limit.succeeded(limit.take(0.1, limit.cost()), 0.1)
+    limit.succeeded(limit.take(0.1, limit.cost()), 0.1, Usage(30))
+    assert not limit.untold
+    assert limit.wait(0.1, limit.cost()) > 25
+
+
+@pytest.mark.parametrize("told", [{"estimate": lambda: (5, 0)}, {}])
+def test_a_request_that_tells_nothing_among_others(told):
+    """An estimate, or the mean of those that did tell, goes on to count for it."""
+    limit = RateLimit(input_tokens_per_minute=60, **told)
+    limit.succeeded(limit.take(0.0, limit.cost()), 0.0, Usage(5))
+    limit.succeeded(limit.take(100.0, limit.cost()), 100.0)
+    assert not limit.untold
+    assert limit.wait(100.0, limit.cost()) > 0
+
+
+def test_a_refusal_that_was_none_of_too_many_requests_is_lifted():
+    """For want of money: requests go on at once, as there is nothing to wait for."""
+    limit = RateLimit(600_000)
+    limit.overloaded(limit.take(0.0, limit.cost()), 0.0, 30.0)
+    assert (limit.wait(0.0, limit.cost()), limit.paused_for(10.0)) == (30.0, 20.0)
+    limit.lift(0.0)
+    assert limit.wait(0.1, limit.cost()) == 0.0
+    assert limit.paused_for(0.1) == 0.0

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from http import HTTPStatus
+from json import JSONDecodeError
 
 import pytest
 import tenacity
@@ -10,6 +11,17 @@ from refusals import FAILED, course, half, refused, waits
 
 from threadfan import TaskCancelled
 from threadfan.control.retry import retry_policy
+from threadfan.control.returned import ErrorAnswer
+
+BROKEN = JSONDecodeError("no JSON", "{", 1)
+BROKE = ErrorAnswer("no money")
+BROKE.status_code, BROKE.body = 429, {"error": {"type": "insufficient_quota"}}
+
+
+def is_odd(error):
+    """A user's question about an error."""
+    return error.args[0] % 2
+
 
 STOPPING = "Retrying(stop=stop_after_attempt, wait=wait_none, retry=retry_if_exception_type)"
 
@@ -58,7 +70,7 @@ def test_nothing_is_tried_again(value):
         ({429: {500: 3}}, r"^retry\[429\] got \{500: 3\}; "),
         (
             {"429": 3},
-            r"^retry got a mapping with the key '429'; right is a subclass of Exception, an HTTP status, or a",
+            r"^retry got a mapping with the key '429'; right is a subclass of Exception, an HTTP status, .*, a f",
         ),
         ({True: 3}, r"with the key True; "),
         ({KeyboardInterrupt: 3}, r"with the key <class 'KeyboardInterrupt'>; right is a subclass of Exception, "),
@@ -97,6 +109,8 @@ def test_numbers_that_are_wrong(value, message):
             f"<retry={{KeyError: {STOPPING}, 418: 1}}>",
             False,
         ),
+        ({("transient", KeyError): 2}, '<retry={("transient", KeyError): 2}>', True),
+        ({is_odd: 2}, "<retry={is_odd: 2}>", False),
     ],
 )
 def test_repr(value, text, plain):
@@ -116,6 +130,19 @@ def test_each_entry_counts_for_itself():
 @pytest.mark.parametrize(
     ("value", "error", "again"),
     [
+        ({("transient", JSONDecodeError): 1}, BROKEN, True),
+        ({("transient", JSONDecodeError): 1}, FAILED, True),
+        ({("transient", JSONDecodeError): 1}, refused(404), False),
+        ({("transient", JSONDecodeError): 1}, ValueError(), False),
+        ({JSONDecodeError: 0, "transient": 1}, FAILED, True),
+        ({"transient": 1}, BROKEN, False),
+        ({"transient": 1}, refused(429, x_should_retry="false"), False),
+        ({is_odd: 1}, KeyError(3), True),
+        ({is_odd: 1}, KeyError(4), False),
+        ({("transient", is_odd): 1}, KeyError(3), True),
+        ({is_odd: 1}, TaskCancelled(3), False),
+        ({429: 1}, BROKE, False),
+        ({ErrorAnswer: 1}, BROKE, True),
         ({429: 1}, refused(429), True),
         ({HTTPStatus.TOO_MANY_REQUESTS: 1}, refused(429), True),
         ({429: 1}, refused(500), False),

@@ -532,7 +532,7 @@ except KeyboardInterrupt:
 
 
 def test_an_estimate_that_raises():
-    """It raises where the call is handed in, and the fan goes on."""
+    """The item that it fails for fails alone, by every way in, and the fan goes on."""
 
     def wrong(item):
         if item == 3:
@@ -540,20 +540,32 @@ def test_an_estimate_that_raises():
         return 1, 1
 
     with opened(1, rate=RateLimit(60_000_000, burst=100, input_tokens_per_minute=1e9, estimate=wrong)) as fan:
-        with pytest.raises(KeyError):
-            fan.submit(abs, 3)
-        with pytest.raises(KeyError):
-            fan.run(abs, [1, 2, 3])
-        with pytest.raises(KeyError) as caught:
-            fan.run(abs, iter([1, 2, 3]))
-        assert {one.status for one in caught.value.report} <= {"succeeded", "cancelled"}
-        assert len(caught.value.report) == 2
-        with pytest.raises(KeyError):
-            list(fan.stream(abs, iter([1, 2, 3])))
+        error = fan.submit(abs, 3).exception(PATIENCE)
+        assert (type(error), error.args) == (KeyError, (3,))
+        for report in (
+            fan.run(abs, [1, 3, 2]),
+            fan.run(abs, iter([1, 3, 2])),
+            list(fan.stream(abs, iter([1, 3, 2]), ordered=True)),
+            fan.gather(task(abs, 1), task(abs, 3), task(abs, 2)),
+        ):
+            assert [(one.status, one.value, type(one.error)) for one in report] == [
+                ("succeeded", 1, type(None)), ("failed", None, KeyError), ("succeeded", 2, type(None))
+            ]  # fmt: skip
+            assert report[1].attempts == 0
+        assert asyncio.run(_awaited(fan)) == (3,)
         assert fan.run(abs, [1]).unwrap() == [1]
         meet(fan.with_options(rate=None), 1)
-    with opened(1, rate=RateLimit(60, estimate=lambda _: "many")) as fan, pytest.raises(ValueError, match="estimate"):
-        fan.submit(abs, 3)
+    with opened(1, rate=RateLimit(60, estimate=lambda _: "many")) as fan:
+        with pytest.raises(ValueError, match="estimate"):
+            fan.submit(abs, 3).result(PATIENCE)
+        assert fan.snapshot()["failed"] == 1
+
+
+async def _awaited(fan):
+    try:
+        await fan.call(abs, 3)
+    except KeyError as error:
+        return error.args
 
 
 def test_a_call_that_heeds_its_cancel_is_not_tried_again(clock):

@@ -13,7 +13,7 @@ from shared_limits import redis_server
 
 from threadfan import Fan, RateLimit
 from threadfan.control.faults import history
-from threadfan.executor import stores
+from threadfan.executor import reserving, stores
 from threadfan.executor.stores import RedisStore, SQLiteStore, store_at
 
 HOUR = 3600.0  # seconds between two requests: in a test no second one comes in
@@ -107,45 +107,131 @@ assert store.take({HOUR}, 3) > 0.0
 
 @pytest.fixture
 def wall(monkeypatch):
-    """The time of day, in seconds, as the SQLite store reads it; ``wall.now`` sets it."""
+    """The machine's time, in seconds, as the SQLite store reads it; ``wall.now`` sets it."""
 
     class Wall:
-        now = 1_800_000_000.0
+        now = 1_800_000.0
 
-        def time_ns(self):
+        def monotonic(self):
+            return self.now
+
+        def monotonic_ns(self):
             return round(self.now * 10_000) * 100_000
 
+        def sleep(self, seconds):
+            self.now += seconds
+
     monkeypatch.setattr(stores, "time", Wall())
+    monkeypatch.setattr(reserving, "time", stores.time)
     return stores.time
 
 
 def test_parts_of_a_request_count(tmp_path, wall):
     """A bucket that holds two and a half lets two through, and the third half an interval early."""
     store = SQLiteStore(f"{tmp_path}/limits.db", "a")
-    assert [store.take(1.0, 2.5), store.take(1.0, 2.5), store.take(1.0, 2.5)] == [0.0, 0.0, 0.5]
-    wall.now += 0.4999
-    assert store.take(1.0, 2.5) == 0.0001
-    wall.now += 0.0001
+    assert [store.take(1.0, 2.5), store.take(1.0, 2.5)] == [0.0, 0.0]
+    assert store.take(1.0, 2.5) == pytest.approx(0.5 - reserving.LEAD)
+    wall.now += 0.494
+    assert store.take(1.0, 2.5) == pytest.approx(0.001)
+    wall.now += 0.0015
+    begun = wall.now
     assert store.take(1.0, 2.5) == 0.0
+    assert wall.now - begun == pytest.approx(0.0045)  # it has waited for the rest itself
 
 
 def test_short_gaps_are_exact(tmp_path, wall):
     """Gaps of 2.5 ms are not rounded to whole milliseconds."""
     store = SQLiteStore(f"{tmp_path}/limits.db", "a")
-    for _ in range(20):
+    begun = wall.now
+    for _ in range(21):
         assert store.take(0.0025, 1) == 0.0
-        assert store.take(0.0025, 1) == 0.0025
-        wall.now += 0.0025
+    assert wall.now - begun == pytest.approx(20 * 0.0025)
+
+
+def test_each_process_has_the_next_start_that_is_free(tmp_path, wall):
+    """In the order in which they came, one each: who asks more often gets no more, and none is missed."""
+    stores_of_processes = [SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(4)]
+    due, starts = [0.0] * 4, []
+    while len(starts) < 40:
+        which = min(range(4), key=due.__getitem__)
+        wall.now = max(wall.now, due[which])
+        wait = stores_of_processes[which].take(0.1, 1)
+        if wait == 0.0:
+            starts.append((wall.now, which))
+        due[which] = wall.now + (wait or 0.001)
+    moments = [moment for moment, _ in starts]
+    assert moments == pytest.approx([moments[0] + 0.1 * place for place in range(40)])
+    assert [sum(which == one for _, which in starts) for one in range(4)] == [10] * 4
+
+
+def test_a_start_that_nobody_came_for_is_lost(tmp_path, wall):
+    """Used late it would be too close to the next one; a little late it is used."""
+    store, other = (SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(2))
+    assert store.take(0.1, 1) == 0.0
+    assert store.take(0.1, 1) == pytest.approx(0.095)
+    wall.now += 0.15
+    assert store.take(0.1, 1) == 0.0
+    assert store.take(0.1, 1) > 0.0
+    wall.now += 10.0
+    assert other.take(0.1, 1) == 0.0
+    assert store.take(0.1, 1) == pytest.approx(0.095)
+
+
+def test_a_start_that_was_late_keeps_the_next_one_away(tmp_path, wall):
+    """A strict server would refuse the second of two that come too close; one with bursts would not."""
+    for place, (capacity, least) in enumerate([(1, 0.098), (10, 0.0)]):
+        late, other = (SQLiteStore(f"{tmp_path}/limits{place}.db", "a") for _ in range(2))
+        assert other.take(0.1, capacity) == 0.0
+        assert late.reserve(0.1, capacity)[1]
+        wall.now += 0.17
+        assert late.leave(0.1 * reserving.SURE if capacity == 1 else 0.0) == (0.0, True)
+        begun = wall.now
+        wall.now += 0.03
+        assert other.take(0.1, capacity) == 0.0
+        assert wall.now - begun >= least - 1e-6
+
+
+def test_a_pause_holds_what_was_reserved_before_it(tmp_path, wall):
+    """Whoever comes for its start is told to wait."""
+    store, other = (SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(2))
+    assert store.take(1.0, 1) == 0.0
+    assert store.take(1.0, 1) == pytest.approx(0.995)
+    other.pause(60.0)
+    wall.now += 0.999
+    assert store.take(1.0, 1) == pytest.approx(59.0, abs=0.01)
+
+
+def test_the_time_of_day_may_be_set(tmp_path, monkeypatch):
+    """A clock that is set back half a minute stalls nobody: the machine's time since its start goes on."""
+    import time
+
+    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    assert store.take(0.001, 1) == 0.0
+    behind = time.time() - 30.0
+    monkeypatch.setattr(time, "time", lambda: behind)
+    monkeypatch.setattr(time, "time_ns", lambda: int(behind * 1e9))
+    assert store.take(0.001, 1) < 0.1
+
+
+def test_a_redis_whose_clock_is_set_back_stalls_nobody(tmp_path):
+    """It notices by the moment at which it was asked before."""
+    with redis_server(tmp_path) as (url, _):
+        store = RedisStore(url, "a")
+        assert store.reserve(1.0, 1) == (0.0, True)
+        ahead = {name: int(value) + 30_000_000 for name, value in store._redis.hgetall(store._key).items()}
+        store._redis.hset(store._key, mapping=ahead)
+        assert store.reserve(1.0, 1)[0] < 1.1
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(tmp_path, wall):
     """Neither a full bucket nor a pause of a time that is yet to come is believed."""
     store = SQLiteStore(f"{tmp_path}/limits.db", "a")
     store.pause(60.0)
-    wall.now -= 3600.0
-    assert [store.take(1.0, 1), store.take(1.0, 1)] == [0.0, 1.0]
-    wall.now -= 3600.0
-    assert [store.take(1.0, 1), store.take(1.0, 1)] == [0.0, 1.0]
+    for _ in range(2):  # as after the machine was started anew
+        wall.now -= 3600.0
+        store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+        assert store.take(1.0, 1) == 0.0
+        assert 0.9 < store.take(1.0, 1) <= 1.0
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
@@ -160,7 +246,7 @@ def test_a_process_killed_in_the_middle_holds_nothing(tmp_path):
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN IMMEDIATE")
-database.execute("INSERT INTO threadfan_limits VALUES ('a', 9000000000000000000, 0, 0)")
+database.execute("INSERT INTO threadfan_starts VALUES ('a', 9000000000000000000, 0, 0, 0)")
 print("in it", flush=True)
 input()
 """
@@ -231,7 +317,7 @@ def test_what_is_special_in_a_password_is_quoted():
     assert options["password"] == "a/b"  # noqa: S105
 
 
-@pytest.mark.parametrize(("module", "place"), [("pyrate_limiter", "sqlite:///x.db"), ("redis", "redis://127.0.0.1:1")])
+@pytest.mark.parametrize(("module", "place"), [("redis", "redis://127.0.0.1:1")])
 def test_a_library_that_is_missing_is_named(module, place):
     """And so is the way to install it; without a shared limit it is not needed."""
     program = f"""

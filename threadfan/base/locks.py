@@ -77,6 +77,18 @@ def takes_signals() -> bool:
     return _thread.get_ident() == threading.main_thread().ident
 
 
+def bare(act: Callable[[], object]) -> None:
+    """Do ``act()`` in a thread that ``_thread.start_new_thread`` has started, and that leaves nothing behind.
+
+    Whatever asks for the current thread there, logging among it, has ``threading`` make a stand-in for it, which before
+    CPython 3.13 stays for ever.
+    """
+    try:
+        act()
+    finally:
+        threading._active.pop(_thread.get_ident(), None)  # type: ignore[attr-defined]
+
+
 def aside(act: Callable[[], object]) -> None:
     """Do ``act()`` where no signal's exception can cut it in two, and wait until it is done.
 
@@ -88,7 +100,7 @@ def aside(act: Callable[[], object]) -> None:
         return
     done: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def run() -> None:
+    def tell() -> None:
         try:
             act()
         except BaseException as error:
@@ -97,9 +109,9 @@ def aside(act: Callable[[], object]) -> None:
             done.put(None)
 
     try:
-        _thread.start_new_thread(run, ())
+        _thread.start_new_thread(bare, (tell,))
     except RuntimeError:  # no thread can be had: then here
-        run()
+        tell()
     error = done.get()
     if error is not None:
         try:

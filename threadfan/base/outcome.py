@@ -28,6 +28,9 @@ CANCELLED: Status = "cancelled"
 SKIPPED: Status = "skipped"
 STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
 
+_WITHOUT = (str, int, float, bytes, list, tuple)
+"""Values that say nothing of tokens: there may be many."""
+
 
 class Outcome(Portable, Generic[T_co]):
     """What became of one call: its place in the input, its value or its error, and its times in seconds.
@@ -136,16 +139,19 @@ class Outcome(Portable, Generic[T_co]):
         return self._raw[7]
 
     @property
-    def usage(self) -> Any:
-        """Tokens: those noted while the call ran, or the ``usage`` of the returned value; else None.
+    def usage(self) -> Usage | None:
+        """Tokens: those noted while the call ran, or what the returned value says of its own; else None.
 
         An attached client notes them as responses come, so that they are known whatever became of the call.
         """
         if self._usage is not None:
             return self._usage
-        with suppress(Exception):  # the value is the user's, and so may be what it does when asked
-            return getattr(self.value, "usage", None)
-        return None
+        value = self.value
+        if value is None or isinstance(value, _WITHOUT):
+            return None
+        from .usage import usage_of
+
+        return usage_of(value)
 
     def unwrap(self) -> T_co:
         """The value; raises the error if there is none."""

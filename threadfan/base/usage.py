@@ -1,4 +1,4 @@
-"""Tokens that calls have used."""
+"""Tokens that calls have used, in whatever form their provider tells them."""
 
 from __future__ import annotations
 
@@ -8,35 +8,66 @@ if TYPE_CHECKING:
 
 FIELDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
+# Names by which providers call the same, as attributes or as keys.
+_HOLDERS = ("usage", "usage_metadata", "usageMetadata")
+_INPUT_ALONE = ("input_tokens", "inputTokens")  # Anthropic, Bedrock; of OpenAI's Responses if there are details
+_INPUT = ("prompt_tokens", "prompt_token_count", "promptTokenCount")  # OpenAI, Gemini: with what came from a cache
+_OUTPUT = (
+    "output_tokens",
+    "outputTokens",
+    "completion_tokens",  # with the tokens of reasoning, as are those above
+    "candidates_token_count",
+    "candidatesTokenCount",
+)
+_THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")  # Gemini's, beside those of the candidates
+_RESULTS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")  # the same, beside those of the prompt
+_WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")
+_READ = ("cache_read_input_tokens", "cacheReadInputTokens")
+_CACHED = ("cached_content_token_count", "cachedContentTokenCount")
+_DETAILS = ("input_tokens_details", "prompt_tokens_details", "input_token_details")  # the last one is LangChain's
+_TOTAL = ("total_tokens", "totalTokenCount")
+
 
 class Usage:
     """Tokens of one or more requests, named as in the Messages API, and how many requests they were.
 
-    Immutable; two are added with ``+``.
+    ``input_tokens`` are those that were not read from a cache, whoever the provider is.  Immutable; two are added with
+    ``+``.
     """
 
-    __slots__ = (*FIELDS, "requests")
+    __slots__ = (*FIELDS, "_counted", "requests")
 
     input_tokens: int
     output_tokens: int
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
     requests: int
+    _counted: int
 
     def __init__(self, *counts: int, requests: int = 1) -> None:
         for field, number in zip(FIELDS, (*counts, 0, 0, 0, 0), strict=False):
             object.__setattr__(self, field, number)
         object.__setattr__(self, "requests", requests)
+        object.__setattr__(self, "_counted", 0)
 
     @classmethod
     def of(cls, usage: Any) -> Usage:
         """From the ``usage`` of a response; what it lacks counts as 0."""
-        return cls(*(getattr(usage, field, 0) or 0 for field in FIELDS))
+        return _read(usage) or cls()
 
     @property
     def total_tokens(self) -> int:
         """All of them."""
         return sum(getattr(self, field) for field in FIELDS)
+
+    @property
+    def limited_input_tokens(self) -> int:
+        """Those that count against a limit of input tokens.
+
+        Tokens read from a cache do not with Anthropic, whose documentation marks the exceptions; they do with OpenAI
+        and Google.  Tokens written to it count.
+        """
+        return self.input_tokens + self.cache_creation_input_tokens + self._counted
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Usage does not change, so {name} cannot be set; add two with +")
@@ -44,8 +75,7 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         if not isinstance(other, Usage):
             return NotImplemented
-        sums = (getattr(self, field) + getattr(other, field) for field in FIELDS)
-        return Usage(*sums, requests=self.requests + other.requests)
+        return _restored(*(mine + theirs for mine, theirs in zip(self._key(), other._key(), strict=True)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Usage) and self._key() == other._key()
@@ -61,7 +91,7 @@ class Usage:
         return {name: getattr(self, name) for name in Usage.__slots__}
 
     def _key(self) -> tuple[int, ...]:
-        return (*(getattr(self, field) for field in FIELDS), self.requests)
+        return (*(getattr(self, field) for field in FIELDS), self.requests, self._counted)
 
     def __repr__(self) -> str:
         parts = [f"{field}={number}" for field in FIELDS if (number := getattr(self, field))]
@@ -69,4 +99,49 @@ class Usage:
 
 
 def _restored(*counts: int) -> Usage:
-    return Usage(*counts[:-1], requests=counts[-1])
+    *tokens, requests, counted = counts
+    usage = Usage(*tokens, requests=requests)
+    object.__setattr__(usage, "_counted", counted)
+    return usage
+
+
+def usage_of(value: object) -> Usage | None:
+    """What a returned value, such as a message, says of its tokens; None if nothing.  Never fails."""
+    try:
+        for name in _HOLDERS:
+            usage = _get(value, name)
+            if usage is not None and (found := usage if isinstance(usage, Usage) else _read(usage)) is not None:
+                return found
+    except Exception:  # the value is the user's, and so may be what it does when asked
+        return None
+    return None
+
+
+def _read(usage: Any) -> Usage | None:
+    """From an object or a dict; None if no tokens are in it."""
+    alone, whole, output = _number(usage, _INPUT_ALONE), _number(usage, _INPUT), _number(usage, _OUTPUT)
+    if alone is None and whole is None and output is None:
+        total = _number(usage, _TOTAL)  # as of embeddings
+        return None if total is None else Usage(total)
+    output = (output or 0) + (_number(usage, _THOUGHTS) or 0)
+    details = next((found for name in _DETAILS if (found := _get(usage, name)) is not None), None)
+    if whole is None and details is None:
+        return Usage(alone or 0, output, _number(usage, _WRITTEN) or 0, _number(usage, _READ) or 0)
+    read = _number(details, ("cached_tokens", "cache_read")) or _number(usage, _CACHED) or 0
+    written = _number(details, ("cache_creation",)) or 0
+    entered = (alone if whole is None else whole) or 0
+    entered += _number(usage, _RESULTS) or 0
+    return _restored(max(0, entered - read - written), output, written, read, 1, read)
+
+
+def _get(thing: Any, name: str) -> Any:
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+
+
+def _number(thing: Any, names: tuple[str, ...]) -> int | None:
+    """The first of these that is a number."""
+    for name in names:
+        number = _get(thing, name)
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+            return number
+    return None

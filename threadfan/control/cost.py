@@ -27,12 +27,8 @@ class Cost:
 
     @classmethod
     def of(cls, usage: Usage) -> Cost:
-        """What a usage counts against the limits.
-
-        Tokens read from a cache do not: Anthropic leaves them out of the input tokens per minute for most models (the
-        documentation of its rate limits marks the exceptions).  Tokens written to it count.
-        """
-        return cls(usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens)
+        """What a usage counts against the limits."""
+        return cls(usage.limited_input_tokens, usage.output_tokens)
 
     def of_unit(self, unit: str) -> float:
         """What it is in requests, input_tokens, output_tokens or (both together) tokens."""
@@ -65,17 +61,18 @@ class Costs:
         estimate: called with a call's arguments; answers (input tokens, output tokens).
     """
 
-    __slots__ = ("_estimate", "_known", "mean")
+    __slots__ = ("_estimate", "_known", "mean", "untold")
 
     def __init__(self, estimate: Estimate | None = None) -> None:
         self._estimate = estimate
+        self.untold = False  # requests were answered, and none has said what it used
         self._known = 0
         self.mean: Cost | None = None
 
     def of(self, args: tuple[Any, ...], kwargs: dict[str, Any], first: Cost) -> Cost:
-        """The cost of a call with these arguments; ``first`` as long as nothing is known."""
+        """The cost of a call with these arguments; ``first`` until the first answer, nothing if that tells nothing."""
         if self._estimate is None:
-            return self.mean or first
+            return self.mean or (Cost() if self.untold else first)
         answer = self._estimate(*args, **kwargs)
         try:
             tokens_in, tokens_out = answer
@@ -90,6 +87,7 @@ class Costs:
 
     def learn(self, true: Cost) -> None:
         """A request has cost this much."""
+        self.untold = False
         self._known = min(self._known + 1, MEMORY)
         mean = self.mean or true
         self.mean = Cost(

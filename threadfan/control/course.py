@@ -34,11 +34,22 @@ def backoff(retries: int, draw: Draw) -> float:
 
 
 def not_before(asked: float | None, draw: Draw) -> float:
-    """The least wait when an answer asks for ``asked`` seconds: up to a tenth more, or up to ``BASE`` more.
+    """The least wait when an answer asks for ``asked`` seconds: up to a tenth more, or up to ``BASE``, or twice that.
 
     So that calls which were told the same do not come back in the same moment.
     """
-    return 0.0 if asked is None else asked + draw() * max(BASE, asked / 10)
+    return 0.0 if asked is None else asked + draw() * max(min(BASE, asked), asked / 10)
+
+
+def pause_before(retries: int, asked: float | None, draw: Draw) -> float:
+    """Seconds to wait after so many retries, the last of which was answered with a wish for ``asked`` seconds.
+
+    Whoever names a short time means it: the backoff is then at most that, doubled for each retry.
+    """
+    wait = backoff(retries, draw)
+    if asked:
+        wait = min(wait, asked * 2.0 ** min(retries, _DOUBLINGS))
+    return max(wait, not_before(asked, draw))
 
 
 class Policy:
@@ -149,6 +160,6 @@ class _TimesCourse(Course):
         policy = self._policy
         if ok or self._used >= policy.retries or not (policy.any_error or worth_retrying(payload)):
             return None, ok, payload
-        wait = backoff(self._used, policy.draw)
+        wait = pause_before(self._used, retry_after_of(payload, wall), policy.draw)
         self._used += 1
-        return max(wait, not_before(retry_after_of(payload, wall), policy.draw)), ok, payload
+        return wait, ok, payload

@@ -1,7 +1,7 @@
 """Which errors are worth another attempt, decided in one place.
 
-Clients are told by the names of their classes and never imported.  An error that says nothing by itself is judged by
-what it was raised from (``raise … from``), as the anthropic SDK does.
+Clients are told by the shape of their errors, see ``shapes``, and never imported.  An error that says nothing by itself
+is judged by what it was raised from (``raise … from``), as the anthropic SDK does.
 """
 
 from __future__ import annotations
@@ -10,48 +10,14 @@ import errno
 from concurrent.futures import CancelledError
 
 from ..base.static import cause_of, context_of, is_a, traceback_of
-from .answers import attribute, causes, own_status, told_to_retry
+from .answers import attribute, causes, final_word, members, own_status, passes, told_to_retry
+from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# By the package that a class is defined in; subclasses count too.
-_TRANSIENT = frozenset(
-    f"{package}.{name}"
-    for package, names in {
-        "aiohttp": "ClientConnectionError ClientPayloadError",
-        "anthropic": "APIConnectionError APIResponseValidationError RetryableError",
-        "botocore": "ConnectionError HTTPClientError",
-        "http": "BadStatusLine IncompleteRead",
-        "httpcore": "NetworkError ProtocolError ProxyError TimeoutException",
-        "httpcore2": "NetworkError ProtocolError ProxyError TimeoutException",
-        "httpx": "DecodingError TransportError",
-        "httpx2": "DecodingError TransportError",
-        "openai": "APIConnectionError APIResponseValidationError",
-        "requests": "ChunkedEncodingError ConnectionError ContentDecodingError JSONDecodeError RetryError Timeout",
-        "ssl": "SSLEOFError SSLZeroReturnError",
-        "tenacity": "TryAgain",
-        "urllib3": "DecodeError EmptyPoolError IncompleteRead MaxRetryError ProtocolError ProxyError SSLError "
-        "TimeoutError",
-    }.items()
-    for name in names.split()
-)
-# What will be wrong next time too; a connection error that wraps one of these is not worth retrying either.
-_HOPELESS = frozenset(
-    {
-        "httpcore.LocalProtocolError",
-        "httpcore.UnsupportedProtocol",
-        "httpcore2.LocalProtocolError",
-        "httpcore2.UnsupportedProtocol",
-        "httpx.LocalProtocolError",
-        "httpx.UnsupportedProtocol",
-        "httpx2.LocalProtocolError",
-        "httpx2.UnsupportedProtocol",
-        "ssl.SSLCertVerificationError",
-    }
-)
-_CLIENTS = frozenset({"aiohttp", "anthropic", "httpx", "httpx2", "openai", "requests", "urllib3"})
+_CLIENTS = frozenset({"aiohttp", "anthropic", "botocore", "httpx", "httpx2", "openai", "requests", "urllib3"})
 _BUGS = (
     ArithmeticError,
     AssertionError,
@@ -84,8 +50,11 @@ def worth_retrying(error: BaseException) -> bool:
     Yes: statuses 408, 409, 429 and from 500 on; connections that fail, break or take too long, calls that ran out of
     time; answers that a client could not decode.  No: other statuses, files, certificates that are not trusted, the
     caller's own bugs (``ValueError``, ``KeyError``, …), cancels, and what is not known.  An answer's header
-    ``x-should-retry`` has the last word.  The rules are those of the anthropic and openai SDKs, which agree.
+    ``x-should-retry`` has the last word, but for what can never pass, such as ``insufficient_quota``.  The rules are
+    those of the anthropic and openai SDKs, which agree.  A group of errors is worth it if all its members are.
     """
+    if final_word(error) is not None:
+        return False
     for link in causes(error):
         if never(link):
             return False
@@ -97,19 +66,36 @@ def worth_retrying(error: BaseException) -> bool:
 
 def _verdict(error: BaseException) -> bool | None:
     """What ``error`` says by itself; None if nothing."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(worth_retrying, members(error)))
     told = told_to_retry(error)
     if told is not None:
         return told
     status = own_status(error)
     if status is not None and status >= 400:
-        return status in (408, 409, 429) or status >= 500
-    if _TRANSIENT & names(error):
-        return not any(_HOPELESS & names(link) for link in history(error))
+        return passes(status)
+    if _is_broken(error):
+        return not any(HOPELESS & _class_names(link) for link in history(error))
     if is_a(error, OSError) and _network(error):
         return True
     if _undecoded(error):
         return True
     return False if is_a(error, _BUGS) else None
+
+
+def _is_broken(error: BaseException) -> bool:
+    """Whether it means a connection that failed, broke or took too long."""
+    if BROKEN & _class_names(error) or BROKEN_IN & names(error) or attribute(error, "connection_invalidated") is True:
+        return True  # the attribute is SQLAlchemy's
+    state = attribute(error, "sqlstate") or attribute(error, "pgcode")
+    if isinstance(state, str) and state.startswith(SQL_STATES):
+        return True
+    args = attribute(error, "args") if {"OperationalError", "InterfaceError"} & _class_names(error) else None
+    return isinstance(args, tuple) and type(number := next(iter(args), None)) is int and number in SQL_NUMBERS
+
+
+def _class_names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def names(error: BaseException) -> set[str]:
@@ -147,8 +133,8 @@ def _errno(error: BaseException) -> int | None:
 
 
 def _undecoded(error: BaseException) -> bool:
-    """Whether it is the answer that is no JSON: then a client called the decoder, not the caller's own code."""
-    if not {"json.JSONDecodeError", "simplejson.JSONDecodeError"} & names(error):
+    """Whether it is the answer that is no JSON or no text: a client called the decoder, not the caller's own code."""
+    if not {"json.JSONDecodeError", "simplejson.JSONDecodeError", "builtins.UnicodeDecodeError"} & names(error):
         return False
     caller = ""
     step = traceback_of(error)

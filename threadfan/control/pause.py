@@ -16,6 +16,7 @@ from .pacing import NOTHING
 
 FIRST_GUESS, LONGEST_GUESS = 1.0, 30.0  # seconds of a pause without Retry-After: 1, 2, 4, 8, 16, 30, 30, ...
 HOPELESS = 10  # fruitless probes in a row; without Retry-After that takes about 3.5 minutes
+AT_LEAST = 60.0  # seconds that those have to last, where short times are named; arbitrary
 PATIENCE = 2.0  # seconds; refusals come quickly: a probe not back by then, or in four times the last one, was let in
 MEMORY = 50  # requests; the part of them that was refused follows about so many of the last ones
 FEW = 0.15  # the part of them up to which a refusal may be an exception
@@ -37,6 +38,7 @@ class Pause:
         "_probe",
         "_refused",
         "_scale",
+        "_since",
         "_until",
         "brief",
         "epoch",
@@ -56,12 +58,13 @@ class Pause:
         self._refused, self._known = 1.0, 1  # the part of the last requests that was refused; how many those are
         self._scale = 1.0  # of the times in which it opens
         self._until = self._next = self._opened = float("-inf")
+        self._since = 0.0  # when the last request was refused before which one had succeeded
         self._probe: float | None = None  # when the probe that is under way was sent
 
     @property
     def hopeless(self) -> bool:
         """Whether so many probes were refused in a row that waiting on is no honest answer."""
-        return self.fruitless >= HOPELESS
+        return self.fruitless >= HOPELESS and self._until - self._since >= AT_LEAST
 
     def wait(self, now: float) -> float:
         """Seconds until a request may start, as far as the pause is concerned."""
@@ -112,6 +115,16 @@ class Pause:
         self.paused, self._probe, self._answered = True, None, False
         return True
 
+    def lift(self, now: float) -> None:
+        """What was taken for an overload was none: go on as if there had been no pause."""
+        if self.paused:
+            self.fruitless, self._until = 0, now
+            self._open(now)
+
+    def left(self, now: float) -> float:
+        """Seconds that nothing goes out for sure."""
+        return max(0.0, self._until - now) if self.paused else 0.0
+
     def hold(self, until: float) -> None:
         """Let nothing out before ``until``, without the need of a probe."""
         self._until = max(self._until, until)
@@ -124,10 +137,14 @@ class Pause:
             self._level = EXCEPTION if exception else 0
         self.brief = self._level < 0
         self.fruitless = self.fruitless + 1 if fruitless and not self.brief else 0
+        if not fruitless:
+            self._since = now
         guess = min(LONGEST_GUESS, FIRST_GUESS * 2.0 ** min(self._level, 10))
-        if retry_after is None:
+        if retry_after is None or (fruitless and not retry_after):
             return guess
-        return max(retry_after, guess) if fruitless else max(retry_after, 0.0)
+        # Whoever names 6 ms does not mean seconds, and one probe in each is no burden; but not for ever.
+        doubled = retry_after * 2.0 ** min(max(0, self.fruitless - HOPELESS + 1), 20)
+        return max(retry_after, min(LONGEST_GUESS, doubled))
 
     def _count(self, refused: float) -> None:
         self._known = min(self._known + 1, MEMORY)

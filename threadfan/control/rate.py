@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #     0.4 ms              45 %      20 %     13 %       8 %
 # More margin than 2.7 % cannot reach 97 %; less than 2.3 % is refused too often.
 SINGLE_MARGIN = 0.025
+SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, on its own way to the server
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
 SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
@@ -51,12 +52,13 @@ class RateLimit:
             a second's worth, or of so many mean requests if that is more.
         estimate: called with a call's arguments; answers (input tokens, output tokens) that it will use.  By default
             the mean of the last requests, and before the first answer a second's worth of the limit.  Either is
-            corrected when the true usage is known.
+            corrected when the true usage is known.  If nothing tells it and there is no ``estimate``, a warning says
+            so, and the limit of tokens holds nothing back.
         shared: where the limit is kept for several processes: "sqlite:///path" (as "sqlite:////tmp/path" if it is
             absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
             one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
             part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
-            limit for itself, and a warning is logged.  Needs ``pip install "threadfan[shared]"``.
+            limit for itself, and a warning is logged.  Redis needs ``pip install "threadfan[shared]"``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:
@@ -93,7 +95,8 @@ class RateLimit:
         self.overloads = 0  # pauses that have begun
         self._costs = Costs(estimate)
         self._pause = Pause()
-        self._feedback = Feedback(SINGLE_MARGIN if self.burst == 1 else BURST_MARGIN)
+        single = SINGLE_MARGIN if self.shared is None else SHARED_MARGIN
+        self._feedback = Feedback(single if self.burst == 1 else BURST_MARGIN)
         self._paces: dict[str, Pace] = {}
         self._wire: Pace | None = None  # of requests too, as they leave
         self._left = float("-inf")  # when the last one was written
@@ -137,7 +140,7 @@ class RateLimit:
         wire = self._wire
         if wire is None:
             return 0.0
-        if self.burst == 1:
+        if self.burst == 1 and self.shared is None:  # of other processes it is not known when theirs were written
             self._feedback.least(SENT_MARGIN)
         wait = wire.wait(now)
         wire.take(now + wait)
@@ -188,6 +191,9 @@ class RateLimit:
         self.in_flight -= 1
         if usage is not None:
             self._settle(permit, Cost.of(usage))
+        elif (permit.cost.input or permit.cost.output) and not self.estimates and self._costs.mean is None:
+            self._costs.untold = True
+            self._settle(permit, Cost())  # to hold calls back by a guess that nothing will correct helps nobody
         was_paused = self._pause.paused
         if self._pause.succeeded(permit.epoch, now):
             self._feedback.succeeded(now)
@@ -220,6 +226,20 @@ class RateLimit:
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
+
+    def lift(self, now: float) -> None:
+        """The last refusal was none of too many requests, but for want of money or of an account: no pause for it."""
+        self._pause.lift(now)
+        self._tune(now)
+
+    @property
+    def untold(self) -> bool:
+        """Whether there is a limit of tokens and nothing tells how many are used."""
+        return self._costs.untold
+
+    def paused_for(self, now: float) -> float:
+        """Seconds until the pause is over that a refusal has begun; 0.0 without one."""
+        return self._pause.left(now)
 
     # -- what other processes have to do with it ---------------------------------------------------------------------
 

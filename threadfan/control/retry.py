@@ -6,8 +6,9 @@ import sys
 
 from ..base.errors import brief, describe
 from ..base.static import is_a
-from .answers import status_of
+from .answers import final_word, status_of
 from .course import Course, Policy, Times
+from .faults import worth_retrying
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from .course import Draw, Verdict
 
+    Question = Callable[[BaseException], object]
     T = TypeVar("T")
 
     class Retrying(Protocol):
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     Retry: TypeAlias = int | Retrying | Mapping[Any, Any] | None
     """What a mapping holds is not checked: of one with keys and policies of several kinds mypy only sees objects."""
 
-    Matcher = tuple[tuple[type[Exception], ...], frozenset[int]]  # an error of these classes, or with these statuses
+TRANSIENT = "transient"
+"""As a key: what a number alone would try again."""
 
 _RIGHT = (
     "right is a number of retries, a tenacity.Retrying(…), or a mapping from errors to those, such as "
-    "{429: 10, ConnectionError: 3}"
+    '{(429, MyError): 10, "transient": 3}'
 )
 
 
@@ -41,9 +44,10 @@ def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
 
     Args:
         value: None or 0; a number of retries after the first attempt, for errors that are ``worth_retrying``; a
-            ``tenacity.Retrying``; or a mapping from an exception class, an HTTP status, or a tuple of those to a number
-            or a ``Retrying``.  Of a mapping the first entry that matches decides, and it alone: a number there holds
-            for every error that matches.  Each entry counts for itself, and what matches none is not tried again.
+            ``tenacity.Retrying``; or a mapping to those.  A key is an exception class, an HTTP status, ``"transient"``
+            for the errors that are ``worth_retrying``, a function that is asked of an error, or a tuple of those.  Of
+            a mapping the first entry that matches decides, and it alone: a number there holds for every error that
+            matches.  Each entry counts for itself, and what matches none is not tried again.
         draw: makes random numbers from 0 to 1 for the jitter of waits; ``random.random`` by default.
 
     Raises:
@@ -55,7 +59,7 @@ def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
     draw = draw or _random()
     if not hasattr(type(value), "keys"):
         return _simple("retry", value, draw)
-    entries = [(_matcher(key), _simple(f"retry[{brief(key)}]", of, draw, any_error=True)) for key, of in value.items()]
+    entries = [(Matcher(key), _simple(f"retry[{brief(key)}]", of, draw, any_error=True)) for key, of in value.items()]
     return Entries(entries, draw) if entries else None
 
 
@@ -95,18 +99,48 @@ def _remedy(value: Any) -> str:
     return _RIGHT
 
 
-def _matcher(key: Any) -> Matcher:
-    parts = key if isinstance(key, tuple) else (key,)
-    classes = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Exception))
-    statuses = [part for part in parts if isinstance(part, int) and not isinstance(part, bool)]
-    if not parts or len(classes) + len(statuses) < len(parts):
-        raise TypeError(
-            f"retry got a mapping with the key {brief(key)}; right is a subclass of Exception, an HTTP status, or a "
-            f"tuple of those"
+class Matcher:
+    """A key of a mapping: which errors it is for.
+
+    Raises:
+        TypeError, ValueError: it can be for none.
+    """
+
+    __slots__ = ("classes", "questions", "statuses", "transient")
+
+    def __init__(self, key: Any) -> None:
+        parts = key if isinstance(key, tuple) else (key,)
+        self.transient = any(isinstance(part, str) and part == TRANSIENT for part in parts)
+        self.classes = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Exception))
+        self.questions: tuple[Question, ...] = tuple(
+            part for part in parts if callable(part) and not isinstance(part, type)
         )
-    if wrong := [status for status in statuses if not 100 <= status <= 599]:
-        raise ValueError(f"retry got a mapping with the key {wrong[0]}; right is an HTTP status from 100 to 599")
-    return classes, frozenset(map(int, statuses))
+        statuses = [part for part in parts if isinstance(part, int) and not isinstance(part, bool)]
+        known = len(self.classes) + len(self.questions) + len(statuses) + parts.count(TRANSIENT)
+        if not parts or known < len(parts):
+            raise TypeError(
+                f"retry got a mapping with the key {brief(key)}; right is a subclass of Exception, an HTTP status, "
+                f'"{TRANSIENT}", a function of the error, or a tuple of those'
+            )
+        if wrong := [status for status in statuses if not 100 <= status <= 599]:
+            raise ValueError(f"retry got a mapping with the key {wrong[0]}; right is an HTTP status from 100 to 599")
+        self.statuses = frozenset(map(int, statuses))
+
+    def matches(self, error: BaseException, status: int | None) -> bool:
+        """Whether it is for this error, which has this status."""
+        return (
+            is_a(error, self.classes)  # as `except` tells it
+            or status in self.statuses
+            or (self.transient and worth_retrying(error))
+            or any(question(error) for question in self.questions)
+        )
+
+    def text(self) -> str:
+        """As it is written."""
+        parts = [f'"{TRANSIENT}"'] if self.transient else []
+        parts += [*(kind.__name__ for kind in self.classes), *map(str, sorted(self.statuses))]
+        parts += map(describe, self.questions)
+        return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 
 class Entries(Policy):
@@ -117,15 +151,12 @@ class Entries(Policy):
     def __init__(self, entries: list[tuple[Matcher, Policy]], draw: Draw) -> None:
         super().__init__(draw)
         self.entries = tuple(entries)
-        self.plain = all(policy.plain for _, policy in entries)
+        self.plain = all(policy.plain and not matcher.questions for matcher, policy in entries)
 
     def matching(self, error: BaseException) -> Policy | None:
         """The policy of the first entry that matches."""
-        status = status_of(error)
-        for (classes, statuses), policy in self.entries:
-            if is_a(error, classes) or status in statuses:  # as `except` tells it
-                return policy
-        return None
+        status = None if final_word(error) else status_of(error)  # no number of attempts brings money
+        return next((policy for matcher, policy in self.entries if matcher.matches(error, status)), None)
 
     def course(
         self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -135,12 +166,7 @@ class Entries(Policy):
 
     def text(self) -> str:
         """As a mapping is written."""
-        return "{" + ", ".join(f"{_key_text(*key)}: {policy.text()}" for key, policy in self.entries) + "}"
-
-
-def _key_text(classes: tuple[type[Exception], ...], statuses: frozenset[int]) -> str:
-    parts = [*(kind.__name__ for kind in classes), *map(str, sorted(statuses))]
-    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+        return "{" + ", ".join(f"{matcher.text()}: {policy.text()}" for matcher, policy in self.entries) + "}"
 
 
 class _EntriesCourse(Course):

@@ -14,6 +14,7 @@ from tenacity import DoSleep, RetryCallState
 from .answers import retry_after_of
 from .course import Course, Policy, not_before
 from .faults import history
+from .returned import ErrorAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +134,10 @@ class _TenaciousCourse(Course):
 
     def _note(self, now: float, ok: bool, payload: Any, wall: float | None) -> None:
         state = self._state
-        if ok:
+        if isinstance(payload, ErrorAnswer):  # the user's policy sees what the call returned
+            state.set_result(payload.response)
+            self._error, self._wait.asked = payload, retry_after_of(payload, wall)
+        elif ok:
             state.set_result(payload)
             self._error = self._wait.asked = None
         else:

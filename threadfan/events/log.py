@@ -106,6 +106,23 @@ def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -
     _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[4]).__name__)
 
 
+def told_to_wait(fan: str, function: str, seconds: float, longest: float) -> None:
+    """``long_wait``, and a line of the standard library's logging: an answer asks for a wait that somebody should see.
+
+    Args:
+        longest: after which it is asked again, whatever the answer asks for.
+    """
+    _emit("warning", "long_wait", fan, function, wait=milliseconds(seconds))
+    again = f"; it is asked again after {longest:g} s" if seconds > longest else ""
+    _warn("an answer to %s asks to wait for %g s%s", function, seconds, again)
+
+
+def _warn(text: str, *args: object) -> None:
+    import logging
+
+    logging.getLogger("threadfan").warning(text, *args)
+
+
 def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: float) -> None:
     """A thread is stuck in a call that is over, and has been replaced."""
     _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=milliseconds(seconds))

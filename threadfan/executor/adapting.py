@@ -31,6 +31,7 @@ class AdaptiveLimit:
 
     line: Any = None
     estimates = False
+    untold = False
     hopeless = False
 
     def __init__(self, adaptive: Adaptive) -> None:

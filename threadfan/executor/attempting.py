@@ -7,15 +7,16 @@ user's (policies that hold any) runs in workers, outside of every lock.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import partial
 from random import random
 
+from ..base.clock import FOREVER
 from ..base.errors import LimitExhausted, TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
-from ..base.usage import Usage
-from ..control.answers import headers_of, is_overload, retry_after_of
-from ..control.course import backoff, not_before
+from ..base.usage import usage_of
+from ..control.answers import account_word, is_overload, plain_headers, retry_after_of
+from ..control.course import pause_before
+from ..control.returned import ErrorAnswer, error_in
 from ..events import log
 from . import hub as hubs
 from .adapting import PATIENCE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..control.course import Verdict
     from .calls import Call
     from .drain import Drain
@@ -89,6 +91,11 @@ class Governed(Queue):
             raw, progress.undecided = progress.undecided, None
             self._judge(drain, call, raw, True, observer)
             return now
+        if progress.flaw is not None and call.begin(drain):
+            raw = self._raw(call, FAILED, progress.flaw)
+            tell_end(drain, call, raw, observer)
+            self._conclude(drain, call, raw)
+            return now
         line = call.rules.line
         if line is not None and line.shared:
             confirmed, now = self._confirmed(drain, call, line), self.hub.clock.monotonic()
@@ -117,13 +124,22 @@ class Governed(Queue):
             if raw is None:
                 return None
             end = raw[6]
+            if raw[3] is SUCCEEDED and (error := self._error_in(call, raw[4])) is not None:
+                raw = (*raw[:3], FAILED, error, *raw[5:])
             ended = self._ended(drain, call, raw)
             if ended is not None:
                 self._judge(drain, *ended, observer)
             return end
         finally:
-            raw = ended = None
+            raw = ended = error = None
             del self, call, drain, progress  # leave no cycle: see ``calls``
+
+    @staticmethod
+    def _error_in(call: Call, value: Any) -> ErrorAnswer | None:
+        """The error that a returned answer counts as, where something may be done about it."""
+        rules = call.rules
+        heeded = rules is not None and (rules.policy is not None or rules.line is not None or rules.pace is not None)
+        return error_in(value) if heeded else None
 
     def _confirmed(self, drain: Drain, call: Call, line: Line) -> bool | None:
         """Whether it may go on; else the other processes leave no room, and it is back in the queue.
@@ -187,21 +203,34 @@ class Governed(Queue):
                 drain.judging = not postponed
             self.hub.perform(after)
             if postponed:
+                if isinstance(raw[4], ErrorAnswer):
+                    raw[4].let_go()
                 return
+        refusal = None if ok else payload
+        if isinstance(payload, ErrorAnswer):  # nothing is done about it after all
+            ok, payload = True, payload.response
+        if ok and isinstance(raw[4], ErrorAnswer):
+            last = call.progress.attempts[-1]
+            last.status, last.error = SUCCEEDED, None
         if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
         tell_end(drain, call, raw, observer)
-        self._conclude(drain, call, raw)
+        self._conclude(drain, call, raw, refusal)
 
-    def _conclude(self, drain: Drain, call: Call, raw: Raw) -> None:
+    def _conclude(self, drain: Drain, call: Call, raw: Raw, refusal: BaseException | None = None) -> None:
         drain.judging = False  # first: whoever learns of the end may look at the figures
         self._finish(call, raw)
         line = None if call.rules is None else call.rules.line
-        if line is not None and raw[3] is FAILED and is_overload(raw[4]) and line.hopeless():
-            self._give_up(drain, line, raw[4])
+        if line is None or refusal is None:
+            return
+        word = account_word(refusal)
+        if word is not None:
+            self._give_up(drain, line, refusal, f"the provider refuses all calls of {line.limit!r}: {word}")
+        elif is_overload(refusal) and line.hopeless():
+            self._give_up(drain, line, refusal, f"{line.limit!r} has let nothing through for long")
 
-    def _give_up(self, drain: Drain, line: Line, refusal: BaseException) -> None:
-        """The limit has let nothing through for long: calls that wait for it would wait for ever, so they fail too."""
+    def _give_up(self, drain: Drain, line: Line, refusal: BaseException, why: str) -> None:
+        """Calls that wait for the limit would wait for nothing, so they fail too."""
         with self.hub.lock:
             waiting = [call for call in self.entries if _stands_in(call, line)]
             for call in waiting:
@@ -210,7 +239,7 @@ class Governed(Queue):
                 self._leave_lines()
         for call in waiting:
             if call.begin(drain):
-                error = LimitExhausted(f"this call was not made: {line.limit!r} has let nothing through for long")
+                error = LimitExhausted(f"this call was not made: {why}")
                 error.__cause__ = refusal
                 self._finish(call, self._raw(call, FAILED, error))
 
@@ -244,8 +273,7 @@ class Governed(Queue):
     @staticmethod
     def _after_refusal(call: Call, error: BaseException) -> float:
         """Seconds until another attempt, where no limit has all calls wait."""
-        asked = not_before(retry_after_of(error, time.time()), random)
-        return max(asked, backoff(call.progress.refusals, random))
+        return pause_before(call.progress.refusals, retry_after_of(error, time.time()), random)
 
     def _tell_limits(self, call: Call, raw: Raw, after: After) -> bool:
         """Tell the limits what became of the request; whether the attempt counts as one."""
@@ -258,15 +286,21 @@ class Governed(Queue):
         note: dict[str, Any] = {}
         if refused:
             end = "overloaded"
-            note = {"retry_after": retry_after_of(payload, time.time()), "headers": headers_of(payload)}
+            note = {"retry_after": retry_after_of(payload, time.time()), "headers": plain_headers(payload)}
         elif raw[3] is SUCCEEDED:
             end = "succeeded"
-            note = {"usage": progress.usage or _usage_of(payload), "headers": progress.headers}
+            note = {"usage": progress.usage or usage_of(payload), "headers": progress.headers}
         else:
             end = "failed"
         (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
         if rules is None:
             return True
+        if raw[3] is FAILED:
+            asked = retry_after_of(payload, time.time(), FOREVER)
+            if asked is not None:
+                self.told_to_wait(call, asked)
+            if rules.line is not None and permit is None and account_word(payload) is not None:
+                rules.line.lift(self.hub.clock)  # an attached client, which does not read bodies, took it for another
         if rules.line is not None and permit is not None:  # else an attached client has told it
             rules.line.note(permit, self.hub.clock, end, **note)
         if rules.pace is not None and start is not None:
@@ -408,12 +442,3 @@ class Governed(Queue):
 def _stands_in(call: Call, line: Line) -> bool:
     """Whether a call waits for this limit; a second attempt ends with the first."""
     return call.rules is not None and call.rules.line is line and not isinstance(call, Twin)
-
-
-def _usage_of(value: Any) -> Usage | None:
-    """What a value, such as a message, says of its tokens."""
-    with suppress(BaseException):  # the value is the user's, and so may be what it does when asked
-        usage = getattr(value, "usage", None)
-        if isinstance(getattr(usage, "input_tokens", None), int):
-            return Usage.of(usage)
-    return None

@@ -33,7 +33,7 @@ from itertools import count
 from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.locks import Lock, aside, takes_signals
+from ..base.locks import Lock, aside, bare, takes_signals
 from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
 from ..base.threads import check_depth, started
@@ -160,7 +160,7 @@ class Hub:
         For finalizers: the garbage collector may run them anywhere, also while this very thread holds the lock.
         """
         try:
-            _thread.start_new_thread(act, ())
+            _thread.start_new_thread(bare, (act,))
         except RuntimeError:  # there are no more: then by whoever comes next
             self.handed_over.append(act)
 
@@ -174,7 +174,7 @@ class Hub:
         """
         self.torn = True
         with suppress(RuntimeError):
-            _thread.start_new_thread(self._mend, ())
+            _thread.start_new_thread(bare, (self._mend,))
 
     def _mend(self) -> None:
         after: After = []

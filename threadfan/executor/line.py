@@ -59,6 +59,7 @@ class Line:
 
     def __init__(self, limit: RateLimit | AdaptiveLimit) -> None:
         self.limit: Any = limit
+        self._warned = False
         self._reset()
         forks.renew(self)
 
@@ -159,6 +160,23 @@ class Line:
                 self.limit.overloaded(permit, now, retry_after, headers)
             else:
                 self.limit.failed(permit, now)
+            self._plan(clock, now)
+            untold = self.limit.untold and not self._warned
+            self._warned = self._warned or untold
+        if untold:
+            import logging
+
+            logging.getLogger("threadfan").warning(
+                "nothing tells how many tokens the calls under %r use, so its limit of tokens holds nothing "
+                "back; right is estimate=…, an attached client, or calls that return the response with its usage",
+                self.limit,
+            )
+
+    def lift(self, clock: Clock) -> None:
+        """The refusal that was told last was none of too many requests."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.lift(now)
             self._plan(clock, now)
 
     def departs(self, clock: Clock) -> float:

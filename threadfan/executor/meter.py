@@ -98,6 +98,10 @@ class Meter(Permits):
         line = self._rules.line
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
+            asked, call, drain = retry_after(headers, time.time(), FOREVER), self._call, self._drain
+            if asked is not None and call is not None and drain is not None:  # else the call has ended
+                source: Any = drain.source
+                source.told_to_wait(call, asked)
             silence(headers)
         if line is None:
             return

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED
+from ..control.answers import LONG, LONGEST
 from ..events import log
 from .alarms import set_alarm
 from .race import Twin
@@ -44,6 +46,7 @@ class Queue(Base):
 
     entries: Any  # a Backlog
     undecided: deque[Call]
+    told_until = -FOREVER  # when the longest wait is over that an answer has asked for, and that has been said
     discards = 0  # how often all that waited was ended: what ran then is not tried again
     backing_off: dict[Call, Callable[[], None]]  # with what takes back the alarm
     held_since: float | None = None  # no entry may start before a line invites
@@ -90,6 +93,8 @@ class Queue(Base):
     def _let(self, call: Call, rules: Rules, waiter: Any) -> bool:
         """Whether all limits let the call start now, which then has their permits; else the waiter stands in line."""
         progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
+        if progress.flaw is not None:
+            return True
         if line is not None:
             progress.permit = line.take(waiter, progress.cost, clock)
             if progress.permit is None:
@@ -262,6 +267,17 @@ class Queue(Base):
     def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
         """A call will not be tried (again)."""
         raise NotImplementedError
+
+    def told_to_wait(self, call: Call, seconds: float) -> None:
+        """An answer asks to wait so long; one that asks for a long time is said once.  In a worker, without a lock."""
+        if seconds < LONG:
+            return
+        until = self.hub.clock.monotonic() + seconds
+        with self.hub.lock:
+            news = until > self.told_until + LONG
+            self.told_until = max(until, self.told_until)
+        if news:
+            log.told_to_wait(self.hub.name, self.function_of(call), seconds, LONGEST)
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause since it was made."""

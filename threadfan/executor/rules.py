@@ -45,13 +45,16 @@ class Rules:
         return {line for line in (self.line, self.pace) if line is not None}
 
     def progress(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
-        """For a call that is handed in now.
-
-        Raises:
-            ValueError: the limit's ``estimate`` has answered something else than two numbers.
-        """
+        """For a call that is handed in now; one of which the ``estimate`` fails is to fail with its error."""
         limit = None if self.line is None else self.line.limit
-        return Progress(None if limit is None or not limit.estimates else limit.cost(args, kwargs), now)
+        if limit is None or not limit.estimates:
+            return Progress(None, now)
+        try:
+            return Progress(limit.cost(args, kwargs), now)
+        except Exception as error:
+            progress = Progress(None, now)
+            progress.flaw = error
+            return progress
 
 
 class Progress:
@@ -63,13 +66,15 @@ class Progress:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "handed_in", "headers", "limited",
-        "mark", "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage", "waited_inside",
+        "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "flaw", "handed_in", "headers",
+        "limited", "mark", "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage",
+        "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
         self.course: Course | None = None  # what decides about further attempts, from the first on
         self.cost = cost
+        self.flaw: Exception | None = None  # why it cannot be made at all
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs

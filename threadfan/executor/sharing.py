@@ -1,15 +1,14 @@
 """The line before a limit that several processes share.
 
-Everything that holds for a limit holds in each process; besides, each request is counted where all processes count
-theirs, by the thread that has a slot for it, right before it starts.  If the others have left no room, the permit is
-void, the thread takes up something else, and the wait is one more that the limit answers with.
+Everything that holds for a limit holds in each process; besides, each request has a start that all processes reserve in
+one place, asked for by the thread that has a slot for it.  If that start is yet to come, the permit is void, the thread
+takes up something else, and the wait is one more that the limit answers with.
 
-Guarantees: the requests of all processes together keep to the limit as those of one would, for nothing is fetched
-ahead and no time passes between counting and starting but that of the answer.  The store is never asked with a lock
-held, nor by the thread of the alarms.  What was counted and then not made, because the call was cancelled or the
+Guarantees: the requests of all processes together keep to the limit as those of one would, and each process gets its
+share, since starts are given in the order of the questions; see ``reserving``.  The store is never asked with a lock
+held, nor by the thread of the alarms.  What was reserved and then not made, because the call was cancelled or the
 process killed just then, stays counted; a process that has ended, however it did, takes up nothing more.  Who comes
-first within a process goes first, but for calls that the store refuses at the same moment; between processes chance
-decides, so each gets its share.
+first within a process goes first, but for calls that the store refuses at the same moment.
 
 A pause reaches the other processes: they wait as long as its server asked for.  Probing afterwards is each one's own
 affair, as is the pace of tokens.

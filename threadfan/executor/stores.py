@@ -1,13 +1,12 @@
 """Where processes keep one limit of requests in common: a SQLite file, or a Redis server.
 
-``pyrate-limiter`` decides, by the same algorithm (GCRA) as a ``RateLimit``, and keeps its state in Redis.  ``limits``,
-the other library that is well kept, knows no SQLite, and answers whether a request may go but not when.  Of a limit
-there is one number, the moment at which the bucket would be full again, so any number of processes cost the same.
-For SQLite the library has only a log of every request behind a lock that waits for ever; here its algorithm runs
-inside a transaction of SQLite's own.
+The algorithm is that of a ``RateLimit`` (GCRA).  Of a limit there is one number, the moment at which the bucket would
+be full again, so any number of processes cost the same.  The libraries for this answer whether a request may go now,
+not which start is the next to be had; see ``reserving`` for what that costs.
 
-Guarantees, from any thread and any process: a request is counted or refused as a whole, by the time of the store and
-not of the process; a process that is killed holds nothing; an answer or an error comes within about ``PATIENCE``
+Guarantees, from any thread and any process: a start is reserved or refused as a whole, by the time of the store and not
+of the process, and clocks that are set stall nobody: a file goes by the machine's time since its start, and Redis,
+which has none, notices.  A process that is killed holds nothing; an answer or an error comes within about ``PATIENCE``
 seconds.  The child of a fork goes on with what is here: a connection to Redis that its parent had is not used, and a
 file is open during a transaction only, for which a fork waits.  SQLite keeps locks of its own, and what locks of files
 the process has, where a child would find them as they were: held by nobody that is there.
@@ -20,33 +19,25 @@ import time
 import weakref
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..base import forks
 from ..base.errors import text_of
 from ..base.secrets import masked_url
-
-try:
-    from pyrate_limiter import GCRA, Rate, RedisStateStore
-except ImportError as error:
-    raise ImportError(
-        f'a RateLimit with shared=… needs pyrate-limiter ({error}): pip install "threadfan[shared]"'
-    ) from error
+from .reserving import Reserved
 
 if TYPE_CHECKING:
-    from pyrate_limiter import Decision
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 PATIENCE = (
     2.0  # seconds for an answer, which hold up one thread; arbitrary: long for a store, short beside an agent's call
 )
 
-# The library counts in whole milliseconds, but never asks what they are: here they are tenths of one, or starts that
-# are 10 ms apart would lose a twentieth to rounding.  A request weighs several units, so that there are parts of one.
-TICKS = 10_000  # a second
-UNITS = 100  # a request
-NONSENSE = (
-    60.0  # seconds, or ten times what fills the bucket: who would have to wait so long was told by a clock set back
-)
+TICKS = 1_000_000  # a second
+HORIZON = 30.0  # seconds; a start that is further away is not reserved: whoever wants it may have ended by then
+NONSENSE = 60.0  # seconds, or ten times what fills the bucket; further ahead nothing is reserved, but by another clock
 
 
 class Store(Protocol):
@@ -56,7 +47,7 @@ class Store(Protocol):
         """See whether it is there; raises whatever error says why not."""
 
     def take(self, spacing: float, capacity: float) -> float:
-        """Count one request if it may start now, and answer 0.0; else the seconds until it may be asked again.
+        """0.0 at the moment at which one more request may start; else the seconds until it should be asked again.
 
         Args:
             spacing: seconds between two requests in the long run.
@@ -78,23 +69,34 @@ def store_at(place: str, name: str) -> Store:
     return SQLiteStore(path, name) if kind == "sqlite:" else RedisStore(place, name)
 
 
-def _rate(spacing: float, capacity: float) -> Rate:
-    """In thousands of units, because a thousandth of the interval is what the library calculates with."""
-    return Rate(1000, max(1, round(spacing * TICKS * 1000 / UNITS)), burst=max(UNITS, int(capacity * UNITS)))
+def _in_ticks(spacing: float, capacity: float) -> tuple[int, int, int]:
+    """What a request takes, what a full bucket has beyond one request, and what is too far ahead to be true."""
+    nonsense = max(NONSENSE, 10 * spacing * capacity)
+    return max(1, round(spacing * TICKS)), max(0, round((capacity - 1) * spacing * TICKS)), round(nonsense * TICKS)
 
 
-def _seconds(decision: Decision) -> float:
-    return 0.0 if decision.allowed else max(decision.retry_after_ms or 0, 1) / TICKS
-
-
-def _as_it_is(*_: int) -> None:
+def _as_it_is(now: int, state: _State) -> None:
     """Nothing is to change."""
 
 
-_TABLE = """CREATE TABLE IF NOT EXISTS threadfan_limits (
-    name TEXT PRIMARY KEY, full_at INTEGER NOT NULL, paused_at INTEGER NOT NULL, paused_until INTEGER NOT NULL)"""
-_FIND = "SELECT full_at, paused_at, paused_until FROM threadfan_limits WHERE name = ?"
-_KEEP = "INSERT OR REPLACE INTO threadfan_limits VALUES (?, ?, ?, ?)"
+_TABLE = """CREATE TABLE IF NOT EXISTS threadfan_starts (
+    name TEXT PRIMARY KEY, full_at INTEGER NOT NULL, paused_at INTEGER NOT NULL, paused_until INTEGER NOT NULL,
+    left_at INTEGER NOT NULL)"""
+_FIND = "SELECT full_at, paused_at, paused_until, left_at FROM threadfan_starts WHERE name = ?"
+_KEEP = "INSERT OR REPLACE INTO threadfan_starts VALUES (?, ?, ?, ?, ?)"
+
+
+class _State:
+    """Of one limit, in a file: moments in ticks; ``full_at`` is when the bucket would be full again."""
+
+    __slots__ = ("full_at", "left_at", "paused_at", "paused_until")
+
+    def __init__(self, full_at: int, paused_at: int, paused_until: int, left_at: int) -> None:
+        self.full_at, self.paused_at, self.paused_until, self.left_at = full_at, paused_at, paused_until, left_at
+
+    def paused(self, now: int) -> int:
+        """For how long nobody is to start anything; not if that was said at a moment that is yet to come."""
+        return max(0, self.paused_until - now) if self.paused_at <= now else 0
 
 
 class SQLiteStore:
@@ -110,7 +112,7 @@ class SQLiteStore:
             )
         self._path = os.path.abspath(path)
         self._name = name
-        self._gcra = GCRA()
+        self._reserved = Reserved(self)
 
     def reach(self) -> None:
         """Make the file if it is not there.
@@ -127,70 +129,120 @@ class SQLiteStore:
 
     def take(self, spacing: float, capacity: float) -> float:
         """See ``Store``."""
-        wait = 0.0
+        return self._reserved.take(spacing, capacity)
 
-        def decide(now: int, full_at: int, paused_at: int, paused_until: int) -> tuple[int, int, int] | None:
-            nonlocal wait
-            if paused_at <= now < paused_until:
-                wait = (paused_until - now) / TICKS
-                return None
-            rate = _rate(spacing, capacity)
-            if full_at - now * 1000 > max(NONSENSE, 10 * spacing * capacity) * TICKS * 1000:
-                full_at = 0
-            state, decision = self._gcra.step([rate], (full_at,), now, UNITS)
-            wait = _seconds(decision)
-            return (int(state[0]), paused_at, paused_until) if decision.allowed else None
+    def reserve(self, spacing: float, capacity: float) -> tuple[float, bool]:
+        """See ``Ledger``."""
+        cost, room, nonsense = _in_ticks(spacing, capacity)
 
-        self._change(decide)
-        return wait
+        def decide(now: int, state: _State) -> tuple[float, bool]:
+            if wait := state.paused(now):
+                return wait / TICKS, False
+            full_at = max(now, state.full_at if state.full_at - now <= nonsense else 0)
+            wait = max(0, full_at - room - now)
+            reserved = wait <= HORIZON * TICKS
+            if reserved:
+                state.full_at = full_at + cost
+            return wait / TICKS, reserved
+
+        return self._change(decide)
+
+    def leave(self, gap: float) -> tuple[float, bool]:
+        """See ``Ledger``."""
+        distance = round(gap * TICKS)
+
+        def decide(now: int, state: _State) -> tuple[float, bool]:
+            if wait := state.paused(now):
+                return wait / TICKS, False
+            behind = state.left_at + distance - now
+            wait = max(0, behind if behind <= 2 * distance else 0)  # more was said by another clock
+            state.left_at = now + wait
+            return wait / TICKS, True
+
+        return self._change(decide)
 
     def pause(self, seconds: float) -> None:
         """See ``Store``."""
 
-        def decide(now: int, full_at: int, paused_at: int, paused_until: int) -> tuple[int, int, int]:
-            until = now + round(seconds * TICKS)
-            return full_at, now, max(until, paused_until if paused_at <= now else 0)
+        def decide(now: int, state: _State) -> None:
+            state.paused_until = now + max(round(seconds * TICKS), state.paused(now))
+            state.paused_at = now
 
         self._change(decide)
 
-    def _change(self, decide: Any) -> None:
-        """In one transaction, at its own time: what ``decide(now, *state)`` answers is the new state, unless None.
+    def _change(self, decide: Callable[[int, _State], T]) -> T:
+        """In one transaction, at its own time: what ``decide(now, state)`` answers; what it changes is kept.
 
         To wait for other processes is not left to SQLite, as a fork would have to wait for that too.
         """
         from .transactions import patiently
 
-        patiently(partial(self._change_now, decide), PATIENCE)
+        answers: list[T] = []
+        patiently(lambda: answers.append(self._change_now(decide)), PATIENCE)
+        return answers[0]
 
-    def _change_now(self, decide: Any) -> None:
+    def _change_now(self, decide: Callable[[int, _State], T]) -> T:
         import sqlite3
 
         with closing(sqlite3.connect(self._path, timeout=0.0, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous=OFF")  # a power cut may lose it; it is worth nothing after one
+            database.execute("PRAGMA journal_mode=PERSIST")  # else each transaction makes a file and removes it
             database.execute("BEGIN IMMEDIATE")
             database.execute(_TABLE)
-            state = database.execute(_FIND, (self._name,)).fetchone() or (0, 0, 0)
-            new = decide(time.time_ns() * TICKS // 1_000_000_000, *state)
-            if new is not None:
+            old = database.execute(_FIND, (self._name,)).fetchone() or (0, 0, 0, 0)
+            state = _State(*old)
+            answer = decide(time.monotonic_ns() * TICKS // 1_000_000_000, state)  # the same clock for all processes
+            new = state.full_at, state.paused_at, state.paused_until, state.left_at
+            if new != old:
                 database.execute(_KEEP, (self._name, *new))
             database.execute("COMMIT")
+        return answer
 
 
-class _OnItsClock(GCRA):
-    """The library's algorithm by the time of the Redis server, so that the clocks of machines need not agree."""
-
-    _BEFORE = f"""
-    local pause = redis.call('PTTL', KEYS[1] .. ':pause')
-    if pause > 0 then
-        return {{0, pause * {TICKS // 1000}}}
-    end
-    local time = redis.call('TIME')
-    ARGV[1] = time[1] * {TICKS} + math.floor(time[2] * {TICKS} / 1000000)
-    """
-
-    def redis_script(self) -> str:
-        """The library's, with another reading of the clock."""
-        return self._BEFORE + (super().redis_script() or "")
+# By the time of the server, so that the clocks of machines need not agree.  Where it was set back, so is what it had
+# been asked for.  Answers how long the wait is, and whether the start is reserved.
+_RESERVE = """
+local pause = redis.call('PTTL', KEYS[2])
+if pause > 0 then
+    return {pause * 1000, 0}
+end
+local cost, room, nonsense, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local kept = redis.call('HMGET', KEYS[1], 'full_at', 'seen')
+local full_at, seen = tonumber(kept[1] or 0), tonumber(kept[2] or 0)
+if now < seen then
+    full_at = full_at - (seen - now)
+end
+if full_at - now > nonsense then
+    full_at = 0
+end
+full_at = math.max(now, full_at)
+local wait = math.max(0, full_at - room - now)
+if wait > horizon then
+    return {wait, 0}
+end
+full_at = full_at + cost
+redis.call('HSET', KEYS[1], 'full_at', string.format('%.0f', full_at), 'seen', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[1], math.ceil((full_at - now) / 1000) + 1000)
+return {wait, 1}
+"""
+_LEAVE = """
+local pause = redis.call('PTTL', KEYS[2])
+if pause > 0 then
+    return {pause * 1000, 0}
+end
+local time = redis.call('TIME')
+local now, gap = time[1] * 1000000 + time[2], tonumber(ARGV[1])
+local behind = tonumber(redis.call('HGET', KEYS[1], 'left_at') or 0) + gap - now
+if behind > 2 * gap then
+    behind = 0
+end
+local wait = math.max(0, behind)
+redis.call('HSET', KEYS[1], 'left_at', string.format('%.0f', now + wait))
+redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), 1000))
+return {wait, 1}
+"""
 
 
 def _check_place(url: str) -> None:
@@ -241,14 +293,15 @@ class RedisStore:
             Redis.from_url, url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=again
         )
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
-        self._gcra = _OnItsClock()
         self._begin()
         forks.renew(self)
 
     def _begin(self) -> None:
         self._redis = self._new_client()
         self._end = weakref.finalize(self, self._redis.connection_pool.disconnect)  # which the client leaves to sockets
-        self._state = RedisStateStore(self._redis, self._key)
+        self._script = self._redis.register_script(_RESERVE)
+        self._leave = self._redis.register_script(_LEAVE)
+        self._reserved = Reserved(self)
 
     def _forked(self) -> None:
         """In the child of a fork: the connections are the parent's, and so are the locks of their pool."""
@@ -272,8 +325,19 @@ class RedisStore:
 
     def take(self, spacing: float, capacity: float) -> float:
         """See ``Store``."""
-        check: Any = self._state.check  # the library leaves it untyped
-        return _seconds(check(self._gcra, [_rate(spacing, capacity)], 0, UNITS))
+        return self._reserved.take(spacing, capacity)
+
+    def reserve(self, spacing: float, capacity: float) -> tuple[float, bool]:
+        """See ``Ledger``."""
+        args = (*_in_ticks(spacing, capacity), round(HORIZON * TICKS))
+        wait, reserved = self._script(keys=[self._key, f"{self._key}:pause"], args=args)
+        return int(wait) / TICKS, bool(reserved)
+
+    def leave(self, gap: float) -> tuple[float, bool]:
+        """See ``Ledger``."""
+        args = (round(gap * TICKS),)
+        wait, used = self._leave(keys=[self._key, f"{self._key}:pause"], args=args)
+        return int(wait) / TICKS, bool(used)
 
     def pause(self, seconds: float) -> None:
         """See ``Store``."""

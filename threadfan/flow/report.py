@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from math import ceil
+from math import ceil, inf
+from time import time
 
 from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
@@ -237,12 +238,12 @@ class Stats:
     started.
 
     ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are what all calls waited for a slot, for a rate limit and
-    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, and ``pauses`` how
-    often an overload has stopped all.
+    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, ``pauses`` how
+    often an overload has stopped all, and ``asked`` the longest time that an answer has asked to wait.
     """
 
     __slots__ = (
-        "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
+        "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
         "input_tokens", "limited", "output_tokens", "pauses", "retries", "skipped", "slots", "succeeded", "timed_out",
         "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
     )  # fmt: skip
@@ -271,11 +272,12 @@ class Stats:
         self.waited_slot = sum(outcome.queued for outcome in outcomes)
         self.waited_limit = sum(outcome.limited for outcome in outcomes)
         self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
+        self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
         self.limited = limited
         self.pauses = pauses
-        usages = [outcome.usage for outcome in outcomes]
-        self.input_tokens = sum(_tokens(usage, "input_tokens") for usage in usages)
-        self.output_tokens = sum(_tokens(usage, "output_tokens") for usage in usages)
+        usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
+        self.input_tokens = sum(usage.input_tokens for usage in usages)
+        self.output_tokens = sum(usage.output_tokens for usage in usages)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -302,6 +304,8 @@ class Stats:
         """What held the batch up more than the calls themselves, and what to do about it, in one line; or None."""
         if not self.wall:
             return None
+        if self.asked >= LONG:
+            return f"an answer has asked to wait for {self.asked:g} s: look at your account, or come back later"
         share = min(1.0, self.limited / self.wall)
         if share >= HALF:
             enough = max(1, ceil(1.25 * self.concurrency))
@@ -324,6 +328,19 @@ class Stats:
         return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
 
 
+def _asked(outcome: Outcome[Any]) -> float:
+    """The longest time that answers to a call have asked to wait."""
+    if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
+        return 0.0
+    from ..control.answers import retry_after_of
+
+    errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
+    return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)
+
+
+LONG = 60.0
+"""Seconds; an answer that asks to wait for so long is said.  Arbitrary: more than limits per minute ask for."""
+
 HALF = 0.5
 """Of the time; what took less does not decide.  Arbitrary."""
 
@@ -334,8 +351,3 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
         return 0.0
     rank = -(-len(ordered) * percent // 100)  # rounded up
     return ordered[max(0, int(rank) - 1)]
-
-
-def _tokens(usage: Any, name: str) -> int:
-    number = getattr(usage, name, None)
-    return number if isinstance(number, int) else 0
