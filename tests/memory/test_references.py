@@ -2,7 +2,7 @@
 
 import pytest
 import tenacity
-from ways import WAYS, Failure, Probe, garbage, no_collector
+from held import WAYS, Failure, Probe, garbage, no_collector
 
 from threadfan import Fan, Hedge, RateLimit
 
