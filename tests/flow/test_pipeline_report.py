@@ -164,7 +164,7 @@ def test_the_bottleneck_is_named(limit, outcomes, wall, advice):
     assert Stages([("a", None), ("b", limit)], outcomes, wall, 2).bottleneck == advice
 
 
-def test_one_stage_is_no_bottleneck():
+def test_one_stage_is_no_bottleneck(clock):
     """There is nothing to compare it with; and nothing to say of no items."""
     with Fan(1) as fan:
         assert fan.pipeline(str).run([1]).stages.bottleneck is None

@@ -15,7 +15,9 @@ from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, Meth
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeGuard, TypeVar, overload
+
+    T = TypeVar("T")
 
 _of_type: Any = type.__dict__
 _of_error: Any = BaseException.__dict__
@@ -24,10 +26,23 @@ _of_method: Any = MethodType.__dict__["__func__"]
 _BY_THE_INTERPRETER = (GetSetDescriptorType, MemberDescriptorType)  # attributes of classes that are written in C
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def is_a(thing: object, kinds: type[T]) -> TypeGuard[T]: ...
+    @overload
+    def is_a(thing: object, kinds: tuple[type, ...]) -> bool: ...
+
+
 def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
     """``isinstance`` by the type alone, whatever the thing says its ``__class__`` is."""
     mro = _of_type["__mro__"].__get__(type(thing))
     return any(kind in mro for kind in (kinds if type(kinds) is tuple else (kinds,)))
+
+
+def is_group(error: object) -> TypeGuard[BaseExceptionGroup[Any]]:
+    """Whether an error is a group of errors, by its type alone."""
+    return is_a(error, BaseExceptionGroup)
 
 
 def described(fn: object) -> str:

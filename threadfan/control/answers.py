@@ -8,7 +8,7 @@ ever fails, whatever the attributes of a user's errors do when they are asked; n
 
 from __future__ import annotations
 
-from ..base.static import cause_of, is_a
+from ..base.static import cause_of, is_a, is_group
 from .shapes import ACCOUNT, BODIES, CODES, COMPANIONS, FINAL, HEADERS, NUMBERS, STATUSES, WORDS
 
 TYPE_CHECKING = False
@@ -41,13 +41,13 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def members(error: BaseException) -> list[BaseException]:
     """The errors of a group and of the groups in it; empty if it is no group."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not is_group(error):
         return []
     found: list[BaseException] = []
     left: list[BaseException] = list(error.exceptions)
     while left:
         one = left.pop(0)
-        if isinstance(one, BaseExceptionGroup):
+        if is_group(one):
             left[:0] = one.exceptions
         else:
             found.append(one)
@@ -65,7 +65,7 @@ def status_of(error: BaseException) -> int | None:
 
 def own_status(error: BaseException) -> int | None:
     """``status_of``, without what the error was raised from."""
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         return _status_of_all(members(error))
     status = status_in(error)
     if status is None and _has_companion(error):
@@ -117,7 +117,7 @@ def plain_headers(error: BaseException) -> dict[str, str] | None:
 
 def words_of(error: BaseException) -> list[str]:
     """What providers call what went wrong: of the error itself, of what is beneath, and of the members of groups."""
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         return [word for member in members(error) for word in words_of(member)]
     return [word for link in causes(error) for word in _words(link)]
 
@@ -203,7 +203,7 @@ def attribute(thing: object, name: str) -> Any:
 
 def _at(thing: object, path: tuple[str, ...]) -> Any:
     for name in path:
-        thing = dict.get(thing, name) if isinstance(thing, dict) else attribute(thing, name)
+        thing = dict.get(thing, name) if is_a(thing, dict) else attribute(thing, name)
         if thing is None:
             return None
     return thing
@@ -216,13 +216,13 @@ def _number_at(error: object, path: tuple[str, ...]) -> int | None:
 
 def _status(value: Any) -> int | None:
     """A status as an int or in digits."""
-    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
+    if is_a(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     return int(value) if _is_status(value) else None
 
 
 def _is_status(value: object) -> bool:
-    return is_a(value, int) and not is_a(value, bool) and 100 <= value <= 599  # type: ignore[operator]
+    return is_a(value, int) and not is_a(value, bool) and 100 <= value <= 599
 
 
 def _has_companion(error: BaseException) -> bool:
@@ -239,9 +239,9 @@ def _has(thing: object, name: str) -> bool:
 def _given_up(error: BaseException) -> int | None:
     """The status of the answers after which urllib3 has given up, which it says in words only."""
     args = attribute(error, "args")
-    for holder in (error, *(args[:1] if isinstance(args, tuple) else ())):
+    for holder in (error, *(args[:1] if is_a(args, tuple) else ())):
         reason = attribute(holder, "reason")
-        if isinstance(reason, Exception) and (text := _text(reason)).startswith(_TOO_MANY[0]):
+        if is_a(reason, Exception) and (text := _text(reason)).startswith(_TOO_MANY[0]):
             return _status(text.removeprefix(_TOO_MANY[0]).removesuffix(_TOO_MANY[1]))
     return None
 
@@ -270,7 +270,7 @@ def _words(error: BaseException) -> list[str]:
         found += [attribute(attribute(error, "grpc_status_code"), "name"), code]
         found += [attribute(error, "status"), attribute(error, "type")]
     found += [_at(body, path) for body in _bodies(error) for path in WORDS]
-    return [value[:100] for value in found if isinstance(value, str)]
+    return [value[:100] for value in found if is_a(value, str)]
 
 
 def _letters(text: str) -> str:
@@ -290,39 +290,39 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """What the provider has said, as far as it is there: nothing is read from a connection for it."""
     response = attribute(error, "response")
     for body in (response, *(attribute(error, name) for name in BODIES)):
-        if isinstance(body, dict):
+        if is_a(body, dict):
             yield body
     content = attribute(response, "_content")  # of requests and httpx: what they have read; `content` might read
-    if isinstance(content, bytes) and len(content) <= _CONTENT and content[:1] in b"{[":
+    if is_a(content, bytes) and len(content) <= _CONTENT and content[:1] in b"{[":
         import json
 
         try:
             parsed = json.loads(content)
         except (ValueError, RecursionError):
             return
-        yield from (part for part in (parsed if isinstance(parsed, list) else [parsed]) if isinstance(part, dict))
+        yield from (part for part in (parsed if is_a(parsed, list) else [parsed]) if is_a(part, dict))
 
 
 def _is_amazons(error: BaseException) -> bool:
-    return isinstance(_at(error, ("response", "Error", "Code")), str)
+    return is_a(_at(error, ("response", "Error", "Code")), str)
 
 
 def _delay(error: BaseException) -> float | None:
     """Seconds that a body of Google's asks to wait: https://google.aip.dev/193, ``RetryInfo``."""
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         return max((delay for one in members(error) for link in causes(one) if (delay := _delay(link))), default=None)
     for body in _bodies(error):
         details = _at(body, ("error", "details"))
-        for detail in details if isinstance(details, list) else ():
-            delay = _at(detail, ("retryDelay",)) if isinstance(detail, dict) else None
-            seconds = _number(delay.removesuffix("s")) if isinstance(delay, str) else None
+        for detail in details if is_a(details, list) else ():
+            delay = _at(detail, ("retryDelay",)) if is_a(detail, dict) else None
+            seconds = _number(delay.removesuffix("s")) if is_a(delay, str) else None
             if seconds is not None:
                 return seconds
     return None
 
 
 def _headers(error: BaseException) -> Mapping[str, str] | None:
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         found = [headers for member in members(error) if (headers := headers_of(member)) is not None]
         return max(found, key=lambda headers: retry_after(headers) or 0.0, default=None)
     for path in HEADERS:
@@ -339,7 +339,7 @@ def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
             value = None if headers is None else headers.get(spelling)
         except BaseException:  # what has a `get` need not be headers
             return None
-        if isinstance(value, str):
+        if is_a(value, str):
             return value.strip()
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from concurrent.futures import CancelledError
 
-from ..base.static import cause_of, context_of, is_a, traceback_of
+from ..base.static import cause_of, context_of, is_a, is_group, traceback_of
 from .answers import attribute, causes, final_word, members, own_status, passes, told_to_retry
 from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
 
@@ -66,7 +66,7 @@ def worth_retrying(error: BaseException) -> bool:
 
 def _verdict(error: BaseException) -> bool | None:
     """What ``error`` says by itself; None if nothing."""
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         return all(map(worth_retrying, members(error)))
     told = told_to_retry(error)
     if told is not None:
@@ -88,10 +88,10 @@ def _is_broken(error: BaseException) -> bool:
     if BROKEN & _class_names(error) or BROKEN_IN & names(error) or attribute(error, "connection_invalidated") is True:
         return True  # the attribute is SQLAlchemy's
     state = attribute(error, "sqlstate") or attribute(error, "pgcode")
-    if isinstance(state, str) and state.startswith(SQL_STATES):
+    if is_a(state, str) and state.startswith(SQL_STATES):
         return True
     args = attribute(error, "args") if {"OperationalError", "InterfaceError"} & _class_names(error) else None
-    return isinstance(args, tuple) and type(number := next(iter(args), None)) is int and number in SQL_NUMBERS
+    return is_a(args, tuple) and type(number := next(iter(args), None)) is int and number in SQL_NUMBERS
 
 
 def _class_names(error: BaseException) -> set[str]:

@@ -134,7 +134,7 @@ class _TenaciousCourse(Course):
 
     def _note(self, now: float, ok: bool, payload: Any, wall: float | None) -> None:
         state = self._state
-        if isinstance(payload, ErrorAnswer):  # the user's policy sees what the call returned
+        if type(payload) is ErrorAnswer:  # the user's policy sees what the call returned
             state.set_result(payload.response)
             self._error, self._wait.asked = payload, retry_after_of(payload, wall)
         elif ok:

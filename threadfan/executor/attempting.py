@@ -203,13 +203,13 @@ class Governed(Queue):
                 drain.judging = not postponed
             self.hub.perform(after)
             if postponed:
-                if isinstance(raw[4], ErrorAnswer):
+                if type(raw[4]) is ErrorAnswer:
                     raw[4].let_go()
                 return
         refusal = None if ok else payload
-        if isinstance(payload, ErrorAnswer):  # nothing is done about it after all
+        if type(payload) is ErrorAnswer:  # nothing is done about it after all
             ok, payload = True, payload.response
-        if ok and isinstance(raw[4], ErrorAnswer):
+        if ok and type(raw[4]) is ErrorAnswer:
             last = call.progress.attempts[-1]
             last.status, last.error = SUCCEEDED, None
         if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):

@@ -7,6 +7,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base.errors import CallCancelled, describe
+from ..base.static import is_a
 from ..control.scope import scope_around
 from ..executor import lifecycle
 from ..executor import options as checks
@@ -160,7 +161,7 @@ class Ending:
             return self._wait()
         except BaseException as error:
             # The calls that run are paid for: unless the user wants out, let them finish.
-            self._ended_by(error, running=not isinstance(error, Exception))
+            self._ended_by(error, running=not is_a(error, Exception))
             raise
 
     def _wait(self) -> Report[Any]:
@@ -189,7 +190,11 @@ class Ending:
                 lifecycle.refuse(self.hub)
 
     def _ended_by(self, error: BaseException, *, running: bool) -> None:
-        if not hasattr(error, "report"):
+        try:
+            told = hasattr(error, "report")
+        except Exception:  # the class is the user's
+            told = False
+        if not told:
             self._interrupted(error, running=running)
 
     @property
