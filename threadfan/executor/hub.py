@@ -216,6 +216,23 @@ class Hub:
 
     # -- what callers do ---------------------------------------------------------------------------------------------
 
+    def hand_in(self, call: Call, group: Group, rules: Rules | None) -> None:
+        """Queue a single call and have it worked on.
+
+        Raises:
+            RuntimeError: the fan is shut down, or broken.
+        """
+        after: After = []
+        try:
+            with self.lock:
+                self.check_open()
+                self.calls(group, 0, rules).add(call, after)
+            if after:
+                self.perform(after)
+        except BaseException:
+            self.cut_short()
+            raise
+
     def offer(self, source: Source, after: After, *, eager: bool = False) -> None:
         """Have ``source`` worked on: it has calls pending.  With the lock held.
 

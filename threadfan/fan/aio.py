@@ -231,16 +231,7 @@ def call(
     rules = options.rules
     if rules is not None:
         made.rules, made.progress = rules, rules.progress(args, kwargs, made.since)
-    after: After = []
-    try:
-        with hub.lock:
-            hub.check_open()
-            hub.calls(options.group, 0, rules).add(made, after)
-        if after:
-            hub.perform(after)
-    except BaseException:
-        hub.cut_short()
-        raise
+    hub.hand_in(made, options.group, rules)
     if clocks.chores:
         look_after(loop)
     return future

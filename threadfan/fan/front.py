@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..control.retry import Retry
     from ..executor.hub import Hub
     from ..executor.options import Options
-    from ..executor.source import After
     from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..flow.report import Report
     from .aio import LoopFuture
@@ -92,16 +91,7 @@ class Front(Signatures):
         rules = options.rules
         if rules is not None:
             future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
-        after: After = []
-        try:
-            with hub.lock:
-                hub.check_open()
-                hub.calls(options.group, 0, rules).add(future, after)
-            if after:
-                hub.perform(after)
-        except BaseException:
-            hub.cut_short()
-            raise
+        hub.hand_in(future, options.group, rules)
         if outer is not None:
             future.end_with(outer)
         return future
