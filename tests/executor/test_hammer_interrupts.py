@@ -62,9 +62,6 @@ while struck < {number}:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except Alarm as alarm:
         struck, error = struck + 1, alarm
-    except RuntimeError as other:  # of the standard library's Condition, which a signal may cut in two in any pool
-        if "un-acquired lock" not in str(other):
-            raise
     report = getattr(error, "report", None)
     if report is not None and any(outcome is None for outcome in report):
         sys.exit("an outcome is missing")

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import threading
+from concurrent.futures import _base as futures
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 OURS = str(Path(threadfan.__file__).parent)
+THEIRS = (threading.__file__, futures.__file__)  # what of the standard library stands below a future
 
 
 class Struck(BaseException):
@@ -30,7 +32,7 @@ class Struck(BaseException):
 
 
 class Strike:
-    """A block in which ``Struck`` is raised at one of the places of the package's own code."""
+    """A block in which ``Struck`` is raised at one of the places of the package and of what it stands on."""
 
     def __init__(self, place):
         self.left = place
@@ -43,7 +45,7 @@ class Strike:
         sys.setprofile(None)
 
     def _look(self, frame, event, _):
-        if event not in ("call", "c_return") or not frame.f_code.co_filename.startswith(OURS):
+        if event not in ("call", "c_return") or not frame.f_code.co_filename.startswith((OURS, *THEIRS)):
             return
         if frame.f_code.co_name == "<genexpr>":  # one that is given up half-way swallows what is raised in it
             return

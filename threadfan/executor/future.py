@@ -182,26 +182,29 @@ class Future(Call, futures.Future[T]):
             return self._result  # type: ignore[no-any-return]
         error = None
         try:
-            # Not the base class's ``result``: it takes an exception whose ``bool()`` is False for none.
-            error = futures.Future.exception(self, self._await(timeout))
+            error = self.exception(timeout)
             if error is None:
                 return self._result  # type: ignore[no-any-return]
             raise error
-        except KeyboardInterrupt:
-            if not self.done():
-                self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
-            raise
         finally:
             del self, error  # an exception's traceback holds this frame: leave no cycle
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call raised, or None; waits as ``result`` does."""
         try:
-            return super().exception(self._await(timeout))
+            self._await(timeout)
+            state = self._state
+            if state in _NOT_DONE:
+                raise TimeoutError
+            if state != FINISHED:
+                raise futures.CancelledError
+            return self._exception
         except KeyboardInterrupt:
             if not self.done():
-                self._hub.interrupt()
+                self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
+        finally:
+            del self
 
     def __repr__(self) -> str:
         # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
@@ -249,54 +252,62 @@ class Future(Call, futures.Future[T]):
             for waiter in self._cell.get("waiters", ()):
                 waiter.add_cancelled(self)
             self._condition.notify_all()
+        self._tell()
         return False
 
     def _invoke_callbacks(self) -> None:
         # The base class's lets a BaseException of a callback's through, which would end the thread's stay.  They are
         # called once, and forgotten, since one that knows its future is in a cycle with it.
+        self._tell()  # first: a callback may take its time
         for callback in self._cell.pop("callbacks", ()):
             try:
                 callback(self)
             except BaseException as error:
                 say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
-    def _await(self, timeout: float | None) -> float | None:
-        """Wait as a call does, heeding its scope and lending its slot; the timeout that is left for the base class."""
+    def _tell(self) -> None:
+        """Open the gates of those that wait in ``result`` or ``exception``."""
+        for told in tuple(self._cell.get("gates", ())):  # a copy, for who is told leaves the list
+            told()
+
+    def _await(self, timeout: float | None) -> None:
+        """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
+
+        At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
+        block around it then releases.  A call that waits heeds its own scope, and lends its slot.
+        """
         found = bearer.get(None)
-        if found is None:
-            return timeout if not clocks.chores else self._await_with_chores(timeout)
-        scope = found.scope()
-        scope.check()
+        if found is not None:
+            found.scope().check()
         if self.done():
-            return timeout
+            return
+        gate = SimpleQueue[None]()
+        if found is None:
+            with _Gate(self, partial(gate.put, None)):
+                if not self.done():
+                    clocks.REAL.wait(gate, timeout)
+            return
         check_depth()  # before anything is lent
         from .waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
-        hub, gate = self._hub, SimpleQueue[None]()
+        hub = self._hub
         hub.promote(self)
         loan = hub.loans.take_out()
 
-        def ended(_: object) -> None:
+        def told() -> None:
             if loan is not None:
                 hub.loans.finish(loan)
             gate.put(None)
 
-        self.add_done_callback(ended)
-        if loan is not None:
-            hub.loans.lend(loan, unless=self.done)
-        try:
-            wait_in(scope, gate, timeout)
-        finally:
+        with _Gate(self, told):
             if loan is not None:
-                hub.loans.take_back(loan)
-        return 0
-
-    def _await_with_chores(self, timeout: float | None) -> float | None:
-        """The system gives some helper no thread, so that this one, which only waits, has to do its work."""
-        gate = SimpleQueue[None]()
-        self.add_done_callback(lambda _: gate.put(None))
-        clocks.REAL.wait(gate, timeout)
-        return 0
+                hub.loans.lend(loan, unless=self.done)
+            try:
+                if not self.done():
+                    wait_in(found.scope(), gate, timeout)
+            finally:
+                if loan is not None:
+                    hub.loans.take_back(loan)
 
     # -- as a call ---------------------------------------------------------------------------------------------------
 
@@ -366,6 +377,7 @@ class Future(Call, futures.Future[T]):
             for waiter in self._cell.get("waiters", ()):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
+        self._tell()
         return True
 
     def _found(self) -> threading.Condition | None:
@@ -403,6 +415,23 @@ class Future(Call, futures.Future[T]):
             scope.cancel()
         if self.disowned and self._hub.closing:  # whoever closes it has looked before
             self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
+
+
+class _Gate:
+    """A ``with`` block during which whoever ends a future opens a gate, by calling ``told``."""
+
+    __slots__ = ("_gates", "_told")
+
+    def __init__(self, future: Future[Any], told: Callable[[], object]) -> None:
+        future._condition  # so that the end of the call sees that somebody waits
+        self._gates: list[Callable[[], object]] = future._cell.setdefault("gates", [])
+        self._told = told
+
+    def __enter__(self) -> None:
+        self._gates.append(self._told)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._gates.remove(self._told)
 
 
 class _Waiters(List):
