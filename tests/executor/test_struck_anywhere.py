@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from concurrent.futures import _base as futures
 from itertools import count
 from pathlib import Path
@@ -81,6 +82,8 @@ BATCHES = {
 OTHERS = {
     "submit": lambda fan, fn: fan.submit(fn, 1),
     "submit and result": lambda fan, fn: fan.submit(fn, 1).result(PATIENCE),
+    "submit and a result that is not there yet": lambda fan, fn: fan.submit(_late, fn).result(PATIENCE),
+    "submit and an exception that is not there yet": lambda fan, fn: fan.submit(_late, fn).exception(PATIENCE),
     "map": lambda fan, fn: list(fan.map(fn, range(2))),
     "map with a buffer": lambda fan, fn: list(fan.map(fn, generated(3), buffersize=2)),
     "stream": lambda fan, fn: list(fan.stream(fn, range(2))),
@@ -102,6 +105,11 @@ def _graph(fan, fn):
     graph.add(lambda: fn(1), name="one")
     graph.add(lambda one: fn(one + 1), name="two")
     return graph
+
+
+def _late(fn):
+    time.sleep(0.01)
+    return fn(1)
 
 
 def _first_of(stream):
