@@ -18,9 +18,9 @@ from ..control.answers import account_word, is_overload, plain_headers, retry_af
 from ..control.course import pause_before
 from ..control.returned import ErrorAnswer, error_in
 from ..events import log
-from . import hub as hubs
 from .adapting import PATIENCE
 from .calls import perform_call, tell_end
+from .drain import QUANTUM
 from .line import STALL
 from .meter import Meter
 from .queueing import NOBODY, Queue
@@ -45,7 +45,7 @@ class Governed(Queue):
     def run(self, drain: Drain) -> None:
         """Run attempts one after another."""
         hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + hubs.QUANTUM
+        until = hub.clock.monotonic() + QUANTUM
         observer = log.observer()
         drain.judging = True  # first: the call counts as running from the moment that it is taken
         call, drain.first = drain.first, None

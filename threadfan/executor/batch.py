@@ -21,8 +21,8 @@ from ..base.errors import TaskCancelled, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..control.scope import bearer
 from ..events import log
-from . import hub as hubs
 from .calls import Call, classify, perform_call, tell_end
+from .drain import QUANTUM
 from .source import GIL, Source
 from .variables import renewing
 
@@ -181,7 +181,7 @@ class Batch(Source):
             observer.set_fan(hub.name)
             bind_index = observer.set_index
             tell = partial(log.call_ended, hub.name, self.name) if observer.finished else None
-        until = clock() + hubs.QUANTUM
+        until = clock() + QUANTUM
         first, drain.first = iter((drain.first,)), None  # an iterator, which forgets what it has given out
         try:
             for index, item, since in chain(first, self.pull()):
@@ -439,7 +439,7 @@ class TaskBatch(Batch):
     def run(self, drain: Drain) -> None:
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + hubs.QUANTUM
+        until = hub.clock.monotonic() + QUANTUM
         observer = log.observer()
         first, drain.first = iter((drain.first,)), None
         raw: Raw | None = None

@@ -19,7 +19,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.static import is_a, traceback_of
 from ..control.scope import Scope, bearer
 from ..events import log
-from . import hub as hubs
+from .drain import QUANTUM
 from .source import Source
 
 TYPE_CHECKING = False
@@ -125,7 +125,7 @@ class Calls(Source):
     def run(self, drain: Drain) -> None:
         """Run calls one after another, each in its own context."""
         hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + hubs.QUANTUM
+        until = hub.clock.monotonic() + QUANTUM
         observer = log.observer()
         call, drain.first = drain.first, None
         try:

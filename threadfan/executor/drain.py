@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     Lost = tuple[Any, float, str, Any]
     """Of a call that was ended from outside: key, start, name of the function, index."""
 
+GRACE = 0.1
+"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
+call that heeds its scope, too short to be missed as a slot."""
+
+QUANTUM = 0.0002
+"""Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
+two microseconds that a change of source costs."""
+
 # What this thread is doing for a fan right now: `here.drain`, set while it runs calls.
 here = threading.local()
 

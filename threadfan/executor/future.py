@@ -423,7 +423,7 @@ class _Gate:
     __slots__ = ("_gates", "_told")
 
     def __init__(self, future: Future[Any], told: Callable[[], object]) -> None:
-        future._condition  # so that the end of the call sees that somebody waits
+        _ = future._condition  # makes it, so that the end of the call sees that somebody waits
         self._gates: list[Callable[[], object]] = future._cell.setdefault("gates", [])
         self._told = told
 

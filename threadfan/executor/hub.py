@@ -42,6 +42,7 @@ from .alarms import set_alarm
 from .callbacks import Callbacks
 from .calls import Call, Calls
 from .drain import Drain, here
+from .future import Future
 from .loans import Loans
 from .source import Group
 from .starts import Starts
@@ -60,13 +61,12 @@ if TYPE_CHECKING:
     from .rules import Rules
     from .source import After, Source
 
-QUANTUM = 0.0002
-"""Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
-two microseconds that a change of source costs."""
-
 
 class Hub:
     """The slots, sources and threads of one fan; outlives the fan until its last call is done."""
+
+    future = Future
+    """What ``submit`` makes; here for those who must not import it before there is a fan."""
 
     def __init__(
         self,
@@ -222,6 +222,9 @@ class Hub:
         Raises:
             RuntimeError: the fan is shut down, or broken.
         """
+        if self.closing or self.broken:  # before there is anything to mend
+            with self.lock:
+                self.check_open()
         after: After = []
         try:
             with self.lock:

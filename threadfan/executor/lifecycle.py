@@ -23,8 +23,7 @@ from ..base.errors import TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from . import last
-from .drain import here
-from .watchdog import GRACE
+from .drain import GRACE, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

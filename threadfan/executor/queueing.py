@@ -14,8 +14,9 @@ from ..base.outcome import CANCELLED
 from ..control.answers import LONG, LONGEST
 from ..events import log
 from .alarms import set_alarm
+from .drain import GRACE
 from .race import Twin
-from .watchdog import EVENT, GRACE
+from .watchdog import EVENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SUCCEEDED
 from .alarms import set_alarm
 from .calls import Call
+from .drain import GRACE
 from .rules import Progress
-from .watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

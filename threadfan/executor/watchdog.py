@@ -17,6 +17,7 @@ from ..base.helpers import Helper
 from ..base.locks import aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
+from .drain import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from .source import After, Source
 
 EVENT = "a structlog processor"  # what does not return, if the word about a call does not get out
-
-GRACE = 0.1
-"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
-call that heeds its scope, too short to be missed as a slot."""
 
 
 class Watchdog:

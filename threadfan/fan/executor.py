@@ -13,7 +13,6 @@ from ..base.errors import CallCancelled, FanClosed, brief
 from ..base.locks import aside
 from ..executor import lifecycle
 from ..executor import options as checks
-from ..executor.hub import Hub
 from ..executor.options import Options
 from .front import Front
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
     from ..control.retry import Retry
+    from ..executor.hub import Hub
     from ..executor.line import Line
     from ..executor.source import After
 
@@ -71,6 +71,7 @@ class Fan(Front, ThreadPoolExecutor):
         max_abandoned: int | None = None,
         name: str | None = None,
     ) -> None:
+        from ..executor.hub import Hub
         from . import first_use  # noqa: F401 -- with the first fan
 
         adaptive: Any = None

@@ -9,7 +9,6 @@ from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
 from ..control.scope import scope_around
 from ..executor import options as checks
-from ..executor.future import Future
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
     from ..control.retry import Retry
+    from ..executor.future import Future
     from ..executor.hub import Hub
     from ..executor.options import Options
     from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
@@ -86,7 +86,7 @@ class Front(Signatures):
         context = copy_context()
         if context:
             (_variables_module or _variables()).settle(context)
-        future: Future[R] = Future(hub, fn, args, kwargs, context, options.timeout, hub.clock.monotonic())
+        future: Future[R] = hub.future(hub, fn, args, kwargs, context, options.timeout, hub.clock.monotonic())
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
         rules = options.rules
         if rules is not None:

@@ -16,10 +16,9 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..control.scope import scope_around
 from ..executor.calls import Call
-from ..executor.drain import here
+from ..executor.drain import GRACE, here
 from ..executor.source import Source
 from ..executor.variables import capture, renewed
-from ..executor.watchdog import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
