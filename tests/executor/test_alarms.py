@@ -112,6 +112,23 @@ def test_alarms_go_off_where_no_thread_can_be_started(clock, monkeypatch):
     until(no_thread_is_left)
 
 
+def test_an_act_that_takes_its_time_makes_no_other_late(clock, monkeypatch):
+    """What has become due while an act was done in the place of a thread is done next."""
+    done = SimpleQueue()
+    set_alarm(clock, 1, lambda: clock.advance(1))
+    set_alarm(clock, 2, lambda: done.put(clock.monotonic()))
+    clock.wait_for_sleepers(until=1)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    clock.advance(1)
+    assert done.get(timeout=PATIENCE) == 2
+    monkeypatch.undo()
+    until(no_thread_is_left)
+
+
 def test_what_is_taken_back_does_not_add_up(clock):
     """Blocks that end in time leave no alarms that wait for deadlines far away."""
     first = set_alarm(clock, 1, lambda: None)
