@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import TYPE_CHECKING
 
 from threadfan.base import clock as clocks
 from threadfan.base import forks
+from threadfan.base.locks import Condition
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,7 +46,7 @@ class ManualClock(clocks.Clock):
     def _forked(self) -> None:
         """Nobody sleeps: at the start, and in the child of a fork."""
         self._sleepers: list[_Sleeper] = []
-        self._changed = threading.Condition()  # guards it and the time; told when a thread falls asleep
+        self._changed = Condition()  # guards it and the time; told when a thread falls asleep
 
     def __enter__(self) -> Self:
         self._replaced = clocks.install(self)
