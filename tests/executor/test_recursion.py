@@ -1,6 +1,7 @@
 """Calls handed in near the recursion limit: they are made or refused, and no slot is lost."""
 
 import sys
+import time
 
 import pytest
 from controlled import PATIENCE, meet, within_patience
@@ -42,3 +43,25 @@ def test_submit_near_the_recursion_limit_loses_no_slot(options, warm):
         return refused
 
     assert 0 < within_patience(try_all) < 100
+
+
+@pytest.mark.parametrize("wait", ["result", "exception"])
+@pytest.mark.parametrize("nested", [True, False], ids=["in a call", "outside"])
+def test_a_wait_near_the_recursion_limit_ends(wait, nested):
+    """At whatever depth the RecursionError falls, nobody waits for ever, and all slots serve calls afterwards."""
+
+    def try_all(fan):
+        limit, refused = sys.getrecursionlimit(), 0
+        for levels in range(limit - 100, limit):
+            future = fan.submit(time.sleep, 0.002)  # seconds; so that it has not ended before the wait begins
+            try:
+                deep(levels, lambda: getattr(future, wait)(PATIENCE))  # noqa: B023
+            except RecursionError:
+                refused += 1
+            assert future.result(PATIENCE) is None
+        return refused
+
+    with Fan(2) as fan:
+        refused = within_patience(fan.submit(try_all, fan).result) if nested else within_patience(try_all, fan)
+        assert 0 < refused < 100
+        meet(fan, 2)
