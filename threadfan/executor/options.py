@@ -177,7 +177,7 @@ _UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 def callable_(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Check that ``fn`` can be called."""
     if not callable(fn):
-        raise TypeError(f"{where} needs a function to call, not {brief(fn)}{_instead(fn)}")
+        raise _not_callable(where, fn)
     return fn
 
 
@@ -189,7 +189,8 @@ def a_fan(where: str, given: Any) -> None:
 
 def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Check that ``fn`` is something a thread can call and get a result from."""
-    callable_(where, fn)
+    if not callable(fn):
+        raise _not_callable(where, fn)
     flags = _flags_of(fn)
     if not flags & _UNRUN:
         return fn
@@ -210,8 +211,12 @@ def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def _not_callable(where: str, given: object) -> TypeError:
+    return TypeError(f"{where} needs a function to call, not {brief(given)}{_instead(given)}")
+
+
 def _instead(given: object) -> str:
-    """What to do about something that was called already, if that is what it looks like."""
+    """What to do about something that was called already, or should be handed in otherwise, if it looks like that."""
     if hasattr(type(given), "__await__") or hasattr(type(given), "add_done_callback"):
         return ": give the function, not what its call has returned"
     if isinstance(given, (list, tuple)):
