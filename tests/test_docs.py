@@ -175,7 +175,7 @@ class Unchanged:
 
 
 def signature(name, function):
-    """A signature as the reference writes it: no `self`, no types, and `…` for a default that means "as it is"."""
+    """A signature as the reference writes it: what can be given, no types, and `…` for what stays as it is."""
     found = inspect.signature(function)
     plain = [
         parameter.replace(
@@ -183,7 +183,7 @@ def signature(name, function):
             default=Unchanged() if type(parameter.default) is object else parameter.default,
         )
         for parameter in found.parameters.values()
-        if parameter.name != "self"
+        if parameter.name not in ("self", "misplaced")  # the second: what is not taken, and is told where it belongs
     ]
     return name + str(found.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("'", '"')
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from threadfan.base.packages import install
 from threadfan.cli import main
 
 PRESS = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
@@ -125,7 +126,7 @@ def test_another_kind_of_server(command, server):
 def test_missing_package(command, server, package):
     """A package that is not installed is named with the command that installs it."""
     line = _said(command.without(package, "demo", "--no-sequential", "--companies", "Acme"), 1)
-    assert line == f'{package} cannot be imported; right is: pip install "threadfan[cli]"'
+    assert line == f"{package} cannot be imported; right is: {install('cli', package)}"
 
 
 def test_failed_company(demo, server):

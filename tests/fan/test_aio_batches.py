@@ -1,6 +1,7 @@
 """`arun` and `agather`: whole batches from coroutines."""
 
 import asyncio
+import operator
 import threading
 
 import pytest
@@ -41,6 +42,24 @@ async def numbers(count):
     for number in range(count):
         await asyncio.sleep(0)
         yield number
+
+
+async def test_a_star_unpacks_inputs():
+    """Of iterables of both kinds, for functions of both kinds."""
+
+    async def added(first, second):
+        return first + second
+
+    async def pairs():
+        yield 1, 2
+        yield 3, 4
+
+    async with Fan(2) as fan:
+        for fn in (added, operator.add):
+            for given in (lambda: [(1, 2), (3, 4)], pairs):
+                assert (await fan.arun(fn, given(), star=True)).unwrap() == [3, 7]
+                found = [one.unwrap() async for one in fan.astream(fn, given(), ordered=True, star=True)]
+                assert found == [3, 7]
 
 
 @pytest.mark.parametrize("inputs", [range(50), list(range(50)), iter(range(50)), (n for n in range(50)), numbers(50)],

@@ -34,7 +34,6 @@ async def test_every_form_takes_them(fn):
 
     async with Fan(2) as fan:
         assert (await fan.arun(note, [1, 2, 3])).unwrap() == [2, 4, 6]
-        assert (await fan.arun(fn, [1, 2], [1, 2])).failed  # two arguments are too many
         assert [outcome.value async for outcome in fan.astream(fn, [1, 2], ordered=True)] == [2, 4]
         report = await fan.agather(lambda: 1, task(fn, 4), named=task(fn, 5).with_options(timeout=5))
         assert report.unwrap() == [1, 8, 10]
@@ -161,10 +160,12 @@ def test_a_loop_that_is_closed_fails_the_call():
 
 
 async def test_wrong_arguments_are_the_calls_failure():
-    """They show when the coroutine is made, in the loop."""
+    """Of an object, whose parameters are not looked at, they show when the coroutine is made, in the loop."""
     async with Fan(1) as fan:
-        (outcome,) = await fan.arun(double, [1], [2])
+        (outcome,) = await fan.arun(Doubler(), [1], [2])
         assert isinstance(outcome.error, TypeError)
+        with pytest.raises(TypeError, match="calls double with 2 arguments, but it takes 1"):
+            await fan.arun(double, [1], [2])
 
 
 async def test_one_that_cancels_itself_is_a_cancelled_call():

@@ -55,16 +55,16 @@ SINGLE = {
     "agather": lambda fan, fn, items: asyncio.run(fan.agather(*[task(fn, item) for item in items])).unwrap(),
 }
 RULES = {
-    "retries": lambda: {"retry": 1},
-    "a rate": lambda: {"rate": RateLimit(requests_per_minute=60_000, burst=100)},
-    "hedging": lambda: {"hedge": Hedge(after=1000.0)},
-    "a limit": lambda: {"limit": 100},
-    "a timeout": lambda: {"timeout": 1000.0},
+    "retries": lambda _: {"retry": 1},
+    "a rate": lambda _: {"rate": RateLimit(requests_per_minute=60_000, burst=100)},
+    "hedging": lambda _: {"hedge": Hedge(after=1000.0)},
+    "a limit": lambda fan: {"limit": fan.snapshot()["slots"]},
+    "a timeout": lambda _: {"timeout": 1000.0},
 }
 
 
 def _under(rules, way, fan, fn, items):
-    return SINGLE[way](fan.with_options(**RULES[rules]()), fn, items)
+    return SINGLE[way](fan.with_options(**RULES[rules](fan)), fn, items)
 
 
 WAYS = SINGLE | {

@@ -56,6 +56,18 @@ def test_the_page_shows_every_task(graph, tmp_path):
     assert '"hi" <&>' not in text
 
 
+def test_without_plotly_a_page_says_how_to_get_it(graph, tmp_path, monkeypatch):
+    """And what can be had without it; the cause is kept."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "plotly"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    page = tmp_path / "graph.html"
+    with pytest.raises(ImportError, match=r"graph\.draw needs plotly.*pip install plotly.*graph\.mermaid") as caught:
+        graph.draw(str(page))
+    assert (caught.value.name, type(caught.value.__cause__)) == ("plotly", ModuleNotFoundError)
+    assert not page.exists()
+
+
 def test_layers_are_as_deep_as_the_longest_way(graph):
     """Inputs above all."""
     from threadfan.flow.graph.picture import _spots

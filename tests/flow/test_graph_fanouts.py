@@ -163,7 +163,9 @@ def test_a_failed_element_skips_its_own_and_the_whole():
             assert isinstance(error.__cause__, ZeroDivisionError)
         with pytest.raises(ExceptionGroup, match="1 of 3 calls have no value"):
             report.value("work")
-        assert report.value("work", []) == []
+        assert report.value("work", None) == [2, None, 1]
+        assert report.value("each_of_them", "none") == [-2, "none", -1]
+        assert report.value("all_of_them", []) == []
 
 
 def test_what_goes_through_a_task_that_failed_is_skipped_as_one():

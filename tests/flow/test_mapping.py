@@ -120,6 +120,34 @@ def test_chunksize_has_no_effect(chunksize):
         assert list(fan.map(str, [1, 2, 3], chunksize=chunksize)) == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("buffersize", [None, 1, 2])
+def test_starmap_unpacks_its_inputs(buffersize):
+    """Each input has the arguments of one call, as for `itertools.starmap`; of any kind, and however they come."""
+    pairs = [(2, 5), [3, 2], iter((10, 3))]
+    with Fan(2) as fan:
+        assert list(fan.starmap(pow, pairs, buffersize=buffersize)) == [32, 9, 1000]
+        assert list(fan.starmap(pow, ((each, 2) for each in range(4)), buffersize=buffersize)) == [0, 1, 4, 9]
+        assert list(fan.starmap(pow, [], buffersize=buffersize)) == []
+        with pytest.raises(ZeroDivisionError):
+            list(fan.starmap(divmod, [(1, 1), (1, 0)], buffersize=buffersize))
+        later = fan.starmap(pow, [(2, 3)])
+    assert list(later) == [8]
+
+
+def test_starmap_goes_by_what_is_submitted():
+    """Who wraps `submit` sees its calls, as with `map`."""
+
+    class Counted(Fan):
+        def submit(self, fn, /, *args, **kwargs):
+            seen.append(args)
+            return super().submit(fn, *args, **kwargs)
+
+    seen = []
+    with Counted(1) as fan:
+        assert list(fan.starmap(pow, [(2, 5), (3, 2)])) == [32, 9]
+    assert seen == [((2, 5),), ((3, 2),)]
+
+
 def test_no_iterables_no_calls():
     """`map(fn)` is empty, as in the standard library."""
     with Fan(1) as fan:

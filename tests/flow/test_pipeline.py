@@ -99,7 +99,8 @@ def test_each_item_ends_as_if_it_went_alone(workers, options, items, bad, way):
 
     with Fan(workers) as fan:
         stages = [
-            stage(one, limit=limit, buffer=buffer, name=str(place)) for place, (limit, buffer) in enumerate(options)
+            stage(one, limit=limit and min(limit, workers), buffer=buffer, name=str(place))
+            for place, (limit, buffer) in enumerate(options)
         ]
         found = within_patience(outcomes, fan.pipeline(*stages))
         assert seen(found) == [alone(item) for item in items]

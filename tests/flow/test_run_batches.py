@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from threadfan import CallCancelled, Fan, FanClosed, Report, TaskCancelled, current_scope
+from threadfan import CallCancelled, Fan, FanClosed, RateLimit, Report, TaskCancelled, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 PATIENCE = 20
@@ -60,6 +60,35 @@ def test_no_inputs_make_an_empty_report():
     """Nothing to do is no error."""
     with Fan(2) as fan:
         assert len(fan.run(str, [])) == len(fan.run(str, iter([]))) == 0
+
+
+@pytest.mark.parametrize("kind", [list, iter], ids=["a list", "a generator"])
+@pytest.mark.parametrize("rules", [{}, {"retry": 1}], ids=["plain", "with retries"])
+def test_a_star_unpacks_inputs(kind, rules):
+    """Each input is a tuple of arguments, and its outcome's item: failures of several iterables can be run again."""
+    with Fan(2, **rules) as fan:
+        report = fan.run(divmod, kind([(7, 2), (1, 0), [9, 4]]), star=True)
+        assert report.values(None) == [(3, 1), None, (2, 1)]
+        assert [outcome.item for outcome in report] == [(7, 2), (1, 0), [9, 4]]
+        failed = fan.run(divmod, [4, 1], [0, 0]).failed
+        assert len(fan.run(divmod, kind([outcome.item for outcome in failed]), star=True).failed) == 2
+        found = fan.stream(divmod, kind([(7, 2), (9, 4)]), ordered=True, star=True)
+        assert [outcome.unwrap() for outcome in found] == [(3, 1), (2, 1)]
+
+
+def test_an_estimate_sees_the_arguments_of_a_star():
+    """What a call will use is asked with the call's arguments, as for several iterables."""
+    seen = []
+
+    def estimate(*given):
+        seen.append(given)
+        return 1, 1
+
+    with Fan(1, rate=RateLimit(input_tokens_per_minute=60_000_000, estimate=estimate)) as fan:
+        fan.run(divmod, [(7, 2)], star=True)
+        fan.run(divmod, [9], [4])
+        list(fan.starmap(divmod, [(8, 3)]))
+    assert seen == [(7, 2), (9, 4), (8, 3)]
 
 
 def test_lengths_must_agree():

@@ -4,8 +4,9 @@ import itertools
 import threading
 
 import pytest
+from controlled import Gate, aside, until, within_patience
 
-from threadfan import Fan, FanClosed, current_scope
+from threadfan import CancelledError, Fan, FanClosed, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 PATIENCE = 20
@@ -117,6 +118,42 @@ def test_closing_early_cancels_the_rest():
         assert told.wait(PATIENCE)
         assert list(stream) == []
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["stream", "ordered stream", "pipeline", "map"])
+def test_closing_from_another_thread_wakes_whoever_waits(kind):
+    """The close returns, the reader gets `FanClosed` instead of the next outcome, and what is queued is dropped.
+
+    Of `map`, which keeps what runs, the reader gets that, and then the end of what was closed.
+    """
+    gate, waiting = Gate(), threading.Event()
+
+    def read(outcomes):
+        found = []
+        for outcome in outcomes:
+            found.append(outcome)
+            waiting.set()
+        return found
+
+    with Fan(1) as fan:
+        make = {
+            "stream": lambda fn: fan.stream(fn, range(5)),
+            "ordered stream": lambda fn: fan.stream(fn, range(5), ordered=True),
+            "pipeline": lambda fn: fan.pipeline(fn).stream(range(5)),
+            "map": lambda fn: fan.map(fn, range(5)),
+        }[kind]
+        outcomes = make(lambda item: item if item == 0 else gate(item))
+        reader = aside(read, outcomes)
+        assert waiting.wait(PATIENCE)
+        until(lambda: gate.started == [1])
+        within_patience(outcomes.close)
+        if kind == "map":
+            gate.open()
+        with pytest.raises((FanClosed, CancelledError)):
+            reader.result(PATIENCE)
+        assert gate.started == [1]
+        gate.open()
+        within_patience(outcomes.close)  # once more does no harm
 
 
 def test_leaving_the_fan_ends_an_open_stream():

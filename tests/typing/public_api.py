@@ -51,6 +51,9 @@ def blocking(fan: Fan) -> None:
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, limit=2).run(length, ["x"]), Report[int])
+    assert_type(fan.run(pow, [(2, 5)], star=True).stats, Stats)
+    assert_type(fan.starmap(length, [("x",)]), Iterator[int])
+    fan.run(length, ["x"], timeout=3)  # type: ignore[arg-type]
     assert_type(fan.snapshot(), dict[str, int])
     with Fan(8, "prefix", print, ("ready",), timeout=30, name="research") as entered:
         assert_type(entered, Fan)

@@ -81,6 +81,8 @@ class Agent:
         if not callable(getattr(fan, "gather", None)):
             raise TypeError(f"fan must be a Fan, which runs the tools, not {brief(fan)}")
         self.client = model_client(client)
+        if not isinstance(model, str):
+            raise TypeError(f"model must be the name of a model, such as 'claude-haiku-4-5', not {brief(model)}")
         self.model = model
         self.fan = fan
         self.system = system

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..base.errors import brief
+from ..base.errors import brief, describe
+from ..base.given import is_text
 from ..executor import options as checks
 from ..flow.tasks import Task, task
 from .errors import UnknownTool, WrongArguments
@@ -76,7 +77,9 @@ def tool(
         ValueError: the name is none that the Messages API takes.
     """
     made = _made(given, name, description)
-    return Tool(made.definition, made._call, made.options | checks.given(timeout=timeout, retry=retry, rate=rate))
+    return Tool(
+        made.definition, made._call, made.options | checks.of_each_call(timeout=timeout, retry=retry, rate=rate)
+    )
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:
@@ -152,6 +155,8 @@ class Toolbox:
     """
 
     def __init__(self, given: Iterable[Any], timeout: float | None) -> None:
+        if is_text(given) or not hasattr(type(given), "__iter__"):
+            raise TypeError(f"tools must be a list, not {brief(given)}: tools=[{describe(given)}]")
         given = list(given)
         ready = [one if isinstance(one, dict) else tool(one) for one in given]
         self.definitions = [one if isinstance(one, dict) else one.definition for one in ready]

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from threadfan.base.packages import install
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,7 +61,7 @@ def _run(arguments: Sequence[str]) -> int:
     except ImportError as error:
         if error.name is None or error.name.startswith("threadfan"):
             raise
-        return _say(f'{error.name} cannot be imported; right is: pip install "threadfan[cli]"', 1)
+        return _say(f"{error.name} cannot be imported; right is: {install('cli', error.name)}", 1)
     except CommandError as error:
         return _say(str(error), error.status)
 

@@ -67,7 +67,7 @@ class Adaptive:
         self.floor = arguments.whole("floor", floor)
         self.ceiling = arguments.whole("ceiling", ceiling)
         self.limit = arguments.whole("start", start)
-        if not floor <= start <= ceiling:
+        if not self.floor <= self.limit <= self.ceiling:
             raise ValueError(f"start must be between floor and ceiling, not {start!r} with {floor!r} and {ceiling!r}")
         self.line: Any = None  # of those who wait for it; the executor's affair
         self.history: deque[tuple[float, int]] = deque(maxlen=HISTORY)

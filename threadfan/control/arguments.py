@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from ..base import given
 from ..base.errors import brief
 from ..base.secrets import masked_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SHARED = ("sqlite:///", "redis://", "rediss://")
 
@@ -12,20 +17,28 @@ def per_minute(name: str, value: float | None) -> float | None:
     """A number of something per minute, greater than 0, or None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    found = given.real(value)
+    if found is None:
         raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}")
-    if not 0 < value < float("inf"):
+    if not 0 < found < float("inf"):
         raise ValueError(f"{name} must be greater than 0 and finite, or None for no limit, not {value!r}")
-    return float(value)
+    return found
 
 
 def whole(name: str, value: int) -> int:
     """A whole number, at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    found = given.whole(value)
+    if found is None:
         raise TypeError(f"{name} must be a whole number, not {brief(value)}")
-    if value < 1:
+    if found < 1:
         raise ValueError(f"{name} must be at least 1, not {value!r}")
-    return value
+    return found
+
+
+def unknown(where: str, misplaced: dict[str, Any], per_minute: tuple[str, ...]) -> TypeError:
+    """What to raise about options that there are not, most likely limits in another unit."""
+    name, value = next(iter(misplaced.items()))
+    return TypeError(f"{where} takes no {name}={brief(value)}: limits are numbers per minute, {', '.join(per_minute)}")
 
 
 def location(shared: str | None) -> str | None:

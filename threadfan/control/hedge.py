@@ -14,6 +14,7 @@ from collections import deque
 
 from ..base import forks
 from ..base.errors import brief
+from ..base.given import real
 from ..base.locks import Lock
 
 FEWEST = 20  # durations that must be known before a percentile means anything
@@ -50,13 +51,14 @@ class Hedge:
 
     def __init__(self, after: str | float = "p95", budget: float = 0.05) -> None:
         self._percent, self._seconds = _percent(after), _seconds(after)
-        if isinstance(budget, bool) or not isinstance(budget, int | float):
+        part = real(budget)
+        if part is None:
             raise TypeError(f"budget must be a part of the calls, e.g. 0.05, not {brief(budget)}")
-        if not 0 < budget <= 1:
+        if not 0 < part <= 1:
             raise ValueError(f"budget must be greater than 0 and at most 1, not {budget!r}")
         self.lock = Lock()  # held by whoever tells it
         self.after = after
-        self.budget = float(budget)
+        self.budget = part
         self.calls = 0
         self.extra = 0
         self._recent: deque[float] = deque()
@@ -120,8 +122,9 @@ def _percent(after: str | float) -> float | None:
 def _seconds(after: str | float) -> float:
     if isinstance(after, str):
         return float("inf")
-    if isinstance(after, bool) or not isinstance(after, int | float):
+    found = real(after)
+    if found is None:
         raise TypeError(f'after must be a percentile such as "p95", or seconds, not {brief(after)}')
-    if not 0 < after < float("inf"):
+    if not 0 < found < float("inf"):
         raise ValueError(f"after must be greater than 0 seconds and finite, not {after!r}")
-    return float(after)
+    return found

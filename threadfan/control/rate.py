@@ -19,7 +19,7 @@ from .pause import Pause
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, Never
 
     from ..base.usage import Usage
 
@@ -36,6 +36,9 @@ SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another proces
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
 SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
+
+
+UNITS = ("requests_per_minute", "input_tokens_per_minute", "output_tokens_per_minute")
 
 
 class RateLimit:
@@ -58,7 +61,7 @@ class RateLimit:
             absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
             one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
             part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
-            limit for itself, and a warning is logged.  Redis needs ``pip install "threadfan[shared]"``.
+            limit for itself, and a warning is logged.  Redis needs the package of that name: ``pip install redis``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:
@@ -75,7 +78,10 @@ class RateLimit:
         estimate: Callable[..., tuple[float, float]] | None = None,
         shared: str | None = None,
         name: str | None = None,
+        **misplaced: Never,
     ) -> None:
+        if misplaced:
+            raise arguments.unknown("RateLimit", misplaced, UNITS)
         self._configured = {
             "requests": arguments.per_minute("requests_per_minute", requests_per_minute),
             "input_tokens": arguments.per_minute("input_tokens_per_minute", input_tokens_per_minute),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..base.errors import brief, describe
+from ..base.given import whole
 from ..base.static import is_a
 from .answers import final_word, status_of
 from .course import Course, Policy, Times
@@ -54,7 +55,7 @@ def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
         TypeError: it is something else.
         ValueError: a number is negative, or no HTTP status.
     """
-    if value is None or (type(value) is int and value == 0):
+    if value is None or whole(value) == 0:
         return None
     draw = draw or _random()
     if not hasattr(type(value), "keys"):
@@ -76,11 +77,12 @@ def _simple(where: str, value: Any, draw: Draw, *, any_error: bool = False) -> P
         from .tenacity import Tenacious
 
         return Tenacious(value, draw)
-    if isinstance(value, bool) or not isinstance(value, int):
+    times = whole(value)
+    if times is None:
         raise TypeError(f"{where} got {brief(value)}; {_remedy(value)}")
-    if value < 0:
+    if times < 0:
         raise ValueError(f"{where} must be at least 0 retries, not {value!r}")
-    return Times(value, draw, any_error=any_error)
+    return Times(times, draw, any_error=any_error)
 
 
 def _remedy(value: Any) -> str:

@@ -21,7 +21,7 @@ from itertools import count
 from ..base import clock as clocks
 from ..base import forks
 from ..base.clock import FOREVER
-from ..base.errors import CallCancelled
+from ..base.errors import CallCancelled, brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class Scope:
         Returns:
             A function that takes the callback back; harmless after it ran.
         """
+        if not callable(callback):
+            raise TypeError(_NO_CALLBACK.format(brief(callback)))
         number = next(_numbers)
         self._callbacks[number] = callback
         if self._cancelled:
@@ -116,6 +118,8 @@ class Scope:
 
     def add_usage(self, usage: Usage) -> None:
         """Note tokens that the call has used, whatever becomes of it; they add up on its outcome."""
+        if not hasattr(type(usage), "limited_input_tokens"):
+            raise TypeError(f"add_usage needs a Usage, such as Usage.of(response.usage), not {brief(usage)}")
         if self._ledger is not None:
             self._ledger(usage)
 
@@ -157,6 +161,8 @@ class Endless(Scope):
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """As for every scope; what would never be called is not kept."""
+        if not callable(callback):
+            raise TypeError(_NO_CALLBACK.format(brief(callback)))
         return super().on_cancel(callback) if self._cancelled else _nothing
 
 
@@ -165,6 +171,7 @@ def _nothing() -> None:
 
 
 _numbers = count()
+_NO_CALLBACK = "on_cancel needs a function without arguments to call, such as event.set, not {}"
 _FAILED = "a callback of on_cancel failed"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 
+from ..base.errors import brief
+from ..base.given import whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -42,4 +45,7 @@ def signals(*numbers: int) -> Handlers:
             f"threadfan.signals() must be called in the main thread, not in {threading.current_thread().name}: "
             f"only there can Python handle signals"
         )
+    for number in numbers:
+        if whole(number) is None:
+            raise TypeError(f"signals needs numbers of signals, such as signal.SIGTERM, not {brief(number)}")
     return Handlers(numbers or (signal.SIGTERM,))

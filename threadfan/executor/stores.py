@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..base import forks
 from ..base.errors import text_of
+from ..base.packages import install
 from ..base.secrets import masked_url
 from .reserving import Reserved
 
@@ -282,9 +283,7 @@ class RedisStore:
             from redis.exceptions import ConnectionError as Disconnected
             from redis.retry import Retry
         except ImportError as error:
-            raise ImportError(
-                f'shared="redis://…" needs the redis package ({error}): pip install "threadfan[shared]"'
-            ) from error
+            raise ImportError(f'shared="redis://…" needs the redis package ({error}): {install("shared")}') from error
         # A connection may have been closed while it was idle.  After a silence nothing is repeated: it may have counted
         # the request.
         again = Retry(NoBackoff(), 1, (Disconnected,))

@@ -313,16 +313,17 @@ async def arun(
     fail_fast: bool,
     deadline: float | None,
     late: str | None,
+    star: bool,
 ) -> Report[Any]:
     """See ``Front.arun``."""
     loop = running_loop("fan.arun")
-    fn = taker(loop)("fan.arun", fn)
-    _check_iterables("fan.arun", given)
-    checks.seconds("deadline", deadline)
+    fn, asked = taker(loop)("fan.arun", fn), fn
+    _check("fan.arun", asked, given, star=star)
+    fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     checks.late(late, deadline)
     gate = LoopGate(loop)
     items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(hub, options, fn, given, items=items)
+    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
@@ -347,7 +348,7 @@ async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dic
     """See ``Front.agather``."""
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
-    batch = task_batch(hub, options, tasks, named, taker(loop))
+    batch = task_batch(hub, options, tasks, named, taker(loop), "fan.agather")
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
 
 
@@ -358,7 +359,8 @@ async def ajoin(
     loop = running_loop("fan.ajoin")
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
-    joining = Joining(task_batch(hub, options, tasks, named, taker(loop)), gate, policy)
+    batch = task_batch(hub, options, tasks, named, taker(loop), "fan.ajoin")
+    joining = Joining(batch, gate, policy)
     return joining.result(await _wait(joining, gate, None))
 
 
@@ -418,8 +420,8 @@ async def _end(ending: Ending, gate: LoopGate, feeder: _Feeder | None, error: Ba
     ending.put_report_on(error)
 
 
-def _check_iterables(where: str, given: tuple[Any, ...]) -> None:
-    checks.iterables(where, tuple(() if hasattr(one, "__aiter__") else one for one in given))
+def _check(where: str, fn: Callable[..., Any], given: tuple[Any, ...], *, star: bool) -> None:
+    intake.check(where, fn, tuple(() if hasattr(one, "__aiter__") else one for one in given), star=star)
 
 
 async def _items(given: tuple[Any, ...], *, strict: bool) -> AsyncGenerator[Any, None]:
@@ -479,16 +481,19 @@ def astream(
     *,
     ordered: bool,
     window: int | None,
+    star: bool,
     owner: object,
 ) -> AsyncGenerator[Outcome[Any], None]:
     """See ``Front.astream``.  ``owner`` is kept alive until the stream ends."""
+    asked = fn
     if checks.is_coroutine_function(fn, generators=False):
         fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
-    _check_iterables("fan.astream", given)
+    _check("fan.astream", asked, given, star=star)
     mixed = any(hasattr(one, "__aiter__") for one in given)
+    size, ordered = window_of(hub, window), checks.flag("ordered", ordered)
     made = make_stream(
-        hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True, fed_by_owner=mixed
+        hub, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
     )
     return _outcomes(made, partial(_feed, made, given) if mixed else None, owner)
 

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..executor import lifecycle
 from ..executor import options as checks
@@ -20,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Never, Self
 
     from ..control.adaptive import Adaptive
     from ..control.hedge import Hedge
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from ..executor.source import After
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
+
+
+MOST_WORKERS = 2**22
+"""As many threads as Linux can have in all, by PID_MAX_LIMIT; no fan would ever have more."""
 
 
 class Fan(Front, ThreadPoolExecutor):
@@ -70,22 +75,22 @@ class Fan(Front, ThreadPoolExecutor):
         hedge: Hedge | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
+        **misplaced: Never,
     ) -> None:
         from ..executor.hub import Hub
         from . import first_use  # noqa: F401 -- with the first fan
 
+        if misplaced:
+            checks.refuse_misplaced("Fan", misplaced)
         adaptive: Any = None
-        if hasattr(max_workers, "ceiling"):  # an Adaptive, told without an import for those that have none
-            adaptive = max_workers
+        if hasattr(max_workers, "ceiling") and not isinstance(max_workers, type):
+            adaptive = max_workers  # an Adaptive, told without an import for those that have none
             max_workers = adaptive.ceiling
-        if max_workers is not None and (isinstance(max_workers, bool) or not isinstance(max_workers, int)):
-            raise TypeError(
-                f"max_workers must be a whole number of calls at once, or Adaptive(), not {brief(max_workers)}"
-            )
-        if max_workers is not None and max_workers <= 0:
-            raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
+        most = None if max_workers is None else _most(max_workers)
+        _check_names(thread_name_prefix, name)
+        _check_initializer(initializer, initargs)
         checks.seconds("timeout", timeout)
-        super().__init__(max_workers, thread_name_prefix, initializer, initargs)
+        super().__init__(most, thread_name_prefix, initializer, initargs)
         slots: int = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
@@ -101,7 +106,7 @@ class Fan(Front, ThreadPoolExecutor):
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(timeout, self._hub.group, retry=retry, rate=rate, hedge=hedge, pace=pace)
+        self._options = Options(timeout, self._hub.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
         hub = self._hub
         # Kept by the hub, for a weak reference that dies with its referent calls nothing.
         hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
@@ -244,6 +249,38 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
 
 # Some tools go by the name of an executor's class; by any other it would not be a drop-in.
 Fan.__name__ = ThreadPoolExecutor.__name__
+
+
+def _most(max_workers: Any) -> int:
+    """Check how many calls may run at once."""
+    found = whole(max_workers)
+    if found is None:
+        raise TypeError(f"max_workers must be a whole number of calls at once, or Adaptive(), not {brief(max_workers)}")
+    if found <= 0:
+        raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
+    if found > MOST_WORKERS:
+        raise ValueError(
+            f"max_workers must be at most {MOST_WORKERS}, not {max_workers!r}: it is how many calls run at once, each "
+            f"in a thread, and Fan(32) makes any number of calls"
+        )
+    return found
+
+
+def _check_names(prefix: Any, name: Any) -> None:
+    if isinstance(prefix, (int, float)):
+        raise TypeError(
+            f"thread_name_prefix, the second argument, must be a text, not {brief(prefix)}: options are given by name, "
+            f"such as Fan(8, timeout={brief(prefix)})"
+        )
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"name must be a text or None, not {brief(name)}")
+
+
+def _check_initializer(initializer: Any, initargs: Any) -> None:
+    """Check what would otherwise break the pool at its first call."""
+    if initializer is not None and (is_text(initargs) or not hasattr(type(initargs), "__iter__")):
+        shown = brief(initargs)
+        raise TypeError(f"initargs must be a tuple of the initializer's arguments, not {shown}: initargs=({shown},)")
 
 
 def _pace(adaptive: Adaptive | None) -> Line | None:

@@ -7,13 +7,14 @@ from contextvars import copy_context
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING
+from ..base.given import real, whole
 from ..control.scope import scope_around
 from ..executor import options as checks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator
     from concurrent import futures
-    from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, overload
+    from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
 
     from ..base.outcome import Outcome
     from ..control.hedge import Hedge
@@ -103,6 +104,7 @@ class Front(Signatures):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        **misplaced: Never,
     ) -> Iterator[R]:
         """The results of ``fn`` over the iterables (the shortest one ends it), in input order.
 
@@ -112,20 +114,63 @@ class Front(Signatures):
             buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the
                 results can be read after the fan is closed.
         """
+        if misplaced:
+            checks.refuse_misplaced("fan.map", misplaced)
+        return self._map(fn, iterables, timeout, chunksize, buffersize)
+
+    def starmap(
+        self,
+        fn: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        **misplaced: Never,
+    ) -> Iterator[R]:
+        """``map`` over tuples of arguments: ``fan.starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9.
+
+        Args:
+            iterable: each input has the arguments of one call.
+            timeout: and the rest: as for ``map``.
+        """
+        if misplaced:
+            checks.refuse_misplaced("fan.starmap", misplaced)
+        return self._map(fn, (iterable,), timeout, chunksize, buffersize, star=True)
+
+    def _map(
+        self,
+        fn: Callable[..., R],
+        iterables: tuple[Iterable[Any], ...],
+        timeout: float | None,
+        chunksize: int,
+        buffersize: int | None,
+        *,
+        star: bool = False,
+    ) -> Iterator[R]:
         from ..flow.stream import mapped
 
         if not callable(fn):
-            raise TypeError(f"map needs a function to call, not {brief(fn)}")
-        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError(f"{'starmap' if star else 'map'} needs a function to call, not {brief(fn)}")
+        if timeout is not None and real(timeout) is None:
+            raise TypeError(f"timeout must be a number of seconds or None, not {brief(timeout)}")
+        size = None if buffersize is None else whole(buffersize)
+        if buffersize is not None and size is None:
             raise TypeError(f"buffersize must be an integer or None, not {brief(buffersize)}")
-        if buffersize is not None and buffersize < 1:
+        if size is not None and size < 1:
             raise ValueError(f"buffersize must be None or > 0, not {buffersize!r}")
         if not iterables:
             return iter(())
-        if buffersize is None and getattr(self.submit, "__func__", None) is not Front.submit:
+        if star:
+            from ..flow import intake
+
+            intake.check("fan.starmap", checks.function("fan.starmap", fn), iterables, star=True)
+        if size is None and getattr(self.submit, "__func__", None) is not Front.submit:
             # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
-            return Executor.map(self, fn, *iterables, timeout=timeout)  # type: ignore[arg-type]
-        return mapped(self._hub, self._options, fn, iterables, timeout=timeout, buffersize=buffersize, owner=self)
+            by_one = intake.taking_tuples(fn, iterables, star=True) if star else fn
+            return Executor.map(self, by_one, *iterables, timeout=timeout)  # type: ignore[arg-type]
+        return mapped(self._hub, self._options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self)
 
     # -- batches ------------------------------------------------------------------------------------------------------
 
@@ -137,6 +182,8 @@ class Front(Signatures):
         fail_fast: bool = False,
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
+        star: bool = False,
+        **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
 
@@ -146,6 +193,7 @@ class Front(Signatures):
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
+            star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
 
         Raises:
             BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
@@ -153,10 +201,21 @@ class Front(Signatures):
         """
         from ..flow.run import run
 
-        return run(self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late)
+        if misplaced:
+            checks.refuse_misplaced("fan.run", misplaced)
+        return run(
+            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        )
 
     def stream(
-        self, fn: Callable[..., R], /, *iterables: Iterable[Any], ordered: bool = False, window: int | None = None
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        ordered: bool = False,
+        window: int | None = None,
+        star: bool = False,
+        **misplaced: Never,
     ) -> Generator[Outcome[R], None, None]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
 
@@ -166,13 +225,16 @@ class Front(Signatures):
             iterables: as for ``run``; they may be endless.
             ordered: hand out in input order.
             window: how many inputs may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            star: as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
         """
         from ..flow.stream import stream
 
-        return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self)
+        if misplaced:
+            checks.refuse_misplaced("fan.stream", misplaced)
+        return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self)
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
@@ -214,7 +276,7 @@ class Front(Signatures):
 
         return join(self._hub, self._options, policy, tasks, named)
 
-    def graph(self, /, *functions: Callable[..., Any], name: str = "graph") -> Graph:
+    def graph(self, /, *functions: Callable[..., Any], name: str = "graph", **misplaced: Never) -> Graph:
         """Functions that depend on each other's results: a parameter named like one takes what that one returns.
 
         Args:
@@ -223,11 +285,13 @@ class Front(Signatures):
         """
         from .graph import Graph
 
+        if misplaced:
+            checks.refuse_misplaced("fan.graph", misplaced)
         return Graph(self, functions, name)
 
     if not TYPE_CHECKING:  # to type checkers ``Signatures`` says more
 
-        def pipeline(self, *stages):
+        def pipeline(self, *stages, **misplaced):
             """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
 
             Each item enters its next stage the moment it is ready, whatever the others do.
@@ -238,6 +302,8 @@ class Front(Signatures):
             """
             from .pipeline import Pipeline
 
+            if misplaced:
+                checks.refuse_misplaced("fan.pipeline", misplaced)
             return Pipeline(self, stages)
 
     # -- asyncio ------------------------------------------------------------------------------------------------------
@@ -251,11 +317,13 @@ class Front(Signatures):
         awaitable: LoopFuture[R] = _aio().call(self._hub, self._options, fn, args, kwargs)
         return awaitable
 
-    def asyncify(self, fn: Callable[P, R], /) -> Callable[P, LoopFuture[R]]:
+    def asyncify(self, fn: Callable[P, R], /, **misplaced: Never) -> Callable[P, LoopFuture[R]]:
         """``fn`` as a function to await: ``fetch = fan.asyncify(requests.get)``, then ``await fetch(url)``."""
         import inspect
         from functools import wraps
 
+        if misplaced:
+            checks.refuse_misplaced("fan.asyncify", misplaced)
         checks.function("fan.asyncify", fn)
 
         @wraps(fn)
@@ -276,6 +344,7 @@ class Front(Signatures):
             fail_fast: bool = False,
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
+            star: bool = False,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -286,6 +355,7 @@ class Front(Signatures):
             fail_fast: bool = False,
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
+            star: bool = False,
         ) -> Report[R]: ...
 
     async def arun(
@@ -296,14 +366,18 @@ class Front(Signatures):
         fail_fast: bool = False,
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
+        star: bool = False,
+        **misplaced: Never,
     ) -> Report[Any]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
 
         ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
         that runs.
         """
+        if misplaced:
+            checks.refuse_misplaced("fan.arun", misplaced)
         report: Report[Any] = await _aio().arun(
-            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late
+            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
         )
         return report
 
@@ -311,19 +385,40 @@ class Front(Signatures):
 
         @overload
         def astream(
-            self, fn: Coroutines[R], /, *iterables: Items, ordered: bool = False, window: int | None = None
+            self,
+            fn: Coroutines[R],
+            /,
+            *iterables: Items,
+            ordered: bool = False,
+            window: int | None = None,
+            star: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
-            self, fn: Callable[..., R], /, *iterables: Items, ordered: bool = False, window: int | None = None
+            self,
+            fn: Callable[..., R],
+            /,
+            *iterables: Items,
+            ordered: bool = False,
+            window: int | None = None,
+            star: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
-        self, fn: Callable[..., Any], /, *iterables: Items, ordered: bool = False, window: int | None = None
+        self,
+        fn: Callable[..., Any],
+        /,
+        *iterables: Items,
+        ordered: bool = False,
+        window: int | None = None,
+        star: bool = False,
+        **misplaced: Never,
     ) -> AsyncGenerator[Outcome[Any], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
+        if misplaced:
+            checks.refuse_misplaced("fan.astream", misplaced)
         outcomes: AsyncGenerator[Outcome[Any], None] = _aio().astream(
-            self._hub, self._options, fn, iterables, ordered=ordered, window=window, owner=self
+            self._hub, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
         )
         return outcomes
 
@@ -376,6 +471,7 @@ class Front(Signatures):
         hedge: Hedge | None = _UNSET,
         limit: int | None = _UNSET,
         interrupt: bool = _UNSET,
+        **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
 
@@ -389,6 +485,8 @@ class Front(Signatures):
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
+        if misplaced:
+            checks.refuse_misplaced("with_options", misplaced)
         changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
         return View(self, self._hub, self._options.changed(changes))
 

@@ -14,7 +14,7 @@ from ..flow.run import Ending
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, TypeVar, overload
+    from typing import Any, Never, TypeVar, overload
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
@@ -68,6 +68,7 @@ class Graph:
         hedge: Hedge | None = _UNSET,
         limit: int | None = _UNSET,
         interrupt: bool = _UNSET,
+        **misplaced: Never,
     ) -> F:
         """Add a task.  Tasks are named by text or by their functions; text may name one that is added later.
 
@@ -95,6 +96,8 @@ class Graph:
         Raises:
             ValueError: the name is taken, a parameter does not exist, or tasks would wait for each other.
         """
+        if misplaced:
+            checks.refuse_misplaced("graph.add", misplaced)
         if not callable(fn):
             raise TypeError(f"a task must be a function, not {brief(fn)}")
         called = name_of(fn, name)
@@ -185,7 +188,7 @@ class Graph:
         """Write the graph as a page for a browser.
 
         Raises:
-            ImportError: plotly is not installed.
+            ImportError: plotly is not installed; it comes with the extra ``draw``.
         """
         from ..flow.graph.picture import draw
 
@@ -230,10 +233,10 @@ class Graph:
         deadline: float | None,
         take: Take = checks.function,
     ) -> GraphRun:
-        checks.seconds("deadline", deadline)
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
-        functions = [take(where, fn) for fn in plan.functions] if plan.coroutines else plan.functions
+        functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
         front = self._front
         run = GraphRun(front._hub, front._options, self.name, plan, functions, inputs)
         run.fail_fast = fail_fast

@@ -11,7 +11,7 @@ from ..flow.stream import window_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable
-    from typing import Any, TypeVar, overload
+    from typing import Any, Never, TypeVar, overload
 
     from ..flow.pipeline import Plan
     from ..flow.pipeline_report import PipelineOutcome, PipelineReport
@@ -36,9 +36,18 @@ class Pipeline(Generic[In_contra, Out_co]):
         self._stages = [as_stage(one) for one in stages]
         self._names = names_of(self._stages)
         self._own = [owner._options.changed(one.changes) for one in self._stages]
+        for one in self._stages:
+            if one.limit is not None:
+                owner._options.limit(one.limit)
 
     def run(
-        self, items: Iterable[In_contra], /, *, fail_fast: bool = False, deadline: float | None = None
+        self,
+        items: Iterable[In_contra],
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **misplaced: Never,
     ) -> PipelineReport[Out_co]:
         """Send every item through all stages, and report what became of each, in input order.
 
@@ -56,14 +65,20 @@ class Pipeline(Generic[In_contra, Out_co]):
         """
         where = "pipeline.run"
         plan = self._plan(where, checks.function)
-        _check(where, items)
-        checks.seconds("deadline", deadline)
+        _check(where, items, misplaced)
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         owner = self._owner
         report: Any = flows.run(owner._hub, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
         return report  # type: ignore[no-any-return]
 
     def stream(
-        self, items: Iterable[In_contra], /, *, ordered: bool = False, window: int | None = None
+        self,
+        items: Iterable[In_contra],
+        /,
+        *,
+        ordered: bool = False,
+        window: int | None = None,
+        **misplaced: Never,
     ) -> Generator[PipelineOutcome[Out_co], None, None]:
         """Send every item through all stages, and hand out each outcome as its item comes out.
 
@@ -79,9 +94,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         """
         where = "pipeline.stream"
         plan = self._plan(where, checks.function)
-        _check(where, items)
+        _check(where, items, misplaced)
         owner = self._owner
-        size = window_of(owner._hub, window)
+        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
         return flows.stream(owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
@@ -106,7 +121,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> PipelineReport[Out_co]: ...
 
     async def arun(
-        self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None
+        self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None, **misplaced: Never
     ) -> PipelineReport[Any]:
         """``run`` for coroutines; takes async iterables and coroutine functions too.
 
@@ -118,8 +133,8 @@ class Pipeline(Generic[In_contra, Out_co]):
         where, owner = "pipeline.arun", self._owner
         loop = aio.running_loop(where)
         plan = self._plan(where, taker(loop))
-        _check(where, items)
-        checks.seconds("deadline", deadline)
+        _check(where, items, misplaced)
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         gate = aio.LoopGate(loop)
         flow, ending = flows.begin(
             owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
@@ -150,7 +165,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
 
     def astream(
-        self, items: Any, /, *, ordered: bool = False, window: int | None = None
+        self, items: Any, /, *, ordered: bool = False, window: int | None = None, **misplaced: Never
     ) -> AsyncGenerator[PipelineOutcome[Any], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from . import aio
@@ -159,8 +174,8 @@ class Pipeline(Generic[In_contra, Out_co]):
         where, owner = "pipeline.astream", self._owner
         coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
         plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
-        _check(where, items)
-        size = window_of(owner._hub, window)
+        _check(where, items, misplaced)
+        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
         made = flows.make_stream(
             owner._hub, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
         )
@@ -177,7 +192,10 @@ class Pipeline(Generic[In_contra, Out_co]):
         return f"<Pipeline {' | '.join(self._names)}>"
 
 
-def _check(where: str, items: Any) -> None:
+def _check(where: str, items: Any, misplaced: dict[str, Any]) -> None:
+    if misplaced:
+        checks.refuse_misplaced(where, misplaced)
+    checks.text(f"what {where} is given", items)
     kind = type(items)
     if not any(hasattr(kind, name) for name in ("__iter__", "__getitem__", "__aiter__")):
         raise TypeError(f"{where} needs an iterable of items, not {brief(items)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..base.errors import brief
 from .report import Report
 
 TYPE_CHECKING = False
@@ -16,6 +17,8 @@ def report_of(error: BaseException) -> Report[Any] | None:
     raised from, in the handling of which it was raised, or that it groups.  ``asyncio.run``, for one, raises the
     ``KeyboardInterrupt`` of a Ctrl-C in place of the ``CancelledError`` that has come out of the batch.
     """
+    if not isinstance(error, BaseException):
+        raise TypeError(f"report_of needs the exception that was raised, not {brief(error)}")
     queue: list[BaseException | None] = [error]
     seen = set()
     for one in queue:  # it grows meanwhile

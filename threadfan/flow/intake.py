@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from itertools import islice
 
-from ..base.errors import describe
+from ..base.errors import brief, describe
+from ..base.given import is_text
 from ..control.scope import scope_around
 from ..events import log
+from ..executor import options as checks
 from ..executor.batch import Batch
+from ..executor.fitting import fits
 from ..executor.variables import capture
 
 TYPE_CHECKING = False
@@ -36,6 +40,26 @@ def known(given: Given) -> bool:
     return all(any(getattr(type(one), "__iter__", None) is kind.__iter__ for kind in KNOWN) for one in given)
 
 
+def check(where: str, fn: Callable[..., Any], given: Given, *, star: bool) -> None:
+    """Check, before anything is called, that these are inputs and that ``fn`` can be called with them.
+
+    Args:
+        star: whether each input is a tuple of arguments.
+    """
+    checks.iterables(where, given, star=checks.flag("star", star))
+    if not star:
+        fits(where, fn, len(given))
+        return
+    for first in islice(given[0], 1) if known(given) else ():
+        if is_text(first) or not hasattr(type(first), "__iter__"):
+            raise TypeError(
+                f"each input must be a tuple of arguments for {where}{'' if 'star' in where else ' with star=True'}, "
+                f"not {brief(first)}: ({brief(first)},) is one"
+            )
+        if isinstance(first, (tuple, list)):
+            fits(f"a tuple of {where}", fn, len(first))
+
+
 def everything(given: Given, *, strict: bool) -> list[Any]:
     """All inputs: items, or tuples of them if there are several iterables."""
     if len(given) == 1:
@@ -52,9 +76,9 @@ def one_by_one(given: Given, *, strict: bool) -> Iterator[Any]:
     return iter(given[0]) if len(given) == 1 else zip(*given, strict=strict)
 
 
-def taking_tuples(fn: Callable[..., Any], given: Given) -> Callable[[Any], Any]:
-    """``fn`` as a function of one item."""
-    if len(given) == 1:
+def taking_tuples(fn: Callable[..., Any], given: Given, *, star: bool) -> Callable[[Any], Any]:
+    """``fn`` as a function of one item, which may be a tuple of what ``fn`` takes."""
+    if len(given) == 1 and not star:
         return fn
 
     def starred(item: tuple[Any, ...]) -> Any:
@@ -64,16 +88,19 @@ def taking_tuples(fn: Callable[..., Any], given: Given) -> Callable[[Any], Any]:
     return starred
 
 
-def new_batch(hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, items: list[Any] | None) -> Batch:
+def new_batch(
+    hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, items: list[Any] | None, star: bool = False
+) -> Batch:
     """A batch in the caller's context and scope; not yet enlisted.
 
     Args:
         items: all inputs, or None if they will be fed.
+        star: whether each input is a tuple of arguments.
     """
-    one = taking_tuples(options.dressed(fn), given)
+    one = taking_tuples(options.dressed(fn), given, star=star)
     shared: dict[str, Any] = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.rules is not None:
-        return _governed(hub, options, one, len(given) > 1, items, shared)
+        return _governed(hub, options, one, star or len(given) > 1, items, shared)
     return Batch(hub, options.group, hub.depth(), one, items=items, timeout=options.timeout, **shared)
 
 

@@ -27,7 +27,7 @@ def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any,
     """See ``Fan.join``."""
     begin("fan.join", policy, tasks, named)
     gate: SimpleQueue[None] = SimpleQueue()
-    joining = Joining(task_batch(hub, options, tasks, named), gate, policy)
+    joining = Joining(task_batch(hub, options, tasks, named, where="fan.join"), gate, policy)
     return joining.result(joining.wait())
 
 

@@ -16,7 +16,7 @@ from ..executor.variables import capture, renewed
 from . import intake
 from .late import Latecomers
 from .report import Report, put_on
-from .tasks import as_task
+from .tasks import all_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,15 +43,16 @@ def run(
     fail_fast: bool,
     deadline: float | None,
     late: str | None,
+    star: bool,
 ) -> Report[Any]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
-    checks.iterables("fan.run", given)
-    checks.seconds("deadline", deadline)
+    intake.check("fan.run", fn, given, star=star)
+    fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     checks.late(late, deadline)
     gate: SimpleQueue[None] = SimpleQueue()
     items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(hub, options, fn, given, items=items)
+    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
@@ -67,11 +68,12 @@ def task_batch(
     tasks: tuple[Any, ...],
     named: dict[str, Any],
     take: Take = checks.function,
+    where: str = "fan.gather",
 ) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
     context, now = capture(), hub.clock.monotonic()
     calls = []
-    for place, one in enumerate(as_task(given, take) for given in (*tasks, *named.values())):
+    for place, one in enumerate(all_tasks(where, tasks, named, take)):
         own = options.changed(one.changes)
         call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
         if own.rules is not None:

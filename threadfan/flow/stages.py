@@ -8,11 +8,12 @@ from itertools import chain
 from ..base.errors import brief, describe
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..executor import options as checks
+from ..executor.fitting import fits
 from .tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any, Never, TypeVar
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
@@ -39,6 +40,9 @@ class Stage(Generic[In_contra, Out_co]):
     ) -> None:
         if not callable(fn):
             raise TypeError(f"a stage needs a function of one item, not {brief(fn)}")
+        fits("a stage", fn, 1)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"the name of a stage must be a text, not {brief(name)}")
         self.fn = fn
         self.name = name
         self.limit = limit if limit is None else checks.count("limit", limit)
@@ -64,6 +68,7 @@ def stage(
     rate: RateLimit | None = _UNSET,
     hedge: Hedge | None = _UNSET,
     interrupt: bool = _UNSET,
+    **misplaced: Never,
 ) -> Stage[In, Out]:
     """A stage of a pipeline with options of its own; what is not given is as for the fan.
 
@@ -79,7 +84,9 @@ def stage(
         hedge: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
-    changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+    if misplaced:
+        checks.refuse_misplaced("stage", misplaced)
+    changes = checks.of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
     return Stage(fn, name, limit, buffer, changes)
 
 
@@ -94,6 +101,7 @@ def as_stage(given: Any) -> Stage[Any, Any]:
             f"a stage is called with the item, but {given!r} has {len(given.args)} positional arguments of its own: "
             f"use task(fn, name=value), or stage(partial(fn, …))"
         )
+    fits("a stage", given.fn, 1, given.kwargs)
     return Stage(partial(given.fn, **given.kwargs) if given.kwargs else given.fn, None, None, None, given.changes)
 
 

@@ -202,12 +202,14 @@ def stream(
     *,
     ordered: bool,
     window: int | None,
+    star: bool,
     owner: object,
 ) -> Generator[Outcome[Any], None, None]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
-    checks.iterables("fan.stream", given)
-    made = make_stream(hub, options, fn, given, window=window_of(hub, window), ordered=ordered, strict=True)
+    intake.check("fan.stream", fn, given, star=star)
+    size, ordered = window_of(hub, window), checks.flag("ordered", ordered)
+    made = make_stream(hub, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
     return Iteration(_outcomes(made, owner), partial(made.cut, running=True))
 
 
@@ -219,13 +221,14 @@ def mapped(
     *,
     timeout: float | None,
     buffersize: int | None,
+    star: bool,
     owner: object,
 ) -> Iterator[Any]:
     """See ``Fan.map``.  ``owner`` is kept alive while inputs are still to be taken."""
     end = None if timeout is None else hub.clock.monotonic() + timeout
     gate: SimpleQueue[None] = SimpleQueue()
     if buffersize is not None:
-        made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False)
+        made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False, star=star)
         try:
             _enlist(made, gate)
             made.fill()
@@ -234,7 +237,8 @@ def mapped(
                 end_taking_early(made, error, [], gate)
             raise
         return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
-    batch = intake.new_batch(hub, options, fn, given, items=intake.everything(given, strict=False))
+    items = intake.everything(given, strict=False)
+    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
     try:
         intake.enlist(batch, [lambda: gate.put(None)])
         hub.recruit(batch)
@@ -260,13 +264,14 @@ def make_stream(
     window: int,
     ordered: bool,
     strict: bool,
+    star: bool = False,
     fed_by_owner: bool = False,
 ) -> Stream:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with hub.lock:
         hub.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
-    batch = intake.new_batch(hub, options, fn, given, items=None)
+    batch = intake.new_batch(hub, options, fn, given, items=None, star=star)
     return Stream(batch, inputs, window=window, ordered=ordered, quick=intake.known(given))
 
 

@@ -9,10 +9,11 @@ from ..base.errors import brief, describe
 from ..base.generic import TYPE_CHECKING, Generic, Out_co, T
 from ..base.portable import Portable
 from ..executor import options as checks
+from ..executor.fitting import fits_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, ParamSpec, overload
+    from collections.abc import Callable, Iterator
+    from typing import Any, Never, ParamSpec, overload
 
     from ..control.hedge import Hedge
     from ..control.rate import RateLimit
@@ -47,6 +48,7 @@ class Task(Portable, Generic[Out_co]):
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         interrupt: bool = _UNSET,
+        **misplaced: Never,
     ) -> Task[Out_co]:
         """The same task with options of its own; what is not given stays as it is.
 
@@ -57,11 +59,9 @@ class Task(Portable, Generic[Out_co]):
             hedge: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
-        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
-        if "timeout" in changes:
-            changes["timeout"] = checks.seconds("timeout", timeout)
-        if "interrupt" in changes:
-            checks.flag("interrupt", interrupt)
+        if misplaced:
+            checks.refuse_misplaced("task(…).with_options", misplaced)
+        changes = checks.of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Out_co:
@@ -99,13 +99,21 @@ def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
     return Task(fn, args, kwargs, {})
 
 
-def as_task(given: Any, take: Take = checks.function) -> Task[Any]:
-    """Accept a task or a function without arguments.
+def all_tasks(where: str, tasks: tuple[Any, ...], named: dict[str, Any], take: Take) -> Iterator[Task[Any]]:
+    """Tasks, and functions without arguments as such; checked.
 
     Args:
+        where: the method that they were given to.
         take: checks the function, and may put another in its place.
     """
-    if not isinstance(given, Task):
-        return Task(take("fan.gather", given), (), {}, {})
-    fn = take("fan.gather", given.fn)
-    return given if fn is given.fn else Task(fn, given.args, given.kwargs, given.changes)
+    for name, one in (*((None, one) for one in tasks), *named.items()):
+        if name is not None and not callable(one):
+            from ..executor.misplaced import if_option
+
+            raise TypeError(
+                f"{where} needs a function to call as {name}, not {brief(one)}{if_option(where, name, one)}"
+            )
+        made = one if isinstance(one, Task) else Task(checks.callable_(where, one), (), {}, {})
+        fn = take(where, made.fn)
+        fits_task(where, made.fn, made.args, made.kwargs)
+        yield made if fn is made.fn else Task(fn, made.args, made.kwargs, made.changes)

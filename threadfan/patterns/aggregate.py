@@ -13,6 +13,8 @@ from itertools import chain
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, T
+from ..executor import options as checks
+from ..flow.report import Report
 from .errors import MergeConflict, carrying
 from .results import Aggregate, Best, Merged, Synthesis, Vote
 from .tally import tally_of, tie_strategy
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
     from typing import Any, Literal, TypeVar, overload
 
-    from ..flow.report import Report
     from .tally import Tie
 
     K = TypeVar("K")
@@ -87,6 +88,7 @@ def best_score(report: Report[T], *, key: Callable[[T], Any], partial: bool = Fa
     Raises:
         ValueError: a score is not a number (NaN), which nothing is better or worse than.
     """
+    checks.callable_("key of best_score", key)
     values_of(report, partial=partial)
     scored = [(key(outcome.unwrap()), outcome) for outcome in report.succeeded]
     for score, outcome in scored:
@@ -130,6 +132,7 @@ def synthesise(report: Report[T], fn: Callable[[Report[T]], R], *, partial: bool
         fn: is given the report: a sequence of outcomes, each with its ``item``, ``name`` and ``value``.
         partial: give it a report that has failures too, which it then finds in ``report.failed``; else they raise.
     """
+    checks.function("synthesise", fn)
     values_of(report, partial=partial)
     with carrying(report):
         return Synthesis(fn(report), report)
@@ -143,6 +146,8 @@ def values_of(report: Report[T], *, partial: bool) -> list[T]:
             attribute ``report``.
         ValueError: the report is of no calls.
     """
+    if not isinstance(report, Report):
+        raise TypeError(f"what is aggregated must be a report, as fan.run returns one, not {brief(report)}")
     if not len(report):
         raise ValueError("there is nothing to aggregate: the report is of no calls, and must be of at least one")
     succeeded = report.succeeded

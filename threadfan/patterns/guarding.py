@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..base.errors import describe, text_of
 from ..base.generic import TYPE_CHECKING, T
+from ..base.given import truth
+from ..executor import options as checks_of_arguments
 from ..flow.joiners import Joiner
 from ..flow.tasks import Task
 from .errors import GuardFailed
@@ -33,7 +35,7 @@ class Guarded(Joiner["Any", "Any"]):
 
     def joined(self, outcome: Outcome[Any]) -> bool:
         """Whether the work has failed, or a check did not pass."""
-        passed = outcome.ok if outcome.index == 0 else outcome.value is True
+        passed = outcome.ok if outcome.index == 0 else truth(outcome.value) is True
         if not passed:
             self._ended_by = outcome
         return not passed
@@ -58,8 +60,8 @@ class Guarded(Joiner["Any", "Any"]):
 def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
     """Run a task with a check of its input beside it: the output is withheld until the check has passed.
 
-    A check passes if it returns ``True``, and by nothing else: what returns None, or a text, has decided nothing.  When
-    a check fails the work is cancelled, and when the work fails the checks are.
+    A check passes if it returns ``True``, of Python's or numpy's, and by nothing else: what returns None, or a text,
+    has decided nothing.  When a check fails the work is cancelled, and when the work fails the checks are.
 
     Args:
         fan: runs them; or a view of it.
@@ -73,6 +75,7 @@ def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> 
         GuardFailed: a check returned something else, raised, or ran out of time; its ``reason`` says which.
         BaseException: the work has failed.
     """
+    checks_of_arguments.a_fan("guard", fan)
     output: T = fan.join(Guarded(_names(checks)), work, *checks)
     return output
 
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
 
 async def aguard(fan: Front, work: Callable[[], Any], /, *checks: Callable[[], Any]) -> Any:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
+    checks_of_arguments.a_fan("aguard", fan)
     return await fan.ajoin(Guarded(_names(checks)), work, *checks)
 
 
@@ -101,6 +105,6 @@ def _reason(outcome: Outcome[Any]) -> str:
     if not outcome.ok:
         return f"{type(outcome.error).__name__}: {text_of(outcome.error)}"
     value = outcome.value
-    return (
-        f"it returned {value}" if value is False or value is None else f"it returned a {type(value).__name__}, not True"
-    )
+    if value is None or truth(value) is False:
+        return f"it returned {value}"
+    return f"it returned a {type(value).__name__}, not True"

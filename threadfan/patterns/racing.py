@@ -6,6 +6,7 @@ What still runs when there are enough is cancelled, and its thread comes back; w
 from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, T
+from ..executor import options as checks
 from ..flow.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Ou
     Raises:
         BaseExceptionGroup: all have failed: their errors (an ``ExceptionGroup`` if all are ``Exception``s).
     """
+    checks.a_fan("race", fan)
     return fan.join(FirstSuccess(), *tasks, **named)
 
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 async def arace(fan: Front, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Outcome[Any]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
+    checks.a_fan("arace", fan)
     return await fan.ajoin(FirstSuccess(), *tasks, **named)
 
 
@@ -67,6 +70,7 @@ def quorum(fan: Front, needed: int, /, *tasks: Callable[[], T], **named: Callabl
             cancels the rest: their errors.
         ValueError: there are fewer tasks than must succeed.
     """
+    checks.a_fan("quorum", fan)
     return fan.join(Quorum(needed), *tasks, **named)
 
 
@@ -80,4 +84,5 @@ if TYPE_CHECKING:
 
 async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
     """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
+    checks.a_fan("aquorum", fan)
     return await fan.ajoin(Quorum(needed), *tasks, **named)

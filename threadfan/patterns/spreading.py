@@ -6,7 +6,9 @@ from contextlib import aclosing, closing
 
 from ..base.errors import describe
 from ..base.generic import TYPE_CHECKING, Generic, T
+from ..base.given import is_text
 from ..executor import options as checks
+from ..executor.fitting import fits
 from .aggregate import values_of
 from .errors import carrying
 from .results import Aggregate, Synthesis
@@ -57,6 +59,9 @@ def fan_out(
         ValueError: there are no parts.
         BaseException: ``decompose`` or ``synthesise`` has failed; of the latter the attribute ``report`` has the parts.
     """
+    checks.a_fan("fan_out", fan)
+    for role, one in (("work", work), ("synthesise", synthesise)):
+        checks.function(f"{role} of fan_out", one)
     parts = fan.run(_listing(decompose), [job], fail_fast=True)[0].unwrap()
     report = fan.run(work, parts)
     values_of(report, partial=partial)
@@ -123,6 +128,9 @@ async def afan_out(
     partial: bool = False,
 ) -> Synthesis[Any]:
     """``fan_out`` for coroutines.  Cancelling the awaiting task cancels what runs."""
+    checks.a_fan("afan_out", fan)
+    for role, one in (("work", work), ("synthesise", synthesise)):
+        checks.callable_(f"{role} of afan_out", one)
     parts = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
     values_of(report, partial=partial)
@@ -156,7 +164,8 @@ def map_reduce(
         BaseExceptionGroup: nothing has succeeded although ``partial`` is True.
         ValueError: there are no inputs, and no ``initial``.
     """
-    fold = _Fold(checks.function("map_reduce", reduce), initial, partial)
+    checks.a_fan("map_reduce", fan)
+    fold = _Fold(_folding("reduce of map_reduce", reduce), initial, partial)
     with closing(fan.stream(fn, *iterables, ordered=True)) as outcomes:
         for outcome in outcomes:
             try:
@@ -200,7 +209,8 @@ async def amap_reduce(
     partial: bool = False,
 ) -> Aggregate[Any]:
     """``map_reduce`` for coroutines; takes async iterables too.  ``reduce`` is called in the event loop."""
-    fold = _Fold(checks.function("amap_reduce", reduce), initial, partial)
+    checks.a_fan("amap_reduce", fan)
+    fold = _Fold(_folding("reduce of amap_reduce", reduce), initial, partial)
     async with aclosing(fan.astream(fn, *iterables, ordered=True)) as outcomes:
         async for outcome in outcomes:
             try:
@@ -240,6 +250,11 @@ class _Fold(Generic[T]):
         raise BaseExceptionGroup(f"none of {len(errors)} calls has a value to reduce", errors)
 
 
+def _folding(where: str, reduce: Callable[[T, T], T]) -> Callable[[T, T], T]:
+    fits(where, checks.function(where, reduce), 2)
+    return reduce
+
+
 def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], Iterable[P]]:
     """``decompose``, whose parts are all made inside the call: they may come of a generator that blocks."""
     if checks.is_coroutine_function(decompose):
@@ -247,9 +262,9 @@ def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], Iterable[P]
 
     def listing(job: J) -> list[P]:
         parts = decompose(job)
-        if isinstance(parts, str):  # its parts would be its letters
+        if is_text(parts):  # its parts would be its letters
             raise TypeError(f"decompose must give a list of parts, not one text: {describe(decompose)} did")
         return list(parts)
 
-    listing.__qualname__ = describe(checks.function("fan_out", decompose))  # by which errors call it
+    listing.__qualname__ = describe(checks.callable_("fan_out", decompose))  # by which errors call it
     return listing

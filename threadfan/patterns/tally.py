@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, T
+from ..executor import options as checks
 from .errors import VoteTied
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Tally(Generic[T]):
     """
 
     def __init__(self, key: Callable[[T], Hashable] | None) -> None:
-        self._key = key
+        self._key = key if key is None else checks.callable_("key of a vote", key)
         self._counts: dict[Hashable, int] = {}
         self._answers: dict[Hashable, T] = {}  # the first answer of each key
 

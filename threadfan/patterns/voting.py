@@ -30,7 +30,7 @@ class Majority(Joiner["Any", "Vote[Any]"]):
     """
 
     def __init__(self, *, key: Callable[[Any], Hashable] | None = None, tie: Tie = "error") -> None:
-        self._key = key
+        self._key = key if key is None else checks.callable_("key of a vote", key)
         self._tie = tie_strategy(tie)
 
     def begin(self, calls: int) -> None:
@@ -90,6 +90,7 @@ def vote(
         BaseExceptionGroup: every voter has failed: their errors.
         TypeError: an answer cannot be counted without a ``key``.
     """
+    checks.a_fan("vote", fan)
     return fan.join(Majority(key=key, tie=tie), *_asked(voters, named, of), **named)
 
 
@@ -127,6 +128,7 @@ async def avote(
     **named: Callable[[], Any],
 ) -> Vote[Any]:
     """``vote`` for coroutines.  Cancelling the awaiting task cancels the voters."""
+    checks.a_fan("avote", fan)
     return await fan.ajoin(Majority(key=key, tie=tie), *_asked(voters, named, of), **named)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from threadfan.base import clock as clocks
 from threadfan.base import forks
+from threadfan.base.given import real
 from threadfan.base.locks import Condition
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ class ManualClock(clocks.Clock):
             seconds: how far; not negative.
 
         Raises:
+            TypeError: it is no number.
             ValueError: time would go back.
         """
+        if real(seconds) is None:
+            raise TypeError(f"advance needs a number of seconds, not {seconds!r}")
         if not seconds >= 0:
             raise ValueError(f"seconds must be at least 0, not {seconds!r}: time does not go back")
         with self._changed:

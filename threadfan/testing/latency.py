@@ -12,6 +12,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from threadfan.base.given import real
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,14 +28,17 @@ class Fixed:
         seconds: The delay; 0 or more.
 
     Raises:
+        TypeError: `seconds` is no number.
         ValueError: `seconds` is negative or not finite.
     """
 
     seconds: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seconds < math.inf:
-            raise ValueError(f"seconds is {self.seconds!r}; a delay is a number of seconds, 0 or more")
+        seconds = real(self.seconds)
+        if seconds is None or not 0 <= seconds < math.inf:
+            wrong = TypeError if seconds is None else ValueError
+            raise wrong(f"seconds is {self.seconds!r}; a delay is a number of seconds, 0 or more")
 
     def delays(self) -> Iterator[float]:
         """Yields the delay of the first request, of the second, and so on, in seconds."""
@@ -52,6 +57,7 @@ class LogNormal:
         seed: Another seed gives another series.
 
     Raises:
+        TypeError: `median` or `p99` is no number.
         ValueError: `median` is not positive, or `p99` is below it or not finite.
     """
 
@@ -60,8 +66,10 @@ class LogNormal:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.median <= self.p99 < math.inf:
-            raise ValueError(f"median={self.median!r}, p99={self.p99!r} is no distribution; right is 0 < median <= p99")
+        median, p99 = real(self.median), real(self.p99)
+        if median is None or p99 is None or not 0 < median <= p99 < math.inf:
+            wrong = TypeError if None in (median, p99) else ValueError
+            raise wrong(f"median={self.median!r}, p99={self.p99!r} is no distribution; right is 0 < median <= p99")
 
     def delays(self) -> Iterator[float]:
         """Yields the delay of the first request, of the second, and so on, in seconds."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from threadfan.base.given import real
+
 ALGORITHMS = ("bucket", "window")
 
 _ROUNDING = 9  # digits; 1.1 s are 11.000000000000002 times 0.1 s, and no twelfth window has begun
@@ -49,6 +51,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, figure in vars(self).items():
+            if name.endswith(("_per_minute", "_token_burst")) and figure is not None and real(figure) is None:
+                raise TypeError(f"{name} is {figure!r}; right is a number, or None")
             if name.endswith("_per_minute") and figure is not None and not 0 < figure < math.inf:
                 raise ValueError(f"{name} is {figure!r}; right is a number above 0, or None for no limit")
             if name.endswith("_token_burst") and figure is not None and not 1 <= figure < math.inf:

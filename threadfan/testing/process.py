@@ -10,6 +10,8 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 
+from threadfan.base.packages import install
+
 _START_TIMEOUT = 30.0  # seconds; enough for a loaded machine, yet a broken start does not stop a test suite for ever
 _NEEDED = ("starlette", "uvicorn")
 _PASSED_ON = (
@@ -102,6 +104,6 @@ def _check_packages() -> None:
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise ImportError(
             f"MessagesServer needs {' and '.join(_NEEDED)}, and {' and '.join(missing)} cannot be imported; "
-            'right is: pip install "threadfan[cli]"',
+            f"right is: {install('cli')}",
             name=missing[0],
         )

@@ -54,6 +54,7 @@ class MessagesServer:
     """
 
     def __init__(self, **settings: Unpack[Settings]) -> None:
+        _check_names(settings)
         self._initial = self._options = Options(**settings)
         self._process: ServerProcess | None = None
         self._clients = ExitStack()
@@ -171,6 +172,7 @@ class MessagesServer:
             TypeError: There is no such option.
             ValueError: An option's value is out of range.
         """
+        _check_names(settings)
         options = replace(self._options, **settings)
         self._control("configure?series=on" if settings.keys() == {"limits"} else "configure", options)
         self._options = options
@@ -196,3 +198,11 @@ class MessagesServer:
                 return answer.status, answer.read()
             except (OSError, HTTPException) as error:
                 raise ConnectionError(f"{self!r} does not answer: {error!r}") from error
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse an option that there is not."""
+    names = list(Settings.__annotations__)
+    for name in settings:
+        if name not in names:
+            raise TypeError(f"MessagesServer has no option {name!r}; its options are {', '.join(names)}")

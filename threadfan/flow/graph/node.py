@@ -7,6 +7,7 @@ from functools import partial
 
 from ...base.errors import brief, describe
 from ...executor import options as checks
+from ...executor.fitting import fits
 from ...executor.options import Options
 
 TYPE_CHECKING = False
@@ -130,6 +131,8 @@ class Node:
                 raise ValueError(f"{self.name}: {option} is for tasks with each, such as each={{'item': 'items'}}")
         if self.reduce is not None and not callable(self.reduce):
             raise TypeError(f"reduce must be a function of two results, not {brief(self.reduce)}")
+        if self.reduce is not None:
+            fits("reduce", checks.function("reduce", self.reduce), 2)
         if self.initial is not UNSET and self.reduce is None:
             raise ValueError(f"{self.name}: initial is what reduce begins with, and there is no reduce")
         for parameter in self.when.parameters if self.when else ():

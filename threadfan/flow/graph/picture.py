@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from importlib import import_module
 
+from ...base.packages import install
 from .drawing import edges, kind_of, labels
 
 TYPE_CHECKING = False
@@ -26,7 +27,16 @@ def draw(plan: Plan, title: str, path: str) -> None:
     Raises:
         ImportError: plotly is not installed.
     """
-    go: Any = import_module("plotly.graph_objects")
+    try:
+        go: Any = import_module("plotly.graph_objects")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "plotly":
+            raise
+        raise ImportError(
+            f"graph.draw needs plotly, which cannot be imported; right is: {install('draw')}.  graph.mermaid() needs "
+            "nothing",
+            name="plotly",
+        ) from error
     spots = _spots(plan)
     figure = go.Figure([*_lines(go, plan, spots), *_marks(go, plan, spots)])
     for source, target, _ in edges(plan):

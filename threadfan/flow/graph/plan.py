@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
 
-from ...executor.options import is_coroutine_function
+from ...base.errors import brief
+from ...base.given import is_text
+from ...executor.options import is_coroutine_function, is_generator_function
 from .arguments import ELEMENT, INPUT, OUTCOME, arguments_of, left_over, near
 from .node import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .arguments import Argument
@@ -95,7 +97,8 @@ class Plan:
     Attributes:
         fanned: the tasks that go through something.
         functions: of the tasks.
-        coroutines: whether there are coroutine functions among them.
+        unrun: places of those that a call does not run: coroutine functions, and generator functions unless one task
+            goes through what they make.
         required: the names of inputs that have to be given, with the tasks that take them.
         optional: those that may.
 
@@ -115,10 +118,16 @@ class Plan:
                 self.tasks[one].followers.append(task.place)
         self.fanned = [task for task in self.tasks if task.each]
         self.functions = [node.fn for node in nodes]
-        self.coroutines = any(map(is_coroutine_function, self.functions))
+        self.unrun = set(self._unrun())
         self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
         self.trees: dict[str, Tree] = dict(places)
         self._note_inputs()
+
+    def _unrun(self) -> Iterator[int]:
+        through = [each.place for task in self.fanned for each in task.each]
+        for place, fn in enumerate(self.functions):
+            if is_coroutine_function(fn) or (is_generator_function(fn) and through.count(place) != 1):
+                yield place
 
     def _note_inputs(self) -> None:
         self.required: dict[str, list[str]] = {}
@@ -134,7 +143,15 @@ class Plan:
                     self.required.setdefault(each.source, []).append(task.node.name)
 
     def check_inputs(self, where: str, given: dict[str, Any]) -> None:
-        """Refuse to begin with too few inputs or with unknown ones."""
+        """Refuse to begin with too few inputs, with unknown ones, or with one that nobody can go through."""
+        for task in self.fanned:
+            for each in task.each:
+                value = given.get(each.source) if each.place is None else None
+                if is_text(value):
+                    raise TypeError(
+                        f"{where}: {task.node.name} goes through {each.source!r}, which is one text, {brief(value)}, "
+                        f"and must be a list: {each.source}=[{brief(value)}]"
+                    )
         if given.keys() == self.required.keys():
             return
         wrong = []
@@ -143,13 +160,19 @@ class Plan:
             if name in self.places:
                 wrong.append(f"{name!r} is a task of the graph and no input")
             elif name not in known:
-                wrong.append(f"{name!r} is no input of the graph{near(name, known)}")
+                wrong.append(f"{name!r} is no input of the graph{near(name, known)}{_if_option(where, name, given)}")
         for name, takers in self.required.items():
             if name not in given:
                 hint = near(name, self.places, "; or is it the task {}?")
                 wrong.append(f"the input {name!r} is missing, which {' and '.join(takers)} takes{hint}")
         if wrong:
             raise TypeError(f"{where}: {'; '.join(wrong)}.  Its inputs are: {listed(sorted(known))}")
+
+
+def _if_option(where: str, name: str, given: dict[str, Any]) -> str:
+    from ...executor.misplaced import if_option
+
+    return if_option("graph.run" if where == "graph.arun" else where, name, given[name])
 
 
 def in_order(sources: dict[str, list[str]]) -> list[str]:

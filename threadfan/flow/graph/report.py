@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...base.generic import TYPE_CHECKING
+from ...base.outcome import SUCCEEDED
 from ...base.plain import plain
 from ..report import Report
 from .arguments import near
@@ -62,28 +63,34 @@ class GraphReport(Report["Any"]):
         """A task's value; of one that was fanned out, its values in lists of the same shape, or what they reduce to.
 
         Args:
-            default: stands in for a value that is missing.
+            default: stands in for each value that is missing: for that of an element which has failed, at its place
+                in the list; for the whole if there is no list, or the results were to be reduced to one value.
 
         Raises:
-            BaseException: the value is missing and no ``default`` was given: the task's error, or a group of those
+            BaseException: a value is missing and no ``default`` was given: the task's error, or a group of those
             of its elements.
         """
         found = self[name]
-        if not found.ok and default is not _MISSING:
-            return default
-        if not found.ok:
+        tree = self._trees.get(name)
+        if not found.ok and default is _MISSING:
             try:
                 found.unwrap()
             finally:
                 del self, found  # the traceback holds this frame: leave no cycle
-        values = found.unwrap()
-        tree = self._trees.get(name)
         if not isinstance(tree, list):
-            return values
-        return self._folded[name] if name in self._folded else self._shaped(tree)
+            return found.unwrap() if found.ok else default
+        if name in self._folded:
+            return self._folded[name]
+        # What became of the task itself stands beside its elements if it has no list of values: it came to none, or
+        # they were to be reduced.
+        whole = any(not isinstance(inner, list) and self._names[inner] == name for inner in tree)
+        return default if whole else self._shaped(tree, default)
 
-    def _shaped(self, tree: Tree) -> Any:
-        return [self._shaped(inner) for inner in tree] if isinstance(tree, list) else self._raws[tree][4]
+    def _shaped(self, tree: Tree, default: Any) -> Any:
+        if isinstance(tree, list):
+            return [self._shaped(inner, default) for inner in tree]
+        raw = self._raws[tree]
+        return raw[4] if raw[3] is SUCCEEDED else default
 
     def _part(self, places: list[int]) -> Report[Any]:
         """A report of some of the calls."""
