@@ -232,7 +232,7 @@ class RateLimit:
         self._pause.lift(now)
         self._tune(now)
 
-    def rates(self) -> dict[str, float]:
+    def _rates(self) -> dict[str, float]:
         """What it lets through per minute, by unit."""
         return {unit: pace.per_minute for unit, pace in self._paces.items()}
 

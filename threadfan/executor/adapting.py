@@ -43,7 +43,7 @@ class AdaptiveLimit:
         """In the child of a fork: the attempts under way are the parent's."""
         self.in_flight = 0
 
-    def rates(self) -> None:
+    def _rates(self) -> None:
         """Nobody has given it a number."""
 
     def cost(self) -> None:

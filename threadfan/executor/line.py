@@ -197,7 +197,7 @@ class Line:
     def rates(self) -> dict[str, float] | None:
         """What the limit lets through per minute, by unit; None if it has found its pace by itself."""
         with self._lock:
-            rates: dict[str, float] | None = self.limit.rates()
+            rates: dict[str, float] | None = self.limit._rates()
         return rates
 
     def hopeless(self) -> bool:

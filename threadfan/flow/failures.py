@@ -18,6 +18,7 @@ class BaseFailures(Portable, BaseExceptionGroup):
     """The call of each of ``exceptions``, in the same order, by its index."""
     _labels: tuple[int | str, ...] = ()
     _said = ""
+    _part = False
 
     def derive(self, excs: Sequence[Any], /) -> Any:
         """A group of some of them, as ``split`` and ``except*`` make it."""
@@ -25,7 +26,8 @@ class BaseFailures(Portable, BaseExceptionGroup):
         if kept is None or not self.indices:
             return failures(self.message, excs)
         indices, labels = [self.indices[place] for place in kept], [self._labels[place] for place in kept]
-        return failures(self._said, excs, indices, labels, part=True)
+        part = len(kept) < len(self.exceptions) or self._part
+        return failures(self._said, excs, indices, labels, part=part)
 
 
 class Failures(BaseFailures, ExceptionGroup):
@@ -52,7 +54,7 @@ def failures(
     plain = all(isinstance(error, Exception) for error in errors)
     message = f"{said}{'; here' if part else ':'} {written(labels)}" if labels else said
     group = (Failures if plain else BaseFailures)(message, errors)
-    group.indices, group._labels, group._said = tuple(indices), tuple(labels), said
+    group.indices, group._labels, group._said, group._part = tuple(indices), tuple(labels), said, part
     return group
 
 

@@ -152,6 +152,11 @@ class PipelineReport(Report[T_co]):
         stats.advice = refused(*about) or self.stages.bottleneck or held(*about)
 
     @property
+    def stats(self) -> Stats:
+        """Counts, times and tokens of the items, over all their stages, and what to change."""
+        return super().stats
+
+    @property
     def stages(self) -> Stages:
         """Figures of each stage, by name, in order."""
         if self._stages is None:

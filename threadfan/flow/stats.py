@@ -90,7 +90,7 @@ class Stats:
         return self.concurrency / self.slots
 
     def to_dict(self) -> dict[str, float]:
-        """All figures by name; the advice is none."""
+        """All figures by name, without the advice."""
         names = (*self.__slots__, "success_rate", "concurrency", "utilisation")
         return {name: getattr(self, name) for name in names if name != "advice"}
 
