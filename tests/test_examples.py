@@ -25,7 +25,7 @@ EXPECTED = {
         r"Take a coat: it snows in Oslo, and you meet Ada at nine\.",
     ],
     "aggregation": [
-        r"refused: 1 of 4 calls have no value",
+        r"refused: 1 of 4 calls have no value: \d",
         r"joined: a fine thing; old; a fine thing, without number 3",
         r"majority: a fine thing, without number 3",
         r"longest: a fine thing, without number 3",
@@ -217,6 +217,7 @@ EXPECTED = {
         r"without a rate: \d+ of 60 answered, [1-9]\d* refused",
         r"with a rate: 60 of 60 answered, \d refused",
         r"<Report of 60 calls: 60 succeeded; .+>",
+        r"  slowest: \d+ \(\d\.\d+ s\), .+; median \d\.\d+ s",
         r"  \d+% of the time went to the rate limit: raise it or lower max_workers to \d+",
         r"waited on average: \d\.\d s for the limit, \d pauses",
         r"tokens: [1-9]\d* read, [1-9]\d* written",

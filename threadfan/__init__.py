@@ -62,8 +62,9 @@ if TYPE_CHECKING:
     from .flow.carried import report_of
     from .flow.graph.report import GraphReport
     from .flow.pipeline_report import PipelineReport
-    from .flow.report import Report, Stats
+    from .flow.report import Report
     from .flow.stages import stage
+    from .flow.stats import Stats
     from .flow.tasks import Task, task
 
 ThreadPoolExecutor = Fan
@@ -134,7 +135,7 @@ _ON_FIRST_USE = {
     "PipelineReport": "flow.pipeline_report",
     "RateLimit": "control.rate",
     "Report": "flow.report",
-    "Stats": "flow.report",
+    "Stats": "flow.stats",
     "stage": "flow.stages",
     "Task": "flow.tasks",
     "task": "flow.tasks",

@@ -51,7 +51,7 @@ def test_back_off():
     report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"backoff": 3.0})])
     assert report.stats.advice == (
         "60% of the calls' time went to waiting after failed attempts (1 retries): look at their errors in "
-        "outcome.history, or give the fan a rate"
+        "outcome.history, most often ValueError"
     )
     assert repr(report).endswith(report.stats.advice)
     assert (report.stats.waited_backoff, report.stats.retries, report[0].backoff) == (3.0, 1, 3.0)

@@ -77,7 +77,8 @@ def test_what_is_shown(report):
     assert repr(report).splitlines() == [
         "<Report of 3 calls: 2 succeeded, 1 failed; 10.000 s>",
         "  1: failed in 'research', ValueError: nothing is known of it",
-        "  all slots were in use, 75% of the time for 'research': raise max_workers",
+        "  slowest: 0 (6.000 s), 2 (6.000 s), 1 (4.000 s, failed); median 6.000 s",
+        "  all slots were in use, and so was the limit of 1 of 'analysis': raise both",
     ]
     assert repr(report[1]) == "<Outcome 1: failed in 'research', ValueError, 4.000 s>"
     assert repr(report[0]) == "<Outcome 0: succeeded, 6.000 s>"
@@ -147,7 +148,7 @@ def went_through(*attempts):
             None,
             [went_through(("a", 0, 4, 0), ("b", 4, 5, 0)), went_through(("a", 0, 4, 0), ("b", 4, 5, 0))],
             5,
-            "all slots were in use, 80% of the time for 'a': raise max_workers",
+            "'a' held the others up, with 80% of the work, and more slots would not help: make it faster",
         ),
         (
             None,
@@ -157,7 +158,7 @@ def went_through(*attempts):
         ),
         (None, [went_through(("a", 0, 1, 0), ("b", 1, 2, 0))], 2, None),
     ],
-    ids=["a limit", "the slots", "a rate limit", "nothing"],
+    ids=["a limit", "a stage", "a rate limit", "nothing"],
 )
 def test_the_bottleneck_is_named(limit, outcomes, wall, advice):
     """What held the items up, and what to do about it."""

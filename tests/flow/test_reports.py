@@ -2,12 +2,14 @@
 
 import json
 import pickle
+import threading
 from collections.abc import Sequence
 
 import pytest
+from controlled import PATIENCE, aside, until
 
-from threadfan import Fan, Report, TaskTimeout, task
-from threadfan.base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from threadfan import Fan, Report, TaskCancelled, TaskSkipped, TaskTimeout, task
+from threadfan.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
 
 PRIVATE = "a private prompt"
 
@@ -88,16 +90,128 @@ def test_repr_counts_and_names_failures(mixed):
         "<Report of 4 calls: 2 succeeded, 1 failed, 1 timed out; 2.000 s>",
         "  legal: failed, ValueError: bad",
         "  3: timed_out, TaskTimeout: late",
+        "  slowest: 0 (1.000 s), legal (1.000 s, failed), 2 (1.000 s); median 1.000 s",
+        "  calls waited for one of 2 slots for 100% of the time: raise max_workers",
     ]
     assert PRIVATE not in repr(mixed)
     assert "zero" not in repr(mixed)
 
 
-def test_repr_of_many_failures_stays_short():
-    """After five failures the rest is a number."""
-    text = repr(Report([raw(index, FAILED, ValueError(index)) for index in range(100)]))
-    assert len(text.splitlines()) == 7
-    assert text.endswith("… and 95 more")
+def failed(*errors, status=FAILED, **options):
+    """A report of calls that have failed with these."""
+    return Report([raw(index, status, error) for index, error in enumerate(errors)], **options)
+
+
+def causes(report):
+    """The lines of its text that say why calls have no value."""
+    return [line.strip() for line in repr(report).splitlines()[1:] if not line.startswith("  slowest:")]
+
+
+def test_failures_of_one_cause_are_one_line():
+    """With their number and their places, in ranges; four hundred are as short as four."""
+    report = failed(*[ValueError("bad") if index != 7 else KeyError("odd") for index in range(400)])
+    assert causes(report) == ["399 failed, ValueError: bad (0-6, 8-399)", "7: failed, KeyError: 'odd'"]
+
+
+def test_few_texts_are_told_apart_and_many_are_one():
+    """As long as there are five; then what differs by numbers, quotes and addresses is the same, and at last a kind."""
+    assert causes(failed(*[RuntimeError(f"HTTP {status}") for status in (500, 500, 404)])) == [
+        "2 failed, RuntimeError: HTTP 500 (0, 1)",
+        "2: failed, RuntimeError: HTTP 404",
+    ]
+    many = [ValueError(f"no line {number} in 'file {number}'") for number in range(50)]
+    assert causes(failed(*many, ValueError("empty"))) == [
+        "50 failed, ValueError, such as: no line 0 in 'file 0' (0-49)",
+        "50: failed, ValueError: empty",
+    ]
+    words = ["red", "blue", "green", "white", "black", "grey"]
+    assert causes(failed(*map(ValueError, words))) == ["6 failed, ValueError, such as: red (0-5)"]
+
+
+def test_causes_beyond_five_are_a_number():
+    """Those of most calls are told."""
+    kinds = [type(f"Error{number}", (Exception,), {}) for number in range(8)]
+    lines = causes(failed(*[kind() for kind in kinds], *[kinds[7]() for _ in range(3)]))
+    assert lines[0] == "4 failed, Error7 (7-10)"
+    assert lines[5:] == ["… and 3 more, for 3 other reasons"]
+
+
+def test_failures_come_before_cancellations():
+    """However many were cancelled, and what was skipped comes last."""
+    raws = [raw(0, CANCELLED, TaskCancelled("why")), raw(1, CANCELLED, TaskCancelled("why"))]
+    raws += [raw(2, SKIPPED, TaskSkipped("not needed")), raw(3, FAILED, ValueError("bad"))]
+    assert causes(Report(raws)) == [
+        "3: failed, ValueError: bad",
+        "2 cancelled, TaskCancelled: why (0, 1)",
+        "2: skipped, TaskSkipped: not needed",
+    ]
+
+
+def test_the_cause_of_a_fail_fast_comes_first():
+    """Before what failed more often at the same time, and still when it was pickled."""
+    barrier, ended = threading.Barrier(4), threading.Event()
+
+    def call(number):
+        barrier.wait(PATIENCE)
+        if number == 3:
+            raise KeyError("the cause")
+        ended.wait(PATIENCE)
+        raise ValueError("the others")
+
+    def wait_for_the_end():
+        until(lambda: fan.snapshot()["failed"] >= 1)
+        ended.set()
+
+    with Fan(4) as fan:
+        aside(wait_for_the_end)
+        with pytest.raises(KeyError) as caught:
+            fan.run(call, [*range(4)], fail_fast=True)
+    for report in (caught.value.report, pickle.loads(pickle.dumps(caught.value.report))):  # noqa: S301
+        assert causes(report)[0] == "3: failed, KeyError: 'the cause'"
+
+
+def test_the_slowest_calls_are_told():
+    """Three of them, with the median to compare them with, and how they ended."""
+    raws = [raw(index, duration=1.0) for index in range(9)]
+    raws += [raw(9, TIMED_OUT, TaskTimeout("late"), duration=30.0), raw(10, duration=4.0)]
+    line = "  slowest: 9 (30.000 s, timed out), 10 (4.000 s), 0 (1.000 s); median 1.000 s"
+    assert line in repr(Report(raws)).splitlines()
+    assert "slowest" not in repr(Report(raws[:1]))
+
+
+def test_the_errors_of_a_group_are_told_by_their_indices():
+    """In its text by name or place, in `indices` by place; the errors are not touched, and may be one and the same."""
+    shared = ValueError("bad")
+    report = Report(
+        [raw(0, FAILED, shared), raw(1), raw(2, FAILED, KeyError("k")), raw(3, FAILED, shared)], names={3: "legal"}
+    )
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup) as caught:
+            report.unwrap()
+        assert caught.value.indices == (0, 2, 3)
+        assert caught.value.message == "3 of 4 calls have no value: 0, 2, legal"
+        assert [report[index].error for index in caught.value.indices] == list(caught.value.exceptions)
+        assert not hasattr(shared, "__notes__")
+    returned = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+    assert (returned.indices, str(returned)) == (caught.value.indices, str(caught.value))
+
+
+def test_parts_of_a_group_know_the_indices():
+    """What `except*` makes of it, also of errors that are groups themselves, and of one that is there twice."""
+    shared = ValueError("bad")
+    inner = ExceptionGroup("inner", [ValueError("v"), KeyError("k")])
+    errors = [shared, KeyError("first"), inner, shared]
+    with pytest.raises(ExceptionGroup) as caught:
+        failed(*errors).unwrap()
+    matched, rest = caught.value.split(ValueError)
+    assert (matched.indices, rest.indices) == ((0, 2, 3), (1, 2))
+    assert matched.message == "4 of 4 calls have no value; here 0, 2, 3"
+    assert matched.split(KeyError)[1].indices == (0, 2, 3)
+    for group in (matched, rest):
+        returned = pickle.loads(pickle.dumps(group))  # noqa: S301
+        assert (returned.indices, returned.message) == (group.indices, group.message)
+        assert returned.subgroup(lambda _: True).indices == group.indices
+    assert caught.value.derive([OSError("another")]).indices == ()
 
 
 def test_repr_of_nothing():

@@ -6,7 +6,7 @@ import pytest
 
 from threadfan import Report
 from threadfan.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
-from threadfan.flow.report import percentile
+from threadfan.flow.stats import percentile
 
 
 def raw(index, status=SUCCEEDED, payload=None, duration=1.0):

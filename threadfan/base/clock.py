@@ -92,6 +92,9 @@ class Clock:
     monotonic = staticmethod(time.monotonic)
     """Seconds since some fixed moment; never goes back."""
 
+    processor = staticmethod(time.process_time)
+    """Seconds for which the threads of this process have computed, all together."""
+
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
         left = timeout

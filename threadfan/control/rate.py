@@ -238,6 +238,10 @@ class RateLimit:
         self._pause.lift(now)
         self._tune(now)
 
+    def _rates(self) -> dict[str, float]:
+        """What it lets through per minute, by unit."""
+        return {unit: pace.per_minute for unit, pace in self._paces.items()}
+
     @property
     def untold(self) -> bool:
         """Whether there is a limit of tokens and nothing tells how many are used."""

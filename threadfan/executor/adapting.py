@@ -43,6 +43,9 @@ class AdaptiveLimit:
         """In the child of a fork: the attempts under way are the parent's."""
         self.in_flight = 0
 
+    def _rates(self) -> None:
+        """Nobody has given it a number."""
+
     def cost(self) -> None:
         """Each attempt costs the same."""
 

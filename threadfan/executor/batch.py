@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ..control.scope import Scope
     from .drain import Drain
     from .hub import Hub
+    from .line import Line
     from .source import After, Group
 
     Entry = tuple[int, Any, float]
@@ -56,7 +57,7 @@ class Batch(Source):
 
     __slots__ = (
         "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "feeding", "first_failure", "fn",
-        "name", "names", "notes", "outer", "results", "since", "until", "usages", "wanted", "wish",
+        "name", "names", "notes", "outer", "processor", "results", "since", "until", "usages", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,7 @@ class Batch(Source):
         self.timeout = timeout
         self.context = context
         self.since = hub.clock.monotonic()
+        self.processor = hub.clock.processor()  # what had been computed by then
         self.first_failure: Raw | None = None  # with fail_fast
         self.fail_fast = False  # start no call after the first failure
         self.failures: dict[Status, int] = {}  # calls settled without a value, by status
@@ -309,6 +311,10 @@ class Batch(Source):
     def pauses(self) -> int:
         """How often its limits have had all calls pause."""
         return 0
+
+    def limits(self) -> set[Line]:
+        """What its calls may stand in line for."""
+        return set()
 
     def retries(self) -> int:
         """How many attempts were not the first of their call."""

@@ -194,6 +194,12 @@ class Line:
         with self._lock:
             self.limit.left(clock.monotonic())
 
+    def rates(self) -> dict[str, float] | None:
+        """What the limit lets through per minute, by unit; None if it has found its pace by itself."""
+        with self._lock:
+            rates: dict[str, float] | None = self.limit._rates()
+        return rates
+
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:

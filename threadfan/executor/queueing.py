@@ -284,6 +284,10 @@ class Queue(Base):
         """How often its limits have had all calls pause since it was made."""
         return sum(int(line.limit.overloads) for line in self.lines) - self.pauses_before
 
+    def limits(self) -> set[Line]:
+        """What its calls may stand in line for."""
+        return self.lines
+
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
         return len(self.backing_off) + len(self.entries) - int(self.entries.ready)

@@ -9,6 +9,7 @@ from ..base.errors import TaskTimeout
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Lock
 from ..base.outcome import SUCCEEDED, TIMED_OUT
+from .figures import figures
 from .report import Report
 
 if TYPE_CHECKING:
@@ -67,12 +68,9 @@ class Latecomers:
         report: Report[Any] = Report(
             raws,
             names=batch.names,
-            wall=wall,
-            slots=batch.hub.slots,
             usages=dict(batch.usages),
             notes=dict(batch.notes),
-            limited=batch.limited(batch.since + wall),
-            pauses=batch.pauses(),
+            **figures(batch, wall),
         )
         report.late = self.futures
         self._gather()  # from here on

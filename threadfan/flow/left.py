@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from .figures import figures
 from .report import Report, put_on
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def put_left_on(stream: Stream, error: BaseException, ready: list[Raw]) -> None:
     """Let what ends a stream early carry what was not handed out, ``ready`` among it."""
     raws = sorted([*ready, *stream.left()], key=itemgetter(0))
-    put_on(error, stream.report(raws, **_figures(stream.batch)))
+    put_on(error, stream.report(raws, **_figures(stream.batch, taken=True)))
 
 
 def end_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
@@ -60,15 +61,7 @@ def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -
     put_on(error, Report([raw for raw in batch.results if raw is not None], **_figures(batch)))
 
 
-def _figures(batch: Batch) -> dict[str, Any]:
+def _figures(batch: Batch, *, taken: bool = False) -> dict[str, Any]:
     """What reports say besides outcomes."""
-    hub = batch.hub
-    wall = hub.clock.monotonic() - batch.since
-    return {
-        "wall": wall,
-        "slots": hub.slots,
-        "usages": batch.usages,
-        "notes": batch.notes,
-        "limited": batch.limited(batch.since + wall),
-        "pauses": batch.pauses(),
-    }
+    wall = batch.hub.clock.monotonic() - batch.since
+    return {"usages": batch.usages, "notes": batch.notes, **figures(batch, wall, taken=taken)}

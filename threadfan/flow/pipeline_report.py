@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..base.attempt import Attempt
 from ..base.generic import TYPE_CHECKING, T_co
 from ..base.outcome import SUCCEEDED, Outcome, time_covered
-from .report import HALF, Report, Stats, percentile
+from .report import Report
+from .stats import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from .figures import Conditions
+    from .replay import Way
     from .stage_queue import StageCall
+    from .stats import Stats
 
 
 class StageAttempt(Attempt):
@@ -137,26 +141,35 @@ class PipelineReport(Report[T_co]):
             """As of any report."""
             ...
 
+    def _complete(self, stats: Stats) -> None:
+        from .advice import held, refused
+
+        stats.retries = sum(outcome.retries for outcome in self)
+        if len(self._limits_of_stages) < 2:
+            super()._complete(stats)
+            return
+        about = self._all(), stats, self._conditions
+        stats.advice = refused(*about) or self.stages.bottleneck or held(*about)
+
     @property
     def stats(self) -> Stats:
-        """Counts, times and tokens of the items, over all their stages."""
-        if self._stats is None:
-            super().stats.retries = sum(outcome.retries for outcome in self)
+        """Counts, times and tokens of the items, over all their stages, and what to change."""
         return super().stats
 
     @property
     def stages(self) -> Stages:
         """Figures of each stage, by name, in order."""
         if self._stages is None:
-            self._stages = Stages(self._limits_of_stages, list(self), self._wall, self._slots)  # type: ignore[arg-type]
+            outcomes: Any = self._all()
+            self._stages = Stages(self._limits_of_stages, outcomes, self._wall, self._slots, self._conditions)
         return self._stages
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
         return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
 
-    def _where(self, outcome: Outcome[T_co]) -> str:
-        return f"{super()._where(outcome)} in {outcome.stage!r}"  # type: ignore[attr-defined]
+    def _stage(self, outcome: Outcome[T_co]) -> str | None:
+        return outcome.stage  # type: ignore[attr-defined,no-any-return]
 
     def __getstate__(self) -> tuple[Any, ...]:
         return super().__getstate__(), self._limits_of_stages, self._ends
@@ -165,10 +178,6 @@ class PipelineReport(Report[T_co]):
         inner, self._limits_of_stages, self._ends = state
         self._stages = None
         super().__setstate__(inner)
-
-    def __repr__(self) -> str:
-        bottleneck = self.stages.bottleneck
-        return super().__repr__() if bottleneck is None else f"{super().__repr__()}\n  {bottleneck}"
 
 
 class StageStats:
@@ -219,36 +228,28 @@ class StageStats:
 class Stages(dict[str, StageStats]):
     """The figures of all stages, by name, in order; ``repr`` is a table."""
 
+    bottleneck: str | None
+    """What held the others up, and what to do about it, in one line; None if nothing did, or there is one stage."""
+
     def __init__(
-        self, stages: list[tuple[str, int | None]], outcomes: list[PipelineOutcome[Any]], wall: float, slots: int
+        self,
+        stages: list[tuple[str, int | None]],
+        outcomes: list[PipelineOutcome[Any]],
+        wall: float,
+        slots: int,
+        conditions: Conditions | None = None,
     ) -> None:
+        from .bottleneck import bottleneck
+
         super().__init__()
-        self._wall = wall
+        by_outcome = [list(_visits(outcome)) for outcome in outcomes]
         visits: dict[str, list[_Visit]] = {name: [] for name, _ in stages}
-        for outcome in outcomes:
-            for visit in _visits(outcome):
-                visits[visit.stage].append(visit)
+        for visit in (one for way in by_outcome for one in way):
+            visits[visit.stage].append(visit)
         for name, limit in stages:
             self[name] = StageStats(name, limit, visits[name], len(outcomes), wall, slots)
-
-    @property
-    def bottleneck(self) -> str | None:
-        """Which stage held the others up, and what to do about it, in one line; None if none did, or there is one."""
-        if len(self) < 2 or not self._wall:
-            return None
-        full = max(self.values(), key=lambda one: (one.limit is not None, one.load))
-        if full.limit is not None and full.load >= FULL:
-            return f"{full.name!r} held the others up: its limit of {full.limit} was used to {full.load:.0%}: raise it"
-        held = max(self.values(), key=lambda one: one.limited)
-        if held.limited > HALF * sum(one.limited + one.waited + one.busy for one in self.values()):
-            return f"{held.name!r} held the others up: its calls waited {held.limited:.3g} s in all for its rate limit"
-        longest, busy = max(self.values(), key=lambda one: one.busy), sum(one.busy for one in self.values())
-        slots = max(one.places for one in self.values())
-        if busy >= FULL * self._wall * slots:
-            return (
-                f"all slots were in use, {longest.busy / busy:.0%} of the time for {longest.name!r}: raise max_workers"
-            )
-        return None
+        ways = _ways(outcomes, by_outcome)
+        self.bottleneck = bottleneck(list(self.values()), ways, wall, slots, conditions or {})
 
     def __repr__(self) -> str:
         head = ("stage", "started", "succeeded", "failed", "p50", "p90", "max", "busy", "waited", "at once", "load")
@@ -256,10 +257,6 @@ class Stages(dict[str, StageStats]):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         return "\n".join([*lines, *filter(None, [self.bottleneck])])
-
-
-FULL = 0.8
-"""Of its places' time; a stage that used less does not hold the others up.  Arbitrary."""
 
 
 def _cells(one: StageStats) -> tuple[str, ...]:
@@ -289,6 +286,23 @@ def _visits(outcome: PipelineOutcome[Any]) -> Iterator[_Visit]:
     since = outcome._raw[2]
     for stage, attempts in by_stage.items():
         yield _Visit(attempts, since, passed=outcome.stage != stage)
+
+
+def _ways(outcomes: list[PipelineOutcome[Any]], visits: list[list[_Visit]]) -> list[Way]:
+    """When each item could have come at the latest, and how long it took in each stage.
+
+    How far inputs are read ahead depends on how fast items start, so an item that had to wait for that came in time.
+    """
+    ways: list[Way] = []
+    comes, begin = 0.0, min((outcome._raw[2] for outcome in outcomes), default=0.0)
+    for outcome, way in zip(outcomes, visits, strict=True):
+        if way and way[0].attempts[0].queued <= _AT_ONCE:
+            comes = max(comes, outcome._raw[2] - begin)
+        ways.append((comes, [visit.duration for visit in way]))
+    return ways
+
+
+_AT_ONCE = 0.001  # seconds; arbitrary: what a thread needs at most to be there
 
 
 def most_at_once(spans: list[tuple[float, float]]) -> int:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..executor.calls import Calls
     from ..executor.drain import Drain
     from ..executor.hub import Hub
+    from ..executor.line import Line
     from ..executor.options import Options
     from ..executor.source import After
 
@@ -122,6 +123,7 @@ class Relay(Source):
         self.outer = scope_around()
         self.context = capture()
         self.since = hub.clock.monotonic()
+        self.processor = hub.clock.processor()  # what had been computed by then
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.results: Any = {}  # index -> Raw
@@ -312,6 +314,10 @@ class Relay(Source):
     def pauses(self) -> int:
         """How often its limits have had all calls pause."""
         return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
+
+    def limits(self) -> set[Line]:
+        """What its steps may stand in line for."""
+        return {line for queue in self._queues for line in queue.limits()}
 
     def _figures(self, queue: Calls) -> tuple[float, int]:
         governed: Any = queue

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from math import ceil, inf
-from time import time
 
-from ..base.errors import shortened, text_of
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT, Outcome, restored, twin_of
+from ..base.outcome import SUCCEEDED, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
 from .failures import failures
+from .stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from .figures import Conditions
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
 else:
@@ -46,9 +45,13 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         notes: the attempts of calls that may have several, by place.
         limited: seconds in which no call could start because of a rate limit.
         pauses: how often an overload had all calls of the limit pause.
+        conditions: under what the calls have run.
     """
 
-    __slots__ = ("_limits", "_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages", "_wall", "late")
+    __slots__ = (
+        "_cause", "_conditions", "_limits", "_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages",
+        "_wall", "late",
+    )  # fmt: skip
 
     late: dict[int, Future[Any]]
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
@@ -64,8 +67,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         notes: dict[int, list[Attempt]] | None = None,
         limited: float = 0.0,
         pauses: int = 0,
+        conditions: Conditions | None = None,
     ) -> None:
         self._raws = raws
+        self._conditions = conditions or {}
+        self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
         self._usages = usages or {}
         self._notes = notes or {}
@@ -132,11 +138,16 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
         Raises:
             BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are
-            ``Exception``s).
+            ``Exception``s).  Its text and its ``indices`` say whose they are, in the same order.
         """
-        errors = [raw[4] for raw in self._raws if raw[3] is not SUCCEEDED]
-        if errors:
-            raise failures(f"{len(errors)} of {len(self)} calls have no value", errors)
+        places = [place for place, raw in enumerate(self._raws) if raw[3] is not SUCCEEDED]
+        if places:
+            errors, indices = [self._raws[place][4] for place in places], [self._raws[place][0] for place in places]
+            said = f"{len(errors)} of {len(self)} calls have no value"
+            try:
+                raise failures(said, errors, indices, list(map(self._label, places)))
+            finally:
+                del errors, self  # the traceback holds this frame: leave no cycle
         return [raw[4] for raw in self._raws]
 
     if TYPE_CHECKING:
@@ -163,10 +174,18 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     @property
     def stats(self) -> Stats:
-        """Counts, times and tokens."""
+        """Counts, times, tokens, and what to change."""
         if self._stats is None:
-            self._stats = Stats(self._all(), self._wall, self._slots, *self._limits)
+            stats = Stats(self._all(), self._wall, self._slots, *self._limits)
+            self._complete(stats)
+            self._stats = stats
         return self._stats
+
+    def _complete(self, stats: Stats) -> None:
+        """What a report adds to its figures."""
+        from .advice import advice
+
+        stats.advice = advice(self._all(), stats, self._conditions, self._labels())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -184,6 +203,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         for place, raw in enumerate(self._raws):
             if raw[4] is error:
                 self._raws[place] = (*raw[:4], twin, *raw[5:])
+                self._cause = place if self._cause is None else self._cause
             elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
                 object.__setattr__(raw[4], "__cause__", twin)  # even if its class is frozen
         for attempts in self._notes.values():
@@ -192,31 +212,34 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
                     attempt.error = twin
         self._outcomes = None
 
-    def _where(self, outcome: Outcome[T_co]) -> str:
-        return f"{outcome.index if outcome.name is None else outcome.name}: {outcome.status}"
+    def _label(self, place: int) -> int | str:
+        """What the call at that place is called: its name or its index."""
+        index: int = self._raws[place][0]
+        return self._names.get(place) or index
+
+    def _labels(self) -> list[int | str]:
+        return [self._label(place) for place in range(len(self._raws))]
+
+    def _stage(self, outcome: Outcome[T_co]) -> str | None:
+        """Where in a pipeline it has ended."""
+        return None
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._raws, self._names, self._wall, self._slots, self._usages, self._notes, self._limits
+        figures = self._wall, self._slots, self._limits, self._conditions
+        return self._raws, self._names, self._usages, self._notes, figures, self._cause
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._wall, self._slots, self._usages, self._notes, self._limits = state
+        raws, self._names, self._usages, self._notes, figures, self._cause = state
+        self._wall, self._slots, self._limits, self._conditions = figures
         self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]
         self._outcomes = self._stats = None
 
     def __repr__(self) -> str:
-        stats = self.stats
-        counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
-        lines = [f"<Report of {len(self)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"]
-        failed = self.failed
-        for outcome in failed[:5]:
-            error = outcome.error
-            lines.append(f"  {self._where(outcome)}, {type(error).__name__}: {shortened(text_of(error))}")
-        if len(failed) > 5:
-            lines.append(f"  … and {len(failed) - 5} more")
-        if stats.advice:
-            lines.append(f"  {stats.advice}")
-        return "\n".join(lines)
+        from .summary import summary
+
+        outcomes = self._all()
+        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
 
 
 def put_on(error: BaseException, report: Report[Any]) -> None:
@@ -228,126 +251,3 @@ def put_on(error: BaseException, report: Report[Any]) -> None:
     with suppress(AttributeError):  # a class of the user's may take no attributes
         object.__setattr__(error, "report", report)  # even if it is frozen
         let_travel(error)
-
-
-class Stats:
-    """The figures of one batch; durations in seconds.
-
-    ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.
-    ``utilisation`` is that over the slots, at most about 1.  Percentiles are nearest-rank, over the calls that were
-    started.
-
-    ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are what all calls waited for a slot, for a rate limit and
-    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, ``pauses`` how
-    often an overload has stopped all, and ``asked`` the longest time that an answer has asked to wait.
-    """
-
-    __slots__ = (
-        "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum", "failed",
-        "input_tokens", "limited", "output_tokens", "pauses", "retries", "skipped", "slots", "succeeded", "timed_out",
-        "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
-    )  # fmt: skip
-
-    def __init__(
-        self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
-    ) -> None:
-        counts = dict.fromkeys(STATUSES, 0)
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-        self.total = len(outcomes)
-        self.succeeded = counts[SUCCEEDED]
-        self.failed = counts[FAILED]
-        self.timed_out = counts[TIMED_OUT]
-        self.cancelled = counts[CANCELLED]
-        self.skipped = counts[SKIPPED]
-        self.wall = wall
-        self.slots = slots
-        durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
-        self.duration_sum = sum(durations)
-        self.duration_p50 = percentile(durations, 50)
-        self.duration_p90 = percentile(durations, 90)
-        self.duration_p99 = percentile(durations, 99)
-        self.duration_max = durations[-1] if durations else 0.0
-        self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
-        self.waited_slot = sum(outcome.queued for outcome in outcomes)
-        self.waited_limit = sum(outcome.limited for outcome in outcomes)
-        self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
-        self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
-        self.limited = limited
-        self.pauses = pauses
-        usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
-        self.input_tokens = sum(usage.input_tokens for usage in usages)
-        self.output_tokens = sum(usage.output_tokens for usage in usages)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many calls ended with each status."""
-        return {status: getattr(self, status) for status in STATUSES}
-
-    @property
-    def success_rate(self) -> float:
-        """The share of calls that have a value, from 0 to 1; 1 for an empty batch."""
-        return self.succeeded / self.total if self.total else 1.0
-
-    @property
-    def concurrency(self) -> float:
-        """Sum of durations over wall time."""
-        return self.duration_sum / self.wall if self.wall else 0.0
-
-    @property
-    def utilisation(self) -> float:
-        """Concurrency over slots."""
-        return self.concurrency / self.slots
-
-    @property
-    def advice(self) -> str | None:
-        """What held the batch up more than the calls themselves, and what to do about it, in one line; or None."""
-        if not self.wall:
-            return None
-        if self.asked >= LONG:
-            return f"an answer has asked to wait for {self.asked:g} s: look at your account, or come back later"
-        share = min(1.0, self.limited / self.wall)
-        if share >= HALF:
-            enough = max(1, ceil(1.25 * self.concurrency))
-            lower = f" or lower max_workers to {enough}" if enough < self.slots else ""
-            return f"{share:.0%} of the time went to the rate limit: raise it{lower}"
-        waits = self.waited_backoff / (self.waited_backoff + self.duration_sum) if self.waited_backoff else 0.0
-        if waits >= HALF:
-            return (
-                f"{waits:.0%} of the calls' time went to waiting after failed attempts ({self.retries} retries): look "
-                f"at their errors in outcome.history, or give the fan a rate"
-            )
-        return None
-
-    def to_dict(self) -> dict[str, float]:
-        """All figures by name."""
-        names = (*self.__slots__, "success_rate", "concurrency", "utilisation")
-        return {name: getattr(self, name) for name in names}
-
-    def __repr__(self) -> str:
-        return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
-
-
-def _asked(outcome: Outcome[Any]) -> float:
-    """The longest time that answers to a call have asked to wait."""
-    if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
-        return 0.0
-    from ..control.answers import retry_after_of
-
-    errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
-    return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)
-
-
-LONG = 60.0
-"""Seconds; an answer that asks to wait for so long is said.  Arbitrary: more than limits per minute ask for."""
-
-HALF = 0.5
-"""Of the time; what took less does not decide.  Arbitrary."""
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile of values in ascending order; 0 of none."""
-    if not ordered:
-        return 0.0
-    rank = -(-len(ordered) * percent // 100)  # rounded up
-    return ordered[max(0, int(rank) - 1)]

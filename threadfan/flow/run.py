@@ -14,6 +14,7 @@ from ..executor import options as checks
 from ..executor.batch import TaskBatch, TaskCall
 from ..executor.variables import capture, renewed
 from . import intake
+from .figures import figures
 from .late import Latecomers
 from .report import Report, put_on
 from .tasks import all_tasks
@@ -280,13 +281,7 @@ class Ending:
         if report is None:
             wall = self.hub.clock.monotonic() - batch.since
             intake.tell_end(batch, wall)
-            report = self._make(
-                **batch.parts(),
-                wall=wall,
-                slots=self.hub.slots,
-                limited=batch.limited(batch.since + wall),
-                pauses=batch.pauses(),
-            )
+            report = self._make(**batch.parts(), **figures(batch, wall))
             self._report = weakref.ref(report)
         batch.forget()
         return report

@@ -63,6 +63,10 @@ class ManualClock(clocks.Clock):
         """The time that ``advance`` has brought it to, in seconds."""
         return self._now
 
+    def processor(self) -> float:
+        """Nobody computes: it takes none of this time."""
+        return 0.0
+
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened or time has moved on by ``timeout`` seconds; say whether it was opened."""
         with self._changed:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...base.outcome import Raw
+    from ..stats import Stats
 
     Tree = int | list["Tree"]
 
@@ -101,8 +102,16 @@ class GraphReport(Report["Any"]):
             slots=self._slots,
             usages=self._usages,
             notes=self._notes,
+            conditions=self._conditions,
         )
         return part
+
+    def _complete(self, stats: Stats) -> None:
+        from ..advice import held, refused
+        from .chain import chain
+
+        about = self._all(), stats, self._conditions
+        stats.advice = refused(*about) or held(*about) or chain(*about, self._labels())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with what results were reduced to, by task."""
