@@ -3,9 +3,14 @@
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from threadfan.testing import ManualClock
 from threadfan.testing.leaks import no_leaks
+
+# How long an example takes is the machine's affair, and what else it does.
+settings.register_profile("threadfan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("threadfan")
 
 # Their clients are shared by many tests and keep connections open from one test to the next.
 SHARED = {"_running", "_client", "_messages_server_process"}

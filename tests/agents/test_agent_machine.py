@@ -83,7 +83,7 @@ def converse(turns, failures, max_turns):
                 return result, calls, used + result.usage
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(turns=turns, failures=st.sets(st.integers(1, 8)), max_turns=st.integers(1, 4))
 def test_interruptions_change_nothing(turns, failures, max_turns):
     """The transcript, the calls and the tokens are those of a run that nothing interrupts."""

@@ -157,3 +157,26 @@ def test_what_may_block_is_done_beside_the_rounds():
     while "helper" not in rounds.threads:
         rounds.done.get(timeout=PATIENCE)
     rounds.end()
+
+
+def test_after_what_may_block_it_looks_again():
+    """What was told meanwhile reached those that stood in, and the wait that its round asks for was found before it."""
+    go, begun, gate = threading.Event(), threading.Event(), SimpleQueue()
+
+    def first():
+        rounds.helper._rounds = rounds
+        rounds.helper.aside(lambda: (begun.set(), go.wait(PATIENCE)))
+        return FOREVER
+
+    rounds = Rounds()
+    rounds.helper._rounds = first
+    rounds.helper.begin()
+    assert begun.wait(PATIENCE)
+    with refused_threads("helper"):
+        rounds.helper.tell()
+        while not rounds.threads:
+            REAL.wait(gate, 0.01)
+        go.set()
+        while "helper" not in rounds.threads:
+            rounds.done.get(timeout=PATIENCE)
+    rounds.end()

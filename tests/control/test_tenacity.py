@@ -176,7 +176,7 @@ ENDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(STOPS, st.integers(1, 6), WAITS, RETRIES, OTHERS, ENDS)
 def test_as_tenacity_itself(stop, most, wait, retry, others, ends):
     """The same attempts at the same moments, hooks that are told the same, the same waits, the same end."""

@@ -29,7 +29,7 @@ for item in range(4):
 def test_an_open_stream_ends_with_the_interpreter():
     """Nobody will read on, so what it has taken is not worked on any more, nor is the call waited for that runs."""
     script = """
-import itertools, threading, time
+import threading, time
 from threadfan import Fan
 fan, started = Fan(1), threading.Event()
 def call(item):
@@ -37,7 +37,7 @@ def call(item):
     if item == 1:
         started.set()
         time.sleep(60)
-stream = fan.stream(call, itertools.count())
+stream = fan.stream(call, range(100))  # at hand, so all of the window is taken at once
 next(stream)
 started.wait(20)
 """

@@ -54,6 +54,14 @@ def test_descriptor_that_stays_is_named():
     other.close()
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are not listed here")
+def test_a_descriptor_that_the_interpreter_keeps_is_no_leak(tmp_path):
+    """At the first use of ctypes libffi may open its own file for good, and nobody can close it."""
+    with no_leaks():
+        kept = (tmp_path / "libffi.so.8.5.0").open("w")
+    kept.close()
+
+
 def test_error_in_the_block_comes_through():
     """What the block raises is not hidden by what it leaves."""
     with pytest.raises(ValueError, match="mine"), no_leaks():

@@ -419,7 +419,5 @@ class Machine(RuleBasedStateMachine):
 
 
 # A failure comes with the steps that led to it; shrinking them would take as long as each hang takes to be noticed.
-Machine.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=30, deadline=None, phases=[Phase.explicit, Phase.generate]
-)
+Machine.TestCase.settings = settings(max_examples=80, stateful_step_count=30, phases=[Phase.explicit, Phase.generate])
 TestMachine = Machine.TestCase

@@ -232,7 +232,5 @@ class Machine(RuleBasedStateMachine):
 
 
 # A failure comes with the steps that led to it; shrinking them would take as long as each hang takes to be noticed.
-Machine.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, phases=[Phase.explicit, Phase.generate]
-)
+Machine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, phases=[Phase.explicit, Phase.generate])
 TestMachineGoverned = Machine.TestCase

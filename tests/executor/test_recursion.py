@@ -1,10 +1,12 @@
-"""Calls handed in near the recursion limit: they are made or refused, and no slot is lost."""
+"""Calls handed in and waited for near the recursion limit: they are made or refused, and no slot is lost."""
 
 import sys
 import time
+from concurrent.futures import wait
+from functools import partial
 
 import pytest
-from controlled import PATIENCE, meet, within_patience
+from controlled import PATIENCE, aside, meet, within_patience
 
 from threadfan import Fan
 
@@ -65,3 +67,29 @@ def test_a_wait_near_the_recursion_limit_ends(wait, nested):
         refused = within_patience(fan.submit(try_all, fan).result) if nested else within_patience(try_all, fan)
         assert 0 < refused < 100
         meet(fan, 2)
+
+
+WAITS = {
+    "result": lambda fan: fan.submit(abs, -1).result(PATIENCE),
+    "wait": lambda fan: wait([fan.submit(abs, -1)], PATIENCE),
+    "run": lambda fan: fan.run(abs, [-1]),
+    "gather": lambda fan: fan.gather(int),
+}
+
+
+@pytest.mark.parametrize("act", WAITS.values(), ids=WAITS)
+def test_a_call_that_waits_near_the_recursion_limit_loses_no_slot(act):
+    """It lends its slot to a thread that is to be started, wholly or not at all."""
+
+    def try_all():
+        limit = sys.getrecursionlimit()
+        refused = 0
+        for levels in range(limit - 100, limit):
+            with Fan(1) as fan:
+                error = fan.submit(deep, levels, partial(act, fan)).exception(PATIENCE)
+                assert error is None or isinstance(error, RecursionError)
+                refused += error is not None
+                meet(fan, 1)
+        return refused
+
+    assert 0 < aside(try_all).result(6 * PATIENCE) < 100

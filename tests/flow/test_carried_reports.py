@@ -130,3 +130,13 @@ def test_a_report_is_found_behind_other_exceptions():
     one, other = ValueError(), TypeError()
     one.__context__, other.__cause__, one.report = other, one, "of another library"
     assert report_of(one) is None
+
+
+@pytest.mark.parametrize("own", [None, Report([])], ids=["with none of its own", "with one of its own"])
+def test_a_ctrl_c_carries_the_report_behind_it_out_of_the_fans_block(own):
+    """As the one that `asyncio.run` raises in place of what a batch has raised."""
+    error, behind = KeyboardInterrupt(), ValueError()
+    error.report, behind.report, error.__context__ = own, Report([]), behind
+    with pytest.raises(KeyboardInterrupt) as caught, Fan(1):
+        raise error
+    assert caught.value.report is (behind.report if own is None else own)

@@ -38,7 +38,7 @@ async def arun(fan, mix):
     return await fan.arun(perform, mix)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(behaviours, st.sampled_from([None, 60.0]))
 def test_every_way_gives_equal_outcomes(mix, timeout):
     """Status, value, kind of error and attempts agree for any mix of results and exceptions, timed or not."""

@@ -97,7 +97,7 @@ def _all_asleep(fan, clock, slots):
 
 
 @given(specs=graphs(), slots=st.sampled_from([1, 2, 3, 4, 64]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_graph_ends_as_each_of_its_steps_alone_would(specs, slots):
     """The same statuses, values and places; no call before what it depends on, and none later if there are slots."""
     reference = Reference(specs)

@@ -71,7 +71,7 @@ def in_a_generator(items):
     bad=st.sets(st.integers(0, 30)),
     way=st.sampled_from(["list", "generator", "ordered", "unordered", "ordered generator", "window"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_item_ends_as_if_it_went_alone(workers, options, items, bad, way):
     """Whatever the stages, limits, buffers and failures are, and however items come in and out."""
 

@@ -141,7 +141,7 @@ def test_whatever_may_start_runs_and_nothing_else(lazily):
         items=st.integers(0, 10),
         durations=st.lists(st.integers(1, 5), min_size=40, max_size=40),
     )
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def case(slots, plan, items, durations):
         with ManualClock() as clock, Fan(slots) as fan:
             calls, model = Calls(slots, plan), Model(slots, plan, items)

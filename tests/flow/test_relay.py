@@ -99,7 +99,7 @@ def double(value):
     bad=st.sets(st.integers(0, 40)),
     retry=st.sampled_from([None, 1]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_chain_ends_as_if_it_ran_alone(workers, items, stages, bad, retry):
     """Values and failures come out at their places, and each call is followed once."""
 

@@ -80,6 +80,7 @@ class Helper:
             if self.thread is None and not self._over:
                 self.thread = threading.current_thread()
                 clocks.drop_chore(self._stand_in)
+                self.tell()  # how long it may wait was found before the act, and who stood in took what was told since
 
     def join(self) -> None:
         """Wait until all is done, which must be soon."""

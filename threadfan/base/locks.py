@@ -50,7 +50,8 @@ class Condition(threading.Condition):
     """A condition whose lock is released whatever signal strikes.
 
     The standard one's ``__enter__`` and ``__exit__`` are written in Python: out of the one an exception may leave the
-    lock taken, and the other may not come to release it.
+    lock taken, and the other may not come to release it.  Out of its ``wait`` one may come with the lock not taken
+    again, so that the end of the block, which releases it, would raise another exception in its place.
     """
 
     _lock: Lock
@@ -66,6 +67,15 @@ class Condition(threading.Condition):
         except BaseException:
             if lock._recursion_count() > before:  # type: ignore[attr-defined]
                 lock.release()
+            raise
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As the standard one's; the lock is held again whatever comes out of it."""
+        try:
+            return super().wait(timeout)
+        except BaseException:
+            if not self._lock._is_owned():  # type: ignore[attr-defined]
+                self._lock.acquire()
             raise
 
     if not TYPE_CHECKING:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .source import After, Source
 
+_FRAMES = 40
+"""How deep lending a slot may go: whoever grants it to a new worker makes sure, some frames further down, that there is
+room for the thread's start, and it is too late then to keep the slot."""
+
 
 class Loans:
     """The lenders of one hub.  Guarded by ``hub.lock``; methods marked so are called with the lock held."""
@@ -40,7 +44,7 @@ class Loans:
     def lend(self, loan: Loan, unless: Callable[[], bool]) -> None:
         """Give the slot away, unless what the call waits for is there."""
         after: After = []
-        check_depth()
+        check_depth(_FRAMES)
         with self._hub.lock:
             if not unless():
                 self._lend(loan, after)

@@ -183,12 +183,17 @@ class Fan(Front, ThreadPoolExecutor):
     ) -> None:
         """Shut down; in an ``async def`` without waiting, which would stall the loop (``async with`` does wait).
 
-        After a Ctrl-C, or if the scope around the block has ended, calls are cancelled; any other exception waits for
-        them, as in the standard library.
+        After a Ctrl-C, or if the scope around the block has ended, calls are cancelled, and the exception carries the
+        report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
+        library.
         """
         try:
             if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
                 self._hub.interrupt()
+                if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
+                    from ..flow.carried import carry
+
+                    carry(exc)
             self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
         except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._hub.interrupt()

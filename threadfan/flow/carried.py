@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import brief
-from .report import Report
+from .report import Report, put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,3 +32,9 @@ def report_of(error: BaseException) -> Report[Any] | None:
         if isinstance(one, BaseExceptionGroup):
             queue += one.exceptions
     return None
+
+
+def carry(error: BaseException) -> None:
+    """Let an exception that has no report carry the one that ``report_of`` finds behind it."""
+    if getattr(error, "report", None) is None and (report := report_of(error)) is not None:
+        put_on(error, report)

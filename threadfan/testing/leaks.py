@@ -72,8 +72,13 @@ def _opened_since(before: dict[int, tuple[int, ...]]) -> list[tuple[int, str]]:
     return [
         (number, _target(number))
         for number, identity in sorted(_open_descriptors().items())
-        if before.get(number) != identity
+        if before.get(number) != identity and not _of_the_interpreter(number)
     ]
+
+
+def _of_the_interpreter(number: int) -> bool:
+    """Whether libffi holds it: at its first use by ctypes it opens its own file, and never closes it."""
+    return os.path.basename(_target(number)).startswith("libffi.so")
 
 
 def _open_descriptors() -> dict[int, tuple[int, ...]]:
