@@ -110,7 +110,7 @@ def inside() -> None:
     assert_type(scope, Scope)
     assert_type(scope.remaining(), float)
     assert_type(scope.cancelled, bool)
-    assert_type(scope.on_cancel(print), Callable[[], None])
+    assert_type(scope.on_cancel(print), Callable[[], object])
 
 
 class Mine(threadfan.ThreadPoolExecutor):
