@@ -117,7 +117,7 @@ def test_what_is_known_of_an_answer():
     assert again.request is None
     status_error = travelled(next(http_errors(httpx2)))
     assert (status_error.status_code, status_error.response.status_code) == (503, 503)
-    assert travelled([*requests_errors()][1]).response.status_code == 404
+    assert travelled(list(requests_errors())[1]).response.status_code == 404
 
 
 def test_the_error_behind_it():
@@ -126,7 +126,7 @@ def test_the_error_behind_it():
     assert isinstance(again.__cause__, httpx2.ConnectError)
     assert str(again.__cause__) == "https://***@host/v1?api_key=***"
     assert again.__suppress_context__
-    own = [*http_errors(httpx2)][1]
+    own = list(http_errors(httpx2))[1]
     error = KeyError("beside")
     error.__context__ = own
     assert isinstance(travelled(error).__context__, httpx2.ConnectError)
