@@ -48,6 +48,14 @@ def test_texts_without_text_are_not_sent_back(nothing):
     assert [block["type"] for block in again[1]["content"]] == ["thinking", "tool_use"]
 
 
+def test_nulls_for_what_was_not_said_are_not_sent_back():
+    """Some versions of the SDK put them into blocks of a stream, and the API does not take them."""
+    seen, asks = text("I see"), call("double", number=2)
+    answer = message({**seen, "citations": None}, {**asks, "caller": None}, stop="tool_use")
+    (_, again), result = asked_with(answer, message(text("Done.")))
+    assert again[1]["content"] == result.messages[1]["content"] == [seen, asks]
+
+
 def test_half_a_text_is_gone_on_from():
     """The last message may not end with white space if it is the model's own; the result has it as it was."""
     (_, again), result = asked_with(message(text("It was a dark "), stop="max_tokens"), message(text("night")))

@@ -172,10 +172,15 @@ def httpx_errors(name):
         yield getattr(httpx, kind)("…"), NO
 
 
+def http_of(sdk):
+    """The library that an SDK makes its requests with: httpx where it is an older one."""
+    return pytest.importorskip(sdk.DefaultHttpxClient.__base__.__module__.partition(".")[0])
+
+
 def sdk_errors(name):
     """Real errors of the anthropic or of the openai SDK, which are generated from one template."""
     sdk = pytest.importorskip(name)
-    httpx = pytest.importorskip("httpx2")
+    httpx = http_of(sdk)
     request = httpx.Request("POST", URL)
 
     def answered(status, **headers):
@@ -227,7 +232,8 @@ def test_other_clients():
 @pytest.fixture
 def ask():
     """Calls the real anthropic SDK, without its own retries, and gets this answer."""
-    anthropic, httpx = pytest.importorskip("anthropic"), pytest.importorskip("httpx2")
+    anthropic = pytest.importorskip("anthropic")
+    httpx = http_of(anthropic)
 
     def ask(status, content, stream=False, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}

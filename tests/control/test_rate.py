@@ -243,6 +243,28 @@ def test_a_limit_of_tokens_that_nothing_tells_of_holds_nothing_back():
     assert limit.wait(0.1, limit.cost()) > 25
 
 
+def test_calls_that_fail_before_any_answer_are_not_held_back_by_a_guess():
+    """Each has the guess for itself and gives it back; what failed tells nothing, so the next one is guessed again."""
+    limit = RateLimit(input_tokens_per_minute=60)
+    for _ in range(1000):
+        assert limit.wait(0.0, limit.cost()) == 0.0
+        first = limit.take(0.0, limit.cost())
+        assert limit.wait(0.0, limit.cost()) > 1.0  # of two at once, the second waits
+        limit.failed(first, 0.0)
+    assert not limit.untold
+
+
+def test_calls_that_fail_count_as_estimated_or_as_those_that_told():
+    """They may have used tokens, and how many is known well enough."""
+    for limit in (
+        RateLimit(input_tokens_per_minute=60, estimate=lambda: (5, 0)),
+        RateLimit(input_tokens_per_minute=60),
+    ):
+        limit.succeeded(limit.take(0.0, limit.cost()), 0.0, Usage(5))
+        limit.failed(limit.take(100.0, limit.cost()), 100.0)
+        assert limit.wait(100.0, limit.cost()) > 4
+
+
 @pytest.mark.parametrize("told", [{"estimate": lambda: (5, 0)}, {}])
 def test_a_request_that_tells_nothing_among_others(told):
     """An estimate, or the mean of those that did tell, goes on to count for it."""

@@ -4,6 +4,7 @@ None of them needs an account or a server; a library that is not installed skips
 of the same shapes for everybody.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -75,11 +76,21 @@ def genai():
     """The SDK of Gemini, whose body says how long to wait."""
     kinds = pytest.importorskip("google.genai.errors")
     wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}
-    refused = kinds.ClientError(429, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [wait]}})
+
+    def made(kind, code, **more):
+        body = {"error": {"code": code, **more}}
+        try:
+            return kind(code, body)
+        except AttributeError:  # its first versions want the answer itself, one of requests
+            answer = pytest.importorskip("requests").Response()
+            answer.status_code, answer._content = code, json.dumps(body).encode()
+            return kind(code, answer)
+
+    refused = made(kinds.ClientError, 429, status="RESOURCE_EXHAUSTED", details=[wait])
     assert retry_after_of(refused) == 34.0
     yield refused, REFUSED
-    yield kinds.ServerError(503, {"error": {"code": 503, "status": "UNAVAILABLE"}}), PASSES
-    yield kinds.ClientError(400, {"error": {"code": 400, "status": "INVALID_ARGUMENT"}}), STAYS
+    yield made(kinds.ServerError, 503, status="UNAVAILABLE"), PASSES
+    yield made(kinds.ClientError, 400, status="INVALID_ARGUMENT"), STAYS
 
 
 def grpc():

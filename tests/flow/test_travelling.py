@@ -11,9 +11,9 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import resource_tracker
 
-import httpx2
 import pydantic
 import pytest
+from sdk_http import http as httpx2
 
 from threadfan import Fan, Hedge, RateLimit, Report, Task, TaskTimeout, fail_after, patterns, stage, task
 from threadfan.agents import AgentResult, TurnLimit
@@ -420,7 +420,7 @@ def test_plain_data_has_everything():
     assert first["usage"]["input_tokens"] == first["value"]["usage"]["input_tokens"] == 3
     assert second["value"]["text"] == "/w=="
     assert third["error"].startswith("HTTPStatusError: Server error '503")
-    assert third["error_details"]["type"] == "httpx2.HTTPStatusError"
+    assert third["error_details"]["type"] == f"{httpx2.__name__}.HTTPStatusError"
     assert third["error_details"]["status"] == 503
     assert "in refused" in third["error_details"]["traceback"]
     assert [attempt["status"] for attempt in third["history"]] == ["failed", "failed"]

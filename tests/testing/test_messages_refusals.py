@@ -83,8 +83,9 @@ def test_what_cannot_be_worked_with(post, prompt):
 
 def test_a_body_that_is_too_long(server, ask):
     """The real client learns that it is too long, and that of what fits nothing is refused."""
-    with pytest.raises(anthropic.RequestTooLargeError) as caught:
+    with pytest.raises(anthropic.APIStatusError) as caught:
         ask("x" * MOST)
+    assert caught.value.status_code == 413
     assert caught.value.body["error"]["type"] == "request_too_large"
     assert ask.text("x" * (MOST // 2))
     assert server.stats().statuses == {413: 1, 200: 1}

@@ -43,7 +43,7 @@ def test_tool_loop(ask):
         {"type": "tool_result", "tool_use_id": block.id, "content": content, "is_error": content == "no clock"}
         for block, content in zip(turn.content, contents, strict=True)
     ]
-    messages = [question, turn.to_param(), {"role": "user", "content": results}]
+    messages = [question, {"role": "assistant", "content": turn.content}, {"role": "user", "content": results}]
     answer = ask("", messages=messages, tools=[TIME], tool_choice={"type": "any"})
     assert answer.content[0].text == "The tools returned: (1) noon; (2) one; (3) error: no clock."
 

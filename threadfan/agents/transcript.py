@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _THOUGHTS = ("thinking", "redacted_thinking")
+_UNSAID = ("caller", "citations")
 
 
 def begun(prompt: Any) -> list[Json]:
@@ -59,17 +60,17 @@ def _said(message: Any) -> Any:
 
 def kept(blocks: list[Json]) -> list[Json]:
     """What is kept of the blocks of an answer."""
-    blocks = [_brief(block) for block in blocks if block.get("type") != "text" or (block.get("text") or "").strip()]
+    blocks = [
+        _without_nulls(block) for block in blocks if block.get("type") != "text" or (block.get("text") or "").strip()
+    ]
     while blocks and blocks[-1].get("type") in _THOUGHTS:
         blocks.pop()
     return blocks
 
 
-def _brief(block: Json) -> Json:
-    """A text as it is sent when it is not streamed: some versions of the SDK put in what the server did not say."""
-    if block.get("type") != "text" or block.get("citations", "some") is not None:
-        return block
-    return {name: value for name, value in block.items() if name != "citations"}
+def _without_nulls(block: Json) -> Json:
+    """A block as the server has said it: of a stream, some versions of the SDK put in nulls, which the API refuses."""
+    return {name: value for name, value in block.items() if value is not None or name not in _UNSAID}
 
 
 def sent(messages: list[Json]) -> list[Json]:

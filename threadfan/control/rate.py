@@ -176,8 +176,13 @@ class RateLimit:
             pace.correct(-permit.cost.of_unit(unit))
 
     def failed(self, permit: Permit, now: float) -> None:
-        """The request ended in a way that says nothing about the limit; what was reserved counts as used."""
+        """The request ended in a way that says nothing about the limit; what was reserved counts as used.
+
+        Unless it was the guess before the first answer: calls that fail one after another are not held back by that.
+        """
         self._ended(permit)
+        if self._guessed(permit):
+            self._settle(permit, Cost())
 
     def succeeded(
         self,
@@ -197,7 +202,7 @@ class RateLimit:
         self.in_flight -= 1
         if usage is not None:
             self._settle(permit, Cost.of(usage))
-        elif (permit.cost.input or permit.cost.output) and not self.estimates and self._costs.mean is None:
+        elif self._guessed(permit):
             self._costs.untold = True
             self._settle(permit, Cost())  # to hold calls back by a guess that nothing will correct helps nobody
         was_paused = self._pause.paused
@@ -274,6 +279,10 @@ class RateLimit:
         return self._pause.hopeless
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _guessed(self, permit: Permit) -> bool:
+        """Whether tokens were reserved for it by a guess that nothing has confirmed yet."""
+        return bool(permit.cost.input or permit.cost.output) and not self.estimates and self._costs.mean is None
 
     def _ended(self, permit: Permit) -> None:
         self.in_flight -= 1
