@@ -52,13 +52,33 @@ def leave_to_parent(manager: PoolManager) -> None:
 @functools.cache
 def abortable_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     """The class of pools like ``pool`` whose connections are abortable."""
-    connections: Any = pool.ConnectionCls
-    if issubclass(connections, AbortableConnection):
+    if any(isinstance(vars(kind).get("ConnectionCls"), _Mixed) for kind in pool.__mro__):
         return pool
-    members: dict[str, Any] = {"ConnectionCls": type(connections.__name__, (AbortableConnection, connections), {})}
+    members: dict[str, Any] = {"ConnectionCls": _Mixed(pool)}
     if pool.QueueCls is queue.LifoQueue:
         members["QueueCls"] = _Idle
     return type(pool.__name__, (pool,), members)
+
+
+class _Mixed:
+    """The class of a pool's connections: that of the pool it is made from, made abortable.
+
+    Which one that is, is asked for each connection: tools that record and replay traffic, vcrpy among them, put one of
+    theirs in its place for a while, and a pool that kept to the other would go past them to the network.
+    """
+
+    def __init__(self, pool: type[HTTPConnectionPool]) -> None:
+        self._pool = pool
+
+    def __get__(self, _instance: object, _owner: object) -> type[Any]:
+        found: Any = self._pool.ConnectionCls
+        if issubclass(found, AbortableConnection):
+            return found  # type: ignore[no-any-return]
+        # One that was made before is known as a subclass.  Nothing else keeps it: with theirs goes a whole cassette.
+        for kind in type.__subclasses__(found):
+            if kind.__bases__ == (AbortableConnection, found):
+                return kind
+        return type(found.__name__, (AbortableConnection, found), {})
 
 
 class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # type: ignore[misc]
