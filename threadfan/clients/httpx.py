@@ -30,6 +30,7 @@ from ..base import forks
 from ..control.scope import Scope, current_scope
 from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
+from .passing import pass_through
 from .places import Places
 
 TYPE_CHECKING = False
@@ -38,10 +39,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
+    from httpx import *  # noqa: F403 -- what passes through
+
     C = TypeVar("C")
     Base: Any  # BaseTransport of whichever library it is made for
 else:
     Base = object
+
+__all__ = ["Transport", "attach"]
 
 LIBRARIES = ("httpx", "httpx2")
 PHASES = ("connect", "read", "write", "pool")
@@ -229,3 +234,7 @@ def _installed() -> Any:
 @cache
 def _joined(kind: type, base: type) -> type:
     return kind if issubclass(kind, base) else type(kind.__name__, (kind, base), {"__doc__": kind.__doc__})
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, *LIBRARIES)

@@ -12,10 +12,19 @@ from typing import TypeVar
 from ..base import forks
 from ..control.scope import current_scope
 from .condition import Condition
+from .passing import pass_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    # isort: off
+    from queue import (
+        LifoQueue as LifoQueue,
+        PriorityQueue as PriorityQueue,
+        SimpleQueue as SimpleQueue,
+    )
+    # isort: on
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -93,3 +102,7 @@ class Queue(queue.Queue[T]):
             with change:
                 if not change.wait_for(lambda: ready() or getattr(self, "is_shutdown", False), rest):
                     raise refusal
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "queue")

@@ -25,7 +25,36 @@ import threading
 from ..base import forks
 from ..control.scope import Scope, current_scope
 from .condition import Condition
+from .passing import pass_through
 from .queue import Empty, Full, Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # isort: off
+    from threading import (
+        TIMEOUT_MAX as TIMEOUT_MAX,
+        Barrier as Barrier,
+        BrokenBarrierError as BrokenBarrierError,
+        ExceptHookArgs as ExceptHookArgs,
+        RLock as RLock,
+        Thread as Thread,
+        ThreadError as ThreadError,
+        Timer as Timer,
+        active_count as active_count,
+        current_thread as current_thread,
+        enumerate as enumerate,
+        excepthook as excepthook,
+        get_ident as get_ident,
+        get_native_id as get_native_id,
+        getprofile as getprofile,
+        gettrace as gettrace,
+        local as local,
+        main_thread as main_thread,
+        setprofile as setprofile,
+        settrace as settrace,
+        stack_size as stack_size,
+    )
+    # isort: on
 
 __all__ = ["BoundedSemaphore", "Condition", "Empty", "Event", "Full", "Lock", "Queue", "Semaphore"]
 
@@ -154,3 +183,7 @@ class Semaphore(threading.Semaphore):
 
 class BoundedSemaphore(Semaphore, threading.BoundedSemaphore):
     """``threading.BoundedSemaphore``."""
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "threading")
