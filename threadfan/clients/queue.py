@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
 from contextlib import suppress
 from functools import partial
 from queue import Empty, Full
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..base import forks
+from ..base.locks import Lock
 from ..control.scope import current_scope
 from .condition import Condition
 from .passing import pass_through
@@ -50,7 +50,7 @@ class Queue(queue.Queue[T]):
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
-        self.mutex = threading.Lock()
+        self.mutex: Any = Lock()  # which no signal leaves taken, as those who wait for it could not be cancelled
         self.not_empty = Condition(self.mutex)
         self.not_full = Condition(self.mutex)
         self.all_tasks_done = Condition(self.mutex)
