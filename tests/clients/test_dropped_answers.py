@@ -63,7 +63,7 @@ def _collector_off():
 
 
 def half_read(session, url):
-    """Drop an answer in chunks that was begun and not read to its end, in a cycle, as an exception does that is kept."""
+    """Drop an answer in chunks that was begun and not read to its end, in a cycle, as a kept exception makes one."""
     response = session.get(url, stream=True)
     response.kept = response.raw.stream(1)
     assert next(response.kept)
