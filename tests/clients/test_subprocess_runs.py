@@ -1,11 +1,13 @@
 """Processes that end with the scope of the call that runs them."""
 
+import ctypes
 import os
 import signal
 import subprocess as standard
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from scoped import PATIENCE, call, until
@@ -13,6 +15,7 @@ from scoped import PATIENCE, call, until
 import threadfan
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after, move_on_after
 from threadfan.clients import processes_windows, subprocess
+from threadfan.clients.groups import Group
 from threadfan.testing import ManualClock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these programs are shell scripts")
@@ -165,6 +168,85 @@ def test_those_that_outlive_the_process_have_the_grace_too():
         scope.cancel()
         assert line() == b"tidy\n"
         assert isinstance(run.exception(PATIENCE), CallCancelled)
+
+
+@pytest.fixture
+def _nobody_reaps():
+    """Processes whose parent is gone become this one's, which reaps none: a container whose first process does not."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux can be asked for that")
+    control = ctypes.CDLL(None).prctl
+    adopt_orphans = 36
+    before = children()
+    assert control(adopt_orphans, 1, 0, 0, 0) == 0
+    yield
+    assert control(adopt_orphans, 0, 0, 0, 0) == 0
+    for orphan in children() - before:
+        os.waitpid(orphan, 0)
+
+
+def children():
+    """The processes of which this one is the parent."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.usefixtures("_nobody_reaps")
+def test_who_has_ended_and_is_not_reaped_is_not_waited_for():
+    """A group of which only zombies are left is gone; the grace would never be over on this clock."""
+    with ManualClock(), trace() as (writer, line):
+        scope = Scope()
+        script = f"sleep 60 & echo $$ >/dev/fd/{writer}; exec sleep 60"
+        run = call(scope, lambda: subprocess.run(["sh", "-c", script], pass_fds=[writer], grace=8))
+        group = int(line())
+        scope.cancel()
+        assert isinstance(run.exception(PATIENCE), CallCancelled)
+        os.killpg(group, 0)  # there is still somebody, for whom a signal means nothing
+
+
+@pytest.mark.usefixtures("_nobody_reaps")
+def test_a_zombie_beside_one_who_lives_ends_no_grace():
+    """Who tidies up has his time, and none of it is taken for a zombie of the same group."""
+    scope = Scope()
+    with trace() as (writer, line):
+        script = TIDY.format(descriptor=writer, writer=writer)
+        command = ["sh", "-c", 'sleep 60 & "$@"; true', "sh", sys.executable, "-S", "-c", script]
+        run = call(scope, lambda: subprocess.run(command, pass_fds=[writer], grace=LONG))
+        assert line() == b"ready\n"
+        scope.cancel()
+        assert line() == b"tidy\n"
+        assert isinstance(run.exception(PATIENCE), CallCancelled)
+
+
+def test_a_process_whose_first_thread_has_ended_lives():
+    """It looks like a zombie, and is none while other threads go on."""
+    program = """
+import ctypes, os, threading
+def go_on(end=ctypes.CDLL(None).pause):
+    print(flush=True)
+    end()
+threading.Thread(target=go_on, daemon=True).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    with standard.Popen([sys.executable, "-c", program], stdout=standard.PIPE, start_new_session=True) as process:
+        try:
+            assert process.stdout.readline() == b"\n"
+            group = Group(process.pid)
+            until(lambda: b") Z" in Path(f"/proc/{process.pid}/stat").read_bytes())
+            assert group.may_live()
+        finally:
+            process.kill()
+    assert not group.may_live()
+
+
+def test_where_the_system_does_not_tell_a_group_may_live(monkeypatch):
+    """Without ``/proc``, or with that of another namespace, nobody is taken for dead."""
+    monkeypatch.setattr(os, "readlink", lambda _: "1")
+    assert Group(2**22 + 1).may_live()
 
 
 def test_who_ignores_the_signal_is_killed_after_the_grace():

@@ -24,13 +24,18 @@ from ..base.usage import FIELDS, Usage
 from ..control.scope import current_scope
 from ..executor.waiting import sleep
 from .httpx import attach as attach_http
+from .passing import pass_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
+    from anthropic import *  # noqa: F403 -- what passes through
+
     C = TypeVar("C")
+
+__all__ = ["attach"]
 
 NOTED = "threadfan_usage"  # where a response keeps the usage that has been noted of it
 
@@ -126,3 +131,7 @@ def _note(usage: dict[str, Any], response: Any) -> None:
         extensions[NOTED] = now
         new = (now[field] - old[field] for field in FIELDS)
         current_scope().add_usage(Usage(*new, requests=int(before is None)))
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "anthropic")

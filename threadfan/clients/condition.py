@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from operator import attrgetter
 from queue import SimpleQueue
 
 from ..base import forks
+from ..base.locks import Lock
 from ..control.scope import current_scope
 from ..executor.waiting import wait_in
 
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_KEPT: Any = object()  # in the place of what a lock gives when it is let go: it was not
+
+
 class Condition(threading.Condition):
     """``threading.Condition``.  Guarded by its lock: ``_waiters``, the gates of those who have not been notified.
 
-    However ``wait`` ends, with ``CallCancelled`` too, its thread holds the lock again.
+    However ``wait`` ends, with ``CallCancelled`` or an exception of a signal's too, its thread holds the lock again.
+    ``with`` takes and releases the lock itself, without a step of Python's in which a signal could leave it taken.
     """
 
+    _lock: Any
     _waiters: deque[Any]
     if TYPE_CHECKING:
 
@@ -33,8 +40,12 @@ class Condition(threading.Condition):
         def _release_save(self) -> Any: ...
         def _acquire_restore(self, state: Any) -> None: ...
 
+    if not TYPE_CHECKING:
+        __enter__ = property(attrgetter("_lock.__enter__"))
+        __exit__ = property(attrgetter("_lock.__exit__"))
+
     def __init__(self, lock: Any = None) -> None:
-        super().__init__(lock)
+        super().__init__(Lock() if lock is None else lock)
         forks.renew(self)
 
     def _forked(self) -> None:
@@ -83,17 +94,27 @@ class Condition(threading.Condition):
             raise RuntimeError("cannot wait on un-acquired lock")
         scope.check()
         gate: SimpleQueue[None] = SimpleQueue()
-        self._waiters.append(gate)
-        state = self._release_save()
+        count = getattr(self._lock, "_recursion_count", int)()
+        state = _KEPT
         try:
+            self._waiters.append(gate)
+            state = self._release_save()
             wait_in(scope, gate, timeout)
-        except BaseException:
             self._acquire_restore(state)
+            return self._left(gate)
+        except BaseException:
+            self._take_back(state, count)
             if self._left(gate):  # notified, but in vain
                 self.notify()
             raise
-        self._acquire_restore(state)
-        return self._left(gate)
+
+    def _take_back(self, state: Any, count: int) -> None:
+        """Hold the lock again, ``count`` times if that can be told, whatever has become of it."""
+        if count:  # else it is none that knows its thread
+            while self._lock._recursion_count() < count:
+                self._lock.acquire()
+        elif state is not _KEPT:
+            self._acquire_restore(state)
 
     def _left(self, gate: SimpleQueue[None]) -> bool:
         """Make sure that nobody will notify this waiter any more; say whether somebody has."""

@@ -22,7 +22,7 @@ from ..base.errors import CallCancelled
 from ..control.abort import Abort
 from ..control.scope import Scope, current_scope
 from ..executor.waiting import sleep
-from .sockets import begin_connect, clear_tls_errors, finish_connect, shut
+from .sockets import begin_connect, clear_tls_errors, finish_connect, replaced, shut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Backend:
         socket_options: Iterable[tuple[Any, ...]] | None = None,
     ) -> Stream:
         """Connect; of httpcore's own backend the socket is made here, where the scope can reach it meanwhile."""
-        if type(self._inner) is not getattr(self._core, "SyncBackend", None):
+        if type(self._inner) is not getattr(self._core, "SyncBackend", None) or replaced():
             options = {"local_address": local_address, "socket_options": socket_options}
             return self._made(self._inner.connect_tcp, host, port, timeout=timeout, **options)
         made = import_module(f"{self._core.__name__}._backends.sync").SyncStream

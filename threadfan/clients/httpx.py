@@ -28,7 +28,9 @@ from math import inf
 
 from ..base import forks
 from ..control.scope import Scope, current_scope
+from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
+from .passing import pass_through
 from .places import Places
 
 TYPE_CHECKING = False
@@ -37,10 +39,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
+    from httpx import *  # noqa: F403 -- what passes through
+
     C = TypeVar("C")
     Base: Any  # BaseTransport of whichever library it is made for
 else:
     Base = object
+
+__all__ = ["Transport", "attach"]
 
 LIBRARIES = ("httpx", "httpx2")
 PHASES = ("connect", "read", "write", "pool")
@@ -113,14 +119,16 @@ class Transport(Base):  # type: ignore[misc]
 
     def _placed(self, scope: Scope, request: Any) -> Any:
         """Send it when there is a connection for it."""
+        close_what_is_left()
         timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
-        if not self._places.enter(scope, timeouts.get("pool")):
-            raise self._library.PoolTimeout("no connection became free in time", request=request)
-        try:
-            response = self._send(scope, request, timeouts)
-        except BaseException:
-            self._places.leave()
-            raise
+        with Inside():
+            if not self._places.enter(scope, timeouts.get("pool")):
+                raise self._library.PoolTimeout("no connection became free in time", request=request)
+            try:
+                response = self._send(scope, request, timeouts)
+            except BaseException:
+                self._places.leave()
+                raise
         response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
         return response
 
@@ -137,7 +145,8 @@ class Transport(Base):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the wrapped transport."""
-        self._wrapped.close()
+        with Inside():
+            self._wrapped.close()
 
     def __enter__(self) -> Self:
         self._wrapped.__enter__()
@@ -146,42 +155,11 @@ class Transport(Base):  # type: ignore[misc]
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._wrapped.__exit__(kind, error, traceback)
+        with Inside():
+            self._wrapped.__exit__(kind, error, traceback)
 
     def __repr__(self) -> str:
         return f"<Transport around {self._wrapped!r}>"
-
-
-class Body(Base):  # type: ignore[misc]
-    """A response's body, of which no more is had once the scope has ended."""
-
-    def __init__(self, inner: Any, places: Places) -> None:
-        self._inner = inner
-        self._places: Places | None = places
-        self._generation = forks.generation
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._inner:
-                current_scope().check()
-                yield chunk
-        except BaseException as error:
-            if current_scope().cancelled:
-                self.close()
-            if isinstance(error, Exception):
-                current_scope().check()
-            raise
-
-    def close(self) -> None:
-        """Give the connection back, or close it if there was more to come."""
-        if self._generation != forks.generation:  # in the child of a fork: it is the parent's
-            return
-        try:
-            self._inner.close()
-        finally:
-            places, self._places = self._places, None
-            if places is not None:
-                places.leave()
 
 
 def attach(client: C) -> C:
@@ -230,9 +208,14 @@ def _pools(transport: Any) -> Iterator[Any]:
 
 
 def _places(transport: Any) -> Places:
-    """As many as the pool has connections, which it therefore has at once; HTTP/2 needs fewer connections."""
+    """As many as the pool has connections, which it therefore has at once; HTTP/2 needs fewer connections.
+
+    A pool of httpcore, though not one of httpcore2, wakes all who wait whenever a connection is free, and whoever does
+    not get it begins to wait anew.  So there a timeout is never raised while connections come back in time.
+    """
     pool = getattr(transport, "_pool", None)
-    return Places(inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf))
+    patient = type(pool).__module__.partition(".")[0] == "httpcore"
+    return Places(inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf), patient=patient)
 
 
 def _library(thing: object) -> Any:
@@ -251,3 +234,7 @@ def _installed() -> Any:
 @cache
 def _joined(kind: type, base: type) -> type:
     return kind if issubclass(kind, base) else type(kind.__name__, (kind, base), {"__doc__": kind.__doc__})
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, *LIBRARIES)

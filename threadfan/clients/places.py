@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from queue import SimpleQueue
 
+from ..base import clock as clocks
 from ..base import forks
+from ..base.clock import FOREVER
 from ..base.locks import Lock
 from ..executor.waiting import wait_in
 
@@ -22,17 +24,20 @@ class Places:
 
     Args:
         count: how many; infinity for no limit.
+        patient: count the time that somebody may wait from the last moment at which a place was given back.
     """
 
-    def __init__(self, count: float) -> None:
+    def __init__(self, count: float, *, patient: bool = False) -> None:
         self._count = count
+        self._patient = patient
         self._forked()
         forks.renew(self)
 
     def _forked(self) -> None:
         """All are free: at the start, and in the child of a fork."""
         self._generation = forks.generation
-        self._lock = Lock()  # guards the two below
+        self._lock = Lock()  # guards the three below
+        self._freed = -FOREVER  # when a place was last given back
         self._free = self._count
         self._waiting: deque[SimpleQueue[object]] = deque()  # not empty only while none is free
 
@@ -48,20 +53,37 @@ class Places:
                 return True
             gate: SimpleQueue[object] = SimpleQueue()
             self._waiting.append(gate)
+        rest = timeout
         try:
-            return wait_in(scope, gate, timeout) or not self._withdrawn(gate)
+            while not wait_in(scope, gate, rest):
+                rest = self._rest(gate, timeout, scope.clock.monotonic())
+                if rest is None:
+                    return False
         except BaseException:
             if not self._withdrawn(gate):
                 self.leave()
             raise
+        return True
 
     def leave(self) -> None:
         """Give a place back: to the one who has waited longest, if anybody waits."""
         with self._lock:
+            self._freed = clocks.current().monotonic()
             if self._waiting:
                 self._waiting.popleft().put(None)
             else:
                 self._free += 1
+
+    def _rest(self, gate: SimpleQueue[object], timeout: float | None, now: float) -> float | None:
+        """How much longer to wait at a gate that did not open in time; None if it is withdrawn."""
+        with self._lock:
+            if gate not in self._waiting:  # it opens just now
+                return timeout
+            rest = self._freed - now + timeout if self._patient and timeout is not None else 0.0
+            if rest > 0:
+                return rest
+            self._waiting.remove(gate)
+            return None
 
     def _withdrawn(self, gate: SimpleQueue[object]) -> bool:
         """Whether it was still waiting; otherwise it was given a place by now."""

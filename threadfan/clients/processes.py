@@ -22,6 +22,7 @@ from ..base import clock as clocks
 from ..base.clock import PULSE
 from ..executor.alarms import set_alarm
 from .bell import Bell
+from .groups import Group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class Talk:
                 return True
             # No pipe tells whether there are others in the group, who may be tidying up.
             self.process.wait()
-            while (others := self._signal(0)) and self._clock.monotonic() < due:
+            group = Group(self.process.pid)
+            while (others := self._signal(0) and group.may_live()) and self._clock.monotonic() < due:
                 select.select([self.bell], [], [], _LOOK)
             return others
         finally:

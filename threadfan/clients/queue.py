@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import queue
-import threading
 from contextlib import suppress
 from functools import partial
 from queue import Empty, Full
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..base import forks
+from ..base.locks import Lock
 from ..control.scope import current_scope
 from .condition import Condition
+from .passing import pass_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    # isort: off
+    from queue import (
+        LifoQueue as LifoQueue,
+        PriorityQueue as PriorityQueue,
+        SimpleQueue as SimpleQueue,
+    )
+    # isort: on
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,7 +50,7 @@ class Queue(queue.Queue[T]):
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
-        self.mutex = threading.Lock()
+        self.mutex: Any = Lock()  # which no signal leaves taken, as those who wait for it could not be cancelled
         self.not_empty = Condition(self.mutex)
         self.not_full = Condition(self.mutex)
         self.all_tasks_done = Condition(self.mutex)
@@ -93,3 +102,7 @@ class Queue(queue.Queue[T]):
             with change:
                 if not change.wait_for(lambda: ready() or getattr(self, "is_shutdown", False), rest):
                     raise refusal
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "queue")

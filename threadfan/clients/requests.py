@@ -23,12 +23,52 @@ from requests.adapters import HTTPAdapter
 from ..base import forks
 from ..base.locks import Lock
 from .adapters import adopt, check
+from .passing import pass_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
+    # isort: off
+    from requests import (
+        ConnectionError as ConnectionError,
+        ConnectTimeout as ConnectTimeout,
+        FileModeWarning as FileModeWarning,
+        HTTPError as HTTPError,
+        JSONDecodeError as JSONDecodeError,
+        PreparedRequest as PreparedRequest,
+        ReadTimeout as ReadTimeout,
+        Request as Request,
+        RequestException as RequestException,
+        Response as Response,
+        Timeout as Timeout,
+        TooManyRedirects as TooManyRedirects,
+        URLRequired as URLRequired,
+        adapters as adapters,
+        auth as auth,
+        codes as codes,
+        compat as compat,
+        cookies as cookies,
+        delete as delete,
+        exceptions as exceptions,
+        get as get,
+        head as head,
+        hooks as hooks,
+        models as models,
+        options as options,
+        patch as patch,
+        post as post,
+        put as put,
+        request as request,
+        session as session,
+        sessions as sessions,
+        status_codes as status_codes,
+        structures as structures,
+        utils as utils,
+    )
+
+    # isort: on
     from requests.adapters import BaseAdapter
 
     AnySession = TypeVar("AnySession", bound=requests.Session)
@@ -165,3 +205,7 @@ def _mount(session: requests.Session, prefix: str | bytes, adapter: BaseAdapter)
     if sizes and isinstance(adapter, HTTPAdapter):
         adopt(adapter, max(sizes))
     usual(session, prefix, adapter)
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "requests")

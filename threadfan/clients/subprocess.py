@@ -28,6 +28,18 @@ from ..base.errors import CallCancelled
 from ..control.scope import current_scope
 from ..executor.alarms import set_alarm
 from ..executor.options import pause
+from .passing import pass_through
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # isort: off
+    from subprocess import (
+        Popen as Popen,
+        getoutput as getoutput,
+        getstatusoutput as getstatusoutput,
+        list2cmdline as list2cmdline,
+    )
+    # isort: on
 
 if sys.platform == "win32":
     from .processes_windows import Talk
@@ -165,3 +177,7 @@ def check_output(*popenargs: Any, **kwargs: Any) -> Any:
     if "input" in kwargs and kwargs["input"] is None:  # as in the standard library: an empty one
         kwargs["input"] = b"" if not any(map(kwargs.get, ("text", "encoding", "errors", "universal_newlines"))) else ""
     return run(*popenargs, stdout=PIPE, check=True, **kwargs).stdout
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "subprocess")

@@ -25,22 +25,51 @@ import threading
 from ..base import forks
 from ..control.scope import Scope, current_scope
 from .condition import Condition
+from .passing import pass_through
 from .queue import Empty, Full, Queue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # isort: off
+    from threading import (
+        TIMEOUT_MAX as TIMEOUT_MAX,
+        Barrier as Barrier,
+        BrokenBarrierError as BrokenBarrierError,
+        ExceptHookArgs as ExceptHookArgs,
+        RLock as RLock,
+        Thread as Thread,
+        ThreadError as ThreadError,
+        Timer as Timer,
+        active_count as active_count,
+        current_thread as current_thread,
+        enumerate as enumerate,
+        excepthook as excepthook,
+        get_ident as get_ident,
+        get_native_id as get_native_id,
+        getprofile as getprofile,
+        gettrace as gettrace,
+        local as local,
+        main_thread as main_thread,
+        setprofile as setprofile,
+        settrace as settrace,
+        stack_size as stack_size,
+    )
+    # isort: on
 
 __all__ = ["BoundedSemaphore", "Condition", "Empty", "Event", "Full", "Lock", "Queue", "Semaphore"]
 
 
 class Lock:
-    """``threading.Lock``.  Guarded by the lock of ``_free``: ``_held``."""
+    """``threading.Lock``.  Guarded by the lock of ``_free``: ``_held``, false, or an object for this time."""
 
     def __init__(self) -> None:
-        self._held = False
+        self._held: object = False
         self._forked()
         forks.renew(self)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
-        self._free = Condition(threading.Lock())
+        self._free = Condition()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, within ``timeout`` seconds unless that is -1; say whether it was taken.
@@ -54,11 +83,16 @@ class Lock:
             raise ValueError(f"timeout must be at least 0 seconds, or -1 for no limit, not {timeout!r}")
         if blocking:
             current_scope().check()
-        with self._free:
-            if not self._free.wait_for(self._is_free, (None if timeout == -1 else timeout) if blocking else 0):
-                return False
-            self._held = True
+        mine = object()
+        try:
+            with self._free:
+                if not self._free.wait_for(self._is_free, (None if timeout == -1 else timeout) if blocking else 0):
+                    return False
+                self._held = mine
             return True
+        except BaseException:  # a signal's, when it was just taken
+            self._let_go(mine)
+            raise
 
     def release(self) -> None:
         """Let the lock go; any thread may.
@@ -66,15 +100,27 @@ class Lock:
         Raises:
             RuntimeError: nobody holds it.
         """
+        held = self._held
+        try:
+            released = self._let_go(held)
+        except BaseException:  # a signal's, half-way
+            self._let_go(held)
+            raise
+        if not released:
+            raise RuntimeError("release unlocked lock")
+
+    def _let_go(self, held: object) -> bool:
+        """Let it go if it is taken as it was then, and say whether it was; whoever waits looks anew in any case."""
         with self._free:
-            if not self._held:
-                raise RuntimeError("release unlocked lock")
-            self._held = False
+            taken = bool(held) and self._held is held
+            if taken:
+                self._held = False
             self._free.notify()
+            return taken
 
     def locked(self) -> bool:
         """Whether somebody holds it."""
-        return self._held
+        return bool(self._held)
 
     def _is_free(self) -> bool:
         return not self._held
@@ -84,7 +130,7 @@ class Lock:
         with self._free:
             while self._held:
                 self._free.wait_in(Scope(), None)
-            self._held = True
+            self._held = object()
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -94,7 +140,7 @@ class Lock:
 
     def __repr__(self) -> str:
         name = f"{type(self).__module__}.{type(self).__qualname__}"
-        return f"<{'locked' if self._held else 'unlocked'} {name} object at {id(self):#x}>"
+        return f"<{'locked' if self.locked() else 'unlocked'} {name} object at {id(self):#x}>"
 
 
 class Event(threading.Event):
@@ -107,7 +153,7 @@ class Event(threading.Event):
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
-        self._cond = Condition(threading.Lock())
+        self._cond = Condition()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the event is set, at most ``timeout`` seconds; say whether it is.
@@ -131,7 +177,7 @@ class Semaphore(threading.Semaphore):
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
-        self._cond = Condition(threading.Lock())
+        self._cond = Condition()
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Take one, within ``timeout`` seconds; say whether one was taken.
@@ -143,14 +189,25 @@ class Semaphore(threading.Semaphore):
             raise ValueError("can't specify timeout for non-blocking acquire; give one of the two")
         if blocking:
             current_scope().check()
-        with self._cond:
-            if not self._cond.wait_for(lambda: self._value, timeout if blocking else 0):
-                return False
-            self._value -= 1
+        taken = False
+        try:
+            with self._cond:
+                if not self._cond.wait_for(lambda: self._value, timeout if blocking else 0):
+                    return False
+                self._value -= 1
+                taken = True
             return True
+        except BaseException:  # a signal's, when it was just taken
+            if taken:
+                self.release()
+            raise
 
     __enter__ = acquire
 
 
 class BoundedSemaphore(Semaphore, threading.BoundedSemaphore):
     """``threading.BoundedSemaphore``."""
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = pass_through(__name__, "threading")

@@ -16,13 +16,14 @@ import io
 import socket
 import sys
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import connection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util import Timeout, connection
+from urllib3.util import Timeout
+from urllib3.util import connection as connecting
 
 from ..base.clock import FOREVER
 from ..control.scope import scope_around
-from .sockets import Guard, begin_connect, clear_tls_errors, finish_connect
+from .sockets import Guard, begin_connect, clear_tls_errors, finish_connect, replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from urllib3.response import HTTPResponse as Answer
 
     from ..control.scope import Scope
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+else:
+
+    def _own(name: str) -> type:
+        """A class of urllib3's: this may be imported while somebody, vcrpy in a cassette, has put his in its place."""
+        kinds = getattr(connection, name).__mro__
+        return next(kind for kind in kinds if (kind.__module__, kind.__name__) == (connection.__name__, name))
+
+    HTTPConnection, HTTPSConnection = _own("HTTPConnection"), _own("HTTPSConnection")
 
 # Seconds by which the socket's own timeout comes after the deadline; arbitrary, but not 0: at the deadline the
 # connection is shut, and that, not a timeout of the client's, should be what ends the call.
@@ -102,7 +114,7 @@ class AbortableConnection(HTTPConnection):
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
         """An answer whose reads end with the scope that reads; that to CONNECT is guarded as ``connect`` is."""
         answer = super().response_class(sock, *args, **kwargs)
-        if self._answering:
+        if self._answering and isinstance(answer.fp, io.BufferedReader):  # not so of a socket that a test makes up
             answer.fp = io.BufferedReader(_Reading(answer.fp.detach(), self))
             # The connection keeps the answer until the next one, and closes it with itself.  By then another thread may
             # have the connection, while the reader of the answer is still about to close it too: where http.client
@@ -134,7 +146,8 @@ class AbortableConnection(HTTPConnection):
         if guard is not None and guard.scope is not scope:
             guard.release()
             self._guard = None
-        if scope is not None and sock is not None and self._guard is None:
+        # What cannot send stands for a connection that there is not: a replay of one that was recorded.
+        if scope is not None and hasattr(sock, "sendall") and self._guard is None:
             self._guard = Guard(scope, sock, how, apart=apart)
 
     def wire(self) -> Any:
@@ -178,8 +191,8 @@ class AbortableConnection(HTTPConnection):
         return sock
 
     def _connects_as_usual(self) -> bool:
-        """Whether urllib3 itself makes the socket, and not a SOCKS client or somebody's patch of urllib3."""
-        stock = connection.create_connection.__module__ == connection.__name__
+        """Whether urllib3 itself makes the socket, and not a SOCKS client or somebody's patch of urllib3 or sockets."""
+        stock = connecting.create_connection.__module__ == connecting.__name__ and not replaced()
         return stock and super()._new_conn.__func__ is HTTPConnection._new_conn  # type: ignore[attr-defined]
 
     def _connected(self, scope: Scope) -> socket.socket:
@@ -187,7 +200,7 @@ class AbortableConnection(HTTPConnection):
         host = self._dns_host.strip("[]")
         failed: OSError = OSError(f"no address is known for {host}")
         for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, self.port, connection.allowed_gai_family(), socket.SOCK_STREAM
+            host, self.port, connecting.allowed_gai_family(), socket.SOCK_STREAM
         ):
             scope.check()
             sock = socket.socket(family, kind, protocol)
