@@ -177,12 +177,22 @@ def _nobody_reaps():
         pytest.skip("only Linux can be asked for that")
     control = ctypes.CDLL(None).prctl
     adopt_orphans = 36
+    before = children()
     assert control(adopt_orphans, 1, 0, 0, 0) == 0
     yield
     assert control(adopt_orphans, 0, 0, 0, 0) == 0
-    with suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
+    for orphan in children() - before:
+        os.waitpid(orphan, 0)
+
+
+def children():
+    """The processes of which this one is the parent."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(int(stat.parent.name))
+    return found
 
 
 @pytest.mark.usefixtures("_nobody_reaps")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import queue
+import threading
+from collections import deque
+from functools import partial
+from queue import SimpleQueue
 
 from urllib3.util.retry import Retry
 
+from ..base.locks import Lock
 from ..control.scope import current_scope
 from ..executor.waiting import sleep
 from .urllib3 import AbortableConnection
@@ -82,7 +87,20 @@ class _Mixed:
 
 
 class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # type: ignore[misc]
-    """The connections that are free; the wait for one, in a pool that blocks, ends with the scope."""
+    """The connections that are free; the wait for one, in a pool that blocks, ends with the scope.
+
+    A response that is dropped half-read puts its connection back in a finalizer, perhaps while this very thread is in
+    here.  So its own lock may be taken again, and there is no moment in which such a one could be missed: who waits
+    first registers and then looks, and who puts first puts and then looks who waits.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self.mutex: Any = Lock()
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+        self.all_tasks_done = threading.Condition(self.mutex)
+        self._gates: deque[SimpleQueue[None]] = deque()  # of those who wait and have not been told
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """The connection that was put last.
@@ -94,22 +112,43 @@ class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # ty
         if not block:
             return super().get(block=False)
         scope = current_scope()
-        forget = scope.on_cancel(self._wake)
+        due = None if timeout is None else scope.clock.monotonic() + timeout
+        gate: SimpleQueue[None] = SimpleQueue()
+        forget = scope.on_cancel(partial(gate.put, None))
         try:
             while not scope.cancelled:
-                with self.not_empty:
-                    if not self.not_empty.wait_for(lambda: self._qsize() or scope.cancelled, timeout):
-                        break
-                with contextlib.suppress(queue.Empty):  # another thread was faster
+                self._gates.append(gate)
+                with contextlib.suppress(queue.Empty):
                     return super().get(block=False)
-            self._wake()  # it may be this thread that was told of a connection: others have to look
+                if not scope.clock.wait(gate, None if due is None else due - scope.clock.monotonic()):
+                    break
+                self._leave(gate)
             raise queue.Empty
         finally:
             forget()
+            if not self._leave(gate):  # it was told of a connection, or took one: others have to look
+                self._tell()
 
-    def _wake(self) -> None:
-        with self.not_empty:
-            self.not_empty.notify_all()
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Give a connection back.
+
+        Raises:
+            queue.Full: there are as many as are kept.
+        """
+        super().put(item, block, timeout)
+        self._tell()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(IndexError):
+            self._gates.popleft().put(None)
+
+    def _leave(self, gate: SimpleQueue[None]) -> bool:
+        """Wait no more; whether nobody has told this one."""
+        try:
+            self._gates.remove(gate)
+        except ValueError:
+            return False
+        return True
 
 
 def waiting(retry: Retry) -> Retry:
