@@ -6,21 +6,18 @@ import socket
 import subprocess
 import sys
 
-import httpx
 import pytest
 import requests
-import requests_mock
-import responses
-import respx
-import vcr
 from endings import PATIENCE
 from faulty import FaultyServer
 from scoped import call
-from vcr.errors import CannotOverwriteExistingCassetteException
 
 from threadfan import CallCancelled, Scope
 from threadfan.clients.httpx import attach as attach_httpx
 from threadfan.clients.requests import Session, attach, install
+
+TOOLS = ("httpx", "requests_mock", "responses", "respx", "vcr")
+httpx, requests_mock, responses, respx, vcr = map(pytest.importorskip, TOOLS)
 
 
 def installed():
@@ -93,7 +90,7 @@ def test_what_is_not_on_the_tape_is_refused(server, tmp_path, make):
     with (
         make() as session,
         cassette(tmp_path, "none"),
-        pytest.raises(CannotOverwriteExistingCassetteException),
+        pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException),
     ):
         get(session, server.url())
     assert server.requests == 0

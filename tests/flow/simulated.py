@@ -10,6 +10,7 @@ from threadfan.executor import alarms
 from threadfan.testing import ManualClock
 
 STEP = 0.25  # seconds of the manual clock; what takes multiples of it, up to its timeout, is simulated exactly
+ROUNDING = 1e-6  # seconds
 CALM = 3  # looks in a row at which nothing moves; beside them nothing of this is left to chance
 
 
@@ -68,12 +69,12 @@ class World:
         self.fan.shutdown()
         self._clock.__exit__(*exc_info)
 
-    def take(self, seconds, timeout=float("inf")):
-        """Be busy for so many seconds, unless the timeout ends it."""
+    def take(self, seconds):
+        """Be busy for so many seconds."""
         me = threading.get_ident()
         with self._lock:
             self.seconds.append(seconds)
-            self._asleep[me] = self.now + min(seconds, timeout)
+            self._asleep[me] = self.now + seconds
         try:
             sleep(seconds)
         finally:
@@ -103,9 +104,10 @@ class World:
 
     def through(self, fn, *args, **options):
         """A function of the fan, to its end."""
+        self._deadline = options.get("deadline", float("inf"))
         future, calm, end = aside(fn, *args, **options), 0, time.monotonic() + 4 * PATIENCE
         while not future.done():
-            assert time.monotonic() < end, "the batch does not end"
+            assert time.monotonic() < end, f"the batch does not end: {self._state()}"
             calm = calm + 1 if self._settled() else 0
             if calm >= CALM:
                 self._clock.advance(STEP)
@@ -119,31 +121,44 @@ class World:
         with self._lock:
             asleep = dict(self._asleep)
         outside = "inputs" in asleep
-        if any(until <= self.now for until in asleep.values()) or outside != self._feeding:
-            return False
-        if self._alarm_due():
+        moments = [*asleep.values(), *self._next_alarm()]
+        with hub.lock:
+            moments += [look for look in (hub.watchdog.next_look, self._deadline) if self.now <= look < float("inf")]
+        if outside != self._feeding or not moments or not self._sleep_until(moments):
             return False
         with hub.lock:
             moving = hub.waking or len(hub.draining) != len(asleep) - outside or (hub.free > 0 and hub.has_work())
-            return not moving and not self._let() and (bool(asleep) or self._waits())
+            return not moving and not self._let()
 
-    def _alarm_due(self):
+    def _sleep_until(self, moments):
+        """Whether threads sleep until these moments: they read the time, and fall asleep a little later."""
+        with self._clock._changed:
+            deadlines = [sleeper.deadline for sleeper in self._clock._sleepers]
+        for moment in moments:
+            found = [deadline for deadline in deadlines if abs(deadline - moment) < ROUNDING]
+            if not found:
+                return False
+            deadlines.remove(found[0])
+        return True
+
+    def _next_alarm(self):
         with alarms._lock:
             keeper = alarms._keepers.get(self._clock)
-            return keeper is not None and any(alarm.acts and alarm.due <= self.now for alarm in keeper._heap)
+            return [] if keeper is None else sorted(alarm.due for alarm in keeper._heap if alarm.acts)[:1]
+
+    def _state(self):
+        hub = self.fan._hub
+        moving = f"{hub.waking} waking, {hub.free} free, {len(hub.draining)} at work, work {hub.has_work()}"
+        return f"{self.now}, {self._asleep}, {moving}, alarm {self._next_alarm()}, let {self._let()}, {self._clock}"
 
     def _sources(self):
         return [source for source in self.fan._hub.sources if hasattr(source, "backing_off")]
-
-    def _waits(self):
-        """Whether calls wait for something that will come."""
-        return any(source.pending() for source in self.fan._hub.sources)
 
     def _let(self):
         """Whether a limit lets a call go, or a back-off is over, and it has not gone yet."""
         hub = self.fan._hub
         for source in self._sources():
-            if any(take_back.args[0].due <= self.now for take_back in source.backing_off.values()):
+            if any(take_back.args[0].due <= self.now - ROUNDING for take_back in source.backing_off.values()):
                 return True
             if hub.free > 0 and any(self._open(line) for line in source.lines):
                 return True

@@ -227,6 +227,22 @@ class Unspeakable(Exception):
         raise RuntimeError("no text")
 
 
+class Aloof(type):
+    """Of classes that cannot be compared."""
+
+    __hash__ = None
+
+    def __eq__(cls, other):
+        """Fail."""
+        raise RuntimeError("no comparing")
+
+
+def test_classes_that_cannot_be_compared_do_not_spoil_the_report():
+    """Causes are told apart without asking the errors' classes."""
+    kind = Aloof("Odd", (Exception,), {})
+    assert causes(failed(kind("bad"), kind("bad"))) == ["2 failed, Odd: bad (0, 1)"]
+
+
 @pytest.mark.parametrize("look", [repr, Report.to_dict])
 def test_an_error_without_a_text_does_not_spoil_the_report(look):
     """An error whose `__str__` fails is named by its kind."""

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
     """``isinstance`` by the type alone, whatever the thing says its ``__class__`` is."""
     mro = _of_type["__mro__"].__get__(type(thing))
-    return any(kind in mro for kind in (kinds if type(kinds) is tuple else (kinds,)))
+    wanted = kinds if type(kinds) is tuple else (kinds,)
+    return any(one is kind for one in mro for kind in wanted)  # `in` would ask a metaclass that compares
 
 
 def is_group(error: object) -> TypeGuard[BaseExceptionGroup[Any]]:

@@ -212,9 +212,10 @@ def more(share: float, stats: Stats, conditions: Conditions) -> str:
     """That calls have waited for slots for this share of the time."""
     slots, cap = stats.slots, conditions.get("cap", UNCAPPED)
     if conditions.get("processor", 0.0) >= BUSY:
+        instead = ", take processes, or a Python without the GIL" if conditions.get("processors", 1) == 1 else ""
         return (
             f"the processor was busy for {min(1.0, conditions['processor']):.0%} of the time: more threads do not help "
-            f"calls that compute; take processes, or a Python without the GIL"
+            f"calls that compute{instead}"
         )
     if cap <= slots:
         both = " and max_workers" if cap == slots else ""

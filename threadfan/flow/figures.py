@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         limits: int  # so many rate limits
         rates: dict[str, float]  # of the one limit: what it allows per minute, by unit
         taken: bool  # inputs were taken as results were read
-        processor: float  # the share of the processors' time that the program has used
+        processor: float  # the share of the time of so many of them that the program has used
+        processors: int  # on which threads can compute at once
 
 
 def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def _conditions(batch: Any, wall: float, taken: bool) -> Conditions:
     if taken:
         found["taken"] = True
     if wall > 0:
-        found["processor"] = (hub.clock.processor() - batch.processor) / (wall * _at_once())
+        processors = found["processors"] = _at_once()
+        found["processor"] = (hub.clock.processor() - batch.processor) / (wall * processors)
     return found
 
 
