@@ -1,6 +1,8 @@
 """What ends a stream or a `map` early carries what had ended and was not handed out; `report_of` finds it."""
 
+import sys
 import threading
+from functools import partial
 
 import pytest
 from controlled import PATIENCE, until
@@ -140,3 +142,83 @@ def test_a_ctrl_c_carries_the_report_behind_it_out_of_the_fans_block(own):
     with pytest.raises(KeyboardInterrupt) as caught, Fan(1):
         raise error
     assert caught.value.report is (behind.report if own is None else own)
+
+
+needs_tracebacks = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="an exception has its traceback once it is caught"
+)
+LOOPS = {
+    "stream": lambda fan, fn, items: fan.stream(fn, items),
+    "ordered stream": lambda fan, fn, items: fan.stream(fn, items, ordered=True),
+    "pipeline": lambda fan, fn, items: fan.pipeline(fn).stream(items, ordered=True),
+    "map": lambda fan, fn, items: fan.map(fn, items),
+    "map with a buffer": lambda fan, fn, items: fan.map(fn, items, buffersize=3),
+}
+
+
+@needs_tracebacks
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("way", LOOPS.values(), ids=LOOPS)
+def test_what_strikes_in_the_body_of_a_loop_loses_nothing(way, error):
+    """What had ended and was not handed out is on it; what was handed out is not."""
+    with Fan(1) as fan:
+
+        def consume():
+            for _ in way(fan, abs, range(3)):
+                until(lambda: fan.snapshot()["done"] == 3 and not fan._hub.draining)  # all is stored
+                raise error
+
+        with pytest.raises(error) as caught:
+            consume()
+    assert seen(caught.value) == [(1, "succeeded"), (2, "succeeded")]
+
+
+@needs_tracebacks
+def test_what_runs_when_the_body_is_struck_is_cancelled():
+    """A Ctrl-C ends a call that heeds its scope, and its outcome is on it too."""
+    with Fan(2) as fan:
+
+        def tool(item):
+            return sleep(PATIENCE) if item else item
+
+        def consume():
+            for _ in fan.stream(tool, [0, 1]):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt) as caught:
+            consume()
+    assert seen(caught.value) == [(1, "cancelled")]
+
+
+@needs_tracebacks
+def test_a_report_that_the_error_has_is_not_replaced():
+    """It is of the batch that it has ended."""
+    with Fan(1) as fan:
+
+        def consume():
+            for _ in fan.stream(abs, range(3)):
+                error = KeyError()
+                error.report = "another"
+                raise error
+
+        with pytest.raises(KeyError) as caught:
+            consume()
+    assert caught.value.report == "another"
+
+
+@pytest.mark.parametrize("leave", ["break", "close"])
+def test_what_leaves_a_loop_as_usual_carries_nothing(leave):
+    """Not even an exception that was caught before in the same function."""
+    with Fan(1) as fan:
+        try:
+            raise KeyError
+        except KeyError as error:
+            caught = error
+        outcomes = fan.stream(abs, range(3))
+        if leave == "close":
+            next(outcomes)
+            outcomes.close()
+        else:
+            for _ in partial(fan.stream, abs, range(3))():
+                break
+    assert not hasattr(caught, "report")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from ..base.unwinding import exception_leaving
 from .figures import figures
 from .report import Report, put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from queue import SimpleQueue
+    from types import FrameType
     from typing import Any
 
     from ..base.outcome import Raw
@@ -33,6 +36,33 @@ def end_early(stream: Stream, error: BaseException, ready: list[Raw], gate: Simp
         end_early(stream, again, ready, gate)
         raise
     put_left_on(stream, error, ready)
+
+
+def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> None:
+    """A stream or a ``map`` is dropped: if that is because an exception leaves its loop, let that carry what is left.
+
+    Args:
+        frame: that of the loop.
+        end: ends what is left, and lets an error carry it; where that is interrupted it has put on that one.
+    """
+    error = exception_leaving(frame)
+    if error is None or getattr(error, "report", None) is not None:
+        return
+    try:
+        end(error)
+    except BaseException as again:  # a second Ctrl-C; nobody would see it, and the first goes on
+        report = getattr(again, "report", None)
+        if report is not None:
+            put_on(error, report)
+
+
+def end_dropped_stream(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
+    """An exception in the consumer's code ends a stream."""
+    if isinstance(error, Exception):
+        stream.cut(running=True)
+        put_left_on(stream, error, ready)
+    else:
+        end_early(stream, error, ready, gate)
 
 
 def end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:

@@ -10,6 +10,7 @@ cannot: the iterator is then closed without being told of it.
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from itertools import islice
 from queue import SimpleQueue
@@ -19,7 +20,7 @@ from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
 from .iteration import Iteration
-from .left import end_early, end_map_early, end_taking_early
+from .left import end_dropped, end_dropped_stream, end_early, end_map_early, end_taking_early
 from .report import Report
 
 TYPE_CHECKING = False
@@ -302,6 +303,8 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         finalizing = True
+        if not stream.batch.ended:
+            end_dropped(sys._getframe(1), partial(end_dropped_stream, stream, ready=ready, gate=gate))
         raise
     except BaseException as error:
         end_early(stream, error, ready, gate)
@@ -336,6 +339,8 @@ def _values_as_taken(
         stream.check_complete()
     except GeneratorExit:
         finalizing = True
+        if not stream.batch.ended:
+            end_dropped(sys._getframe(1), partial(end_taking_early, stream, ready=ready, gate=gate))
         raise
     except BaseException as error:
         if error is not failed:
@@ -371,6 +376,8 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
             yield handing.pop()
     except GeneratorExit:
         finalizing = True
+        if not batch.ended:
+            end_dropped(sys._getframe(1), partial(end_map_early, batch=batch, gate=gate))
         raise
     except BaseException as error:
         if error is not failed:

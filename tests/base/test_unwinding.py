@@ -1,0 +1,104 @@
+"""A finalizer finds the exception that leaves its frame, and no other."""
+
+import sys
+
+import pytest
+
+from threadfan.base.unwinding import exception_leaving
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="an exception has its traceback once it is caught")
+
+
+def noting(seen):
+    """An iterator that notes, when it is dropped, which exception leaves the loop over it."""
+    try:
+        while True:
+            yield
+    except GeneratorExit:
+        seen.append(exception_leaving(sys._getframe(1)))
+        raise
+
+
+def raised_here(seen):
+    """By a statement of the body."""
+    for _ in noting(seen):
+        raise KeyError
+
+
+def raised_by_c(seen):
+    """By a function written in C."""
+    for _ in noting(seen):
+        int("x")
+
+
+def raised_further_down(seen):
+    """By a function that the body calls, past a block that cleans up."""
+
+    def inner():
+        raise KeyError
+
+    for _ in noting(seen):
+        try:
+            inner()
+        finally:
+            seen.clear()
+
+
+def raised_again(seen):
+    """By a handler that lets it pass."""
+    for _ in noting(seen):
+        try:
+            raise KeyError
+        except KeyError:
+            raise
+
+
+def raised_in_a_block(seen):
+    """Past the end of a ``with`` block."""
+    for _ in noting(seen):
+        with pytest.raises(ValueError):  # noqa: PT011
+            raise KeyError
+
+
+@pytest.mark.parametrize("leave", [raised_here, raised_by_c, raised_further_down, raised_again, raised_in_a_block])
+def test_the_exception_that_leaves_the_loop_is_found(leave):
+    """However it was raised."""
+    seen = []
+    with pytest.raises((KeyError, ValueError)) as caught:
+        leave(seen)
+    assert seen == [caught.value]
+
+
+def left_by_break(seen):
+    """In the ordinary way, after another exception of the same frame that is kept."""
+    try:
+        raise KeyError
+    except KeyError as error:
+        kept = error
+    for _ in noting(seen):
+        break
+    return kept
+
+
+def left_by_return(seen):
+    """With a value, while another exception is handled."""
+    try:
+        raise KeyError
+    except KeyError:
+        for _ in noting(seen):
+            return 1
+
+
+def dropped(seen):
+    """Its last name goes."""
+    iterator = noting(seen)
+    next(iterator)
+    del iterator
+
+
+@pytest.mark.parametrize("leave", [left_by_break, left_by_return, dropped])
+def test_none_is_found_where_none_leaves_it(leave):
+    """Exceptions that were caught before are not taken for one."""
+    seen = []
+    leave(seen)
+    assert seen == [None]
