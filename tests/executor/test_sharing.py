@@ -14,7 +14,7 @@ from threadfan import Fan
 from threadfan.base.errors import FanClosed
 from threadfan.control.rate import RateLimit
 from threadfan.control.scope import current_scope
-from threadfan.executor import sharing, stores
+from threadfan.executor import sharing, ticks
 from threadfan.executor.line import line_of
 from threadfan.testing import Limits, MessagesServer
 
@@ -38,7 +38,8 @@ class Others:
         self.answers = list(answers)
         self.while_asked = while_asked
         self.asked = 0
-        self.pauses = []
+        self.told = []
+        self.pauses, self.lacking = 0, HOUR
 
     def reach(self):
         """It is there."""
@@ -52,9 +53,9 @@ class Others:
             raise answer
         return answer
 
-    def pause(self, seconds):
+    def pause(self, seconds, bucket=None):
         """Note it."""
-        self.pauses.append(seconds)
+        self.told.append(seconds)
 
 
 @pytest.fixture
@@ -226,8 +227,8 @@ def test_a_pause_is_told_once(shared):
         permits = [line.take(Nobody(), None, clock) for _ in range(3)]
         for permit in permits:
             line.note(permit, clock, "overloaded", retry_after=5.0)
-        until(lambda: store.pauses)
-    assert [round(seconds) for seconds in store.pauses] == [5]
+        until(lambda: store.told)
+    assert [round(seconds) for seconds in store.told] == [5]
 
 
 class Nobody:
@@ -275,7 +276,7 @@ def test_a_file_that_vanishes_loses_no_call(tmp_path, caplog):
 
 def test_a_redis_that_hangs_loses_no_call(tmp_path, caplog, monkeypatch):
     """The server is stopped between two batches; when it goes on, it is asked again."""
-    monkeypatch.setattr(stores, "PATIENCE", 0.2)
+    monkeypatch.setattr(ticks, "PATIENCE", 0.2)
     monkeypatch.setattr(sharing, "AGAIN", 0.1)
     with redis_server(tmp_path) as (url, process), Fan(4, rate=RateLimit(60_000, burst=50, shared=url)) as fan:
         process.send_signal(signal.SIGSTOP)
