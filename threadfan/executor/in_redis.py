@@ -156,7 +156,6 @@ class RedisStore(Turns):
         )
         self._key = f"threadfan:{{{name}}}"  # braces: a cluster keeps what belongs to one limit in one place
         self._begin()
-        forks.renew(self)
 
     def _begin(self) -> None:
         _close()
@@ -166,8 +165,11 @@ class RedisStore(Turns):
         self._ask, self._left, self._empty = (self._redis.register_script(_HEAD + act) for act in (_ASK, _LEFT, _EMPTY))
 
     def _forked(self) -> None:
-        """In the child of a fork: the connections are the parent's, and so are the locks of their pool."""
-        before = self._redis
+        """In the child of a fork: the connections are the parent's too, and so are the locks of their pool."""
+        super()._forked()
+        before = self.__dict__.get("_redis")
+        if before is None:  # it is just being made
+            return
         self._end.detach()
         self._begin()
         _parents.append(before)

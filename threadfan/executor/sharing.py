@@ -32,7 +32,6 @@ from queue import SimpleQueue
 from ..base.clock import FOREVER, Clock
 from ..base.errors import brief, text_of
 from ..base.threads import helper_thread, started
-from ..control.cost import Cost
 from .alarms import set_alarm
 from .line import STALL, Line
 from .stores import store_at
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
+    from ..control.cost import Cost
     from ..control.rate import RateLimit
     from .line import Permit, Waiter
 

@@ -11,9 +11,11 @@ has nothing more to do, costs the others ``GRACE`` seconds.  A child of a fork h
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple
+
+from ..base import forks
+from ..base.locks import Lock
 
 LEAD, LONGEST_LEAD = 0.005, 0.1
 """Seconds before its turn that a call comes, and waits in its slot for the rest.  Arbitrary: more than it mostly takes
@@ -47,17 +49,23 @@ class Word(NamedTuple):
 class Turns:
     """How this process takes part in a limit: all its requests wait by one ticket.
 
-    Without a lock, which a fork might find held: threads that ask at the same time are told the same, and one goes.
+    Guarded by ``_lock``: all there is.  One thread asks at a time, or two would draw tickets of which one is never
+    used, and keep the others waiting for nobody; who waits for the lock would wait for the answer all the same.
     """
 
     def __init__(self) -> None:
-        self._owner = 0  # the process that has the ticket
-        self._ticket: int | None = None
-        self._due = 0.0  # when to ask again
-        self._told = 0.0  # when somebody is to come for that
         self._lead = LEAD
         self.pauses = 0  # as was last told
         self.lacking = 0.0  # of the request that has left last
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork: the ticket is the parent's."""
+        self._lock = Lock()
+        self._ticket: int | None = None
+        self._due = 0.0  # when to ask again
+        self._told = 0.0  # when somebody is to come for that
 
     def ask(self, spacing: float, capacity: float, ticket: int | None) -> Word:
         """Where the limit is kept: count one request as leaving now, if it may."""
@@ -70,8 +78,10 @@ class Turns:
             spacing: seconds between two requests in the long run.
             capacity: requests that may leave at once, at least 1.
         """
-        if self._owner != os.getpid():
-            self._owner, self._ticket, self._due, self._told = os.getpid(), None, 0.0, 0.0
+        with self._lock:
+            return self._take(spacing, capacity)
+
+    def _take(self, spacing: float, capacity: float) -> float:
         now, told = time.monotonic(), self._told
         if now < told:
             return told - now
@@ -82,16 +92,12 @@ class Turns:
             early = self._due - time.monotonic()
             if early > 0.0:
                 time.sleep(early)
-            ticket = self._ticket
-            word = self.ask(spacing, capacity, ticket)
-            self.pauses = word.pauses
-            gone = word.wait <= 0.0
-            if ticket == self._ticket:  # else another thread has gone by it
-                self._ticket = word.ticket
-                self._due = 0.0 if gone else time.monotonic() + word.wait
-            if gone:
-                self.lacking = word.lacking
+            word = self.ask(spacing, capacity, self._ticket)
+            self._ticket, self.pauses = word.ticket, word.pauses
+            if word.wait <= 0.0:
+                self._due, self.lacking = 0.0, word.lacking
                 return 0.0
+            self._due = time.monotonic() + word.wait
             if word.wait > self._lead:
                 self._told = self._due - self._lead
                 return word.wait - self._lead
