@@ -1,0 +1,43 @@
+"""A process that makes requests under a limit: ``sharing URL PLACE PER_MINUTE BURST SECONDS CALL``.
+
+It prints a line when it is ready, begins when it reads one, and prints how many of its requests were answered in the
+first second and in all.  ``PLACE`` is ``-`` for a limit of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from itertools import count
+from typing import Any
+
+from threadfan import Fan, RateLimit
+from threadfan.clients.requests import Session
+
+SLOTS = 8
+BEGINNING = 1.0  # seconds in which a burst is whose process was there first
+
+
+def main(url: str, place: str, *figures: str) -> None:
+    """Make requests until the time is up."""
+    per_minute, burst, seconds, call = map(float, figures)
+    limit = RateLimit(per_minute, burst=int(burst), shared=None if place == "-" else place)
+    session: Any = Session()
+    session.trust_env = False  # the environment may name a proxy
+    address = f"{url}/limited?seconds={call}"
+    with Fan(SLOTS, rate=limit) as fan:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        begun, early, answered = time.monotonic(), 0, 0
+        for outcome in fan.stream(lambda _: session.get(address).raise_for_status(), count()):
+            answered += outcome.ok
+            if (passed := time.monotonic() - begun) < BEGINNING:
+                early = answered
+            elif passed > seconds:
+                break
+    print(json.dumps([early, answered]), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
