@@ -1,7 +1,8 @@
 """A process that makes requests under a limit: ``sharing URL PLACE PER_MINUTE BURST SECONDS CALL``.
 
-It prints a line when it is ready, begins when it reads one, and prints how many of its requests were answered in the
-first second and in all.  ``PLACE`` is ``-`` for a limit of its own.
+It prints a line when it is ready, begins when it reads one, which says when all of them do by the machine's clock, and
+prints how many of its requests were answered after the first second and within the last.  ``PLACE`` is ``-`` for a
+limit of its own.
 """
 
 from __future__ import annotations
@@ -28,15 +29,13 @@ def main(url: str, place: str, *figures: str) -> None:
     address = f"{url}/limited?seconds={call}"
     with Fan(SLOTS, rate=limit) as fan:
         print("ready", flush=True)
-        sys.stdin.readline()
-        begun, early, answered = time.monotonic(), 0, 0
+        begun, answered = float(sys.stdin.readline()), 0
         for outcome in fan.stream(lambda _: session.get(address).raise_for_status(), count()):
-            answered += outcome.ok
-            if (passed := time.monotonic() - begun) < BEGINNING:
-                early = answered
-            elif passed > seconds:
+            passed = time.monotonic() - begun
+            answered += outcome.ok and BEGINNING <= passed < seconds
+            if passed > seconds:
                 break
-    print(json.dumps([early, answered]), flush=True)
+    print(json.dumps(answered), flush=True)
 
 
 if __name__ == "__main__":

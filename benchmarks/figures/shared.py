@@ -110,12 +110,12 @@ def _trial(
         ]
         for process in processes:
             _read(process)
+        begun = time.monotonic()
         for process in processes:
             stdin: Any = process.stdin
-            stdin.write("go\n")
+            stdin.write(f"{begun}\n")
             stdin.flush()
-        ended = [json.loads(_read(process)) for process in processes]
-    shares = [answered - early for early, answered in ended]
+        shares: list[int] = [json.loads(_read(process)) for process in processes]
     permits = server.permits()
     counted = [accepted for moment, accepted in permits if moment - permits[0][0] < span]
     accepted = sum(counted)

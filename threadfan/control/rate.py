@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 #     0.4 ms              45 %      20 %     13 %       8 %
 # More margin than 2.7 % cannot reach 97 %; less than 2.3 % is refused too often.
 SINGLE_MARGIN = 0.025
-SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, on its own way to the server
+SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, and nobody tells of the writing
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
 SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
-SHARED_SENT_MARGIN = 0.02
+SHARED_SENT_MARGIN = 0.02  # the same where another process is to know of that moment: it does so a little later
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
 
 
@@ -260,11 +260,11 @@ class RateLimit:
         self._pause.hold(until)
 
     @property
-    def brief(self) -> bool:
+    def _brief(self) -> bool:
         """Whether the last pause is for what may be an exception, and says nothing about the pace."""
         return self._pause.brief
 
-    def refused_elsewhere(self, now: float) -> None:
+    def _refused_elsewhere(self, now: float) -> None:
         """Another process was refused while the pace was kept."""
         self._refused(now, paced=not self._pause.paused)
         self._tune(now)

@@ -1,16 +1,21 @@
 """The line before a limit that several processes share.
 
-Everything that holds for a limit holds in each process; besides, each request has a start that all processes reserve in
-one place, asked for by the thread that has a slot for it.  If that start is yet to come, the permit is void, the thread
-takes up something else, and the wait is one more that the limit answers with.
+Everything that holds for a limit holds in each process; besides, all processes count each request in one place.  That
+is done as late as can be, for what passes between the counting and the writing differs from request to request, and a
+strict server refuses two that come too close together.  A client that is attached tells when it is about to write: then
+the request waits its turn, in its slot.  ``AHEAD`` of each process do so, which leaves none of what is allowed unused;
+others are not begun.  A call of which no client tells is counted when it starts, by the thread that has a slot for it;
+if its turn is yet to come, the permit is void, the thread takes up something else, and the wait is one more that the
+limit answers with.  So are the first calls, until it is known what they are.
 
-Guarantees: the requests of all processes together keep to the limit as those of one would, and each process gets its
-share, since starts are given in the order of the questions; see ``reserving``.  The store is never asked with a lock
-held, nor by the thread of the alarms.  What was reserved and then not made, because the call was cancelled or the
+Guarantees: the requests of all processes together keep to the limit as those of one would, and all processes that have
+some waiting get the same; see ``turns``.  The store is asked with no lock held but that of the process's turn, and not
+by the thread of the alarms.  A request that was counted and then not made, because the call was cancelled or the
 process killed just then, stays counted; a process that has ended, however it did, takes up nothing more.  Who comes
-first within a process goes first, but for calls that the store refuses at the same moment.
+first within a process goes first, but for those that are told to wait at the same moment.
 
-A pause reaches the other processes: they wait as long as its server asked for.  Probing afterwards is each one's own
+A pause reaches the other processes: they wait as long as its server asked for, and go slower afterwards by as much as
+the one that was refused, so that they learn as quickly as one process does.  Probing afterwards is each one's own
 affair, as is the pace of tokens.
 
 While the store is asked the call has not begun: its timeout does not run, and it can be cancelled at once.  A store
@@ -52,6 +57,8 @@ LOOK = 0.05  # seconds between looks whether a store that stalls has answered; a
 AHEAD = 2
 """Requests of this process that wait until they may be written, before no further one is begun."""
 LATELY = 0.0005
+"""Seconds after which a request is said to have been written late.  Arbitrary: a few times what writing takes, and a
+quarter of what is kept between two requests beyond what is allowed, at 600 a minute."""
 UNNAMED = "rate"
 
 
@@ -75,7 +82,7 @@ class SharedLine(Line):
             maxlen=AHEAD
         )  # when calls have started whose requests are counted
         self._departing: dict[object, None] = {}  # requests that are about to be written, and wait
-        self._full_at = FOREVER  # when the bucket would have been full if the last one had not gone
+        self._full_at = FOREVER  # when the bucket would have been full if the request that left last had not
         self._known: int | None = None  # pauses that this process has learned from, its own among them
         self._told = 0  # pauses that the other processes know of
         self._lost_until = -FOREVER  # when the store is asked again; infinitely long ago as long as it answers
@@ -125,7 +132,7 @@ class SharedLine(Line):
             now = clock.monotonic()
             begun, self._told = self.limit.overloads - self._told, self.limit.overloads
             seconds = self.limit.paused_for(now)
-            bucket = None if self.limit.brief else self.limit.bucket
+            bucket = None if self.limit._brief else self.limit.bucket
             if begun and bucket is not None and self._known is not None:
                 self._known += 1  # it will be counted there
         if begun and seconds > 0:
@@ -217,7 +224,7 @@ class SharedLine(Line):
         with self._lock:
             known, self._known = self._known, pauses
             if known is not None and pauses > known:
-                self.limit.refused_elsewhere(clock.monotonic())
+                self.limit._refused_elsewhere(clock.monotonic())
 
     def _answer(self, question: Callable[[float, float], T], clock: Clock) -> T | None:
         """What the store says to a question about the limit as it is; None if it is lost."""

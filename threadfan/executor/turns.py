@@ -3,10 +3,12 @@
 Processes that only ask whether a request may go, and ask again after a refusal, come too late for what comes in, and
 who asks more often gets more.  Moments that are given out in advance are lost when something is late for them.  So who
 has to wait gets a *ticket*: they go in the order of their tickets, one of each process at a time, each as soon as the
-limit lets it.  Whoever is not there when its turn has come is passed by the next one, and may go right after that.
+limit lets it.  Whoever is not there when its turn has come is passed by the next one, and may go right after that; if
+its threads come late again and again, it is told to come earlier.
 
 Guarantees, from any thread: all processes that have requests waiting get the same; a process that is killed, or that
-has nothing more to do, costs the others ``GRACE`` seconds.  A child of a fork has no ticket of its parent's.
+has nothing more to do, costs the others the time between two requests at most, once.  A child of a fork has no ticket
+of its parent's.
 """
 
 from __future__ import annotations
