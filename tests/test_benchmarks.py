@@ -101,7 +101,9 @@ def test_a_storm_ends_with_every_item_answered_once(quick):
     assert (failed["medians"]["threadfan"], again["medians"]["threadfan"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("group", "count"), [("backoff", 1), ("adaptive", 3), ("hedging", 2), ("losers", 3)])
+@pytest.mark.parametrize(
+    ("group", "count"), [("shared", 3), ("backoff", 1), ("adaptive", 3), ("hedging", 2), ("losers", 3)]
+)
 def test_other_groups_are_measured(quick, group, count):
     """Each figure has a score of threadfan's."""
     figures = quick(group)

@@ -24,6 +24,7 @@ GROUPS = {
     "ends": "ends",
     "work": "work",
     "limits": "limits",
+    "shared": "shared",
     "storm": "storm",
     "backoff": "backoff",
     "adaptive": "adaptive",

@@ -37,7 +37,7 @@ def child_ends(act):
         ("threadfan.flow.pipeline", "threadfan.flow.relay"),
         ("threadfan.fan.aio", "asyncio.events"),
         ("threadfan.executor.governed", "threadfan.executor.attempting"),
-        ("threadfan.executor.stores", "threadfan.executor.reserving"),
+        ("threadfan.executor.stores", "threadfan.executor.turns"),
         ("threadfan.executor.transactions", "sqlite3"),
         ("threadfan.clients.subprocess", "threadfan.clients.bell"),
     ],

@@ -9,7 +9,8 @@ from controlled import PATIENCE, within_patience
 
 from threadfan import Fan, Hedge, RateLimit, fail_after
 from threadfan.base.locks import Lock
-from threadfan.executor import alarms
+from threadfan.executor import alarms, in_redis
+from threadfan.executor.stores import RedisStore
 
 
 class Collecting(Lock):
@@ -105,6 +106,44 @@ def test_a_collection_at_every_acquisition(way, options, whose, monkeypatch, col
     if whose == "alarms":
         monkeypatch.setattr(alarms, "_lock", Collecting(litter))
     assert within_patience(work) == 0
+
+
+def test_a_store_in_redis_is_collected_while_its_pool_is_in_use(monkeypatch):
+    """Its connections are closed by another thread: closing takes the pool's lock, which somebody may hold."""
+    redis = pytest.importorskip("redis")
+    held, closed = threading.Lock(), threading.Event()
+    monkeypatch.setattr(redis.Redis, "__del__", lambda _: held.acquire() and held.release(), raising=False)
+
+    def disconnect(_pool, *_args, **_options):
+        with held:
+            closed.set()
+
+    monkeypatch.setattr(redis.ConnectionPool, "disconnect", disconnect)
+    store = RedisStore("redis://127.0.0.1:1", "a")
+    with held:
+        in_a_cycle(store)
+        del store
+        assert within_patience(gc.collect) > 0
+        assert not closed.is_set()
+    assert closed.wait(PATIENCE)
+
+
+def test_where_no_thread_can_be_had_the_next_store_closes_the_connections(monkeypatch):
+    """A finalizer that is refused one leaves them."""
+    redis = pytest.importorskip("redis")
+    closed = []
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(redis.ConnectionPool, "disconnect", lambda *_args, **_options: closed.append(1))
+    monkeypatch.setattr(in_redis._thread, "start_new_thread", refuse)
+    store = RedisStore("redis://127.0.0.1:1", "a")
+    del store
+    gc.collect()
+    assert not closed
+    RedisStore("redis://127.0.0.1:1", "a")
+    assert closed
 
 
 def test_streams_kept_in_cycles():

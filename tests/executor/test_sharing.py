@@ -14,7 +14,7 @@ from threadfan import Fan
 from threadfan.base.errors import FanClosed
 from threadfan.control.rate import RateLimit
 from threadfan.control.scope import current_scope
-from threadfan.executor import sharing, stores
+from threadfan.executor import sharing, ticks
 from threadfan.executor.line import line_of
 from threadfan.testing import Limits, MessagesServer
 
@@ -38,7 +38,8 @@ class Others:
         self.answers = list(answers)
         self.while_asked = while_asked
         self.asked = 0
-        self.pauses = []
+        self.told = []
+        self.pauses, self.lacking = 0, HOUR
 
     def reach(self):
         """It is there."""
@@ -52,9 +53,9 @@ class Others:
             raise answer
         return answer
 
-    def pause(self, seconds):
+    def pause(self, seconds, bucket=None):
         """Note it."""
-        self.pauses.append(seconds)
+        self.told.append(seconds)
 
 
 @pytest.fixture
@@ -189,6 +190,125 @@ def test_every_request_of_a_call_is_counted(shared):
     assert (store.asked, limit.in_flight) == (6, 0)
 
 
+# -- when requests are written -----------------------------------------------------------------------------------------
+
+
+class Written(Others):
+    """A store that has others come before the next request of this process when the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.busy = False
+        self.late = []
+        self.lacking = 0.0
+
+    def take(self, spacing, capacity):
+        """Others come first as long as it is busy."""
+        self.asked += 1
+        return 0.001 if self.busy else 0.0
+
+    def left(self, spacing, capacity, late):
+        """Note it."""
+        self.late.append(late)
+
+
+def request():
+    """What an attached client does in a call."""
+    meter = current_scope().meter
+    ticket = meter.begin()
+    meter.sent()
+    meter.end(ticket, 200, None)
+
+
+def test_requests_of_attached_clients_count_when_they_are_written(shared):
+    """The first is counted before anybody knows, each later one when it is about to leave: its start asks nobody."""
+    store, begun = Written(), []
+
+    def call(number):
+        begun.append((number, store.asked))
+        request()
+        return store.asked
+
+    with Fan(1, rate=shared(store)) as fan:
+        assert fan.run(call, range(3)).values() == [1, 2, 3]
+    assert begun == [(0, 1), (1, 1), (2, 2)]
+
+
+def test_few_calls_wait_until_they_may_write(shared):
+    """While others come first, two have begun and hold their slots; the rest is queued, and other calls go on."""
+    store, begun = Written(), Gate()
+
+    def call(number):
+        begun(number)
+        request()
+
+    limit = shared(store)
+    with Fan(8, rate=limit) as fan, begun:
+        begun.open()
+        fan.submit(call, 0).result(PATIENCE)
+        store.busy = True
+        running = aside(fan.run, call, range(1, 7))
+        until(lambda: len(limit.line._departing) == sharing.AHEAD)
+        asked = store.asked
+        until(lambda: store.asked > asked + 20)
+        assert len(begun.started) == 1 + sharing.AHEAD
+        assert fan.with_options(rate=None).submit(abs, -2).result(PATIENCE) == 2
+        store.busy = False
+        assert running.result(PATIENCE).ok
+    assert (limit.line._departing, limit.in_flight) == ({}, 0)
+
+
+def test_a_call_that_tells_of_no_request_counts_when_it_starts(shared):
+    """Once one has ended well without a request, starts are what is counted, though other calls tell of theirs."""
+    store = Written()
+    with Fan(1, rate=shared(store)) as fan:
+        fan.submit(request).result(PATIENCE)
+        fan.submit(abs, -1).result(PATIENCE)
+        asked = store.asked
+        assert fan.run(abs, range(3)).ok
+    assert store.asked == asked + 3
+
+
+def test_a_request_that_is_written_late_is_told(shared, clock):
+    """All processes have to know, as the distance to the next one counts from there; what is usual is not told."""
+    store = Written()
+
+    def call(seconds):
+        meter = current_scope().meter
+        ticket = meter.begin()
+        clock.advance(seconds)
+        meter.sent()
+        meter.end(ticket, 200, None)
+
+    with Fan(1, rate=shared(store)) as fan:
+        for seconds in (0.0, 0.25, 0.0001):
+            fan.submit(call, seconds).result(PATIENCE)
+            clock.advance(1.0)
+    assert store.late == [0.25]
+
+
+def test_what_one_process_is_refused_for_all_learn_from(shared):
+    """Each goes slower by as much as the one that was refused, once for each refusal, and not for its own twice."""
+    store = Written()
+    limit = shared(store, burst=1, per_minute=6_000_000)
+    with Fan(1, rate=limit) as fan:
+        assert fan.run(abs, range(2)).ok
+        before = limit.bucket[0]
+        store.pauses = 1
+        assert fan.run(abs, range(2)).ok
+        learned = limit.bucket[0]
+        line = line_of(limit)
+        permits = []
+        until(lambda: permits.append(line.take(Nobody(), None, fan._hub.clock)) or permits[-1])
+        line.note(permits[-1], fan._hub.clock, "overloaded", retry_after=0.001)
+        own = limit.bucket[0]
+        until(lambda: store.told)
+        store.pauses = 2
+        assert fan.run(abs, range(2)).ok
+    assert before < learned < own
+    assert limit.bucket[0] == pytest.approx(own, rel=0.01)
+
+
 def test_a_store_that_hangs_holds_up_one_slot(shared):
     """Neither other calls, nor figures, nor alarms wait for it."""
     gate = Gate()
@@ -226,8 +346,8 @@ def test_a_pause_is_told_once(shared):
         permits = [line.take(Nobody(), None, clock) for _ in range(3)]
         for permit in permits:
             line.note(permit, clock, "overloaded", retry_after=5.0)
-        until(lambda: store.pauses)
-    assert [round(seconds) for seconds in store.pauses] == [5]
+        until(lambda: store.told)
+    assert [round(seconds) for seconds in store.told] == [5]
 
 
 class Nobody:
@@ -275,7 +395,7 @@ def test_a_file_that_vanishes_loses_no_call(tmp_path, caplog):
 
 def test_a_redis_that_hangs_loses_no_call(tmp_path, caplog, monkeypatch):
     """The server is stopped between two batches; when it goes on, it is asked again."""
-    monkeypatch.setattr(stores, "PATIENCE", 0.2)
+    monkeypatch.setattr(ticks, "PATIENCE", 0.2)
     monkeypatch.setattr(sharing, "AGAIN", 0.1)
     with redis_server(tmp_path) as (url, process), Fan(4, rate=RateLimit(60_000, burst=50, shared=url)) as fan:
         process.send_signal(signal.SIGSTOP)

@@ -10,7 +10,7 @@ from controlled import PATIENCE, Gate, aside, run_program, until
 from shared_limits import redis_server
 
 from threadfan import Fan, RateLimit, fail_after, stage, task
-from threadfan.executor import sharing, stores
+from threadfan.executor import sharing, stores, ticks
 from threadfan.executor.line import STALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
 
 class Others:
     """A store that answers when the test lets it."""
+
+    pauses, lacking = 0, 0.0
 
     def __init__(self):
         self.gate = Gate()
@@ -246,7 +248,7 @@ def stalled(kind, folder):
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_real_stores_hold_up_nobody(kind, tmp_path, monkeypatch):
     """A file that another process keeps locked, and a server that is stopped, of which an answer takes a minute."""
-    monkeypatch.setattr(stores, "PATIENCE", 60.0)
+    monkeypatch.setattr(ticks, "PATIENCE", 60.0)
     with stalled(kind, tmp_path) as (place, stall):
         fan = Fan(2, rate=RateLimit(60_000, burst=50, shared=place))
         assert fan.run(abs, [-1, -2]).unwrap() == [1, 2]
@@ -266,8 +268,8 @@ def test_ctrl_c_while_a_fan_is_made(kind, tmp_path):
             program = f"""
 import os, signal, threading
 from threadfan import Fan, RateLimit
-from threadfan.executor import stores
-stores.PATIENCE = 60.0
+from threadfan.executor import ticks
+ticks.PATIENCE = 60.0
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     Fan(rate=RateLimit(600, shared={place!r}))

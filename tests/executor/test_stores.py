@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from itertools import pairwise
 
 import pytest
 from controlled import run_program, until
@@ -13,8 +14,9 @@ from shared_limits import redis_server
 
 from threadfan import Fan, RateLimit
 from threadfan.control.faults import history
-from threadfan.executor import reserving, stores
+from threadfan.executor import in_file, ticks, turns
 from threadfan.executor.stores import RedisStore, SQLiteStore, store_at
+from threadfan.executor.turns import LEAD
 
 HOUR = 3600.0  # seconds between two requests: in a test no second one comes in
 
@@ -121,16 +123,22 @@ def wall(monkeypatch):
         def sleep(self, seconds):
             self.now += seconds
 
-    monkeypatch.setattr(stores, "time", Wall())
-    monkeypatch.setattr(reserving, "time", stores.time)
-    return stores.time
+    monkeypatch.setattr(in_file, "time", Wall())
+    monkeypatch.setattr(turns, "time", in_file.time)
+    return in_file.time
 
 
-def test_parts_of_a_request_count(tmp_path, wall):
+@pytest.fixture
+def processes(tmp_path):
+    """Makes stores as so many processes have them, in one file."""
+    return lambda number: [SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(number)]
+
+
+def test_parts_of_a_request_count(processes, wall):
     """A bucket that holds two and a half lets two through, and the third half an interval early."""
-    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    (store,) = processes(1)
     assert [store.take(1.0, 2.5), store.take(1.0, 2.5)] == [0.0, 0.0]
-    assert store.take(1.0, 2.5) == pytest.approx(0.5 - reserving.LEAD)
+    assert store.take(1.0, 2.5) == pytest.approx(0.5 - LEAD)
     wall.now += 0.494
     assert store.take(1.0, 2.5) == pytest.approx(0.001)
     wall.now += 0.0015
@@ -139,66 +147,108 @@ def test_parts_of_a_request_count(tmp_path, wall):
     assert wall.now - begun == pytest.approx(0.0045)  # it has waited for the rest itself
 
 
-def test_short_gaps_are_exact(tmp_path, wall):
+def test_short_gaps_are_exact(processes, wall):
     """Gaps of 2.5 ms are not rounded to whole milliseconds."""
-    store = SQLiteStore(f"{tmp_path}/limits.db", "a")
+    (store,) = processes(1)
     begun = wall.now
     for _ in range(21):
         assert store.take(0.0025, 1) == 0.0
     assert wall.now - begun == pytest.approx(20 * 0.0025)
 
 
-def test_each_process_has_the_next_start_that_is_free(tmp_path, wall):
-    """In the order in which they came, one each: who asks more often gets no more, and none is missed."""
-    stores_of_processes = [SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(4)]
-    due, starts = [0.0] * 4, []
-    while len(starts) < 40:
-        which = min(range(4), key=due.__getitem__)
+def run(processes, wall, seconds, *, spacing=0.1, capacity=1, late=lambda which: 0.0, busy=0.001):
+    """Have each process come as often as it may; gives the moments at which one of them went, and which.
+
+    Args:
+        late: seconds by which a process comes later than it was told, at least.
+        busy: seconds from a request until the next one of the same process.
+    """
+    end = wall.now + seconds
+    due, gone = [wall.now] * len(processes), []
+    while wall.now < end:
+        which = min(range(len(processes)), key=due.__getitem__)
         wall.now = max(wall.now, due[which])
-        wait = stores_of_processes[which].take(0.1, 1)
+        wait = processes[which].take(spacing, capacity)
         if wait == 0.0:
-            starts.append((wall.now, which))
-        due[which] = wall.now + (wait or 0.001)
-    moments = [moment for moment, _ in starts]
-    assert moments == pytest.approx([moments[0] + 0.1 * place for place in range(40)])
-    assert [sum(which == one for _, which in starts) for one in range(4)] == [10] * 4
+            gone.append((wall.now, which))
+        due[which] = wall.now + (max(wait + late(which), 0.0001) if wait else busy)
+    return gone
 
 
-def test_a_start_that_nobody_came_for_is_lost(tmp_path, wall):
-    """Used late it would be too close to the next one; a little late it is used."""
-    store, other = (SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(2))
-    assert store.take(0.1, 1) == 0.0
-    assert store.take(0.1, 1) == pytest.approx(0.095)
-    wall.now += 0.15
-    assert store.take(0.1, 1) == 0.0
-    assert store.take(0.1, 1) > 0.0
-    wall.now += 10.0
-    assert other.take(0.1, 1) == 0.0
-    assert store.take(0.1, 1) == pytest.approx(0.095)
+def shares(gone, number):
+    """How many requests each process has made."""
+    return [sum(which == one for _, which in gone) for one in range(number)]
 
 
-def test_a_start_that_was_late_keeps_the_next_one_away(tmp_path, wall):
-    """A strict server would refuse the second of two that come too close; one with bursts would not."""
-    for place, (capacity, least) in enumerate([(1, 0.098), (10, 0.0)]):
-        late, other = (SQLiteStore(f"{tmp_path}/limits{place}.db", "a") for _ in range(2))
-        assert other.take(0.1, capacity) == 0.0
-        assert late.reserve(0.1, capacity)[1]
-        wall.now += 0.17
-        assert late.leave(0.1 * reserving.SURE if capacity == 1 else 0.0) == (0.0, True)
+def test_processes_take_turns(processes, wall):
+    """In the order in which they came, one each: who asks more often gets no more, and no moment is missed."""
+    gone = run(processes(4), wall, 4.0)
+    begun = gone[0][0]
+    assert [moment for moment, _ in gone] == pytest.approx([begun + 0.1 * place for place in range(len(gone))])
+    assert len(gone) >= 40
+    assert {tuple(which for _, which in gone[place : place + 4]) for place in range(4, 36, 4)} == {
+        tuple(which for _, which in gone[4:8])
+    }
+
+
+def test_a_process_that_is_late_costs_the_others_no_moment(processes, wall):
+    """Whose turn it is and does not come is passed after ``GRACE``, and comes the earlier next time."""
+    gone = run(processes(4), wall, 8.0, late=lambda which: 0.01 if which == 0 else 0.0)
+    assert len(gone) >= 0.98 * 80
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(gone)]
+    assert min(gaps) > 0.1 - 1e-6
+    learned = shares(gone[16:], 4)  # by then it has been late often enough
+    assert max(learned) - min(learned) <= 0.1 * max(learned)
+
+
+def test_a_process_that_has_gone_costs_the_others_one_moment_at_most(processes, wall):
+    """It had a ticket, and never comes."""
+    stores_of_all = processes(4)
+    run(stores_of_all, wall, 1.0)
+    gone = run(stores_of_all[:3], wall, 4.0)
+    assert len(gone) >= 39
+    assert max(shares(gone, 3)) - min(shares(gone, 3)) <= 1
+
+
+def test_a_burst_is_for_whoever_comes_first(processes, wall):
+    """After a quiet time all that has come in goes at once; from then on they take turns."""
+    first, second = processes(2)
+    assert [first.take(0.1, 10) for _ in range(6)] + [second.take(0.1, 10) for _ in range(4)] == [0.0] * 10
+    assert second.take(0.1, 10) > 0.0
+    gone = run([first, second], wall, 4.0, capacity=10)
+    assert max(shares(gone, 2)) - min(shares(gone, 2)) <= 1
+
+
+def test_a_request_that_was_written_late_keeps_the_next_one_away(processes, wall):
+    """Without a burst the distance counts from there; with one, what came in meanwhile was lost if it was full."""
+    for capacity, least in ((1, 0.13), (10, 0.0)):
+        wall.now += 10.0
+        late, other = processes(2)
+        assert late.take(0.1, capacity) == 0.0
+        assert late.lacking == 0.0
         begun = wall.now
         wall.now += 0.03
-        assert other.take(0.1, capacity) == 0.0
-        assert wall.now - begun >= least - 1e-6
+        late.left(0.1, capacity, 0.03)
+        gone = run([other], wall, 0.5, capacity=capacity)
+        assert gone[0][0] - begun == pytest.approx(least if capacity == 1 else 0.03)
+        if capacity == 10:  # nine at once, and the tenth when 0.1 s have gone by since the first was written
+            assert gone[8][0] - begun < 0.05
+            assert gone[9][0] - begun == pytest.approx(0.13, abs=0.002)
 
 
-def test_a_pause_holds_what_was_reserved_before_it(tmp_path, wall):
-    """Whoever comes for its start is told to wait."""
-    store, other = (SQLiteStore(f"{tmp_path}/limits.db", "a") for _ in range(2))
+def test_a_pause_holds_those_that_wait_for_their_turn(processes, wall):
+    """Whoever comes for it is told to wait; a refusal leaves no burst for the end of the pause."""
+    store, other = processes(2)
     assert store.take(1.0, 1) == 0.0
     assert store.take(1.0, 1) == pytest.approx(0.995)
     other.pause(60.0)
     wall.now += 0.999
     assert store.take(1.0, 1) == pytest.approx(59.0, abs=0.01)
+    assert store.pauses == 0
+    other.pause(100.0, (1.0, 5.0))
+    wall.now += 100.0
+    assert [store.take(1.0, 5.0), store.pauses] == [0.0, 1]
+    assert store.take(1.0, 5.0) > 0.8
 
 
 def test_the_time_of_day_may_be_set(tmp_path, monkeypatch):
@@ -217,10 +267,10 @@ def test_a_redis_whose_clock_is_set_back_stalls_nobody(tmp_path):
     """It notices by the moment at which it was asked before."""
     with redis_server(tmp_path) as (url, _):
         store = RedisStore(url, "a")
-        assert store.reserve(1.0, 1) == (0.0, True)
-        ahead = {name: int(value) + 30_000_000 for name, value in store._redis.hgetall(store._key).items()}
-        store._redis.hset(store._key, mapping=ahead)
-        assert store.reserve(1.0, 1)[0] < 1.1
+        assert store.take(1.0, 1) == 0.0
+        for name in ("full_at", "seen"):
+            store._redis.hincrby(store._key, name, 30_000_000)
+        assert store.ask(1.0, 1, None).wait < 1.1
 
 
 def test_a_clock_that_is_set_back_locks_nobody_out(tmp_path, wall):
@@ -246,7 +296,7 @@ def test_a_process_killed_in_the_middle_holds_nothing(tmp_path):
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("BEGIN IMMEDIATE")
-database.execute("INSERT INTO threadfan_starts VALUES ('a', 9000000000000000000, 0, 0, 0)")
+database.execute("INSERT INTO threadfan_limits VALUES ('a', 9000000000000000000, 0, 0, 0, 0, 0)")
 print("in it", flush=True)
 input()
 """
@@ -262,7 +312,7 @@ def test_a_locked_file_is_an_error_in_time(tmp_path, monkeypatch):
     """Somebody who keeps the file locked does not keep others waiting for ever."""
     import sqlite3
 
-    monkeypatch.setattr(stores, "PATIENCE", 0.0)
+    monkeypatch.setattr(ticks, "PATIENCE", 0.0)
     path = f"{tmp_path}/limits.db"
     store = SQLiteStore(path, "a")
     store.reach()

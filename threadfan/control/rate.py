@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 #     0.4 ms              45 %      20 %     13 %       8 %
 # More margin than 2.7 % cannot reach 97 %; less than 2.3 % is refused too often.
 SINGLE_MARGIN = 0.025
-SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, on its own way to the server
+SHARED_MARGIN = 0.04  # for burst=1, when the next request may be another process's, and nobody tells of the writing
 BURST_MARGIN = 0.003  # for more: the server's bucket takes up jitter, and needs to be filled only a little faster
 SENT_MARGIN = 0.014  # for burst=1, when each gap counts from the moment at which the request before was written
+SHARED_SENT_MARGIN = 0.02  # the same where another process is to know of that moment: it does so a little later
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
 
 
@@ -146,8 +147,8 @@ class RateLimit:
         wire = self._wire
         if wire is None:
             return 0.0
-        if self.burst == 1 and self.shared is None:  # of other processes it is not known when theirs were written
-            self._feedback.least(SENT_MARGIN)
+        if self.burst == 1:
+            self._feedback.least(SENT_MARGIN if self.shared is None else SHARED_SENT_MARGIN)
         wait = wire.wait(now)
         wire.take(now + wait)
         return wait
@@ -272,6 +273,16 @@ class RateLimit:
     def hold(self, until: float) -> None:
         """Let nothing out before ``until``: whoever knows of the other processes has said so."""
         self._pause.hold(until)
+
+    @property
+    def _brief(self) -> bool:
+        """Whether the last pause is for what may be an exception, and says nothing about the pace."""
+        return self._pause.brief
+
+    def _refused_elsewhere(self, now: float) -> None:
+        """Another process was refused while the pace was kept."""
+        self._refused(now, paced=not self._pause.paused)
+        self._tune(now)
 
     @property
     def hopeless(self) -> bool:

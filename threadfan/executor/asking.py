@@ -171,6 +171,8 @@ class Request:
 
     def answered(self, usage: Usage | None) -> None:
         """It was."""
+        if self._first and self._owner.line is not None:
+            self._owner.line.unattached()
         self._tell("succeeded", usage=usage, headers=self._headers)
 
     def _lost(self) -> None:

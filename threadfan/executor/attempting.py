@@ -302,6 +302,8 @@ class Governed(Queue):
             if rules.line is not None and permit is None and account_word(payload) is not None:
                 rules.line.lift(self.hub.clock)  # an attached client, which does not read bodies, took it for another
         if rules.line is not None and permit is not None:  # else an attached client has told it
+            if raw[3] is SUCCEEDED and not progress.told:
+                rules.line.unattached()
             rules.line.note(permit, self.hub.clock, end, **note)
         if rules.pace is not None and start is not None:
             rules.pace.note(start, self.hub.clock, end, **note)

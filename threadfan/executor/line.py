@@ -11,6 +11,8 @@ permit with; while permits are to be had, somebody in line is invited; who leave
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from ..base import forks
 from ..base.clock import FOREVER
 from ..base.locks import Lock
@@ -19,6 +21,7 @@ from .alarms import set_alarm
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any, Protocol
 
     from ..base.clock import Clock
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
             """It is its turn: it should ask again, or leave.  Called without any lock."""
 
 
+_ALONE = nullcontext()
 _NOTHING = 1e-9  # seconds; a wait shorter than the rounding of a clock is none
 LATE = 0.02
 """Seconds after which an invitation that was not used no longer keeps others waiting.  Arbitrary: a hundred times what
@@ -117,6 +121,9 @@ class Line:
             self.limit.hold(now + wait)
             self._plan(clock, now)
 
+    def unattached(self) -> None:
+        """A call has ended well and told of no request that it has made."""
+
     def stalls(self) -> None:
         """They have not answered for ``STALL`` seconds."""
 
@@ -178,6 +185,10 @@ class Line:
             now = clock.monotonic()
             self.limit.lift(now)
             self._plan(clock, now)
+
+    def departing(self) -> AbstractContextManager[None]:
+        """While a request that has its permit waits until it may leave."""
+        return _ALONE
 
     def departs(self, clock: Clock) -> float:
         """Seconds that a request with a permit should still wait before it leaves."""

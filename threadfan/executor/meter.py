@@ -80,6 +80,7 @@ class Meter(Permits):
         line = self._rules.line
         if line is None:
             return Ticket(None)
+        self._progress.told = True
         ticket = Ticket(self._further(line))
         try:
             self.wait_to_leave(line, self._hub.clock)

@@ -10,6 +10,7 @@ from .waiting import sleep, wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -67,9 +68,17 @@ class Permits:
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
+        if not line.shared:
+            self._wait_to_leave(line, clock, self.uncounted)
+            return
+        with line.departing(), self.uncounted():  # to ask others may take a while too
+            self._wait_to_leave(line, clock, nullcontext)
+
+    @staticmethod
+    def _wait_to_leave(line: Line, clock: Clock, uncounted: Callable[[], AbstractContextManager[None]]) -> None:
         wait = line.departs(clock)
         while wait > 0 or (wait := line.leaves(clock)) > 0:
-            with self.uncounted():
+            with uncounted():
                 sleep(wait)
             wait = 0.0
 

@@ -67,7 +67,7 @@ class Progress:
 
     __slots__ = (
         "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "flaw", "handed_in", "headers",
-        "limited", "mark", "once", "permit", "queued", "refusals", "since", "start", "undecided", "usage",
+        "limited", "mark", "once", "permit", "queued", "refusals", "since", "start", "told", "undecided", "usage",
         "waited_inside",
     )  # fmt: skip
 
@@ -87,6 +87,7 @@ class Progress:
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
         self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
         self.allowance = 0.0  # that, or infinity while it waits
+        self.told = False  # whether a client has told of a request
         self.headers: Any = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_CLOSING = 1.0  # seconds; arbitrary: what it may take a thread that a finalizer has begun
 _FOLDERS = ("/proc/self/fd", "/dev/fd")  # where Linux and macOS list a process's descriptors
 
 
@@ -44,7 +45,7 @@ def no_leaks(
         return
     left = [f"the thread {thread.name}, {_place(thread)}" for thread in _unjoined(threads_before, patience, spare)]
     if descriptors:
-        left += [f"descriptor {number}, {what}" for number, what in _opened_since(open_before)]
+        left += [f"descriptor {number}, {what}" for number, what in _opened_since(open_before, patience)]
     if left:
         raise AssertionError(f"this is left behind: {'; '.join(left)}; right would be to end or close each of them")
 
@@ -65,10 +66,13 @@ def _place(thread: threading.Thread) -> str:
     return "not seen anywhere" if frame is None else f"in {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _opened_since(before: dict[int, tuple[int, ...]]) -> list[tuple[int, str]]:
+def _opened_since(before: dict[int, tuple[int, ...]], patience: float) -> list[tuple[int, str]]:
     if _open_descriptors().items() <= before.items():
         return []
     gc.collect()  # what is only held by a cycle is closed late, but closed
+    end = time.monotonic() + min(patience, _CLOSING)
+    while not _open_descriptors().items() <= before.items() and time.monotonic() < end:
+        time.sleep(0.005)  # a finalizer may have left it to another thread to close it
     return [
         (number, _target(number))
         for number, identity in sorted(_open_descriptors().items())
