@@ -199,12 +199,13 @@ class Written(Others):
     def __init__(self):
         super().__init__()
         self.busy = False
-        self.late = []
+        self.late, self.spacings = [], []
         self.lacking = 0.0
 
     def take(self, spacing, capacity):
         """Others come first as long as it is busy."""
         self.asked += 1
+        self.spacings.append(spacing)
         return 0.001 if self.busy else 0.0
 
     def left(self, spacing, capacity, late):
@@ -285,6 +286,19 @@ def test_a_request_that_is_written_late_is_told(shared, clock):
             fan.submit(call, seconds).result(PATIENCE)
             clock.advance(1.0)
     assert store.late == [0.25]
+
+
+@pytest.mark.parametrize(("burst", "margin"), [(1, sharing.NEW_MARGIN), (10, 0.0)])
+def test_the_first_requests_keep_the_next_ones_further_away(shared, burst, margin):
+    """Their connections are new, so they arrive later than those that follow; a burst takes that up."""
+    store = Written()
+    limit = shared(store, burst=burst, per_minute=6_000_000)
+    with Fan(1, rate=limit) as fan:
+        assert fan.run(lambda _: request(), range(20)).ok
+    first, last = store.spacings[1 : sharing.NEW], store.spacings[-1]
+    assert first == pytest.approx(
+        [last * (1 + margin)] * (sharing.NEW - 1), rel=0.03
+    )  # the margin sinks a little meanwhile
 
 
 def test_what_one_process_is_refused_for_all_learn_from(shared):
