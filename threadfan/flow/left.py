@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from ..base.static import is_a
 from ..base.unwinding import exception_leaving
 from .figures import figures
 from .report import Report, put_on
@@ -39,14 +40,17 @@ def end_early(stream: Stream, error: BaseException, ready: list[Raw], gate: Simp
 
 
 def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> None:
-    """A stream or a ``map`` is dropped: if that is because an exception leaves its loop, let that carry what is left.
+    """A stream or a ``map`` is dropped: if that is because a Ctrl-C leaves its loop, let that carry what is left.
+
+    So with whatever else is no ``Exception``.  An error of the body's own does not: it mostly is that of an outcome,
+    which a variable of the body's keeps, and would keep all others.
 
     Args:
         frame: that of the loop.
         end: ends what is left, and lets an error carry it; where that is interrupted it has put on that one.
     """
     error = exception_leaving(frame)
-    if error is None or getattr(error, "report", None) is not None:
+    if error is None or is_a(error, Exception) or getattr(error, "report", None) is not None:
         return
     try:
         end(error)
@@ -54,15 +58,6 @@ def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> Non
         report = getattr(again, "report", None)
         if report is not None:
             put_on(error, report)
-
-
-def end_dropped_stream(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
-    """An exception in the consumer's code ends a stream."""
-    if isinstance(error, Exception):
-        stream.cut(running=True)
-        put_left_on(stream, error, ready)
-    else:
-        end_early(stream, error, ready, gate)
 
 
 def end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:

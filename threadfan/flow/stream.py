@@ -20,7 +20,7 @@ from ..base.outcome import SUCCEEDED, Outcome
 from ..executor import options as checks
 from . import intake
 from .iteration import Iteration
-from .left import end_dropped, end_dropped_stream, end_early, end_map_early, end_taking_early
+from .left import end_dropped, end_early, end_map_early, end_taking_early
 from .report import Report
 
 TYPE_CHECKING = False
@@ -304,7 +304,7 @@ def _outcomes(stream: Stream, owner: object) -> Generator[Outcome[Any], None, No
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         finalizing = True
         if not stream.batch.ended:
-            end_dropped(sys._getframe(1), partial(end_dropped_stream, stream, ready=ready, gate=gate))
+            end_dropped(sys._getframe(1), partial(end_early, stream, ready=ready, gate=gate))
         raise
     except BaseException as error:
         end_early(stream, error, ready, gate)
