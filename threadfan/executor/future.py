@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from concurrent import futures
 from concurrent.futures._base import (
     _STATE_TO_DESCRIPTION_MAP as _STATES,
@@ -130,11 +129,13 @@ class Future(Call, futures.Future[T]):
         self._stage = stage
 
     @property
-    def _waiters(self) -> List:  # type: ignore[override]
-        found = self._cell.get("waiters")
-        if found is None:
-            found = self._cell.setdefault("waiters", _Waiters(self))
-        return found  # type: ignore[no-any-return]
+    def _waiters(self) -> Any:  # type: ignore[override]
+        waiters = self._cell.get("waiters")
+        if waiters is None:
+            waiters = self._cell.setdefault("waiters", [])
+        if bearer.get(None) is None and not clocks.chores and getattr(here, "drain", None) is None:
+            return waiters
+        return _Waiters(self, waiters)
 
     @property
     def _done_callbacks(self) -> List:
@@ -178,7 +179,7 @@ class Future(Call, futures.Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """What the call returned; waits at most ``timeout`` seconds, and a call of the same fan lends its slot."""
-        if self._cell.get(CONDITION) is OVER and self._exception is None:
+        if self._exception is None and (self._stage == FINISHED or self._cell.get(CONDITION) is OVER):
             return self._result  # type: ignore[no-any-return]
         error = None
         try:
@@ -372,12 +373,13 @@ class Future(Call, futures.Future[T]):
         condition = self._cell.setdefault(CONDITION, OVER)
         if condition is OVER:
             return False
-        with condition:
+        with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
             self._stage = FINISHED
             for waiter in self._cell.get("waiters", ()):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
-        self._tell()
+        if "gates" in self._cell:
+            self._tell()
         return True
 
     def _found(self) -> threading.Condition | None:
@@ -434,26 +436,25 @@ class _Gate:
         self._gates.remove(self._told)
 
 
-class _Waiters(List):
-    """Those that wait for a future, of which it keeps no reference: that one has the list, and leaves no cycle."""
+class _Waiters:
+    """The list of those that wait for a future, as a call sees it that is about to wait."""
 
-    __slots__ = ("_future",)
+    __slots__ = ("_future", "_list", "remove")
 
-    def __init__(self, future: Future[Any]) -> None:
-        self._future = weakref.ref(future)
+    def __init__(self, future: Future[Any], waiters: List) -> None:
+        self._future = future
+        self._list = waiters
+        self.remove = waiters.remove
 
     def append(self, waiter: Any) -> None:
-        future = self._future()
-        if future is None:  # nobody has it any more, so nobody can wait for it
-            return
-        drain, hub = getattr(here, "drain", None), future._hub
-        if (clocks.chores or bearer.get(None) is not None) and type(waiter.event) is threading.Event:
+        drain, hub = getattr(here, "drain", None), self._future._hub
+        if type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
         if drain is not None and drain.hub is hub:
-            hub.promote(future)
+            hub.promote(self._future)
             if isinstance(waiter.event, _CallEvent):
                 waiter.event.hub = hub
-        super().append(waiter)
+        self._list.append(waiter)
 
 
 class _CallEvent(threading.Event):

@@ -222,19 +222,20 @@ class Hub:
         Raises:
             RuntimeError: the fan is shut down, or broken.
         """
-        if self.closing or self.broken:  # before there is anything to mend
-            with self.lock:
-                self.check_open()
         after: After = []
         try:
             with self.lock:
-                self.check_open()
-                self.calls(group, 0, rules).add(call, after)
+                taken = not (self.closing or self.broken)
+                if taken:
+                    self.calls(group, 0, rules).add(call, after)
             if after:
                 self.perform(after)
         except BaseException:
             self.cut_short()
             raise
+        if not taken:  # there is nothing to mend
+            with self.lock:
+                self.check_open()
 
     def offer(self, source: Source, after: After, *, eager: bool = False) -> None:
         """Have ``source`` worked on: it has calls pending.  With the lock held.
