@@ -44,7 +44,7 @@ from .calls import Call
 from .drain import here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextvars import Context
     from typing import Any
 
@@ -455,6 +455,9 @@ class _Waiters:
             if isinstance(waiter.event, _CallEvent):
                 waiter.event.hub = hub
         self._list.append(waiter)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._list)
 
 
 class _CallEvent(threading.Event):
