@@ -1,6 +1,7 @@
 """What attaching leaves as it was, what it refuses, and where it holds on to httpx and httpcore."""
 
 import importlib
+import socket
 import ssl
 import threading
 
@@ -246,3 +247,20 @@ def test_openai(server, end):
     with openai.OpenAI(api_key="test", base_url=server.url("/hang"), http_client=http, max_retries=5) as client:
         end(client.models.list, lambda: server.wait_for_requests(1))
         server.wait_until_closed()
+
+
+def test_a_connection_whose_answer_is_there_was_not_closed_by_the_server(library):
+    """The pool, which takes an idle connection that can be read from for one that was, looks at others' too."""
+    core = importlib.import_module(library.HTTPTransport()._pool.__class__.__module__.partition(".")[0])
+    made = importlib.import_module(f"{core.__name__}._backends.sync").SyncStream
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = seam.Stream(made(ours), shared=False)
+        stream.write(b"a request")
+        theirs.sendall(b"an answer")
+        assert not stream.get_extra_info("is_readable")
+        assert stream.read(100) == b"an answer"
+        assert not stream.get_extra_info("is_readable")
+        theirs.shutdown(socket.SHUT_WR)
+        assert stream.get_extra_info("is_readable")
+        stream.close()

@@ -125,14 +125,18 @@ class Stream:
     def __init__(self, inner: Any, *, shared: bool) -> None:
         self._inner = inner
         self._shared = shared
+        self._awaited = False  # something was sent, or is being read: what arrives is for whoever did that
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, once something has; empty when the other side is done."""
+        self._awaited = True
         data: bytes = self._operate(partial(self._inner.read, max_bytes), timeout)
+        self._awaited = False
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
+        self._awaited = True
         self._operate(partial(self._inner.write, buffer), timeout)
         meter = current_scope().meter
         if meter is not None:
@@ -172,7 +176,13 @@ class Stream:
         self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """What the stream within knows."""
+        """What the stream within knows.
+
+        An idle connection that can be read from was closed by the server, so the pool closes it too.  It asks one thing
+        after the other, though: one that was idle and by now has its answer would be closed in the midst of a call.
+        """
+        if self._awaited and info == "is_readable":
+            return False
         return self._inner.get_extra_info(info)
 
     def _operate(
