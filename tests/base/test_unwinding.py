@@ -69,6 +69,21 @@ def test_the_exception_that_leaves_the_loop_is_found(leave):
     assert seen == [caught.value]
 
 
+class Hostile(Exception):
+    """An error that does not like to be asked."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"asked for {name}")
+
+
+def left_beside_others(seen):
+    """While there are errors that cannot be asked."""
+    errors = [Hostile() for _ in range(3)]
+    for _ in noting(seen):
+        break
+    return errors
+
+
 def left_by_break(seen):
     """In the ordinary way, after another exception of the same frame that is kept."""
     try:
@@ -96,7 +111,7 @@ def dropped(seen):
     del iterator
 
 
-@pytest.mark.parametrize("leave", [left_by_break, left_by_return, dropped])
+@pytest.mark.parametrize("leave", [left_by_break, left_by_return, left_beside_others, dropped])
 def test_none_is_found_where_none_leaves_it(leave):
     """Exceptions that were caught before are not taken for one."""
     seen = []

@@ -11,6 +11,8 @@ import sys
 from itertools import islice
 from opcode import opmap
 
+from .static import traceback_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
@@ -34,7 +36,7 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
     again = frame.f_code.co_code[place] in _AGAIN
     for found in islice(reversed(gc.get_objects(generation=0)), _LOOK_BACK):
         if issubclass(type(found), BaseException):
-            trace = found.__traceback__
+            trace = traceback_of(found)
             if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
                 return found
     return None
