@@ -96,15 +96,14 @@ class _Keeper:
             heapq.heapify(self._heap)
 
     def _round(self) -> float | None:
-        while True:  # an act may take its time, if there is no thread for it, and others be due by then
-            with _lock:
-                ready = self._ready(self._clock.monotonic())
-                if not self._heap and _keepers.get(self._clock) is self:
-                    del _keepers[self._clock]
-                if not ready:
-                    return self._heap[0].due - self._clock.monotonic() if self._heap else None
-            for act, quick in ready:
-                self._do(act, quick)
+        with _lock:
+            ready = self._ready(self._clock.monotonic())
+            if not self._heap and _keepers.get(self._clock) is self:
+                del _keepers[self._clock]
+            wait = self._heap[0].due - self._clock.monotonic() if self._heap else None
+        for act, quick in ready:
+            self._do(act, quick)
+        return wait
 
     def _do(self, act: Callable[[], object], quick: bool) -> None:
         act = partial(call_logged, act, "what was to be done at a deadline failed")
