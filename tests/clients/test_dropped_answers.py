@@ -6,6 +6,7 @@ import threading
 
 import pytest
 import requests
+from controlled import without_collector
 from endings import PATIENCE
 from faulty import FaultyServer
 from scoped import call, until
@@ -56,10 +57,7 @@ class Collecting:
 @pytest.fixture(autouse=True)
 def _collector_off():
     """The test alone says when the collector runs."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+    yield from without_collector()
 
 
 def half_read(session, url):

@@ -1,12 +1,11 @@
 """Responses of httpx that nobody closes: the collector finds them anywhere, and their connection comes back."""
 
 import gc
-import importlib
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE
-from faulty import FaultyServer
+from controlled import without_collector
+from endings import PATIENCE
 from scoped import call, until
 
 from threadfan import Scope
@@ -43,26 +42,10 @@ class Collecting:
         self._lock.release()
 
 
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    """Both libraries, as far as they are installed."""
-    return importlib.import_module(request.param)
-
-
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
 def _collector_off():
     """The test alone says when the collector runs."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+    yield from without_collector()
     until(lambda: not bodies._open)
 
 

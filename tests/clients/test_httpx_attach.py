@@ -7,25 +7,12 @@ import threading
 
 import pytest
 from endings import LIBRARIES, PATIENCE, SOON, WAYS
-from faulty import FaultyServer, Proxy
+from faulty import Proxy
 from scoped import call
 
 from threadfan import CallCancelled, Fan, Scope, fail_after
 from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import Transport, attach
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    """Both libraries, as far as they are installed."""
-    return importlib.import_module(request.param)
-
-
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
 
 
 def test_the_seam_is_where_it_was(library, server):

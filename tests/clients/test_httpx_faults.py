@@ -1,14 +1,13 @@
 """Calls of httpx's clients that the server keeps waiting, in every way there is, end with their scope."""
 
 import contextlib
-import importlib
 import selectors
 import socket
 import ssl
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE, WAYS, by_cancel
+from endings import PATIENCE, WAYS, by_cancel
 from faulty import FaultyServer, Proxy
 from scoped import call
 
@@ -17,12 +16,6 @@ from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import Transport, attach
 
 FAULTS = ["/hang", "/headers-drip", "/drip", "/stall"]
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    """Both libraries, as far as they are installed."""
-    return importlib.import_module(request.param)
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])

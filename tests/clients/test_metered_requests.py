@@ -10,7 +10,6 @@ from queue import SimpleQueue
 import pytest
 import requests
 from endings import LIBRARIES, PATIENCE
-from faulty import FaultyServer
 from requests.adapters import HTTPAdapter
 from scoped import until
 from urllib3.util import Retry
@@ -60,13 +59,6 @@ def plain():
     """One of them, where it does not matter which."""
     with contextlib.ExitStack() as stack:
         yield Client("requests", stack)
-
-
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
 
 
 @contextlib.contextmanager

@@ -5,25 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from endings import LIBRARIES, PATIENCE
-from faulty import FaultyServer
+from endings import PATIENCE
 from scoped import call, until
 
 from threadfan import Scope
 from threadfan.clients.httpx import attach
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    """Both libraries, as far as they are installed."""
-    return importlib.import_module(request.param)
-
-
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
 
 
 def client_of(library, seconds):

@@ -60,13 +60,6 @@ class Raw:
     _original_response = None
 
 
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
-
-
 def expect_end(session, server, fault="/hang"):
     """A call that hangs ends at a block's deadline."""
     with pytest.raises(TaskTimeout), fail_after(SOON):

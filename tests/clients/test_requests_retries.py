@@ -6,7 +6,6 @@ import pytest
 import requests
 from asking import ENDS, session_for
 from endings import PATIENCE
-from faulty import FaultyServer
 from requests.adapters import HTTPAdapter
 from scoped import until
 from urllib3.util import Retry
@@ -40,13 +39,6 @@ SLEEPY = {
     "a user's jitter": (Retry(backoff_factor=3600, backoff_max=3600, backoff_jitter=1, **STATUS), "/status/503", 2),
     "after errors": (Retry(5, backoff_factor=3600, backoff_max=3600), "/cut", 2),
 }
-
-
-@pytest.fixture
-def server():
-    """A plain server."""
-    with FaultyServer() as server:
-        yield server
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -1,14 +1,13 @@
 """A signal's exception, wherever it strikes in the main thread, leaves no lock of `clients.threading` taken."""
 
-import gc
-import os
 import queue
-import sys
 import threading
 from itertools import count
 
 import pytest
+from controlled import without_collector
 from scoped import PATIENCE, call
+from striking import Strike, Struck, only_where_it_may_be_struck
 
 from threadfan import Scope
 from threadfan.clients import condition
@@ -22,46 +21,18 @@ BORDERS = {threading.Condition.__enter__.__code__, threading.Condition.__exit__.
 # A lock of a user's is held until its release has begun, as with any that is written in Python.
 BEGINNINGS = {Lock.__exit__.__code__, Lock.release.__code__}
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="in CPython 3.11 a profile function that raises may make the interpreter spin"
-)
+pytestmark = only_where_it_may_be_struck
 
 
-class Struck(BaseException):
-    """What the handler of a signal raises."""
-
-
-class Strike:
-    """A block in which ``Struck`` is raised at one of the places where the interpreter looks for signals."""
-
-    def __init__(self, place):
-        self.left = place
-        self.where = None
-
-    def __enter__(self):
-        sys.setprofile(self._look)
-
-    def __exit__(self, *_):
-        sys.setprofile(None)
-
-    def _look(self, frame, event, _):
-        code = frame.f_code
-        if event not in ("call", "c_return") or (event == "call" and code in BEGINNINGS):
-            return
-        if code.co_filename not in OURS and code not in BORDERS:
-            return
-        self.left -= 1
-        if self.left < 0 and self.where is None:
-            self.where = f"{os.path.basename(code.co_filename)}:{frame.f_lineno} {event}"
-            raise Struck
+def of_ours(frame, event):
+    """Whether a place is one that is to be struck."""
+    code = frame.f_code
+    return (code.co_filename in OURS or code in BORDERS) and not (event == "call" and code in BEGINNINGS)
 
 
 @pytest.fixture(autouse=True)
 def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+    yield from without_collector()
 
 
 def with_it(thing):
@@ -133,7 +104,7 @@ ACTS = {
 def test_wherever_it_strikes_others_go_on(make, act, check):
     """Another thread does not hang, a call that is cancelled could not either, and what was taken is free."""
     for place in count():
-        thing, strike = make(), Strike(place)
+        thing, strike = make(), Strike(place, of_ours)
         try:
             with strike:
                 act(thing)

@@ -1,5 +1,6 @@
 """Calls that start and end when a test says so, and waits that end in a failure and not in a hang."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -101,3 +102,19 @@ def until(condition):
     while not condition():
         assert time.monotonic() < end, f"{condition} did not come true"
         time.sleep(0)
+
+
+def without_collector(*, freeze=False):
+    """What a fixture does in which finalizers run at no other moment than what they belong to; to be yielded from.
+
+    Args:
+        freeze: what there is by now need not be looked at by later collections.
+    """
+    gc.collect()
+    if freeze:
+        gc.freeze()
+    gc.disable()
+    yield
+    gc.enable()
+    if freeze:
+        gc.unfreeze()

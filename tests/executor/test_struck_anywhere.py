@@ -1,13 +1,9 @@
 """A signal's exception, wherever it strikes in the main thread: no slot is lost, nothing hangs, no report is lost.
 
-The interpreter looks for signals when a function written in Python begins and when one written in C has returned (and
-at the end of a turn of a loop).  A profile function is called at these very places and may raise, so each of them can
-be struck in turn, and not only those that chance finds.
+See ``striking`` for how.
 """
 
 import gc
-import os
-import sys
 import threading
 import time
 from concurrent.futures import _base as futures
@@ -15,55 +11,28 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from controlled import PATIENCE
+from controlled import PATIENCE, without_collector
+from striking import Strike, Struck, only_where_it_may_be_struck
 
 import threadfan
 from threadfan import Fan, RateLimit, task
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="in CPython 3.11 a profile function that raises may make the interpreter spin"
-)
+pytestmark = only_where_it_may_be_struck
 
 OURS = str(Path(threadfan.__file__).parent)
 THEIRS = (threading.__file__, futures.__file__)  # what of the standard library stands below a future
 
 
-class Struck(BaseException):
-    """What the handler of a signal raises."""
-
-
-class Strike:
-    """A block in which ``Struck`` is raised at one of the places of the package and of what it stands on."""
-
-    def __init__(self, place):
-        self.left = place
-        self.where = None
-
-    def __enter__(self):
-        sys.setprofile(self._look)
-
-    def __exit__(self, *_):
-        sys.setprofile(None)
-
-    def _look(self, frame, event, _):
-        if event not in ("call", "c_return") or not frame.f_code.co_filename.startswith((OURS, *THEIRS)):
-            return
-        if frame.f_code.co_name == "<genexpr>":  # one that is given up half-way swallows what is raised in it
-            return
-        self.left -= 1
-        if self.left < 0 and self.where is None:
-            self.where = f"{os.path.relpath(frame.f_code.co_filename, OURS)}:{frame.f_lineno} {event}"
-            raise Struck
+def of_ours(frame, _event):
+    """Whether a place is one of the package, or of what it stands on."""
+    if not frame.f_code.co_filename.startswith((OURS, *THEIRS)):
+        return False
+    return frame.f_code.co_name != "<genexpr>"  # one that is given up half-way swallows what is raised in it
 
 
 @pytest.fixture(autouse=True)
 def _no_collector():
-    gc.collect()
-    gc.freeze()  # what there is by now need not be looked at each time
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
+    yield from without_collector(freeze=True)
 
 
 def generated(number):
@@ -129,7 +98,7 @@ def struck_everywhere(options, act, check):
         made.clear()
         gc.collect()  # or finalizers of earlier rounds would be struck, which swallow that
         fan = Fan(2, **options())
-        strike, error = Strike(place), None
+        strike, error = Strike(place, of_ours), None
         try:
             with strike:
                 act(fan, fn)
