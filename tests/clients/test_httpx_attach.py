@@ -4,6 +4,7 @@ import importlib
 import socket
 import ssl
 import threading
+from types import SimpleNamespace
 
 import pytest
 from endings import LIBRARIES, PATIENCE, SOON, WAYS
@@ -127,6 +128,22 @@ def test_transports_within_transports_are_found(library, server, end):
     with attach(library.Client(transport=Outer(), trust_env=False)) as client:
         end(lambda: client.get(server.url("/hang")), lambda: server.wait_for_requests(1))
         server.wait_until_closed()
+
+
+def test_whose_a_transport_is_does_not_go_by_names(library, server, monkeypatch):
+    """Others set the names of modules on the classes that they pass on: openai does so with ``BaseTransport``."""
+
+    class Outer(library.BaseTransport):
+        def handle_request(self, request):
+            return library.Response(200, json={"ok": True})
+
+    for kind in (library.BaseTransport, library.Client, library.Request):
+        monkeypatch.setattr(kind, "__module__", "openai")
+    with attach(library.Client(transport=Outer(), trust_env=False)) as client:
+        assert client.get(server.url("/ok")).json() == {"ok": True}
+    other = SimpleNamespace(url="http://nowhere/")
+    with pytest.raises(TypeError, match=f"made for {library.__name__}, and the request is of types"):
+        Transport(Outer()).handle_request(other)
 
 
 def test_transports_without_a_network(library):

@@ -21,6 +21,7 @@ abandoned.  Leave ``http2`` off, as it is by default, for calls that have to end
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -98,7 +99,7 @@ class Transport(Base):  # type: ignore[misc]
     def handle_request(self, request: Any) -> Any:
         """Send one request; its response's body ends with the scope as well."""
         if not isinstance(request, self._library.Request):
-            right = type(request).__module__.partition(".")[0]
+            right = getattr(_library(request), "__name__", type(request).__module__.partition(".")[0])
             raise TypeError(
                 f"this Transport is made for {self._library.__name__}, and the request is of {right}; "
                 f"right is Transport({right}.HTTPTransport())"
@@ -219,9 +220,15 @@ def _places(transport: Any) -> Places:
 
 
 def _library(thing: object) -> Any:
-    """The module, httpx or httpx2, that the class of a thing comes from; None if neither."""
-    heads = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__)
-    return next((import_module(head) for head in heads if head in LIBRARIES), None)
+    """The module, httpx or httpx2, that a client, transport or request is of; None if neither.
+
+    By its classes and not by their ``__module__``: openai puts its own name there of what it passes on from them.
+    """
+    kinds = ("Client", "AsyncClient", "BaseTransport", "AsyncBaseTransport", "Request")
+    for library in filter(None, map(sys.modules.get, LIBRARIES)):  # of one that is not imported there is nothing
+        if isinstance(thing, tuple(getattr(library, kind) for kind in kinds)):
+            return library
+    return None
 
 
 def _installed() -> Any:
