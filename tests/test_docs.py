@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from threadfan.fan.front import Front
+from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))

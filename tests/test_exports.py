@@ -76,7 +76,7 @@ def test_import_is_cheap():
     command = [sys.executable, "-S", "-c", script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & COSTLY == set()
-    assert "threadfan.fan.executor" in done.stdout
+    assert "threadfan._core.fan.executor" in done.stdout
 
 
 def test_the_standard_names_are_the_standard_ones():

@@ -64,14 +64,14 @@ def test_every_folder_has_its_place():
 @pytest.mark.parametrize(
     ("package", "source", "named"),
     [
-        ("threadfan.base", "from ..flow import run", "threadfan.flow"),
-        ("threadfan.base", "from ..control.scope import Scope", "threadfan.control.scope"),
-        ("threadfan.base", "import threadfan.fan.front", "threadfan.fan.front"),
+        ("threadfan._core.base", "from ..flow import run", "threadfan.flow"),
+        ("threadfan._core.base", "from ..control.scope import Scope", "threadfan._core.scope.scope"),
+        ("threadfan._core.base", "import threadfan._core.fan.front", "threadfan._core.fan.front"),
         ("threadfan.control", "def late():\n    from .. import executor", "threadfan.executor"),
         ("threadfan.events", "from threadfan import Fan", "threadfan.Fan"),
-        ("threadfan.flow", "if TYPE_CHECKING:\n    from ..fan.front import Front", "threadfan.fan.front"),
+        ("threadfan.flow", "if TYPE_CHECKING:\n    from ..fan.front import Front", "threadfan._core.fan.front"),
         ("threadfan.testing.loopback", "from ...executor import hub", "threadfan.executor"),
-        ("threadfan.fan", "from ..testing import MessagesServer", "threadfan.testing"),
+        ("threadfan._core.fan", "from ..testing import MessagesServer", "threadfan.testing"),
     ],
 )
 def test_the_check_notices(package, source, named):
@@ -82,7 +82,7 @@ def test_the_check_notices(package, source, named):
 @pytest.mark.parametrize(
     ("package", "source"),
     [
-        ("threadfan.fan", "from ..base import clock\nfrom . import aio\nfrom .front import View"),
+        ("threadfan._core.fan", "from ..base import clock\nfrom . import aio\nfrom .front import View"),
         ("threadfan.flow", "from .. import base\nfrom ..executor.batch import Batch"),
         ("threadfan", "from .fan.executor import Fan\nimport threading"),
         ("threadfan.cli", "from threadfan import Fan\nfrom ..testing import MessagesServer"),

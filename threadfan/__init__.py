@@ -1,19 +1,20 @@
 """A thread pool for tools that block: ordered results, real timeouts, an asyncio bridge.
 
-The floors, each importing only those below it:
+What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
+``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
+calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli``.  They stand
+on private floors in ``threadfan/_core``, each importing only those below it:
 
-    agents     a model with tools as one blocking call
-    patterns   votes, races, guards, fan-out; what becomes of several answers
     fan        what users hold: Fan, views of it, its asyncio side
-    flow       batches: run, stream, map, gather, join, graphs, pipelines, reports
-    executor   slots, threads and sources
+    graph, pipeline
+    batches    run, stream, map, gather, join, and their reports
+    calls      one call and its attempts, and the queues that calls wait in
+    pool       threads and slots
+    limits     who waits for a limit, and limits that processes share
+    policies   numbers and verdicts: retries, rate limits, hedging
+    scope      how long a call may go on: scopes, deadlines, waiting
     events     what can be observed: structlog
-    control    decisions: the scope of a call, retries, rate limits, hedging
-    base       errors, time, outcomes
-
-The upper two are imported as ``threadfan.agents`` and ``threadfan.patterns``.  ``threadfan.clients`` (one file for each
-outside client, whose calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock) and
-``threadfan.cli`` stand beside them.
+    base       errors, time, outcomes, checks of arguments
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from concurrent.futures import (
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from .base.errors import (
+from ._core.base.errors import (
     CallCancelled,
     FanClosed,
     LimitExhausted,
@@ -42,30 +43,30 @@ from .base.errors import (
     TaskTimeout,
     ThreadsExhausted,
 )
-from .base.outcome import Outcome
-from .control.scope import Scope, current_scope
-from .fan.executor import Fan
+from ._core.base.outcome import Outcome
+from ._core.fan.executor import Fan
+from ._core.scope.scope import Scope, current_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .base.attempt import Attempt
-    from .base.unpicklable import Unpicklable
-    from .base.usage import Usage
-    from .control.adaptive import Adaptive
-    from .control.hedge import Hedge
-    from .control.rate import RateLimit
-    from .executor.deadlines import fail_after, move_on_after
-    from .executor.signals import signals
-    from .executor.waiting import sleep
-    from .fan.graph import Graph
-    from .fan.pipeline import Pipeline
-    from .flow.carried import report_of
-    from .flow.graph.report import GraphReport
-    from .flow.pipeline_report import PipelineReport
-    from .flow.report import Report
-    from .flow.stages import stage
-    from .flow.stats import Stats
-    from .flow.tasks import Task, task
+    from ._core.base.attempt import Attempt
+    from ._core.base.unpicklable import Unpicklable
+    from ._core.base.usage import Usage
+    from ._core.batches.carried import report_of
+    from ._core.batches.report import Report
+    from ._core.batches.stats import Stats
+    from ._core.batches.tasks import Task, task
+    from ._core.fan.graph import Graph
+    from ._core.fan.pipeline import Pipeline
+    from ._core.graph.report import GraphReport
+    from ._core.pipeline.report import PipelineReport
+    from ._core.pipeline.stages import stage
+    from ._core.policies.adaptive import Adaptive
+    from ._core.policies.hedge import Hedge
+    from ._core.policies.rate_limit import RateLimit
+    from ._core.scope.deadlines import fail_after, move_on_after
+    from ._core.scope.signals import signals
+    from ._core.scope.waiting import sleep
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -126,26 +127,26 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {
-    "Adaptive": "control.adaptive",
-    "Hedge": "control.hedge",
+    "Adaptive": "policies.adaptive",
+    "Hedge": "policies.hedge",
     "Attempt": "base.attempt",
     "Graph": "fan.graph",
-    "GraphReport": "flow.graph.report",
+    "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",
-    "PipelineReport": "flow.pipeline_report",
-    "RateLimit": "control.rate",
-    "Report": "flow.report",
-    "Stats": "flow.stats",
-    "stage": "flow.stages",
-    "Task": "flow.tasks",
-    "task": "flow.tasks",
+    "PipelineReport": "pipeline.report",
+    "RateLimit": "policies.rate_limit",
+    "Report": "batches.report",
+    "Stats": "batches.stats",
+    "stage": "pipeline.stages",
+    "Task": "batches.tasks",
+    "task": "batches.tasks",
     "Unpicklable": "base.unpicklable",
     "Usage": "base.usage",
-    "report_of": "flow.carried",
-    "fail_after": "executor.deadlines",
-    "move_on_after": "executor.deadlines",
-    "signals": "executor.signals",
-    "sleep": "executor.waiting",
+    "report_of": "batches.carried",
+    "fail_after": "scope.deadlines",
+    "move_on_after": "scope.deadlines",
+    "signals": "scope.signals",
+    "sleep": "scope.waiting",
 }
 
 
@@ -156,5 +157,5 @@ if not TYPE_CHECKING:  # type checkers, who read the imports above, would take a
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", __name__), name)
+        value = globals()[name] = getattr(import_module(f"._core.{_ON_FIRST_USE[name]}", __name__), name)
         return value

@@ -21,7 +21,7 @@ from benchmarks import harness
 from benchmarks.harness import OURS, STANDARD, Figure, Goal
 from benchmarks.pools import TIMEOUT
 from threadfan import Fan
-from threadfan.flow.stages import stage
+from threadfan._core.pipeline.stages import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

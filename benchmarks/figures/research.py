@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benchmarks.harness import Plan
-    from threadfan.fan.pipeline import Pipeline
+    from threadfan._core.fan.pipeline import Pipeline
 
 COMPANIES = [f"company {number}" for number in range(12)]
 GOALS = {0.5: 97.0, 3.0: 99.0}  # by seconds a call

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from threadfan._core.base.usage import Usage
 from threadfan.agents import AgentStopped
 from threadfan.agents.content import LONGEST, failure, written
 from threadfan.agents.result import AgentResult
-from threadfan.base.usage import Usage
 
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
 TEXT = {"type": "text", "text": "hello"}

@@ -5,7 +5,7 @@ from queue import SimpleQueue
 import pytest
 
 from threadfan import Fan
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
 
 
 def test_an_open_gate_is_passed_at_once():

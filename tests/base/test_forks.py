@@ -33,12 +33,12 @@ def child_ends(act):
 @pytest.mark.parametrize(
     ("module", "part"),
     [
-        ("threadfan.flow.pipeline", "threadfan.flow.pipeline"),
-        ("threadfan.flow.pipeline", "threadfan.flow.relay"),
-        ("threadfan.fan.aio", "asyncio.events"),
-        ("threadfan.executor.governed", "threadfan.executor.attempting"),
-        ("threadfan.executor.stores", "threadfan.executor.turns"),
-        ("threadfan.executor.transactions", "sqlite3"),
+        ("threadfan._core.pipeline.pipeline_run", "threadfan._core.pipeline.pipeline_run"),
+        ("threadfan._core.pipeline.pipeline_run", "threadfan._core.batches.task_group"),
+        ("threadfan._core.fan.aio", "asyncio.events"),
+        ("threadfan._core.calls.policy_queues", "threadfan._core.calls.attempts"),
+        ("threadfan._core.limits.stores", "threadfan._core.limits.turns"),
+        ("threadfan._core.limits.transactions", "sqlite3"),
         ("threadfan.clients.subprocess", "threadfan.clients.bell"),
     ],
 )
@@ -75,12 +75,12 @@ import threadfan
 class Forking:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "threadfan.flow.relay":
+        if name == "threadfan._core.batches.task_group":
             sys.meta_path.remove(Forking)
             print(child_ends(lambda: None), flush=True)
 
 sys.meta_path.insert(0, Forking)
-importlib.import_module("threadfan.flow.pipeline")
+importlib.import_module("threadfan._core.pipeline.pipeline_run")
 """
     assert run(program) == "0\n"
 
@@ -90,7 +90,7 @@ def test_what_is_renewed():
     program = f"""{FORK}
 import logging
 logging.disable()
-from threadfan.base import forks
+from threadfan._core.base import forks
 
 class Thing:
     def __init__(self, name):

@@ -6,9 +6,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from threadfan.base import clock as clocks
-from threadfan.base.clock import FOREVER, REAL
-from threadfan.base.helpers import Helper
+from threadfan._core.base import clock as clocks
+from threadfan._core.base.clock import FOREVER, REAL
+from threadfan._core.base.helpers import Helper
 from threadfan.testing import refused_threads
 
 PATIENCE = 10.0

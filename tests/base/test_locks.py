@@ -5,8 +5,8 @@ from itertools import count
 
 from striking import Strike, Struck, only_where_it_may_be_struck
 
-from threadfan.base import locks
-from threadfan.base.locks import Condition
+from threadfan._core.base import locks
+from threadfan._core.base.locks import Condition
 
 FILES = {locks.__file__, threading.__file__}
 

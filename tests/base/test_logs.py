@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from threadfan.base.logs import ERROR, say
+from threadfan._core.base.logs import ERROR, say
 
 
 class MuteError(Exception):

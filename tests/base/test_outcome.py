@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from threadfan import Outcome, TaskTimeout, Usage
-from threadfan.base.outcome import FAILED, STATUSES, SUCCEEDED, TIMED_OUT
+from threadfan._core.base.outcome import FAILED, STATUSES, SUCCEEDED, TIMED_OUT
 
 PRIVATE = "a private prompt"
 GOOD = Outcome((3, PRIVATE, 10.0, SUCCEEDED, PRIVATE, 12.5, 16.0, "pool_0"))

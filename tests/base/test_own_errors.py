@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from threadfan import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
-from threadfan.base.errors import brief, describe
+from threadfan._core.base.errors import brief, describe
 
 
 def test_what_the_caller_gets_is_what_the_standard_library_raises():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from threadfan.base.packages import EXTRAS, install
+from threadfan._core.base.packages import EXTRAS, install
 
 DECLARED = ConfigParser()
 DECLARED.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")

@@ -15,7 +15,7 @@ import uuid
 import pydantic
 import pytest
 
-from threadfan.base.plain import plain
+from threadfan._core.base.plain import plain
 
 
 @dataclasses.dataclass
@@ -164,7 +164,7 @@ def test_without_pydantic():
     program = """
 import dataclasses, datetime, decimal, enum, json, pathlib, sys
 sys.modules["pydantic_core"] = None
-from threadfan.base.plain import plain
+from threadfan._core.base.plain import plain
 @dataclasses.dataclass
 class D:
     day: datetime.date
@@ -178,7 +178,7 @@ print(json.dumps(plain([D(datetime.date(2026, 1, 2)), E.A, pathlib.PurePosixPath
 def test_pydantic_is_imported_when_it_is_needed():
     """Not for what is built in."""
     program = (
-        "import sys; from threadfan.base.plain import plain; plain({'a': [1, b'x', None, 1.5]});"
+        "import sys; from threadfan._core.base.plain import plain; plain({'a': [1, b'x', None, 1.5]});"
         "print('pydantic_core' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

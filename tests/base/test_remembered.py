@@ -14,8 +14,8 @@ import tenacity
 from sdk_http import http as httpx2
 
 from threadfan import LimitExhausted, Outcome, TaskCancelled, TaskSkipped, TaskTimeout
-from threadfan.base.outcome import FAILED
-from threadfan.base.unpicklable import Unpicklable
+from threadfan._core.base.outcome import FAILED
+from threadfan._core.base.unpicklable import Unpicklable
 
 KEY = "sk-ant-S3CRET"
 URL = f"https://me:{KEY}@host/v1?api_key={KEY}"

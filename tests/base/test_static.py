@@ -4,8 +4,8 @@ import functools
 
 import pytest
 
-from threadfan.base.errors import describe
-from threadfan.base.static import cause_of, context_of, is_a, traceback_of
+from threadfan._core.base.errors import describe
+from threadfan._core.base.static import cause_of, context_of, is_a, traceback_of
 
 
 class Hostile:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from threadfan.base.unwinding import exception_leaving
+from threadfan._core.base.unwinding import exception_leaving
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="an exception has its traceback once it is caught")
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from threadfan import Usage
-from threadfan.base.usage import usage_of
-from threadfan.control.cost import Cost
+from threadfan._core.base.usage import usage_of
+from threadfan._core.policies.cost import Cost
 
 
 def holding(**numbers):

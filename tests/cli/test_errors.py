@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from threadfan.base.packages import install
+from threadfan._core.base.packages import install
 from threadfan.cli import main
 
 PRESS = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")

@@ -4,7 +4,7 @@ import threading
 import time
 from concurrent.futures import Future
 
-from threadfan.control.scope import bearer
+from threadfan._core.scope.scope import bearer
 
 PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 

@@ -11,9 +11,9 @@ from loopback import Loopback, until_gone
 from scoped import call
 
 from threadfan import CallCancelled, Fan, Scope
-from threadfan.base.usage import Usage
+from threadfan._core.base.usage import Usage
+from threadfan._core.scope.scope import bearer
 from threadfan.clients.anthropic import attach
-from threadfan.control.scope import bearer
 
 anthropic = pytest.importorskip("anthropic", exc_type=ImportError)
 pydantic = pytest.importorskip("pydantic")

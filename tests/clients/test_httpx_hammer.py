@@ -13,8 +13,8 @@ from endings import LIBRARIES, PATIENCE
 from faulty import FaultyServer
 
 from threadfan import CallCancelled, Fan, Scope
+from threadfan._core.scope.scope import bearer
 from threadfan.clients.httpx import attach
-from threadfan.control.scope import bearer
 
 CALLS = int(2000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
 SLOTS = 8

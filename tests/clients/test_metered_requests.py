@@ -15,10 +15,10 @@ from scoped import until
 from urllib3.util import Retry
 
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
+from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam
 from threadfan.clients import httpx as httpx_seam
 from threadfan.clients.requests import Session, attach
-from threadfan.executor import alarms
 from threadfan.testing import Limits
 
 needs_sdk = pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="anthropic is not installed")

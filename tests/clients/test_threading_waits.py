@@ -12,8 +12,8 @@ import pytest
 from scoped import PATIENCE, call, until
 
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout
+from threadfan._core.scope.scope import bearer
 from threadfan.clients.threading import BoundedSemaphore, Condition, Empty, Event, Full, Lock, Queue, Semaphore
-from threadfan.control.scope import bearer
 
 ROUNDS = int(1000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
 

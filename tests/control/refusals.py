@@ -4,7 +4,7 @@ import email.message
 import io
 import urllib.error
 
-from threadfan.control.retry import retry_policy
+from threadfan._core.policies.retry import retry_policy
 
 FAILED = ConnectionError("gone")
 

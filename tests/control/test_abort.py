@@ -4,7 +4,7 @@ import random
 import threading
 
 from threadfan import Scope
-from threadfan.control.abort import Abort
+from threadfan._core.scope.abort import Abort
 
 PATIENCE = 20  # seconds after which a test that waits in vain fails
 ROUNDS = 3000

@@ -5,7 +5,7 @@ import math
 import pytest
 from simulation import Bucket, Window, adapted
 
-from threadfan.control.adaptive import Adaptive
+from threadfan._core.policies.adaptive import Adaptive
 
 
 def test_it_doubles_with_each_round_of_successes():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import closed
 
-from threadfan.control.answers import (
+from threadfan._core.policies.responses import (
     LONGEST,
     headers_of,
     is_overload,

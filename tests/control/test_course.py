@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from refusals import FAILED, course, half, refused, waits
 
 from threadfan import CallCancelled, TaskCancelled
-from threadfan.control.course import BASE, CAP, backoff, not_before
-from threadfan.control.retry import retry_policy
+from threadfan._core.policies.retry import retry_policy
+from threadfan._core.policies.retry_state import BASE, CAP, backoff, not_before
 
 
 def test_waits_double_up_to_the_cap():

@@ -17,8 +17,8 @@ import pytest
 from refusals import closed
 
 from threadfan import CallCancelled, TaskCancelled, TaskTimeout
-from threadfan.control.answers import is_overload, retry_after_of, silence, status_of
-from threadfan.control.faults import worth_retrying
+from threadfan._core.policies.responses import is_overload, retry_after_of, silence, status_of
+from threadfan._core.policies.retryable import worth_retrying
 
 YES, NO = True, False
 URL = "http://127.0.0.1:1/"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadfan.control.hedge import WINDOW, Hedge
+from threadfan._core.policies.hedge import WINDOW, Hedge
 
 
 def test_nothing_is_hedged_while_little_is_known():

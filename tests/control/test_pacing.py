@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadfan.control.pacing import LATE, Pace
+from threadfan._core.policies.token_bucket import LATE, Pace
 
 
 def test_gaps_count_from_the_start_of_the_last():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadfan.control.pause import Pause
+from threadfan._core.policies.pause import Pause
 
 
 def refused(pause, now, retry_after=None):

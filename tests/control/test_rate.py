@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threadfan import Usage
-from threadfan.control.cost import Cost
-from threadfan.control.rate import BURST_MARGIN, SINGLE_MARGIN, RateLimit
+from threadfan._core.policies.cost import Cost
+from threadfan._core.policies.rate_limit import BURST_MARGIN, SINGLE_MARGIN, RateLimit
 
 INTERVAL = 0.1 * (1 + SINGLE_MARGIN)
 

@@ -3,7 +3,7 @@
 import pytest
 from simulation import Bucket, Window, paced
 
-from threadfan.control.rate import RateLimit
+from threadfan._core.policies.rate_limit import RateLimit
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadfan.control.headers import read, span
+from threadfan._core.policies.headers import read, span
 
 
 def numbers(headers, wall=None):

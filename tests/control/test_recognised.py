@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from threadfan.control.answers import final_word, is_overload, retry_after_of
-from threadfan.control.faults import worth_retrying
+from threadfan._core.policies.responses import final_word, is_overload, retry_after_of
+from threadfan._core.policies.retryable import worth_retrying
 
 REFUSED, PASSES, STAYS, FINAL = "refused", "passes", "stays", "final"
 URL = "http://127.0.0.1:1/"

@@ -10,8 +10,8 @@ import tenacity
 from refusals import FAILED, course, half, refused, waits
 
 from threadfan import TaskCancelled
-from threadfan.control.retry import retry_policy
-from threadfan.control.returned import ErrorAnswer
+from threadfan._core.policies.retry import retry_policy
+from threadfan._core.policies.returned import ErrorAnswer
 
 BROKEN = JSONDecodeError("no JSON", "{", 1)
 BROKE = ErrorAnswer("no money")
@@ -204,7 +204,7 @@ def test_numbers_cost_no_import_of_tenacity():
     """A program that has not imported tenacity does not get it imported by a number or a mapping."""
     code = (
         "import sys, threadfan; before = set(sys.modules);"
-        "from threadfan.control.retry import retry_policy; retry_policy(3); retry_policy({429: 3});"
+        "from threadfan._core.policies.retry import retry_policy; retry_policy(3); retry_policy({429: 3});"
         "assert retry_policy(3).course(0.0, print, (), {}).decide(0.0, False, ConnectionError())[0] is not None;"
         "print(sorted({'tenacity', 'typing', 'dataclasses', 'email', 'socket', 'ssl'} & set(sys.modules) - before))"
     )

@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from threadfan import CallCancelled, Scope, current_scope, fail_after
-from threadfan.base.clock import Clock
+from threadfan._core.base.clock import Clock
 
 
 class StoppedClock(Clock):

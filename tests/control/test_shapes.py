@@ -4,8 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from threadfan.control.answers import final_word, headers_of, is_overload, plain_headers, retry_after_of, status_of
-from threadfan.control.faults import worth_retrying
+from threadfan._core.policies.responses import (
+    final_word,
+    headers_of,
+    is_overload,
+    plain_headers,
+    retry_after_of,
+    status_of,
+)
+from threadfan._core.policies.retryable import worth_retrying
 
 
 def error(*args, of=Exception, **attributes):

@@ -14,7 +14,7 @@ from refusals import FAILED, half, refused, waits
 from tenacity import Retrying, stop_after_attempt, wait_fixed
 
 from threadfan import CallCancelled, TaskCancelled
-from threadfan.control.retry import retry_policy
+from threadfan._core.policies.retry import retry_policy
 
 PATIENCE = 20  # seconds after which a test that waits in vain fails
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from threadfan import Fan, task
-from threadfan.flow.joiners import AllSucceed, Collect, FirstSuccess
+from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess
 
 
 def test_joins_are_batches(events):

@@ -3,7 +3,7 @@
 import pytest
 
 from threadfan import Fan
-from threadfan.flow.stages import stage
+from threadfan._core.pipeline.stages import stage
 
 
 def odd(value):

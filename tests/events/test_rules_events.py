@@ -4,7 +4,7 @@ import pytest
 from controlled import PATIENCE, until
 
 from threadfan import Fan, RateLimit, current_scope
-from threadfan.base.usage import Usage
+from threadfan._core.base.usage import Usage
 
 pytest.importorskip("structlog")
 

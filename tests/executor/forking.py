@@ -12,7 +12,7 @@ warnings.simplefilter("ignore")  # forking with threads is what this is about
 logging.disable(logging.CRITICAL)
 import threadfan
 from threadfan import Adaptive, Fan, Hedge, RateLimit, current_scope, fail_after, move_on_after, sleep, task
-from threadfan.base.usage import Usage
+from threadfan._core.base.usage import Usage
 from threadfan.agents.ledger import Ledger
 from threadfan.clients import subprocess, threading as waits
 from threadfan.testing import ManualClock

@@ -7,7 +7,7 @@ import tenacity
 from controlled import until
 
 from threadfan import Fan
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
 
 
 class Overload(Exception):

@@ -15,7 +15,7 @@ WORKER = """
 import json, sys
 import requests
 from threadfan import Fan
-from threadfan.control.rate import RateLimit
+from threadfan._core.policies.rate_limit import RateLimit
 
 url, shared, items, per_minute, burst = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 limit = RateLimit(per_minute, burst=burst, shared=shared)

@@ -7,8 +7,8 @@ from queue import SimpleQueue
 import pytest
 from controlled import PATIENCE, until
 
-from threadfan.executor import alarms
-from threadfan.executor.alarms import set_alarm
+from threadfan._core.scope import alarms
+from threadfan._core.scope.alarms import set_alarm
 
 
 def no_thread_is_left():

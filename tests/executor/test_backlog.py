@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threadfan import Fan, FanClosed, RateLimit, task
-from threadfan.executor.backlog import Backlog
-from threadfan.executor.queueing import Queue
+from threadfan._core.calls.backlog import Backlog
+from threadfan._core.calls.policy_queue import Queue
 
 
 class Call:

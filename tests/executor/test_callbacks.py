@@ -7,10 +7,10 @@ import pytest
 from controlled import PATIENCE, Gate, aside, until, within_patience
 
 from threadfan import Fan, TaskTimeout, current_scope
-from threadfan.base.clock import FOREVER
-from threadfan.executor import callbacks as module
-from threadfan.executor.alarms import set_alarm
-from threadfan.executor.callbacks import Callbacks
+from threadfan._core.base.clock import FOREVER
+from threadfan._core.pool import callbacks as module
+from threadfan._core.pool.callbacks import Callbacks
+from threadfan._core.scope.alarms import set_alarm
 from threadfan.testing import refused_threads
 
 

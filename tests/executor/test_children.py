@@ -9,8 +9,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 
 OWNERS = {
     *("AbortableAdapter", "Condition", "Hedge", "Helper", "Hub", "Ledger", "Line", "Places", "RecentlyUsedContainer"),
-    *("SharedLine", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan.executor.alarms"),
-    *("threadfan.executor.line", "threadfan.executor.transactions"),
+    *("SharedLine", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan._core.scope.alarms"),
+    *("threadfan._core.limits.waitlist", "threadfan._core.limits.transactions"),
 }
 """Some of those that have locks, by class or module: that the test finds what there is."""
 

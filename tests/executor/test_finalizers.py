@@ -8,9 +8,10 @@ import pytest
 from controlled import PATIENCE, within_patience
 
 from threadfan import Fan, Hedge, RateLimit, fail_after
-from threadfan.base.locks import Lock
-from threadfan.executor import alarms, in_redis
-from threadfan.executor.stores import RedisStore
+from threadfan._core.base.locks import Lock
+from threadfan._core.limits import in_redis
+from threadfan._core.limits.stores import RedisStore
+from threadfan._core.scope import alarms
 
 
 class Collecting(Lock):

@@ -7,15 +7,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, meet, until, within_patience
 from scripted import every, opened
 
-from threadfan import (
-    CallCancelled,
-    Hedge,
-    RateLimit,
-    TaskCancelled,
-    TaskTimeout,
-    current_scope,
-    task,
-)
+from threadfan import CallCancelled, Hedge, RateLimit, TaskCancelled, TaskTimeout, current_scope, task
 
 GONE = ConnectionError("gone")
 

@@ -6,8 +6,8 @@ import pytest
 from controlled import PATIENCE, until
 
 from threadfan import CallCancelled, Fan, TaskCancelled, TaskTimeout, current_scope, task
-from threadfan.control.scope import Scope, bearer
-from threadfan.executor.interrupt import Interrupt
+from threadfan._core.scope.interrupt import Interrupt
+from threadfan._core.scope.scope import Scope, bearer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from threadfan import CancelledError, Fan, FanClosed, TaskTimeout, as_completed, wait
-from threadfan.executor.watchdog import GRACE
+from threadfan._core.pool.deadline_timer import GRACE
 from threadfan.testing import ManualClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")

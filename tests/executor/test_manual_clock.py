@@ -8,7 +8,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, until
 
 from threadfan import Fan, TaskTimeout
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
 from threadfan.testing import ManualClock
 
 

@@ -11,7 +11,7 @@ from controlled import PATIENCE, aside, until
 from scripted import Overload, Script, backing_off, opened
 
 from threadfan import Adaptive, Fan, Hedge, LimitExhausted, RateLimit, Usage
-from threadfan.control.returned import ErrorAnswer
+from threadfan._core.policies.returned import ErrorAnswer
 
 
 class Response:

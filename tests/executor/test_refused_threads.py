@@ -11,9 +11,9 @@ import pytest
 from controlled import PATIENCE, Gate, aside, until, within_patience
 
 from threadfan import Fan, Hedge, RateLimit, TaskTimeout, current_scope, fail_after, move_on_after, sleep
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
+from threadfan._core.pool.starts import PATIENCE as UNTIL_GIVEN_UP
 from threadfan.clients import subprocess
-from threadfan.executor.starts import PATIENCE as UNTIL_GIVEN_UP
 from threadfan.testing import refused_threads
 
 HELPERS = "-watchdog|-callbacks|threadfan-alarm"

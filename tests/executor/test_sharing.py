@@ -11,11 +11,12 @@ from controlled import PATIENCE, Gate, aside, run_program, until
 from shared_limits import Worker, redis_server
 
 from threadfan import Fan
-from threadfan.base.errors import FanClosed
-from threadfan.control.rate import RateLimit
-from threadfan.control.scope import current_scope
-from threadfan.executor import sharing, ticks
-from threadfan.executor.line import line_of
+from threadfan._core.base.errors import FanClosed
+from threadfan._core.limits import shared_waitlist as sharing
+from threadfan._core.limits import ticks
+from threadfan._core.limits.waitlist import line_of
+from threadfan._core.policies.rate_limit import RateLimit
+from threadfan._core.scope.scope import current_scope
 from threadfan.testing import Limits, MessagesServer
 
 HOUR = 3600.0
@@ -110,7 +111,7 @@ def test_forked_children_share_with_their_parent(place):
     program = f"""
 import os
 from threadfan import Fan
-from threadfan.control.rate import RateLimit
+from threadfan._core.policies.rate_limit import RateLimit
 limit = RateLimit(0.5, burst=9, shared={place!r})  # a bucket of eight and a half; the ninth would take a minute
 with Fan(3, rate=limit) as fan:
     fan.run(abs, range(3)).unwrap()

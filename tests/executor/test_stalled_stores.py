@@ -10,8 +10,9 @@ from controlled import PATIENCE, Gate, aside, run_program, until
 from shared_limits import redis_server
 
 from threadfan import Fan, RateLimit, fail_after, stage, task
-from threadfan.executor import sharing, stores, ticks
-from threadfan.executor.line import STALL
+from threadfan._core.limits import shared_waitlist as sharing
+from threadfan._core.limits import stores, ticks
+from threadfan._core.limits.waitlist import STALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
 

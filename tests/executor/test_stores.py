@@ -13,10 +13,10 @@ from controlled import run_program, until
 from shared_limits import redis_server
 
 from threadfan import Fan, RateLimit
-from threadfan.control.faults import history
-from threadfan.executor import in_file, ticks, turns
-from threadfan.executor.stores import RedisStore, SQLiteStore, store_at
-from threadfan.executor.turns import LEAD
+from threadfan._core.limits import in_file, ticks, turns
+from threadfan._core.limits.stores import RedisStore, SQLiteStore, store_at
+from threadfan._core.limits.turns import LEAD
+from threadfan._core.policies.retryable import history
 
 HOUR = 3600.0  # seconds between two requests: in a test no second one comes in
 
@@ -66,7 +66,7 @@ def test_many_threads_and_processes_count_exactly(place):
     """Eight that ask at once, four of them in another process, get all that there is and no more."""
     program = f"""
 import threading
-from threadfan.executor.stores import store_at
+from threadfan._core.limits.stores import store_at
 store, got = store_at({place!r}, "a"), []
 def ask():
     for _ in range(10):
@@ -91,7 +91,7 @@ def test_a_fork_may_go_on_with_it(place):
     """A child and its parent use the same object, and count as one."""
     program = f"""
 import os
-from threadfan.executor.stores import store_at
+from threadfan._core.limits.stores import store_at
 store = store_at({place!r}, "a")
 assert store.take({HOUR}, 3) == 0.0
 child = os.fork()
@@ -374,7 +374,7 @@ def test_a_library_that_is_missing_is_named(module, place):
 import sys
 sys.modules[{module!r}] = None
 from threadfan import Fan
-from threadfan.control.rate import RateLimit
+from threadfan._core.policies.rate_limit import RateLimit
 with Fan(1, rate=RateLimit(6000)) as fan:
     assert fan.run(abs, [-1]).unwrap() == [1]
 try:
@@ -414,7 +414,7 @@ def test_a_connection_of_the_parent_is_not_used_in_the_child(tmp_path):
     with redis_server(tmp_path) as (url, _):
         program = f"""
 import os, signal
-from threadfan.executor.stores import store_at
+from threadfan._core.limits.stores import store_at
 store = store_at({url!r}, "a")
 store.reach()
 def client():
@@ -439,7 +439,7 @@ def test_a_fork_waits_for_a_transaction(tmp_path, patient):
     program = f"""
 import os, signal, threading, time
 from threadfan.executor import transactions
-from threadfan.executor.stores import store_at
+from threadfan._core.limits.stores import store_at
 store = store_at("sqlite:///{tmp_path}/limits.db", "a")
 store.reach()
 begun, go = threading.Event(), threading.Event()

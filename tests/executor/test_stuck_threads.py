@@ -9,7 +9,7 @@ import pytest
 from controlled import PATIENCE, run_program, until
 
 from threadfan import Fan, TaskTimeout
-from threadfan.executor import lifecycle
+from threadfan._core.pool import shutdown as lifecycle
 
 
 def shutdown_when_back(fan):

@@ -8,8 +8,8 @@ import pytest
 from controlled import PATIENCE, Gate, until, within_patience
 
 from threadfan import Fan, RateLimit, TaskTimeout, current_scope, task
-from threadfan.base.errors import describe
-from threadfan.control.scope import Scope
+from threadfan._core.base.errors import describe
+from threadfan._core.scope.scope import Scope
 
 
 class Unbound:

@@ -7,7 +7,7 @@ import pytest
 from controlled import PATIENCE, meet, until
 
 from threadfan import Fan, current_scope, task
-from threadfan.flow.joiners import Collect, FirstSuccess, Joiner
+from threadfan._core.batches.joiners import Collect, FirstSuccess, Joiner
 
 
 class Racing:

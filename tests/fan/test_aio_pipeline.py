@@ -8,9 +8,9 @@ import pytest
 from controlled import Gate, until
 
 from threadfan import Fan, FanClosed, current_scope
-from threadfan.flow.relay import Relay
-from threadfan.flow.stage_queue import StageQueue
-from threadfan.flow.stages import stage
+from threadfan._core.batches.task_group import Relay
+from threadfan._core.pipeline.stage_queue import StageQueue
+from threadfan._core.pipeline.stages import stage
 
 BOOM = ValueError("boom")
 

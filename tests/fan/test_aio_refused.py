@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from threadfan import Fan, TaskTimeout
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
 from threadfan.testing import refused_threads
 
 PATIENCE = 10.0

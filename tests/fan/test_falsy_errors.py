@@ -7,7 +7,7 @@ import pytest
 import tenacity
 
 from threadfan import Fan, Hedge, RateLimit, as_completed, fail_after, patterns, wait
-from threadfan.control.faults import history
+from threadfan._core.policies.retryable import history
 
 
 class Falsy(Exception):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadfan.base import clock as clocks
+from threadfan._core.base import clock as clocks
 
 
 class ManualClock(clocks.Clock):

@@ -6,7 +6,7 @@ import time
 from controlled import PATIENCE, aside
 
 from threadfan import Fan, sleep
-from threadfan.executor import alarms
+from threadfan._core.scope import alarms
 from threadfan.testing import ManualClock
 
 STEP = 0.25  # seconds of the manual clock; what takes multiples of it, up to its timeout, is simulated exactly

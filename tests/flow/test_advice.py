@@ -7,8 +7,8 @@ from queue import SimpleQueue
 import pytest
 
 from threadfan import Fan, RateLimit, Report
-from threadfan.base.attempt import Attempt
-from threadfan.base.outcome import FAILED, SUCCEEDED
+from threadfan._core.base.attempt import Attempt
+from threadfan._core.base.outcome import FAILED, SUCCEEDED
 
 
 def report_of(*histories, wall=10.0, slots=8, **figures):

@@ -10,7 +10,7 @@ import tenacity
 from simulated import Refused, Server, World
 
 from threadfan import Adaptive, Hedge, RateLimit, stage
-from threadfan.flow import figures
+from threadfan._core.batches import figures
 
 
 def each_takes(*args, seconds=1.0, count=40, **options):

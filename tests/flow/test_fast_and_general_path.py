@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadfan import CallCancelled, Fan, TaskCancelled, task
-from threadfan.base.outcome import CANCELLED, FAILED, SUCCEEDED
+from threadfan._core.base.outcome import CANCELLED, FAILED, SUCCEEDED
 
 RAISED = [ValueError, OSError, TimeoutError, StopIteration, StopAsyncIteration, KeyboardInterrupt, SystemExit]
 RAISED += [GeneratorExit, CallCancelled, TaskCancelled, asyncio.CancelledError, ExceptionGroup, RecursionError]

@@ -4,7 +4,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, until
 
 from threadfan import Fan, TaskTimeout
-from threadfan.base.errors import TaskSkipped
+from threadfan._core.base.errors import TaskSkipped
 from threadfan.testing import ManualClock
 
 

@@ -70,7 +70,7 @@ def test_without_plotly_a_page_says_how_to_get_it(graph, tmp_path, monkeypatch):
 
 def test_layers_are_as_deep_as_the_longest_way(graph):
     """Inputs above all."""
-    from threadfan.flow.graph.picture import _spots
+    from threadfan._core.graph.picture import _spots
 
     spots = _spots(graph._checked())
     assert {one: -y for one, (_, y) in spots.items()} == {"topic": 0, "tone": 0, 0: 1, 1: 2, 2: 3, 3: 3, 4: 4}

@@ -7,7 +7,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, within_patience
 
 from threadfan import Fan
-from threadfan.base.errors import TaskSkipped
+from threadfan._core.base.errors import TaskSkipped
 
 
 def graph_of(fan, value, fn, **options):

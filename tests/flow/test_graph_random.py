@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from threadfan import Fan, Report, sleep
-from threadfan.executor.calls import Calls
-from threadfan.flow.graph.running import GraphRun
+from threadfan._core.calls.call_queue import Calls
+from threadfan._core.graph.running import GraphRun
 from threadfan.testing import ManualClock
 
 

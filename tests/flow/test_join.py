@@ -9,7 +9,7 @@ import pytest
 from controlled import PATIENCE, Gate, aside, meet, until
 
 from threadfan import CallCancelled, Fan, FanClosed, TaskTimeout, current_scope, fail_after, task
-from threadfan.flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 
 
 class Watching(Joiner):

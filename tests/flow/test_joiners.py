@@ -3,8 +3,8 @@
 import pytest
 
 from threadfan import Outcome, Report
-from threadfan.base.outcome import FAILED, SUCCEEDED
-from threadfan.flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+from threadfan._core.base.outcome import FAILED, SUCCEEDED
+from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 
 OH, NO = ValueError("oh"), KeyError("no")
 

@@ -10,20 +10,10 @@ from controlled import PATIENCE, Gate, aside, run_program, until, within_patienc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threadfan import (
-    Fan,
-    FanClosed,
-    Hedge,
-    RateLimit,
-    TaskCancelled,
-    TaskTimeout,
-    Usage,
-    current_scope,
-    task,
-)
-from threadfan.flow.relay import Relay
-from threadfan.flow.stage_queue import StageQueue
-from threadfan.flow.stages import stage
+from threadfan import Fan, FanClosed, Hedge, RateLimit, TaskCancelled, TaskTimeout, Usage, current_scope, task
+from threadfan._core.batches.task_group import Relay
+from threadfan._core.pipeline.stage_queue import StageQueue
+from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")

@@ -7,8 +7,8 @@ import pytest
 from controlled import PATIENCE, Gate, aside, until
 
 from threadfan import Fan, sleep
-from threadfan.flow.pipeline_report import PipelineOutcome, PipelineReport, StageAttempt, Stages, most_at_once
-from threadfan.flow.stages import stage
+from threadfan._core.pipeline.report import PipelineOutcome, PipelineReport, StageAttempt, Stages, most_at_once
+from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 
 

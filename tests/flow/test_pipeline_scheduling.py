@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadfan import Fan
-from threadfan.flow.stage_queue import StageQueue
-from threadfan.flow.stages import stage
+from threadfan._core.pipeline.stage_queue import StageQueue
+from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 
 

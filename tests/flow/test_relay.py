@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
-from threadfan.executor.drain import here
-from threadfan.fan.aio import LoopGate, _wait
-from threadfan.flow import intake
-from threadfan.flow.relay import Relay, Step
-from threadfan.flow.run import Ending
+from threadfan._core.batches import intake
+from threadfan._core.batches.run import Ending
+from threadfan._core.batches.task_group import Relay, Step
+from threadfan._core.fan.aio import LoopGate, _wait
+from threadfan._core.pool.session import here
 from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")

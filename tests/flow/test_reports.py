@@ -9,7 +9,7 @@ import pytest
 from controlled import PATIENCE, aside, until
 
 from threadfan import Fan, Report, TaskCancelled, TaskSkipped, TaskTimeout, task
-from threadfan.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
+from threadfan._core.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
 
 PRIVATE = "a private prompt"
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from threadfan import Report
-from threadfan.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
-from threadfan.flow.stats import percentile
+from threadfan._core.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
+from threadfan._core.batches.stats import percentile
 
 
 def raw(index, status=SUCCEEDED, payload=None, duration=1.0):

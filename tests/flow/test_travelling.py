@@ -16,10 +16,10 @@ import pytest
 from sdk_http import http as httpx2
 
 from threadfan import Fan, Hedge, RateLimit, Report, Task, TaskTimeout, fail_after, patterns, stage, task
+from threadfan._core.base.outcome import FAILED, SUCCEEDED
+from threadfan._core.base.unpicklable import Unpicklable
+from threadfan._core.base.usage import Usage
 from threadfan.agents import AgentResult, TurnLimit
-from threadfan.base.outcome import FAILED, SUCCEEDED
-from threadfan.base.unpicklable import Unpicklable
-from threadfan.base.usage import Usage
 
 KEY = "sk-ant-S3CRET"
 URL = f"https://me:{KEY}@host/v1?api_key={KEY}"

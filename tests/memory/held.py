@@ -16,8 +16,8 @@ from concurrent import futures
 from contextlib import aclosing, contextmanager, suppress
 
 from threadfan import TaskSkipped, TaskTimeout, as_completed, current_scope, stage, task, wait
+from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess
 from threadfan.agents import Agent, Answer
-from threadfan.flow.joiners import AllSucceed, Collect, FirstSuccess
 from threadfan.patterns import fan_out, guard, map_reduce, quorum, race, vote
 
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()

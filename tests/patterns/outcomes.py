@@ -1,7 +1,7 @@
 """Outcomes and reports without calls: a value is a success, an exception a failure, `CUT` a call that was cancelled."""
 
 from threadfan import Outcome, Report, TaskCancelled
-from threadfan.base.outcome import CANCELLED, FAILED, SUCCEEDED
+from threadfan._core.base.outcome import CANCELLED, FAILED, SUCCEEDED
 
 CUT = TaskCancelled("not needed any more")
 

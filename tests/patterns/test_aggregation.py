@@ -8,14 +8,7 @@ import pytest
 from outcomes import CUT, report_of
 
 from threadfan import Report
-from threadfan.patterns import (
-    MergeConflict,
-    best_score,
-    concatenate,
-    majority_vote,
-    merge,
-    synthesise,
-)
+from threadfan.patterns import MergeConflict, best_score, concatenate, majority_vote, merge, synthesise
 
 OH = ValueError("oh")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..base.errors import brief
-from ..executor import options as checks
+from .._core.base import checks
+from .._core.base.errors import brief
 from .client import model_client
 from .loop import Loop
 from .tools import Tool, Toolbox, tool
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..fan.front import Front
+    from .._core.fan.front import Front
     from .result import AgentResult, ToolCall
 
     Prompt = str | list[dict[str, Any]]

@@ -11,8 +11,8 @@ import json
 from contextlib import contextmanager
 from typing import Protocol
 
-from ..base.errors import brief
-from ..base.usage import Usage
+from .._core.base.errors import brief
+from .._core.base.usage import Usage
 from .errors import AnswerBroken
 from .transcript import plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..base.errors import TaskTimeout, text_of
+from .._core.base.errors import TaskTimeout, text_of
 from .errors import AgentStopped, ToolFailed
 from .result import AgentResult
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..base.outcome import Outcome
+    from .._core.base.outcome import Outcome
 
     Content = str | list[dict[str, Any]]
 

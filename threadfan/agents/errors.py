@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.portable import Portable
+from .._core.base.portable import Portable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from traceback import format_tb
 
-from ..base.errors import text_of
-from ..base.logs import say
-from ..base.outcome import FAILED, SUCCEEDED
-from ..events import log
+from .._core.base.errors import text_of
+from .._core.base.logs import say
+from .._core.base.outcome import FAILED, SUCCEEDED
+from .._core.events import log
 from .errors import AgentStopped, ToolFailed
 
 TYPE_CHECKING = False

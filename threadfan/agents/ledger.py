@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-from ..base import forks
-from ..base.locks import Lock
-from ..base.usage import Usage
+from .._core.base import forks
+from .._core.base.locks import Lock
+from .._core.base.usage import Usage
 from .errors import TokenLimit
 
 TYPE_CHECKING = False

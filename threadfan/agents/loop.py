@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..control.scope import current_scope
-from ..executor.asking import Requests
+from .._core.calls.requests import Requests
+from .._core.scope.scope import current_scope
 from .client import Answer
 from .content import content_of
 from .errors import AgentStopped, AnswerCut, Refused, TurnLimit
@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..base.usage import Usage
-    from ..flow.report import Report
+    from .._core.base.usage import Usage
+    from .._core.batches.report import Report
     from .agent import Agent
 
     Json = dict[str, Any]

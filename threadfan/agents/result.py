@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..base.outcome import Outcome
-from ..base.portable import Portable
+from .._core.base.outcome import Outcome
+from .._core.base.portable import Portable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..base.usage import Usage
+    from .._core.base.usage import Usage
 
 
 class ToolCall(Portable):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..base.errors import brief, describe
-from ..base.given import is_text
-from ..executor import options as checks
-from ..flow.tasks import Task, task
+from .._core.base import checks
+from .._core.base.errors import brief, describe
+from .._core.base.given import is_text
+from .._core.batches.tasks import Task, task
+from .._core.calls.options import of_each_call
 from .errors import UnknownTool, WrongArguments
 from .schema import Arguments, unpacked, wrong
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ..control.rate import RateLimit
-    from ..control.retry import Retry
+    from .._core.policies.rate_limit import RateLimit
+    from .._core.policies.retry import Retry
 
     Json = dict[str, Any]
 
@@ -77,9 +78,7 @@ def tool(
         ValueError: the name is none that the Messages API takes.
     """
     made = _made(given, name, description)
-    return Tool(
-        made.definition, made._call, made.options | checks.of_each_call(timeout=timeout, retry=retry, rate=rate)
-    )
+    return Tool(made.definition, made._call, made.options | of_each_call(timeout=timeout, retry=retry, rate=rate))
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from threadfan.base.packages import install
+from threadfan._core.base.packages import install
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from threadfan import Fan, current_scope
 
-from ..base.locks import Lock
+from .._core.base.locks import Lock
 from .figures import Answer, Call, Part, Result
 from .plan import DemoError, Plan
 from .reasons import reason

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from threadfan.flow.stats import percentile
+from threadfan._core.batches.stats import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

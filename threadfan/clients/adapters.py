@@ -7,9 +7,9 @@ import functools
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ..base import forks
-from ..base.locks import Lock
-from ..control.scope import scope_around
+from .._core.base import forks
+from .._core.base.locks import Lock
+from .._core.scope.scope import scope_around
 from .pools import leave_to_parent, make_abortable, waiting
 
 TYPE_CHECKING = False

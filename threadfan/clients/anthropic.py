@@ -20,9 +20,9 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from ..base.usage import FIELDS, Usage
-from ..control.scope import current_scope
-from ..executor.waiting import sleep
+from .._core.base.usage import FIELDS, Usage
+from .._core.scope.scope import current_scope
+from .._core.scope.waiting import sleep
 from .httpx import attach as attach_http
 from .passing import pass_through
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..base import forks
-from ..base.locks import Lock
+from .._core.base import forks
+from .._core.base.locks import Lock
 
 
 class Bell:

@@ -17,9 +17,9 @@ import _thread
 from collections import deque
 from contextlib import suppress
 
-from ..base import forks
-from ..base.locks import Lock, bare
-from ..control.scope import current_scope
+from .._core.base import forks
+from .._core.base.locks import Lock, bare
+from .._core.scope.scope import current_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

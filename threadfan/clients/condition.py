@@ -6,10 +6,10 @@ import threading
 from operator import attrgetter
 from queue import SimpleQueue
 
-from ..base import forks
-from ..base.locks import Lock
-from ..control.scope import current_scope
-from ..executor.waiting import wait_in
+from .._core.base import forks
+from .._core.base.locks import Lock
+from .._core.scope.scope import current_scope
+from .._core.scope.waiting import wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
     T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from functools import partial
 from importlib import import_module
 from math import inf
 
-from ..base.errors import CallCancelled
-from ..control.abort import Abort
-from ..control.scope import Scope, current_scope
-from ..executor.waiting import sleep
+from .._core.base.errors import CallCancelled
+from .._core.scope.abort import Abort
+from .._core.scope.scope import Scope, current_scope
+from .._core.scope.waiting import sleep
 from .sockets import begin_connect, clear_tls_errors, finish_connect, replaced, shut
 
 TYPE_CHECKING = False

@@ -27,8 +27,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import inf
 
-from ..base import forks
-from ..control.scope import Scope, current_scope
+from .._core.base import forks
+from .._core.scope.scope import Scope, current_scope
 from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
 from .passing import pass_through

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from queue import SimpleQueue
 
-from ..base import clock as clocks
-from ..base import forks
-from ..base.clock import FOREVER
-from ..base.locks import Lock
-from ..executor.waiting import wait_in
+from .._core.base import clock as clocks
+from .._core.base import forks
+from .._core.base.clock import FOREVER
+from .._core.base.locks import Lock
+from .._core.scope.waiting import wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
 
 class Places:

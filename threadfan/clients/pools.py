@@ -12,9 +12,9 @@ from queue import SimpleQueue
 
 from urllib3.util.retry import Retry
 
-from ..base.locks import Lock
-from ..control.scope import current_scope
-from ..executor.waiting import sleep
+from .._core.base.locks import Lock
+from .._core.scope.scope import current_scope
+from .._core.scope.waiting import sleep
 from .urllib3 import AbortableConnection
 
 TYPE_CHECKING = False

@@ -18,9 +18,9 @@ from contextlib import suppress
 from io import TextIOWrapper
 from subprocess import Popen
 
-from ..base import clock as clocks
-from ..base.clock import PULSE
-from ..executor.alarms import set_alarm
+from .._core.base import clock as clocks
+from .._core.base.clock import PULSE
+from .._core.scope.alarms import set_alarm
 from .bell import Bell
 from .groups import Group
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
 _LOOK = 0.01
 """Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),

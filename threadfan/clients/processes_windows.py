@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
 _LOOK = 0.02  # seconds between looks whether the call is over; arbitrary
 _LAST_WORDS = 0.1  # seconds for the output of a process that was killed; arbitrary

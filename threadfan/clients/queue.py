@@ -8,9 +8,9 @@ from functools import partial
 from queue import Empty, Full
 from typing import Any, TypeVar
 
-from ..base import forks
-from ..base.locks import Lock
-from ..control.scope import current_scope
+from .._core.base import forks
+from .._core.base.locks import Lock
+from .._core.scope.scope import current_scope
 from .condition import Condition
 from .passing import pass_through
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 import requests
 from requests.adapters import HTTPAdapter
 
-from ..base import forks
-from ..base.locks import Lock
+from .._core.base import forks
+from .._core.base.locks import Lock
 from .adapters import adopt, check
 from .passing import pass_through
 

@@ -10,14 +10,14 @@ import socket
 import sys
 from functools import cache
 
-from ..control.abort import Abort
+from .._core.scope.abort import Abort
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any
 
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 

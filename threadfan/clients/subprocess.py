@@ -23,11 +23,11 @@ import sys
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProcess, SubprocessError, TimeoutExpired
 from typing import Any, Literal, overload
 
-from ..base.clock import FOREVER
-from ..base.errors import CallCancelled
-from ..control.scope import current_scope
-from ..executor.alarms import set_alarm
-from ..executor.options import pause
+from .._core.base.checks import pause
+from .._core.base.clock import FOREVER
+from .._core.base.errors import CallCancelled
+from .._core.scope.alarms import set_alarm
+from .._core.scope.scope import current_scope
 from .passing import pass_through
 
 TYPE_CHECKING = False

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import threading
 
-from ..base import forks
-from ..control.scope import Scope, current_scope
+from .._core.base import forks
+from .._core.scope.scope import Scope, current_scope
 from .condition import Condition
 from .passing import pass_through
 from .queue import Empty, Full, Queue

@@ -21,8 +21,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util import Timeout
 from urllib3.util import connection as connecting
 
-from ..base.clock import FOREVER
-from ..control.scope import scope_around
+from .._core.base.clock import FOREVER
+from .._core.scope.scope import scope_around
 from .sockets import Guard, begin_connect, clear_tls_errors, finish_connect, replaced
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from urllib3.response import HTTPResponse as Answer
 
-    from ..control.scope import Scope
+    from .._core.scope.scope import Scope
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection, HTTPSConnection

@@ -14,7 +14,7 @@ which takes yours too.  The async forms take coroutine functions as well.
 
 from __future__ import annotations
 
-from ..flow.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+from .._core.batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 from .aggregate import best_score, concatenate, majority_vote, merge, synthesise
 from .errors import GuardFailed, MergeConflict, VoteTied
 from .guarding import aguard, guard

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from itertools import chain
 
-from ..base.errors import brief
-from ..base.generic import TYPE_CHECKING, T
-from ..executor import options as checks
-from ..flow.report import Report
+from .._core.base import checks
+from .._core.base.errors import brief
+from .._core.base.generic import TYPE_CHECKING, T
+from .._core.batches.report import Report
 from .errors import MergeConflict, carrying
 from .results import Aggregate, Best, Merged, Synthesis, Vote
 from .tally import tally_of, tie_strategy

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ..base.errors import brief
-from ..base.portable import Portable
-from ..flow.report import put_on
+from .._core.base.errors import brief
+from .._core.base.portable import Portable
+from .._core.batches.report import put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ..flow.report import Report
+    from .._core.batches.report import Report
 
 
 @contextmanager

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from ..base.errors import describe, text_of
-from ..base.generic import TYPE_CHECKING, T
-from ..base.given import truth
-from ..executor import options as checks_of_arguments
-from ..flow.joiners import Joiner
-from ..flow.tasks import Task
+from .._core.base import checks as checks_of_arguments
+from .._core.base.errors import describe, text_of
+from .._core.base.generic import TYPE_CHECKING, T
+from .._core.base.given import truth
+from .._core.batches.joiners import Joiner
+from .._core.batches.tasks import Task
 from .errors import GuardFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, overload
 
-    from ..base.outcome import Outcome
-    from ..fan.front import AsyncTask, Front, MixedTask
-    from ..flow.report import Report
+    from .._core.base.outcome import Outcome
+    from .._core.batches.report import Report
+    from .._core.fan.front import AsyncTask, Front, MixedTask
 
 
 class Guarded(Joiner["Any", "Any"]):

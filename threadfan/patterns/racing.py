@@ -5,17 +5,17 @@ What still runs when there are enough is cancelled, and its thread comes back; w
 
 from __future__ import annotations
 
-from ..base.generic import TYPE_CHECKING, T
-from ..executor import options as checks
-from ..flow.joiners import FirstSuccess, Quorum
+from .._core.base import checks
+from .._core.base.generic import TYPE_CHECKING, T
+from .._core.batches.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, overload
 
-    from ..base.outcome import Outcome
-    from ..fan.front import AsyncTask, Front, MixedTask
-    from ..flow.report import Report
+    from .._core.base.outcome import Outcome
+    from .._core.batches.report import Report
+    from .._core.fan.front import AsyncTask, Front, MixedTask
 
 
 def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:

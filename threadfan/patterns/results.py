@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ..base.generic import TYPE_CHECKING, Generic, T_co
-from ..base.outcome import CANCELLED
-from ..base.portable import Portable
+from .._core.base.generic import TYPE_CHECKING, Generic, T_co
+from .._core.base.outcome import CANCELLED
+from .._core.base.portable import Portable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any
 
-    from ..base.outcome import Outcome
-    from ..flow.report import Report
+    from .._core.base.outcome import Outcome
+    from .._core.batches.report import Report
 
 
 class Aggregate(Portable, Generic[T_co]):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import aclosing, closing
 
-from ..base.errors import describe
-from ..base.generic import TYPE_CHECKING, Generic, T
-from ..base.given import is_text
-from ..executor import options as checks
-from ..executor.fitting import fits
+from .._core.base import checks
+from .._core.base.errors import describe
+from .._core.base.fitting import fits
+from .._core.base.generic import TYPE_CHECKING, Generic, T
+from .._core.base.given import is_text
 from .aggregate import values_of
 from .errors import carrying
 from .results import Aggregate, Synthesis
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
     from typing import Any, TypeAlias, TypeVar, overload
 
-    from ..base.outcome import Outcome
-    from ..fan.front import Front
-    from ..flow.report import Report
+    from .._core.base.outcome import Outcome
+    from .._core.batches.report import Report
+    from .._core.fan.front import Front
 
     J = TypeVar("J")
     P = TypeVar("P")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..base.errors import brief
-from ..base.generic import TYPE_CHECKING, Generic, T
-from ..executor import options as checks
+from .._core.base import checks
+from .._core.base.errors import brief
+from .._core.base.generic import TYPE_CHECKING, Generic, T
 from .errors import VoteTied
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..base.generic import TYPE_CHECKING, T
-from ..executor import options as checks
-from ..flow.joiners import Joiner
+from .._core.base import checks
+from .._core.base.generic import TYPE_CHECKING, T
+from .._core.batches.joiners import Joiner
 from .aggregate import majority_vote
 from .tally import Tally, tie_strategy
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any, overload
 
-    from ..base.outcome import Outcome
-    from ..fan.front import AsyncTask, Front, MixedTask
-    from ..flow.report import Report
+    from .._core.base.outcome import Outcome
+    from .._core.batches.report import Report
+    from .._core.fan.front import AsyncTask, Front, MixedTask
     from .results import Vote
     from .tally import Tie
 

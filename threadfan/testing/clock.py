@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from threadfan.base import clock as clocks
-from threadfan.base import forks
-from threadfan.base.given import real
-from threadfan.base.locks import Condition
+from threadfan._core.base import clock as clocks
+from threadfan._core.base import forks
+from threadfan._core.base.given import real
+from threadfan._core.base.locks import Condition
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from threadfan.base.clock import Gate
+    from threadfan._core.base.clock import Gate
 
 _PATIENCE = 10.0  # real seconds; arbitrary: a healthy thread needs milliseconds, even on a loaded machine
 

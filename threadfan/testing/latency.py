@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from threadfan.base.given import real
+from threadfan._core.base.given import real
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from threadfan.base.given import real
+from threadfan._core.base.given import real
 
 ALGORITHMS = ("bucket", "window")
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 
-from threadfan.base.packages import install
+from threadfan._core.base.packages import install
 
 _START_TIMEOUT = 30.0  # seconds; enough for a loaded machine, yet a broken start does not stop a test suite for ever
 _NEEDED = ("starlette", "uvicorn")

@@ -1,0 +1,50 @@
+"""Checks of what users give: every message names the argument, shows the value and ends with what would be right."""
+
+from __future__ import annotations
+
+from . import given
+from .errors import brief
+from .secrets import masked_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SHARED = ("sqlite:///", "redis://", "rediss://")
+
+
+def per_minute(name: str, value: float | None) -> float | None:
+    """A number of something per minute, greater than 0, or None."""
+    if value is None:
+        return None
+    found = given.real(value)
+    if found is None:
+        raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}")
+    if not 0 < found < float("inf"):
+        raise ValueError(f"{name} must be greater than 0 and finite, or None for no limit, not {value!r}")
+    return found
+
+
+def whole(name: str, value: int) -> int:
+    """A whole number, at least 1."""
+    found = given.whole(value)
+    if found is None:
+        raise TypeError(f"{name} must be a whole number, not {brief(value)}")
+    if found < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return found
+
+
+def unknown(where: str, misplaced: dict[str, Any], per_minute: tuple[str, ...]) -> TypeError:
+    """What to raise about options that there are not, most likely limits in another unit."""
+    name, value = next(iter(misplaced.items()))
+    return TypeError(f"{where} takes no {name}={brief(value)}: limits are numbers per minute, {', '.join(per_minute)}")
+
+
+def location(shared: str | None) -> str | None:
+    """Where something is kept for several processes, or None."""
+    if shared is None or (isinstance(shared, str) and shared.startswith(SHARED)):
+        return shared
+    wrong = ValueError if isinstance(shared, str) else TypeError
+    shown = masked_url(shared) if isinstance(shared, str) else shared  # a place may have a password in it
+    raise wrong(f'shared must be "sqlite:///path", "redis://host…" or "rediss://host…", not {brief(shown)}')

@@ -1,0 +1,130 @@
+"""Locks that are released whatever signal strikes, and acts that no signal can cut in two.
+
+An exception out of a signal handler (``KeyboardInterrupt``, or what a program's own handler raises) can strike in the
+main thread wherever the interpreter looks for signals: after a call of a function written in C, at the first
+instruction of a function written in Python, at the end of a turn of a loop.  Two things follow for everything that may
+run in that thread:
+
+- From 3.14 on, ``with lock:`` looks for signals after ``lock.__enter__`` has returned and before the block has begun,
+  so that a standard lock would stay taken for ever.  ``Lock`` takes itself in a method written in Python, out of which
+  the interpreter goes straight into the block, and is released by one written in C, before which it does not look.
+- An act of several steps may be cut in two.  What ends calls (and has the most steps) is done ``aside``, in a thread
+  that no signal's exception reaches; what hands calls in is mended afterwards, see ``Hub.mend``.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from operator import attrgetter
+from queue import SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    Lock: TypeAlias = threading._RLock
+else:
+    Lock = _thread.RLock
+"""A lock for ``with``; its own thread may take it again, which most of those who have one never do."""
+
+if sys.version_info >= (3, 14) and not TYPE_CHECKING:
+
+    class Lock(_thread.RLock):
+        __slots__ = ()
+
+        def __enter__(self) -> bool:
+            before = self._recursion_count()
+            try:
+                return self.acquire()
+            except BaseException:
+                # The signal came while the lock was waited for, or right after it was taken.
+                if self._recursion_count() > before:
+                    self.release()
+                raise
+
+
+class Condition(threading.Condition):
+    """A condition whose lock is released whatever signal strikes.
+
+    The standard one's ``__enter__`` and ``__exit__`` are written in Python: out of the one an exception may leave the
+    lock taken, and the other may not come to release it.  Out of its ``wait`` one may come with the lock not taken
+    again, so that the end of the block, which releases it, would raise another exception in its place.
+    """
+
+    _lock: Lock
+
+    def __init__(self) -> None:
+        super().__init__(Lock())
+
+    def __enter__(self) -> bool:
+        lock = self._lock
+        before = lock._recursion_count()  # type: ignore[attr-defined]
+        try:
+            return lock.acquire()
+        except BaseException:
+            if lock._recursion_count() > before:  # type: ignore[attr-defined]
+                lock.release()
+            raise
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As the standard one's; the lock is held again whatever comes out of it."""
+        try:
+            return super().wait(timeout)
+        except BaseException:
+            if not self._lock._is_owned():  # type: ignore[attr-defined]
+                self._lock.acquire()
+            raise
+
+    if not TYPE_CHECKING:
+        __exit__ = property(attrgetter("_lock.__exit__"))  # which `with` asks for before it takes the lock
+
+
+def takes_signals() -> bool:
+    """Whether an exception out of a signal handler may strike in this thread."""
+    return _thread.get_ident() == threading.main_thread().ident
+
+
+def bare(act: Callable[[], object]) -> None:
+    """Do ``act()`` in a thread that ``_thread.start_new_thread`` has started, and that leaves nothing behind.
+
+    Whatever asks for the current thread there, logging among it, has ``threading`` make a stand-in for it, which before
+    CPython 3.13 stays for ever.
+    """
+    try:
+        act()
+    finally:
+        threading._active.pop(_thread.get_ident(), None)  # type: ignore[attr-defined]
+
+
+def aside(act: Callable[[], object]) -> None:
+    """Do ``act()`` where no signal's exception can cut it in two, and wait until it is done.
+
+    In the main thread, that is in a thread of its own, started by one call of C; an exception that strikes here
+    meanwhile is raised at once, and the act is done all the same.  It must not need a lock that the caller holds.
+    """
+    if not takes_signals():
+        act()
+        return
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def tell() -> None:
+        try:
+            act()
+        except BaseException as error:
+            done.put(error)
+        else:
+            done.put(None)
+
+    try:
+        _thread.start_new_thread(bare, (tell,))
+    except RuntimeError:  # no thread can be had: then here
+        tell()
+    error = done.get()
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error, done  # the traceback holds this frame: leave no cycle

@@ -1,0 +1,142 @@
+"""Where an option belongs that was given where it is not taken.  Imported only to say so."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from .errors import brief
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+EACH_CALL = ("timeout", "retry", "rate", "hedge", "interrupt")
+TAKEN: dict[str, tuple[str, ...]] = {
+    "Fan": (
+        "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
+        "max_abandoned", "name",
+    ),
+    "map": ("timeout", "chunksize", "buffersize"),
+    "starmap": ("timeout", "chunksize", "buffersize"),
+    "run": ("fail_fast", "deadline", "late", "star"),
+    "stream": ("ordered", "window", "star"),
+    "with_options": (*EACH_CALL, "limit"),
+    "task": EACH_CALL,
+    "stage": ("limit", "buffer", "name", *EACH_CALL),
+    "pipeline.run": ("fail_fast", "deadline"),
+    "pipeline.stream": ("ordered", "window"),
+    "graph.add": (
+        "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL, "limit",
+    ),
+    "graph.run": ("fail_fast", "deadline"),
+    "graph": ("name",),
+    "pipeline": (),
+    "asyncify": (),
+}  # fmt: skip
+"""What is taken, by the name of the method without the ``a`` of its twin for coroutines."""
+
+OTHER_NAMES = {
+    "workers": "max_workers", "n_jobs": "max_workers", "processes": "max_workers", "threads": "max_workers",
+    "max_threads": "max_workers", "concurrency": "limit", "max_concurrency": "limit", "max_concurrent": "limit",
+    "retries": "retry", "max_retries": "retry", "rate_limit": "rate", "prefix": "thread_name_prefix",
+    "failfast": "fail_fast", "order": "ordered", "in_order": "ordered",
+}  # fmt: skip
+"""What others call it."""
+
+
+def misplaced(where: str, given: dict[str, Any]) -> TypeError:
+    """What to raise where a method was given options that it does not take.
+
+    Args:
+        where: the method as users call it: ``fan.run``, ``pipeline.astream``, ``task(…).with_options``, ``Fan``.
+        given: the options with their values.
+    """
+    name, value = next(iter(given.items()))
+    return TypeError(f"{where} takes no {name}={brief(value)}: {_remedy(where, name, brief(value))}")
+
+
+def if_option(where: str, name: str, value: object) -> str:
+    """The end of a message about something named that is no task: what to do if it was meant as an option."""
+    if name in OTHER_NAMES or name in {*EACH_CALL, "limit", *TAKEN["run"], *TAKEN["stream"], "return_exceptions"}:
+        return f"; {name} as an option: {_remedy(where, name, brief(value))}"
+    return ""
+
+
+def _remedy(where: str, name: str, shown: str) -> str:
+    place = _Place(where)
+    meant = OTHER_NAMES.get(name, name)
+    option = f"{meant}={shown}"
+    if meant in place.taken:
+        return f"it is called {meant} here"
+    if meant == "name" and place.owner.startswith("task"):
+        return "a task is named where it is handed in: fan.gather(title=task(fn, …))"
+    if meant == "return_exceptions":
+        return "leave it out: a report has the failures of all calls beside the values"
+    if meant in TAKEN["map"] and meant != "timeout" and place.owner == "fan":
+        return "leave it out: threads take one input at a time, and the window of fan.stream bounds how many are taken"
+    if meant in EACH_CALL:
+        whole = f", for all of them together {where}(…, deadline={shown})" if "deadline" in place.taken else ""
+        return f"for each call it is {place.for_each(option)}" + (whole if meant == "timeout" else "")
+    if meant == "limit":
+        return place.limited(shown)
+    for names, right in (
+        (TAKEN["Fan"], "it is an option of the fan: Fan(…, {})"),
+        (TAKEN["run"], f"it is an option of whole batches: {place.batch('run')}"),
+        (TAKEN["stream"], f"it is an option of streams: {place.batch('stream')}"),
+        (TAKEN["stage"], "it is an option of a stage of a pipeline: stage(fn, {})"),
+        (TAKEN["graph.add"], "it is an option of a task of a graph: graph.add(fn, {})"),
+    ):
+        if meant in names:
+            return right.format(option)
+    if not place.taken:
+        return "it takes no options"
+    near = get_close_matches(meant, place.taken, n=1)
+    return f"did you mean {near[0]}?" if near else f"it takes {listed(place.taken)}"
+
+
+class _Place:
+    """Where an option was given.
+
+    Attributes:
+        owner: ``fan``, ``pipeline``, ``graph`` or ``task(…)``; nothing for a function or a class.
+        taken: the options that are taken there.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.owner, _, self._method = where.rpartition(".")
+        self._twin = "a" if self._method in ("arun", "astream", "agather", "ajoin") else ""
+        plain = self._method.removeprefix(self._twin)
+        if plain in ("gather", "join"):  # whose options are those of tasks
+            self.taken: tuple[str, ...] = ()
+        elif self.owner.startswith("task"):
+            self.taken = EACH_CALL
+        else:
+            self.taken = TAKEN[plain if self.owner in ("", "fan") else f"{self.owner}.{plain}"]
+
+    def for_each(self, option: str) -> str:
+        """How an option of single calls is given."""
+        if self.owner == "pipeline":
+            return f"stage(fn, {option}) in fan.pipeline(…)"
+        if self.owner == "graph":
+            return f"graph.add(fn, {option})"
+        return f"fan.with_options({option}).{self._method}(…)" if self.owner == "fan" else f"fan.with_options({option})"
+
+    def limited(self, shown: str) -> str:
+        """How calls are limited in number."""
+        if not self.owner:
+            return "how many calls run at once is max_workers, and for a part of them fan.with_options(limit=…)"
+        if self.owner.startswith("task"):
+            return f"a task is one call; for all that share a view it is fan.with_options(limit={shown}).gather(…)"
+        return f"for the calls together it is {self.for_each(f'limit={shown}')}"
+
+    def batch(self, method: str) -> str:
+        """A call of the method, blocking or not as the one that was called, with a place for an option."""
+        call = f"{self._twin}{method}"
+        return f"pipeline.{call}(items, {{}})" if self.owner == "pipeline" else f"fan.{call}(fn, items, {{}})"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence has them."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

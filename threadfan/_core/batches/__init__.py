@@ -1,0 +1,1 @@
+"""Many calls: run, stream, map, gather, join, and the reports they end in."""

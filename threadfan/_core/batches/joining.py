@@ -1,0 +1,108 @@
+"""``join``: different functions side by side, until a policy has enough."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+
+from ..base.errors import brief
+from ..base.outcome import Outcome
+from .joiners import Joiner
+from .report import put_on
+from .run import Ending, task_batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..calls.batch import TaskBatch
+    from ..calls.options import Options
+    from ..pool.scheduler import Hub
+    from .report import Report
+
+ENOUGH = "it was not needed any more: the outcomes so far were enough"
+
+
+def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """See ``Fan.join``."""
+    begin("fan.join", policy, tasks, named)
+    gate: SimpleQueue[None] = SimpleQueue()
+    joining = Joining(task_batch(hub, options, tasks, named, where="fan.join"), gate, policy)
+    return joining.result(joining.wait())
+
+
+def begin(where: str, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Begin a policy before anything runs: it may refuse so few calls."""
+    if not isinstance(policy, Joiner):
+        raise TypeError(f"{where} needs a policy first, such as {where}(FirstSuccess(), …), not {brief(policy)}")
+    policy.begin(len(tasks) + len(named))
+
+
+class Joining(Ending):
+    """How such a batch ends: when its policy has enough, or like any other.
+
+    The policy is asked here, by whoever waits; threads only wake it.
+
+    Args:
+        batch: not yet enlisted.
+        gate: opened at each outcome, and when the batch is done.
+    """
+
+    def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
+        super().__init__(batch, gate, fail_fast=False, deadline=None)
+        batch.name = "join"
+        batch.results = {}  # not the list of a batch whose inputs are known: a dict keeps the order of the ends
+        self._policy = policy
+        self._told = 0
+        self._enough = False
+
+    def look(self) -> float | None:
+        """Tell the policy what is new; when it returns, the next outcome will open the gate."""
+        while not self._tell_news():
+            if self.batch.wish_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
+                break
+        return super().look()
+
+    def report(self) -> Report[Any]:
+        """The report of a batch that is done; outcomes that came last are told before."""
+        try:
+            self._tell_news()
+        except BaseException as error:
+            self.put_report_on(error)
+            raise
+        return super().report()
+
+    def result(self, report: Report[Any]) -> Any:
+        """What the policy makes of it; what it raises carries the report."""
+        try:
+            return self._policy.result(report)
+        except BaseException as error:
+            put_on(error, report)
+            raise
+        finally:
+            del self, report  # an error's traceback holds this frame: leave no cycle
+
+    def _idle(self) -> bool:
+        """Whether the policy knows all there is."""
+        return len(self.batch.results) == self._told
+
+    def _tell_news(self) -> bool:
+        """Tell the policy of outcomes that it does not know; whether it has enough."""
+        while not self._enough and not self._idle():
+            for index in list(self.batch.results)[self._told :]:
+                self._told += 1
+                if self._tell(self.batch.results[index]):
+                    break
+        return self._enough
+
+    def _tell(self, raw: Raw) -> bool:
+        batch, index = self.batch, raw[0]
+        self._enough = True  # if it raises, too
+        try:
+            self._enough = self._policy.joined(
+                Outcome(raw, batch.names.get(index), batch.usages.get(index), batch.notes.get(index))
+            )
+        finally:
+            if self._enough:
+                self.hub.watchdog.cancel(batch, None, ENOUGH)
+        return self._enough

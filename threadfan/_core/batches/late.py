@@ -1,0 +1,111 @@
+"""Calls that go on after the deadline of their batch: ``late="keep"``."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from ..base import forks
+from ..base.errors import TaskTimeout
+from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Lock
+from ..base.outcome import SUCCEEDED, TIMED_OUT
+from .figures import figures
+from .report import Report
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..calls.batch import Batch
+
+
+class LateFuture(Future[T]):
+    """Of a call that is unfinished at the deadline."""
+
+    def result(self, timeout: float | None = None) -> T:
+        """What the call returned, or raises what it raised, even if that is False, as the base class does not."""
+        error = self.exception(timeout)
+        try:
+            if error is not None:
+                raise error
+            return self._result  # type: ignore[return-value]
+        finally:
+            del error, self  # the traceback holds this frame: leave no cycle
+
+
+class Latecomers:
+    """Futures of the calls of a batch that are unfinished now; each is done in the thread that ends its call.
+
+    Args:
+        items: the batch's inputs.
+    """
+
+    def __init__(self, batch: Batch, items: list[Any]) -> None:
+        self._batch = batch
+        self._items = items
+        self.futures: dict[int, Future[Any]] = {}
+        for index in range(len(items)):
+            if self._raw(index) is None:
+                future = self.futures[index] = LateFuture()
+                future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
+        self._missing = set(self.futures)
+        self._forked()
+        forks.renew(self)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody is just gathering."""
+        self._lock = Lock()  # guards ``_missing``; several threads may gather at once
+
+    def report(self, deadline: float, wall: float) -> Report[Any]:
+        """What is done, and the futures of what is not.
+
+        Args:
+            deadline: the batch's, in seconds.
+            wall: seconds since the batch began.
+        """
+        batch = self._batch
+        raws = [self._raw_so_far(index, deadline, wall) for index in range(len(self._items))]
+        report: Report[Any] = Report(
+            raws,
+            names=batch.names,
+            usages=dict(batch.usages),
+            notes=dict(batch.notes),
+            **figures(batch, wall),
+        )
+        report.late = self.futures
+        self._gather()  # from here on
+        return report
+
+    def _raw_so_far(self, index: int, deadline: float, wall: float) -> Raw:
+        raw = None if index in self.futures else self._raw(index)
+        if raw is not None:
+            return raw
+        since = self._batch.since
+        error = TaskTimeout(f"not done at the batch's deadline of {deadline:g} s; report.late[{index}] goes on")
+        return index, self._items[index], since, TIMED_OUT, error, None, since + wall, None
+
+    def _raw(self, index: int) -> Raw | None:
+        results = self._batch.results
+        found: Raw | None = results[index] if isinstance(results, list) else results.get(index)
+        return found
+
+    def _gather(self) -> None:
+        while True:
+            with self._lock:
+                ended = {index for index in self._missing if self._raw(index) is not None}
+                self._missing -= ended
+            for index in sorted(ended):
+                self._settle(self.futures[index], self._raw(index))
+            if not self._missing or self._batch.wish_for(self._gather, wanted=None, idle=self._idle):
+                return
+
+    def _idle(self) -> bool:
+        with self._lock:
+            return all(self._raw(index) is None for index in self._missing)
+
+    @staticmethod
+    def _settle(future: Future[Any], raw: Any) -> None:
+        if raw[3] is SUCCEEDED:
+            future.set_result(raw[4])
+        else:
+            future.set_exception(raw[4])

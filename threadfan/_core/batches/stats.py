@@ -1,0 +1,116 @@
+"""The figures of a batch, which a report makes when it is asked for them."""
+
+from __future__ import annotations
+
+from math import inf
+from time import time
+
+from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..base.outcome import Outcome
+
+
+class Stats:
+    """The figures of one batch; durations in seconds.
+
+    ``concurrency`` is the sum of durations over the wall time: how many calls ran at once on average.
+    ``utilisation`` is that over the slots, at most about 1.  Percentiles are nearest-rank, over the calls that were
+    started.
+
+    ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are what all calls waited for a slot, for a rate limit and
+    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, ``pauses`` how
+    often an overload has stopped all, and ``asked`` the longest time that an answer has asked to wait.
+
+    ``advice`` names the change that would help most, in one line; None if no change is known to help much.
+    """
+
+    __slots__ = (
+        "advice", "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum",
+        "failed", "input_tokens", "limited", "output_tokens", "pauses", "retries", "skipped", "slots", "succeeded",
+        "timed_out", "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
+    )  # fmt: skip
+
+    advice: str | None
+
+    def __init__(
+        self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
+    ) -> None:
+        self.advice = None  # the report's affair, which knows more
+        counts = dict.fromkeys(STATUSES, 0)
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+        self.total = len(outcomes)
+        self.succeeded = counts[SUCCEEDED]
+        self.failed = counts[FAILED]
+        self.timed_out = counts[TIMED_OUT]
+        self.cancelled = counts[CANCELLED]
+        self.skipped = counts[SKIPPED]
+        self.wall = wall
+        self.slots = slots
+        durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
+        self.duration_sum = sum(durations)
+        self.duration_p50 = percentile(durations, 50)
+        self.duration_p90 = percentile(durations, 90)
+        self.duration_p99 = percentile(durations, 99)
+        self.duration_max = durations[-1] if durations else 0.0
+        self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
+        self.waited_slot = sum(outcome.queued for outcome in outcomes)
+        self.waited_limit = sum(outcome.limited for outcome in outcomes)
+        self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
+        self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
+        self.limited = limited
+        self.pauses = pauses
+        usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
+        self.input_tokens = sum(usage.input_tokens for usage in usages)
+        self.output_tokens = sum(usage.output_tokens for usage in usages)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many calls ended with each status."""
+        return {status: getattr(self, status) for status in STATUSES}
+
+    @property
+    def success_rate(self) -> float:
+        """The share of calls that have a value, from 0 to 1; 1 for an empty batch."""
+        return self.succeeded / self.total if self.total else 1.0
+
+    @property
+    def concurrency(self) -> float:
+        """Sum of durations over wall time."""
+        return self.duration_sum / self.wall if self.wall else 0.0
+
+    @property
+    def utilisation(self) -> float:
+        """Concurrency over slots."""
+        return self.concurrency / self.slots
+
+    def to_dict(self) -> dict[str, float]:
+        """All figures by name, without the advice."""
+        names = (*self.__slots__, "success_rate", "concurrency", "utilisation")
+        return {name: getattr(self, name) for name in names if name != "advice"}
+
+    def __repr__(self) -> str:
+        return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
+
+
+def _asked(outcome: Outcome[Any]) -> float:
+    """The longest time that answers to a call have asked to wait."""
+    if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
+        return 0.0
+    from ..policies.responses import retry_after_of
+
+    errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
+    return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of values in ascending order; 0 of none."""
+    if not ordered:
+        return 0.0
+    rank = -(-len(ordered) * percent // 100)  # rounded up
+    return ordered[max(0, int(rank) - 1)]

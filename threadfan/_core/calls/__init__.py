@@ -1,0 +1,1 @@
+"""One call and its attempts, and the queues that calls wait in."""

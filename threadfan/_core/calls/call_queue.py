@@ -1,0 +1,285 @@
+"""Single calls, each with a function, arguments, context and timeout of its own: the general path.
+
+``perform_call`` is the one place where a single call runs and its end is classified.  ``batch.Batch`` inlines the same
+steps for its plain case; a test holds the two to equal outcomes.
+
+An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
+the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
+error: the call, its outcome, the drain.  Else each error would be in a cycle, and the variables of the user's functions
+would stay until the collector runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..base.clock import FOREVER
+from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import is_a, traceback_of
+from ..events import log
+from ..pool.session import QUANTUM
+from ..pool.work_queue import Source
+from ..scope.scope import Scope, bearer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+    from typing import Any
+
+    from ..base.outcome import Raw, Status
+    from ..base.usage import Usage
+    from ..pool.scheduler import Hub
+    from ..pool.session import Drain
+    from ..pool.work_queue import After, Group
+    from .hedging import Race
+    from .policies import Progress, Rules
+
+
+class Call:
+    """A call that waits its turn or runs; subclasses say where its outcome goes."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    context: Context
+    timeout: float | None  # seconds
+    since: float  # when it was handed in
+    index: int | None = None  # its place, if it is one of several
+    item: Any = None  # what its outcome calls its input
+    unwanted = False  # nobody waits for it any more
+    outer: Scope | None = None  # in which it was handed in
+    queue: Calls | None = None  # where it was put
+    drain: Drain | None = None  # while it runs
+    rules: Rules | None = None  # of retries and limits
+    progress: Progress = None  # type: ignore[assignment]  # under them
+    race: Race | None = None  # of two attempts
+    usage: Usage | None = None  # tokens noted while it ran
+
+    def begin(self, drain: Drain) -> bool:
+        """The call is about to start; False if it was cancelled while it was queued."""
+        raise NotImplementedError
+
+    def deliver(self, raw: Raw) -> None:
+        """The call has ended by itself."""
+        raise NotImplementedError
+
+    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+        """The call was ended from outside.  With the hub's lock held."""
+        raise NotImplementedError
+
+    def refuse(self, reason: BaseException, after: After) -> None:
+        """The call will never start.  With the hub's lock held."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """It has ended: what was handed in is not needed any more, and its context leads back to it."""
+        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+
+    def give_up(self) -> None:
+        """Make no further attempt."""
+        self.unwanted = True
+        race = self.race
+        if race is not None:
+            race.give_up()
+        if self.queue is not None:
+            self.queue.drop(self)
+
+
+class Calls(Source):
+    """A queue of single calls at one depth; it never closes."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, hub: Hub, group: Group, depth: int) -> None:
+        super().__init__(hub, group, depth)
+        self.entries: deque[Call] = deque()
+
+    def pending(self) -> int:
+        """How many calls wait to be pulled."""
+        return len(self.entries)
+
+    ready = pending
+
+    def add(self, call: Call, after: After) -> None:
+        """Queue a call.  With the lock held."""
+        call.queue = self
+        if call.timeout is not None and self.hub.watchdog.helper is None:
+            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
+        self.accepted += 1
+        self.entries.append(call)
+        self.hub.offer(self, after, eager=True)
+
+    def add_own(self, call: Call) -> None:
+        """Queue a call from a thread that is at this queue and about to look for one: nobody else need wake.
+
+        If others are to have their turn first, it leaves the call here, in the ring.  With the lock held.
+        """
+        call.queue = self
+        self.accepted += 1
+        self.entries.append(call)
+        if not self.queued:
+            self.hub.enlist(self)
+
+    def run(self, drain: Drain) -> None:
+        """Run calls one after another, each in its own context."""
+        hub, depth = self.hub, self.depth
+        until = hub.clock.monotonic() + QUANTUM
+        observer = log.observer()
+        call, drain.first = drain.first, None
+        try:
+            while call is not None:
+                if call.begin(drain):
+                    raw = perform_call(drain, call, observer)
+                    if raw is None:
+                        return
+                    tell_end(drain, call, raw, observer)
+                    if raw[3] is not SUCCEEDED:
+                        with hub.lock:
+                            self.failed += 1
+                    end = raw[6]
+                    call.deliver(raw)
+                    raw = None
+                else:
+                    end = hub.clock.monotonic()
+                call = None  # a parked thread must not keep a result alive
+                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                    return
+                call = self.take()
+        finally:
+            call = drain = None  # type: ignore[assignment]  # leave no cycle: see above
+
+    def remove(self, call: Call) -> bool:
+        """Take a call out of the queue; False if it has left already.  With the lock held."""
+        while True:
+            try:
+                self.entries.remove(call)
+            except ValueError:
+                return False
+            except IndexError:  # another thread pulled a call meanwhile: look again
+                continue
+            self.accepted -= 1
+            return True
+
+    def take(self) -> Call | None:
+        """The next call, or None."""
+        try:
+            return self.entries.popleft()
+        except IndexError:
+            return None
+
+    def drop(self, call: Call) -> None:
+        """Do not wait with a call that nobody waits for; under rules there may be one between two attempts."""
+
+    def timeout_of(self, key: Call) -> float | None:
+        """The call's own timeout."""
+        return key.timeout
+
+    def outer_of(self, key: Call) -> Scope | None:
+        """The call's own."""
+        return key.outer
+
+    def function_of(self, key: Call) -> str:
+        """The name of the call's function."""
+        return describe(key.fn)
+
+    def index_of(self, key: Call) -> Any:
+        """The call's place in a batch, if it has one."""
+        return key.index
+
+    def add_usage(self, key: Call, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        key.usage = usage if key.usage is None else key.usage + usage
+        super().add_usage(key, usage)
+
+    def settle(self, key: Call, raw: Raw, after: After) -> bool:
+        """Pass it on to the call."""
+        key.settle(self.hub, raw, after)
+        return True
+
+    def discard(self, reason: BaseException, after: After) -> None:
+        """Refuse all that wait."""
+        while (call := self.take()) is not None:
+            call.refuse(reason, after)
+        self.hub.forget_if_idle(self)
+
+    def orphan(self, reason: BaseException) -> None:
+        """Each future tells the reason to whoever looks at it."""
+        self.entries.clear()
+        self.reason = reason
+
+
+def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw | None:
+    """Run one call and say what became of it; None if somebody else has settled it meanwhile."""
+    hub, fn, timeout = drain.hub, call.fn, call.timeout
+    since, item, index = call.since, call.item, call.index
+    clock, claim = hub.clock.monotonic, drain.claim
+    start = clock()
+    claim[call] = item, since, start
+    if timeout is not None and start + timeout < hub.watchdog.next_look:
+        hub.watchdog.announce(start + timeout)
+    status: Status
+    payload: Any = None
+    started = not (drain.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
+    try:
+        if not started:
+            status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
+        else:
+            try:
+                # Another attempt must not see what this one has set.
+                context = call.context if call.rules is None else call.rules.renewed(call.context)
+                status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
+            except BaseException as error:
+                status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
+                if status is not FAILED:
+                    drain.end_scope(call)
+        end = clock()
+        if claim.pop(call, None) is None:
+            return None
+        if drain.made is not None:
+            drain.forget_scope()
+        return (index, item, since, status, payload, start if started else None, end, drain.worker.name)
+    finally:
+        payload = call = context = drain = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
+
+
+def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) -> None:
+    """The event of a call that has ended by itself."""
+    if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
+        source = drain.source
+        log.call_ended(drain.hub.name, source.function_of(call), raw, source.figures_of(call))
+
+
+def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
+    bearer.set(drain)
+    set_own = drain.worker.set_own
+    if set_own is not None:
+        set_own()
+    if observer is not None:
+        observer.set_fan(drain.hub.name)
+        if call.index is not None:
+            observer.set_index(call.index)
+    try:
+        return call.fn(*call.args, **call.kwargs)
+    finally:
+        del call, drain  # leave no cycle: see above
+
+
+def classify(
+    error: BaseException, seconds: float, timeout: float | None, fn: Callable[..., object]
+) -> tuple[Status, BaseException]:
+    """The status and the caller's error for what a call raised.
+
+    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
+    error's own code runs: an error that cannot be asked is an outcome like any other.
+    """
+    trace = traceback_of(error)
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    BaseException.with_traceback(error, trace)  # which works for frozen classes too
+    if not is_a(error, CallCancelled):
+        return FAILED, error
+    if timeout is not None and seconds >= timeout:
+        return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")
+    return CANCELLED, TaskCancelled(f"{describe(fn)} was cancelled")

@@ -1,0 +1,190 @@
+"""Hedging: a second attempt of a call that takes long, beside the first one; the first answer wins.
+
+Guarantees: a call under hedging has exactly one end, as every call; the attempt that loses is cancelled, and its scope
+ends whatever it waits for; an attempt that fails while the other goes on leaves the end to that one; there are never
+more second attempts than the budget allows.
+
+Guarded by ``hub.lock``: everything.
+"""
+
+from __future__ import annotations
+
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED, SUCCEEDED
+from ..pool.session import GRACE
+from ..scope.alarms import set_alarm
+from .call_queue import Call
+from .policies import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..base.outcome import Raw
+    from ..policies.hedge import Hedge
+    from ..pool.session import Drain
+    from ..pool.work_queue import After
+    from .attempts import Governed
+
+
+class Twin(Call):
+    """The second attempt of a call."""
+
+    def __init__(self, call: Call, race: Race, now: float) -> None:
+        self.fn, self.args, self.kwargs, self.context = call.fn, call.args, call.kwargs, call.context
+        self.timeout, self.index, self.item, self.outer = call.timeout, call.index, call.item, call.outer
+        self.rules = call.rules
+        self.since = now
+        self.progress = Progress(call.progress.cost, now)
+        self.progress.handed_in = call.progress.handed_in
+        self.progress.attempts = call.progress.attempts
+        self.race = race
+
+    def begin(self, drain: Drain) -> bool:
+        """Start; one that nobody wants any more ends there like any other attempt, for it may be the last."""
+        self.drain = drain
+        return True
+
+
+class Race:
+    """One attempt of a call, and another one if the first takes long.
+
+    While the second waits for a slot or a permit, the first runs: if it ends meanwhile, the second is never made.
+
+    Args:
+        start: when the first attempt starts.
+    """
+
+    __slots__ = ("_alive", "_answer", "_drain", "_failure", "_hedge", "_source", "_take_back", "call", "over", "start")
+
+    def __init__(self, source: Governed, drain: Drain, call: Call, hedge: Hedge, start: float) -> None:
+        self._source = source
+        self._drain = drain
+        self._hedge = hedge
+        self.call = call
+        self.start = start
+        self.over = False
+        self._failure: Raw | None = None  # of the attempt that ended before the other
+        self._answer: Raw | None = None  # of the second, come while the first was about to say that it has ended
+        self._alive: set[Call] = {call}
+        with hedge.lock:
+            if not call.progress.attempts:
+                hedge.began()
+            delay = hedge.delay()
+        self._take_back: Callable[[], None] | None = None
+        if delay < FOREVER:
+            self._take_back = set_alarm(source.hub.clock, start + delay, self._call, quick=True)
+
+    def _call(self) -> None:
+        """The first attempt takes long: make another."""
+        source = self._source
+        after: After = []
+        with source.hub.lock:
+            if self.over or self.call not in self._drain.claim or not source.may_go_on(self.call):
+                return
+            if self.call.progress.once:
+                return
+            with self._hedge.lock:
+                if not self._hedge.allow():
+                    return
+            twin = Twin(self.call, self, source.hub.clock.monotonic())
+            self._alive.add(twin)
+            source.twins += 1
+            source.put_first(twin, after)
+        source.hub.perform(after)
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    # ``source.twins`` says how many attempts there are besides those that stand for their calls: of a race that goes
+    # on all but one, of one that is over all that are left.
+
+    def ended(self, who: Call, raw: Raw, after: After) -> Raw | None:
+        """An attempt has ended, by itself or not; the end of the call, or None if that is another's affair."""
+        self._alive.discard(who)
+        if raw[5] is None and isinstance(who, Twin):
+            self._refund()
+        last = None if self.over else self._decide(who, raw, after)
+        if last is None:
+            self._source.twins -= 1
+        elif last[3] is SUCCEEDED:
+            with self._hedge.lock:
+                self._hedge.ended(last[6] - self.start)
+        return last if last is None or last[5] is None else (*last[:5], self.start, *last[6:])
+
+    def _decide(self, who: Call, raw: Raw, after: After) -> Raw | None:
+        if self._answer is not None:
+            raw = self._answer
+        elif raw[3] is SUCCEEDED:
+            self.call.progress.usage = who.progress.usage
+        elif who is not self.call or raw[3] is not CANCELLED:  # the first one's cancel is the call's
+            self._drop_queued()
+            if self._alive:
+                self._failure = raw
+                return None
+            if self._failure is not None and raw[3] is CANCELLED:
+                raw = self._instead_of(raw, self._failure)
+        if self._finish(after):
+            return raw
+        self._answer = raw
+        return None
+
+    def _instead_of(self, cancelled: Raw, failure: Raw) -> Raw:
+        """One attempt had failed, and the other was never made or was cancelled."""
+        if cancelled[5] is None:
+            return failure
+        cancelled[4].__cause__ = failure[4]
+        return cancelled
+
+    def _finish(self, after: After) -> bool:
+        """End the other attempt; False if that is the first, and its thread is about to say so: it tells the end.
+
+        Else a call that is tried again could have two attempts with one state.
+        """
+        self.over = True
+        if not self._end_other(TaskCancelled("another attempt of this call was faster"), after):
+            self.over = False
+            return False
+        if self._take_back is not None:
+            after.append(self._take_back)
+        self.call.race = None  # leave no cycle
+        return True
+
+    def _end_other(self, error: BaseException, after: After) -> bool:
+        self._drop_queued()
+        for other in list(self._alive):
+            other.unwanted = other.unwanted or other is not self.call
+            drain = other.drain
+            ended = drain is not None and self._source.hub.watchdog.end(
+                drain, other, CANCELLED, error, after, grace=GRACE
+            )
+            if not ended and other is self.call:
+                return False
+        return True
+
+    def give_up(self) -> None:
+        """Nobody waits for the call any more.  Without the lock."""
+        after: After = []
+        with self._source.hub.lock:
+            self._drop_queued()
+            for twin in [other for other in self._alive if other is not self.call]:
+                twin.unwanted = True
+                if twin.drain is not None:
+                    error = TaskCancelled("nobody waited for this call any more")
+                    self._source.hub.watchdog.end(twin.drain, twin, CANCELLED, error, after, grace=GRACE)
+        self._source.hub.perform(after)
+
+    def _drop_queued(self) -> None:
+        for other in list(self._alive):
+            if other is not self.call and self._source.take_out(other):
+                self.drop(other)
+
+    def drop(self, twin: Call) -> None:
+        """The second attempt is not in the queue any more, and will not be made."""
+        self._alive.discard(twin)
+        self._source.twins -= 1
+        self._refund()
+
+    def _refund(self) -> None:
+        with self._hedge.lock:
+            self._hedge.extra -= 1

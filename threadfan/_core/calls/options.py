@@ -1,0 +1,123 @@
+"""What can be set for a fan, a view of it or a single task."""
+
+from __future__ import annotations
+
+from ..base.checks import count, flag, given, seconds
+from ..base.errors import brief
+from ..pool.work_queue import Group
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..limits.waitlist import Line
+    from ..policies.hedge import Hedge
+    from ..policies.rate_limit import RateLimit
+    from ..policies.retry_state import Policy
+    from .policies import Rules
+
+
+class Options:
+    """How calls are run.
+
+    Args:
+        timeout: seconds, or None.
+        group: caps their concurrency.
+        retry: what is tried again, as for ``Fan``.
+        rate: a limit that they share with all who are given the same object.
+        hedge: when they are attempted a second time.
+        pace: the line before the fan's `Adaptive`, if it has one.
+        interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
+        most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
+    """
+
+    __slots__ = ("group", "interrupt", "most", "rules", "ruling", "timeout")
+
+    def __init__(
+        self,
+        timeout: float | None,
+        group: Group,
+        interrupt: bool = False,
+        most: int | None = None,
+        **ruling: Any,
+    ) -> None:
+        self.most = most
+        self.timeout = seconds("timeout", timeout)
+        self.group = group
+        self.interrupt = flag("interrupt", interrupt)
+        self.ruling = ruling
+        self.rules = None if all(value is None for value in ruling.values()) else _rules(**ruling)
+
+    def changed(self, changes: dict[str, Any]) -> Options:
+        """A copy with some options replaced."""
+        group = self.group
+        if "limit" in changes:
+            limit = changes["limit"]
+            group = Group() if limit is None else Group(self.limit(limit))
+        new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt), self.most)
+        new.ruling = {**self.ruling, **{name: changes[name] for name in RULING if name in changes}}
+        same = all(new.ruling.get(name) is self.ruling.get(name) for name in RULING)
+        new.rules = self.rules if same else _rules(**new.ruling)
+        return new
+
+    def limit(self, value: int) -> int:
+        """Check a limit of calls at once: one that the fan's slots can never reach limits nothing."""
+        found = count("limit", value)
+        if self.most is not None and found > self.most:
+            raise ValueError(
+                f"limit must be at most {self.most}, the fan's max_workers, not {value!r}: leave it out, "
+                f"or make a Fan({found})"
+            )
+        return found
+
+    def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """``fn`` as it is to be called under these options."""
+        if not self.interrupt:
+            return fn
+        from ..scope.interrupt import interruptible
+
+        return interruptible(fn)
+
+
+RULING = ("retry", "rate", "hedge")
+
+
+def _rules(
+    retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Line | None = None
+) -> Rules | None:
+    from ..limits.waitlist import line_of  # on first use: imports are dear to programs that need none of it
+    from .policies import Rules
+
+    policy = _ruled(retry, rate, hedge)
+    if policy is None and rate is None and pace is None and hedge is None:
+        return None
+    from . import policy_queues as governed  # noqa: F401 -- what their calls need, before there is one
+
+    return Rules(policy, None if rate is None else line_of(rate), pace, hedge)
+
+
+def _ruled(retry: Any = None, rate: Any = None, hedge: Any = None) -> Policy | None:
+    """Check what calls are ruled by; the policy of their retries."""
+    from ..policies.hedge import Hedge
+    from ..policies.rate_limit import RateLimit
+    from ..policies.retry import retry_policy
+
+    if rate is not None and not isinstance(rate, RateLimit):
+        raise TypeError(f"rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not {brief(rate)}")
+    if hedge is not None and not isinstance(hedge, Hedge):
+        raise TypeError(f'hedge must be a Hedge, such as Hedge(after="p95", budget=0.05), not {brief(hedge)}')
+    return retry_policy(retry)
+
+
+def of_each_call(**options: Any) -> dict[str, Any]:
+    """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
+    changes = given(**options)
+    if "timeout" in changes:
+        changes["timeout"] = seconds("timeout", changes["timeout"])
+    if "interrupt" in changes:
+        changes["interrupt"] = flag("interrupt", changes["interrupt"])
+    ruling = {name: changes[name] for name in RULING if changes.get(name) is not None}
+    if ruling:
+        _ruled(**ruling)
+    return changes

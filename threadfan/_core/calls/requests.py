@@ -1,0 +1,255 @@
+"""The requests of an agent: each under a limit, and made again by itself.
+
+An agent is many requests and many calls of tools, which may not be done twice.  So what a fan does for a call is done
+here for each request, in the thread that makes it: it waits for a permit, tells the limit how it ended, and if that
+may pass it is made again, as ``attempting`` does it for calls.  The call around, if there is one, is never made again.
+
+Guarantees: each permit ends in exactly one way, and at the latest when the scope around ends; who waits here ends with
+that scope.  An attached client finds the request in its scope and tells it what is written and answered.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from random import random
+
+from ..limits.adaptive_limit import PATIENCE
+from ..limits.permits import Permits, Ticket
+from ..policies.cost import Cost
+from ..policies.responses import headers_of, is_overload, refuses, retry_after, retry_after_of, silence
+from ..policies.retry_state import backoff, not_before
+from ..scope.scope import bearer, current_scope
+from ..scope.waiting import sleep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from contextlib import AbstractContextManager
+    from typing import Any, Self, TypeVar
+
+    from ..base.clock import Clock
+    from ..base.usage import Usage
+    from ..limits.waitlist import Line
+    from ..policies.cost import Permit
+    from ..policies.retry_state import Course, Verdict
+    from .policies import Rules
+    from .request_permits import Meter
+
+    T = TypeVar("T")
+
+
+class Requests(Permits):
+    """Of one run of an agent, in the thread that runs it.
+
+    Under the limit and the retries of the call that the run is made in; where that has none, under its own fan's.
+
+    Args:
+        own: the rules of the agent's fan, or None.
+        clock: the fan's.
+    """
+
+    __slots__ = ("call", "clock", "line", "rules")
+
+    def __init__(self, own: Rules | None, clock: Clock) -> None:
+        meter = current_scope().meter
+        self.call: Meter | None = None if meter is None else meter.call
+        self.rules: Rules | None = own if self.call is None else self.call.rules
+        self.line = None if self.rules is None else self.rules.line
+        self.clock = clock if self.call is None or self.line is None else self.call.clock
+        if self.line is None and own is not None:
+            self.line = own.line
+        if self.call is not None:
+            self.call.keep()
+
+    def make(self, ask: Callable[[], T], usage_of: Callable[[T], Usage | None], repeatable: Callable[[], bool]) -> T:
+        """An answer, however many requests it takes.
+
+        Args:
+            ask: makes one request.
+            usage_of: the tokens of an answer, if they are known.
+            repeatable: whether a request that has just failed may be made again.
+
+        Raises:
+            BaseException: what ``ask`` raises, or the code of the user's in the policy of retries.
+        """
+        policy = None if self.rules is None else self.rules.policy
+        course = None if policy is None else policy.course(self.clock.monotonic(), ask, (), {})
+        refusals = 0
+        while True:
+            if course is not None:
+                _heed(course.begin(self.clock.monotonic()))
+            try:
+                with Request(self) as request:
+                    answer = ask()
+                    request.answered(usage_of(answer))
+                return answer
+            except Exception as error:
+                refused = is_overload(error)
+                refusals = refusals + 1 if refused else 0
+                wait = self._wait(course, error, refusals) if repeatable() else None
+                if wait is None or wait > current_scope().remaining():
+                    raise
+                note = _note(error) if refused else None
+            self._pause(wait, note)
+
+    def permit(self, line: Line) -> Permit:
+        """For a request: that of the call around if it is unused, else one of its own."""
+        call = self.call
+        permit = call.hand_over() if call is not None and call.rules.line is line else None
+        # What the user's function says of a call's arguments it cannot say of a request.
+        return permit or self.draw(line, self.clock, Cost() if line.limit.estimates else None)
+
+    def uncounted(self) -> AbstractContextManager[None]:
+        """What is waited inside counts against no timeout of the call around."""
+        return nullcontext() if self.call is None else self.call.uncounted()
+
+    def is_ours(self, status: int | None, refused: bool) -> bool:
+        """Whether an answer is reacted to here, and not by the client that got it."""
+        rules = self.rules
+        limited = self.line is not None or (rules is not None and rules.pace is not None)
+        return (refused and limited) or (rules is not None and rules.policy is not None and (status or 0) >= 400)
+
+    def _wait(self, course: Course | None, error: Exception, refusals: int) -> float | None:
+        """Seconds until a request that has failed is made again; None if it is not."""
+        counted = True
+        if refusals and self.line is not None:
+            counted = self.line.hopeless()
+        elif refusals and self.rules is not None and self.rules.pace is not None:
+            counted = refusals >= PATIENCE
+            if not counted:
+                asked = not_before(retry_after_of(error, time.time()), random)
+                return max(asked, backoff(refusals, random))
+        if course is None:
+            return None if counted else 0.0
+        wait, ok, payload = course.decide(self.clock.monotonic(), False, error, counted=counted, wall=time.time())
+        if wait is None and not ok and payload is not error:
+            raise payload from error
+        return wait
+
+    def _pause(self, seconds: float, refusal: dict[str, Any] | None) -> None:
+        if refusal is not None and self.call is not None:
+            self.call.restart(seconds, **refusal)
+        elif seconds > 0:
+            sleep(seconds)
+
+
+class Request:
+    """One request; a ``with`` block around it, in which the scope tells attached clients of it."""
+
+    __slots__ = ("_bearer", "_before", "_first", "_forget", "_headers", "_open", "_owner", "_scope")
+
+    def __init__(self, owner: Requests) -> None:
+        self._owner = owner
+        self._open: list[Permit] = []  # until its end was told: whoever pops it tells
+        self._first = [True]  # until the client has begun the request that the permit is for
+        self._headers: MutableMapping[str, str] | None = None  # of its answer
+
+    @property
+    def call(self) -> Meter | None:
+        """The call around."""
+        return self._owner.call
+
+    def __enter__(self) -> Self:
+        scope = self._scope = current_scope()
+        scope.check()
+        if self._owner.line is not None:
+            self._open.append(self._owner.permit(self._owner.line))
+        self._forget = scope.on_cancel(self._lost)
+        self._bearer = bearer.set(scope)  # outside of any call there is none to be found
+        self._before, scope.meter = scope.meter, self
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._scope.meter = self._before
+        bearer.reset(self._bearer)
+        self._forget()
+        if error is not None and is_overload(error):
+            self._tell("overloaded", **_note(error))
+        else:
+            self._tell("failed")
+
+    def answered(self, usage: Usage | None) -> None:
+        """It was."""
+        if self._first and self._owner.line is not None:
+            self._owner.line.unattached()
+        self._tell("succeeded", usage=usage, headers=self._headers)
+
+    def _lost(self) -> None:
+        """Nobody waits for it any more, and its thread may hang."""
+        self._tell("failed")
+
+    def _tell(self, end: str, **note: Any) -> None:
+        line = self._owner.line
+        try:
+            permit = self._open.pop()
+        except IndexError:
+            return
+        if line is not None:
+            line.note(permit, self._owner.clock, end, **note)
+
+    def forget(self) -> None:
+        """The call around has ended, see ``Meter.forget``."""
+        if self.call is not None:
+            self.call.forget()
+
+    # -- what an attached client tells, see `Meter` ------------------------------------------------------------------
+
+    def begin(self) -> Ticket:
+        """It is about to make a request; each after the first waits for a permit of its own.
+
+        Raises:
+            CallCancelled: the scope has ended meanwhile.
+        """
+        owner, line = self._owner, self._owner.line
+        if line is None:
+            return Ticket(None)
+        ticket = Ticket(self._further(line))
+        try:
+            owner.wait_to_leave(line, owner.clock)
+        except BaseException:
+            self.end(ticket, None, None)
+            raise
+        return ticket
+
+    def _further(self, line: Line) -> Permit | None:
+        try:
+            self._first.pop()
+        except IndexError:
+            permit: Permit = self._owner.draw(line, self._owner.clock, Cost())
+            if self._open:
+                return permit
+            self._open.append(permit)  # the first was refused, and this one takes its place
+        return None
+
+    def sent(self) -> None:
+        """Some of a request has been written."""
+        if self._owner.line is not None:
+            self._owner.line.left(self._owner.clock)
+
+    def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+        """A request was answered; ``status`` is None if it was not."""
+        owner, refused = self._owner, refuses(status, headers)
+        if headers is not None and owner.is_ours(status, refused):
+            silence(headers)
+        note: dict[str, Any] = {"headers": headers}
+        if refused:
+            note["retry_after"] = retry_after(headers, time.time())
+        if ticket.permit is not None and owner.line is not None:
+            end = "overloaded" if refused else "failed" if status is None else "succeeded"
+            owner.line.note(ticket.permit, owner.clock, end, **note)
+        elif refused:
+            self._tell("overloaded", **note)
+        else:
+            self._headers = headers or self._headers
+
+
+def _note(refusal: BaseException) -> dict[str, Any]:
+    """What a limit is told of an error."""
+    return {"retry_after": retry_after_of(refusal, time.time()), "headers": headers_of(refusal)}
+
+
+def _heed(verdict: Verdict | None) -> None:
+    """Raise what a hook of the user's has made of the request before it was made."""
+    if verdict is not None and isinstance(verdict[2], BaseException):
+        raise verdict[2]

@@ -1,0 +1,308 @@
+"""``Fan``: the executor."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+
+from ..base import checks
+from ..base import clock as clocks
+from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.given import is_text, whole
+from ..base.locks import aside
+from ..calls.options import Options
+from ..pool import shutdown as lifecycle
+from .front import Front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Never, Self
+
+    from ..limits.waitlist import Line
+    from ..policies.adaptive import Adaptive
+    from ..policies.hedge import Hedge
+    from ..policies.rate_limit import RateLimit
+    from ..policies.retry import Retry
+    from ..pool.scheduler import Hub
+    from ..pool.work_queue import After
+
+_CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
+
+
+MOST_WORKERS = 2**22
+"""As many threads as Linux can have in all, by PID_MAX_LIMIT; no fan would ever have more."""
+
+
+class Fan(Front, ThreadPoolExecutor):
+    """A ``ThreadPoolExecutor`` for tools that block: ordered outcomes, real timeouts, an asyncio side.
+
+    Args:
+        max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.  With
+            ``Adaptive()`` the fan finds it out by what is refused (429, 529), which is then tried again.
+        thread_name_prefix: for the names of the threads.
+        initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
+        timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
+        retry: what is tried again.  A number: so many times after the first attempt, of errors that may pass (timeouts,
+            broken connections, the HTTP statuses 408, 409, 429 and 5xx).  A ``tenacity.Retrying``: as that says.  A
+            mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
+            attempts a call holds no slot.
+        rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
+        hedge: a ``Hedge``: calls that take long get a second attempt beside the first, and the first answer wins; only
+            for calls that may be made twice.
+        max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
+            replaced; by default ``4 * max_workers``, at least 64.
+        name: the fan's name in events; by default the prefix of its threads.
+
+    Raises:
+        TypeError, ValueError: an argument is wrong; the message says what would be right.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | Adaptive | None = None,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        timeout: float | None = None,
+        retry: Retry = None,
+        rate: RateLimit | None = None,
+        hedge: Hedge | None = None,
+        max_abandoned: int | None = None,
+        name: str | None = None,
+        **misplaced: Never,
+    ) -> None:
+        from ..pool.scheduler import Hub
+        from . import first_use  # noqa: F401 -- with the first fan
+
+        if misplaced:
+            checks.refuse_misplaced("Fan", misplaced)
+        adaptive: Any = None
+        if hasattr(max_workers, "ceiling") and not isinstance(max_workers, type):
+            adaptive = max_workers  # an Adaptive, told without an import for those that have none
+            max_workers = adaptive.ceiling
+        most = None if max_workers is None else _most(max_workers)
+        _check_names(thread_name_prefix, name)
+        _check_initializer(initializer, initargs)
+        checks.seconds("timeout", timeout)
+        super().__init__(most, thread_name_prefix, initializer, initargs)
+        slots: int = self._max_workers if adaptive is None else adaptive.limit
+        prefix = str(self._thread_name_prefix)
+        cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        pace = _pace(adaptive)
+        self._hub = Hub(
+            slots=slots,
+            prefix=prefix,
+            name=name or prefix,
+            initializer=initializer,
+            initargs=initargs,
+            max_abandoned=cap,
+            clock=clocks.current(),
+            threads=self._threads,  # type: ignore[arg-type]
+            adaptive=adaptive,
+        )
+        self._options = Options(timeout, self._hub.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
+        hub = self._hub
+        # Kept by the hub, for a weak reference that dies with its referent calls nothing.
+        hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
+
+    # The base class assigns these in __init__; the hub is where they are true.
+
+    @property
+    def _shutdown(self) -> bool:
+        return self._hub.closing
+
+    @_shutdown.setter
+    def _shutdown(self, _: bool) -> None: ...
+
+    @property  # type: ignore[override]
+    def _broken(self) -> str | bool:
+        return self._hub.broken
+
+    @_broken.setter
+    def _broken(self, _: str | bool) -> None: ...
+
+    @property
+    def _work_queue(self) -> _WorkQueue:
+        return _WorkQueue(self._hub)
+
+    @_work_queue.setter
+    def _work_queue(self, _: object) -> None: ...
+
+    @property
+    def name(self) -> str:
+        """The fan's name in events."""
+        return self._hub.name
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
+
+        Open streams are cancelled.
+
+        Args:
+            wait: return when all calls are done and the threads have ended.
+            cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
+        """
+        hub = self._hub
+        aside(partial(self._close, cancel_futures))
+        gate = lifecycle.close(hub)
+        if wait:
+            lifecycle.join(hub, gate)
+            lifecycle.linger(hub)
+            self._warn_of_what_is_stuck()
+
+    def _close(self, cancel_futures: bool) -> None:
+        hub = self._hub
+        after: After = []
+        with hub.lock:
+            hub.closing = True
+            if hub.torn:
+                hub.mend(after)
+            if cancel_futures:
+                for source in list(hub.sources):
+                    source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
+        hub.perform(after)
+        lifecycle.end_streams(hub)
+
+    def _warn_of_what_is_stuck(self) -> None:
+        if self._hub.lost or self._hub.callbacks.stuck():
+            from . import stuck  # few programs need it
+
+            stuck.warn(self._hub)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Shut down; in an ``async def`` without waiting, which would stall the loop (``async with`` does wait).
+
+        After a Ctrl-C, or if the scope around the block has ended, calls are cancelled, and the exception carries the
+        report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
+        library.
+        """
+        try:
+            if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+                self._hub.interrupt()
+                if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
+                    from ..batches.carried import carry
+
+                    carry(exc)
+            self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+        except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
+            self._hub.interrupt()
+            raise
+        except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block
+            if exc is None:
+                raise
+            exc.add_note(str(warning))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``aclose``; calls are cancelled if the task was, which is what a Ctrl-C does to it."""
+        if exc is not None and not isinstance(exc, (Exception, SystemExit)):
+            self._hub.interrupt()
+        try:
+            await self.aclose()
+        except RuntimeWarning as warning:  # as in ``__exit__``
+            if exc is None:
+                raise
+            exc.add_note(str(warning))
+
+    async def aclose(self) -> None:
+        """``shutdown``, waiting without blocking the event loop."""
+        from . import aio
+
+        self.shutdown(wait=False)
+        await aio.join(self._hub)
+        self._warn_of_what_is_stuck()
+
+    def __repr__(self) -> str:
+        figures = self._hub.snapshot()
+        state = "broken" if self._hub.broken else "closed" if self._hub.closing else "open"
+        running = f"{figures['running']} of {figures['slots']} running"
+        return f"<Fan {self.name!r}: {state}, {running}, {figures['queued']} queued>"
+
+
+class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
+    """What programs look at to learn how many calls are queued; nothing is ever put into it.
+
+    The figures are of a moment, as those of any queue that others use.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def qsize(self) -> int:
+        """How many calls have not ended and do not run, for whatever they wait."""
+        return sum(source.pending() for source in list(self._hub.sources))
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self.qsize()
+
+
+# Some tools go by the name of an executor's class; by any other it would not be a drop-in.
+Fan.__name__ = ThreadPoolExecutor.__name__
+
+
+def _most(max_workers: Any) -> int:
+    """Check how many calls may run at once."""
+    found = whole(max_workers)
+    if found is None:
+        raise TypeError(f"max_workers must be a whole number of calls at once, or Adaptive(), not {brief(max_workers)}")
+    if found <= 0:
+        raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
+    if found > MOST_WORKERS:
+        raise ValueError(
+            f"max_workers must be at most {MOST_WORKERS}, not {max_workers!r}: it is how many calls run at once, each "
+            f"in a thread, and Fan(32) makes any number of calls"
+        )
+    return found
+
+
+def _check_names(prefix: Any, name: Any) -> None:
+    if isinstance(prefix, (int, float)):
+        raise TypeError(
+            f"thread_name_prefix, the second argument, must be a text, not {brief(prefix)}: options are given by name, "
+            f"such as Fan(8, timeout={brief(prefix)})"
+        )
+    if not (name is None or isinstance(name, str)):
+        raise TypeError(f"name must be a text or None, not {brief(name)}")
+
+
+def _check_initializer(initializer: Any, initargs: Any) -> None:
+    """Check what would otherwise break the pool at its first call."""
+    if initializer is not None and (is_text(initargs) or not hasattr(type(initargs), "__iter__")):
+        shown = brief(initargs)
+        raise TypeError(f"initargs must be a tuple of the initializer's arguments, not {shown}: initargs=({shown},)")
+
+
+def _pace(adaptive: Adaptive | None) -> Line | None:
+    """What the calls of a fan with an `Adaptive` stand in line for."""
+    if adaptive is None:
+        return None
+    from ..limits.adaptive_limit import AdaptiveLimit
+    from ..limits.waitlist import Line
+
+    if adaptive.line is not None:
+        raise ValueError(f"each fan needs an Adaptive of its own, and {adaptive!r} was given to another fan before")
+    adaptive.line = Line(AdaptiveLimit(adaptive))
+    line: Line = adaptive.line
+    return line
+
+
+def _in_coroutine(frame: Any) -> bool:
+    while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
+        frame = frame.f_back
+    return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)

@@ -1,0 +1,245 @@
+"""Functions that depend on each other's results."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+
+from ..base import checks
+from ..base.errors import brief, describe
+from ..batches.run import Ending
+from ..graph.node import UNSET, Node, name_of
+from ..graph.plan import Plan, in_order
+from ..graph.running import GraphRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Never, TypeVar, overload
+
+    from ..batches.tasks import Take
+    from ..graph.node import Reference, References
+    from ..graph.report import GraphReport
+    from ..policies.hedge import Hedge
+    from ..policies.rate_limit import RateLimit
+    from ..policies.retry import Retry
+    from .front import Front
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+_UNSET = checks.UNSET
+
+
+class Graph:
+    """Tasks that start the moment what they depend on has ended; made by ``fan.graph``.
+
+    A parameter named like a task takes that task's value; one that is named like no task takes the input of that name,
+    which ``run`` is to be given.  Safe to run many times, at the same time too, and inside calls of its own fan.
+    """
+
+    def __init__(self, front: Front, functions: Iterable[Callable[..., Any]], name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"the name of a graph must be a text, not {brief(name)}; tasks are functions: graph.add(fn)"
+            )
+        self.name = name
+        self._front = front
+        self._nodes: dict[str, Node] = {}
+        self._mentioned: set[str] = set()  # names that tasks may depend on
+        self._plan: Plan | None = None
+        for fn in functions:
+            self.add(fn)
+
+    def add(
+        self,
+        fn: F,
+        /,
+        *,
+        name: str | None = None,
+        depends_on: References = (),
+        each: Mapping[str, Reference] | Reference | None = None,
+        depth: int | None = None,
+        reduce: Callable[[Any, Any], Any] | None = None,
+        initial: Any = UNSET,
+        when: Callable[..., Any] | None = None,
+        outcomes: References = (),
+        timeout: float | None = _UNSET,
+        retry: Retry = _UNSET,
+        rate: RateLimit | None = _UNSET,
+        hedge: Hedge | None = _UNSET,
+        limit: int | None = _UNSET,
+        interrupt: bool = _UNSET,
+        **misplaced: Never,
+    ) -> F:
+        """Add a task.  Tasks are named by text or by their functions; text may name one that is added later.
+
+        Args:
+            fn: is called with what its parameters name.  A default stands in for an input that is not given, and for
+                the value of a task that a condition has skipped.
+            name: the function's by default.
+            depends_on: tasks that must have succeeded before, whose values go to the parameters of their names, if
+                there are any; or a mapping of parameters to tasks.
+            each: a mapping of a parameter to the task, or input, whose elements it takes, one call for each; several
+                go side by side.  The name alone will do if one parameter is left.  An element of a task that is
+                itself fanned out is taken the moment it is there.
+            depth: how many lists deep ``each`` goes; as deep as the fan-out of what it goes through by default.
+            reduce: folds the results, in order, into one value, as ``functools.reduce`` does.
+            initial: what ``reduce`` begins with.
+            when: says, by parameters of its own, whether the task is called; else it is skipped, and so is what
+                depends on it.
+            outcomes: tasks whose ``Outcome`` goes to the parameter of their name (lists of them for a fan-out),
+                whatever became of them; or a mapping of parameters to tasks.
+            timeout: and the rest: as for ``fan.with_options``; ``limit`` holds for all runs of the graph together.
+
+        Returns:
+            The function, unchanged.
+
+        Raises:
+            ValueError: the name is taken, a parameter does not exist, or tasks would wait for each other.
+        """
+        if misplaced:
+            checks.refuse_misplaced("graph.add", misplaced)
+        if not callable(fn):
+            raise TypeError(f"a task must be a function, not {brief(fn)}")
+        called = name_of(fn, name)
+        if called in self._nodes:
+            raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
+        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
+        node = Node(
+            fn,
+            called,
+            self._front._options.changed(changes),
+            depends_on=depends_on,
+            each=each,
+            depth=depth,
+            reduce=reduce,
+            initial=initial,
+            when=when,
+            outcomes=outcomes,
+            find=self._find,
+        )
+        self._accept(node)
+        return fn
+
+    if TYPE_CHECKING:
+
+        @overload
+        def task(self, fn: F, /) -> F: ...
+        @overload
+        def task(self, /, **options: Any) -> Callable[[F], F]: ...
+
+    def task(self, fn: Any = None, /, **options: Any) -> Any:
+        """``add`` as a decorator: ``@graph.task``, or ``@graph.task(timeout=5)`` with what ``add`` takes."""
+        if fn is not None:
+            return self.add(fn, **options)
+        return lambda fn: self.add(fn, **options)
+
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **named: Any,
+    ) -> GraphReport:
+        """Run all tasks, and report what became of each.
+
+        Args:
+            inputs: by name, for names that are arguments of ``run`` or no identifiers.
+            fail_fast: let the first failure cancel the rest, and raise it.
+            deadline: seconds for all; what is unfinished then is cancelled, what is finished is kept.
+            named: inputs.
+
+        Raises:
+            BaseException: whatever ended it early, as for ``Fan.run``, with the report so far as its ``report``.
+            TypeError: an input is missing, or there is none of that name.
+        """
+        gate: SimpleQueue[None] = SimpleQueue()
+        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
+
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **named: Any,
+    ) -> GraphReport:
+        """``run`` for coroutines; tasks may be coroutine functions.  Cancelling the awaiting task cancels the run."""
+        from . import aio
+        from .coroutines import taker
+
+        loop = aio.running_loop("graph.arun")
+        gate = aio.LoopGate(loop)
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
+        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return await aio._wait(ending, gate, None)  # type: ignore[return-value]
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart, to paste into Markdown."""
+        from ..graph.drawing import mermaid
+
+        return mermaid(self._checked())
+
+    def draw(self, path: str) -> None:
+        """Write the graph as a page for a browser.
+
+        Raises:
+            ImportError: plotly is not installed; it comes with the extra ``draw``.
+        """
+        from ..graph.picture import draw
+
+        draw(self._checked(), self.name, path)
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {', '.join(self._nodes) or 'no tasks'}>"
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _accept(self, node: Node) -> None:
+        """Keep a task, unless it closes a circle; one that no other waits for cannot."""
+        mentioned = self._mentioned | node.mentions()
+        nodes = {**self._nodes, node.name: node}
+        if node.name in mentioned:
+            in_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
+        self._nodes, self._mentioned, self._plan = nodes, mentioned, None
+
+    def _find(self, reference: Reference) -> str:
+        """The name of a task that was given by name or as its function."""
+        if isinstance(reference, str):
+            return reference
+        found = [name for name, node in self._nodes.items() if node.fn == reference]
+        if not callable(reference) or not found:
+            what = describe(reference) if callable(reference) else brief(reference)
+            raise ValueError(f"{what} is no task of this graph; add it first, or give the name it will have")
+        if len(found) > 1:
+            raise ValueError(f"{describe(reference)} is the function of several tasks, {' and '.join(found)}: name one")
+        return found[0]
+
+    def _checked(self) -> Plan:
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = Plan(tuple(self._nodes.values()))
+        return plan
+
+    def _new_run(
+        self,
+        where: str,
+        inputs: dict[str, Any],
+        fail_fast: bool,
+        deadline: float | None,
+        take: Take = checks.function,
+    ) -> GraphRun:
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
+        plan = self._checked()
+        plan.check_inputs(where, inputs)
+        functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
+        front = self._front
+        run = GraphRun(front._hub, front._options, self.name, plan, functions, inputs)
+        run.fail_fast = fail_fast
+        if deadline is not None:
+            run.until = run.since + deadline
+        return run

@@ -1,0 +1,203 @@
+"""``fan.pipeline``: stages that each item goes through at its own pace."""
+
+from __future__ import annotations
+
+from ..base import checks
+from ..base.errors import brief
+from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
+from ..batches.stream import window_of
+from ..pipeline import running as flows
+from ..pipeline.stages import as_stage, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable
+    from typing import Any, Never, TypeVar, overload
+
+    from ..batches.tasks import Take
+    from ..pipeline.pipeline_run import Plan
+    from ..pipeline.report import PipelineOutcome, PipelineReport
+    from .front import Front
+
+    R = TypeVar("R")
+
+
+class Pipeline(Generic[In_contra, Out_co]):
+    """Stages that items go through, each at its own pace; made by ``fan.pipeline``.
+
+    It holds no state of its runs: it can be run again, and from several threads at once.  The limits and buffers of
+    its stages are those of each run; what is to hold for several runs is a ``RateLimit`` that they share, or the
+    ``limit`` of the view that it was made from.
+    """
+
+    def __init__(self, owner: Front, stages: tuple[Any, ...]) -> None:
+        if not stages:
+            raise TypeError("a pipeline needs at least one stage: fan.pipeline(research, analyse)")
+        self._owner = owner
+        self._stages = [as_stage(one) for one in stages]
+        self._names = names_of(self._stages)
+        self._own = [owner._options.changed(one.changes) for one in self._stages]
+        for one in self._stages:
+            if one.limit is not None:
+                owner._options.limit(one.limit)
+
+    def run(
+        self,
+        items: Iterable[In_contra],
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **misplaced: Never,
+    ) -> PipelineReport[Out_co]:
+        """Send every item through all stages, and report what became of each, in input order.
+
+        An item that fails in a stage enters no further one.
+
+        Args:
+            items: one iterable.  Inputs that are not at hand (a generator's) are taken in this thread, as there is
+                room for them in front of the first stage, and worked on as they come.
+            fail_fast: let the first failure cancel the rest, and raise it.
+            deadline: seconds for the whole run; what is unfinished then is cancelled, what is finished is kept.
+
+        Raises:
+            BaseException: whatever ended the run early, as for ``fan.run``, with the outcomes so far in its attribute
+                ``report``.
+        """
+        where = "pipeline.run"
+        plan = self._plan(where, checks.function)
+        _check(where, items, misplaced)
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
+        owner = self._owner
+        report: Any = flows.run(owner._hub, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
+        return report  # type: ignore[no-any-return]
+
+    def stream(
+        self,
+        items: Iterable[In_contra],
+        /,
+        *,
+        ordered: bool = False,
+        window: int | None = None,
+        **misplaced: Never,
+    ) -> Generator[PipelineOutcome[Out_co], None, None]:
+        """Send every item through all stages, and hand out each outcome as its item comes out.
+
+        Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
+
+        Args:
+            items: as for ``run``; it may be endless.
+            ordered: hand out in input order.
+            window: how many items may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+
+        Raises:
+            FanClosed: (while iterating) the fan was closed before the end.
+        """
+        where = "pipeline.stream"
+        plan = self._plan(where, checks.function)
+        _check(where, items, misplaced)
+        owner = self._owner
+        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
+        return flows.stream(owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
+
+    if TYPE_CHECKING:  # the last stage may be a coroutine function
+
+        @overload
+        async def arun(
+            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+        ) -> PipelineReport[R]: ...
+        @overload
+        async def arun(
+            self,
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            fail_fast: bool = False,
+            deadline: float | None = None,
+        ) -> PipelineReport[Out_co]: ...
+
+    async def arun(
+        self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None, **misplaced: Never
+    ) -> PipelineReport[Any]:
+        """``run`` for coroutines; takes async iterables and coroutine functions too.
+
+        Cancelling the awaiting task cancels the run.
+        """
+        from . import aio
+        from .coroutines import taker
+
+        where, owner = "pipeline.arun", self._owner
+        loop = aio.running_loop(where)
+        plan = self._plan(where, taker(loop))
+        _check(where, items, misplaced)
+        fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
+        gate = aio.LoopGate(loop)
+        flow, ending = flows.begin(
+            owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
+        )
+        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
+        report: Any = await aio._wait(ending, gate, feeder)
+        return report  # type: ignore[no-any-return]
+
+    if TYPE_CHECKING:
+
+        @overload
+        def astream(
+            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            ordered: bool = False,
+            window: int | None = None,
+        ) -> AsyncGenerator[PipelineOutcome[R], None]: ...
+        @overload
+        def astream(
+            self,
+            items: Iterable[In_contra] | AsyncIterable[In_contra],
+            /,
+            *,
+            ordered: bool = False,
+            window: int | None = None,
+        ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
+
+    def astream(
+        self, items: Any, /, *, ordered: bool = False, window: int | None = None, **misplaced: Never
+    ) -> AsyncGenerator[PipelineOutcome[Any], None]:
+        """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
+        from . import aio
+        from .coroutines import taker
+
+        where, owner = "pipeline.astream", self._owner
+        coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
+        plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
+        _check(where, items, misplaced)
+        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
+        made = flows.make_stream(
+            owner._hub, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
+        )
+        feed = None if made.batch.at_hand else lambda _: aio.feed_flow(made.batch, items)
+        outcomes: Any = aio._outcomes(made, feed, owner)
+        return outcomes  # type: ignore[no-any-return]
+
+    def _plan(self, where: str, take: Take) -> Plan:
+        """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""
+        named = zip(self._names, self._stages, self._own, strict=True)
+        return [(name, one, own, take(where, one.fn)) for name, one, own in named]
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {' | '.join(self._names)}>"
+
+
+def _check(where: str, items: Any, misplaced: dict[str, Any]) -> None:
+    if misplaced:
+        checks.refuse_misplaced(where, misplaced)
+    checks.text(f"what {where} is given", items)
+    kind = type(items)
+    if not any(hasattr(kind, name) for name in ("__iter__", "__getitem__", "__aiter__")):
+        raise TypeError(f"{where} needs an iterable of items, not {brief(items)}")
+    if hasattr(kind, "__aiter__") and not hasattr(kind, "__iter__") and not where.startswith("pipeline.a"):
+        raise TypeError(f"{where} takes no async iterable such as {brief(items)}: await pipeline.a{where[9:]} instead")

@@ -1,0 +1,92 @@
+"""What type checkers are told of ``fan.pipeline``: what goes in, and what comes out.
+
+Never imported: the overloads of a method say it once for each number of stages.  The first stage may be a function, a
+coroutine function or a task; what a task takes is not known, so neither is what the items must be.  The last one's
+coroutine is left to ``Pipeline.arun``, and longer pipelines are not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+
+from ..batches.tasks import Task
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+Awaited: TypeAlias = Callable[[A], Coroutine[Any, Any, B]]
+Inner: TypeAlias = Callable[[A], Coroutine[Any, Any, B] | B] | Task[Coroutine[Any, Any, B] | B]
+Last: TypeAlias = Callable[[A], B] | Task[B]
+
+
+class Signatures:
+    """The base of ``Front``, for type checkers."""
+
+    @overload
+    def pipeline(self, one: Task[B], /) -> Pipeline[Any, B]: ...
+    @overload
+    def pipeline(self, one: Callable[[A], B], /) -> Pipeline[A, B]: ...
+
+    @overload
+    def pipeline(self, one: Task[Any], two: Last[B, C], /) -> Pipeline[Any, C]: ...
+    @overload
+    def pipeline(self, one: Awaited[A, B], two: Last[B, C], /) -> Pipeline[A, C]: ...
+    @overload
+    def pipeline(self, one: Callable[[A], B], two: Last[B, C], /) -> Pipeline[A, C]: ...
+
+    @overload
+    def pipeline(self, one: Task[Any], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[Any, D]: ...
+    @overload
+    def pipeline(self, one: Awaited[A, B], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[A, D]: ...
+    @overload
+    def pipeline(self, one: Callable[[A], B], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[A, D]: ...
+
+    @overload
+    def pipeline(
+        self, one: Task[Any], two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /
+    ) -> Pipeline[Any, E]: ...
+    @overload
+    def pipeline(
+        self, one: Awaited[A, B], two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /
+    ) -> Pipeline[A, E]: ...
+    @overload
+    def pipeline(
+        self, one: Callable[[A], B], two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /
+    ) -> Pipeline[A, E]: ...
+
+    @overload
+    def pipeline(
+        self, one: Task[Any], two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
+    ) -> Pipeline[Any, F]: ...
+    @overload
+    def pipeline(
+        self, one: Awaited[A, B], two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
+    ) -> Pipeline[A, F]: ...
+    @overload
+    def pipeline(
+        self, one: Callable[[A], B], two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
+    ) -> Pipeline[A, F]: ...
+
+    @overload
+    def pipeline(
+        self, one: Any, two: Any, three: Any, four: Any, five: Any, six: Any, /, *more: Any
+    ) -> Pipeline[Any, Any]: ...
+
+    def pipeline(self, *stages: Any) -> Pipeline[Any, Any]:
+        """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
+
+        Each item enters its next stage the moment it is ready, whatever the others do.
+
+        Args:
+            stages: functions of one item, the first of the input, each other of what the one before has returned; or
+                ``stage(fn, limit=4, …)``, which takes options of its own.
+        """
+        raise NotImplementedError

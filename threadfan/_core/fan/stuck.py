@@ -1,0 +1,84 @@
+"""The warning, when a fan is closed, of what is still stuck: threads in calls that are over, and callbacks."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from ..base.errors import shortened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from ..pool.scheduler import Hub
+
+NAMED = 5
+"""How many threads a warning names.  Arbitrary: their calls mostly hang in the same place."""
+
+
+def warn(hub: Hub) -> None:
+    """Warn once of all that are stuck: the function, how long, and where the user's own code stands."""
+    with hub.lock:
+        lost = [(drain.worker, drain.lost) for drain in hub.lost if drain.lost is not None]
+    lost = [(worker, call) for worker, call in lost if worker.thread.is_alive()]
+    callbacks = hub.callbacks.stuck()
+    if not lost and not callbacks:
+        return
+    frames = sys._current_frames()  # only now: to ask for them aborts some subinterpreters of CPython 3.13.0
+    texts = []
+    if lost:
+        texts.append(_of_threads(lost, hub.clock.monotonic(), frames))
+    for what, seconds, thread in callbacks[:NAMED]:
+        texts.append(f"{what} has not returned {seconds:.1f} s after it was called{_at(frames.get(thread.ident or 0))}")
+    del frames
+    warnings.warn(f"{hub.name}: {'; '.join(texts)}", RuntimeWarning, stacklevel=_levels_up())
+
+
+def _of_threads(lost: list[Any], now: float, frames: dict[int, FrameType]) -> str:
+    said = []
+    for worker, (_, start, function, _) in sorted(lost, key=lambda one: one[1][1])[:NAMED]:
+        place = _at(frames.get(worker.ident))
+        said.append((worker.name, f"{shortened(function)}, {now - start:.1f} s after it was called{place}"))
+    text = f"the thread {said[0][0]} is still stuck in {said[0][1]}"
+    if len(lost) == 1:
+        return text
+    others = [f"{name} in {what}" for name, what in said[1:]]
+    rest = [f"and {len(lost) - NAMED} more"] if len(lost) > NAMED else []
+    return "; ".join([f"{len(lost)} threads are stuck in calls that are over: {text}", *others, *rest])
+
+
+def _at(frame: FrameType | None) -> str:
+    place = _place(frame)
+    return "" if place is None else f", at {place}"
+
+
+def _place(frame: FrameType | None) -> str | None:
+    """Where the user's own code stands; failing that, the code that it has called; None if that is all in C."""
+    fallback = None
+    while frame is not None:
+        top = str(frame.f_globals.get("__name__")).partition(".")[0]
+        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        if top not in _PLUMBING:
+            if top not in sys.stdlib_module_names and not _installed(frame.f_code.co_filename):
+                return place
+            fallback = fallback or place
+        frame = frame.f_back
+    return fallback
+
+
+# What every call of every fan runs in, or waits in.
+_PLUMBING = {(__package__ or "").partition(".")[0], "threading", "queue", "concurrent"}
+
+
+def _installed(filename: str) -> bool:
+    return "site-packages" in filename or "dist-packages" in filename
+
+
+def _levels_up() -> int:
+    """How far above the caller the user's own line is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level

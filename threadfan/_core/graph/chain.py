@@ -1,0 +1,41 @@
+"""What made a graph take so long: the chain of calls of which each waited for the one before."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from ..batches.advice import BUSY, HALF, TINY, alone, more
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..base.outcome import Outcome
+    from ..batches.figures import Conditions
+    from ..batches.stats import Stats
+
+
+def chain(
+    outcomes: Sequence[Outcome[Any]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
+) -> str | None:
+    """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
+    if not stats.wall or stats.duration_sum < TINY * len(outcomes):
+        return None
+    waited = sum(outcome.queued for outcome in _latest(outcomes))
+    full = stats.duration_sum >= BUSY * stats.slots * waited  # else they have waited for a limit of their own
+    growing = stats.slots < conditions.get("ceiling", 0)
+    if waited >= HALF * stats.wall and full and not growing:
+        return more(min(1.0, waited / stats.wall), stats, conditions)
+    return alone(outcomes, stats, labels)
+
+
+def _latest(outcomes: Sequence[Outcome[Any]]) -> list[Outcome[Any]]:
+    """From the call that ended last back to the first: each came when the next one in this list had ended."""
+    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: outcome._raw[6])
+    ends = [outcome._raw[6] for outcome in ran]
+    found, place = [], len(ran) - 1
+    while place >= 0:
+        found.append(ran[place])
+        place = min(place, bisect_right(ends, ran[place]._raw[2])) - 1
+    return found

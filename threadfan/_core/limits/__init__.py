@@ -1,0 +1,1 @@
+"""Who waits for a limit, and limits that processes share."""

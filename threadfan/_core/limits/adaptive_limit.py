@@ -1,0 +1,84 @@
+"""``Adaptive`` as a limit that a fan's calls stand in line for, and the fan's slots by it.
+
+Besides how many calls run at once it paces their starts, for which a `Line` is all that is needed.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..base.usage import Usage
+    from ..policies.adaptive import Adaptive
+
+PATIENCE = 10
+"""Refusals in a row of one call after which waiting is no honest answer, as for a `RateLimit`."""
+
+
+class Start:
+    """An attempt that has been let start."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+
+class AdaptiveLimit:
+    """What a `Line` needs of a limit.  Guarded by the line's lock."""
+
+    line: Any = None
+    estimates = False
+    untold = False
+    hopeless = False
+
+    def __init__(self, adaptive: Adaptive) -> None:
+        self.adaptive = adaptive
+        self.in_flight = 0
+        self.overloads = 0  # refusals
+
+    def _forked(self) -> None:
+        """In the child of a fork: the attempts under way are the parent's."""
+        self.in_flight = 0
+
+    def _rates(self) -> None:
+        """Nobody has given it a number."""
+
+    def cost(self) -> None:
+        """Each attempt costs the same."""
+
+    def wait(self, now: float, cost: object) -> float:
+        """Seconds until the next attempt may start."""
+        return self.adaptive.wait(now)
+
+    def take(self, now: float, cost: object) -> Start:
+        """An attempt starts."""
+        self.adaptive.started(now)
+        self.in_flight += 1
+        return Start(now)
+
+    def give_back(self, start: Start, now: float) -> None:
+        """It did not start after all; its place in the pace is lost."""
+        self.in_flight -= 1
+
+    def succeeded(
+        self, start: Start, now: float, usage: Usage | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """It succeeded."""
+        self.adaptive.succeeded(now, now - start.at, self.in_flight)
+        self.in_flight -= 1
+
+    def overloaded(
+        self, start: Start, now: float, retry_after: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """It was refused."""
+        self.overloads += 1
+        self.adaptive.overloaded(now, now - start.at, self.in_flight)
+        self.in_flight -= 1
+
+    def failed(self, start: Start, now: float) -> None:
+        """It ended otherwise."""
+        self.adaptive.failed(now, now - start.at, self.in_flight)
+        self.in_flight -= 1

@@ -1,0 +1,1 @@
+"""Pipelines: items that go through stages."""

@@ -1,0 +1,282 @@
+"""Which item of a pipeline may enter its next stage.
+
+Guarantees, at every moment and counted under the lock of the fan:
+
+- Never more than ``limit`` calls of a stage run (second attempts by hedging among them).
+- An item takes its place in front of a stage when it starts in the stage before, so that it can be put down there
+  without holding a slot or a thread.  At most ``buffer`` + ``limit`` items are between the start of the stage before
+  and the end of the stage; so while a stage is full, at most ``buffer`` wait in front of it.  (Counted that way and
+  not without the stage's own places, a buffer of 1 would have the stage before work on one item at a time.)
+- No slot is free while an item could start: a thread that has a slot takes an item of the latest stage that may start
+  one.  Items get finished before others are begun, and what waits in between stays little.
+- It cannot block for ever, on one slot either: the last stage waits for nobody, and each other only for the next.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from itertools import chain
+
+from ..batches.task_group import Step
+from ..calls.policy_queues import GovernedCalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..calls.call_queue import Call
+    from ..calls.options import Options
+    from ..events import log
+    from ..pool.scheduler import Hub
+    from ..pool.session import Drain
+    from ..pool.work_queue import After
+    from .pipeline_run import Flow, Passage
+    from .stages import Stage
+
+
+class Row:
+    """One stage in one run: what waits in front of it, and what is in it.
+
+    Guarded by ``hub.lock``.  ``crowd`` counts the items that have come to the stage and not left it, ``begun`` those
+    of them that have started there (some may wait for another attempt), ``running`` the calls.
+    """
+
+    __slots__ = (
+        "begun", "buffer", "crowd", "entries", "fn", "held", "held_for", "held_since", "hub", "limit", "name", "next",
+        "options", "place", "running",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub, place: int, name: str, one: Stage, fn: Callable[..., Any], options: Options) -> None:
+        self.hub = hub
+        self.place = place
+        self.name = name
+        self.fn = fn
+        self.options = options
+        self.limit = one.limit
+        self.buffer = 2 * hub.slots if one.buffer is None else one.buffer
+        self.next: Row | None = None
+        self.entries: deque[Call] = deque()
+        self.crowd = self.begun = self.running = 0
+        self.held = False  # by a rate limit
+        self.held_since: float | None = None
+        self.held_for = 0.0  # seconds, all in all
+
+    @property
+    def places(self) -> int:
+        """How many calls may run at once."""
+        return self.hub.slots if self.limit is None else min(self.limit, self.hub.slots)
+
+    @property
+    def room(self) -> int:
+        """How many more items may start in the stage before."""
+        return self.buffer + self.places - self.crowd
+
+    def could_start(self) -> int:
+        """How many of those that wait could start, given slots."""
+        free = len(self.entries) if self.limit is None else min(len(self.entries), self.limit - self.running)
+        if free <= 0 or self.held:
+            return 0
+        first = self.entries[0]
+        if self.next is not None and isinstance(first, StageCall) and not first.begun:
+            free = min(free, self.next.room - self.begun)
+        return max(0, free)
+
+    def hold(self, now: float) -> None:
+        """A rate limit lets nothing of it start."""
+        self.held = True
+        if self.held_since is None:
+            self.held_since = now
+
+    def let_through(self, now: float) -> None:
+        """Nothing holds it."""
+        self.held_for, self.held_since, self.held = self.limited(now), None, False
+
+    def limited(self, now: float) -> float:
+        """Seconds that it was held until now."""
+        return self.held_for + (0.0 if self.held_since is None else now - self.held_since)
+
+
+class StageCall(Step):
+    """The call of one stage for one item."""
+
+    begun = False  # it was taken to be started, for the first time
+
+    def __init__(self, flow: Flow, row: Row, passage: Passage, value: Any) -> None:
+        super().__init__(flow, row.options, passage.index, row.fn, (value,), item=passage.item)
+        self.row = row
+        self.passage = passage
+
+
+class Entries:
+    """What waits in all rows, later stages first: what ``Queue`` takes for one deque."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return sum(len(row.entries) for row in self._rows)
+
+    def __iter__(self) -> Iterator[Call]:
+        return chain.from_iterable(row.entries for row in reversed(self._rows))
+
+    def __contains__(self, call: Call) -> bool:
+        return call in row_of(call).entries
+
+    def appendleft(self, call: Call) -> None:
+        """Put a call first in front of its stage."""
+        row_of(call).entries.appendleft(call)
+
+    def remove(self, call: Call) -> None:
+        """Take a call out; ValueError if it is not there."""
+        row_of(call).entries.remove(call)
+
+    def mend(self) -> None:
+        """Nothing is counted besides."""
+
+    def clear(self) -> None:
+        """Take out all."""
+        for row in self._rows:
+            row.entries.clear()
+
+
+def row_of(call: Any) -> Row:
+    """The stage of a call, or of the call whose second attempt it is."""
+    row: Row = call.row if isinstance(call, StageCall) else call.race.call.row
+    return row
+
+
+class StageQueue(GovernedCalls):
+    """The calls of one run of a pipeline, from which threads pull."""
+
+    def __init__(self, flow: Flow, rows: list[Row]) -> None:
+        lines = set().union(*(row.options.rules.lines for row in rows if row.options.rules is not None))
+        super().__init__(flow.hub, flow.group, flow.depth, lines)
+        self.rows = rows
+        self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
+        self.entries = Entries(rows)
+        self._flow = weakref.ref(flow)  # which has the queue: leave no cycle; it lives while anything of it runs
+
+    # -- pulling: with the lock held ---------------------------------------------------------------------------------
+
+    def add(self, call: Call, after: After) -> None:
+        """Put an item in front of its next stage; it leaves the one before."""
+        step: Any = call
+        step.queue, row, now = self, step.row, self.hub.clock.monotonic()
+        step.passage.move(row)
+        if step.rules is not None:
+            step.progress.joins(now, row.limited(now))
+        row.entries.append(step)
+        self.accepted += 1
+        self.offer(after)
+
+    def offer(self, after: After) -> None:
+        """Something has changed: have threads come if any item may start."""
+        if self.ready():
+            self.hub.offer(self, after)
+
+    def ready(self) -> int:
+        """How many items may start now, given slots."""
+        return len(self.undecided) + sum(row.could_start() for row in self.rows)
+
+    def take(self) -> Call | None:
+        """An item of the latest stage that may start one."""
+        if self.undecided:
+            return self._taken(self.undecided.popleft())
+        for row in reversed(self.rows):
+            if row.could_start() and self._may_start(row):
+                call = row.entries.popleft()
+                row.running += 1
+                if isinstance(call, StageCall) and not call.begun:
+                    call.begun = call.passage.begun = True
+                    row.begun += 1
+                return self._taken(call)
+        return None
+
+    def _may_start(self, row: Row) -> bool:
+        call, now = row.entries[0], self.hub.clock.monotonic()
+        if call.rules is not None and not self._let(call, call.rules, self):
+            row.hold(now)
+            return False
+        row.let_through(now)
+        return True
+
+    def unwanted(self) -> bool:
+        """Whether the scope in which the run was made has ended."""
+        flow = self._flow()
+        return flow is not None and flow.unwanted()
+
+    # -- at limits ---------------------------------------------------------------------------------------------------
+
+    def limited_for(self, call: Call, now: float) -> float:
+        """Seconds that its stage was held."""
+        return row_of(call).limited(now)
+
+    def limited(self, now: float) -> float:
+        """Seconds that the stage was held that was held longest."""
+        return max(row.limited(now) for row in self.rows)
+
+    def waiting(self) -> int:
+        """How many back off or wait for a limit."""
+        return len(self.backing_off) + sum(len(row.entries) for row in self.rows if row.held)
+
+    def invite(self, _: object = None) -> None:
+        """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
+        after: After = []
+        with self.hub.lock:
+            wanted = set()
+            for row in self.rows:
+                row.held = False
+                if row.entries and row.options.rules is not None:
+                    wanted |= row.options.rules.lines
+            for line in self.lines - wanted:
+                line.leave(self, self.hub.clock)
+            self.offer(after)
+        self.hub.perform(after)
+
+    def _leave_lines(self) -> None:
+        self._let_through()
+        for line in self.lines:
+            line.leave(self, self.hub.clock)
+
+    def _let_through(self) -> None:
+        for row in self.rows:
+            row.let_through(self.hub.clock.monotonic())
+
+    # -- starts and ends ---------------------------------------------------------------------------------------------
+
+    def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+        row = row_of(call)
+        judged = call.progress is not None and call.progress.undecided is not None  # it does not run
+        flow = self._flow()
+        if row.place == 0 and flow is not None:
+            flow.stir()
+        try:
+            if call.rules is None and not call.begin(drain):
+                end: float | None = self.hub.clock.monotonic()
+            else:
+                end = super()._attempt(drain, call, observer)
+        finally:
+            flow = call = drain = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
+        if end is not None and not judged:
+            after: After = []
+            with self.hub.lock:
+                row.running -= 1
+                self.offer(after)
+            self.hub.perform(after)
+        return end
+
+    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+        """A call was ended from outside, and its place in the stage is free."""
+        row_of(key).running -= 1
+        final = super().settle(key, raw, after)
+        self.offer(after)
+        return final
+
+    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+        if call.rules is None:
+            call.refuse(reason, after)
+        else:
+            super()._abandon(call, reason, after)

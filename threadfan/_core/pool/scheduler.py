@@ -1,0 +1,765 @@
+"""The scheduler: slots, the sources that wait for them, and the threads that carry them.
+
+What it guarantees:
+
+- Never more than ``slots`` calls run.  A slot is a token: it is free, or carried by a worker that was woken with it, or
+  held by a drain.  A call that waits for other calls of this hub *lends* its slot; a call that timed out loses it.
+- No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts
+  wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
+- A lender is first to take a slot back.  Then deeper sources go before shallower ones, and what a call waits for is
+  deeper than the call: whenever a new call starts at some depth, each call that waits there waits for one that runs,
+  so threads stay within slots x (depth + 1).
+- Sources of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
+
+Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
+``after``, and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
+
+In the main thread a signal's exception may cut such a decision in two (see ``base.locks``).  What ends calls is done
+aside, therefore.  What hands calls in is done where it is, since that has to be cheap, and two things make it whole
+again: counters change in the instruction before the one that does what they count, and whoever lets the exception pass
+says so (``cut_short``), whereupon ``mend`` counts the slots anew and wakes whoever should have been woken.
+"""
+
+from __future__ import annotations
+
+import _thread
+from collections import deque
+from concurrent.futures._base import LOGGER
+from concurrent.futures.thread import BrokenThreadPool
+from contextlib import suppress
+from functools import partial
+from itertools import count
+
+from ..base import forks, last
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled
+from ..base.locks import Lock, aside, bare, takes_signals
+from ..base.logs import CRITICAL, say
+from ..base.outcome import FAILED
+from ..base.threads import check_depth, started
+from ..calls.call_queue import Call, Calls
+from ..calls.future import Future
+from ..scope.alarms import set_alarm
+from . import shutdown as lifecycle
+from .callbacks import Callbacks
+from .deadline_timer import Watchdog
+from .lending import Loans
+from .session import Drain, here
+from .starts import Starts
+from .work_queue import Group
+from .worker import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from queue import SimpleQueue
+    from typing import Any
+
+    from ..base.clock import Clock
+    from ..calls.policies import Rules
+    from ..policies.adaptive import Adaptive
+    from .work_queue import After, Source
+
+
+class Hub:
+    """The slots, sources and threads of one fan; outlives the fan until its last call is done."""
+
+    future = Future
+    """What ``submit`` makes; here for those who must not import it before there is a fan."""
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        prefix: str,
+        name: str,
+        initializer: Callable[..., object] | None,
+        initargs: tuple[Any, ...],
+        max_abandoned: int,
+        clock: Clock,
+        threads: set[threading.Thread],
+        adaptive: Adaptive | None = None,
+    ) -> None:
+        self.slots = slots
+        self.adaptive = adaptive
+        self.name = name
+        self.clock = clock
+        self.max_abandoned = max_abandoned
+        self.group = Group()
+        self.threads = threads
+        self._prefix = prefix
+        self._initializer = initializer
+        self._initargs = initargs
+        if initializer is not None:
+            from ..base import variables  # noqa: F401  # not first in a thread of ours, where a fork may catch the import
+        self.anchor: object = None  # something of the fan's that must live as long as the hub
+        self.reset()
+        lifecycle.register(self)
+
+    def reset(self) -> None:
+        """Back to a hub that has not run anything: at the start, and in the child of a fork."""
+        self.lock = Lock()
+        self.torn = False  # an exception has cut a decision in two, which is to be mended
+        self.handed_over: deque[Callable[[], object]] = deque()  # by finalizers that could have no thread
+        self.free = self.slots
+        self.waking = 0  # slots given to workers that have not chosen a source yet
+        self.idle: list[Worker] = []  # parked; last in first out, for warm caches
+        self.workers: set[Worker] = set()
+        self.rings: dict[int, deque[Source]] = {}  # by depth: the sources that have calls pending
+        self.sources: set[Source] = set()  # all that are not done
+        self.loans = Loans(self)
+        self.pressure = -1.0  # see press
+        self.draining: set[Drain] = set()  # whose calls count as running
+        self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
+        self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
+        self.retries = 0  # attempts after the first
+        self.tokens = [0, 0]  # in and out, as attached clients have noted them
+        self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
+        self.closing = lifecycle.exiting()
+        self.dismissed = False  # closing, and the threads were sent home
+        self.broken: str | bool = False
+        self.group._forked()
+        self.quiet_gates: list[SimpleQueue[None]] = []
+        self.starts = Starts(self)
+        self.watchdog = Watchdog(self)
+        self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.starts.warn)
+        self.threads.clear()
+        self._names = count()
+
+    def perform(self, after: After) -> None:
+        """Do what was decided under the lock; one that fails does not keep the others from happening.
+
+        A signal's exception that falls into it is raised when all is done.
+        """
+        struck: BaseException | None = None
+        for act in after:
+            try:
+                act()
+            except BaseException as error:
+                if takes_signals():
+                    struck = error
+                else:
+                    say(LOGGER, CRITICAL, "an action of the scheduler failed", error=error)
+        while self.handed_over:
+            try:
+                act = self.handed_over.popleft()
+            except IndexError:  # another thread was faster
+                break
+            act()
+        if struck is not None:
+            self.cut_short()
+            try:
+                raise struck
+            finally:
+                del struck  # the traceback holds this frame: leave no cycle
+
+    def hand_over(self, act: Callable[[], object]) -> None:
+        """Have ``act()`` done in a thread that holds no lock.
+
+        For finalizers: the garbage collector may run them anywhere, also while this very thread holds the lock.
+        """
+        try:
+            _thread.start_new_thread(bare, (act,))
+        except RuntimeError:  # there are no more: then by whoever comes next
+            self.handed_over.append(act)
+
+    # -- what an exception has cut in two ----------------------------------------------------------------------------
+
+    def cut_short(self) -> None:
+        """An exception may have cut a decision of this thread's in two: have it mended.
+
+        In a thread of its own, which signals do not reach and whose stack is not almost full, as this one's may be if a
+        ``RecursionError`` comes out of it.  If that cannot be had now, whoever makes the next decision mends.
+        """
+        self.torn = True
+        with suppress(RuntimeError):
+            _thread.start_new_thread(bare, (self._mend,))
+
+    def _mend(self) -> None:
+        after: After = []
+        with self.lock:
+            if self.torn:
+                self.mend(after)
+        self.perform(after)
+
+    def mend(self, after: After) -> None:
+        """Count anew what can be counted, and do again what may not have been done.  With the lock held.
+
+        Workers and drains know what they are; the numbers and lists that are kept of them are set right by that.  To
+        wake a worker twice does no harm.
+        """
+        self.torn = False
+        woken = [worker for worker in self.workers if worker.woken]
+        self.waking = len(woken)
+        seen = set(self.idle)
+        parked = [*self.idle, *(worker for worker in self.workers if worker not in seen)]
+        self.idle = [worker for worker in parked if worker.parked and not worker.woken]
+        self.free = self.slots - self.waking - sum(drain.holds for drain in self.draining | self.lost)
+        self.rings = {}
+        for source in list(self.sources):
+            source.queued = False
+            source.mend()
+            if source.ready():
+                self.enlist(source)
+            self.check_done(source, after)
+        self.press()
+        after.extend(partial(self._wake_again, worker) for worker in woken)
+        self.loans.serve(after)
+        self.grant_if_needed(after)
+        if self.dismissed:
+            self._send_home(after)
+
+    def _wake_again(self, worker: Worker) -> None:
+        worker.inbox.put(True)
+        self._start(worker, eager=False)
+
+    # -- what callers do ---------------------------------------------------------------------------------------------
+
+    def hand_in(self, call: Call, group: Group, rules: Rules | None) -> None:
+        """Queue a single call and have it worked on.
+
+        Raises:
+            RuntimeError: the fan is shut down, or broken.
+        """
+        after: After = []
+        try:
+            with self.lock:
+                taken = not (self.closing or self.broken)
+                if taken:
+                    self.calls(group, 0, rules).add(call, after)
+            if after:
+                self.perform(after)
+        except BaseException:
+            self.cut_short()
+            raise
+        if not taken:  # there is nothing to mend
+            with self.lock:
+                self.check_open()
+
+    def offer(self, source: Source, after: After, *, eager: bool = False) -> None:
+        """Have ``source`` worked on: it has calls pending.  With the lock held.
+
+        ``eager`` starts a thread for each pending call that no woken worker will take, as ``submit`` promises; else the
+        workers wake each other.
+        """
+        if self.torn:
+            self.mend(after)
+        if not source.queued:
+            self.enlist(source)
+        if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
+            self._grant(after, eager=eager)
+
+    def enlist(self, source: Source) -> None:
+        """Put ``source`` into its ring, and wake nobody.  With the lock held."""
+        ring = self.rings.get(source.depth)
+        if ring is None:
+            ring = self.rings[source.depth] = deque()
+        ring.append(source)
+        source.queued = True
+        self.press()
+
+    def recruit(self, source: Source) -> None:
+        """Start threads while there are slots and pending calls for them."""
+        aside(partial(self._recruit, source))
+
+    def _recruit(self, source: Source) -> None:
+        while self._recruit_one(source):
+            pass
+
+    def _recruit_one(self, source: Source) -> bool:
+        after: After = []
+        with self.lock:
+            if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
+                return False
+            if not self.starts.allowed(after):
+                return False
+            self._grant(after)
+        self.perform(after)
+        return True
+
+    def turn(self, worker: Worker, left: Drain | None) -> Drain | None:
+        """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
+        after: After = []
+        with self.lock:
+            if left is None and not worker.woken:  # it was woken twice
+                drain = None
+            elif left is not None and not self._leave(left, after):
+                drain = None
+                self._park(worker)
+            elif self.free < 0:  # there are fewer slots than there were
+                drain = None
+                self._accept(worker)
+                self.free += 1
+                self.press()
+                self._park(worker)
+            else:
+                drain = self._enter(worker, after)
+            if self.torn:
+                self.mend(after)
+            if self.closing:
+                self.dismiss_if_quiet(after)
+        if after or self.handed_over:
+            self.perform(after)
+        return drain
+
+    def resize(self, slots: int, after: After) -> None:
+        """Have so many slots from now on.  With the lock held.
+
+        Calls that run go on; while they are too many, the slots they leave are not given out again.
+        """
+        self.free += slots - self.slots
+        self.slots = slots
+        self.press()
+        self.loans.serve(after)
+        self.grant_if_needed(after)
+
+    def adapt(self, after: After) -> None:
+        """Have as many slots as the fan's `Adaptive` says now.  With the lock held."""
+        if self.adaptive is not None and self.adaptive.limit != self.slots:
+            self.resize(self.adaptive.limit, after)
+
+    def interrupt(self) -> None:
+        """The user wants out (Ctrl-C): drop what is queued and cancel what runs; new calls may be handed in."""
+        self.torn = True  # wherever that has struck
+        aside(self._interrupt)
+
+    def _interrupt(self) -> None:
+        message = "the program was interrupted"
+        after: After = []
+        with self.lock:
+            self.mend(after)
+            sources, running = list(self.sources), list(self.draining)
+            for source in sources:
+                source.discard(TaskCancelled(message), after)
+            self.watchdog.cancel_running(running, message, after)
+        self.perform(after)
+
+    def calls(self, group: Group, depth: int = 0, rules: Rules | None = None) -> Calls:
+        """The queue of single calls at a depth, under these rules.  With the lock held."""
+        found: Calls | None = group.calls.get((depth, rules))
+        if found is None:
+            if rules is None:
+                found = Calls(self, group, depth)
+            else:
+                from ..calls.policy_queues import GovernedCalls  # on first use, with what it needs
+
+                self._forget_idle(group)
+                found = GovernedCalls(self, group, depth, rules.lines)
+            group.calls[depth, rules] = found
+            found.place = depth, rules
+            self.sources.add(found)
+        return found
+
+    def forget_if_idle(self, queue: Source) -> None:
+        """Drop a queue of a view with a cap of its own that nothing is in: there may be a view for every call.
+
+        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
+        without taking a lock in a finalizer.  With the lock held.
+        """
+        group = queue.group
+        if group is self.group or queue.active or queue.pending() or group.calls.get(queue.place) is not queue:
+            return
+        self._forget(queue)
+
+    def _forget(self, queue: Source) -> None:
+        del queue.group.calls[queue.place]
+        self.sources.discard(queue)
+        self.settled[0] += queue.accepted
+        self.settled[1] += queue.failed
+
+    def _forget_idle(self, group: Group) -> None:
+        """Drop queues under rules that nothing is in: there may be a new one for every view."""
+        for key, queue in list(group.calls.items()):
+            if key[1] is not None and not queue.active and not queue.pending():
+                self._forget(queue)
+
+    def promote(self, call: Call) -> None:
+        """Let a queued call that this thread's call is about to wait for go before shallower ones.
+
+        Single calls are handed in at depth 0, whoever hands them in: a call that hands in its successor and ends must
+        not go before everybody else for ever.  Being waited for is what makes a call deep.
+        """
+        after: After = []
+        with self.lock:
+            queue, depth = call.queue, self.depth()
+            if queue is None or queue.depth >= depth or not queue.remove(call):
+                return
+            self.calls(queue.group, depth, call.rules).add(call, after)
+            self.forget_if_idle(queue)
+        self.perform(after)
+
+    def check_open(self) -> None:
+        """Raise unless new calls may be handed in.  With the lock held."""
+        if self.closing or self.broken:
+            lifecycle.refuse(self)
+
+    def depth(self) -> int:
+        """The depth of what this thread hands in and waits for."""
+        drain: Drain | None = getattr(here, "drain", None)
+        return 0 if drain is None or drain.hub is not self else drain.source.depth + 1
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def release(self, after: After) -> None:
+        """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
+        self.free += 1
+        if self.free == 0:  # there were fewer slots than calls, and now there are as many
+            self.press()
+        self.loans.serve(after)
+        self.grant_if_needed(after)
+
+    def detach(self, drain: Drain, after: After) -> None:
+        """The drain is no longer at its source."""
+        source = drain.source
+        self.draining.discard(drain)
+        source.active -= 1
+        if drain.loan is None:  # else it has left when it lent its slot
+            self.leave_group(source.group, after)
+        self.check_done(source, after)
+        if source.group is not self.group and source.place is not None:
+            self.forget_if_idle(source)
+
+    def check_done(self, source: Source, after: After) -> None:
+        """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
+        if not source.closed or source.active or source.done or source.pending():
+            return
+        if source.lender is not None:
+            self.loans.request_back(source.lender, after)
+        after.extend(source.listeners)
+        source.done = True
+        source.listeners = []
+        self.sources.discard(source)
+        self.count_settled(source)
+        if self.closing:  # what ended may have waited without a thread that would notice
+            self.dismiss_if_quiet(after)
+
+    def count_settled(self, source: Source) -> None:
+        """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
+        before, source.counted = source.counted, (source.accepted, source.failed)
+        self.settled[0] += source.accepted - before[0]
+        self.settled[1] += source.failed - before[1]
+
+    def has_work(self) -> bool:
+        """Whether any pending call could start, given a slot."""
+        for ring in self.rings.values():
+            for source in ring:
+                if source.ready() and source.group.active < source.group.limit:
+                    return True
+        return False
+
+    def quiet(self) -> bool:
+        """Whether nothing runs and nothing will: only then may workers of a closing hub go."""
+        return (
+            not self.draining
+            and not self.has_work()
+            and not any(source.waiting() or source.unfinished() for source in self.sources)
+        )
+
+    def grant_if_needed(self, after: After) -> None:
+        """Wake or start a worker if there is a slot and a call for it."""
+        if self.free > 0 and not self.waking and self.rings and self.has_work():
+            self._grant(after)
+
+    def _grant(self, after: After, *, eager: bool = False) -> None:
+        """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
+        if not self.idle and not self.starts.allowed(after):
+            return
+        # What may fail near the recursion limit comes first, and the counters change when nothing of it has.
+        if self.idle:
+            worker = self.idle[-1]
+            after.append(partial(worker.inbox.put, True))
+            self.idle.pop()
+            worker.woken = True
+        else:
+            check_depth()
+            worker = Worker(self, f"{self._prefix}_{next(self._names)}")
+            self.workers.add(worker)
+            self.threads.add(worker.thread)
+            after.append(partial(self._start, worker, eager))
+        self.free -= 1
+        self.waking += 1
+
+    def _start(self, worker: Worker, eager: bool) -> None:
+        aside(partial(self._start_here, worker, eager))  # it has many steps
+
+    def _start_here(self, worker: Worker, eager: bool) -> None:
+        if not worker.claim_start():
+            return
+        error = started(worker.thread)
+        if error is None:
+            if eager:  # who submits and then shuts down may expect that something has started
+                worker.thread.wait_until_begun()
+            if self.starts.failing:
+                with self.lock:
+                    self.starts.granted()
+        elif not (self._nobody_else() and last.take_over(worker.visit, error)):
+            self._not_started(worker, error)
+
+    def _nobody_else(self) -> bool:
+        """Whether no thread would come to use the slot of one that could not be started."""
+        with self.lock:
+            return self.waking == 1 and all(drain.loan is not None for drain in self.draining)
+
+    def _not_started(self, worker: Worker, error: BaseException) -> None:
+        after: After = []
+        with self.lock:
+            self.threads.discard(worker.thread)
+            self.workers.discard(worker)
+            self.waking -= 1
+            self.free += 1
+            self.loans.serve(after)
+            if isinstance(error, Exception):
+                self.starts.refused(error, after)
+            self.grant_if_needed(after)
+        self.perform(after)
+
+    def leave_group(self, group: Group, after: After) -> None:
+        """One call fewer runs under a cap, and others of the group may start."""
+        if group.active == group.limit:
+            after.append(self._regroup)
+        group.active -= 1
+
+    def _leave(self, drain: Drain, after: After) -> bool:
+        """End a stay at a source; say whether the worker still has its slot."""
+        drain.forget_scope()  # leave no cycle
+        if drain.lost is None:
+            self.detach(drain, after)
+        else:
+            self.lost.discard(drain)
+            self.abandoned.discard(drain)
+            self.watchdog.forget(drain, after)
+            if not drain.holds:
+                self.threads.add(drain.worker.thread)
+        return drain.holds
+
+    def _accept(self, worker: Worker) -> None:
+        """The worker has the slot that it was woken with."""
+        if worker.woken:
+            worker.woken = worker.parked = False
+            self.waking -= 1
+
+    def _enter(self, worker: Worker, after: After) -> Drain | None:
+        self._accept(worker)
+        chosen = None if self.loans.in_line and self.loans.first() else self._choose(after)
+        if chosen is None:
+            self._park(worker)  # first, so that the slot may come back to this very thread
+            self.release(after)
+            return None
+        source, first = chosen
+        drain = Drain(self, worker, source)
+        drain.first = first
+        source.active += 1
+        source.group.active += 1
+        self.draining.add(drain)
+        if source.timeout is not None:
+            self.watchdog.mind(self.clock.monotonic() + source.timeout, after)
+        self.grant_if_needed(after)
+        return drain
+
+    def _park(self, worker: Worker) -> None:
+        if len(self.idle) < self.slots and not self.dismissed and not worker.visiting:
+            worker.parked = True
+            self.idle.append(worker)
+        else:  # one too many, after calls that waited for others, or come back late
+            worker.retired = True
+            self.workers.discard(worker)
+            if not self.dismissed:  # whoever closes the fan goes through the set to join them
+                self.threads.discard(worker.thread)
+
+    def _choose(self, after: After) -> tuple[Source, Any] | None:
+        """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
+        for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
+            ring = self.rings[depth]
+            for _ in range(len(ring)):
+                source = ring.popleft()
+                entry = None
+                if source.ended or source.unwanted():
+                    # It may count as done, so nothing of it may start, not even what is fed from here on without the
+                    # lock: whoever feeds a batch that has ended looks after that.
+                    source.discard(TaskCancelled("the batch had ended"), after)
+                elif source.group.active < source.group.limit:
+                    entry = source.take()
+                if source.ready():
+                    ring.append(source)
+                else:
+                    self._unqueue(source, ring)
+                if entry is not None:
+                    return source, entry
+        return None
+
+    def _unqueue(self, source: Source, ring: deque[Source]) -> None:
+        """Leave a source that has nothing pending out of its ring."""
+        source.queued = False
+        if source.ready():  # fed between the two looks, and its feeder may still have seen it queued
+            source.queued = True
+            ring.append(source)
+        elif not ring:
+            del self.rings[source.depth]
+        self.press()
+
+    def press(self) -> None:
+        """Tell drains, by one number, whether others wait.
+
+        A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
+        1`` or more means a deeper source or a lender, so leave after this call.
+        """
+        if self.loans.in_line or self.free < 0:
+            self.pressure = FOREVER
+        elif self.rings:
+            deepest = max(self.rings)
+            self.pressure = deepest + 0.5 if len(self.rings[deepest]) > 1 else deepest
+        else:
+            self.pressure = -1.0
+
+    def _regroup(self) -> None:
+        """A capped group has room again: its calls may start."""
+        after: After = []
+        with self.lock:
+            self.loans.serve(after)
+            self.grant_if_needed(after)
+        self.perform(after)
+
+    def dismiss_if_quiet(self, after: After) -> None:
+        """Send the threads of a closing hub home once nothing is left to do."""
+        if self.dismissed or not self.quiet():
+            return
+        self.dismissed = True
+        self._send_home(after)
+
+    def _send_home(self, after: After) -> None:
+        for gate in self.quiet_gates:
+            after.append(partial(gate.put, None))
+        for worker in self.idle:
+            after.append(partial(worker.inbox.put, False))
+        self.watchdog.stop(after)
+        after.append(self.callbacks.stop)
+
+    # -- the life of threads -----------------------------------------------------------------------------------------
+
+    def initialise(self, worker: Worker) -> bool:
+        """Run the user's initializer in a new thread; False if it failed, which breaks the pool."""
+        if self._initializer is None:
+            return True
+        from ..base.variables import setter_of_own
+
+        try:
+            self._initializer(*self._initargs)
+            worker.set_own = setter_of_own()
+        except BaseException as error:
+            say(LOGGER, CRITICAL, "Exception in initializer:", error=error)
+            after: After = []
+            with self.lock:
+                self.waking -= 1
+                self.workers.discard(worker)
+                self.fail("A thread initializer failed, the thread pool is not usable anymore", after)
+                self.release(after)
+                if self.closing:
+                    self.dismiss_if_quiet(after)
+            self.perform(after)
+            return False
+        return True
+
+    def fail(self, message: str, after: After) -> None:
+        """The pool is broken: nothing more will start.  With the lock held."""
+        self.broken = message
+        for source in list(self.sources):
+            source.discard(BrokenThreadPool(message), after)
+
+    def _forked(self) -> None:
+        """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
+        sources, running, gates = list(self.sources), [*self.draining, *self.lost], self.quiet_gates
+        closing = self.closing
+        for worker in self.workers:  # one of them, if it was a call that forked, lives on until that returns
+            worker.ident, worker.retired = 0, True
+        self.reset()
+        self.closing = closing
+        for drain in running:
+            drain.lost = drain.lost or (None, 0.0, "", None)
+            drain.claim.clear()
+        for source in sources:
+            source.orphan(BrokenThreadPool(forks.REASON))
+        for gate in gates:
+            gate.put(None)
+
+    def dismiss(self, worker: Worker) -> bool:
+        """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""
+        after: After = []
+        with self.lock:
+            # Once all were sent home nobody is told twice: what a feeder adds then is not this worker's any more.
+            if worker.woken or not self.closing or not (self.dismissed or self.quiet()):
+                return False
+            if worker in self.idle:
+                self.idle.remove(worker)
+            self.workers.discard(worker)
+            self.dismiss_if_quiet(after)
+        self.perform(after)
+        return True
+
+    def borrow(self, worker: Worker) -> bool:
+        """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
+        with self.lock:
+            if worker not in self.idle:
+                return False
+            self.idle.remove(worker)
+        return True
+
+    def give_back(self, worker: Worker) -> None:
+        """It has done that."""
+        after: After = []
+        with self.lock:
+            self._park(worker)
+            self.grant_if_needed(after)
+        self.perform(after)
+
+    def snapshot(self) -> dict[str, int]:
+        """Live figures; see ``Fan.snapshot``."""
+        with self.lock:
+            pending = sum(source.pending() for source in self.sources)
+            waiting = sum(source.waiting() for source in self.sources)
+            accepted = self.settled[0] + sum(source.accepted for source in self.sources)
+            lent = sum(drain.loan is not None for drain in self.draining)
+            running = sum(drain.busy() for drain in self.draining) - lent
+            twins = sum(source.twins for source in self.sources)
+            return {
+                "queued": pending - waiting,
+                "running": running,
+                "waiting": waiting + lent,
+                "abandoned": len(self.abandoned),
+                "done": accepted - pending - running - lent + twins,
+                "failed": self.settled[1] + sum(source.failed for source in self.sources),
+                "slots": self.slots,
+                "retries": self.retries,
+                "input_tokens": self.tokens[0],
+                "output_tokens": self.tokens[1],
+            }
+
+    def bury(self, worker: Worker, error: BaseException) -> None:
+        """A thread is about to die that should not: what it had goes to others."""
+        after: After = []
+        with self.lock:
+            if worker in self.idle:
+                self.idle.remove(worker)
+            self.workers.discard(worker)
+            self.threads.discard(worker.thread)
+            if worker.woken:
+                worker.woken = False
+                self.waking -= 1
+                self.release(after)
+            for drain in [drain for drain in (*self.draining, *self.lost) if drain.worker is worker]:
+                for key in drain.claim.copy():
+                    self.watchdog.end(drain, key, FAILED, error, after, grace=FOREVER)
+                if drain.loan is not None and drain.loan.returning:
+                    self.loans.let_go(drain.loan, after)
+                if self._leave(drain, after):
+                    drain.holds = False
+                    self.release(after)
+            if self.closing:
+                self.dismiss_if_quiet(after)
+        self.perform(after)
+
+    def crashed(self, drain: Drain, error: BaseException) -> None:
+        """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
+        for key in drain.claim.copy():
+            self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)
+        say(LOGGER, CRITICAL, "an error between calls in %s", drain.worker.name, error=error)

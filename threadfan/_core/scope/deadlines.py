@@ -1,0 +1,157 @@
+"""Deadlines for a part of a call: ``fail_after`` and ``move_on_after``, with trio's meanings."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ..base.checks import pause
+from ..base.clock import FOREVER
+from ..base.errors import CallCancelled, TaskTimeout
+from .alarms import set_alarm
+from .scope import Scope, bearer, current_scope
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Any, Self
+
+
+class Block(Scope):
+    """The scope of a ``with`` block, within the scope it stands in.
+
+    Its deadline is never later than that of the scope around it, whose cancel is its cancel too.  It belongs to the
+    thread that entered it, once; ``cancel`` and ``on_cancel`` may be called from any.
+
+    ``_alarms`` holds what takes back the alarms that are set, one while somebody waits for the deadline (two if two
+    threads began to at the same time).  Who sets one looks afterwards whether the block has ended, and who ends it says
+    so and then takes back all; there is no lock, since a finalizer may leave the block.
+    """
+
+    __slots__ = ("_alarms", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
+
+    def __init__(self, seconds: float, *, fails: bool) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._fails = fails
+        self._alarms: list[Callable[[], None]] = []
+        self._inside = False
+        self.cancelled_caught = False
+        """Whether the block was ended by this scope, and not by one around it."""
+
+    def __enter__(self) -> Self:
+        if hasattr(self, "_token"):
+            name = "fail_after" if self._fails else "move_on_after"
+            raise RuntimeError(f"this block was entered before; write `with {name}({self._seconds:g})` for each block")
+        outer = self._outer = current_scope()
+        self._clock = outer.clock
+        self._ledger = outer.add_usage
+        self.meter = outer.meter
+        self._deadline = self._clock.monotonic() + self._seconds
+        self._unlink = outer.on_cancel(self.cancel)
+        self._token: Token[Any] = bearer.set(self)
+        self._inside = True
+        if self._callbacks:  # of before
+            self._watch()
+        return self
+
+    @property
+    def _deadline(self) -> float:
+        # Asked for anew: what a call waits for its rate limit puts the deadline around the block off.
+        outer: Scope | None = getattr(self, "_outer", None)
+        return self._own if outer is None else min(self._own, outer.deadline)
+
+    @_deadline.setter
+    def _deadline(self, moment: float) -> None:
+        self._own = moment
+
+    @property
+    def live(self) -> bool:
+        """Whether the block goes on."""
+        return self._inside
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
+        """As for every scope; somebody has to watch the time from now on."""
+        self._watch()
+        return super().on_cancel(callback)
+
+    def _watch(self) -> None:
+        deadline = self._deadline
+        if not self._inside or self._alarms or deadline == FOREVER:
+            return
+        self._alarms.append(set_alarm(self._clock, deadline, self._due))
+        if not self._inside:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        while self._alarms:
+            with suppress(IndexError):  # another thread was faster
+                self._alarms.pop()()
+
+    def _due(self) -> None:
+        if self._clock.monotonic() >= self._deadline:
+            self.cancel()
+            return
+        self._take_back()
+        self._watch()
+
+    def _in_child(self) -> Self:
+        """Itself, with the time that is left of its own: the block goes on in the child too."""
+        outer = self._outer
+        self._cancelled = self._cancelled and not outer.cancelled
+        self._outer = outer._in_child()
+        self._callbacks, self._alarms = {}, []
+        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._unlink = self._outer.on_cancel(self.cancel)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        try:
+            bearer.reset(self._token)
+        except ValueError:
+            if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
+                raise
+        self._inside = False
+        over = self.cancelled
+        if not over:
+            self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
+        self._unlink()
+        # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
+        if self._cancelled or not over:
+            self._take_back()
+        if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
+            return False
+        self.cancelled_caught = True
+        if self._fails:
+            timeout = TaskTimeout(f"the block of fail_after({self._seconds:g}) did not end in time")
+            if hasattr(error, "report"):  # what a batch in the block had done
+                timeout.report = error.report  # type: ignore[attr-defined]
+            try:
+                raise timeout from error
+            finally:
+                del timeout, error, traceback  # the traceback holds this frame: leave no cycle
+        return True
+
+
+def fail_after(seconds: float) -> Block:
+    """A ``with`` block that has ``seconds`` to end.
+
+    ``with fail_after(2) as scope: …`` makes everything in the block that heeds its scope raise when the time is up.
+
+    Raises:
+        TaskTimeout: at the end of the block, if that is what ended it.
+        ValueError: ``seconds`` is negative or not a number.
+    """
+    return Block(pause("fail_after", seconds), fails=True)
+
+
+def move_on_after(seconds: float) -> Block:
+    """The same, but what ended by the time being up is left in silence; ``scope.cancelled_caught`` tells.
+
+    Raises:
+        ValueError: ``seconds`` is negative or not a number.
+    """
+    return Block(pause("move_on_after", seconds), fails=False)

@@ -1,1 +1,0 @@
-"""Slots, threads and sources: who runs which call when."""

@@ -1,1 +1,0 @@
-"""Batches over the executor, and the reports they end in."""
