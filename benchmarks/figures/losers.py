@@ -59,7 +59,7 @@ def _race(ask: Any) -> list[float]:
     hanging = [Event() for _ in range(RACERS - 1)]
 
     with Fan(RACERS) as fan:
-        clock = fan._hub.clock.monotonic
+        clock = fan._scheduler.clock.monotonic
 
         def lose(number: int) -> str:
             hanging[number].set()

@@ -226,7 +226,7 @@ def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
         asleep(clock, 2 * INTERVAL + 0.5)
         clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)
-        until(lambda: not fan._hub.lost)
+        until(lambda: not fan._scheduler.lost)
     assert limit.in_flight == 0
 
 
@@ -237,7 +237,7 @@ def cancelled(fan, future):
 
 def interrupted(fan, future):
     """Ctrl-C."""
-    fan._hub.interrupt()
+    fan._scheduler.interrupt()
 
 
 @pytest.mark.parametrize("end", [cancelled, interrupted])
@@ -249,7 +249,7 @@ def test_what_ends_the_wait(clock, server, client, end):
         waits_inside(clock, limit)
         end(fan, future)
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
-        until(lambda: not fan._hub.lost)
+        until(lambda: not fan._scheduler.lost)
         until(lambda: limit.in_flight == 0)
         until(lambda: not limit.line._waiting)
     assert server.requests == 1
@@ -461,7 +461,7 @@ def test_requests_without_an_answer_leave_no_permit(clock, server, client, path)
             asleep(clock, INTERVAL + 0.5)
             clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), Exception)
-        until(lambda: not fan._hub.lost)
+        until(lambda: not fan._scheduler.lost)
         until(lambda: limit.in_flight == 0)
 
 
@@ -500,5 +500,5 @@ def test_a_hedged_call_meters_both_attempts(clock, server, plain):
         # The first may be noted as sent only now, and then the second keeps its distance from that.
         until(lambda: future.done() or clock.advance(0.01))
         assert future.result() == 200
-        until(lambda: not fan._hub.lost)
+        until(lambda: not fan._scheduler.lost)
     assert (server.requests, limit.in_flight, hedge.extra) == (2, 0, 1)

@@ -70,5 +70,5 @@ def opened(*args, **options):
         try:
             yield fan
         except BaseException:
-            fan._hub.interrupt()
+            fan._scheduler.interrupt()
             raise

@@ -8,8 +8,18 @@ from forking import run_forking
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 OWNERS = {
-    *("AbortableAdapter", "Condition", "Hedge", "Helper", "Hub", "Ledger", "Line", "Places", "RecentlyUsedContainer"),
-    *("SharedLine", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan._core.scope.alarms"),
+    *(
+        "AbortableAdapter",
+        "Condition",
+        "Hedge",
+        "Helper",
+        "Scheduler",
+        "Ledger",
+        "Waitlist",
+        "Places",
+        "RecentlyUsedContainer",
+    ),
+    *("SharedWaitlist", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan._core.scope.alarms"),
     *("threadfan._core.limits.waitlist", "threadfan._core.limits.transactions"),
 }
 """Some of those that have locks, by class or module: that the test finds what there is."""

@@ -96,7 +96,7 @@ def test_a_collection_at_every_acquisition(way, options, whose, monkeypatch, col
     def work():
         with Fan(2, **options()) as fan:
             if whose == "fan":
-                fan._hub.lock = Collecting(litter)
+                fan._scheduler.lock = Collecting(litter)
             for _ in range(5):
                 spare.extend([half_read(lambda: way(fan)) for _ in range(2)])
                 assert fan.run(str, range(3)).unwrap() == ["0", "1", "2"]

@@ -62,11 +62,11 @@ class Watch:
 
 def left_nothing(fan, calls, limit=None):
     """Every slot is free, no attempt is anywhere, and all calls count as done."""
-    hub = fan._hub
-    until(lambda: hub.free == hub.slots and not hub.lost and not hub.draining)
+    scheduler = fan._scheduler
+    until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
     seen = fan.snapshot()
     assert (seen["done"], seen["queued"], seen["running"], seen["waiting"]) == (calls, 0, 0, 0)
-    assert sum(source.twins for source in hub.sources) == 0
+    assert sum(source.twins for source in scheduler.sources) == 0
     assert limit is None or limit.in_flight == 0
 
 
@@ -111,8 +111,8 @@ def test_cancelled_at_random():
         for future in futures:
             if not future.cancelled():
                 future.exception(PATIENCE)
-        hub = fan._hub
-        until(lambda: hub.free == hub.slots and not hub.lost and not hub.draining)
-        assert sum(source.twins for source in hub.sources) == 0
+        scheduler = fan._scheduler
+        until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
+        assert sum(source.twins for source in scheduler.sources) == 0
     assert watch.impossible[:3] == []
     assert hedge.extra <= 0.5 * CALLS

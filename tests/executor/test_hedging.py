@@ -152,7 +152,7 @@ def test_a_late_answer_of_the_loser_is_dropped(clock):
         clock.wait_for_sleepers(until=started + 1)
         clock.advance(1)
         assert future.result(PATIENCE) == "early"
-        until(lambda: fan._hub.watchdog._evictions)
+        until(lambda: fan._scheduler.timer._evictions)
         clock.wait_for_sleepers(until=started + 1.2)
         clock.advance(0.25)
         until(lambda: fan.snapshot()["abandoned"] == 1)
@@ -453,7 +453,7 @@ def test_an_interrupt(ending):
     with opened(workers(ending), hedge=ending.hedge) as fan:
         future = fan.submit(ending.fn)
         ending.hedged(fan)
-        fan._hub.interrupt()
+        fan._scheduler.interrupt()
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
         ending.ended(fan)
 
@@ -466,7 +466,7 @@ def test_an_interrupt_after_the_first_attempt_has_failed(clock):
         second(clock, fn)
         fn.say(0, GONE)
         until(lambda: fan.snapshot()["running"] == 1)
-        fan._hub.interrupt()
+        fan._scheduler.interrupt()
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
         assert future.exception().__cause__ is GONE
         quiet(fan, 1)

@@ -172,7 +172,7 @@ class Machine(RuleBasedStateMachine):
     def interrupt(self, fan, luck):
         """Now and then everything is dropped."""
         if luck == 0:
-            self.fans[fan]._hub.interrupt()
+            self.fans[fan]._scheduler.interrupt()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

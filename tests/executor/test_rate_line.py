@@ -118,7 +118,9 @@ def test_who_came_first_goes_first(clock):
             tick(clock, limit)
             starts.wait_for(count)
             until(lambda count=count: one.snapshot()["waiting"] + other.snapshot()["waiting"] == 8 - count)
-            until(lambda: one._hub.free == other._hub.free == 2)  # who has no free slot would be passed over
+            until(
+                lambda: one._scheduler.free == other._scheduler.free == 2
+            )  # who has no free slot would be passed over
         for report in (first, second, third):
             assert report.result(PATIENCE).ok
     assert starts.items == ["a1", "a2", "b1", "c1", "a3", "b2", "c2", "b3"]

@@ -14,7 +14,7 @@ from threadfan import Fan
 from threadfan._core.base.errors import FanClosed
 from threadfan._core.limits import shared_waitlist as sharing
 from threadfan._core.limits import ticks
-from threadfan._core.limits.waitlist import line_of
+from threadfan._core.limits.waitlist import waitlist_of
 from threadfan._core.policies.rate_limit import RateLimit
 from threadfan._core.scope.scope import current_scope
 from threadfan.testing import Limits, MessagesServer
@@ -159,7 +159,7 @@ def test_the_limit_is_whole_after_refusals(shared):
     with Fan(4, rate=limit) as fan:
         assert fan.run(abs, range(4)).values() == [0, 1, 2, 3]
     assert limit.in_flight == 0
-    assert 5.4 <= limit._paces["requests"].level(fan._hub.clock.monotonic()) <= 6.1
+    assert 5.4 <= limit._paces["requests"].level(fan._scheduler.clock.monotonic()) <= 6.1
 
 
 def test_a_batch_that_ends_meanwhile_is_complete(shared):
@@ -312,10 +312,10 @@ def test_what_one_process_is_refused_for_all_learn_from(shared):
         store.pauses = 1
         assert fan.run(abs, range(2)).ok
         learned = limit.bucket[0]
-        line = line_of(limit)
+        line = waitlist_of(limit)
         permits = []
-        until(lambda: permits.append(line.take(Nobody(), None, fan._hub.clock)) or permits[-1])
-        line.note(permits[-1], fan._hub.clock, "overloaded", retry_after=0.001)
+        until(lambda: permits.append(line.take(Nobody(), None, fan._scheduler.clock)) or permits[-1])
+        line.note(permits[-1], fan._scheduler.clock, "overloaded", retry_after=0.001)
         own = limit.bucket[0]
         until(lambda: store.told)
         store.pauses = 2
@@ -343,7 +343,7 @@ def test_a_store_that_hangs_holds_up_one_slot(shared):
 
 def test_a_pause_reaches_the_other_processes(place, clock):
     """One is refused for half an hour: the other starts nothing in that time."""
-    first, second = (line_of(RateLimit(600, shared=place)) for _ in range(2))
+    first, second = (waitlist_of(RateLimit(600, shared=place)) for _ in range(2))
     permit = first.take(Nobody(), None, clock)
     first.note(permit, clock, "overloaded", retry_after=HOUR / 2)
     clock.advance(0.0)
@@ -355,9 +355,9 @@ def test_a_pause_reaches_the_other_processes(place, clock):
 def test_a_pause_is_told_once(shared):
     """Refusals of requests that were under way make no second one."""
     store = Others()
-    line = line_of(shared(store))
+    line = waitlist_of(shared(store))
     with Fan(1) as fan:
-        clock = fan._hub.clock
+        clock = fan._scheduler.clock
         permits = [line.take(Nobody(), None, clock) for _ in range(3)]
         for permit in permits:
             line.note(permit, clock, "overloaded", retry_after=5.0)
@@ -387,7 +387,7 @@ def test_without_its_store_each_process_goes_on(shared, caplog):
         monotonic = staticmethod(lambda: now)
 
     store = Others(ConnectionError("gone"), ConnectionError("gone"), 0.0, 0.0)
-    line = line_of(shared(store))
+    line = waitlist_of(shared(store))
     for later, asked in ((0.0, 1), (sharing.AGAIN - 1, 1), (2.0, 2), (sharing.AGAIN, 3), (0.0, 4)):
         now += later
         assert line.confirm(line.take(Nobody(), None, Clock), Clock)

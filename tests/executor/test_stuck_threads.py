@@ -163,9 +163,9 @@ def test_a_thread_that_is_on_its_way_is_not_warned_of():
     stop.set()
     join = lifecycle.linger
 
-    def linger(hub):
+    def linger(scheduler):
         closing.set()  # so that the thread is still stuck when the fan's calls are done
-        join(hub)
+        join(scheduler)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lifecycle, "linger", linger)

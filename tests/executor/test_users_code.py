@@ -185,7 +185,7 @@ def test_what_an_earlier_call_returned_is_not_dropped_under_the_lock():
 
     with Fan(1) as fan:
         future = fan.submit(asks, fan)
-        weakref.finalize(future.result(PATIENCE), lambda: locked.append(fan._hub.lock._is_owned()))
+        weakref.finalize(future.result(PATIENCE), lambda: locked.append(fan._scheduler.lock._is_owned()))
         del future
         fan.submit(asks, fan).result(PATIENCE)
         fan.submit(asks, fan).result(PATIENCE)
@@ -195,14 +195,14 @@ def test_what_an_earlier_call_returned_is_not_dropped_under_the_lock():
 def test_a_worker_that_dies_is_replaced(monkeypatch, caplog):
     """An error outside of any call ends its thread; the slot goes to another, and the log says so once."""
     fan = Fan(1)
-    turn, failures = fan._hub.turn, [RuntimeError("in the scheduler")]
+    turn, failures = fan._scheduler.turn, [RuntimeError("in the scheduler")]
 
     def failing(worker, left):
         if left is not None and failures:
             raise failures.pop()
         return turn(worker, left)
 
-    monkeypatch.setattr(fan._hub, "turn", failing)
+    monkeypatch.setattr(fan._scheduler, "turn", failing)
     assert fan.submit(int).result(PATIENCE) == 0
     assert fan.submit(int).result(PATIENCE) == 0
     fan.shutdown()

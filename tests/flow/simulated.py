@@ -117,17 +117,21 @@ class World:
 
     def _settled(self):
         """Whether all that can happen at this moment has happened, and something is to come."""
-        hub = self.fan._hub
+        scheduler = self.fan._scheduler
         with self._lock:
             asleep = dict(self._asleep)
         outside = "inputs" in asleep
         moments = [*asleep.values(), *self._next_alarm()]
-        with hub.lock:
-            moments += [look for look in (hub.watchdog.next_look, self._deadline) if self.now <= look < float("inf")]
+        with scheduler.lock:
+            moments += [look for look in (scheduler.timer.next_look, self._deadline) if self.now <= look < float("inf")]
         if outside != self._feeding or not moments or not self._sleep_until(moments):
             return False
-        with hub.lock:
-            moving = hub.waking or len(hub.draining) != len(asleep) - outside or (hub.free > 0 and hub.has_work())
+        with scheduler.lock:
+            moving = (
+                scheduler.waking
+                or len(scheduler.draining) != len(asleep) - outside
+                or (scheduler.free > 0 and scheduler.has_work())
+            )
             return not moving and not self._let()
 
     def _sleep_until(self, moments):
@@ -147,20 +151,21 @@ class World:
             return [] if keeper is None else sorted(alarm.due for alarm in keeper._heap if alarm.acts)[:1]
 
     def _state(self):
-        hub = self.fan._hub
-        moving = f"{hub.waking} waking, {hub.free} free, {len(hub.draining)} at work, work {hub.has_work()}"
+        scheduler = self.fan._scheduler
+        at_work = f"{len(scheduler.draining)} at work, work {scheduler.has_work()}"
+        moving = f"{scheduler.waking} waking, {scheduler.free} free, {at_work}"
         return f"{self.now}, {self._asleep}, {moving}, alarm {self._next_alarm()}, let {self._let()}, {self._clock}"
 
     def _sources(self):
-        return [source for source in self.fan._hub.sources if hasattr(source, "backing_off")]
+        return [source for source in self.fan._scheduler.sources if hasattr(source, "backing_off")]
 
     def _let(self):
         """Whether a limit lets a call go, or a back-off is over, and it has not gone yet."""
-        hub = self.fan._hub
+        scheduler = self.fan._scheduler
         for source in self._sources():
             if any(take_back.args[0].due <= self.now - ROUNDING for take_back in source.backing_off.values()):
                 return True
-            if hub.free > 0 and any(self._open(line) for line in source.lines):
+            if scheduler.free > 0 and any(self._open(line) for line in source.lines):
                 return True
         return False
 

@@ -242,7 +242,7 @@ def test_a_fan_out_that_is_cut_short_tells_what_was_not_called():
         graph.add(lambda work: work, name="whole")
         report = aside(graph.run)
         gate.wait_for(1)
-        fan._hub.interrupt()
+        fan._scheduler.interrupt()
         gate.open()
         report = report.result(PATIENCE)
         assert [one.name for one in report if one.status != "cancelled"] == ["source"]

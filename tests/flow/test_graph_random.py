@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from threadfan import Fan, Report, sleep
-from threadfan._core.calls.call_queue import Calls
+from threadfan._core.calls.call_queue import CallQueue
 from threadfan._core.graph.running import GraphRun
 from threadfan.testing import ManualClock
 
@@ -88,10 +88,10 @@ def _deadlines(clock):
 def _all_asleep(fan, clock, slots):
     """Whether every step of the run sleeps, or waits for a slot that none will leave before time moves."""
     asleep = len(_deadlines(clock))
-    hub = fan._hub
-    with hub.lock:
-        runs = [source for source in hub.sources if isinstance(source, GraphRun)]
-        queued = sum(len(source.entries) for source in hub.sources if isinstance(source, Calls))
+    scheduler = fan._scheduler
+    with scheduler.lock:
+        runs = [source for source in scheduler.sources if isinstance(source, GraphRun)]
+        queued = sum(len(source.entries) for source in scheduler.sources if isinstance(source, CallQueue))
         active = sum(run.active for run in runs)
     return bool(runs) and 0 < asleep == active - queued and (not queued or asleep == slots)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
 from threadfan._core.batches import intake
 from threadfan._core.batches.run import Ending
-from threadfan._core.batches.task_group import Relay, Step
+from threadfan._core.batches.task_group import Step, TaskGroup
 from threadfan._core.fan.aio import LoopGate, _wait
 from threadfan._core.pool.session import here
 from threadfan.testing import ManualClock
@@ -28,11 +28,11 @@ def clock():
         yield clock
 
 
-class Chains(Relay):
+class Chains(TaskGroup):
     """Each item goes through the same functions, one after another."""
 
     def __init__(self, fan, stages, items, **ending):
-        super().__init__(fan._hub, fan._options, "chains")
+        super().__init__(fan._scheduler, fan._options, "chains")
         self.stages, self.items = stages, items
         self.followed = []
         self.fail_fast = ending.get("fail_fast", False)
@@ -58,7 +58,7 @@ class Chains(Relay):
 
     def in_order(self):
         """Those that never came to their last call were cancelled."""
-        now = self.hub.clock.monotonic()
+        now = self.scheduler.clock.monotonic()
         missing = TaskCancelled("not handed in")
         return [
             self.results.get(place, (place, item, self.since, "cancelled", missing, None, now, None))
@@ -84,7 +84,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [source for source in fan._hub.sources if isinstance(source, Relay)])
+    until(lambda: not [source for source in fan._scheduler.sources if isinstance(source, TaskGroup)])
 
 
 def double(value):
@@ -195,8 +195,8 @@ def test_on_one_slot_inside_a_call():
     with Fan(1) as fan:
 
         def outer(item):
-            depth = here.drain.source.depth
-            inner = Chains(fan, [double, lambda value: (value, here.drain.source.depth - depth)], [item, item + 1])
+            depth = here.session.source.depth
+            inner = Chains(fan, [double, lambda value: (value, here.session.source.depth - depth)], [item, item + 1])
             return inner.run().unwrap()
 
         assert fan.submit(outer, 1).result(PATIENCE) == [(2, 1), (4, 1)]
@@ -251,7 +251,7 @@ def test_a_fan_that_closes_lets_it_come_to_its_end():
     report = aside(chains.run)
     gate.wait_for(1)
     closing = aside(fan.shutdown)
-    until(lambda: fan._hub.closing)
+    until(lambda: fan._scheduler.closing)
     gate.open()
     assert report.result(PATIENCE).unwrap() == [4]
     closing.result(PATIENCE)
@@ -271,7 +271,7 @@ def test_a_fan_that_closes_while_a_step_backs_off(clock):
     report = aside(Chains(fan, [once, double], [1]).run)
     until(lambda: fan.snapshot()["waiting"] == 2)
     closing = aside(fan.shutdown)
-    until(lambda: fan._hub.closing)
+    until(lambda: fan._scheduler.closing)
     clock.wait_for_sleepers(until=60)
     clock.advance(60)
     assert report.result(PATIENCE).unwrap() == [2]
@@ -285,7 +285,7 @@ def test_cancel_futures_raises_fan_closed_with_the_report():
     report = aside(Chains(fan, [gate, double], [1, 2]).run)
     gate.wait_for(1)
     closing = aside(fan.shutdown, cancel_futures=True)
-    until(lambda: fan._hub.closing)
+    until(lambda: fan._scheduler.closing)
     gate.open()
     error = report.exception(PATIENCE)
     assert isinstance(error, FanClosed)
@@ -298,7 +298,7 @@ def test_an_interrupt_ends_it():
     with Gate() as gate, Fan(1) as fan:
         report = aside(Chains(fan, [gate, double], [1, 2]).run)
         gate.wait_for(1)
-        fan._hub.interrupt()
+        fan._scheduler.interrupt()
         gate.open()
         assert [outcome.status for outcome in report.result(PATIENCE)] == ["cancelled", "cancelled"]
         quiet(fan)

@@ -67,7 +67,7 @@ class Probe:
         for _, gone, _ in list(self.seen):
             while not gone.wait(PATIENCE if GIL else 0.01) and time.monotonic() < end:
                 wait([fan.submit(time.sleep, 0) for _ in range(8)])
-                fan._hub.watchdog.helper.tell()
+                fan._scheduler.timer.helper.tell()
         return [name for _, gone, name in self.seen if not gone.is_set()]
 
 
@@ -201,7 +201,7 @@ def timed_out(fan, probe):
 def threads_are_back(fan):
     """No thread is in a call that is over."""
     end = time.monotonic() + PATIENCE
-    while fan._hub.lost:
+    while fan._scheduler.lost:
         assert time.monotonic() < end
         time.sleep(0.001)
 

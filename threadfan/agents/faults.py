@@ -34,7 +34,7 @@ def report_fault(agent: Agent, call: ToolCall) -> None:
     if agent.log_arguments:
         figures |= {"arguments": call.input, "error": call.content if error is None else text_of(error)}
     kind = "result without JSON" if error is None else type(error).__name__
-    if log.tool_failed(agent.fan._hub.name, call.name, kind, figures):
+    if log.tool_failed(agent.fan._scheduler.name, call.name, kind, figures):
         return
     more = f": {figures['error']}\narguments: {figures['arguments']}" if agent.log_arguments else ""
     message = "the tool %s failed: %s%s\n%s"

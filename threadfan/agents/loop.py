@@ -62,7 +62,7 @@ class Loop:
             BaseException: whatever ends it early, with what was reached in its attribute ``result``.
         """
         fan = self._agent.fan
-        self._requests = Requests(fan._options.rules, fan._hub.clock)
+        self._requests = Requests(fan._options.policies, fan._scheduler.clock)
         try:
             with self._ledger:
                 self._turn_by_turn()

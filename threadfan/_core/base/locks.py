@@ -9,7 +9,7 @@ run in that thread:
   so that a standard lock would stay taken for ever.  ``Lock`` takes itself in a method written in Python, out of which
   the interpreter goes straight into the block, and is released by one written in C, before which it does not look.
 - An act of several steps may be cut in two.  What ends calls (and has the most steps) is done ``aside``, in a thread
-  that no signal's exception reaches; what hands calls in is mended afterwards, see ``Hub.mend``.
+  that no signal's exception reaches; what hands calls in is mended afterwards, see ``Scheduler.mend``.
 """
 
 from __future__ import annotations

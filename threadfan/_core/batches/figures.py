@@ -27,7 +27,7 @@ def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:
     """Of a batch or what is like one, ``wall`` seconds after its start."""
     return {
         "wall": wall,
-        "slots": batch.hub.slots,
+        "slots": batch.scheduler.slots,
         "limited": batch.limited(batch.since + wall),
         "pauses": batch.pauses(),
         "conditions": _conditions(batch, wall, taken),
@@ -35,13 +35,13 @@ def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:
 
 
 def _conditions(batch: Any, wall: float, taken: bool) -> Conditions:
-    hub = batch.hub
+    scheduler = batch.scheduler
     found: Conditions = {}
     if batch.group.limit < float("inf"):
         found["cap"] = int(batch.group.limit)
-    if hub.adaptive is not None:
-        found["ceiling"] = hub.adaptive.ceiling
-        found["paced"] = hub.adaptive.pace < float("inf")
+    if scheduler.adaptive is not None:
+        found["ceiling"] = scheduler.adaptive.ceiling
+        found["paced"] = scheduler.adaptive.pace < float("inf")
     limits = [rates for line in batch.limits() if (rates := line.rates()) is not None]
     if limits:
         found["limits"] = len(limits)
@@ -51,7 +51,7 @@ def _conditions(batch: Any, wall: float, taken: bool) -> Conditions:
         found["taken"] = True
     if wall > 0:
         processors = found["processors"] = _at_once()
-        found["processor"] = (hub.clock.processor() - batch.processor) / (wall * processors)
+        found["processor"] = (scheduler.clock.processor() - batch.processor) / (wall * processors)
     return found
 
 

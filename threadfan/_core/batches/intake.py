@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..calls.options import Options
-    from ..calls.policies import Rules
-    from ..limits.waitlist import Line
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..calls.policies import Policies
+    from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
     from ..scope.scope import Scope
-    from .task_group import Relay
+    from .task_group import TaskGroup
 
     Given = tuple[Iterable[Any], ...]
 
@@ -89,7 +89,13 @@ def taking_tuples(fn: Callable[..., Any], given: Given, *, star: bool) -> Callab
 
 
 def new_batch(
-    hub: Hub, options: Options, fn: Callable[..., Any], given: Given, *, items: list[Any] | None, star: bool = False
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., Any],
+    given: Given,
+    *,
+    items: list[Any] | None,
+    star: bool = False,
 ) -> Batch:
     """A batch in the caller's context and scope; not yet enlisted.
 
@@ -99,13 +105,13 @@ def new_batch(
     """
     one = taking_tuples(options.dressed(fn), given, star=star)
     shared: dict[str, Any] = {"name": describe(fn), "context": capture(), "outer": scope_around()}
-    if options.rules is not None:
-        return _governed(hub, options, one, star or len(given) > 1, items, shared)
-    return Batch(hub, options.group, hub.depth(), one, items=items, timeout=options.timeout, **shared)
+    if options.policies is not None:
+        return _governed(scheduler, options, one, star or len(given) > 1, items, shared)
+    return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
 
 
 def _governed(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     one: Callable[[Any], Any],
     several: bool,
@@ -113,46 +119,46 @@ def _governed(
     shared: dict[str, Any],
 ) -> Batch:
     """A batch under rules: each call has its own progress, so each is an object from the start."""
-    from ..calls.policy_queues import GovernedBatch, item_call
+    from ..calls.policy_queues import PolicyBatch, item_call
 
     make = partial(item_call, options, one, several, shared["context"])
-    now = hub.clock.monotonic()
+    now = scheduler.clock.monotonic()
     calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
-    lines = lines_of([options.rules])
-    return GovernedBatch(hub, options.group, hub.depth(), one, calls=calls, make=make, lines=lines, **shared)
+    lines = lines_of([options.policies])
+    return PolicyBatch(scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, lines=lines, **shared)
 
 
-def lines_of(rules: Iterable[Rules | None]) -> set[Line]:
+def lines_of(policies: Iterable[Policies | None]) -> set[Waitlist]:
     """The lines before the limits of several rules."""
-    return set().union(*(one.lines for one in rules if one is not None))
+    return set().union(*(one.lines for one in policies if one is not None))
 
 
-def enlist(batch: Batch | Relay, listeners: After) -> None:
+def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:
     """Let threads at a batch; the listeners are called when it is done."""
-    hub = batch.hub
-    after: After = []
-    with hub.lock:
-        hub.check_open()
+    scheduler = batch.scheduler
+    after: Actions = []
+    with scheduler.lock:
+        scheduler.check_open()
         batch.listeners.extend(listeners)
         batch.enlisted = True
-        hub.sources.add(batch)
+        scheduler.sources.add(batch)
         if batch.ready():
-            hub.offer(batch, after)
-        hub.check_done(batch, after)
-    hub.perform(after)
+            scheduler.offer(batch, after)
+        scheduler.check_done(batch, after)
+    scheduler.perform(after)
     if batch.outer is not None:
         _end_with(batch, batch.outer)
 
 
-def _end_with(batch: Batch | Relay, outer: Scope) -> None:
+def _end_with(batch: Batch | TaskGroup, outer: Scope) -> None:
     """When the scope that the batch is made in ends, so does the batch."""
-    hub = batch.hub
-    at_end(batch, outer.on_cancel(lambda: hub.watchdog.cancel(batch, None, "the call that made this one has ended")))
+    scheduler = batch.scheduler
+    at_end(batch, outer.on_cancel(lambda: scheduler.timer.cancel(batch, None, "the call that made this one has ended")))
 
 
-def at_end(batch: Batch | Relay, act: Callable[[], object]) -> None:
+def at_end(batch: Batch | TaskGroup, act: Callable[[], object]) -> None:
     """Have ``act()`` done when the batch is done, now if it is."""
-    with batch.hub.lock:
+    with batch.scheduler.lock:
         done = batch.done
         if not done:
             batch.listeners.append(act)
@@ -160,18 +166,18 @@ def at_end(batch: Batch | Relay, act: Callable[[], object]) -> None:
         act()
 
 
-def tell_end(batch: Batch | Relay, wall: float) -> None:
+def tell_end(batch: Batch | TaskGroup, wall: float) -> None:
     """The event of a batch that has ended, ``wall`` seconds after it began."""
     if log.logger() is not None:
         seen: dict[str, int] = {status: number for status, number in batch.counts().items() if number}
-        log.batch_ended(batch.hub.name, batch.name, seen, wall, _figures(batch))
+        log.batch_ended(batch.scheduler.name, batch.name, seen, wall, _figures(batch))
 
 
-def _figures(batch: Batch | Relay) -> dict[str, Any]:
+def _figures(batch: Batch | TaskGroup) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if batch.notes:
         figures["retries"] = batch.retries()
-        figures["limited"] = log.milliseconds(batch.limited(batch.hub.clock.monotonic()))
+        figures["limited"] = log.milliseconds(batch.limited(batch.scheduler.clock.monotonic()))
         figures["pauses"] = batch.pauses()
     if batch.usages:
         used = list(batch.usages.values())

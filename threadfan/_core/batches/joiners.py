@@ -5,7 +5,8 @@ is queued is dropped, and at the end it makes a result of the report.  Loom's jo
 
 Whoever writes one may rely on this:
 
-- It is asked in the thread, or the event loop, that waits for the result, never on a worker or the watchdog, and about
+- It is asked in the thread, or the event loop, that waits for the result, never on a worker or the deadline timer, and
+about
   one outcome at a time: it needs no lock.  While it thinks nobody is held up but the one who waits.
 - It is told outcomes as calls end, each once, and nothing more once it has said that it has enough.
 - When it is asked for the result, every outcome is final.

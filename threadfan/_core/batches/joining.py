@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..calls.batch import TaskBatch
     from ..calls.options import Options
-    from ..pool.scheduler import Hub
+    from ..pool.scheduler import Scheduler
     from .report import Report
 
 ENOUGH = "it was not needed any more: the outcomes so far were enough"
 
 
-def join(hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def join(
+    scheduler: Scheduler, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
+) -> Any:
     """See ``Fan.join``."""
     begin("fan.join", policy, tasks, named)
     gate: SimpleQueue[None] = SimpleQueue()
-    joining = Joining(task_batch(hub, options, tasks, named, where="fan.join"), gate, policy)
+    joining = Joining(task_batch(scheduler, options, tasks, named, where="fan.join"), gate, policy)
     return joining.result(joining.wait())
 
 
@@ -104,5 +106,5 @@ class Joining(Ending):
             )
         finally:
             if self._enough:
-                self.hub.watchdog.cancel(batch, None, ENOUGH)
+                self.scheduler.timer.cancel(batch, None, ENOUGH)
         return self._enough

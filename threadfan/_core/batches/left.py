@@ -32,7 +32,7 @@ def end_early(stream: Stream, error: BaseException, ready: list[Raw], gate: Simp
     stream.cut(running=True)
     try:
         while not stream.batch.done:
-            stream.batch.hub.clock.wait(gate)
+            stream.batch.scheduler.clock.wait(gate)
     except BaseException as again:  # a second Ctrl-C
         end_early(stream, again, ready, gate)
         raise
@@ -74,12 +74,12 @@ def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -
 
     Calls that run are cancelled if the user wants out; else they go on, as in the standard library.
     """
-    hub = batch.hub
+    scheduler = batch.scheduler
     wanted = isinstance(error, Exception)
-    hub.watchdog.cancel(batch, None, f"the batch was ended by {type(error).__name__}", running=not wanted)
+    scheduler.timer.cancel(batch, None, f"the batch was ended by {type(error).__name__}", running=not wanted)
     try:
         while not batch.done and not wanted:
-            hub.clock.wait(gate)
+            scheduler.clock.wait(gate)
     except BaseException as again:  # a second Ctrl-C
         end_map_early(again, batch, gate)
         raise
@@ -88,5 +88,5 @@ def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -
 
 def _figures(batch: Batch, *, taken: bool = False) -> dict[str, Any]:
     """What reports say besides outcomes."""
-    wall = batch.hub.clock.monotonic() - batch.since
+    wall = batch.scheduler.clock.monotonic() - batch.since
     return {"usages": batch.usages, "notes": batch.notes, **figures(batch, wall, taken=taken)}

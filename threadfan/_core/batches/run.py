@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
     from ..calls.batch import Batch
     from ..calls.options import Options
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
     from .intake import Given
-    from .task_group import Relay
+    from .task_group import TaskGroup
     from .tasks import Take
 
 FAILED_FAST = "another call of the batch had failed (fail_fast)"
 
 
 def run(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: Given,
@@ -53,7 +53,7 @@ def run(
     checks.late(late, deadline)
     gate: SimpleQueue[None] = SimpleQueue()
     items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
+    batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
@@ -64,7 +64,7 @@ def run(
 
 
 def task_batch(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     tasks: tuple[Any, ...],
     named: dict[str, Any],
@@ -72,31 +72,31 @@ def task_batch(
     where: str = "fan.gather",
 ) -> TaskBatch:
     """A batch of different functions; not yet enlisted."""
-    context, now = capture(), hub.clock.monotonic()
+    context, now = capture(), scheduler.clock.monotonic()
     calls = []
     for place, one in enumerate(all_tasks(where, tasks, named, take)):
         own = options.changed(one.changes)
         call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
-        if own.rules is not None:
-            call.rules, call.progress = own.rules, own.rules.progress(one.args, one.kwargs, now)
+        if own.policies is not None:
+            call.policies, call.state = own.policies, own.policies.state(one.args, one.kwargs, now)
         calls.append(call)
     shared: dict[str, Any] = {"name": "gather", "context": context, "outer": scope_around()}
     batch: TaskBatch
-    if any(call.rules is not None for call in calls):
-        from ..calls.policy_queues import GovernedBatch
+    if any(call.policies is not None for call in calls):
+        from ..calls.policy_queues import PolicyBatch
 
-        lines = intake.lines_of(call.rules for call in calls)
-        batch = GovernedBatch(hub, options.group, hub.depth(), describe, calls=calls, lines=lines, **shared)
+        lines = intake.lines_of(call.policies for call in calls)
+        batch = PolicyBatch(scheduler, options.group, scheduler.depth(), describe, calls=calls, lines=lines, **shared)
     else:
-        batch = TaskBatch(hub, options.group, hub.depth(), describe, items=calls, timeout=None, **shared)
+        batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
     batch.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
 
 
-def gather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
+def gather(scheduler: Scheduler, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
     """See ``Fan.gather``."""
     gate: SimpleQueue[None] = SimpleQueue()
-    batch = task_batch(hub, options, tasks, named)
+    batch = task_batch(scheduler, options, tasks, named)
     return Ending(batch, gate, fail_fast=False, deadline=None).wait()
 
 
@@ -112,7 +112,7 @@ class Ending:
 
     def __init__(
         self,
-        batch: Batch | Relay,
+        batch: Batch | TaskGroup,
         gate: Any,
         *,
         fail_fast: bool,
@@ -124,7 +124,7 @@ class Ending:
         self.batch: Any = batch
         self._make = make
         self._go = go
-        self.hub = batch.hub
+        self.scheduler = batch.scheduler
         self._gate = gate
         self._fail_fast = fail_fast
         self._deadline = deadline
@@ -142,7 +142,7 @@ class Ending:
             if self._go is not None:
                 self._go()
 
-    def _enlist(self, listeners: After) -> None:
+    def _enlist(self, listeners: Actions) -> None:
         intake.enlist(self.batch, listeners)
 
     def wait(self) -> Report[Any]:
@@ -169,28 +169,28 @@ class Ending:
 
     def _wait(self) -> Report[Any]:
         self.begin()
-        self.hub.recruit(self.batch)
-        loan = self.hub.loans.lend_to(self.batch)
+        self.scheduler.recruit(self.batch)
+        loan = self.scheduler.loans.lend_to(self.batch)
         try:
             self._wait_until_over()
         finally:
             if loan is not None:
-                self.hub.loans.take_back(loan)
+                self.scheduler.loans.take_back(loan)
         return self.report()
 
     def _wait_until_over(self) -> None:
         while not self.over:
-            self.hub.clock.wait(self._gate, self.look())
+            self.scheduler.clock.wait(self._gate, self.look())
 
     def _feed(self, inputs: Iterator[Any]) -> None:
-        batch, now = self.batch, self.hub.clock.monotonic
+        batch, now = self.batch, self.scheduler.clock.monotonic
         for item in inputs:
             self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
             self.look()  # before the next is asked for, which may take long, and would have to have one too
             if self._left or batch.closed:
                 break
-            if self.hub.closing or self.hub.broken:
-                lifecycle.refuse(self.hub)
+            if self.scheduler.closing or self.scheduler.broken:
+                lifecycle.refuse(self.scheduler)
 
     def _ended_by(self, error: BaseException, *, running: bool) -> None:
         try:
@@ -214,7 +214,7 @@ class Ending:
     def look(self) -> float | None:
         """End the batch if it is time to; seconds until the next look."""
         batch = self.batch
-        left = None if self._deadline is None else batch.since + self._deadline - self.hub.clock.monotonic()
+        left = None if self._deadline is None else batch.since + self._deadline - self.scheduler.clock.monotonic()
         message = None
         if self._fail_fast and batch.first_failure is not None:
             message = FAILED_FAST
@@ -224,7 +224,7 @@ class Ending:
             message = f"the batch's deadline of {self._deadline:g} s had passed"
         if message is not None and not self._early:
             self._early = True
-            self.hub.watchdog.cancel(batch, None, message)
+            self.scheduler.timer.cancel(batch, None, message)
         return None if self._early else left
 
     def report(self) -> Report[Any]:
@@ -249,7 +249,7 @@ class Ending:
         return report
 
     def _so_far(self) -> Report[Any]:
-        batch, now = self.batch, self.hub.clock.monotonic
+        batch, now = self.batch, self.scheduler.clock.monotonic
         batch.close()  # its inputs may still be coming
         intake.at_end(batch, lambda: intake.tell_end(batch, now() - batch.since))
         return Latecomers(batch, list(self._kept or ())).report(self._deadline or 0.0, now() - batch.since)
@@ -260,7 +260,7 @@ class Ending:
         self.cut(error, running=running)
         try:
             while not self.batch.done:
-                self.hub.clock.wait(self._gate)
+                self.scheduler.clock.wait(self._gate)
         except BaseException as again:
             self._interrupted(again, running=True)
             raise
@@ -268,7 +268,7 @@ class Ending:
 
     def cut(self, error: BaseException, *, running: bool) -> None:
         """End the batch because of ``error``, with the calls that run if ``running``."""
-        self.hub.watchdog.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
+        self.scheduler.timer.cancel(self.batch, None, f"the batch was ended by {type(error).__name__}", running=running)
 
     def put_report_on(self, error: BaseException) -> None:
         """Let the error that ends the batch carry what was done."""
@@ -279,7 +279,7 @@ class Ending:
         # A signal's exception that strikes here keeps the report in the frame that it came out of.
         report = self._report()
         if report is None:
-            wall = self.hub.clock.monotonic() - batch.since
+            wall = self.scheduler.clock.monotonic() - batch.since
             intake.tell_end(batch, wall)
             report = self._make(**batch.parts(), **figures(batch, wall))
             self._report = weakref.ref(report)

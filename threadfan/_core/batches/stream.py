@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..calls.batch import Batch
     from ..calls.options import Options
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
     from .intake import Given
 
 PATIENCE = 0.001
@@ -54,11 +54,11 @@ class Stream:
         self._window = window
         self._ordered = ordered
         self._quick = quick  # taking inputs neither blocks nor raises
-        self._clock = batch.hub.clock.monotonic
+        self._clock = batch.scheduler.clock.monotonic
         self._cut_short = False
         self.yielded = 0
 
-    def enlist(self, listeners: After) -> None:
+    def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
         intake.enlist(self.batch, listeners)
 
@@ -112,7 +112,7 @@ class Stream:
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""
         batch = self.batch
-        if batch.hub.closing or batch.hub.broken or batch.ended:
+        if batch.scheduler.closing or batch.scheduler.broken or batch.ended:
             self._cut_short = True
             self._end_of_inputs()
         return self._cut_short
@@ -188,15 +188,15 @@ class Stream:
 def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) -> None:
     """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
     if not batch.done:
-        cancel = partial(batch.hub.watchdog.cancel, batch, None, message, running=running)
+        cancel = partial(batch.scheduler.timer.cancel, batch, None, message, running=running)
         if finalizing:
-            batch.hub.hand_over(cancel)
+            batch.scheduler.hand_over(cancel)
         else:
             cancel()
 
 
 def stream(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: Given,
@@ -209,13 +209,13 @@ def stream(
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
-    size, ordered = window_of(hub, window), checks.flag("ordered", ordered)
-    made = make_stream(hub, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
+    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    made = make_stream(scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
     return Iteration(_outcomes(made, owner), partial(made.cut, running=True))
 
 
 def mapped(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: Given,
@@ -226,10 +226,10 @@ def mapped(
     owner: object,
 ) -> Iterator[Any]:
     """See ``Fan.map``.  ``owner`` is kept alive while inputs are still to be taken."""
-    end = None if timeout is None else hub.clock.monotonic() + timeout
+    end = None if timeout is None else scheduler.clock.monotonic() + timeout
     gate: SimpleQueue[None] = SimpleQueue()
     if buffersize is not None:
-        made = make_stream(hub, options, fn, given, window=buffersize, ordered=True, strict=False, star=star)
+        made = make_stream(scheduler, options, fn, given, window=buffersize, ordered=True, strict=False, star=star)
         try:
             _enlist(made, gate)
             made.fill()
@@ -239,10 +239,10 @@ def mapped(
             raise
         return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     items = intake.everything(given, strict=False)
-    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
+    batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
     try:
         intake.enlist(batch, [lambda: gate.put(None)])
-        hub.recruit(batch)
+        scheduler.recruit(batch)
     except BaseException as error:
         if batch.enlisted:
             end_map_early(error, batch, gate)
@@ -251,13 +251,13 @@ def mapped(
     return Iteration(_values(batch, gate, end), ending)
 
 
-def window_of(hub: Hub, window: int | None) -> int:
+def window_of(scheduler: Scheduler, window: int | None) -> int:
     """How many inputs may be taken and not yet yielded."""
-    return max(64, 4 * hub.slots) if window is None else checks.count("window", window)
+    return max(64, 4 * scheduler.slots) if window is None else checks.count("window", window)
 
 
 def make_stream(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: Given,
@@ -269,10 +269,10 @@ def make_stream(
     fed_by_owner: bool = False,
 ) -> Stream:
     """Check that calls may be handed in, and capture the context; work starts later."""
-    with hub.lock:
-        hub.check_open()
+    with scheduler.lock:
+        scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
-    batch = intake.new_batch(hub, options, fn, given, items=None, star=star)
+    batch = intake.new_batch(scheduler, options, fn, given, items=None, star=star)
     return Stream(batch, inputs, window=window, ordered=ordered, quick=intake.known(given))
 
 
@@ -354,7 +354,7 @@ def _values_as_taken(
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
-    results, hub = batch.results, batch.hub
+    results, scheduler = batch.results, batch.scheduler
     handing: list[Any] = []
     failed: BaseException | None = None
     finalizing = False
@@ -386,7 +386,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
         cut(batch, "the iterator was closed", running=False, finalizing=finalizing)
-        intake.tell_end(batch, hub.clock.monotonic() - batch.since)
+        intake.tell_end(batch, scheduler.clock.monotonic() - batch.since)
         raw = idle = results = batch = None  # type: ignore[assignment]
 
 
@@ -429,24 +429,24 @@ def _sleep(
     end: float | None,
 ) -> None:
     """Sleep until there is something to hand out, lending the slot if this is a call; may wake for nothing."""
-    hub = batch.hub
-    loan = hub.loans.take_out()
+    scheduler = batch.scheduler
+    loan = scheduler.loans.take_out()
 
     def wake() -> None:
         if loan is not None:
-            hub.loans.finish(loan)
+            scheduler.loans.finish(loan)
         gate.put(None)
 
     if loan is not None:
-        hub.loans.await_done(loan, batch)
+        scheduler.loans.await_done(loan, batch)
     if not wish(wake):
         return
     try:
         if loan is not None:
-            hub.loans.lend(loan, unless=lambda: not idle())
-        if not hub.clock.wait(gate, None if end is None else end - hub.clock.monotonic()):
+            scheduler.loans.lend(loan, unless=lambda: not idle())
+        if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
             batch.wish.clear()
             raise TimeoutError
     finally:
         if loan is not None:
-            hub.loans.take_back(loan)
+            scheduler.loans.take_back(loan)

@@ -17,7 +17,7 @@ from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..pool.session import GRACE, here
-from ..pool.work_queue import Source
+from ..pool.work_queue import WorkQueue
 from ..scope.scope import scope_around
 
 TYPE_CHECKING = False
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
-    from ..calls.call_queue import Calls
+    from ..calls.call_queue import CallQueue
     from ..calls.options import Options
-    from ..limits.waitlist import Line
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
+    from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
 
 
 class Step(Call):
@@ -49,7 +49,7 @@ class Step(Call):
 
     def __init__(
         self,
-        relay: Relay,
+        relay: TaskGroup,
         options: Options,
         index: int,
         fn: Callable[..., Any],
@@ -67,13 +67,13 @@ class Step(Call):
         self.context = renewed(relay.context)
         self.timeout = options.timeout
         self.outer = relay.outer
-        self.since = relay.hub.clock.monotonic()
-        if options.rules is not None:
-            self.rules, self.progress = options.rules, options.rules.progress(self.args, self.kwargs, self.since)
+        self.since = relay.scheduler.clock.monotonic()
+        if options.policies is not None:
+            self.policies, self.state = options.policies, options.policies.state(self.args, self.kwargs, self.since)
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """Start, unless the relay was ended."""
-        self.drain = drain  # first: whoever ends the relay marks the step and then looks here
+        self.session = session  # first: whoever ends the relay marks the step and then looks here
         if self.unwanted:
             self.deliver(self._cancelled(TaskCancelled("nobody waited for this call any more")))
         return not self.unwanted
@@ -82,48 +82,48 @@ class Step(Call):
         """In the step's own thread."""
         self.relay.step_ended(self, raw)
 
-    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+    def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """What follows may run users' code."""
-        after.append(lambda: hub.callbacks.tell(lambda: self.relay.step_ended(self, raw)))
+        after.append(lambda: scheduler.callbacks.tell(lambda: self.relay.step_ended(self, raw)))
 
-    def refuse(self, reason: BaseException, after: After) -> None:
+    def refuse(self, reason: BaseException, after: Actions) -> None:
         """The same."""
-        self.settle(self.relay.hub, self._cancelled(reason), after)
+        self.settle(self.relay.scheduler, self._cancelled(reason), after)
 
-    def withdraw(self, reason: BaseException, after: After) -> None:
-        """Leave the queue, if it still is in one; it does not start any more.  With the hub's lock held."""
+    def withdraw(self, reason: BaseException, after: Actions) -> None:
+        """Leave the queue, if it still is in one; it does not start any more.  With the scheduler's lock held."""
         self.unwanted = True
         queue: Any = self.queue
-        if queue is not None and (queue.withdraw(self, after) if self.rules is not None else queue.remove(self)):
-            if self.rules is None:
+        if queue is not None and (queue.withdraw(self, after) if self.policies is not None else queue.remove(self)):
+            if self.policies is None:
                 self.refuse(reason, after)
-        elif self.drain is None:  # it is about to begin, and then sees that it is unwanted; or was never quite queued
+        elif self.session is None:  # it is about to begin, and then sees that it is unwanted; or was never quite queued
             self.refuse(reason, after)
 
     def _cancelled(self, reason: BaseException) -> Raw:
-        now = self.relay.hub.clock.monotonic()
+        now = self.relay.scheduler.clock.monotonic()
         error = TaskCancelled(str(reason))
         return (self.index, self.item, self.since, CANCELLED, error, None, now, None)
 
 
-class Relay(Source):
+class TaskGroup(WorkQueue):
     """Steps whose ends decide which others follow.  A subclass says how, in ``follow``.
 
-    Guarded by ``hub.lock``: ``steps``, ``active`` (the number of them) and ``accepted`` (calls known to follow, which
-    the fan counts as waiting).
+    Guarded by ``scheduler.lock``: ``steps``, ``active`` (the number of them) and ``accepted`` (calls known to follow,
+    which the fan counts as waiting).
 
     Args:
         name: by which events call it.
     """
 
-    def __init__(self, hub: Hub, options: Options, name: str) -> None:
-        super().__init__(hub, options.group, hub.depth())
+    def __init__(self, scheduler: Scheduler, options: Options, name: str) -> None:
+        super().__init__(scheduler, options.group, scheduler.depth())
         self.options = options
         self.name = name
         self.outer = scope_around()
         self.context = capture()
-        self.since = hub.clock.monotonic()
-        self.processor = hub.clock.processor()  # what had been computed by then
+        self.since = scheduler.clock.monotonic()
+        self.processor = scheduler.clock.processor()  # what had been computed by then
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.results: Any = {}  # index -> Raw
@@ -133,7 +133,7 @@ class Relay(Source):
         self.failures: dict[Status, int] = {}
         self.first_failure: Raw | None = None  # with fail_fast
         self.fail_fast = False
-        self.alarms: After = []  # called once, at the first failure
+        self.alarms: Actions = []  # called once, at the first failure
         self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Relay(Source):
 
     def expect(self, number: int) -> None:
         """So many more calls will follow, or fewer if it is negative."""
-        with self.hub.lock:
+        with self.scheduler.lock:
             if not self.ended:  # else nothing follows
                 self.accepted += number
 
@@ -171,10 +171,10 @@ class Relay(Source):
             ended: the step that they follow, if ``follow`` does nothing more after this: its thread then takes one of
                 them itself, and wakes others for the rest.
         """
-        hub = self.hub
-        drain: Drain | None = None if ended is None else getattr(here, "drain", None)
-        after: After = []
-        with hub.lock:
+        scheduler = self.scheduler
+        session: Session | None = None if ended is None else getattr(here, "session", None)
+        after: Actions = []
+        with scheduler.lock:
             if self.ended:
                 return False
             self.accepted -= len(steps) if expected is None else expected
@@ -183,49 +183,49 @@ class Relay(Source):
                 ended.counted = False
             for step in steps:
                 self.active += 1
-                self.steps.add(step)  # by the very next instruction, see ``Hub``
+                self.steps.add(step)  # by the very next instruction, see ``Scheduler``
                 queue = self.queue_for(step)
-                if step.rules is not None and queue not in self._queues:
+                if step.policies is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
-                if drain is not None and drain.source is queue and step.rules is None:
+                if session is not None and session.source is queue and step.policies is None:
                     queue.add_own(step)  # it takes the first, and the others wake threads
-                    drain = None
+                    session = None
                 else:
                     queue.add(step, after)
         if after:
-            hub.perform(after)
+            scheduler.perform(after)
         return True
 
-    def queue_for(self, step: Step) -> Calls:
+    def queue_for(self, step: Step) -> CallQueue:
         """Where a step waits for its slot.  With the lock held."""
-        return self.hub.calls(step.group, self.depth, step.rules)
+        return self.scheduler.calls(step.group, self.depth, step.policies)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
         index, status = raw[0], raw[3]
         self.results[index] = raw
-        if step is not None and step.rules is not None:
-            self.notes[index] = step.progress.attempts
+        if step is not None and step.policies is not None:
+            self.notes[index] = step.state.attempts
         if step is not None and step.usage is not None:
             self.usages[index] = step.usage
         if status is SUCCEEDED:
             return
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             self.failures[status] = self.failures.get(status, 0) + 1
             if self.fail_fast and self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
                 self.first_failure = raw
                 self.ended.append(True)
                 after.extend(self.alarms)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
     def close(self) -> None:
         """Nothing follows but what follows from steps."""
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             self.closed = True
             self._check_done(after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
     # -- how a step ends ---------------------------------------------------------------------------------------------
 
@@ -238,23 +238,23 @@ class Relay(Source):
         try:
             self.follow(step, raw)
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
-            self.hub.watchdog.cancel(self, error, f"the batch was ended by {type(error).__name__}")
+            self.scheduler.timer.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
         if not step.counted:
             return
-        after: After = []
-        hub = self.hub
-        with hub.lock:
+        after: Actions = []
+        scheduler = self.scheduler
+        with scheduler.lock:
             self.active -= 1
             if not self.active:
                 self._check_done(after)
         if after:
-            hub.perform(after)
+            scheduler.perform(after)
 
-    def _check_done(self, after: After) -> None:
+    def _check_done(self, after: Actions) -> None:
         if self.closed and not self.active:
             self.accepted = 0  # nobody is left whom anything could follow
-        self.hub.check_done(self, after)
+        self.scheduler.check_done(self, after)
 
     # -- as a source -------------------------------------------------------------------------------------------------
 
@@ -272,7 +272,7 @@ class Relay(Source):
         """What follows from its steps must find threads."""
         return self.active > 0
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """No step starts any more."""
         if not isinstance(reason, TaskCancelled):
             self.reason = reason if self.reason is None else self.reason
@@ -281,14 +281,14 @@ class Relay(Source):
         self.accepted = 0
         for step in list(self.steps):
             step.withdraw(reason, after)
-        self.hub.check_done(self, after)
+        self.scheduler.check_done(self, after)
 
-    def end_running(self, message: str, after: After) -> None:
+    def end_running(self, message: str, after: Actions) -> None:
         """End the steps that run."""
         for step in list(self.steps):
-            drain = step.drain
-            if drain is not None:
-                self.hub.watchdog.end(drain, step, CANCELLED, TaskCancelled(message), after, grace=GRACE)
+            session = step.session
+            if session is not None:
+                self.scheduler.timer.end(session, step, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: its steps go on in the parent only."""
@@ -315,10 +315,10 @@ class Relay(Source):
         """How often its limits have had all calls pause."""
         return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
 
-    def limits(self) -> set[Line]:
+    def limits(self) -> set[Waitlist]:
         """What its steps may stand in line for."""
         return {line for queue in self._queues for line in queue.limits()}
 
-    def _figures(self, queue: Calls) -> tuple[float, int]:
+    def _figures(self, queue: CallQueue) -> tuple[float, int]:
         governed: Any = queue
-        return governed.limited(self.hub.clock.monotonic()), governed.pauses()
+        return governed.limited(self.scheduler.clock.monotonic()), governed.pauses()

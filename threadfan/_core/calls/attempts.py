@@ -22,9 +22,9 @@ from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer, error_in
 from ..pool.session import QUANTUM
 from .call_queue import perform_call, tell_end
-from .hedging import Race, Twin
-from .policy_queue import NOBODY, Queue
-from .request_permits import Meter
+from .hedging import HedgeAttempt, Hedging
+from .policy_queue import NOBODY, PolicyQueue
+from .request_permits import RequestPermits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,176 +32,178 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.retry_state import Verdict
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
     from .call_queue import Call
 
 
-class Governed(Queue):
+class PolicyAttempts(PolicyQueue):
     """What is mixed into a source of calls under rules."""
 
-    def run(self, drain: Drain) -> None:
+    def run(self, session: Session) -> None:
         """Run attempts one after another."""
-        hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + QUANTUM
+        scheduler, depth = self.scheduler, self.depth
+        until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
-        drain.judging = True  # first: the call counts as running from the moment that it is taken
-        call, drain.first = drain.first, None
+        session.judging = True  # first: the call counts as running from the moment that it is taken
+        call, session.first = session.first, None
         try:
             while call is not None:
-                end = self._attempt(drain, call, observer)
-                drain.judging = False
+                end = self._attempt(session, call, observer)
+                session.judging = False
                 call = None  # a parked thread must not keep a result alive
-                if end is None or (hub.pressure > depth and (hub.pressure >= depth + 1 or end > until)):
+                if end is None or (scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until)):
                     return
-                with hub.lock:
+                with scheduler.lock:
                     call = self.take()
-                    drain.judging = call is not None
+                    session.judging = call is not None
         finally:
-            del self, call, drain  # leave no cycle: see ``calls``
+            del self, call, session  # leave no cycle: see ``calls``
 
-    def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+    def _attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
         """``_make_attempt``; whatever fails in it besides the call itself, the call has an end."""
         try:
-            return self._make_attempt(drain, call, observer)
+            return self._make_attempt(session, call, observer)
         except BaseException as error:
-            if not drain.judging or call in drain.claim or call.race is not None:
+            if not session.judging or call in session.claim or call.race is not None:
                 raise  # it has its end, or whoever looks at the claims sees to it
-            self._conclude(drain, call, self._raw(call, FAILED, error))
-            return self.hub.clock.monotonic()
+            self._conclude(session, call, self._raw(call, FAILED, error))
+            return self.scheduler.clock.monotonic()
         finally:
-            del self, call, drain  # leave no cycle: see ``calls``
+            del self, call, session  # leave no cycle: see ``calls``
 
-    def _make_attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+    def _make_attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
         """Make one attempt; its end, or None if somebody else has settled it."""
-        progress, now = call.progress, self.hub.clock.monotonic()
-        if call.rules is None:
+        state, now = call.state, self.scheduler.clock.monotonic()
+        if call.policies is None:
             try:
-                raw = perform_call(drain, call, observer)
+                raw = perform_call(session, call, observer)
                 if raw is not None:
-                    tell_end(drain, call, raw, observer)
-                    self._conclude(drain, call, raw)
+                    tell_end(session, call, raw, observer)
+                    self._conclude(session, call, raw)
                 return None if raw is None else raw[6]
             finally:
                 raw = None
-                del self, call, drain, progress  # leave no cycle: see ``calls``
-        if progress.undecided is not None:
-            raw, progress.undecided = progress.undecided, None
-            self._judge(drain, call, raw, True, observer)
+                del self, call, session, state  # leave no cycle: see ``calls``
+        if state.undecided is not None:
+            raw, state.undecided = state.undecided, None
+            self._judge(session, call, raw, True, observer)
             return now
-        if progress.flaw is not None and call.begin(drain):
-            raw = self._raw(call, FAILED, progress.flaw)
-            tell_end(drain, call, raw, observer)
-            self._conclude(drain, call, raw)
+        if state.flaw is not None and call.begin(session):
+            raw = self._raw(call, FAILED, state.flaw)
+            tell_end(session, call, raw, observer)
+            self._conclude(session, call, raw)
             return now
-        line = call.rules.line
+        line = call.policies.line
         if line is not None and line.shared:
-            confirmed, now = self._confirmed(drain, call, line), self.hub.clock.monotonic()
+            confirmed, now = self._confirmed(session, call, line), self.scheduler.clock.monotonic()
             if not confirmed:
                 return None if confirmed is None else now
-        if not call.begin(drain):
+        if not call.begin(session):
             self._give_back(call)
-            if progress.attempts:  # it had begun, so whoever cancelled it has left its end to us
-                self._conclude(drain, call, self._cancelled(call, TaskCancelled(NOBODY)))
+            if state.attempts:  # it had begun, so whoever cancelled it has left its end to us
+                self._conclude(session, call, self._cancelled(call, TaskCancelled(NOBODY)))
             return now
-        with self.hub.lock:
-            progress.starts(now, self.limited_for(call, now))
-            before = drain.forget_scope()  # of an attempt before
+        with self.scheduler.lock:
+            state.starts(now, self.limited_for(call, now))
+            before = session.forget_scope()  # of an attempt before
         del before
         verdict = self._first_word(call, now)
         if verdict is not None:
             raw = self._raw(call, SUCCEEDED if verdict[1] else FAILED, verdict[2])
             self._give_back(call)
-            self._conclude(drain, call, raw)
+            self._conclude(session, call, raw)
             return now
-        if call.rules.hedge is not None and not isinstance(call, Twin):
-            call.drain = drain
-            call.race = Race(self, drain, call, call.rules.hedge, now)
+        if call.policies.hedge is not None and not isinstance(call, HedgeAttempt):
+            call.session = session
+            call.race = Hedging(self, session, call, call.policies.hedge, now)
         try:
-            raw = perform_call(drain, call, observer)
+            raw = perform_call(session, call, observer)
             if raw is None:
                 return None
             end = raw[6]
             if raw[3] is SUCCEEDED and (error := self._error_in(call, raw[4])) is not None:
                 raw = (*raw[:3], FAILED, error, *raw[5:])
-            ended = self._ended(drain, call, raw)
+            ended = self._ended(session, call, raw)
             if ended is not None:
-                self._judge(drain, *ended, observer)
+                self._judge(session, *ended, observer)
             return end
         finally:
             raw = ended = error = None
-            del self, call, drain, progress  # leave no cycle: see ``calls``
+            del self, call, session, state  # leave no cycle: see ``calls``
 
     @staticmethod
     def _error_in(call: Call, value: Any) -> ErrorAnswer | None:
         """The error that a returned answer counts as, where something may be done about it."""
-        rules = call.rules
-        heeded = rules is not None and (rules.policy is not None or rules.line is not None or rules.pace is not None)
+        policies = call.policies
+        heeded = policies is not None and (
+            policies.policy is not None or policies.line is not None or policies.pace is not None
+        )
         return error_in(value) if heeded else None
 
-    def _confirmed(self, drain: Drain, call: Call, line: Line) -> bool | None:
+    def _confirmed(self, session: Session, call: Call, line: Waitlist) -> bool | None:
         """Whether it may go on; else the other processes leave no room, and it is back in the queue.
 
         The answer may take a while.  Meanwhile the call has a claim, as one that runs, so that from outside it can be
         ended, or put back after ``STALL`` seconds: then the answer is None, and nobody has waited for this thread.
         """
-        progress, permit, hub = call.progress, call.progress.permit, self.hub
+        state, permit, scheduler = call.state, call.state.permit, self.scheduler
         if permit is None:
             return True
-        call.drain = drain  # first: whoever ends the call marks it, and then looks here or for the claim
-        progress.asking = True
-        now = hub.clock.monotonic()
-        drain.claim[call] = call.item, call.since, now
+        call.session = session  # first: whoever ends the call marks it, and then looks here or for the claim
+        state.asking = True
+        now = scheduler.clock.monotonic()
+        session.claim[call] = call.item, call.since, now
         wait = 0.0
         if not self._needless(call):
-            if now + STALL < hub.watchdog.next_look:
-                hub.watchdog.announce(now + STALL)
-            wait = line.ask(hub.clock)
-        if drain.claim.pop(call, None) is None:
+            if now + STALL < scheduler.timer.next_look:
+                scheduler.timer.announce(now + STALL)
+            wait = line.ask(scheduler.clock)
+        if session.claim.pop(call, None) is None:
             return None
-        progress.asking, call.drain = False, None
+        state.asking, call.session = False, None
         if wait <= 0.0:
             return True
-        line.postpone(permit, wait, hub.clock)
-        progress.permit = None
+        line.postpone(permit, wait, scheduler.clock)
+        state.permit = None
         self._give_back(call)
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             needless = self._needless(call)
             if not needless:
                 self._queue_first(call, after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
         return needless
 
     def _needless(self, call: Call) -> bool:
         """Whether nobody waits for the call, so that it would end before its function is called."""
         return bool(not self.may_go_on(call) or (call.outer is not None and call.outer.cancelled))
 
-    def _ended(self, drain: Drain, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
+    def _ended(self, session: Session, call: Call, raw: Raw) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
-        after: After = []
+        after: Actions = []
         counted = self._tell_limits(call, raw, after)
         race = call.race
         last: Raw | None = raw
-        with self.hub.lock:
-            call.progress.ended(raw)
+        with self.scheduler.lock:
+            call.state.ended(raw)
             if race is not None:
                 last = race.ended(call, raw, after)
-                drain.judging = last is not None  # under the lock: whoever counts calls sees both or neither
-        self.hub.perform(after)
+                session.judging = last is not None  # under the lock: whoever counts calls sees both or neither
+        self.scheduler.perform(after)
         return None if last is None else (call if race is None else race.call, last, counted)
 
-    def _judge(self, drain: Drain, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
+    def _judge(self, session: Session, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
         """In a worker: what is to follow an attempt."""
         wait, ok, payload = self._verdict(call, raw, counted)
         if wait is not None:
-            after: After = []
-            with self.hub.lock:
+            after: Actions = []
+            with self.scheduler.lock:
                 postponed = self._postpone(call, wait, raw, after)
-                drain.judging = not postponed
-            self.hub.perform(after)
+                session.judging = not postponed
+            self.scheduler.perform(after)
             if postponed:
                 if type(raw[4]) is ErrorAnswer:
                     raw[4].let_go()
@@ -210,56 +212,56 @@ class Governed(Queue):
         if type(payload) is ErrorAnswer:  # nothing is done about it after all
             ok, payload = True, payload.response
         if ok and type(raw[4]) is ErrorAnswer:
-            last = call.progress.attempts[-1]
+            last = call.state.attempts[-1]
             last.status, last.error = SUCCEEDED, None
         if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
-        tell_end(drain, call, raw, observer)
-        self._conclude(drain, call, raw, refusal)
+        tell_end(session, call, raw, observer)
+        self._conclude(session, call, raw, refusal)
 
-    def _conclude(self, drain: Drain, call: Call, raw: Raw, refusal: BaseException | None = None) -> None:
-        drain.judging = False  # first: whoever learns of the end may look at the figures
+    def _conclude(self, session: Session, call: Call, raw: Raw, refusal: BaseException | None = None) -> None:
+        session.judging = False  # first: whoever learns of the end may look at the figures
         self._finish(call, raw)
-        line = None if call.rules is None else call.rules.line
+        line = None if call.policies is None else call.policies.line
         if line is None or refusal is None:
             return
         word = account_word(refusal)
         if word is not None:
-            self._give_up(drain, line, refusal, f"the provider refuses all calls of {line.limit!r}: {word}")
+            self._give_up(session, line, refusal, f"the provider refuses all calls of {line.limit!r}: {word}")
         elif is_overload(refusal) and line.hopeless():
-            self._give_up(drain, line, refusal, f"{line.limit!r} has let nothing through for long")
+            self._give_up(session, line, refusal, f"{line.limit!r} has let nothing through for long")
 
-    def _give_up(self, drain: Drain, line: Line, refusal: BaseException, why: str) -> None:
+    def _give_up(self, session: Session, line: Waitlist, refusal: BaseException, why: str) -> None:
         """Calls that wait for the limit would wait for nothing, so they fail too."""
-        with self.hub.lock:
+        with self.scheduler.lock:
             waiting = [call for call in self.entries if _stands_in(call, line)]
             for call in waiting:
                 self.entries.remove(call)
             if not self.entries:
                 self._leave_lines()
         for call in waiting:
-            if call.begin(drain):
+            if call.begin(session):
                 error = LimitExhausted(f"this call was not made: {why}")
                 error.__cause__ = refusal
                 self._finish(call, self._raw(call, FAILED, error))
 
     def _first_word(self, call: Call, now: float) -> Verdict | None:
         """What the policy says before an attempt."""
-        progress, policy = call.progress, None if call.rules is None else call.rules.policy
-        if policy is None or isinstance(call, Twin):
+        state, policy = call.state, None if call.policies is None else call.policies.policy
+        if policy is None or isinstance(call, HedgeAttempt):
             return None
         try:
-            if progress.course is None:
-                progress.course = policy.course(now, call.fn, call.args, call.kwargs)
-            return progress.course.begin(now)
+            if state.course is None:
+                state.course = policy.course(now, call.fn, call.args, call.kwargs)
+            return state.course.begin(now)
         except BaseException as error:  # of the user's code, which must not cost the call its outcome
             return None, False, error
 
     def _verdict(self, call: Call, raw: Raw, counted: bool) -> tuple[float | None, bool, Any]:
-        ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.progress.course
-        if raw[3] is CANCELLED or call.unwanted or call.progress.once:
+        ok, payload, course = raw[3] is SUCCEEDED, raw[4], call.state.course
+        if raw[3] is CANCELLED or call.unwanted or call.state.once:
             return None, ok, payload
-        if not counted and call.rules is not None and call.rules.line is None:
+        if not counted and call.policies is not None and call.policies.line is None:
             return self._after_refusal(call, payload), ok, payload
         if course is None:
             return (None if counted else 0.0), ok, payload
@@ -273,65 +275,67 @@ class Governed(Queue):
     @staticmethod
     def _after_refusal(call: Call, error: BaseException) -> float:
         """Seconds until another attempt, where no limit has all calls wait."""
-        return pause_before(call.progress.refusals, retry_after_of(error, time.time()), random)
+        return pause_before(call.state.refusals, retry_after_of(error, time.time()), random)
 
-    def _tell_limits(self, call: Call, raw: Raw, after: After) -> bool:
+    def _tell_limits(self, call: Call, raw: Raw, after: Actions) -> bool:
         """Tell the limits what became of the request; whether the attempt counts as one."""
-        progress, rules, payload = call.progress, call.rules, raw[4]
+        state, policies, payload = call.state, call.policies, raw[4]
         if raw[5] is None:  # it was not begun
             self._give_back(call)
             return True
         refused = raw[3] is FAILED and is_overload(payload)
-        progress.refusals = progress.refusals + 1 if refused else 0
+        state.refusals = state.refusals + 1 if refused else 0
         note: dict[str, Any] = {}
         if refused:
             end = "overloaded"
             note = {"retry_after": retry_after_of(payload, time.time()), "headers": plain_headers(payload)}
         elif raw[3] is SUCCEEDED:
             end = "succeeded"
-            note = {"usage": progress.usage or usage_of(payload), "headers": progress.headers}
+            note = {"usage": state.usage or usage_of(payload), "headers": state.headers}
         else:
             end = "failed"
-        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
-        if rules is None:
+        (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
+        if policies is None:
             return True
         if raw[3] is FAILED:
             asked = retry_after_of(payload, time.time(), FOREVER)
             if asked is not None:
                 self.told_to_wait(call, asked)
-            if rules.line is not None and permit is None and account_word(payload) is not None:
-                rules.line.lift(self.hub.clock)  # an attached client, which does not read bodies, took it for another
-        if rules.line is not None and permit is not None:  # else an attached client has told it
-            if raw[3] is SUCCEEDED and not progress.told:
-                rules.line.unattached()
-            rules.line.note(permit, self.hub.clock, end, **note)
-        if rules.pace is not None and start is not None:
-            rules.pace.note(start, self.hub.clock, end, **note)
-            if rules.pace.limit.adaptive.limit != self.hub.slots:
+            if policies.line is not None and permit is None and account_word(payload) is not None:
+                policies.line.lift(
+                    self.scheduler.clock
+                )  # an attached client, which does not read bodies, took it for another
+        if policies.line is not None and permit is not None:  # else an attached client has told it
+            if raw[3] is SUCCEEDED and not state.told:
+                policies.line.unattached()
+            policies.line.note(permit, self.scheduler.clock, end, **note)
+        if policies.pace is not None and start is not None:
+            policies.pace.note(start, self.scheduler.clock, end, **note)
+            if policies.pace.limit.adaptive.limit != self.scheduler.slots:
                 after.append(self._resize)
-        if not refused or (rules.line is None and rules.pace is None):
+        if not refused or (policies.line is None and policies.pace is None):
             return True
-        return rules.line.hopeless() if rules.line is not None else progress.refusals >= PATIENCE
+        return policies.line.hopeless() if policies.line is not None else state.refusals >= PATIENCE
 
     def _resize(self) -> None:
         """Have as many slots as the fan's `Adaptive` says."""
-        after: After = []
-        with self.hub.lock:
-            self.hub.adapt(after)
-        self.hub.perform(after)
+        after: Actions = []
+        with self.scheduler.lock:
+            self.scheduler.adapt(after)
+        self.scheduler.perform(after)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """An attempt was ended from outside: it may be tried again if its time was up."""
         call: Call = key
-        if call.rules is None:
+        if call.policies is None:
             return super().settle(key, raw, after)
-        if call.progress.asking:
+        if call.state.asking:
             raw = (*raw[:5], None, raw[6], None)  # it was not begun
             if self._asked_in_vain(call, raw, after):
                 return raw[3] is not TIMED_OUT
-        call.progress.ended(raw)
+        call.state.ended(raw)
         self._tell_limits(call, raw, after)
         race = call.race
         if race is not None:
@@ -340,10 +344,10 @@ class Governed(Queue):
                 self.failed -= 1  # counted by whoever ended the attempt
                 return False
             call, raw = race.call, last
-        policy = None if call.rules is None else call.rules.policy
-        asked = policy is not None and not policy.plain and not call.progress.once
+        policy = None if call.policies is None else call.policies.policy
+        asked = policy is not None and not policy.plain and not call.state.once
         if raw[3] is TIMED_OUT and asked and self.may_go_on(call):
-            call.progress.undecided = raw
+            call.state.undecided = raw
             self.failed -= 1  # counted by whoever ended the attempt
             self.put_first(call, after)
             return False
@@ -356,21 +360,21 @@ class Governed(Queue):
         self._note(call)
         return super().settle(call, raw, after)
 
-    def _asked_in_vain(self, call: Call, raw: Raw, after: After) -> bool:
+    def _asked_in_vain(self, call: Call, raw: Raw, after: Actions) -> bool:
         """While a call asked the other processes for room it was ended, or the answer did not come in time.
 
         Returns:
             False for a second attempt that was ended, which ends as any other.
         """
-        progress, drain, line = call.progress, call.drain, call.rules.line if call.rules is not None else None
+        state, session, line = call.state, call.session, call.policies.line if call.policies is not None else None
         stalled = raw[3] is TIMED_OUT
-        progress.asking, call.drain = False, None
-        if drain is not None and drain.lost is not None:  # what its thread is said to be stuck in
-            key, start, _, index = drain.lost
-            drain.lost = key, start, "waiting for the place where its rate limit is shared", index
+        state.asking, call.session = False, None
+        if session is not None and session.lost is not None:  # what its thread is said to be stuck in
+            key, start, _, index = session.lost
+            session.lost = key, start, "waiting for the place where its rate limit is shared", index
         if stalled and line is not None:
-            after.append(partial(self.hub.callbacks.tell, line.stalls, "the word about a stalled store"))
-        elif isinstance(call, Twin):
+            after.append(partial(self.scheduler.callbacks.tell, line.stalls, "the word about a stalled store"))
+        elif isinstance(call, HedgeAttempt):
             return False
         self.failed -= 1  # counted by whoever ended the attempt
         self._give_back(call)
@@ -382,21 +386,21 @@ class Governed(Queue):
 
     def _cancelled(self, call: Call, reason: BaseException) -> Raw:
         """The outcome of a call that waited; what it had failed with is the cause."""
-        error, progress = TaskCancelled(str(reason)), call.progress
-        if progress is None:
-            return (call.index, call.item, call.since, CANCELLED, error, None, self.hub.clock.monotonic(), None)
-        if progress.undecided is not None:  # it has ended, only not been told whether it may be tried again
-            return progress.undecided
-        if progress.attempts:
-            error.__cause__ = call.progress.attempts[-1].error
+        error, state = TaskCancelled(str(reason)), call.state
+        if state is None:
+            return (call.index, call.item, call.since, CANCELLED, error, None, self.scheduler.clock.monotonic(), None)
+        if state.undecided is not None:  # it has ended, only not been told whether it may be tried again
+            return state.undecided
+        if state.attempts:
+            error.__cause__ = call.state.attempts[-1].error
         return self._raw(call, CANCELLED, error)
 
     def _raw(self, call: Call, status: Any, payload: Any) -> Raw:
-        now, progress = self.hub.clock.monotonic(), call.progress
+        now, state = self.scheduler.clock.monotonic(), call.state
         start = end = worker = None
-        if progress.attempts:
-            last = progress.attempts[-1]
-            start = progress.handed_in + last.started
+        if state.attempts:
+            last = state.attempts[-1]
+            start = state.handed_in + last.started
             end, worker = start + last.duration, last.worker
         return (call.index, call.item, call.since, status, payload, start, now if end is None else end, worker)
 
@@ -407,40 +411,40 @@ class Governed(Queue):
     def _note(self, call: Call) -> None:
         """Keep what the outcome will say of the call's attempts."""
 
-    def meter_of(self, drain: Drain, key: Any) -> Any:
+    def meter_of(self, session: Session, key: Any) -> Any:
         """For calls under rules."""
-        return None if key.rules is None else Meter(drain, key)
+        return None if key.policies is None else RequestPermits(session, key)
 
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""
         timeout: float | None = key.timeout
-        if key.progress is not None and key.progress.asking:
+        if key.state is not None and key.state.asking:
             return STALL
-        return None if timeout is None else timeout + (0.0 if key.progress is None else key.progress.allowance)
+        return None if timeout is None else timeout + (0.0 if key.state is None else key.state.allowance)
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        progress = key.progress
-        if progress is not None:
-            progress.usage = usage if progress.usage is None else progress.usage + usage
+        state = key.state
+        if state is not None:
+            state.usage = usage if state.usage is None else state.usage + usage
         super().add_usage(key, usage)
 
     def figures_of(self, key: Any) -> dict[str, Any] | None:
         """Attempts, waits in milliseconds, and tokens if any are known."""
-        progress = None if key.rules is None else key.progress
-        if progress is None:
+        state = None if key.policies is None else key.state
+        if state is None:
             return None
-        attempts = progress.attempts
+        attempts = state.attempts
         figures = {
             "attempt": len(attempts),
             "limited": log.milliseconds(sum(attempt.limited for attempt in attempts)),
             "backoff": log.milliseconds(sum(attempt.backoff for attempt in attempts)),
         }
-        if progress.usage is not None:
-            figures |= {"input_tokens": progress.usage.input_tokens, "output_tokens": progress.usage.output_tokens}
+        if state.usage is not None:
+            figures |= {"input_tokens": state.usage.input_tokens, "output_tokens": state.usage.output_tokens}
         return figures
 
 
-def _stands_in(call: Call, line: Line) -> bool:
+def _stands_in(call: Call, line: Waitlist) -> bool:
     """Whether a call waits for this limit; a second attempt ends with the first."""
-    return call.rules is not None and call.rules.line is line and not isinstance(call, Twin)
+    return call.policies is not None and call.policies.line is line and not isinstance(call, HedgeAttempt)

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..base.clock import Clock
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from .call_queue import Call
-    from .policy_queue import Queue
+    from .policy_queue import PolicyQueue
 
 
 class Lane:
-    """Calls under the same limits, and who stands in line for them.  Guarded by the hub's lock."""
+    """Calls under the same limits, and who stands in line for them.  Guarded by the scheduler's lock."""
 
     __slots__ = ("calls", "lines", "queue", "shut")
 
-    def __init__(self, lines: tuple[Line | None, Line | None]) -> None:
+    def __init__(self, lines: tuple[Waitlist | None, Waitlist | None]) -> None:
         self.lines = lines
         self.calls: OrderedDict[Call, int] = OrderedDict()  # with their numbers in the order of all lanes
         self.shut = False  # a limit has refused its first call, and will invite it
-        self.queue: Queue | None = None  # while it may stand in line; else the two would hold each other
+        self.queue: PolicyQueue | None = None  # while it may stand in line; else the two would hold each other
 
     @property
     def first(self) -> Call:
@@ -61,11 +61,11 @@ class Lane:
 
 
 class Backlog:
-    """All that wait, in order; what a `Queue` has in place of a deque.  Guarded by the hub's lock."""
+    """All that wait, in order; what a `Queue` has in place of a deque.  Guarded by the scheduler's lock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[tuple[Line | None, Line | None], Lane] = {}
+        self._lanes: dict[tuple[Waitlist | None, Waitlist | None], Lane] = {}
         self._open: list[tuple[int, Lane]] = []  # a heap with each lane that is open, and what it was before
         self._length = 0
         self._last = self._first = 0  # the numbers given out at either end
@@ -123,7 +123,10 @@ class Backlog:
         self._length = self.ready = 0
 
     def mend(self) -> None:
-        """Count anew, by what is in the lanes: an exception may have cut short what changed them, see ``Hub.mend``."""
+        """Count anew, by what is in the lanes: an exception may have cut short what changed them.
+
+        See ``Scheduler.mend``.
+        """
         lanes = [lane for lane in self._lanes.values() if lane.calls]
         self._length = sum(len(lane.calls) for lane in lanes)
         self.ready = sum(len(lane.calls) for lane in lanes if not lane.shut)
@@ -171,8 +174,8 @@ class Backlog:
             lane.leave(self._clock)
 
     def _lane(self, call: Call) -> Lane:
-        rules = call.rules
-        key = (None, None) if rules is None else (rules.line, rules.pace)
+        policies = call.policies
+        key = (None, None) if policies is None else (policies.line, policies.pace)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)

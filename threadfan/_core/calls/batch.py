@@ -3,8 +3,8 @@
 Threads pull the next item themselves and write what came of it into its place.  That costs about half a microsecond a
 call where a future, its condition and a wake-up cost ten to twenty, because nothing is shared but one atomic pull:
 
-- *Who settles a call* is decided by popping its claim (see ``Drain``), not by a lock.
-- *When the batch is done* is decided by counting drains, not calls (see ``Source``).
+- *Who settles a call* is decided by popping its claim (see ``Session``), not by a lock.
+- *When the batch is done* is decided by counting sessions, not calls (see ``WorkQueue``).
 - *Waking the consumer* happens only while it says that it waits: it publishes its wish, looks again, and only then
   sleeps; a thread stores its outcome and then looks for a wish.  Whichever comes second sees the other.
 """
@@ -22,7 +22,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
 from ..pool.session import QUANTUM
-from ..pool.work_queue import GIL, Source
+from ..pool.work_queue import GIL, WorkQueue
 from ..scope.scope import bearer
 from .call_queue import Call, classify, perform_call, tell_end
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
-    from ..limits.waitlist import Line
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After, Group
+    from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions, ConcurrencyLimit
     from ..scope.scope import Scope
 
     Entry = tuple[int, Any, float]
 
 
-class Batch(Source):
+class Batch(WorkQueue):
     """Calls of ``fn`` on items, each with the same timeout, in copies of one context.
 
     Args:
@@ -62,8 +62,8 @@ class Batch(Source):
 
     def __init__(
         self,
-        hub: Hub,
-        group: Group,
+        scheduler: Scheduler,
+        group: ConcurrencyLimit,
         depth: int,
         fn: Callable[[Any], Any],
         *,
@@ -73,7 +73,7 @@ class Batch(Source):
         context: Context,
         outer: Scope | None = None,
     ) -> None:
-        super().__init__(hub, group, depth)
+        super().__init__(scheduler, group, depth)
         self.outer = outer
         self.usages: dict[int, Usage] = {}  # by index, of calls that have noted any
         self.notes: dict[int, list[Attempt]] = {}  # by index, of calls that may have several
@@ -83,13 +83,13 @@ class Batch(Source):
         self.names: dict[int, str] = {}  # of single calls, by index
         self.timeout = timeout
         self.context = context
-        self.since = hub.clock.monotonic()
-        self.processor = hub.clock.processor()  # what had been computed by then
+        self.since = scheduler.clock.monotonic()
+        self.processor = scheduler.clock.processor()  # what had been computed by then
         self.first_failure: Raw | None = None  # with fail_fast
         self.fail_fast = False  # start no call after the first failure
         self.failures: dict[Status, int] = {}  # calls settled without a value, by status
-        self.alarms: After = []  # called once, at the first failure
-        self.wish: After = []  # what wakes the consumer, while it waits
+        self.alarms: Actions = []  # called once, at the first failure
+        self.wish: Actions = []  # what wakes the consumer, while it waits
         self.wanted: int | None = None  # the index that the consumer waits for; None: any
         self.results: Any = {}  # index -> Raw
         self.feeding: tuple[int, list[Any], float] | None = None  # the index of the first, inputs, and when
@@ -138,59 +138,65 @@ class Batch(Source):
         entries = zip(range(first, last), items, repeat(now), strict=False)
         self.accepted = last
         self.entries.extend(entries)
-        hub = self.hub
+        scheduler = self.scheduler
         # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
         # The same holds for whoever ends the batch: it marks first, and then cancels the entries it finds.
-        if hub.free > 0 or not self.queued or self.ended or not GIL:
-            after: After = []
-            with hub.lock:
+        if scheduler.free > 0 or not self.queued or self.ended or not GIL:
+            after: Actions = []
+            with scheduler.lock:
                 if self.ended:
                     self.discard_late(after)
                 elif self.ready():
-                    hub.offer(self, after)
-            hub.perform(after)
+                    scheduler.offer(self, after)
+            scheduler.perform(after)
         self.feeding = None
 
     def close(self) -> None:
         """No more items will be fed."""
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             self.closed = True
-            self.hub.check_done(self, after)
-        self.hub.perform(after)
+            self.scheduler.check_done(self, after)
+        self.scheduler.perform(after)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, drain: Drain) -> None:
+    def run(self, session: Session) -> None:
         """Pull and run calls, in a context that none of the caller's or of other threads' changes reach."""
         try:
-            self.context.copy().run(self._loop, drain)
+            self.context.copy().run(self._loop, session)
         finally:
-            del self, drain  # errors lead to this frame: leave no cycle, see ``calls``
+            del self, session  # errors lead to this frame: leave no cycle, see ``calls``
 
-    def _loop(self, drain: Drain) -> None:
-        hub, depth, fn, results = self.hub, self.depth, self.fn, self.results
+    def _loop(self, session: Session) -> None:
+        scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.results
         raw: Raw | None
-        clock, claim, ended, wish, worker = hub.clock.monotonic, drain.claim, self.ended, self.wish, drain.worker.name
+        clock, claim, ended, wish, worker = (
+            scheduler.clock.monotonic,
+            session.claim,
+            self.ended,
+            self.wish,
+            session.worker.name,
+        )
         settle_own = claim.pop
-        bearer.set(drain)
-        if drain.worker.set_own is not None:
-            drain.worker.set_own()
+        bearer.set(session)
+        if session.worker.set_own is not None:
+            session.worker.set_own()
         one, copied = renewing(fn), copy_context
         observer, bind_index, tell = log.observer(), None, None
         if observer is not None:
-            observer.set_fan(hub.name)
+            observer.set_fan(scheduler.name)
             bind_index = observer.set_index
-            tell = partial(log.call_ended, hub.name, self.name) if observer.finished else None
+            tell = partial(log.call_ended, scheduler.name, self.name) if observer.finished else None
         until = clock() + QUANTUM
-        first, drain.first = iter((drain.first,)), None  # an iterator, which forgets what it has given out
+        first, session.first = iter((session.first,)), None  # an iterator, which forgets what it has given out
         try:
             for index, item, since in chain(first, self.pull()):
                 start = clock()
                 claim[index] = item, since, start
                 if ended:  # by somebody who may have missed this claim, as it has missed this entry
-                    end = self._fail(drain, index, None, CANCELLED, TaskCancelled("the batch had ended"))
+                    end = self._fail(session, index, None, CANCELLED, TaskCancelled("the batch had ended"))
                     if end is None:
                         return
                     continue
@@ -199,7 +205,7 @@ class Batch(Source):
                 try:
                     raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
                 except BaseException as error:
-                    end = self._fail(drain, index, start, *classify(error, clock() - start, self.timeout, fn))
+                    end = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
                     if end is None:
                         return
                 else:
@@ -211,40 +217,40 @@ class Batch(Source):
                     raw = None  # a long next call must not keep this result alive
                 if wish:
                     self.notify(index)
-                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                if scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until):
                     return
         except IndexError:
             return  # the deque was empty
         finally:
-            del self, drain, results, fn, wish, ended, claim, settle_own, tell  # leave no cycle: see ``calls``
+            del self, session, results, fn, wish, ended, claim, settle_own, tell  # leave no cycle: see ``calls``
             item = raw = None
 
     def _fail(
-        self, drain: Drain, index: int, start: float | None, status: Status, error: BaseException
+        self, session: Session, index: int, start: float | None, status: Status, error: BaseException
     ) -> float | None:
         """Settle a call without a value; the end of the call, or None if somebody else has settled it."""
         if status is not FAILED:
-            drain.end_scope(index)
-        claim = drain.claim.pop(index, None)
+            session.end_scope(index)
+        claim = session.claim.pop(index, None)
         if claim is None:
             return None
-        drain.forget_scope()
-        end = self.hub.clock.monotonic()
-        raw = (index, claim[0], claim[1], status, error, start, end, drain.worker.name)
+        session.forget_scope()
+        end = self.scheduler.clock.monotonic()
+        raw = (index, claim[0], claim[1], status, error, start, end, session.worker.name)
         self.store_failure(raw)
         if log.in_use():
-            log.call_ended(self.hub.name, self.name, raw)
+            log.call_ended(self.scheduler.name, self.name, raw)
         return end
 
     def store_failure(self, raw: Raw) -> None:
         """Put an outcome without a value into its place."""
         self.results[raw[0]] = raw
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             self._note_failure(raw, after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
-    def _note_failure(self, raw: Raw, after: After) -> None:
+    def _note_failure(self, raw: Raw, after: Actions) -> None:
         self._count(raw[3])
         if (
             self.fail_fast and self.first_failure is None
@@ -312,7 +318,7 @@ class Batch(Source):
         """How often its limits have had all calls pause."""
         return 0
 
-    def limits(self) -> set[Line]:
+    def limits(self) -> set[Waitlist]:
         """What its calls may stand in line for."""
         return set()
 
@@ -332,7 +338,7 @@ class Batch(Source):
         """What the outcome of an entry calls its item."""
         return entry
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside."""
         self.results[raw[0]] = raw
         self.failed -= 1  # counted once, below
@@ -340,13 +346,13 @@ class Batch(Source):
         after.append(lambda: self.notify(raw[0]))
         return True
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
             self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
-        now = self.hub.clock.monotonic()
+        now = self.scheduler.clock.monotonic()
         try:
             for index, item, since in self.pull():
                 error = TaskCancelled(str(reason))
@@ -355,14 +361,14 @@ class Batch(Source):
         except IndexError:
             pass
         after.append(self._wake)
-        self.hub.check_done(self, after)
+        self.scheduler.check_done(self, after)
 
-    def discard_late(self, after: After) -> None:
+    def discard_late(self, after: Actions) -> None:
         """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""
         reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
         self.discard(reason, after)
         if self.done:
-            self.hub.count_settled(self)
+            self.scheduler.count_settled(self)
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
@@ -379,7 +385,7 @@ class Batch(Source):
         """The outcome of an input at whose feeding a signal's exception has struck: it was counted, and no more."""
         first, items, since = self.feeding or (index, [None], self.since)
         error = TaskCancelled("the batch was ended while this input was taken")
-        return (index, items[index - first], since, CANCELLED, error, None, self.hub.clock.monotonic(), None)
+        return (index, items[index - first], since, CANCELLED, error, None, self.scheduler.clock.monotonic(), None)
 
     def parts(self) -> dict[str, Any]:
         """What a report is made of, once the batch is done."""
@@ -400,7 +406,7 @@ class Batch(Source):
         self.reason = reason
         self.closed = self.done = True
         self.entries.clear()
-        now = self.hub.clock.monotonic()
+        now = self.scheduler.clock.monotonic()
         if isinstance(self.results, list):
             for index, raw in enumerate(self.results):
                 if raw is None:
@@ -432,7 +438,7 @@ class TaskCall(Call):
         self.timeout = timeout
         self.since = since
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """Nobody can take it back but the batch."""
         return True
 
@@ -442,20 +448,20 @@ class TaskBatch(Batch):
 
     __slots__ = ()
 
-    def run(self, drain: Drain) -> None:
+    def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + QUANTUM
+        scheduler, depth = self.scheduler, self.depth
+        until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
-        first, drain.first = iter((drain.first,)), None
+        first, session.first = iter((session.first,)), None
         raw: Raw | None = None
         call: Any = None
         try:
             for _, call, _ in chain(first, self.pull()):
-                raw = perform_call(drain, call, observer)
+                raw = perform_call(session, call, observer)
                 if raw is None:
                     return
-                tell_end(drain, call, raw, observer)
+                tell_end(session, call, raw, observer)
                 end = raw[6]
                 if raw[3] is SUCCEEDED:
                     self.results[raw[0]] = raw
@@ -464,14 +470,14 @@ class TaskBatch(Batch):
                 call.forget()
                 self.notify(raw[0])
                 raw = call = None  # noqa: PLW2901 -- a parked thread must not keep a result alive
-                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                if scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until):
                     return
         except IndexError:
             return
         finally:
-            del self, drain, raw, call  # leave no cycle: see ``calls``
+            del self, session, raw, call  # leave no cycle: see ``calls``
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a task that was ended from outside."""
         after.append(key.forget)
         return super().settle(key, raw, after)

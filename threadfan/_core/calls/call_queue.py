@@ -5,8 +5,8 @@ steps for its plain case; a test holds the two to equal outcomes.
 
 An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
 the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
-error: the call, its outcome, the drain.  Else each error would be in a cycle, and the variables of the user's functions
-would stay until the collector runs.
+error: the call, its outcome, the session.  Else each error would be in a cycle, and the variables of the user's
+functions would stay until the collector runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.static import is_a, traceback_of
 from ..events import log
 from ..pool.session import QUANTUM
-from ..pool.work_queue import Source
+from ..pool.work_queue import WorkQueue
 from ..scope.scope import Scope, bearer
 
 TYPE_CHECKING = False
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After, Group
-    from .hedging import Race
-    from .policies import Progress, Rules
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from .hedging import Hedging
+    from .policies import AttemptState, Policies
 
 
 class Call:
@@ -50,14 +50,14 @@ class Call:
     item: Any = None  # what its outcome calls its input
     unwanted = False  # nobody waits for it any more
     outer: Scope | None = None  # in which it was handed in
-    queue: Calls | None = None  # where it was put
-    drain: Drain | None = None  # while it runs
-    rules: Rules | None = None  # of retries and limits
-    progress: Progress = None  # type: ignore[assignment]  # under them
-    race: Race | None = None  # of two attempts
+    queue: CallQueue | None = None  # where it was put
+    session: Session | None = None  # while it runs
+    policies: Policies | None = None  # of retries and limits
+    state: AttemptState = None  # type: ignore[assignment]  # under them
+    race: Hedging | None = None  # of two attempts
     usage: Usage | None = None  # tokens noted while it ran
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
         raise NotImplementedError
 
@@ -65,17 +65,17 @@ class Call:
         """The call has ended by itself."""
         raise NotImplementedError
 
-    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
-        """The call was ended from outside.  With the hub's lock held."""
+    def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
+        """The call was ended from outside.  With the scheduler's lock held."""
         raise NotImplementedError
 
-    def refuse(self, reason: BaseException, after: After) -> None:
-        """The call will never start.  With the hub's lock held."""
+    def refuse(self, reason: BaseException, after: Actions) -> None:
+        """The call will never start.  With the scheduler's lock held."""
         raise NotImplementedError
 
     def forget(self) -> None:
         """It has ended: what was handed in is not needed any more, and its context leads back to it."""
-        self.fn = self.args = self.kwargs = self.context = self.drain = None  # type: ignore[assignment]
+        self.fn = self.args = self.kwargs = self.context = self.session = None  # type: ignore[assignment]
 
     def give_up(self) -> None:
         """Make no further attempt."""
@@ -87,13 +87,13 @@ class Call:
             self.queue.drop(self)
 
 
-class Calls(Source):
+class CallQueue(WorkQueue):
     """A queue of single calls at one depth; it never closes."""
 
     __slots__ = ("entries",)
 
-    def __init__(self, hub: Hub, group: Group, depth: int) -> None:
-        super().__init__(hub, group, depth)
+    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
+        super().__init__(scheduler, group, depth)
         self.entries: deque[Call] = deque()
 
     def pending(self) -> int:
@@ -102,14 +102,16 @@ class Calls(Source):
 
     ready = pending
 
-    def add(self, call: Call, after: After) -> None:
+    def add(self, call: Call, after: Actions) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        if call.timeout is not None and self.hub.watchdog.helper is None:
-            self.hub.watchdog.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
+        if call.timeout is not None and self.scheduler.timer.helper is None:
+            self.scheduler.timer.mind(
+                FOREVER, after
+            )  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
         self.entries.append(call)
-        self.hub.offer(self, after, eager=True)
+        self.scheduler.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:
         """Queue a call from a thread that is at this queue and about to look for one: nobody else need wake.
@@ -120,35 +122,35 @@ class Calls(Source):
         self.accepted += 1
         self.entries.append(call)
         if not self.queued:
-            self.hub.enlist(self)
+            self.scheduler.enlist(self)
 
-    def run(self, drain: Drain) -> None:
+    def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        hub, depth = self.hub, self.depth
-        until = hub.clock.monotonic() + QUANTUM
+        scheduler, depth = self.scheduler, self.depth
+        until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
-        call, drain.first = drain.first, None
+        call, session.first = session.first, None
         try:
             while call is not None:
-                if call.begin(drain):
-                    raw = perform_call(drain, call, observer)
+                if call.begin(session):
+                    raw = perform_call(session, call, observer)
                     if raw is None:
                         return
-                    tell_end(drain, call, raw, observer)
+                    tell_end(session, call, raw, observer)
                     if raw[3] is not SUCCEEDED:
-                        with hub.lock:
+                        with scheduler.lock:
                             self.failed += 1
                     end = raw[6]
                     call.deliver(raw)
                     raw = None
                 else:
-                    end = hub.clock.monotonic()
+                    end = scheduler.clock.monotonic()
                 call = None  # a parked thread must not keep a result alive
-                if hub.pressure > depth and (hub.pressure >= depth + 1 or end > until):
+                if scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until):
                     return
                 call = self.take()
         finally:
-            call = drain = None  # type: ignore[assignment]  # leave no cycle: see above
+            call = session = None  # type: ignore[assignment]  # leave no cycle: see above
 
     def remove(self, call: Call) -> bool:
         """Take a call out of the queue; False if it has left already.  With the lock held."""
@@ -193,16 +195,16 @@ class Calls(Source):
         key.usage = usage if key.usage is None else key.usage + usage
         super().add_usage(key, usage)
 
-    def settle(self, key: Call, raw: Raw, after: After) -> bool:
+    def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """Pass it on to the call."""
-        key.settle(self.hub, raw, after)
+        key.settle(self.scheduler, raw, after)
         return True
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """Refuse all that wait."""
         while (call := self.take()) is not None:
             call.refuse(reason, after)
-        self.hub.forget_if_idle(self)
+        self.scheduler.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -210,60 +212,64 @@ class Calls(Source):
         self.reason = reason
 
 
-def perform_call(drain: Drain, call: Call, observer: log.Observer | None) -> Raw | None:
+def perform_call(session: Session, call: Call, observer: log.Observer | None) -> Raw | None:
     """Run one call and say what became of it; None if somebody else has settled it meanwhile."""
-    hub, fn, timeout = drain.hub, call.fn, call.timeout
+    scheduler, fn, timeout = session.scheduler, call.fn, call.timeout
     since, item, index = call.since, call.item, call.index
-    clock, claim = hub.clock.monotonic, drain.claim
+    clock, claim = scheduler.clock.monotonic, session.claim
     start = clock()
     claim[call] = item, since, start
-    if timeout is not None and start + timeout < hub.watchdog.next_look:
-        hub.watchdog.announce(start + timeout)
+    if timeout is not None and start + timeout < scheduler.timer.next_look:
+        scheduler.timer.announce(start + timeout)
     status: Status
     payload: Any = None
-    started = not (drain.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
+    started = not (session.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
     try:
         if not started:
             status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
         else:
             try:
                 # Another attempt must not see what this one has set.
-                context = call.context if call.rules is None else call.rules.renewed(call.context)
-                status, payload = SUCCEEDED, context.run(_in_scope, drain, call, observer)
+                context = call.context if call.policies is None else call.policies.renewed(call.context)
+                status, payload = SUCCEEDED, context.run(_in_scope, session, call, observer)
             except BaseException as error:
-                status, payload = classify(error, clock() - start, drain.source.timeout_of(call), fn)
+                status, payload = classify(error, clock() - start, session.source.timeout_of(call), fn)
                 if status is not FAILED:
-                    drain.end_scope(call)
+                    session.end_scope(call)
         end = clock()
         if claim.pop(call, None) is None:
             return None
-        if drain.made is not None:
-            drain.forget_scope()
-        return (index, item, since, status, payload, start if started else None, end, drain.worker.name)
+        if session.made is not None:
+            session.forget_scope()
+        return (index, item, since, status, payload, start if started else None, end, session.worker.name)
     finally:
-        payload = call = context = drain = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
+        payload = call = context = session = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
 
 
-def tell_end(drain: Drain, call: Call, raw: Raw, observer: log.Observer | None) -> None:
+def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | None) -> None:
     """The event of a call that has ended by itself."""
     if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
-        source = drain.source
-        log.call_ended(drain.hub.name, source.function_of(call), raw, source.figures_of(call))
+        source = session.source
+        log.call_ended(session.scheduler.name, source.function_of(call), raw, source.figures_of(call))
 
 
-def _in_scope(drain: Drain, call: Call, observer: log.Observer | None) -> Any:
-    bearer.set(drain)
-    set_own = drain.worker.set_own
+def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:
+    bearer.set(session)
+    set_own = session.worker.set_own
     if set_own is not None:
         set_own()
     if observer is not None:
-        observer.set_fan(drain.hub.name)
+        observer.set_fan(session.scheduler.name)
         if call.index is not None:
             observer.set_index(call.index)
     try:
         return call.fn(*call.args, **call.kwargs)
     finally:
-        del call, drain  # leave no cycle: see above
+        del call, session  # leave no cycle: see above
+
+
+_OWN = __name__[: -len("calls.call_queue")]
+"""How the names of this package's private modules begin."""
 
 
 def classify(
@@ -275,7 +281,7 @@ def classify(
     error's own code runs: an error that cannot be asked is an outcome like any other.
     """
     trace = traceback_of(error)
-    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OWN):
         trace = trace.tb_next
     BaseException.with_traceback(error, trace)  # which works for frozen classes too
     if not is_a(error, CallCancelled):

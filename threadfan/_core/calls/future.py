@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain, Loan
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Loan, Session
+    from ..pool.work_queue import Actions
     from ..scope.scope import Scope
 
     List = list[Any]
@@ -133,7 +133,7 @@ class Future(Call, futures.Future[T]):
         waiters = self._cell.get("waiters")
         if waiters is None:
             waiters = self._cell.setdefault("waiters", [])
-        if bearer.get(None) is None and not clocks.chores and getattr(here, "drain", None) is None:
+        if bearer.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
             return waiters
         return _Waiters(self, waiters)
 
@@ -143,7 +143,7 @@ class Future(Call, futures.Future[T]):
 
     def __init__(
         self,
-        hub: Hub,
+        scheduler: Scheduler,
         fn: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
@@ -151,7 +151,7 @@ class Future(Call, futures.Future[T]):
         timeout: float | None,
         since: float,
     ) -> None:
-        self._hub = hub
+        self._scheduler = scheduler
         self._cell: dict[Any, Any] = {}
         self._stage = PENDING
         self._result: Any = None
@@ -202,7 +202,7 @@ class Future(Call, futures.Future[T]):
             return self._exception
         except KeyboardInterrupt:
             if not self.done():
-                self._hub.interrupt()  # the user wants out, and may have nothing else to end the calls with
+                self._scheduler.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
         finally:
             del self
@@ -237,7 +237,7 @@ class Future(Call, futures.Future[T]):
                     self._stage = CANCELLED
                     self._condition.notify_all()
             self._invoke_callbacks()
-            if self.rules is not None:
+            if self.policies is not None:
                 self.give_up()  # it must not wait for a limit any more
         return True
 
@@ -291,30 +291,30 @@ class Future(Call, futures.Future[T]):
         check_depth()  # before anything is lent
         from ..scope.waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
-        hub = self._hub
-        hub.promote(self)
-        loan = hub.loans.take_out()
+        scheduler = self._scheduler
+        scheduler.promote(self)
+        loan = scheduler.loans.take_out()
 
         def told() -> None:
             if loan is not None:
-                hub.loans.finish(loan)
+                scheduler.loans.finish(loan)
             gate.put(None)
 
         with _Gate(self, told):
             if loan is not None:
-                hub.loans.lend(loan, unless=self.done)
+                scheduler.loans.lend(loan, unless=self.done)
             try:
                 if not self.done():
                     wait_in(found.scope(), gate, timeout)
             finally:
                 if loan is not None:
-                    hub.loans.take_back(loan)
+                    scheduler.loans.take_back(loan)
 
     # -- as a call ---------------------------------------------------------------------------------------------------
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """Start, unless it was cancelled."""
-        self.drain = drain
+        self.session = session
         if self._stage == RUNNING:  # another attempt of a call under rules
             return not self.unwanted
         if self.set_running_or_notify_cancel():
@@ -327,17 +327,17 @@ class Future(Call, futures.Future[T]):
         if self._end(raw) and "callbacks" in self._cell:
             self._invoke_callbacks()
 
-    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+    def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Set the error; callbacks run in a thread of their own, for they are the user's code."""
         what = f"a done-callback of {describe(self.fn)}"
 
         def act() -> None:
             if self._end(raw) and "callbacks" in self._cell:
-                hub.callbacks.tell(self._invoke_callbacks, what)
+                scheduler.callbacks.tell(self._invoke_callbacks, what)
 
         after.append(act)
 
-    def refuse(self, reason: BaseException, after: After) -> None:
+    def refuse(self, reason: BaseException, after: Actions) -> None:
         """Cancel, unless the pool is broken: that is an error."""
 
         def act() -> None:
@@ -357,11 +357,11 @@ class Future(Call, futures.Future[T]):
         self.add_done_callback(lambda _: forget())
 
     def _drop(self) -> None:
-        if not self.cancel() and (drain := self.drain) is not None:
-            if self.rules is not None:
+        if not self.cancel() and (session := self.session) is not None:
+            if self.policies is not None:
                 self.give_up()
             error = TaskCancelled("the call that handed this one in has ended")
-            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, error)
+            self._scheduler.timer.end_call(session, self, CANCELLED_OUTCOME, error)
 
     def _end(self, raw: Raw) -> bool:
         """Make the outcome the result; whether anybody had looked before."""
@@ -403,20 +403,20 @@ class Future(Call, futures.Future[T]):
         return found
 
     def _signal(self) -> None:
-        drain = self.drain
-        if drain is None:
+        session = self.session
+        if session is None:
             return
-        if self.rules is not None:
+        if self.policies is not None:
             self.give_up()
-        with self._hub.lock:
-            if self not in drain.claim:
+        with self._scheduler.lock:
+            if self not in session.claim:
                 return
-            drain.signalled = self
-            scope = drain.made_scope(self)
+            session.signalled = self
+            scope = session.made_scope(self)
         if scope is not None:
             scope.cancel()
-        if self.disowned and self._hub.closing:  # whoever closes it has looked before
-            self._hub.watchdog.end_call(drain, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
+        if self.disowned and self._scheduler.closing:  # whoever closes it has looked before
+            self._scheduler.timer.end_call(session, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
 
 
 class _Gate:
@@ -447,13 +447,13 @@ class _Waiters:
         self.remove = waiters.remove
 
     def append(self, waiter: Any) -> None:
-        drain, hub = getattr(here, "drain", None), self._future._hub
+        session, scheduler = getattr(here, "session", None), self._future._scheduler
         if type(waiter.event) is threading.Event:
             waiter.event = _CallEvent()
-        if drain is not None and drain.hub is hub:
-            hub.promote(self._future)
+        if session is not None and session.scheduler is scheduler:
+            scheduler.promote(self._future)
             if isinstance(waiter.event, _CallEvent):
-                waiter.event.hub = hub
+                waiter.event.scheduler = scheduler
         self._list.append(waiter)
 
     def __iter__(self) -> Iterator[Any]:
@@ -463,23 +463,23 @@ class _Waiters:
 class _CallEvent(threading.Event):
     """An event whose ``wait`` heeds the scope of the call that waits, and lends its slot to its own fan."""
 
-    hub: Hub | None = None  # if any of the futures is of the fan that runs the call
+    scheduler: Scheduler | None = None  # if any of the futures is of the fan that runs the call
     _loan: Loan | None = None
 
     def wait(self, timeout: float | None = None) -> bool:
         if self.is_set():
             return True
-        scope, hub = current_scope(), self.hub
+        scope, scheduler = current_scope(), self.scheduler
         forget = scope.on_cancel(partial(threading.Event.set, self))
-        loan = self._loan = None if hub is None else hub.loans.take_out()
-        if hub is not None and loan is not None:
-            hub.loans.lend(loan, unless=self.is_set)
+        loan = self._loan = None if scheduler is None else scheduler.loans.take_out()
+        if scheduler is not None and loan is not None:
+            scheduler.loans.lend(loan, unless=self.is_set)
         try:
             done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
         finally:
             forget()
-            if hub is not None and loan is not None:
-                hub.loans.take_back(loan)
+            if scheduler is not None and loan is not None:
+                scheduler.loans.take_back(loan)
         scope.check()
         return done
 
@@ -495,6 +495,6 @@ class _CallEvent(threading.Event):
 
     def set(self) -> None:
         super().set()  # first: whoever lends looks whether it is set
-        hub, loan = self.hub, self._loan
-        if hub is not None and loan is not None:
-            hub.loans.finish(loan)
+        scheduler, loan = self.scheduler, self._loan
+        if scheduler is not None and loan is not None:
+            scheduler.loans.finish(loan)

@@ -4,7 +4,7 @@ Guarantees: a call under hedging has exactly one end, as every call; the attempt
 ends whatever it waits for; an attempt that fails while the other goes on leaves the end to that one; there are never
 more second attempts than the budget allows.
 
-Guarded by ``hub.lock``: everything.
+Guarded by ``scheduler.lock``: everything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..base.outcome import CANCELLED, SUCCEEDED
 from ..pool.session import GRACE
 from ..scope.alarms import set_alarm
 from .call_queue import Call
-from .policies import Progress
+from .policies import AttemptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..policies.hedge import Hedge
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
-    from .attempts import Governed
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
+    from .attempts import PolicyAttempts
 
 
-class Twin(Call):
+class HedgeAttempt(Call):
     """The second attempt of a call."""
 
-    def __init__(self, call: Call, race: Race, now: float) -> None:
+    def __init__(self, call: Call, race: Hedging, now: float) -> None:
         self.fn, self.args, self.kwargs, self.context = call.fn, call.args, call.kwargs, call.context
         self.timeout, self.index, self.item, self.outer = call.timeout, call.index, call.item, call.outer
-        self.rules = call.rules
+        self.policies = call.policies
         self.since = now
-        self.progress = Progress(call.progress.cost, now)
-        self.progress.handed_in = call.progress.handed_in
-        self.progress.attempts = call.progress.attempts
+        self.state = AttemptState(call.state.cost, now)
+        self.state.handed_in = call.state.handed_in
+        self.state.attempts = call.state.attempts
         self.race = race
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """Start; one that nobody wants any more ends there like any other attempt, for it may be the last."""
-        self.drain = drain
+        self.session = session
         return True
 
 
-class Race:
+class Hedging:
     """One attempt of a call, and another one if the first takes long.
 
     While the second waits for a slot or a permit, the first runs: if it ends meanwhile, the second is never made.
@@ -56,11 +56,22 @@ class Race:
         start: when the first attempt starts.
     """
 
-    __slots__ = ("_alive", "_answer", "_drain", "_failure", "_hedge", "_source", "_take_back", "call", "over", "start")
+    __slots__ = (
+        "_alive",
+        "_answer",
+        "_failure",
+        "_hedge",
+        "_session",
+        "_source",
+        "_take_back",
+        "call",
+        "over",
+        "start",
+    )
 
-    def __init__(self, source: Governed, drain: Drain, call: Call, hedge: Hedge, start: float) -> None:
+    def __init__(self, source: PolicyAttempts, session: Session, call: Call, hedge: Hedge, start: float) -> None:
         self._source = source
-        self._drain = drain
+        self._session = session
         self._hedge = hedge
         self.call = call
         self.start = start
@@ -69,40 +80,40 @@ class Race:
         self._answer: Raw | None = None  # of the second, come while the first was about to say that it has ended
         self._alive: set[Call] = {call}
         with hedge.lock:
-            if not call.progress.attempts:
+            if not call.state.attempts:
                 hedge.began()
             delay = hedge.delay()
         self._take_back: Callable[[], None] | None = None
         if delay < FOREVER:
-            self._take_back = set_alarm(source.hub.clock, start + delay, self._call, quick=True)
+            self._take_back = set_alarm(source.scheduler.clock, start + delay, self._call, quick=True)
 
     def _call(self) -> None:
         """The first attempt takes long: make another."""
         source = self._source
-        after: After = []
-        with source.hub.lock:
-            if self.over or self.call not in self._drain.claim or not source.may_go_on(self.call):
+        after: Actions = []
+        with source.scheduler.lock:
+            if self.over or self.call not in self._session.claim or not source.may_go_on(self.call):
                 return
-            if self.call.progress.once:
+            if self.call.state.once:
                 return
             with self._hedge.lock:
                 if not self._hedge.allow():
                     return
-            twin = Twin(self.call, self, source.hub.clock.monotonic())
+            twin = HedgeAttempt(self.call, self, source.scheduler.clock.monotonic())
             self._alive.add(twin)
             source.twins += 1
             source.put_first(twin, after)
-        source.hub.perform(after)
+        source.scheduler.perform(after)
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 
     # ``source.twins`` says how many attempts there are besides those that stand for their calls: of a race that goes
     # on all but one, of one that is over all that are left.
 
-    def ended(self, who: Call, raw: Raw, after: After) -> Raw | None:
+    def ended(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
         """An attempt has ended, by itself or not; the end of the call, or None if that is another's affair."""
         self._alive.discard(who)
-        if raw[5] is None and isinstance(who, Twin):
+        if raw[5] is None and isinstance(who, HedgeAttempt):
             self._refund()
         last = None if self.over else self._decide(who, raw, after)
         if last is None:
@@ -112,11 +123,11 @@ class Race:
                 self._hedge.ended(last[6] - self.start)
         return last if last is None or last[5] is None else (*last[:5], self.start, *last[6:])
 
-    def _decide(self, who: Call, raw: Raw, after: After) -> Raw | None:
+    def _decide(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
         if self._answer is not None:
             raw = self._answer
         elif raw[3] is SUCCEEDED:
-            self.call.progress.usage = who.progress.usage
+            self.call.state.usage = who.state.usage
         elif who is not self.call or raw[3] is not CANCELLED:  # the first one's cancel is the call's
             self._drop_queued()
             if self._alive:
@@ -136,7 +147,7 @@ class Race:
         cancelled[4].__cause__ = failure[4]
         return cancelled
 
-    def _finish(self, after: After) -> bool:
+    def _finish(self, after: Actions) -> bool:
         """End the other attempt; False if that is the first, and its thread is about to say so: it tells the end.
 
         Else a call that is tried again could have two attempts with one state.
@@ -150,13 +161,13 @@ class Race:
         self.call.race = None  # leave no cycle
         return True
 
-    def _end_other(self, error: BaseException, after: After) -> bool:
+    def _end_other(self, error: BaseException, after: Actions) -> bool:
         self._drop_queued()
         for other in list(self._alive):
             other.unwanted = other.unwanted or other is not self.call
-            drain = other.drain
-            ended = drain is not None and self._source.hub.watchdog.end(
-                drain, other, CANCELLED, error, after, grace=GRACE
+            session = other.session
+            ended = session is not None and self._source.scheduler.timer.end(
+                session, other, CANCELLED, error, after, grace=GRACE
             )
             if not ended and other is self.call:
                 return False
@@ -164,15 +175,15 @@ class Race:
 
     def give_up(self) -> None:
         """Nobody waits for the call any more.  Without the lock."""
-        after: After = []
-        with self._source.hub.lock:
+        after: Actions = []
+        with self._source.scheduler.lock:
             self._drop_queued()
             for twin in [other for other in self._alive if other is not self.call]:
                 twin.unwanted = True
-                if twin.drain is not None:
+                if twin.session is not None:
                     error = TaskCancelled("nobody waited for this call any more")
-                    self._source.hub.watchdog.end(twin.drain, twin, CANCELLED, error, after, grace=GRACE)
-        self._source.hub.perform(after)
+                    self._source.scheduler.timer.end(twin.session, twin, CANCELLED, error, after, grace=GRACE)
+        self._source.scheduler.perform(after)
 
     def _drop_queued(self) -> None:
         for other in list(self._alive):

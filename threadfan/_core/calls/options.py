@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ..base.checks import count, flag, given, seconds
 from ..base.errors import brief
-from ..pool.work_queue import Group
+from ..pool.work_queue import ConcurrencyLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry_state import Policy
-    from .policies import Rules
+    from .policies import Policies
 
 
 class Options:
@@ -32,12 +32,12 @@ class Options:
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
 
-    __slots__ = ("group", "interrupt", "most", "rules", "ruling", "timeout")
+    __slots__ = ("group", "interrupt", "most", "policies", "ruling", "timeout")
 
     def __init__(
         self,
         timeout: float | None,
-        group: Group,
+        group: ConcurrencyLimit,
         interrupt: bool = False,
         most: int | None = None,
         **ruling: Any,
@@ -47,18 +47,18 @@ class Options:
         self.group = group
         self.interrupt = flag("interrupt", interrupt)
         self.ruling = ruling
-        self.rules = None if all(value is None for value in ruling.values()) else _rules(**ruling)
+        self.policies = None if all(value is None for value in ruling.values()) else _policies(**ruling)
 
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
         group = self.group
         if "limit" in changes:
             limit = changes["limit"]
-            group = Group() if limit is None else Group(self.limit(limit))
+            group = ConcurrencyLimit() if limit is None else ConcurrencyLimit(self.limit(limit))
         new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt), self.most)
         new.ruling = {**self.ruling, **{name: changes[name] for name in RULING if name in changes}}
         same = all(new.ruling.get(name) is self.ruling.get(name) for name in RULING)
-        new.rules = self.rules if same else _rules(**new.ruling)
+        new.policies = self.policies if same else _policies(**new.ruling)
         return new
 
     def limit(self, value: int) -> int:
@@ -83,18 +83,18 @@ class Options:
 RULING = ("retry", "rate", "hedge")
 
 
-def _rules(
-    retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Line | None = None
-) -> Rules | None:
-    from ..limits.waitlist import line_of  # on first use: imports are dear to programs that need none of it
-    from .policies import Rules
+def _policies(
+    retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Waitlist | None = None
+) -> Policies | None:
+    from ..limits.waitlist import waitlist_of  # on first use: imports are dear to programs that need none of it
+    from .policies import Policies
 
     policy = _ruled(retry, rate, hedge)
     if policy is None and rate is None and pace is None and hedge is None:
         return None
     from . import policy_queues as governed  # noqa: F401 -- what their calls need, before there is one
 
-    return Rules(policy, None if rate is None else line_of(rate), pace, hedge)
+    return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge)
 
 
 def _ruled(retry: Any = None, rate: Any = None, hedge: Any = None) -> Policy | None:

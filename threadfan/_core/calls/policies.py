@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.cost import Cost, Permit
     from ..policies.hedge import Hedge
-    from ..policies.retry_state import Course, Policy
+    from ..policies.retry_state import Policy, RetryState
 
 
-class Rules:
+class Policies:
     """The same for all calls that were handed in under the same options.
 
     Args:
@@ -33,32 +33,34 @@ class Rules:
     renewed = staticmethod(renewed)
     """The context of the next attempt, of a call's own."""
 
-    def __init__(self, policy: Policy | None, line: Line | None, pace: Line | None, hedge: Hedge | None) -> None:
+    def __init__(
+        self, policy: Policy | None, line: Waitlist | None, pace: Waitlist | None, hedge: Hedge | None
+    ) -> None:
         self.policy = policy
         self.line = line
         self.pace = pace
         self.hedge = hedge
 
     @property
-    def lines(self) -> set[Line]:
+    def lines(self) -> set[Waitlist]:
         """All that its calls stand in."""
         return {line for line in (self.line, self.pace) if line is not None}
 
-    def progress(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> Progress:
+    def state(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> AttemptState:
         """For a call that is handed in now; one of which the ``estimate`` fails is to fail with its error."""
         limit = None if self.line is None else self.line.limit
         if limit is None or not limit.estimates:
-            return Progress(None, now)
+            return AttemptState(None, now)
         try:
-            return Progress(limit.cost(args, kwargs), now)
+            return AttemptState(limit.cost(args, kwargs), now)
         except Exception as error:
-            progress = Progress(None, now)
-            progress.flaw = error
-            return progress
+            state = AttemptState(None, now)
+            state.flaw = error
+            return state
 
 
-class Progress:
-    """How far one call has come.  Used under the hub's lock while it waits, by its own thread while it runs.
+class AttemptState:
+    """How far one call has come.  Used under the scheduler's lock while it waits, by its own thread while it runs.
 
     Args:
         cost: of each attempt, if the user estimates it.
@@ -72,14 +74,14 @@ class Progress:
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
-        self.course: Course | None = None  # what decides about further attempts, from the first on
+        self.course: RetryState | None = None  # what decides about further attempts, from the first on
         self.cost = cost
         self.flaw: Exception | None = None  # why it cannot be made at all
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Any = None  # what the fan's `Adaptive` has let it start with
-        self.asking = False  # the other processes for room, before an attempt; see ``Governed._confirmed``
+        self.asking = False  # the other processes for room, before an attempt; see ``PolicyAttempts._confirmed``
         self.refusals = 0  # in a row
         self.once = False  # an agent has run in it, so there is no other attempt
         self.discards = 0  # how many its source had seen when it was taken for this attempt

@@ -16,7 +16,7 @@ from ..policies.responses import LONG, LONGEST
 from ..pool.deadline_timer import EVENT
 from ..pool.session import GRACE
 from ..scope.alarms import set_alarm
-from .hedging import Twin
+from .hedging import HedgeAttempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
-    from ..limits.waitlist import Line
-    from ..pool.work_queue import After, Source
+    from ..limits.waitlist import Waitlist
+    from ..pool.work_queue import Actions, WorkQueue
     from .backlog import Lane
     from .call_queue import Call
-    from .policies import Rules
+    from .policies import Policies
 
-    Base = Source
+    Base = WorkQueue
 else:
     Base = object
 
 NOBODY = "nobody waited for this call any more"
 
 
-class Queue(Base):
+class PolicyQueue(Base):
     """What is mixed into a source of calls that wait for more than a slot.
 
-    Guarded by ``hub.lock``: all of it.  ``entries`` are the calls in their order; one that is tried again comes first.
-    ``undecided`` are calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
+    Guarded by ``scheduler.lock``: all of it.  ``entries`` are the calls in their order; one that is tried again comes
+    first. ``undecided`` are calls whose time was up and of which a policy of the user's is to be asked; they need no
+    permit.
     """
 
     entries: Any  # a Backlog
@@ -53,13 +54,13 @@ class Queue(Base):
     held_since: float | None = None  # no entry may start before a line invites
     held_for = 0.0  # seconds, all in all
     pauses_before = 0
-    lines: set[Line]  # all that its calls may stand in
+    lines: set[Waitlist]  # all that its calls may stand in
     until: float  # when the batch's time is up: no attempt is waited for beyond it
 
     # -- pulling -----------------------------------------------------------------------------------------------------
 
     def mend(self) -> None:
-        """See ``Source.mend``."""
+        """See ``WorkQueue.mend``."""
         self.entries.mend()
 
     def pending(self) -> int:
@@ -78,9 +79,9 @@ class Queue(Base):
         lane: Lane | None
         while (lane := entries.next_lane()) is not None:
             call = lane.first
-            if call.rules is not None:
+            if call.policies is not None:
                 lane.queue = self  # first: it may be invited at once
-                if not self._let(call, call.rules, lane):
+                if not self._let(call, call.policies, lane):
                     entries.shut(lane)
                     continue
                 lane.queue = None
@@ -91,33 +92,33 @@ class Queue(Base):
             self._hold()
         return None
 
-    def _let(self, call: Call, rules: Rules, waiter: Any) -> bool:
+    def _let(self, call: Call, policies: Policies, waiter: Any) -> bool:
         """Whether all limits let the call start now, which then has their permits; else the waiter stands in line."""
-        progress, clock, line, pace = call.progress, self.hub.clock, rules.line, rules.pace
-        if progress.flaw is not None:
+        state, clock, line, pace = call.state, self.scheduler.clock, policies.line, policies.pace
+        if state.flaw is not None:
             return True
         if line is not None:
-            progress.permit = line.take(waiter, progress.cost, clock)
-            if progress.permit is None:
+            state.permit = line.take(waiter, state.cost, clock)
+            if state.permit is None:
                 return False
         if pace is not None:
-            progress.start = pace.take(waiter, None, clock)
-            if progress.start is None:
+            state.start = pace.take(waiter, None, clock)
+            if state.start is None:
                 self._give_back(call)
                 return False
         return True
 
     def _give_back(self, call: Call) -> None:
-        progress, rules, clock = call.progress, call.rules, self.hub.clock
-        (permit, progress.permit), (start, progress.start) = (progress.permit, None), (progress.start, None)
-        if rules is not None and rules.line is not None and permit is not None:
-            rules.line.give_back(permit, clock)
-        if rules is not None and rules.pace is not None and start is not None:
-            rules.pace.give_back(start, clock)
+        state, policies, clock = call.state, call.policies, self.scheduler.clock
+        (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
+        if policies is not None and policies.line is not None and permit is not None:
+            policies.line.give_back(permit, clock)
+        if policies is not None and policies.pace is not None and start is not None:
+            policies.pace.give_back(start, clock)
 
     def _taken(self, call: Call) -> Call:
-        if call.rules is not None:
-            call.progress.discards = self.discards
+        if call.policies is not None:
+            call.state.discards = self.discards
         return call
 
     def limited(self, now: float) -> float:
@@ -130,29 +131,29 @@ class Queue(Base):
 
     def _hold(self) -> None:
         if self.held_since is None:
-            self.held_since = self.hub.clock.monotonic()
+            self.held_since = self.scheduler.clock.monotonic()
 
     def _let_through(self) -> None:
         if self.held_since is not None:
-            self.held_for += self.hub.clock.monotonic() - self.held_since
+            self.held_for += self.scheduler.clock.monotonic() - self.held_since
             self.held_since = None
 
     # -- as one who waits in lines -----------------------------------------------------------------------------------
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
-        free = self.hub.free > 0 or self.hub.waking > 0
+        free = self.scheduler.free > 0 or self.scheduler.waking > 0
         return free and self.group.active < self.group.limit
 
     def invite(self, lane: Lane) -> None:
         """A limit is open for the first call of a lane."""
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             if self.entries.open(lane):
-                self.hub.offer(self, after)
+                self.scheduler.offer(self, after)
             else:
-                lane.leave(self.hub.clock)
-        self.hub.perform(after)
+                lane.leave(self.scheduler.clock)
+        self.scheduler.perform(after)
 
     def _leave_lines(self) -> None:
         self._let_through()
@@ -160,9 +161,9 @@ class Queue(Base):
 
     # -- between attempts: with the lock held, but for ``drop`` --------------------------------------------------------
 
-    def _postpone(self, call: Call, wait: float, raw: Raw, after: After) -> bool:
+    def _postpone(self, call: Call, wait: float, raw: Raw, after: Actions) -> bool:
         """Have another attempt made after so many seconds; False if nobody would wait for it."""
-        now = self.hub.clock.monotonic()
+        now = self.scheduler.clock.monotonic()
         due = now + wait
         if not self.may_go_on(call) or due >= self.until:
             return False
@@ -170,29 +171,29 @@ class Queue(Base):
         if outer is not None and outer.live and due >= outer.deadline:
             return False
         if wait > 0:
-            self.backing_off[call] = set_alarm(self.hub.clock, due, partial(self._due, call, now), quick=True)
+            self.backing_off[call] = set_alarm(self.scheduler.clock, due, partial(self._due, call, now), quick=True)
         else:
             self.put_first(call, after)
-        self.hub.retries += 1
+        self.scheduler.retries += 1
         if log.in_use():
             tell = partial(
-                log.call_retried, self.hub.name, self.function_of(call), raw, len(call.progress.attempts), wait
+                log.call_retried, self.scheduler.name, self.function_of(call), raw, len(call.state.attempts), wait
             )
-            after.append(lambda: self.hub.callbacks.tell(tell, EVENT))
+            after.append(lambda: self.scheduler.callbacks.tell(tell, EVENT))
         return True
 
     def may_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
-        ended = self.ended or self.hub.broken or call.unwanted
-        return not ended and call.progress.discards == self.discards
+        ended = self.ended or self.scheduler.broken or call.unwanted
+        return not ended and call.state.discards == self.discards
 
     def _due(self, call: Call, since: float) -> None:
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             if self.backing_off.pop(call, None) is not None:
-                call.progress.backoff = self.hub.clock.monotonic() - since
+                call.state.backoff = self.scheduler.clock.monotonic() - since
                 self.put_first(call, after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
     def take_out(self, call: Call) -> bool:
         """Take a call out of the queue; False if a thread has it."""
@@ -203,26 +204,26 @@ class Queue(Base):
             return True
         return False
 
-    def put_first(self, call: Call, after: After) -> None:
+    def put_first(self, call: Call, after: Actions) -> None:
         """Queue a call before the others."""
-        now = self.hub.clock.monotonic()
-        call.progress.joins(now, self.limited_for(call, now))
+        now = self.scheduler.clock.monotonic()
+        call.state.joins(now, self.limited_for(call, now))
         self._queue_first(call, after)
 
-    def _queue_first(self, call: Call, after: After) -> None:
-        (self.entries if call.progress.undecided is None else self.undecided).appendleft(call)
+    def _queue_first(self, call: Call, after: Actions) -> None:
+        (self.entries if call.state.undecided is None else self.undecided).appendleft(call)
         if self.ready():
-            self.hub.offer(self, after)
+            self.scheduler.offer(self, after)
 
     def drop(self, call: Call) -> None:
         """Nobody waits for this call any more: do not wait with it."""
-        after: After = []
-        with self.hub.lock:
-            queue: Any = call.queue  # which may be another by now, see ``Hub.promote``
+        after: Actions = []
+        with self.scheduler.lock:
+            queue: Any = call.queue  # which may be another by now, see ``Scheduler.promote``
             queue.withdraw(call, after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
-    def withdraw(self, call: Call, after: After) -> bool:
+    def withdraw(self, call: Call, after: Actions) -> bool:
         """End a call that does not run; False if it is not here."""
         take_back = self.backing_off.pop(call, None)
         if take_back is not None:
@@ -232,18 +233,18 @@ class Queue(Base):
         elif call in self.undecided:
             self.undecided.remove(call)
         else:
-            drain = call.drain
-            if drain is not None and call.progress is not None and call.progress.asking:
-                self.hub.watchdog.end(drain, call, CANCELLED, TaskCancelled(NOBODY), after, grace=GRACE)
+            session = call.session
+            if session is not None and call.state is not None and call.state.asking:
+                self.scheduler.timer.end(session, call, CANCELLED, TaskCancelled(NOBODY), after, grace=GRACE)
             return False
         if not self.entries:
             self._leave_lines()
         self._abandon(call, TaskCancelled(NOBODY), after)
-        if self.hub.closing:  # it may have been the last, and no thread would notice
-            self.hub.dismiss_if_quiet(after)
+        if self.scheduler.closing:  # it may have been the last, and no thread would notice
+            self.scheduler.dismiss_if_quiet(after)
         return True
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """End every call that does not run."""
         backing_off, self.backing_off = self.backing_off, {}
         for take_back in backing_off.values():
@@ -253,19 +254,19 @@ class Queue(Base):
         self.undecided.clear()
         self.discards += 1
         self._leave_lines()
-        for drain in [drain for drain in self.hub.draining if drain.source is self]:
-            for call in drain.claim.copy():
-                if call.progress is not None and call.progress.asking:  # it has not begun
-                    self.hub.watchdog.end(drain, call, CANCELLED, reason, after, grace=GRACE)
+        for session in [session for session in self.scheduler.draining if session.source is self]:
+            for call in session.claim.copy():
+                if call.state is not None and call.state.asking:  # it has not begun
+                    self.scheduler.timer.end(session, call, CANCELLED, reason, after, grace=GRACE)
         for call in waiting:
-            if isinstance(call, Twin) and call.race is not None:
+            if isinstance(call, HedgeAttempt) and call.race is not None:
                 call.race.drop(call)
             else:
                 self._abandon(call, reason, after)
-        if self.hub.closing:  # these may have been the last that anybody waited for
-            self.hub.dismiss_if_quiet(after)
+        if self.scheduler.closing:  # these may have been the last that anybody waited for
+            self.scheduler.dismiss_if_quiet(after)
 
-    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
         """A call will not be tried (again)."""
         raise NotImplementedError
 
@@ -273,18 +274,18 @@ class Queue(Base):
         """An answer asks to wait so long; one that asks for a long time is said once.  In a worker, without a lock."""
         if seconds < LONG:
             return
-        until = self.hub.clock.monotonic() + seconds
-        with self.hub.lock:
+        until = self.scheduler.clock.monotonic() + seconds
+        with self.scheduler.lock:
             news = until > self.told_until + LONG
             self.told_until = max(until, self.told_until)
         if news:
-            log.told_to_wait(self.hub.name, self.function_of(call), seconds, LONGEST)
+            log.told_to_wait(self.scheduler.name, self.function_of(call), seconds, LONGEST)
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause since it was made."""
         return sum(int(line.limit.overloads) for line in self.lines) - self.pauses_before
 
-    def limits(self) -> set[Line]:
+    def limits(self) -> set[Waitlist]:
         """What its calls may stand in line for."""
         return self.lines
 

@@ -10,10 +10,10 @@ from collections import deque
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
-from .attempts import Governed
+from .attempts import PolicyAttempts
 from .backlog import Backlog
 from .batch import TaskBatch, TaskCall
-from .call_queue import Calls
+from .call_queue import CallQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
-    from ..limits.waitlist import Line
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After, Group
+    from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions, ConcurrencyLimit
     from .call_queue import Call
     from .options import Options
 
 
-class GovernedCalls(Governed, Calls):
+class PolicyCallQueue(PolicyAttempts, CallQueue):
     """Single calls under the same rules."""
 
     until = FOREVER
 
-    def __init__(self, hub: Hub, group: Group, depth: int, lines: set[Line]) -> None:
-        super().__init__(hub, group, depth)
+    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, lines: set[Waitlist]) -> None:
+        super().__init__(scheduler, group, depth)
         self.backing_off, self.undecided = {}, deque()
-        self.entries: Any = Backlog(hub.clock)
+        self.entries: Any = Backlog(scheduler.clock)
         self.lines = lines
 
-    def add(self, call: Call, after: After) -> None:
+    def add(self, call: Call, after: Actions) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        now = self.hub.clock.monotonic()
-        call.progress.joins(now, self.limited(now))
+        now = self.scheduler.clock.monotonic()
+        call.state.joins(now, self.limited(now))
         self.accepted += 1
         self.entries.append(call)
         if self.ready():
-            self.hub.offer(self, after, eager=True)
+            self.scheduler.offer(self, after, eager=True)
 
     def remove(self, call: Call) -> bool:
         """Take a call out of the queue; False if it has left already.  With the lock held."""
@@ -59,17 +59,17 @@ class GovernedCalls(Governed, Calls):
 
     def _finish(self, call: Call, raw: Raw) -> None:
         if raw[3] is not SUCCEEDED:
-            with self.hub.lock:
+            with self.scheduler.lock:
                 self.failed += 1
         call.deliver(raw)
 
-    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
-        if call.progress.attempts:  # begun
+    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
+        if call.state.attempts:  # begun
             self.failed += 1
-            call.settle(self.hub, self._cancelled(call, reason), after)
+            call.settle(self.scheduler, self._cancelled(call, reason), after)
         else:
             call.refuse(reason, after)
-        self.hub.forget_if_idle(self)
+        self.scheduler.forget_if_idle(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -78,14 +78,14 @@ class GovernedCalls(Governed, Calls):
         super().orphan(reason)
 
 
-class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are calls
+class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries are calls
     """A batch of calls under rules; those of ``gather`` may each have their own."""
 
     def __init__(
         self,
         *args: Any,
         calls: list[TaskCall] | None,
-        lines: set[Line],
+        lines: set[Waitlist],
         make: Callable[..., TaskCall] | None = None,
         **options: Any,
     ) -> None:
@@ -96,17 +96,17 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self._make: Any = make  # a call of an item that is fed; None if each call has rules of its own
         super().__init__(*args, items=calls, timeout=None, **options)
         self._shared = self._left = None  # which know the calls
-        self.entries: Any = Backlog(self.hub.clock)
+        self.entries: Any = Backlog(self.scheduler.clock)
         self.entries.extend(calls or ())
 
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
         first = self.accepted
         calls = [self._make(item, first + place, now) for place, item in enumerate(items)]
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             for call in calls:
-                call.progress.joins(now, self.limited(now))
+                call.state.joins(now, self.limited(now))
             last = first + len(items)
             self.feeding = first, items, now
             self.accepted = last
@@ -114,8 +114,8 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
             if self.ended:
                 self.discard_late(after)
             elif self.ready():
-                self.hub.offer(self, after)
-        self.hub.perform(after)
+                self.scheduler.offer(self, after)
+        self.scheduler.perform(after)
         self.feeding = None
 
     def function_of(self, key: Any) -> str:
@@ -132,21 +132,21 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self.notify(raw[0])
 
     def _note(self, call: Call) -> None:
-        if call.rules is not None and call.index is not None:
-            self.notes[call.index] = call.progress.attempts
+        if call.policies is not None and call.index is not None:
+            self.notes[call.index] = call.state.attempts
 
-    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
+    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
         self._note(call)
         raw = self.results[call.index] = self._cancelled(call, reason)
         self._count(raw[3])
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = super().settle(key, raw, after)
         after.append(lambda: self.notify(raw[0]))
         return final
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
         if not isinstance(reason, TaskCancelled):
             self.reason = reason if self.reason is None else self.reason
@@ -154,7 +154,7 @@ class GovernedBatch(Governed, TaskBatch):  # type: ignore[misc]  # entries are c
         self.closed = True
         super().discard(reason, after)
         after.append(self._wake)
-        self.hub.check_done(self, after)
+        self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
@@ -172,7 +172,7 @@ def item_call(
         several: whether the item is a tuple of what the user's function takes.
     """
     call = TaskCall(item, index, fn, (item,), {}, context, options.timeout, now)
-    rules = options.rules
-    if rules is not None:
-        call.rules, call.progress = rules, rules.progress(item if several else (item,), {}, now)
+    policies = options.policies
+    if policies is not None:
+        call.policies, call.state = policies, policies.state(item if several else (item,), {}, now)
     return call

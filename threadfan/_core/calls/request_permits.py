@@ -17,7 +17,7 @@ from ..limits.permits import Permits, Ticket
 from ..policies.cost import Cost
 from ..policies.responses import refuses, retry_after, silence
 from ..scope.waiting import sleep
-from .policies import Progress
+from .policies import AttemptState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.cost import Permit
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
-    from .policies import Rules
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
+    from .policies import Policies
 
 
-class Meter(Permits):
+class RequestPermits(Permits):
     """Of one call."""
 
-    __slots__ = ("_call", "_drain", "_first", "_hub", "_permit_at_start", "_progress", "_rules")
+    __slots__ = ("_call", "_first", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
 
-    def __init__(self, drain: Drain, call: Any) -> None:
-        self._hub: Hub = drain.hub
-        self._drain: Drain | None = drain
+    def __init__(self, session: Session, call: Any) -> None:
+        self._scheduler: Scheduler = session.scheduler
+        self._session: Session | None = session
         self._call = call
-        self._rules: Rules = call.rules
-        self._progress: Progress = call.progress
-        self._permit_at_start = self._progress.permit
+        self._policies: Policies = call.policies
+        self._state: AttemptState = call.state
+        self._permit_at_start = self._state.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
 
     def forget(self) -> None:
@@ -52,24 +52,24 @@ class Meter(Permits):
 
         Forgotten is what leads to its outcome, for users' variables may lead here: see ``CallScope``.
         """
-        self._drain = self._call = self._permit_at_start = None
+        self._session = self._call = self._permit_at_start = None
         self._first = []
-        self._progress = Progress(None, self._hub.clock.monotonic())
+        self._state = AttemptState(None, self._scheduler.clock.monotonic())
 
     @property
-    def call(self) -> Meter:
+    def call(self) -> RequestPermits:
         """Itself: that of the call around."""
         return self
 
     @property
-    def rules(self) -> Rules:
+    def policies(self) -> Policies:
         """What the call is under."""
-        return self._rules
+        return self._policies
 
     @property
     def clock(self) -> Clock:
         """Of the fan that runs the call."""
-        return self._hub.clock
+        return self._scheduler.clock
 
     def begin(self) -> Ticket:
         """A request is about to be made; waits for a permit if the limit asks for it.
@@ -77,13 +77,13 @@ class Meter(Permits):
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        line = self._rules.line
+        line = self._policies.line
         if line is None:
             return Ticket(None)
-        self._progress.told = True
+        self._state.told = True
         ticket = Ticket(self._further(line))
         try:
-            self.wait_to_leave(line, self._hub.clock)
+            self.wait_to_leave(line, self._scheduler.clock)
         except BaseException:
             self.end(ticket, None, None)
             raise
@@ -91,26 +91,26 @@ class Meter(Permits):
 
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
-        if self._rules.line is not None:
-            self._rules.line.left(self._hub.clock)
+        if self._policies.line is not None:
+            self._policies.line.left(self._scheduler.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
-        line = self._rules.line
+        line = self._policies.line
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
-            asked, call, drain = retry_after(headers, time.time(), FOREVER), self._call, self._drain
-            if asked is not None and call is not None and drain is not None:  # else the call has ended
-                source: Any = drain.source
+            asked, call, session = retry_after(headers, time.time(), FOREVER), self._call, self._session
+            if asked is not None and call is not None and session is not None:  # else the call has ended
+                source: Any = session.source
                 source.told_to_wait(call, asked)
             silence(headers)
         if line is None:
             return
-        permit, clock = ticket.permit, self._hub.clock
+        permit, clock = ticket.permit, self._scheduler.clock
         if permit is None and refused:
             permit = self._first_permit()
         if permit is None:
-            self._progress.headers = headers or self._progress.headers  # the attempt's end tells the limit
+            self._state.headers = headers or self._state.headers  # the attempt's end tells the limit
         elif refused:
             line.note(permit, clock, "overloaded", retry_after=retry_after(headers, time.time()), headers=headers)
         else:
@@ -118,19 +118,19 @@ class Meter(Permits):
 
     def _is_tried_again(self, status: int | None, refused: bool) -> bool:
         """Whether an answer is the fan's to react to; a hedge alone tries nothing again."""
-        rules = self._rules
-        limited = rules.line is not None or rules.pace is not None
-        return (refused and limited) or (rules.policy is not None and (status or 0) >= 400)
+        policies = self._policies
+        limited = policies.line is not None or policies.pace is not None
+        return (refused and limited) or (policies.policy is not None and (status or 0) >= 400)
 
     def _first_permit(self) -> Any:
         """The permit of the attempt, once; None if it has ended meanwhile and another one may be under way."""
         permit = self._permit_at_start
-        if permit is None or self._progress.permit is not permit:
+        if permit is None or self._state.permit is not permit:
             return None
-        self._progress.permit = None
+        self._state.permit = None
         return permit
 
-    def _further(self, line: Line) -> Any:
+    def _further(self, line: Waitlist) -> Any:
         """None for the first request, and a permit of its own for each other.
 
         After a first request that was refused, the next one takes its place: the attempt's end tells its tokens.
@@ -139,7 +139,7 @@ class Meter(Permits):
             self._first.pop()
         except IndexError:
             # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
-            permit = self.draw(line, self._hub.clock, Cost())
+            permit = self.draw(line, self._scheduler.clock, Cost())
             return None if self._adopted(permit) else permit
         return None
 
@@ -147,7 +147,7 @@ class Meter(Permits):
 
     def keep(self) -> None:
         """The call is not to be attempted again, whatever comes of it, nor twice at once: an agent runs in it."""
-        self._progress.once = True
+        self._state.once = True
 
     def hand_over(self) -> Permit | None:
         """The permit of the attempt, if no request has used it; whoever gets it tells its end."""
@@ -155,7 +155,7 @@ class Meter(Permits):
             self._first.pop()
         except IndexError:
             return None
-        with self._hub.lock:  # or whoever ends the call meanwhile might tell it too
+        with self._scheduler.lock:  # or whoever ends the call meanwhile might tell it too
             return self._first_permit() if self._running() else None
 
     def restart(self, seconds: float, **note: Any) -> None:
@@ -164,54 +164,54 @@ class Meter(Permits):
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        pace, progress, hub = self._rules.pace, self._progress, self._hub
+        pace, state, scheduler = self._policies.pace, self._state, self._scheduler
         start = None
         if pace is not None:
-            with hub.lock:
+            with scheduler.lock:
                 if self._running():
-                    start, progress.start = progress.start, None
+                    start, state.start = state.start, None
         if pace is None or start is None:
             sleep(seconds)
             return
-        after: After = []
-        pace.note(start, hub.clock, "overloaded", **note)
-        with hub.lock:
-            hub.adapt(after)
-        hub.perform(after)
+        after: Actions = []
+        pace.note(start, scheduler.clock, "overloaded", **note)
+        with scheduler.lock:
+            scheduler.adapt(after)
+        scheduler.perform(after)
         sleep(seconds)
-        start = self.draw(pace, hub.clock, None)
-        with hub.lock:
+        start = self.draw(pace, scheduler.clock, None)
+        with scheduler.lock:
             if self._running():
-                start, progress.start = None, start
+                start, state.start = None, start
         if start is not None:
-            pace.give_back(start, hub.clock)
+            pace.give_back(start, scheduler.clock)
 
     def _running(self) -> bool:
-        """Whether nobody has ended the call.  With the hub's lock held."""
-        drain = self._drain
-        return drain is not None and self._call in drain.claim
+        """Whether nobody has ended the call.  With the scheduler's lock held."""
+        session = self._session
+        return session is not None and self._call in session.claim
 
     def _adopted(self, permit: Permit) -> bool:
-        progress = self._progress
-        with self._hub.lock:
-            if progress.permit is not None or not self._running():
+        state = self._state
+        with self._scheduler.lock:
+            if state.permit is not None or not self._running():
                 return False
-            progress.permit = self._permit_at_start = permit
+            state.permit = self._permit_at_start = permit
         return True
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """What is waited inside does not count against the call's timeout."""
-        progress, drain, call, clock = self._progress, self._drain, self._call, self._hub.clock.monotonic
-        if drain is None:  # the call has ended
+        state, session, call, clock = self._state, self._session, self._call, self._scheduler.clock.monotonic
+        if session is None:  # the call has ended
             yield
             return
         begun = clock()
-        progress.allowance = FOREVER
-        drain.extend(call)
+        state.allowance = FOREVER
+        session.extend(call)
         try:
             yield
         finally:
-            progress.waited_inside += clock() - begun
-            progress.allowance = progress.waited_inside
-            drain.extend(call)
+            state.waited_inside += clock() - begun
+            state.allowance = state.waited_inside
+            session.extend(call)

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from ..base.clock import Clock
     from ..base.usage import Usage
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.cost import Permit
-    from ..policies.retry_state import Course, Verdict
-    from .policies import Rules
-    from .request_permits import Meter
+    from ..policies.retry_state import RetryState, Verdict
+    from .policies import Policies
+    from .request_permits import RequestPermits
 
     T = TypeVar("T")
 
@@ -49,13 +49,13 @@ class Requests(Permits):
         clock: the fan's.
     """
 
-    __slots__ = ("call", "clock", "line", "rules")
+    __slots__ = ("call", "clock", "line", "policies")
 
-    def __init__(self, own: Rules | None, clock: Clock) -> None:
+    def __init__(self, own: Policies | None, clock: Clock) -> None:
         meter = current_scope().meter
-        self.call: Meter | None = None if meter is None else meter.call
-        self.rules: Rules | None = own if self.call is None else self.call.rules
-        self.line = None if self.rules is None else self.rules.line
+        self.call: RequestPermits | None = None if meter is None else meter.call
+        self.policies: Policies | None = own if self.call is None else self.call.policies
+        self.line = None if self.policies is None else self.policies.line
         self.clock = clock if self.call is None or self.line is None else self.call.clock
         if self.line is None and own is not None:
             self.line = own.line
@@ -73,7 +73,7 @@ class Requests(Permits):
         Raises:
             BaseException: what ``ask`` raises, or the code of the user's in the policy of retries.
         """
-        policy = None if self.rules is None else self.rules.policy
+        policy = None if self.policies is None else self.policies.policy
         course = None if policy is None else policy.course(self.clock.monotonic(), ask, (), {})
         refusals = 0
         while True:
@@ -93,10 +93,10 @@ class Requests(Permits):
                 note = _note(error) if refused else None
             self._pause(wait, note)
 
-    def permit(self, line: Line) -> Permit:
+    def permit(self, line: Waitlist) -> Permit:
         """For a request: that of the call around if it is unused, else one of its own."""
         call = self.call
-        permit = call.hand_over() if call is not None and call.rules.line is line else None
+        permit = call.hand_over() if call is not None and call.policies.line is line else None
         # What the user's function says of a call's arguments it cannot say of a request.
         return permit or self.draw(line, self.clock, Cost() if line.limit.estimates else None)
 
@@ -106,16 +106,16 @@ class Requests(Permits):
 
     def is_ours(self, status: int | None, refused: bool) -> bool:
         """Whether an answer is reacted to here, and not by the client that got it."""
-        rules = self.rules
-        limited = self.line is not None or (rules is not None and rules.pace is not None)
-        return (refused and limited) or (rules is not None and rules.policy is not None and (status or 0) >= 400)
+        policies = self.policies
+        limited = self.line is not None or (policies is not None and policies.pace is not None)
+        return (refused and limited) or (policies is not None and policies.policy is not None and (status or 0) >= 400)
 
-    def _wait(self, course: Course | None, error: Exception, refusals: int) -> float | None:
+    def _wait(self, course: RetryState | None, error: Exception, refusals: int) -> float | None:
         """Seconds until a request that has failed is made again; None if it is not."""
         counted = True
         if refusals and self.line is not None:
             counted = self.line.hopeless()
-        elif refusals and self.rules is not None and self.rules.pace is not None:
+        elif refusals and self.policies is not None and self.policies.pace is not None:
             counted = refusals >= PATIENCE
             if not counted:
                 asked = not_before(retry_after_of(error, time.time()), random)
@@ -146,7 +146,7 @@ class Request:
         self._headers: MutableMapping[str, str] | None = None  # of its answer
 
     @property
-    def call(self) -> Meter | None:
+    def call(self) -> RequestPermits | None:
         """The call around."""
         return self._owner.call
 
@@ -189,7 +189,7 @@ class Request:
             line.note(permit, self._owner.clock, end, **note)
 
     def forget(self) -> None:
-        """The call around has ended, see ``Meter.forget``."""
+        """The call around has ended, see ``RequestPermits.forget``."""
         if self.call is not None:
             self.call.forget()
 
@@ -212,7 +212,7 @@ class Request:
             raise
         return ticket
 
-    def _further(self, line: Line) -> Permit | None:
+    def _further(self, line: Waitlist) -> Permit | None:
         try:
             self._first.pop()
         except IndexError:

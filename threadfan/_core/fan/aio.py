@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from ..batches.report import Report
     from ..batches.stream import Stream
     from ..calls.options import Options
-    from ..pipeline.pipeline_run import Flow
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
+    from ..pipeline.pipeline_run import PipelineRun
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
 
 
 # -- single calls -----------------------------------------------------------------------------------------------------
@@ -142,28 +142,28 @@ class LoopCall(Call):
 
     def cancel(self) -> None:
         """Nobody waits for it any more."""
-        self.unwanted = True  # `begin` sets the drain first and looks at this second: one of us sees the other
-        drain = self.drain
-        if self.rules is not None:
+        self.unwanted = True  # `begin` sets the session first and looks at this second: one of us sees the other
+        session = self.session
+        if self.policies is not None:
             self.give_up()
-        if drain is not None:
+        if session is not None:
             error = TaskCancelled("the task that awaited this call was cancelled")
-            drain.hub.watchdog.end_call(drain, self, CANCELLED, error)
+            session.scheduler.timer.end_call(session, self, CANCELLED, error)
 
-    def begin(self, drain: Drain) -> bool:
+    def begin(self, session: Session) -> bool:
         """Start, unless the awaiter has gone."""
-        self.drain = drain
+        self.session = session
         return not self.unwanted
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
         self._post(raw[3] is SUCCEEDED, raw[4])
 
-    def settle(self, hub: Hub, raw: Raw, after: After) -> None:
+    def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Post the error to the loop."""
         after.append(lambda: self.deliver(raw))
 
-    def refuse(self, reason: BaseException, after: After) -> None:
+    def refuse(self, reason: BaseException, after: Actions) -> None:
         """Post the reason to the loop."""
         after.append(lambda: self._post(False, reason))
 
@@ -213,7 +213,7 @@ def _mailbox(loop: asyncio.AbstractEventLoop) -> _Mailbox:
 
 
 def call(
-    hub: Hub, options: Options, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    scheduler: Scheduler, options: Options, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> LoopFuture[Any]:
     """See ``Front.call``."""
     loop = running_loop("fan.call")
@@ -227,11 +227,11 @@ def call(
     if context:
         settle(context)
     made.timeout = options.timeout
-    made.since = hub.clock.monotonic()
-    rules = options.rules
-    if rules is not None:
-        made.rules, made.progress = rules, rules.progress(args, kwargs, made.since)
-    hub.hand_in(made, options.group, rules)
+    made.since = scheduler.clock.monotonic()
+    policies = options.policies
+    if policies is not None:
+        made.policies, made.state = policies, policies.state(args, kwargs, made.since)
+    scheduler.hand_in(made, options.group, policies)
     if clocks.chores:
         look_after(loop)
     return future
@@ -305,7 +305,7 @@ class LoopGate:
 
 
 async def arun(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: tuple[Any, ...],
@@ -323,7 +323,7 @@ async def arun(
     checks.late(late, deadline)
     gate = LoopGate(loop)
     items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(hub, options, fn, given, items=items, star=star)
+    batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
     batch.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
@@ -333,33 +333,35 @@ async def arun(
 
     async def feed() -> None:
         async for item in _items(given, strict=True):
-            ending.feed(item, hub.clock.monotonic())  # whatever has happened meanwhile: what was taken has an outcome
+            ending.feed(
+                item, scheduler.clock.monotonic()
+            )  # whatever has happened meanwhile: what was taken has an outcome
             ending.look()
             if ending.over or batch.closed:
                 return
-            if hub.closing or hub.broken:
-                lifecycle.refuse(hub)
+            if scheduler.closing or scheduler.broken:
+                lifecycle.refuse(scheduler)
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
 
 
-async def agather(hub: Hub, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
+async def agather(scheduler: Scheduler, options: Options, tasks: tuple[Any, ...], named: dict[str, Any]) -> Report[Any]:
     """See ``Front.agather``."""
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
-    batch = task_batch(hub, options, tasks, named, taker(loop), "fan.agather")
+    batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.agather")
     return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
 
 
 async def ajoin(
-    hub: Hub, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
+    scheduler: Scheduler, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
 ) -> Any:
     """See ``Front.ajoin``."""
     loop = running_loop("fan.ajoin")
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
-    batch = task_batch(hub, options, tasks, named, taker(loop), "fan.ajoin")
+    batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
     joining = Joining(batch, gate, policy)
     return joining.result(await _wait(joining, gate, None))
 
@@ -393,7 +395,7 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
                 feeder.check()
             await gate.wait(ending.look())
     except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
-        ending.hub.hand_over(partial(ending.cut, error, running=True))
+        ending.scheduler.hand_over(partial(ending.cut, error, running=True))
         raise
     except BaseException as error:
         await _end(ending, gate, feeder, error)
@@ -474,7 +476,7 @@ def _steps(iterable: Any) -> Callable[[], Any]:
 
 
 def astream(
-    hub: Hub,
+    scheduler: Scheduler,
     options: Options,
     fn: Callable[..., Any],
     given: tuple[Any, ...],
@@ -491,9 +493,9 @@ def astream(
     checks.function("fan.astream", fn)
     _check("fan.astream", asked, given, star=star)
     mixed = any(hasattr(one, "__aiter__") for one in given)
-    size, ordered = window_of(hub, window), checks.flag("ordered", ordered)
+    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(
-        hub, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
+        scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
     )
     return _outcomes(made, partial(_feed, made, given) if mixed else None, owner)
 
@@ -559,8 +561,8 @@ async def _end_early(
 async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in _items(given, strict=True):
-        batch.feed([item], batch.hub.clock.monotonic())  # first: what was taken has an outcome
-        if batch.hub.closing or batch.ended:
+        batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
+        if batch.scheduler.closing or batch.ended:
             return
         while stream.room <= 0:
             room.clear()
@@ -568,7 +570,7 @@ async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> 
     batch.close()
 
 
-async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = None) -> None:
+async def feed_flow(flow: PipelineRun, given: Any, look: Callable[[], object] | None = None) -> None:
     """Feed a pipeline as there is room in front of its first stage.
 
     Args:
@@ -582,9 +584,9 @@ async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = 
 
     async for item in _items((given,), strict=True):
         flow.feed(item)  # first: what was taken has an outcome
-        if flow.hub.closing or flow.hub.broken:
+        if flow.scheduler.closing or flow.scheduler.broken:
             if not flow.cancel_at_close:
-                lifecycle.refuse(flow.hub)
+                lifecycle.refuse(flow.scheduler)
             return  # as with any stream, whoever closes the fan ends it
         if look is not None:
             look()
@@ -599,15 +601,15 @@ async def feed_flow(flow: Flow, given: Any, look: Callable[[], object] | None = 
 # -- closing ----------------------------------------------------------------------------------------------------------
 
 
-async def join(hub: Hub) -> None:
-    """Wait for a closed hub's threads in a helper thread, so that the loop goes on."""
+async def join(scheduler: Scheduler) -> None:
+    """Wait for a closed scheduler's threads in a helper thread, so that the loop goes on."""
     gate = LoopGate(running_loop("fan.aclose"))
 
     def wait_and_tell() -> None:
-        lifecycle.join(hub, lifecycle.close(hub))
-        lifecycle.linger(hub)
+        lifecycle.join(scheduler, lifecycle.close(scheduler))
+        lifecycle.linger(scheduler)
         gate.put()
 
-    while started(helper_thread(wait_and_tell, f"{hub.name}-closer")) is not None:
+    while started(helper_thread(wait_and_tell, f"{scheduler.name}-closer")) is not None:
         await asyncio.sleep(clocks.CHORES)  # until the system gives one
     await gate.wait()

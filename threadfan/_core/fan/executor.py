@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Never, Self
 
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
 
@@ -77,7 +77,7 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
-        from ..pool.scheduler import Hub
+        from ..pool.scheduler import Scheduler
         from . import first_use  # noqa: F401 -- with the first fan
 
         if misplaced:
@@ -95,7 +95,7 @@ class Fan(Front, ThreadPoolExecutor):
         prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         pace = _pace(adaptive)
-        self._hub = Hub(
+        self._scheduler = Scheduler(
             slots=slots,
             prefix=prefix,
             name=name or prefix,
@@ -106,30 +106,32 @@ class Fan(Front, ThreadPoolExecutor):
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(timeout, self._hub.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
-        hub = self._hub
-        # Kept by the hub, for a weak reference that dies with its referent calls nothing.
-        hub.anchor = weakref.ref(self, partial(lifecycle.orphaned, hub))
+        self._options = Options(
+            timeout, self._scheduler.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace
+        )
+        scheduler = self._scheduler
+        # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
+        scheduler.anchor = weakref.ref(self, partial(lifecycle.orphaned, scheduler))
 
-    # The base class assigns these in __init__; the hub is where they are true.
+    # The base class assigns these in __init__; the scheduler is where they are true.
 
     @property
     def _shutdown(self) -> bool:
-        return self._hub.closing
+        return self._scheduler.closing
 
     @_shutdown.setter
     def _shutdown(self, _: bool) -> None: ...
 
     @property  # type: ignore[override]
     def _broken(self) -> str | bool:
-        return self._hub.broken
+        return self._scheduler.broken
 
     @_broken.setter
     def _broken(self, _: str | bool) -> None: ...
 
     @property
     def _work_queue(self) -> _WorkQueue:
-        return _WorkQueue(self._hub)
+        return _WorkQueue(self._scheduler)
 
     @_work_queue.setter
     def _work_queue(self, _: object) -> None: ...
@@ -137,7 +139,7 @@ class Fan(Front, ThreadPoolExecutor):
     @property
     def name(self) -> str:
         """The fan's name in events."""
-        return self._hub.name
+        return self._scheduler.name
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
@@ -148,32 +150,32 @@ class Fan(Front, ThreadPoolExecutor):
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
-        hub = self._hub
+        scheduler = self._scheduler
         aside(partial(self._close, cancel_futures))
-        gate = lifecycle.close(hub)
+        gate = lifecycle.close(scheduler)
         if wait:
-            lifecycle.join(hub, gate)
-            lifecycle.linger(hub)
+            lifecycle.join(scheduler, gate)
+            lifecycle.linger(scheduler)
             self._warn_of_what_is_stuck()
 
     def _close(self, cancel_futures: bool) -> None:
-        hub = self._hub
-        after: After = []
-        with hub.lock:
-            hub.closing = True
-            if hub.torn:
-                hub.mend(after)
+        scheduler = self._scheduler
+        after: Actions = []
+        with scheduler.lock:
+            scheduler.closing = True
+            if scheduler.torn:
+                scheduler.mend(after)
             if cancel_futures:
-                for source in list(hub.sources):
+                for source in list(scheduler.sources):
                     source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
-        hub.perform(after)
-        lifecycle.end_streams(hub)
+        scheduler.perform(after)
+        lifecycle.end_streams(scheduler)
 
     def _warn_of_what_is_stuck(self) -> None:
-        if self._hub.lost or self._hub.callbacks.stuck():
+        if self._scheduler.lost or self._scheduler.callbacks.stuck():
             from . import stuck  # few programs need it
 
-            stuck.warn(self._hub)
+            stuck.warn(self._scheduler)
 
     def __enter__(self) -> Self:
         return self
@@ -189,14 +191,14 @@ class Fan(Front, ThreadPoolExecutor):
         """
         try:
             if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
-                self._hub.interrupt()
+                self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry
 
                     carry(exc)
             self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
         except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
-            self._hub.interrupt()
+            self._scheduler.interrupt()
             raise
         except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block
             if exc is None:
@@ -211,7 +213,7 @@ class Fan(Front, ThreadPoolExecutor):
     ) -> None:
         """``aclose``; calls are cancelled if the task was, which is what a Ctrl-C does to it."""
         if exc is not None and not isinstance(exc, (Exception, SystemExit)):
-            self._hub.interrupt()
+            self._scheduler.interrupt()
         try:
             await self.aclose()
         except RuntimeWarning as warning:  # as in ``__exit__``
@@ -224,12 +226,12 @@ class Fan(Front, ThreadPoolExecutor):
         from . import aio
 
         self.shutdown(wait=False)
-        await aio.join(self._hub)
+        await aio.join(self._scheduler)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:
-        figures = self._hub.snapshot()
-        state = "broken" if self._hub.broken else "closed" if self._hub.closing else "open"
+        figures = self._scheduler.snapshot()
+        state = "broken" if self._scheduler.broken else "closed" if self._scheduler.closing else "open"
         running = f"{figures['running']} of {figures['slots']} running"
         return f"<Fan {self.name!r}: {state}, {running}, {figures['queued']} queued>"
 
@@ -240,12 +242,12 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
     The figures are of a moment, as those of any queue that others use.
     """
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
 
     def qsize(self) -> int:
         """How many calls have not ended and do not run, for whatever they wait."""
-        return sum(source.pending() for source in list(self._hub.sources))
+        return sum(source.pending() for source in list(self._scheduler.sources))
 
     def empty(self) -> bool:
         """Whether there is none."""
@@ -288,17 +290,17 @@ def _check_initializer(initializer: Any, initargs: Any) -> None:
         raise TypeError(f"initargs must be a tuple of the initializer's arguments, not {shown}: initargs=({shown},)")
 
 
-def _pace(adaptive: Adaptive | None) -> Line | None:
+def _pace(adaptive: Adaptive | None) -> Waitlist | None:
     """What the calls of a fan with an `Adaptive` stand in line for."""
     if adaptive is None:
         return None
     from ..limits.adaptive_limit import AdaptiveLimit
-    from ..limits.waitlist import Line
+    from ..limits.waitlist import Waitlist
 
     if adaptive.line is not None:
         raise ValueError(f"each fan needs an Adaptive of its own, and {adaptive!r} was given to another fan before")
-    adaptive.line = Line(AdaptiveLimit(adaptive))
-    line: Line = adaptive.line
+    adaptive.line = Waitlist(AdaptiveLimit(adaptive))
+    line: Waitlist = adaptive.line
     return line
 
 

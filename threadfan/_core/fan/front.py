@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
-    from ..pool.scheduler import Hub
+    from ..pool.scheduler import Scheduler
     from .aio import LoopFuture
     from .graph import Graph
     from .signatures import Signatures
@@ -66,7 +66,7 @@ def _variables() -> Any:
 class Front(Signatures):
     """Everything that hands calls in, for a fan and for views of it: safe from any thread and any event loop."""
 
-    _hub: Hub
+    _scheduler: Scheduler
     _options: Options
 
     # -- the standard library's ---------------------------------------------------------------------------------------
@@ -80,19 +80,21 @@ class Front(Signatures):
         Raises:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
-        hub, outer = self._hub, scope_around()
+        scheduler, outer = self._scheduler, scope_around()
         options = self._options
         if options.interrupt:
             fn = options.dressed(fn)
         context = copy_context()
         if context:
             (_variables_module or _variables()).settle(context)
-        future: Future[R] = hub.future(hub, fn, args, kwargs, context, options.timeout, hub.clock.monotonic())
+        future: Future[R] = scheduler.future(
+            scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
+        )
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
-        rules = options.rules
-        if rules is not None:
-            future.rules, future.progress = rules, rules.progress(args, kwargs, future.since)
-        hub.hand_in(future, options.group, rules)
+        policies = options.policies
+        if policies is not None:
+            future.policies, future.state = policies, policies.state(args, kwargs, future.since)
+        scheduler.hand_in(future, options.group, policies)
         if outer is not None:
             future.end_with(outer)
         return future
@@ -170,7 +172,9 @@ class Front(Signatures):
             # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
             by_one = intake.taking_tuples(fn, iterables, star=True) if star else fn
             return Executor.map(self, by_one, *iterables, timeout=timeout)  # type: ignore[arg-type]
-        return mapped(self._hub, self._options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self)
+        return mapped(
+            self._scheduler, self._options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self
+        )
 
     # -- batches ------------------------------------------------------------------------------------------------------
 
@@ -204,7 +208,7 @@ class Front(Signatures):
         if misplaced:
             checks.refuse_misplaced("fan.run", misplaced)
         return run(
-            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
         )
 
     def stream(
@@ -234,7 +238,9 @@ class Front(Signatures):
 
         if misplaced:
             checks.refuse_misplaced("fan.stream", misplaced)
-        return stream(self._hub, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self)
+        return stream(
+            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+        )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
@@ -245,7 +251,7 @@ class Front(Signatures):
         """
         from ..batches.run import gather
 
-        report: Report[T] = gather(self._hub, self._options, tasks, named)
+        report: Report[T] = gather(self._scheduler, self._options, tasks, named)
         return report
 
     if TYPE_CHECKING:  # policies that take any tasks give back what the tasks return
@@ -263,8 +269,8 @@ class Front(Signatures):
         """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
 
         Args:
-            policy: is told each outcome as its call ends, here in this thread; see ``threadfan._core.batches.joiners`` for
-                those there are, and for how to write one.
+            policy: is told each outcome as its call ends, here in this thread; see ``threadfan._core.batches.joiners``
+                for those there are, and for how to write one.
             tasks: as for ``gather``.
             named: as for ``gather``.
 
@@ -274,7 +280,7 @@ class Front(Signatures):
         """
         from ..batches.joining import join
 
-        return join(self._hub, self._options, policy, tasks, named)
+        return join(self._scheduler, self._options, policy, tasks, named)
 
     def graph(self, /, *functions: Callable[..., Any], name: str = "graph", **misplaced: Never) -> Graph:
         """Functions that depend on each other's results: a parameter named like one takes what that one returns.
@@ -314,7 +320,7 @@ class Front(Signatures):
         Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is
         cancelled and its slot comes back when it returns, or after 0.1 s.
         """
-        awaitable: LoopFuture[R] = _aio().call(self._hub, self._options, fn, args, kwargs)
+        awaitable: LoopFuture[R] = _aio().call(self._scheduler, self._options, fn, args, kwargs)
         return awaitable
 
     def asyncify(self, fn: Callable[P, R], /, **misplaced: Never) -> Callable[P, LoopFuture[R]]:
@@ -377,7 +383,7 @@ class Front(Signatures):
         if misplaced:
             checks.refuse_misplaced("fan.arun", misplaced)
         report: Report[Any] = await _aio().arun(
-            self._hub, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
         )
         return report
 
@@ -418,7 +424,7 @@ class Front(Signatures):
         if misplaced:
             checks.refuse_misplaced("fan.astream", misplaced)
         outcomes: AsyncGenerator[Outcome[Any], None] = _aio().astream(
-            self._hub, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
         )
         return outcomes
 
@@ -433,7 +439,7 @@ class Front(Signatures):
 
     async def agather(self, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
         """``gather`` for coroutines; tasks may be coroutine functions."""
-        report: Report[Any] = await _aio().agather(self._hub, self._options, tasks, named)
+        report: Report[Any] = await _aio().agather(self._scheduler, self._options, tasks, named)
         return report
 
     if TYPE_CHECKING:
@@ -458,7 +464,7 @@ class Front(Signatures):
 
         Cancelling the awaiting task cancels all.
         """
-        return await _aio().ajoin(self._hub, self._options, policy, tasks, named)
+        return await _aio().ajoin(self._scheduler, self._options, policy, tasks, named)
 
     # -- options and figures ------------------------------------------------------------------------------------------
 
@@ -488,7 +494,7 @@ class Front(Signatures):
         if misplaced:
             checks.refuse_misplaced("with_options", misplaced)
         changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
-        return View(self, self._hub, self._options.changed(changes))
+        return View(self, self._scheduler, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:
         """Live figures of the whole fan.
@@ -499,15 +505,15 @@ class Front(Signatures):
             (those of them without a value), ``slots``, ``retries`` (attempts after the first), ``input_tokens`` and
             ``output_tokens`` (as attached clients have noted them).
         """
-        return self._hub.snapshot()
+        return self._scheduler.snapshot()
 
 
 class View(Front):
     """A fan's threads and slots under other options; made by ``with_options``.  Closing is the fan's affair."""
 
-    def __init__(self, origin: Front, hub: Hub, options: Options) -> None:
+    def __init__(self, origin: Front, scheduler: Scheduler, options: Options) -> None:
         self._origin = origin  # keeps the fan alive
-        self._hub = hub
+        self._scheduler = scheduler
         self._options = options
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -519,4 +525,4 @@ class View(Front):
         raise RuntimeError("a view cannot be shut down: shut down the Fan that with_options was called on")
 
     def __repr__(self) -> str:
-        return f"<view of {self._hub.name!r}: timeout={self._options.timeout}, limit={self._options.group.limit}>"
+        return f"<view of {self._scheduler.name!r}: timeout={self._options.timeout}, limit={self._options.group.limit}>"

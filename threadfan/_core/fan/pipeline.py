@@ -68,7 +68,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         owner = self._owner
-        report: Any = flows.run(owner._hub, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
+        report: Any = flows.run(owner._scheduler, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
         return report  # type: ignore[no-any-return]
 
     def stream(
@@ -96,8 +96,8 @@ class Pipeline(Generic[In_contra, Out_co]):
         plan = self._plan(where, checks.function)
         _check(where, items, misplaced)
         owner = self._owner
-        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
-        return flows.stream(owner._hub, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
+        size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
+        return flows.stream(owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
 
@@ -137,7 +137,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         gate = aio.LoopGate(loop)
         flow, ending = flows.begin(
-            owner._hub, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
+            owner._scheduler, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
         )
         feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
         report: Any = await aio._wait(ending, gate, feeder)
@@ -175,9 +175,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
         plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
         _check(where, items, misplaced)
-        size, ordered = window_of(owner._hub, window), checks.flag("ordered", ordered)
+        size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
         made = flows.make_stream(
-            owner._hub, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
+            owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
         )
         feed = None if made.batch.at_hand else lambda _: aio.feed_flow(made.batch, items)
         outcomes: Any = aio._outcomes(made, feed, owner)

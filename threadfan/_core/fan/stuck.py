@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from ..pool.scheduler import Hub
+    from ..pool.scheduler import Scheduler
 
 NAMED = 5
 """How many threads a warning names.  Arbitrary: their calls mostly hang in the same place."""
 
 
-def warn(hub: Hub) -> None:
+def warn(scheduler: Scheduler) -> None:
     """Warn once of all that are stuck: the function, how long, and where the user's own code stands."""
-    with hub.lock:
-        lost = [(drain.worker, drain.lost) for drain in hub.lost if drain.lost is not None]
+    with scheduler.lock:
+        lost = [(session.worker, session.lost) for session in scheduler.lost if session.lost is not None]
     lost = [(worker, call) for worker, call in lost if worker.thread.is_alive()]
-    callbacks = hub.callbacks.stuck()
+    callbacks = scheduler.callbacks.stuck()
     if not lost and not callbacks:
         return
     frames = sys._current_frames()  # only now: to ask for them aborts some subinterpreters of CPython 3.13.0
     texts = []
     if lost:
-        texts.append(_of_threads(lost, hub.clock.monotonic(), frames))
+        texts.append(_of_threads(lost, scheduler.clock.monotonic(), frames))
     for what, seconds, thread in callbacks[:NAMED]:
         texts.append(f"{what} has not returned {seconds:.1f} s after it was called{_at(frames.get(thread.ident or 0))}")
     del frames
-    warnings.warn(f"{hub.name}: {'; '.join(texts)}", RuntimeWarning, stacklevel=_levels_up())
+    warnings.warn(f"{scheduler.name}: {'; '.join(texts)}", RuntimeWarning, stacklevel=_levels_up())
 
 
 def _of_threads(lost: list[Any], now: float, frames: dict[int, FrameType]) -> str:

@@ -5,7 +5,7 @@ waits for anything.  Users' code runs in calls of the fan alone: functions, and 
 going through of results, which have the task's timeout and slots, but no retries and no rate.
 
 The lock guards the tree of cells: it is decided under it who can go on, and that is done after it.  It is never held
-together with the hub's.
+together with the scheduler's.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..base.locks import Lock
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED
 from ..batches import intake
 from ..batches.run import FAILED_FAST
-from ..batches.task_group import Relay, Step
-from ..calls.call_queue import Calls
+from ..batches.task_group import Step, TaskGroup
+from ..calls.call_queue import CallQueue
 from .arguments import known
 from .cell import ALONG, Cell, complete, tell, tell_followers, value_of
 from .node import UNSET
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw, Status
     from ..calls.options import Options
-    from ..calls.policies import Rules
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After, Group
+    from ..calls.policies import Policies
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions, ConcurrencyLimit
     from .cell import Then
     from .plan import Plan
     from .report import Tree
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Ready = list[Cell]
 
 
-class GraphRun(Relay):
+class GraphRun(TaskGroup):
     """A run.
 
     Args:
@@ -54,20 +54,20 @@ class GraphRun(Relay):
 
     def __init__(
         self,
-        hub: Hub,
+        scheduler: Scheduler,
         options: Options,
         name: str,
         plan: Plan,
         functions: Sequence[Callable[..., Any]],
         inputs: dict[str, Any],
     ) -> None:
-        super().__init__(hub, options, name)
+        super().__init__(scheduler, options, name)
         self._functions, self.inputs = functions, inputs
         self._forked()
         self._numbers = count(len(plan.tasks))
         self._plan = plan
         self.roots = [Cell(task, task.place, len(task.waits)) for task in plan.tasks]
-        self._queues_own: dict[tuple[Group, Rules | None], Calls] = {}
+        self._queues_own: dict[tuple[ConcurrencyLimit, Policies | None], CallQueue] = {}
         self.listeners.append(self._close_queues)
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
@@ -89,30 +89,33 @@ class GraphRun(Relay):
         self._go_on([cell for cell in roots if not cell.missing])
         self.close()
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """Remember why what has not started never will."""
         self._message = self._message or str(reason)
         super().discard(reason, after)
 
-    def queue_for(self, step: Step) -> Calls:
-        """One of its own: it takes turns with others, however many calls wait in it.  With the hub's lock held."""
-        key = step.group, step.rules
+    def queue_for(self, step: Step) -> CallQueue:
+        """One of its own: it takes turns with others, however many calls wait in it.
+
+        With the scheduler's lock held.
+        """
+        key = step.group, step.policies
         queue = self._queues_own.get(key)
         if queue is None:
-            queue = self._queues_own[key] = new_queue(self.hub, step.group, self.depth, step.rules)
-            self.hub.sources.add(queue)
+            queue = self._queues_own[key] = new_queue(self.scheduler, step.group, self.depth, step.policies)
+            self.scheduler.sources.add(queue)
         return queue
 
     def _close_queues(self) -> None:
-        after: After = []
-        hub = self.hub
-        with hub.lock:
+        after: Actions = []
+        scheduler = self.scheduler
+        with scheduler.lock:
             for queue in self._queues_own.values():
                 queue.closed = True
-                if queue in hub.sources:  # not in the child of a fork
-                    hub.check_done(queue, after)
+                if queue in scheduler.sources:  # not in the child of a fork
+                    scheduler.check_done(queue, after)
         if after:
-            hub.perform(after)
+            scheduler.perform(after)
 
     # -- going on ----------------------------------------------------------------------------------------------------
 
@@ -215,7 +218,7 @@ class GraphRun(Relay):
                 complete(cell, self.roots, ready)
 
     def _called(self, cell: Cell, step: Step, raw: Raw, ready: Ready) -> Step | None:
-        if raw[3] is not SUCCEEDED or step.rules is not None or step.usage is not None:
+        if raw[3] is not SUCCEEDED or step.policies is not None or step.usage is not None:
             self._end(cell, raw, ready, step)
             return None
         with self._lock:
@@ -266,7 +269,7 @@ class GraphRun(Relay):
         self._end(cell, self._uncalled(cell, FAILED, error), ready)
 
     def _uncalled(self, cell: Cell, status: Status, error: BaseException) -> Raw:
-        now = self.hub.clock.monotonic()
+        now = self.scheduler.clock.monotonic()
         return (cell.number, None, now, status, error, None, now, None)
 
     # -- calls -------------------------------------------------------------------------------------------------------
@@ -325,15 +328,15 @@ class GraphRun(Relay):
         return {status: statuses.count(status) for status in STATUSES}
 
 
-def new_queue(hub: Hub, group: Group, depth: int, rules: Rules | None) -> Calls:
-    """A queue that others do not put calls into.  With the hub's lock held."""
-    queue: Calls
-    if rules is None:
-        queue = Calls(hub, group, depth)
+def new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+    """A queue that others do not put calls into.  With the scheduler's lock held."""
+    queue: CallQueue
+    if policies is None:
+        queue = CallQueue(scheduler, group, depth)
     else:
-        from ..calls.policy_queues import GovernedCalls
+        from ..calls.policy_queues import PolicyCallQueue
 
-        queue = GovernedCalls(hub, group, depth, rules.lines)
+        queue = PolicyCallQueue(scheduler, group, depth, policies.lines)
     return queue
 
 

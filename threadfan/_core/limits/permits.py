@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..base.clock import Clock
     from ..policies.cost import Cost, Permit
-    from .waitlist import Line
+    from .waitlist import Waitlist
 
 
 class Ticket:
@@ -37,7 +37,7 @@ class Permits:
         """What is waited inside counts against no timeout of the call's own."""
         return nullcontext()
 
-    def draw(self, line: Line, clock: Clock, cost: Cost | None) -> Any:
+    def draw(self, line: Waitlist, clock: Clock, cost: Cost | None) -> Any:
         """A permit, as soon as there is one.
 
         Args:
@@ -62,7 +62,7 @@ class Permits:
                 line.leave(waiter, clock)
         return permit
 
-    def wait_to_leave(self, line: Line, clock: Clock) -> None:
+    def wait_to_leave(self, line: Waitlist, clock: Clock) -> None:
         """Wait until a request that has its permit is far enough away from the one before.
 
         Raises:
@@ -75,7 +75,7 @@ class Permits:
             self._wait_to_leave(line, clock, nullcontext)
 
     @staticmethod
-    def _wait_to_leave(line: Line, clock: Clock, uncounted: Callable[[], AbstractContextManager[None]]) -> None:
+    def _wait_to_leave(line: Waitlist, clock: Clock, uncounted: Callable[[], AbstractContextManager[None]]) -> None:
         wait = line.departs(clock)
         while wait > 0 or (wait := line.leaves(clock)) > 0:
             with uncounted():
@@ -83,7 +83,7 @@ class Permits:
             wait = 0.0
 
 
-def _ask(line: Line, clock: Clock, waiter: _Waiter, cost: Cost | None) -> Permit | None:
+def _ask(line: Waitlist, clock: Clock, waiter: _Waiter, cost: Cost | None) -> Permit | None:
     while (permit := line.take(waiter, cost, clock)) is not None:
         if line.confirm(permit, clock):
             break

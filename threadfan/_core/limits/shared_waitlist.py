@@ -39,7 +39,7 @@ from ..base.errors import brief, text_of
 from ..base.threads import helper_thread, started
 from ..scope.alarms import set_alarm
 from .stores import store_at
-from .waitlist import STALL, Line
+from .waitlist import STALL, Waitlist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ quarter of what is kept between two requests beyond what is allowed, at 600 a mi
 UNNAMED = "rate"
 
 
-class SharedLine(Line):
+class SharedWaitlist(Waitlist):
     """A line whose permits other processes have a say in.
 
     Raises:
@@ -120,7 +120,7 @@ class SharedLine(Line):
         self._paid.clear()
 
     def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> Permit | None:
-        """See ``Line``; none as long as a question waits for its answer so long that one more would do so too."""
+        """See ``Waitlist``; none as long as a question waits for its answer so long that one more would do so too."""
         if self._asked:
             with self._lock:
                 now = clock.monotonic()
@@ -171,7 +171,7 @@ class SharedLine(Line):
             self._departing.pop(key, None)
 
     def departs(self, clock: Clock) -> float:
-        """See ``Line``; ``leaves`` waits for this process's own requests too."""
+        """See ``Waitlist``; ``leaves`` waits for this process's own requests too."""
         if self._attached is None:
             self._attached = True
         wait = super().departs(clock)

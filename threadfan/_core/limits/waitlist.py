@@ -52,10 +52,10 @@ STALL = 0.5
 long for those who wait for the slot."""
 
 
-class Line:
+class Waitlist:
     """The line before one limit.  Guarded by ``_lock``: everything, the limit's figures too.
 
-    The lock is taken inside the lock of a hub, never the other way round.
+    The lock is taken inside the lock of a scheduler, never the other way round.
     """
 
     shared = False
@@ -271,7 +271,7 @@ def _in_child() -> None:
 forks.in_child(_in_child)
 
 
-def line_of(limit: RateLimit) -> Line:
+def waitlist_of(limit: RateLimit) -> Waitlist:
     """The one line before a limit.
 
     Raises:
@@ -281,13 +281,13 @@ def line_of(limit: RateLimit) -> Line:
     with _making:
         if limit.line is None:
             limit.line = made
-        line: Line = limit.line
+        line: Waitlist = limit.line
     return line
 
 
-def _line_before(limit: RateLimit) -> Line:
+def _line_before(limit: RateLimit) -> Waitlist:
     if limit.shared is None:
-        return Line(limit)
-    from .shared_waitlist import SharedLine
+        return Waitlist(limit)
+    from .shared_waitlist import SharedWaitlist
 
-    return SharedLine(limit, limit.shared)
+    return SharedWaitlist(limit, limit.shared)

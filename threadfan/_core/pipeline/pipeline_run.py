@@ -13,7 +13,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..batches import intake
-from ..batches.task_group import Relay
+from ..batches.task_group import TaskGroup
 from .report import PipelineReport, StageAttempt, retries_in
 from .stage_queue import Row, StageCall, StageQueue
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..batches.report import Report
     from ..batches.task_group import Step
-    from ..calls.call_queue import Calls
+    from ..calls.call_queue import CallQueue
     from ..calls.options import Options
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
     from .stages import Stage
 
     Plan = list[tuple[str, Stage, Options, Callable[..., Any]]]
     """Of each stage: its name, what the user said, its options, and the function to call."""
 
 
-class Passage:
+class PipelineItem:
     """One item on its way through the stages."""
 
     __slots__ = ("attempts", "begun", "index", "item", "row", "since", "start", "usage")
@@ -52,7 +52,7 @@ class Passage:
         self.usage: Usage | None = None
 
     def move(self, row: Row | None) -> None:
-        """Leave its stage for another one, or for good.  With the hub's lock held."""
+        """Leave its stage for another one, or for good.  With the scheduler's lock held."""
         if self.row is not None:
             self.row.crowd -= 1
             self.row.begun -= self.begun
@@ -74,7 +74,7 @@ class Passage:
         return (self.index, self.item, self.since, status, payload, self.start, end, worker)
 
 
-class Flow(Relay):
+class PipelineRun(TaskGroup):
     """One run of a pipeline.
 
     Args:
@@ -84,30 +84,30 @@ class Flow(Relay):
     """
 
     def __init__(
-        self, hub: Hub, options: Options, plan: Plan, items: list[Any] | None, *, window: float = FOREVER
+        self, scheduler: Scheduler, options: Options, plan: Plan, items: list[Any] | None, *, window: float = FOREVER
     ) -> None:
-        super().__init__(hub, options, f"pipeline({', '.join(name for name, *_ in plan)})")
-        self.rows = [Row(hub, place, name, one, fn, own) for place, (name, one, own, fn) in enumerate(plan)]
+        super().__init__(scheduler, options, f"pipeline({', '.join(name for name, *_ in plan)})")
+        self.rows = [Row(scheduler, place, name, one, fn, own) for place, (name, one, own, fn) in enumerate(plan)]
         for row, following in zip(self.rows, self.rows[1:], strict=False):
             row.next = following
         self.queue = StageQueue(self, self.rows)
         self.wish: list[tuple[Callable[[], object], Callable[[], bool]]] = []  # who waits, and what for: see `watch`
         self.ends: dict[int, str] = {}  # where those without a value have ended, by index
-        self.read = 0  # guarded by the hub's lock, as are the next five
+        self.read = 0  # guarded by the scheduler's lock, as are the next five
         self.handed_out = 0
         self._window = window
         self._succeeded = self._retries = 0
-        self._going: dict[int, Passage] = {}
+        self._going: dict[int, PipelineItem] = {}
         self._items = items
         self._why = "the batch had ended"
         self.accepted = 0 if items is None else len(items)
 
-    def enlist(self, listeners: After) -> None:
+    def enlist(self, listeners: Actions) -> None:
         """Begin; the listeners are called when it is done."""
         intake.enlist(self, [self._retire, *listeners])
-        with self.hub.lock:
+        with self.scheduler.lock:
             if not self.done:
-                self.hub.sources.add(self.queue)
+                self.scheduler.sources.add(self.queue)
         self.stir()
         if self._items == []:
             self.close()
@@ -118,11 +118,11 @@ class Flow(Relay):
             self.until = self.queue.until = self.since + deadline
 
     def _retire(self) -> None:
-        hub, queue = self.hub, self.queue
-        with hub.lock:
-            hub.sources.discard(queue)
-            hub.settled[0] += queue.accepted
-            hub.settled[1] += queue.failed
+        scheduler, queue = self.scheduler, self.queue
+        with scheduler.lock:
+            scheduler.sources.discard(queue)
+            scheduler.settled[0] += queue.accepted
+            scheduler.settled[1] += queue.failed
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -150,8 +150,8 @@ class Flow(Relay):
 
     def feed(self, item: Any) -> None:
         """Add an item; only one thread may."""
-        passage = Passage(self.read, item, self.hub.clock.monotonic())
-        with self.hub.lock:
+        passage = PipelineItem(self.read, item, self.scheduler.clock.monotonic())
+        with self.scheduler.lock:
             self._going[self.read] = passage
             self.read += 1
         calls = self._calls(passage, self.rows[0], item)
@@ -170,27 +170,27 @@ class Flow(Relay):
                 entry[0]()
 
     def _read_more(self, items: list[Any]) -> None:
-        with self.hub.lock:
+        with self.scheduler.lock:
             first = self.read
             last = self.read = max(first, min(len(items), first + self.room))
         calls = [call for place in range(first, last) for call in self._enter(place, items[place])]
-        with self.hub.lock:
+        with self.scheduler.lock:
             self.accepted -= 0 if self.ended else last - first - len(calls)
         self.hand_in(calls)
         if not self.accepted:  # and not when the last is read: another thread may still be about to hand some in
             self.close()
 
     def _enter(self, place: int, item: Any) -> list[StageCall]:
-        passage = self._going[place] = Passage(place, item, self.hub.clock.monotonic())
+        passage = self._going[place] = PipelineItem(place, item, self.scheduler.clock.monotonic())
         return self._calls(passage, self.rows[0], item)
 
-    def _calls(self, passage: Passage, row: Row, value: Any) -> list[StageCall]:
+    def _calls(self, passage: PipelineItem, row: Row, value: Any) -> list[StageCall]:
         """The call of a stage for an item; none if it failed before it could be made, which is the item's end."""
         try:
             return [StageCall(self, row, passage, value)]
         except Exception as error:  # of a user's estimate of costs
             self.ends[passage.index] = row.name
-            self._hand_out(passage, passage.end(FAILED, error, self.hub.clock.monotonic(), None))
+            self._hand_out(passage, passage.end(FAILED, error, self.scheduler.clock.monotonic(), None))
             return []
 
     # -- waiting for it ----------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class Flow(Relay):
 
     # -- from stage to stage -----------------------------------------------------------------------------------------
 
-    def queue_for(self, step: Step) -> Calls:
+    def queue_for(self, step: Step) -> CallQueue:
         """All stages share one."""
         return self.queue
 
@@ -239,15 +239,15 @@ class Flow(Relay):
         self._hand_out(passage, passage.end(status, payload, raw[6], raw[7]))
         self.stir()
 
-    def _hand_out(self, passage: Passage, raw: Raw) -> None:
-        after: After = []
-        with self.hub.lock:
+    def _hand_out(self, passage: PipelineItem, raw: Raw) -> None:
+        after: Actions = []
+        with self.scheduler.lock:
             passage.move(None)
             self.queue.offer(after)
             self._succeeded += raw[3] is SUCCEEDED
             self._retries += retries_in(passage.attempts)
             self._going.pop(passage.index)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
         self.notes[passage.index] = passage.attempts
         if passage.usage is not None:
             self.usages[passage.index] = passage.usage
@@ -267,7 +267,7 @@ class Flow(Relay):
         """Whether the scope in which it was made has ended."""
         return self.outer is not None and self.outer.cancelled
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """No call starts any more."""
         self._why = str(reason)
         super().discard(reason, after)
@@ -295,8 +295,8 @@ class Flow(Relay):
         return self.read if self._items is None else len(self._items)
 
     def _missing(self, place: int) -> Raw:
-        now = self.hub.clock.monotonic()
-        passage = self._going.get(place) or Passage(place, (self._items or ())[place], self.since)
+        now = self.scheduler.clock.monotonic()
+        passage = self._going.get(place) or PipelineItem(place, (self._items or ())[place], self.since)
         self.ends[place] = self.rows[0].name
         return passage.end(CANCELLED, TaskCancelled(self._why), now, None)
 

@@ -30,8 +30,8 @@ class StageAttempt(Attempt):
     @classmethod
     def of(cls, call: StageCall, raw: Raw, later: float) -> Iterator[StageAttempt]:
         """The attempts of a call that was handed in so much ``later`` than its item was read, in seconds."""
-        if call.rules is not None:
-            for one in call.progress.attempts:
+        if call.policies is not None:
+            for one in call.state.attempts:
                 figures = {name: getattr(one, name) for name in Attempt.__slots__ if name not in ("started", "status")}
                 yield cls(one.status, started=later + one.started, **figures)._in(call.row.name)
             return

@@ -11,7 +11,7 @@ from ..batches.iteration import Iteration
 from ..batches.run import Ending
 from ..batches.stream import PATIENCE, Stream, _outcomes, _sleep
 from ..pool import shutdown as lifecycle
-from .pipeline_run import Flow
+from .pipeline_run import PipelineRun
 from .report import PipelineOutcome
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..batches.report import Report
     from ..calls.options import Options
-    from ..pool.scheduler import Hub
-    from ..pool.work_queue import After
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
     from .pipeline_run import Plan
 
 _END: Any = object()
@@ -32,22 +32,22 @@ _END: Any = object()
 class FlowEnding(Ending):
     """How a run of a pipeline ends; its inputs are read as there is room for them."""
 
-    def _enlist(self, listeners: After) -> None:
+    def _enlist(self, listeners: Actions) -> None:
         self.batch.enlist(listeners)
 
     def _feed(self, inputs: Iterator[Any]) -> None:
         """Read in this thread, which lends its slot if it has to wait for room."""
-        flow, hub = self.batch, self.hub
+        flow, scheduler = self.batch, self.scheduler
         for item in inputs:
             flow.feed(item)  # first: what was taken has an outcome
-            if hub.closing or hub.broken:
-                lifecycle.refuse(hub)
+            if scheduler.closing or scheduler.broken:
+                lifecycle.refuse(scheduler)
             self._await_room()
             if flow.closed or flow.ended:
                 break
 
     def _await_room(self) -> None:
-        flow, now = self.batch, self.hub.clock.monotonic
+        flow, now = self.batch, self.scheduler.clock.monotonic
         left = self.look()
         while self.full():
             end = None if left is None else now() + left
@@ -70,11 +70,11 @@ class FlowStream(Stream):
 
     batch: Any
 
-    def __init__(self, flow: Flow, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
+    def __init__(self, flow: PipelineRun, inputs: Iterator[Any] | None, *, window: int, ordered: bool) -> None:
         super().__init__(flow, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
         self.report = flow.report
 
-    def enlist(self, listeners: After) -> None:
+    def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
         self.batch.enlist(listeners)
 
@@ -88,7 +88,7 @@ class FlowStream(Stream):
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
         flow, start = self.batch, self._clock()
         while self._inputs is not None and not flow.ended and flow.thirsty():
-            if flow.hub.closing or flow.hub.broken:
+            if flow.scheduler.closing or flow.scheduler.broken:
                 self._cut_short = True
                 self._end_of_inputs()
             elif (item := next(self._inputs, _END)) is _END:
@@ -124,19 +124,26 @@ class FlowStream(Stream):
 
 
 def run(
-    hub: Hub, options: Options, plan: Plan, given: Iterable[Any], *, fail_fast: bool, deadline: float | None
+    scheduler: Scheduler, options: Options, plan: Plan, given: Iterable[Any], *, fail_fast: bool, deadline: float | None
 ) -> Report[Any]:
     """See ``Pipeline.run``."""
     gate: SimpleQueue[None] = SimpleQueue()
-    flow, ending = begin(hub, options, plan, given, gate, fail_fast=fail_fast, deadline=deadline)
+    flow, ending = begin(scheduler, options, plan, given, gate, fail_fast=fail_fast, deadline=deadline)
     return ending.wait() if flow.at_hand else ending.feed_and_wait(iter(given))
 
 
 def begin(
-    hub: Hub, options: Options, plan: Plan, given: Any, gate: Any, *, fail_fast: bool, deadline: float | None
-) -> tuple[Flow, FlowEnding]:
+    scheduler: Scheduler,
+    options: Options,
+    plan: Plan,
+    given: Any,
+    gate: Any,
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+) -> tuple[PipelineRun, FlowEnding]:
     """A run that has begun, but for inputs that are not at hand; the gate is opened when it is done."""
-    flow = Flow(hub, options, plan, at_hand(given))
+    flow = PipelineRun(scheduler, options, plan, at_hand(given))
     flow.fail_fast = fail_fast
     flow.begin_until(deadline)
     ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
@@ -149,19 +156,35 @@ def at_hand(given: Any) -> list[Any] | None:
 
 
 def make_stream(
-    hub: Hub, options: Options, plan: Plan, given: Any, *, ordered: bool, window: int, fed_by_owner: bool = False
+    scheduler: Scheduler,
+    options: Options,
+    plan: Plan,
+    given: Any,
+    *,
+    ordered: bool,
+    window: int,
+    fed_by_owner: bool = False,
 ) -> FlowStream:
     """Check that calls may be handed in, and capture the context; work starts later."""
-    with hub.lock:
-        hub.check_open()
+    with scheduler.lock:
+        scheduler.check_open()
     items = at_hand(given)
     inputs = None if fed_by_owner or items is not None else iter(given)
-    return FlowStream(Flow(hub, options, plan, items, window=window), inputs, window=window, ordered=ordered)
+    return FlowStream(
+        PipelineRun(scheduler, options, plan, items, window=window), inputs, window=window, ordered=ordered
+    )
 
 
 def stream(
-    hub: Hub, options: Options, plan: Plan, given: Iterable[Any], *, ordered: bool, window: int, owner: object
+    scheduler: Scheduler,
+    options: Options,
+    plan: Plan,
+    given: Iterable[Any],
+    *,
+    ordered: bool,
+    window: int,
+    owner: object,
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
-    made = make_stream(hub, options, plan, given, ordered=ordered, window=window)
+    made = make_stream(scheduler, options, plan, given, ordered=ordered, window=window)
     return Iteration(_outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

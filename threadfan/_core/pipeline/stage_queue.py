@@ -19,7 +19,7 @@ from collections import deque
 from itertools import chain
 
 from ..batches.task_group import Step
-from ..calls.policy_queues import GovernedCalls
+from ..calls.policy_queues import PolicyCallQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,33 +30,48 @@ if TYPE_CHECKING:
     from ..calls.call_queue import Call
     from ..calls.options import Options
     from ..events import log
-    from ..pool.scheduler import Hub
-    from ..pool.session import Drain
-    from ..pool.work_queue import After
-    from .pipeline_run import Flow, Passage
+    from ..pool.scheduler import Scheduler
+    from ..pool.session import Session
+    from ..pool.work_queue import Actions
+    from .pipeline_run import PipelineItem, PipelineRun
     from .stages import Stage
 
 
 class Row:
     """One stage in one run: what waits in front of it, and what is in it.
 
-    Guarded by ``hub.lock``.  ``crowd`` counts the items that have come to the stage and not left it, ``begun`` those
-    of them that have started there (some may wait for another attempt), ``running`` the calls.
+    Guarded by ``scheduler.lock``.  ``crowd`` counts the items that have come to the stage and not left it, ``begun``
+    those of them that have started there (some may wait for another attempt), ``running`` the calls.
     """
 
     __slots__ = (
-        "begun", "buffer", "crowd", "entries", "fn", "held", "held_for", "held_since", "hub", "limit", "name", "next",
-        "options", "place", "running",
+        "begun",
+        "buffer",
+        "crowd",
+        "entries",
+        "fn",
+        "held",
+        "held_for",
+        "held_since",
+        "limit",
+        "name",
+        "next",
+        "options",
+        "place",
+        "running",
+        "scheduler",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, place: int, name: str, one: Stage, fn: Callable[..., Any], options: Options) -> None:
-        self.hub = hub
+    def __init__(
+        self, scheduler: Scheduler, place: int, name: str, one: Stage, fn: Callable[..., Any], options: Options
+    ) -> None:
+        self.scheduler = scheduler
         self.place = place
         self.name = name
         self.fn = fn
         self.options = options
         self.limit = one.limit
-        self.buffer = 2 * hub.slots if one.buffer is None else one.buffer
+        self.buffer = 2 * scheduler.slots if one.buffer is None else one.buffer
         self.next: Row | None = None
         self.entries: deque[Call] = deque()
         self.crowd = self.begun = self.running = 0
@@ -67,7 +82,7 @@ class Row:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.hub.slots if self.limit is None else min(self.limit, self.hub.slots)
+        return self.scheduler.slots if self.limit is None else min(self.limit, self.scheduler.slots)
 
     @property
     def room(self) -> int:
@@ -104,7 +119,7 @@ class StageCall(Step):
 
     begun = False  # it was taken to be started, for the first time
 
-    def __init__(self, flow: Flow, row: Row, passage: Passage, value: Any) -> None:
+    def __init__(self, flow: PipelineRun, row: Row, passage: PipelineItem, value: Any) -> None:
         super().__init__(flow, row.options, passage.index, row.fn, (value,), item=passage.item)
         self.row = row
         self.passage = passage
@@ -148,12 +163,12 @@ def row_of(call: Any) -> Row:
     return row
 
 
-class StageQueue(GovernedCalls):
+class StageQueue(PolicyCallQueue):
     """The calls of one run of a pipeline, from which threads pull."""
 
-    def __init__(self, flow: Flow, rows: list[Row]) -> None:
-        lines = set().union(*(row.options.rules.lines for row in rows if row.options.rules is not None))
-        super().__init__(flow.hub, flow.group, flow.depth, lines)
+    def __init__(self, flow: PipelineRun, rows: list[Row]) -> None:
+        lines = set().union(*(row.options.policies.lines for row in rows if row.options.policies is not None))
+        super().__init__(flow.scheduler, flow.group, flow.depth, lines)
         self.rows = rows
         self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
         self.entries = Entries(rows)
@@ -161,21 +176,21 @@ class StageQueue(GovernedCalls):
 
     # -- pulling: with the lock held ---------------------------------------------------------------------------------
 
-    def add(self, call: Call, after: After) -> None:
+    def add(self, call: Call, after: Actions) -> None:
         """Put an item in front of its next stage; it leaves the one before."""
         step: Any = call
-        step.queue, row, now = self, step.row, self.hub.clock.monotonic()
+        step.queue, row, now = self, step.row, self.scheduler.clock.monotonic()
         step.passage.move(row)
-        if step.rules is not None:
-            step.progress.joins(now, row.limited(now))
+        if step.policies is not None:
+            step.state.joins(now, row.limited(now))
         row.entries.append(step)
         self.accepted += 1
         self.offer(after)
 
-    def offer(self, after: After) -> None:
+    def offer(self, after: Actions) -> None:
         """Something has changed: have threads come if any item may start."""
         if self.ready():
-            self.hub.offer(self, after)
+            self.scheduler.offer(self, after)
 
     def ready(self) -> int:
         """How many items may start now, given slots."""
@@ -196,8 +211,8 @@ class StageQueue(GovernedCalls):
         return None
 
     def _may_start(self, row: Row) -> bool:
-        call, now = row.entries[0], self.hub.clock.monotonic()
-        if call.rules is not None and not self._let(call, call.rules, self):
+        call, now = row.entries[0], self.scheduler.clock.monotonic()
+        if call.policies is not None and not self._let(call, call.policies, self):
             row.hold(now)
             return False
         row.let_through(now)
@@ -224,59 +239,59 @@ class StageQueue(GovernedCalls):
 
     def invite(self, _: object = None) -> None:
         """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
-        after: After = []
-        with self.hub.lock:
+        after: Actions = []
+        with self.scheduler.lock:
             wanted = set()
             for row in self.rows:
                 row.held = False
-                if row.entries and row.options.rules is not None:
-                    wanted |= row.options.rules.lines
+                if row.entries and row.options.policies is not None:
+                    wanted |= row.options.policies.lines
             for line in self.lines - wanted:
-                line.leave(self, self.hub.clock)
+                line.leave(self, self.scheduler.clock)
             self.offer(after)
-        self.hub.perform(after)
+        self.scheduler.perform(after)
 
     def _leave_lines(self) -> None:
         self._let_through()
         for line in self.lines:
-            line.leave(self, self.hub.clock)
+            line.leave(self, self.scheduler.clock)
 
     def _let_through(self) -> None:
         for row in self.rows:
-            row.let_through(self.hub.clock.monotonic())
+            row.let_through(self.scheduler.clock.monotonic())
 
     # -- starts and ends ---------------------------------------------------------------------------------------------
 
-    def _attempt(self, drain: Drain, call: Call, observer: log.Observer | None) -> float | None:
+    def _attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
         row = row_of(call)
-        judged = call.progress is not None and call.progress.undecided is not None  # it does not run
+        judged = call.state is not None and call.state.undecided is not None  # it does not run
         flow = self._flow()
         if row.place == 0 and flow is not None:
             flow.stir()
         try:
-            if call.rules is None and not call.begin(drain):
-                end: float | None = self.hub.clock.monotonic()
+            if call.policies is None and not call.begin(session):
+                end: float | None = self.scheduler.clock.monotonic()
             else:
-                end = super()._attempt(drain, call, observer)
+                end = super()._attempt(session, call, observer)
         finally:
-            flow = call = drain = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
+            flow = call = session = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
         if end is not None and not judged:
-            after: After = []
-            with self.hub.lock:
+            after: Actions = []
+            with self.scheduler.lock:
                 row.running -= 1
                 self.offer(after)
-            self.hub.perform(after)
+            self.scheduler.perform(after)
         return end
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """A call was ended from outside, and its place in the stage is free."""
         row_of(key).running -= 1
         final = super().settle(key, raw, after)
         self.offer(after)
         return final
 
-    def _abandon(self, call: Call, reason: BaseException, after: After) -> None:
-        if call.rules is None:
+    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
+        if call.policies is None:
             call.refuse(reason, after)
         else:
             super()._abandon(call, reason, after)

@@ -210,7 +210,7 @@ class RateLimit:
         if self._pause.succeeded(permit.epoch, now):
             self._feedback.succeeded(now)
         if was_paused and not self._pause.paused and not self._pause.brief:
-            self._drain(now)
+            self._session(now)
         if headers is not None:
             self._follow(permit, now, headers, wall)
         self._tune(now)
@@ -302,12 +302,12 @@ class RateLimit:
     def _refused(self, now: float, paced: bool) -> None:
         if paced:  # a probe that is refused says nothing about the pace
             self._feedback.overloaded()
-        self._drain(now)
+        self._session(now)
 
-    def _drain(self, now: float) -> None:
+    def _session(self, now: float) -> None:
         """No burst on top of the pace: after a pause, all that had to wait would go out in it."""
         for pace in self._paces.values():
-            pace.drain(now)
+            pace.session(now)
 
     def _follow(self, permit: Permit, now: float, headers: Mapping[str, str], wall: float | None) -> None:
         """Go by what the provider says.

@@ -333,7 +333,7 @@ def _headers(error: BaseException) -> Mapping[str, str] | None:
 
 
 def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
-    """A header in any mapping: clients' own ones do not tell ``Retry-After`` from ``retry-after``, a dict does."""
+    """A header in any mapping: clients' own ones do not tell ``Retry-Actions`` from ``retry-after``, a dict does."""
     for spelling in (name, name.title()):
         try:
             value = None if headers is None else headers.get(spelling)

@@ -8,7 +8,7 @@ from ..base.errors import brief, describe
 from ..base.given import whole
 from ..base.static import is_a
 from .responses import final_word, status_of
-from .retry_state import Course, Policy, Times
+from .retry_state import Policy, RetryState, Times
 from .retryable import worth_retrying
 
 TYPE_CHECKING = False
@@ -162,7 +162,7 @@ class Entries(Policy):
 
     def course(
         self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Course:
+    ) -> RetryState:
         """What decides about one call."""
         return _EntriesCourse(self, lambda policy: policy.course(now, fn, args, kwargs))
 
@@ -171,7 +171,7 @@ class Entries(Policy):
         return "{" + ", ".join(f"{matcher.text()}: {policy.text()}" for matcher, policy in self.entries) + "}"
 
 
-class _EntriesCourse(Course):
+class _EntriesCourse(RetryState):
     """A course for each entry that has come up.
 
     The ``before`` hook of an entry runs ahead of the attempts that the entry asked for, not of the first.
@@ -179,12 +179,12 @@ class _EntriesCourse(Course):
 
     __slots__ = ("_courses", "_latest", "_make", "_policy")
 
-    def __init__(self, policy: Entries, make: Callable[[Policy], Course]) -> None:
+    def __init__(self, policy: Entries, make: Callable[[Policy], RetryState]) -> None:
         super().__init__()
         self._policy = policy
         self._make = make
-        self._courses: dict[Policy, Course] = {}
-        self._latest: Course | None = None  # the one that asked for another attempt
+        self._courses: dict[Policy, RetryState] = {}
+        self._latest: RetryState | None = None  # the one that asked for another attempt
 
     def begin(self, now: float) -> Verdict | None:
         ended = None if self._latest is None else self._latest.begin(now)

@@ -65,7 +65,7 @@ class Policy:
 
     def course(
         self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Course:
+    ) -> RetryState:
         """What decides about one call.
 
         Args:
@@ -82,7 +82,7 @@ class Policy:
         return f"<retry={self.text()}>"
 
 
-class Course:
+class RetryState:
     """The attempts of one call: ``begin`` before each, ``decide`` after each."""
 
     __slots__ = ("attempts",)
@@ -139,7 +139,7 @@ class Times(Policy):
 
     def course(
         self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Course:
+    ) -> RetryState:
         """What decides about one call; none of the arguments matters."""
         return _TimesCourse(self)
 
@@ -148,7 +148,7 @@ class Times(Policy):
         return str(self.retries)
 
 
-class _TimesCourse(Course):
+class _TimesCourse(RetryState):
     __slots__ = ("_policy", "_used")
 
     def __init__(self, policy: Times) -> None:

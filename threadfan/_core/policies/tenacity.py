@@ -12,7 +12,7 @@ import tenacity
 from tenacity import DoSleep, RetryCallState
 
 from .responses import retry_after_of
-from .retry_state import Course, Policy, not_before
+from .retry_state import Policy, RetryState, not_before
 from .retryable import history
 from .returned import ErrorAnswer
 
@@ -50,7 +50,7 @@ class Tenacious(Policy):
 
     def course(
         self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Course:
+    ) -> RetryState:
         """What decides about one call; it holds ``fn`` and its arguments for the user's hooks."""
         return _TenaciousCourse(self, now, fn, args, kwargs)
 
@@ -92,7 +92,7 @@ class Future(tenacity.Future):
             del self, error  # the traceback holds this frame: leave no cycle
 
 
-class _TenaciousCourse(Course):
+class _TenaciousCourse(RetryState):
     __slots__ = ("_enabled", "_error", "_retrying", "_state", "_statistics", "_wait")
 
     def __init__(

@@ -71,7 +71,7 @@ class Pace:
             self.correct(level - remaining)
             self._matched = now
 
-    def drain(self, now: float) -> None:
+    def session(self, now: float) -> None:
         """The server has nothing left: at most as much is here as comes in from now on."""
         self._full_at = max(self._full_at, now + self.capacity * self._interval)
 

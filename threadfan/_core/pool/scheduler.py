@@ -3,7 +3,8 @@
 What it guarantees:
 
 - Never more than ``slots`` calls run.  A slot is a token: it is free, or carried by a worker that was woken with it, or
-  held by a drain.  A call that waits for other calls of this hub *lends* its slot; a call that timed out loses it.
+  held by a session.  A call that waits for other calls of this scheduler *lends* its slot; a call that timed out loses
+  it.
 - No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts
   wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
 - A lender is first to take a slot back.  Then deeper sources go before shallower ones, and what a call waits for is
@@ -37,16 +38,16 @@ from ..base.locks import Lock, aside, bare, takes_signals
 from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
 from ..base.threads import check_depth, started
-from ..calls.call_queue import Call, Calls
+from ..calls.call_queue import Call, CallQueue
 from ..calls.future import Future
 from ..scope.alarms import set_alarm
 from . import shutdown as lifecycle
 from .callbacks import Callbacks
-from .deadline_timer import Watchdog
-from .lending import Loans
-from .session import Drain, here
+from .deadline_timer import DeadlineTimer
+from .lending import Lending
+from .session import Session, here
 from .starts import Starts
-from .work_queue import Group
+from .work_queue import ConcurrencyLimit
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -57,12 +58,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
-    from ..calls.policies import Rules
+    from ..calls.policies import Policies
     from ..policies.adaptive import Adaptive
-    from .work_queue import After, Source
+    from .work_queue import Actions, WorkQueue
 
 
-class Hub:
+class Scheduler:
     """The slots, sources and threads of one fan; outlives the fan until its last call is done."""
 
     future = Future
@@ -86,19 +87,19 @@ class Hub:
         self.name = name
         self.clock = clock
         self.max_abandoned = max_abandoned
-        self.group = Group()
+        self.group = ConcurrencyLimit()
         self.threads = threads
         self._prefix = prefix
         self._initializer = initializer
         self._initargs = initargs
         if initializer is not None:
             from ..base import variables  # noqa: F401  # not first in a thread of ours, where a fork may catch the import
-        self.anchor: object = None  # something of the fan's that must live as long as the hub
+        self.anchor: object = None  # something of the fan's that must live as long as the scheduler
         self.reset()
         lifecycle.register(self)
 
     def reset(self) -> None:
-        """Back to a hub that has not run anything: at the start, and in the child of a fork."""
+        """Back to a scheduler that has not run anything: at the start, and in the child of a fork."""
         self.lock = Lock()
         self.torn = False  # an exception has cut a decision in two, which is to be mended
         self.handed_over: deque[Callable[[], object]] = deque()  # by finalizers that could have no thread
@@ -106,13 +107,13 @@ class Hub:
         self.waking = 0  # slots given to workers that have not chosen a source yet
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
         self.workers: set[Worker] = set()
-        self.rings: dict[int, deque[Source]] = {}  # by depth: the sources that have calls pending
-        self.sources: set[Source] = set()  # all that are not done
-        self.loans = Loans(self)
+        self.rings: dict[int, deque[WorkQueue]] = {}  # by depth: the sources that have calls pending
+        self.sources: set[WorkQueue] = set()  # all that are not done
+        self.loans = Lending(self)
         self.pressure = -1.0  # see press
-        self.draining: set[Drain] = set()  # whose calls count as running
-        self.lost: set[Drain] = set()  # whose calls were ended from outside and have not come back
-        self.abandoned: set[Drain] = set()  # those of them whose threads were replaced
+        self.draining: set[Session] = set()  # whose calls count as running
+        self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
+        self.abandoned: set[Session] = set()  # those of them whose threads were replaced
         self.retries = 0  # attempts after the first
         self.tokens = [0, 0]  # in and out, as attached clients have noted them
         self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
@@ -122,12 +123,12 @@ class Hub:
         self.group._forked()
         self.quiet_gates: list[SimpleQueue[None]] = []
         self.starts = Starts(self)
-        self.watchdog = Watchdog(self)
+        self.timer = DeadlineTimer(self)
         self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.starts.warn)
         self.threads.clear()
         self._names = count()
 
-    def perform(self, after: After) -> None:
+    def perform(self, after: Actions) -> None:
         """Do what was decided under the lock; one that fails does not keep the others from happening.
 
         A signal's exception that falls into it is raised when all is done.
@@ -177,16 +178,16 @@ class Hub:
             _thread.start_new_thread(bare, (self._mend,))
 
     def _mend(self) -> None:
-        after: After = []
+        after: Actions = []
         with self.lock:
             if self.torn:
                 self.mend(after)
         self.perform(after)
 
-    def mend(self, after: After) -> None:
+    def mend(self, after: Actions) -> None:
         """Count anew what can be counted, and do again what may not have been done.  With the lock held.
 
-        Workers and drains know what they are; the numbers and lists that are kept of them are set right by that.  To
+        Workers and sessions know what they are; the numbers and lists that are kept of them are set right by that.  To
         wake a worker twice does no harm.
         """
         self.torn = False
@@ -195,7 +196,7 @@ class Hub:
         seen = set(self.idle)
         parked = [*self.idle, *(worker for worker in self.workers if worker not in seen)]
         self.idle = [worker for worker in parked if worker.parked and not worker.woken]
-        self.free = self.slots - self.waking - sum(drain.holds for drain in self.draining | self.lost)
+        self.free = self.slots - self.waking - sum(session.holds for session in self.draining | self.lost)
         self.rings = {}
         for source in list(self.sources):
             source.queued = False
@@ -216,18 +217,18 @@ class Hub:
 
     # -- what callers do ---------------------------------------------------------------------------------------------
 
-    def hand_in(self, call: Call, group: Group, rules: Rules | None) -> None:
+    def hand_in(self, call: Call, group: ConcurrencyLimit, policies: Policies | None) -> None:
         """Queue a single call and have it worked on.
 
         Raises:
             RuntimeError: the fan is shut down, or broken.
         """
-        after: After = []
+        after: Actions = []
         try:
             with self.lock:
                 taken = not (self.closing or self.broken)
                 if taken:
-                    self.calls(group, 0, rules).add(call, after)
+                    self.calls(group, 0, policies).add(call, after)
             if after:
                 self.perform(after)
         except BaseException:
@@ -237,7 +238,7 @@ class Hub:
             with self.lock:
                 self.check_open()
 
-    def offer(self, source: Source, after: After, *, eager: bool = False) -> None:
+    def offer(self, source: WorkQueue, after: Actions, *, eager: bool = False) -> None:
         """Have ``source`` worked on: it has calls pending.  With the lock held.
 
         ``eager`` starts a thread for each pending call that no woken worker will take, as ``submit`` promises; else the
@@ -250,7 +251,7 @@ class Hub:
         if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
             self._grant(after, eager=eager)
 
-    def enlist(self, source: Source) -> None:
+    def enlist(self, source: WorkQueue) -> None:
         """Put ``source`` into its ring, and wake nobody.  With the lock held."""
         ring = self.rings.get(source.depth)
         if ring is None:
@@ -259,16 +260,16 @@ class Hub:
         source.queued = True
         self.press()
 
-    def recruit(self, source: Source) -> None:
+    def recruit(self, source: WorkQueue) -> None:
         """Start threads while there are slots and pending calls for them."""
         aside(partial(self._recruit, source))
 
-    def _recruit(self, source: Source) -> None:
+    def _recruit(self, source: WorkQueue) -> None:
         while self._recruit_one(source):
             pass
 
-    def _recruit_one(self, source: Source) -> bool:
-        after: After = []
+    def _recruit_one(self, source: WorkQueue) -> bool:
+        after: Actions = []
         with self.lock:
             if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
                 return False
@@ -278,32 +279,32 @@ class Hub:
         self.perform(after)
         return True
 
-    def turn(self, worker: Worker, left: Drain | None) -> Drain | None:
+    def turn(self, worker: Worker, left: Session | None) -> Session | None:
         """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
-        after: After = []
+        after: Actions = []
         with self.lock:
             if left is None and not worker.woken:  # it was woken twice
-                drain = None
+                session = None
             elif left is not None and not self._leave(left, after):
-                drain = None
+                session = None
                 self._park(worker)
             elif self.free < 0:  # there are fewer slots than there were
-                drain = None
+                session = None
                 self._accept(worker)
                 self.free += 1
                 self.press()
                 self._park(worker)
             else:
-                drain = self._enter(worker, after)
+                session = self._enter(worker, after)
             if self.torn:
                 self.mend(after)
             if self.closing:
                 self.dismiss_if_quiet(after)
         if after or self.handed_over:
             self.perform(after)
-        return drain
+        return session
 
-    def resize(self, slots: int, after: After) -> None:
+    def resize(self, slots: int, after: Actions) -> None:
         """Have so many slots from now on.  With the lock held.
 
         Calls that run go on; while they are too many, the slots they leave are not given out again.
@@ -314,7 +315,7 @@ class Hub:
         self.loans.serve(after)
         self.grant_if_needed(after)
 
-    def adapt(self, after: After) -> None:
+    def adapt(self, after: Actions) -> None:
         """Have as many slots as the fan's `Adaptive` says now.  With the lock held."""
         if self.adaptive is not None and self.adaptive.limit != self.slots:
             self.resize(self.adaptive.limit, after)
@@ -326,32 +327,32 @@ class Hub:
 
     def _interrupt(self) -> None:
         message = "the program was interrupted"
-        after: After = []
+        after: Actions = []
         with self.lock:
             self.mend(after)
             sources, running = list(self.sources), list(self.draining)
             for source in sources:
                 source.discard(TaskCancelled(message), after)
-            self.watchdog.cancel_running(running, message, after)
+            self.timer.cancel_running(running, message, after)
         self.perform(after)
 
-    def calls(self, group: Group, depth: int = 0, rules: Rules | None = None) -> Calls:
+    def calls(self, group: ConcurrencyLimit, depth: int = 0, policies: Policies | None = None) -> CallQueue:
         """The queue of single calls at a depth, under these rules.  With the lock held."""
-        found: Calls | None = group.calls.get((depth, rules))
+        found: CallQueue | None = group.calls.get((depth, policies))
         if found is None:
-            if rules is None:
-                found = Calls(self, group, depth)
+            if policies is None:
+                found = CallQueue(self, group, depth)
             else:
-                from ..calls.policy_queues import GovernedCalls  # on first use, with what it needs
+                from ..calls.policy_queues import PolicyCallQueue  # on first use, with what it needs
 
                 self._forget_idle(group)
-                found = GovernedCalls(self, group, depth, rules.lines)
-            group.calls[depth, rules] = found
-            found.place = depth, rules
+                found = PolicyCallQueue(self, group, depth, policies.lines)
+            group.calls[depth, policies] = found
+            found.place = depth, policies
             self.sources.add(found)
         return found
 
-    def forget_if_idle(self, queue: Source) -> None:
+    def forget_if_idle(self, queue: WorkQueue) -> None:
         """Drop a queue of a view with a cap of its own that nothing is in: there may be a view for every call.
 
         The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
@@ -362,13 +363,13 @@ class Hub:
             return
         self._forget(queue)
 
-    def _forget(self, queue: Source) -> None:
+    def _forget(self, queue: WorkQueue) -> None:
         del queue.group.calls[queue.place]
         self.sources.discard(queue)
         self.settled[0] += queue.accepted
         self.settled[1] += queue.failed
 
-    def _forget_idle(self, group: Group) -> None:
+    def _forget_idle(self, group: ConcurrencyLimit) -> None:
         """Drop queues under rules that nothing is in: there may be a new one for every view."""
         for key, queue in list(group.calls.items()):
             if key[1] is not None and not queue.active and not queue.pending():
@@ -380,12 +381,12 @@ class Hub:
         Single calls are handed in at depth 0, whoever hands them in: a call that hands in its successor and ends must
         not go before everybody else for ever.  Being waited for is what makes a call deep.
         """
-        after: After = []
+        after: Actions = []
         with self.lock:
             queue, depth = call.queue, self.depth()
             if queue is None or queue.depth >= depth or not queue.remove(call):
                 return
-            self.calls(queue.group, depth, call.rules).add(call, after)
+            self.calls(queue.group, depth, call.policies).add(call, after)
             self.forget_if_idle(queue)
         self.perform(after)
 
@@ -396,12 +397,12 @@ class Hub:
 
     def depth(self) -> int:
         """The depth of what this thread hands in and waits for."""
-        drain: Drain | None = getattr(here, "drain", None)
-        return 0 if drain is None or drain.hub is not self else drain.source.depth + 1
+        session: Session | None = getattr(here, "session", None)
+        return 0 if session is None or session.scheduler is not self else session.source.depth + 1
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 
-    def release(self, after: After) -> None:
+    def release(self, after: Actions) -> None:
         """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
         self.free += 1
         if self.free == 0:  # there were fewer slots than calls, and now there are as many
@@ -409,18 +410,18 @@ class Hub:
         self.loans.serve(after)
         self.grant_if_needed(after)
 
-    def detach(self, drain: Drain, after: After) -> None:
-        """The drain is no longer at its source."""
-        source = drain.source
-        self.draining.discard(drain)
+    def detach(self, session: Session, after: Actions) -> None:
+        """The session is no longer at its source."""
+        source = session.source
+        self.draining.discard(session)
         source.active -= 1
-        if drain.loan is None:  # else it has left when it lent its slot
+        if session.loan is None:  # else it has left when it lent its slot
             self.leave_group(source.group, after)
         self.check_done(source, after)
         if source.group is not self.group and source.place is not None:
             self.forget_if_idle(source)
 
-    def check_done(self, source: Source, after: After) -> None:
+    def check_done(self, source: WorkQueue, after: Actions) -> None:
         """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
         if not source.closed or source.active or source.done or source.pending():
             return
@@ -434,7 +435,7 @@ class Hub:
         if self.closing:  # what ended may have waited without a thread that would notice
             self.dismiss_if_quiet(after)
 
-    def count_settled(self, source: Source) -> None:
+    def count_settled(self, source: WorkQueue) -> None:
         """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
         before, source.counted = source.counted, (source.accepted, source.failed)
         self.settled[0] += source.accepted - before[0]
@@ -449,19 +450,19 @@ class Hub:
         return False
 
     def quiet(self) -> bool:
-        """Whether nothing runs and nothing will: only then may workers of a closing hub go."""
+        """Whether nothing runs and nothing will: only then may workers of a closing scheduler go."""
         return (
             not self.draining
             and not self.has_work()
             and not any(source.waiting() or source.unfinished() for source in self.sources)
         )
 
-    def grant_if_needed(self, after: After) -> None:
+    def grant_if_needed(self, after: Actions) -> None:
         """Wake or start a worker if there is a slot and a call for it."""
         if self.free > 0 and not self.waking and self.rings and self.has_work():
             self._grant(after)
 
-    def _grant(self, after: After, *, eager: bool = False) -> None:
+    def _grant(self, after: Actions, *, eager: bool = False) -> None:
         """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
         if not self.idle and not self.starts.allowed(after):
             return
@@ -499,10 +500,10 @@ class Hub:
     def _nobody_else(self) -> bool:
         """Whether no thread would come to use the slot of one that could not be started."""
         with self.lock:
-            return self.waking == 1 and all(drain.loan is not None for drain in self.draining)
+            return self.waking == 1 and all(session.loan is not None for session in self.draining)
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
-        after: After = []
+        after: Actions = []
         with self.lock:
             self.threads.discard(worker.thread)
             self.workers.discard(worker)
@@ -514,24 +515,24 @@ class Hub:
             self.grant_if_needed(after)
         self.perform(after)
 
-    def leave_group(self, group: Group, after: After) -> None:
+    def leave_group(self, group: ConcurrencyLimit, after: Actions) -> None:
         """One call fewer runs under a cap, and others of the group may start."""
         if group.active == group.limit:
             after.append(self._regroup)
         group.active -= 1
 
-    def _leave(self, drain: Drain, after: After) -> bool:
+    def _leave(self, session: Session, after: Actions) -> bool:
         """End a stay at a source; say whether the worker still has its slot."""
-        drain.forget_scope()  # leave no cycle
-        if drain.lost is None:
-            self.detach(drain, after)
+        session.forget_scope()  # leave no cycle
+        if session.lost is None:
+            self.detach(session, after)
         else:
-            self.lost.discard(drain)
-            self.abandoned.discard(drain)
-            self.watchdog.forget(drain, after)
-            if not drain.holds:
-                self.threads.add(drain.worker.thread)
-        return drain.holds
+            self.lost.discard(session)
+            self.abandoned.discard(session)
+            self.timer.forget(session, after)
+            if not session.holds:
+                self.threads.add(session.worker.thread)
+        return session.holds
 
     def _accept(self, worker: Worker) -> None:
         """The worker has the slot that it was woken with."""
@@ -539,7 +540,7 @@ class Hub:
             worker.woken = worker.parked = False
             self.waking -= 1
 
-    def _enter(self, worker: Worker, after: After) -> Drain | None:
+    def _enter(self, worker: Worker, after: Actions) -> Session | None:
         self._accept(worker)
         chosen = None if self.loans.in_line and self.loans.first() else self._choose(after)
         if chosen is None:
@@ -547,15 +548,15 @@ class Hub:
             self.release(after)
             return None
         source, first = chosen
-        drain = Drain(self, worker, source)
-        drain.first = first
+        session = Session(self, worker, source)
+        session.first = first
         source.active += 1
         source.group.active += 1
-        self.draining.add(drain)
+        self.draining.add(session)
         if source.timeout is not None:
-            self.watchdog.mind(self.clock.monotonic() + source.timeout, after)
+            self.timer.mind(self.clock.monotonic() + source.timeout, after)
         self.grant_if_needed(after)
-        return drain
+        return session
 
     def _park(self, worker: Worker) -> None:
         if len(self.idle) < self.slots and not self.dismissed and not worker.visiting:
@@ -567,7 +568,7 @@ class Hub:
             if not self.dismissed:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
 
-    def _choose(self, after: After) -> tuple[Source, Any] | None:
+    def _choose(self, after: Actions) -> tuple[WorkQueue, Any] | None:
         """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
         for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
             ring = self.rings[depth]
@@ -588,7 +589,7 @@ class Hub:
                     return source, entry
         return None
 
-    def _unqueue(self, source: Source, ring: deque[Source]) -> None:
+    def _unqueue(self, source: WorkQueue, ring: deque[WorkQueue]) -> None:
         """Leave a source that has nothing pending out of its ring."""
         source.queued = False
         if source.ready():  # fed between the two looks, and its feeder may still have seen it queued
@@ -599,9 +600,9 @@ class Hub:
         self.press()
 
     def press(self) -> None:
-        """Tell drains, by one number, whether others wait.
+        """Tell sessions, by one number, whether others wait.
 
-        A drain at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
+        A session at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
         1`` or more means a deeper source or a lender, so leave after this call.
         """
         if self.loans.in_line or self.free < 0:
@@ -614,25 +615,25 @@ class Hub:
 
     def _regroup(self) -> None:
         """A capped group has room again: its calls may start."""
-        after: After = []
+        after: Actions = []
         with self.lock:
             self.loans.serve(after)
             self.grant_if_needed(after)
         self.perform(after)
 
-    def dismiss_if_quiet(self, after: After) -> None:
-        """Send the threads of a closing hub home once nothing is left to do."""
+    def dismiss_if_quiet(self, after: Actions) -> None:
+        """Send the threads of a closing scheduler home once nothing is left to do."""
         if self.dismissed or not self.quiet():
             return
         self.dismissed = True
         self._send_home(after)
 
-    def _send_home(self, after: After) -> None:
+    def _send_home(self, after: Actions) -> None:
         for gate in self.quiet_gates:
             after.append(partial(gate.put, None))
         for worker in self.idle:
             after.append(partial(worker.inbox.put, False))
-        self.watchdog.stop(after)
+        self.timer.stop(after)
         after.append(self.callbacks.stop)
 
     # -- the life of threads -----------------------------------------------------------------------------------------
@@ -648,7 +649,7 @@ class Hub:
             worker.set_own = setter_of_own()
         except BaseException as error:
             say(LOGGER, CRITICAL, "Exception in initializer:", error=error)
-            after: After = []
+            after: Actions = []
             with self.lock:
                 self.waking -= 1
                 self.workers.discard(worker)
@@ -660,7 +661,7 @@ class Hub:
             return False
         return True
 
-    def fail(self, message: str, after: After) -> None:
+    def fail(self, message: str, after: Actions) -> None:
         """The pool is broken: nothing more will start.  With the lock held."""
         self.broken = message
         for source in list(self.sources):
@@ -674,9 +675,9 @@ class Hub:
             worker.ident, worker.retired = 0, True
         self.reset()
         self.closing = closing
-        for drain in running:
-            drain.lost = drain.lost or (None, 0.0, "", None)
-            drain.claim.clear()
+        for session in running:
+            session.lost = session.lost or (None, 0.0, "", None)
+            session.claim.clear()
         for source in sources:
             source.orphan(BrokenThreadPool(forks.REASON))
         for gate in gates:
@@ -684,7 +685,7 @@ class Hub:
 
     def dismiss(self, worker: Worker) -> bool:
         """Whether a parked worker should end: the fan is closed or gone, and nothing is left to do."""
-        after: After = []
+        after: Actions = []
         with self.lock:
             # Once all were sent home nobody is told twice: what a feeder adds then is not this worker's any more.
             if worker.woken or not self.closing or not (self.dismissed or self.quiet()):
@@ -706,7 +707,7 @@ class Hub:
 
     def give_back(self, worker: Worker) -> None:
         """It has done that."""
-        after: After = []
+        after: Actions = []
         with self.lock:
             self._park(worker)
             self.grant_if_needed(after)
@@ -718,8 +719,8 @@ class Hub:
             pending = sum(source.pending() for source in self.sources)
             waiting = sum(source.waiting() for source in self.sources)
             accepted = self.settled[0] + sum(source.accepted for source in self.sources)
-            lent = sum(drain.loan is not None for drain in self.draining)
-            running = sum(drain.busy() for drain in self.draining) - lent
+            lent = sum(session.loan is not None for session in self.draining)
+            running = sum(session.busy() for session in self.draining) - lent
             twins = sum(source.twins for source in self.sources)
             return {
                 "queued": pending - waiting,
@@ -736,7 +737,7 @@ class Hub:
 
     def bury(self, worker: Worker, error: BaseException) -> None:
         """A thread is about to die that should not: what it had goes to others."""
-        after: After = []
+        after: Actions = []
         with self.lock:
             if worker in self.idle:
                 self.idle.remove(worker)
@@ -746,20 +747,20 @@ class Hub:
                 worker.woken = False
                 self.waking -= 1
                 self.release(after)
-            for drain in [drain for drain in (*self.draining, *self.lost) if drain.worker is worker]:
-                for key in drain.claim.copy():
-                    self.watchdog.end(drain, key, FAILED, error, after, grace=FOREVER)
-                if drain.loan is not None and drain.loan.returning:
-                    self.loans.let_go(drain.loan, after)
-                if self._leave(drain, after):
-                    drain.holds = False
+            for session in [session for session in (*self.draining, *self.lost) if session.worker is worker]:
+                for key in session.claim.copy():
+                    self.timer.end(session, key, FAILED, error, after, grace=FOREVER)
+                if session.loan is not None and session.loan.returning:
+                    self.loans.let_go(session.loan, after)
+                if self._leave(session, after):
+                    session.holds = False
                     self.release(after)
             if self.closing:
                 self.dismiss_if_quiet(after)
         self.perform(after)
 
-    def crashed(self, drain: Drain, error: BaseException) -> None:
-        """Something other than a call failed in a drain: its call fails with that, and the thread goes on."""
-        for key in drain.claim.copy():
-            self.watchdog.end_call(drain, key, FAILED, error, grace=FOREVER)
-        say(LOGGER, CRITICAL, "an error between calls in %s", drain.worker.name, error=error)
+    def crashed(self, session: Session, error: BaseException) -> None:
+        """Something other than a call failed in a session: its call fails with that, and the thread goes on."""
+        for key in session.claim.copy():
+            self.timer.end_call(session, key, FAILED, error, grace=FOREVER)
+        say(LOGGER, CRITICAL, "an error between calls in %s", session.worker.name, error=error)

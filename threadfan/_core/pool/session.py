@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.usage import Usage
-    from .scheduler import Hub
-    from .work_queue import Source
+    from .scheduler import Scheduler
+    from .work_queue import WorkQueue
     from .worker import Worker
 
     Lost = tuple[Any, float, str, Any]
@@ -29,50 +29,50 @@ QUANTUM = 0.0002
 """Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
 two microseconds that a change of source costs."""
 
-# What this thread is doing for a fan right now: `here.drain`, set while it runs calls.
+# What this thread is doing for a fan right now: `here.session`, set while it runs calls.
 here = threading.local()
 
 
 class Loan:
     """One wait of a call for other calls, during which its slot is given away.
 
-    Guarded by ``hub.lock``: ``lent`` (also read by the call itself) and ``returning``.
+    Guarded by ``scheduler.lock``: ``lent`` (also read by the call itself) and ``returning``.
     """
 
-    __slots__ = ("drain", "gate", "lent", "returning")
+    __slots__ = ("gate", "lent", "returning", "session")
 
-    def __init__(self, drain: Drain) -> None:
-        self.drain = drain
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.lent = False  # the slot was given away
         self.returning = False  # it is in line for a slot
         self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
 
 
 class CallScope(Scope):
-    """The scope of one call of a drain.
+    """The scope of one call of a session.
 
     Users' functions may have it in a variable, and an error of the call keeps those: so when the call has ended it
     forgets the call, and where its outcome goes.
     """
 
-    __slots__ = ("_claim", "_drain", "_key", "_start")
+    __slots__ = ("_claim", "_key", "_session", "_start")
 
-    def __init__(self, drain: Drain, key: Any, start: float) -> None:
-        self._claim = drain.claim.get(key)
-        source = drain.source
-        super().__init__(clock=drain.hub.clock, ledger=partial(source.add_usage, key))
-        self._drain: Drain | None = drain
+    def __init__(self, session: Session, key: Any, start: float) -> None:
+        self._claim = session.claim.get(key)
+        source = session.source
+        super().__init__(clock=session.scheduler.clock, ledger=partial(source.add_usage, key))
+        self._session: Session | None = session
         self._key = key
         self._start = start
-        self.meter = source.meter_of(drain, key)
+        self.meter = source.meter_of(session, key)
         self.set_deadline()
 
     def set_deadline(self) -> None:
         """Ask the source anew how long the call may take."""
-        drain, key = self._drain, self._key
-        if drain is None:
+        session, key = self._session, self._key
+        if session is None:
             return
-        source = drain.source
+        source = session.source
         timeout, outer = source.timeout_of(key), source.outer_of(key)
         deadline = FOREVER if timeout is None else self._start + timeout
         if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
@@ -82,42 +82,54 @@ class CallScope(Scope):
     @property
     def live(self) -> bool:
         """Whether the call runs, and not by now another attempt of it."""
-        drain, claim = self._drain, self._claim
-        return drain is not None and claim is not None and drain.claim.get(self._key) is claim
+        session, claim = self._session, self._claim
+        return session is not None and claim is not None and session.claim.get(self._key) is claim
 
     def forget(self) -> None:
         """The call has ended by itself: threads that it has started may use the scope still."""
-        drain = self._drain
-        if drain is not None:
-            self._ledger = partial(_note_late, drain.hub)
+        session = self._session
+        if session is not None:
+            self._ledger = partial(_note_late, session.scheduler)
             if self.meter is not None:
                 self.meter.forget()
-            self._drain = self._claim = self._key = None
+            self._session = self._claim = self._key = None
 
 
-def _note_late(hub: Hub, usage: Usage) -> None:
+def _note_late(scheduler: Scheduler, usage: Usage) -> None:
     """Tokens of a call whose outcome is out: the fan counts them all the same."""
-    with hub.lock:
-        hub.tokens[0] += usage.input_tokens
-        hub.tokens[1] += usage.output_tokens
+    with scheduler.lock:
+        scheduler.tokens[0] += usage.input_tokens
+        scheduler.tokens[1] += usage.output_tokens
 
 
-class Drain:
+class Session:
     """A thread at work on a source, holding a slot and running the source's calls one after another.
 
     ``claim`` maps the key of the running call to ``(item, queued since, start)``.  It decides who settles the call:
     whoever *pops* the key owns the outcome, be it the thread that ran the call or somebody who ends it early, and
-    ``dict.pop`` lets exactly one win without a lock.  A drain lives at one source, so that a key never means two calls.
+    ``dict.pop`` lets exactly one win without a lock.  A session lives at one source, so that a key never means two
+    calls.
 
-    Guarded by ``hub.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
+    Guarded by ``scheduler.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
     """
 
     __slots__ = (
-        "claim", "first", "holds", "hub", "judging", "loan", "lost", "lost_at", "made", "signalled", "source", "worker",
+        "claim",
+        "first",
+        "holds",
+        "judging",
+        "loan",
+        "lost",
+        "lost_at",
+        "made",
+        "scheduler",
+        "signalled",
+        "source",
+        "worker",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, worker: Worker, source: Source) -> None:
-        self.hub = hub
+    def __init__(self, scheduler: Scheduler, worker: Worker, source: WorkQueue) -> None:
+        self.scheduler = scheduler
         self.worker = worker
         self.source = source
         self.claim: dict[Any, tuple[Any, float, float]] = {}
@@ -135,14 +147,14 @@ class Drain:
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
-            return Endless(clock=self.hub.clock)  # a context copied inside a call must not see the calls after it
-        with self.hub.lock:
+            return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        with self.scheduler.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
             elif self.claim:
                 key, (_, _, start) = next(iter(self.claim.items()))
             else:
-                return Endless(clock=self.hub.clock)
+                return Endless(clock=self.scheduler.clock)
             scope = self.made_scope(key)
             if scope is not None:
                 return scope
@@ -158,16 +170,17 @@ class Drain:
 
     def _in_child(self) -> Scope:
         """One that never ends: the call goes on in the parent only."""
-        return Scope(clock=self.hub.clock)
+        return Scope(clock=self.scheduler.clock)
 
     def busy(self) -> bool:
-        """Whether it has a call that has not ended.  With the hub's lock held."""
+        """Whether it has a call that has not ended.  With the scheduler's lock held."""
         return self.first is not None or self.judging or bool(self.claim)
 
     def forget_scope(self) -> object:
         """The call at hand has ended, or its attempt: the next has a scope of its own.
 
-        With the hub's lock held, or by the call's own thread once it has popped the claim: then nobody else looks.
+        With the scheduler's lock held, or by the call's own thread once it has popped the claim: then nobody else
+        looks.
 
         Returns:
             What is to be dropped once the lock is released, for it may be the last to hold things of the user's.
@@ -179,21 +192,21 @@ class Drain:
 
     def end_scope(self, key: Any) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
-        with self.hub.lock:
+        with self.scheduler.lock:
             scope = self.made_scope(key)
         if scope is not None:
             scope.cancel()
 
     def extend(self, key: Any) -> None:
         """The call ``key``, which runs, may take longer or shorter than it might before."""
-        with self.hub.lock:
+        with self.scheduler.lock:
             scope = self.made_scope(key)
             claim = self.claim.get(key)
             timeout = self.source.timeout_of(key)
         if scope is not None:
             scope.set_deadline()
         if claim is not None and timeout is not None and timeout < FOREVER:
-            self.hub.watchdog.announce(claim[2] + timeout)
+            self.scheduler.timer.announce(claim[2] + timeout)
 
     def made_scope(self, key: Any) -> CallScope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..scope.scope import Scope
-    from .scheduler import Hub
-    from .session import Drain, Loan
+    from .scheduler import Scheduler
+    from .session import Loan, Session
 
-    After = list[Callable[[], object]]
+    Actions = list[Callable[[], object]]
     """What to do once the lock is released."""
 
 # With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
 GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-class Group:
-    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  Guarded by ``hub.lock``."""
+class ConcurrencyLimit:
+    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  Guarded by ``scheduler.lock``."""
 
     __slots__ = ("__weakref__", "active", "calls", "limit")
 
@@ -40,29 +40,47 @@ class Group:
         self.calls: dict[Any, Any] = {}  # its queues of single calls, by depth and rules
 
 
-class Source:
+class WorkQueue:
     """Pending calls of one origin at one depth.
 
-    Guarded by ``hub.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source is
-    *done* when it takes no more calls, has none pending, and no drain is active at it; that is checked wherever one
-    of the three may have become true, so it is noticed exactly once.
+    Guarded by ``scheduler.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source
+    is *done* when it takes no more calls, has none pending, and no session is active at it; that is checked wherever
+    one of the three may have become true, so it is noticed exactly once.
     """
 
     __slots__ = (
-        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted", "failed",
-        "generation", "group", "hub", "lender", "listeners", "place", "queued", "reason", "timeout", "twins",
+        "accepted",
+        "active",
+        "cancel_at_close",
+        "closed",
+        "counted",
+        "depth",
+        "done",
+        "ended",
+        "enlisted",
+        "failed",
+        "generation",
+        "group",
+        "lender",
+        "listeners",
+        "place",
+        "queued",
+        "reason",
+        "scheduler",
+        "timeout",
+        "twins",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, group: Group, depth: int) -> None:
-        self.hub = hub
+    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
+        self.scheduler = scheduler
         self.generation = forks.generation  # of processes: in the child of a fork it is another
         self.group = group
         self.depth = depth  # 0, or one more than that of the call that made it
         self.place: Any = None  # of a queue of single calls: by which its group has it
         self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
-        self.active = 0  # drains at work here
+        self.active = 0  # sessions at work here
         self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
-        self.queued = False  # in the hub's ring
+        self.queued = False  # in the scheduler's ring
         self.closed = False  # takes no more calls
         self.done = False
         self.enlisted = False  # threads may come, or could have
@@ -70,10 +88,10 @@ class Source:
         self.reason: BaseException | None = None  # why it was ended from outside
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
-        self.counted = 0, 0  # both, as the hub has counted them when it was done
+        self.counted = 0, 0  # both, as the scheduler has counted them when it was done
         self.twins = 0  # second attempts that wait or run
         self.lender: Loan | None = None  # the call that waits for this source and gave its slot away meanwhile
-        self.listeners: After = []  # called once when done
+        self.listeners: Actions = []  # called once when done
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
@@ -98,15 +116,15 @@ class Source:
         """Pull one entry, or None if others have pulled the last.  Call with the lock held."""
         raise NotImplementedError
 
-    def run(self, drain: Drain) -> None:
-        """Run ``drain.first``, then pull and run calls until there are none, others press, or the drain is lost."""
+    def run(self, session: Session) -> None:
+        """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
     def timeout_of(self, key: Any) -> float | None:
         """The timeout of the call ``key`` in seconds."""
         raise NotImplementedError
 
-    def meter_of(self, drain: Drain, key: Any) -> Any:
+    def meter_of(self, session: Session, key: Any) -> Any:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
@@ -120,9 +138,9 @@ class Source:
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
-        with self.hub.lock:
-            self.hub.tokens[0] += usage.input_tokens
-            self.hub.tokens[1] += usage.output_tokens
+        with self.scheduler.lock:
+            self.scheduler.tokens[0] += usage.input_tokens
+            self.scheduler.tokens[1] += usage.output_tokens
 
     def figures_of(self, key: Any) -> dict[str, Any] | None:
         """What the events of the call ``key`` say besides its times, if it is under rules."""
@@ -136,7 +154,7 @@ class Source:
         """The place of the call ``key`` in its input."""
         raise NotImplementedError
 
-    def settle(self, key: Any, raw: Raw, after: After) -> bool:
+    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held.
 
         Returns:
@@ -144,14 +162,14 @@ class Source:
         """
         raise NotImplementedError
 
-    def discard(self, reason: BaseException, after: After) -> None:
+    def discard(self, reason: BaseException, after: Actions) -> None:
         """End every call that was not pulled yet.  Call with the lock held."""
         raise NotImplementedError
 
-    def end_running(self, message: str, after: After) -> None:
+    def end_running(self, message: str, after: Actions) -> None:
         """Cancel the calls that run.  Call with the lock held."""
-        drains = [drain for drain in self.hub.draining if drain.source is self]
-        self.hub.watchdog.cancel_running(drains, message, after)
+        sessions = [session for session in self.scheduler.draining if session.source is self]
+        self.scheduler.timer.cancel_running(sessions, message, after)
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""

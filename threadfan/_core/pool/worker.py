@@ -17,22 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .scheduler import Hub
-    from .session import Drain
+    from .scheduler import Scheduler
+    from .session import Session
 
 
 class Worker:
-    """A thread that parks until it is granted a slot, and pulls calls from the hub's sources while it has one.
+    """A thread that parks until it is granted a slot, and pulls calls from the scheduler's sources while it has one.
 
     The thread is a daemon, so that one stuck in a call that is over cannot hold up the interpreter; calls that are
     *not* over are waited for at exit by ``lifecycle``.  In a subinterpreter it is an ordinary thread, since ending
     one with a daemon alive aborts the process.
     """
 
-    __slots__ = ("_unstarted", "hub", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "woken")
+    __slots__ = (
+        "_unstarted",
+        "ident",
+        "inbox",
+        "parked",
+        "retired",
+        "scheduler",
+        "set_own",
+        "thread",
+        "visiting",
+        "woken",
+    )
 
-    def __init__(self, hub: Hub, name: str) -> None:
-        self.hub = hub
+    def __init__(self, scheduler: Scheduler, name: str) -> None:
+        self.scheduler = scheduler
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
         self.woken = True  # it has a slot that it has not used yet
         self.parked = False  # it waits for one, or has been given one meanwhile
@@ -56,42 +67,42 @@ class Worker:
 
     def visit(self) -> None:
         """Do its work in the main thread, as long as there is any; see ``last``."""
-        self.hub.threads.discard(self.thread)
+        self.scheduler.threads.discard(self.thread)
         self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
         self.visiting = True
         self._run()
 
     def _run(self) -> None:
         self.ident = threading.get_ident()
-        hub = self.hub
+        scheduler = self.scheduler
         try:
-            if hub.initialise(self):
-                self._serve(hub)
+            if scheduler.initialise(self):
+                self._serve(scheduler)
         except BaseException as error:
-            hub.bury(self, error)
+            scheduler.bury(self, error)
             say(LOGGER, CRITICAL, "Exception in worker", error=error)
 
-    def _serve(self, hub: Hub) -> None:
-        drain: Drain | None = None
+    def _serve(self, scheduler: Scheduler) -> None:
+        session: Session | None = None
         while not self.retired:  # as all are in the child of a fork, where a call returns that has forked
-            drain = hub.turn(self, drain)
-            if drain is not None:
-                here.drain = drain
+            session = scheduler.turn(self, session)
+            if session is not None:
+                here.session = session
                 try:
-                    drain.source.run(drain)
+                    session.source.run(session)
                 except BaseException as error:  # none of the calls': those are caught where they are called
-                    hub.crashed(drain, error)
-                here.drain = None
-            elif not self.retired and not self._parked(hub):
+                    scheduler.crashed(session, error)
+                here.session = None
+            elif not self.retired and not self._parked(scheduler):
                 return
 
-    def _parked(self, hub: Hub) -> bool:
+    def _parked(self, scheduler: Scheduler) -> bool:
         """Wait for a slot; False when the thread should end."""
         while (told := self._told()) is not True:
-            if told is NOTHING and hub.callbacks.unmanned() and hub.borrow(self):
-                hub.callbacks.work()
-                hub.give_back(self)
-            if self.retired or hub.dismiss(self):
+            if told is NOTHING and scheduler.callbacks.unmanned() and scheduler.borrow(self):
+                scheduler.callbacks.work()
+                scheduler.give_back(self)
+            if self.retired or scheduler.dismiss(self):
                 return False
         return True
 

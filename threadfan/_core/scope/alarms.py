@@ -1,4 +1,4 @@
-"""Acts that are due at a moment, for the scopes that no watchdog looks after.
+"""Acts that are due at a moment, for the scopes that no deadline timer looks after.
 
 One thread for each clock does them; it starts with the first alarm and ends when none is left.  An act that blocks
 would hold up the others, so each gets a thread of its own, unless it is said to be quick: deadlines go off rarely, and
