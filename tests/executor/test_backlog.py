@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from threadfan import Fan, FanClosed, RateLimit, task
 from threadfan._core.calls.backlog import Backlog
-from threadfan._core.calls.policy_queue import Queue
+from threadfan._core.calls.policy_queue import PolicyQueue
 
 
 class Call:
@@ -60,8 +60,8 @@ def test_it_is_a_list_of_which_some_calls_are_held(operations):
 def test_calls_of_a_limit_that_is_shut_are_not_asked_about_again(clock, monkeypatch):
     """However many wait for one limit, taking a call under another one asks no more questions than there are calls."""
     asked = []
-    let = Queue._let
-    monkeypatch.setattr(Queue, "_let", lambda self, *arguments: asked.append(1) or let(self, *arguments))
+    let = PolicyQueue._let
+    monkeypatch.setattr(PolicyQueue, "_let", lambda self, *arguments: asked.append(1) or let(self, *arguments))
     shut, wide = RateLimit(requests_per_minute=1), RateLimit(requests_per_minute=10**9, burst=10**6)
     with Fan(4) as fan:
         tasks = [task(int).with_options(rate=limit) for limit in [shut] * 300 + [wide] * 300]

@@ -12,7 +12,7 @@ from contextlib import suppress
 _OVER = (b"Z", b"X")  # ended and not reaped; about to vanish
 
 
-class ConcurrencyLimit:
+class Group:
     """The process group with this number; one thread asks."""
 
     def __init__(self, number: int) -> None:

@@ -22,7 +22,7 @@ from .._core.base import clock as clocks
 from .._core.base.clock import PULSE
 from .._core.scope.alarms import set_alarm
 from .bell import Bell
-from .groups import ConcurrencyLimit
+from .groups import Group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Talk:
                 return True
             # No pipe tells whether there are others in the group, who may be tidying up.
             self.process.wait()
-            group = ConcurrencyLimit(self.process.pid)
+            group = Group(self.process.pid)
             while (others := self._signal(0) and group.may_live()) and self._clock.monotonic() < due:
                 select.select([self.bell], [], [], _LOOK)
             return others
