@@ -14,7 +14,8 @@ from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current
 from threadfan._core.batches import intake
 from threadfan._core.batches.run import Ending
 from threadfan._core.batches.task_group import Step, TaskGroup
-from threadfan._core.fan.aio import LoopGate, _wait
+from threadfan._core.fan.aio.completion import wait_for
+from threadfan._core.fan.aio.loops import LoopGate
 from threadfan._core.pool.session import here
 from threadfan.testing import ManualClock
 
@@ -77,7 +78,7 @@ class Chains(TaskGroup):
         gate = LoopGate(asyncio.get_running_loop())
         intake.enlist(self, [gate.put])
         self.begin()
-        return await _wait(Ending(self, gate, **self.ending), gate, None)
+        return await wait_for(Ending(self, gate, **self.ending), gate)
 
 
 def quiet(fan):
