@@ -202,7 +202,7 @@ def test_the_wait_does_not_count_against_the_timeout(clock, server, client):
         (outcome,) = report.get(timeout=PATIENCE)
         thread.join()
     assert outcome.unwrap() == [200, 200]
-    assert outcome.limited == pytest.approx(INTERVAL)
+    assert outcome.waited_limit == pytest.approx(INTERVAL)
 
 
 def test_the_timeout_counts_on_after_the_wait(clock, server, plain):

@@ -10,7 +10,7 @@ from threadfan import CallCancelled, Fan, current_scope
 
 structlog = pytest.importorskip("structlog")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "queued", "worker"}
+FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "waited_slot", "worker"}
 PATIENCE = 20
 PRIVATE = "a private prompt"
 
@@ -120,7 +120,7 @@ def test_times_are_milliseconds(events):
         (outcome,) = fan.run(explode, [PRIVATE])
     (event,) = events.named("call_failed")
     assert event["duration"] == pytest.approx(outcome.duration * 1000, abs=0.001)
-    assert event["queued"] == pytest.approx(outcome.queued * 1000, abs=0.001)
+    assert event["waited_slot"] == pytest.approx(outcome.waited_slot * 1000, abs=0.001)
 
 
 def test_a_processor_that_fails_costs_no_outcome(events, caplog):

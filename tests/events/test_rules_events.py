@@ -44,7 +44,7 @@ def test_a_call_that_is_tried_again(events, way):
         ("info", "research", attempt, 0.0, "ConnectionError") for attempt in (1, 2)
     ]
     (end,) = events.named("call_finished")
-    assert (end["attempt"], end["limited"], end["backoff"]) == (3, 0.0, 0.0)
+    assert (end["attempt"], end["waited_limit"], end["waited_backoff"]) == (3, 0.0, 0.0)
     assert (end["input_tokens"], end["output_tokens"]) == (10, 5)
     assert events.named("call_failed") == []
     assert "private" not in repr(events)
@@ -85,6 +85,6 @@ def test_what_a_call_waited_for_its_limit(events, clock):
         clock.advance(2)
         assert [future.result(PATIENCE) for future in futures] == [1, 2]
     first, second = events.named("call_finished")
-    assert first["limited"] == 0.0
-    assert second["limited"] >= 1000
+    assert first["waited_limit"] == 0.0
+    assert second["waited_limit"] >= 1000
     assert "input_tokens" not in first

@@ -42,7 +42,7 @@ def nested(item):
 
 
 fan = Fan(2, timeout=PATIENCE, name="plain")
-view = fan.with_options(limit=1)
+view = fan.with_options(max_concurrent=1)
 limit = RateLimit(600_000, burst=100)
 limited = Fan(2, rate=limit, retry=1)
 shared = Fan(2, rate=RateLimit(600_000, burst=100, shared=f"sqlite:///{folder.name}/limits.db"))

@@ -245,7 +245,12 @@ def test_nothing_is_lost_or_doubled_under_rules(seed, eager_switching, monkeypat
         Fan(SLOTS, timeout=TIMEOUT, retry=RETRIES, rate=limit, max_abandoned=1000) as other,
     ):
         drivers = [
-            Driver((one, other, one.with_options(limit=3))[number % 3], ledger, range(number, CALLS, DRIVERS), number)
+            Driver(
+                (one, other, one.with_options(max_concurrent=3))[number % 3],
+                ledger,
+                range(number, CALLS, DRIVERS),
+                number,
+            )
             for number in range(DRIVERS)
         ]
         for result in [aside(driver.drive) for driver in drivers]:

@@ -66,7 +66,12 @@ class Machine(RuleBasedStateMachine):
         with self.clock:
             self.fans = [Fan(slots, retry=policy, rate=self.limit) for _ in range(2)]
         self.views = [
-            [fan, fan.with_options(rate=None), fan.with_options(retry={ConnectionError: 2}), fan.with_options(limit=1)]
+            [
+                fan,
+                fan.with_options(rate=None),
+                fan.with_options(retry={ConnectionError: 2}),
+                fan.with_options(max_concurrent=1),
+            ]
             for fan in self.fans
         ]
         self.changed = threading.Condition()

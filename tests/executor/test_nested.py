@@ -185,7 +185,7 @@ def test_a_view_with_a_limit_may_be_used_inside_its_own_calls():
 
     def body():
         with Fan(4) as fan:
-            view = fan.with_options(limit=1)
+            view = fan.with_options(max_concurrent=1)
             return view.run(lambda item: view.run(abs, [item]).unwrap(), [-1, -2]).unwrap()
 
     assert within_patience(body) == [[1], [2]]

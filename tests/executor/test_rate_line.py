@@ -74,8 +74,8 @@ def test_calls_start_exactly_as_the_limit_lets_them(clock, way):
             assert [future.result(PATIENCE) for future in futures] == list(range(5))
         else:
             outcomes = report.result(PATIENCE)
-            assert [one.limited for one in outcomes] == [0, 1, 2, 3, 4]
-            assert [one.queued for one in outcomes] == [0] * 5
+            assert [one.waited_limit for one in outcomes] == [0, 1, 2, 3, 4]
+            assert [one.waited_slot for one in outcomes] == [0] * 5
     assert (starts.items, starts.moments) == (list(range(5)), [0, 1, 2, 3, 4])
     assert (limit.in_flight, limit.line._waiting) == (0, {})
 
@@ -243,7 +243,7 @@ def test_one_refusal_pauses_all(clock):
             clock.advance(0.25)
         outcomes = report.result(PATIENCE)
         assert [one.attempts for one in outcomes] == [2] * 4 + [1] * 4
-        assert all(one.limited >= 8 for one in outcomes)
+        assert all(one.waited_limit >= 8 for one in outcomes)
         assert outcomes.ok
         assert limit.overloads == 1
         assert fan.snapshot()["failed"] == 0

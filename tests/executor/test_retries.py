@@ -29,10 +29,10 @@ def test_an_outcome_tells_of_each_attempt(clock):
         figures = fan.snapshot()
     assert call.moments() == [0, 4, 8]
     assert (outcome.status, outcome.value, outcome.attempts) == ("succeeded", "done", 3)
-    assert [(one.started, one.status, one.error, one.backoff) for one in outcome.history] == [
+    assert [(one.started, one.status, one.error, one.waited_backoff) for one in outcome.history] == [
         (0, "failed", GONE, 0), (4, "failed", GONE, 4), (8, "succeeded", None, 4)
     ]  # fmt: skip
-    assert (outcome.backoff, outcome.queued, outcome.limited, outcome.duration) == (8, 0, 0, 0)
+    assert (outcome.waited_backoff, outcome.waited_slot, outcome.waited_limit, outcome.duration) == (8, 0, 0, 0)
     assert report.result()[0:1][0].ok
     assert report.result().stats.retries == 2
     assert (figures["done"], figures["failed"], figures["waiting"]) == (1, 0, 0)
@@ -251,7 +251,7 @@ def test_a_timeout_is_final_when_the_policy_has_had_enough(clock):
         clock.wait_for_sleepers(until=10)
         clock.advance(4)
         outcome = report.result(PATIENCE)[0]
-        assert (outcome.status, outcome.attempts, outcome.backoff, outcome.duration) == ("timed_out", 2, 2, 8)
+        assert (outcome.status, outcome.attempts, outcome.waited_backoff, outcome.duration) == ("timed_out", 2, 2, 8)
         assert [one.status for one in outcome.history] == ["timed_out", "timed_out"]
         assert isinstance(outcome.error, TaskTimeout)
         assert fan.snapshot()["failed"] == 1

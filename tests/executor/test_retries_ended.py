@@ -437,7 +437,7 @@ def fails():
         raise ConnectionError
     return "done"
 fan = Fan(2, retry=tenacity.Retrying(wait=tenacity.wait_fixed(1), stop=tenacity.stop_after_attempt(3)))
-capped = fan.with_options(limit=1, retry=None)
+capped = fan.with_options(max_concurrent=1, retry=None)
 capped.submit(go.wait)
 limited = fan.with_options(rate=limit)
 limited.submit(int).result()

@@ -225,10 +225,10 @@ def test_sigterm_keeps_pythons_default():
     assert status == -signal.SIGTERM
 
 
-def test_signals_makes_sigterm_a_ctrl_c():
-    """With ``threadfan.signals()`` the outcomes are kept, and afterwards the former handler is back."""
+def test_signals_as_ctrl_c_makes_sigterm_one():
+    """With ``threadfan.signals_as_ctrl_c()`` the outcomes are kept, and afterwards the former handler is back."""
     script = f"""
-with threadfan.signals():
+with threadfan.signals_as_ctrl_c():
     try:
         {SYNC["run"].replace(chr(10), chr(10) + " " * 8)}
     except KeyboardInterrupt:

@@ -40,7 +40,7 @@ def calls(count, duration, **more):
 )
 def test_the_limit(slots, limited, advice):
     """From half of the time on it is what decides; as many workers as were busy, and a quarter more, are enough."""
-    report = report_of(*calls(10, 2.0, limited=3.0), slots=slots, limited=limited)
+    report = report_of(*calls(10, 2.0, waited_limit=3.0), slots=slots, limited=limited)
     assert report.stats.advice == advice
     assert report.stats.waited_limit == 30.0
     assert (f"\n  {advice}" in repr(report)) is (advice is not None)
@@ -48,26 +48,26 @@ def test_the_limit(slots, limited, advice):
 
 def test_back_off():
     """More than half of the calls' time was spent after failed attempts: their errors are what to look at."""
-    report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"backoff": 3.0})])
+    report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"waited_backoff": 3.0})])
     assert report.stats.advice == (
         "60% of the calls' time went to waiting after failed attempts (1 retries): look at their errors in "
         "outcome.history, most often ValueError"
     )
     assert repr(report).endswith(report.stats.advice)
-    assert (report.stats.waited_backoff, report.stats.retries, report[0].backoff) == (3.0, 1, 3.0)
+    assert (report.stats.waited_backoff, report.stats.retries, report[0].waited_backoff) == (3.0, 1, 3.0)
 
 
 def test_nothing_to_say():
     """Calls that took the time themselves, little back-off, and no calls at all."""
     assert report_of(*calls(10, 2.0)).stats.advice is None
-    assert report_of([(0.0, 4.0, {}), (5.0, 4.0, {"backoff": 1.0})]).stats.advice is None
+    assert report_of([(0.0, 4.0, {}), (5.0, 4.0, {"waited_backoff": 1.0})]).stats.advice is None
     assert Report([]).stats.advice is None
     assert repr(Report([])) == "<Report of 0 calls: nothing to do; 0.000 s>"
 
 
 def test_the_limit_comes_first():
     """One line: the limit holds all calls up, a back-off one of them."""
-    report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"backoff": 3.0})], limited=9.0)
+    report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"waited_backoff": 3.0})], limited=9.0)
     assert report.stats.advice.startswith("90% of the time went to the rate limit")
 
 
@@ -80,7 +80,7 @@ def test_time_that_two_attempts_share_counts_once():
 
 def test_figures_survive_pickling():
     """With what they are made from."""
-    report = report_of(*calls(10, 2.0, limited=3.0), limited=6.2, pauses=2)
+    report = report_of(*calls(10, 2.0, waited_limit=3.0), limited=6.2, pauses=2)
     again = pickle.loads(pickle.dumps(report))  # noqa: S301 -- our own
     assert again.stats.to_dict() == report.stats.to_dict()
     assert (again.stats.advice, again.stats.pauses) == (report.stats.advice, 2)
@@ -99,5 +99,5 @@ def test_a_batch_that_its_limit_holds_up(clock):
         thread.join()
     assert report.unwrap() == [1, 2, 3]
     assert report.stats.advice.endswith("% of the time went to the rate limit: raise it or lower max_workers to 1")
-    assert report.stats.waited_limit == sum(outcome.limited for outcome in report) > report.stats.limited
-    assert report[0].limited == 0.0
+    assert report.stats.waited_limit == sum(outcome.waited_limit for outcome in report) > report.stats.limited
+    assert report[0].waited_limit == 0.0

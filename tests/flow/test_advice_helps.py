@@ -72,9 +72,9 @@ def test_a_limit_of_a_view():
 
     def run(slots, limit):
         with World(slots) as world:
-            return world.through(world.fan.with_options(limit=limit).run, lambda _: world.take(1), range(16))
+            return world.through(world.fan.with_options(max_concurrent=limit).run, lambda _: world.take(1), range(16))
 
-    assert run(8, 2).stats.advice == "calls waited for their limit of 2 for 88% of the time: raise it"
+    assert run(8, 2).stats.advice == "calls waited for max_concurrent=2 for 88% of the time: raise it"
     assert (run(8, 2).stats.wall, run(16, 2).stats.wall, run(8, 4).stats.wall) == (8, 8, 4)
     assert run(2, 2).stats.advice.endswith("raise it and max_workers")
     assert (run(4, 2).stats.wall, run(4, 4).stats.wall) == (8, 4)
@@ -324,7 +324,7 @@ def flow(slots, first, second, *, items=12, limit=None, rate=None, slow=None, **
         def analyse(item):
             world.take(slow if item == items - 1 and slow else second)
 
-        pipeline = world.fan.pipeline(research, stage(analyse, limit=limit, rate=rate, **options))
+        pipeline = world.fan.pipeline(research, stage(analyse, max_concurrent=limit, rate=rate, **options))
         return world.through(pipeline.run, range(items))
 
 
@@ -349,7 +349,7 @@ def test_no_more_slots_for_a_pipeline():
 def test_the_limit_of_a_stage():
     """Raised, it lets the others through; more slots would not."""
     report = flow(12, 1, 1, limit=1)
-    assert report.stats.advice == "'analyse' held the others up: its limit of 1 was used to 92%: raise it"
+    assert report.stats.advice == "'analyse' held the others up: its max_concurrent=1 was used to 92%: raise it"
     assert (report.stats.wall, flow(24, 1, 1, limit=1).stats.wall) == (13, 13)
     assert flow(12, 1, 1, limit=2).stats.wall == 7
 
@@ -357,7 +357,7 @@ def test_the_limit_of_a_stage():
 def test_slots_and_the_limit_of_a_stage():
     """Each alone may be of no use."""
     report = flow(2, 1, 1, limit=1)
-    assert report.stats.advice == "all slots were in use, and so was the limit of 1 of 'analyse': raise both"
+    assert report.stats.advice == "all slots were in use, and so was max_concurrent=1 of 'analyse': raise both"
     assert flow(4, 1, 1, limit=2).stats.wall <= 0.75 * report.stats.wall
     assert min(flow(4, 1, 1, limit=1).stats.wall, flow(2, 1, 1, limit=2).stats.wall) > 0.9 * report.stats.wall
 

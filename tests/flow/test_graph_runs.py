@@ -256,7 +256,7 @@ def test_a_limit_holds_for_all_runs_together():
     """Two runs at once, and one call of the task at a time."""
     with Gate() as gate, Fan(4) as fan:
         graph = fan.graph()
-        graph.add(gate, name="one", limit=1)
+        graph.add(gate, name="one", max_concurrent=1)
         runs = [aside(graph.run, item=number) for number in range(2)]
         gate.wait_for(1)
         until(lambda: fan.snapshot()["queued"] == 1)

@@ -89,7 +89,7 @@ def test_each_item_ends_as_if_it_went_alone(workers, options, items, bad, way):
 
     with Fan(workers) as fan:
         stages = [
-            stage(one, limit=limit and min(limit, workers), buffer=buffer, name=str(place))
+            stage(one, max_concurrent=limit and min(limit, workers), buffer=buffer, name=str(place))
             for place, (limit, buffer) in enumerate(options)
         ]
         found = within_patience(outcomes, fan.pipeline(*stages))
@@ -141,7 +141,7 @@ def test_names_of_stages():
         (lambda fan: fan.pipeline(), "needs at least one stage"),
         (lambda fan: fan.pipeline(3), "function of one item, not 3"),
         (lambda fan: fan.pipeline(task(add, 1)), "1 positional arguments of its own"),
-        (lambda fan: fan.pipeline(stage(add, limit=0)), "limit must be greater than 0, not 0"),
+        (lambda fan: fan.pipeline(stage(add, max_concurrent=0)), "max_concurrent must be greater than 0, not 0"),
         (lambda fan: fan.pipeline(stage(add, buffer=True)), "buffer must be a whole number, not True"),
         (lambda fan: fan.pipeline(stage(add, timeout=-1)), "timeout must be greater than 0 seconds"),
         (lambda fan: fan.pipeline(stage(add, name="a"), stage(add, name="a")), "'a' was given twice"),
@@ -171,7 +171,7 @@ async def _numbers():
 def test_a_pipeline_can_be_run_from_several_threads_at_once(eager_switching):
     """It holds no state of its runs."""
     with Fan(3) as fan:
-        pipeline = fan.pipeline(double, stage(add, limit=1, buffer=1), double)
+        pipeline = fan.pipeline(double, stage(add, max_concurrent=1, buffer=1), double)
         runs = [aside(pipeline.run, range(number, number + 40)) for number in range(8)]
         runs += [aside(pipeline.run, in_a_generator(range(number, number + 40))) for number in range(8)]
         for number, run in enumerate(runs):
@@ -182,7 +182,7 @@ def test_a_pipeline_can_be_run_from_several_threads_at_once(eager_switching):
 def test_a_view_caps_the_whole_pipeline():
     """Its limit is that of all stages together."""
     with Gate() as gate, Fan(4) as fan:
-        report = aside(fan.with_options(limit=2).pipeline(gate, gate).run, range(4))
+        report = aside(fan.with_options(max_concurrent=2).pipeline(gate, gate).run, range(4))
         gate.wait_for(2)
         assert fan.snapshot()["running"] == 2
         gate.open()
@@ -231,7 +231,7 @@ def test_a_full_buffer_stops_the_stage_before():
     """It starts nothing while what it has done cannot be put down; no thread is held."""
     with Gate() as gate, Fan(3) as fan:
         done = []
-        pipeline = fan.pipeline(lambda item: done.append(item) or item, stage(gate, limit=1, buffer=2))
+        pipeline = fan.pipeline(lambda item: done.append(item) or item, stage(gate, max_concurrent=1, buffer=2))
         report = aside(pipeline.run, range(10))
         until(lambda: len(done) == 3)
         until(lambda: fan.snapshot()["running"] == 1)
@@ -306,7 +306,9 @@ def test_retries_are_each_stage_s_own():
         return value
 
     with ManualClock() as clock, Fan(2) as fan:
-        report = aside(fan.pipeline(stage(flaky, retry=2, limit=1), stage(double, limit=1)).run, [1, 2])
+        report = aside(
+            fan.pipeline(stage(flaky, retry=2, max_concurrent=1), stage(double, max_concurrent=1)).run, [1, 2]
+        )
         until(lambda: fan.snapshot()["waiting"] == 2)
         clock.advance(60)
         report = report.result(PATIENCE)
@@ -358,9 +360,9 @@ def test_a_rate_limit_holds_up_its_stage_alone():
             clock.wait_for_sleepers(until=clock.monotonic() + 2) if number < 3 else None
             clock.advance(2)
         report = report.result(PATIENCE)
-        assert report.stages["double"].limited == 0
-        assert sorted(outcome.limited for outcome in report) == [0, 2, 4]
-        assert report.stages["ask"].limited == 6
+        assert report.stages["double"].waited_limit == 0
+        assert sorted(outcome.waited_limit for outcome in report) == [0, 2, 4]
+        assert report.stages["ask"].waited_limit == 6
         quiet(fan)
 
 
@@ -379,7 +381,7 @@ def test_a_stage_can_be_hedged():
 
     with ManualClock() as clock, Fan(2) as fan:
         hedge = Hedge(after=2, budget=1.0)
-        report = aside(fan.pipeline(stage(ask, hedge=hedge, limit=2), double).run, [1])
+        report = aside(fan.pipeline(stage(ask, hedge=hedge, max_concurrent=2), double).run, [1])
         assert first.wait(PATIENCE)
         clock.wait_for_sleepers(until=2)
         clock.advance(2)
@@ -400,7 +402,7 @@ def test_calls_that_a_hopeless_limit_never_let_through_failed_in_that_stage():
 
     with ManualClock() as clock, Fan(1) as fan:
         rate = RateLimit(requests_per_minute=6000)
-        report = aside(fan.pipeline(double, stage(refuse, rate=rate, limit=1, name="ask")).run, [1, 2, 3])
+        report = aside(fan.pipeline(double, stage(refuse, rate=rate, max_concurrent=1, name="ask")).run, [1, 2, 3])
         until(lambda: fan.snapshot()["done"] == 3)
         while not report.done():
             clock.advance(5)
@@ -649,7 +651,9 @@ def test_many_runs_at_once_with_ends_from_outside(eager_switching):
                     raise ValueError(value)
                 return value + 1
 
-            pipeline = fan.pipeline(one, stage(one, limit=1, buffer=1), stage(one, limit=2, name="last"))
+            pipeline = fan.pipeline(
+                one, stage(one, max_concurrent=1, buffer=1), stage(one, max_concurrent=2, name="last")
+            )
             if number % 3 == 1:
                 outcomes = pipeline.stream(in_a_generator(range(20)))
                 found = [next(outcomes) for _ in range(number)]
@@ -740,7 +744,7 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
 
     monkeypatch.setattr(StageQueue, "add", counting)
     with Fan(4) as fan:
-        pipeline = fan.pipeline(double, stage(add, limit=2))
+        pipeline = fan.pipeline(double, stage(add, max_concurrent=2))
         total = sum(outcome.value for outcome in pipeline.stream((item for item in range(20_000)), window=50))
         quiet(fan)
     assert total == sum(2 * item + 1 for item in range(20_000))

@@ -30,7 +30,7 @@ def analyse(item):
 def report():
     """Three items on two slots, the second stage one at a time."""
     with ManualClock() as clock, Fan(2) as fan:
-        report = aside(fan.pipeline(research, stage(analyse, limit=1, name="analysis")).run, [1, 2, 3])
+        report = aside(fan.pipeline(research, stage(analyse, max_concurrent=1, name="analysis")).run, [1, 2, 3])
         clock.wait_for_sleepers(2, until=4)
         clock.advance(4)
         clock.wait_for_sleepers(until=6)  # the analysis of 1
@@ -51,16 +51,16 @@ def test_each_stage_has_its_figures(report):
     assert (second.started, second.succeeded, second.failed, second.not_started) == (2, 2, 0, 1)
     assert (first.duration_p50, first.duration_p90, first.duration_max, first.busy) == (4, 4, 4, 12)
     assert (second.duration_p50, second.duration_p90, second.duration_max, second.busy) == (2, 2, 2, 4)
-    assert (first.waited, second.waited) == (4, 0)
+    assert (first.waited_slot, second.waited_slot) == (4, 0)
     assert (first.most_at_once, second.most_at_once) == (2, 1)
-    assert (first.limit, first.places, second.limit, second.places) == (None, 2, 1, 1)
+    assert (first.max_concurrent, first.places, second.max_concurrent, second.places) == (None, 2, 1, 1)
     assert (first.load, second.load) == (12 / 20, 4 / 10)
 
 
 def test_outcomes_add_up_over_the_stages(report):
     """The time that was worked on an item, and each attempt with its stage."""
     assert [outcome.duration for outcome in report] == [6, 4, 6]
-    assert [outcome.queued for outcome in report] == [0, 0, 4]
+    assert [outcome.waited_slot for outcome in report] == [0, 0, 4]
     assert [outcome.stage for outcome in report] == [None, "research", None]
     assert [[(one.stage, one.started) for one in outcome.history] for outcome in report] == [
         [("research", 0), ("analysis", 4)],
@@ -78,7 +78,7 @@ def test_what_is_shown(report):
         "<Report of 3 calls: 2 succeeded, 1 failed; 10.000 s>",
         "  1: failed in 'research', ValueError: nothing is known of it",
         "  slowest: 0 (6.000 s), 2 (6.000 s), 1 (4.000 s, failed); median 6.000 s",
-        "  all slots were in use, and so was the limit of 1 of 'analysis': raise both",
+        "  all slots were in use, and so was max_concurrent=1 of 'analysis': raise both",
     ]
     assert repr(report[1]) == "<Outcome 1: failed in 'research', ValueError, 4.000 s>"
     assert repr(report[0]) == "<Outcome 0: succeeded, 6.000 s>"
@@ -128,7 +128,7 @@ def went_through(*attempts):
     """The outcome of an item, from the name, start and end of its call in each stage, and what it waited for."""
     history = []
     for name, start, end, limited in attempts:
-        attempt = StageAttempt("succeeded", None, started=start, duration=end - start, limited=limited)
+        attempt = StageAttempt("succeeded", None, started=start, duration=end - start, waited_limit=limited)
         attempt.stage = name
         history.append(attempt)
     raw = (0, None, 0.0, "succeeded", None, attempts[0][1], attempts[-1][2], "thread")
@@ -142,7 +142,7 @@ def went_through(*attempts):
             1,
             [went_through(("a", 0, 1, 0), ("b", 1, 5, 0)), went_through(("a", 0, 1, 0), ("b", 5, 9, 0))],
             10,
-            "'b' held the others up: its limit of 1 was used to 80%: raise it",
+            "'b' held the others up: its max_concurrent=1 was used to 80%: raise it",
         ),
         (
             None,
@@ -177,7 +177,7 @@ def test_one_stage_is_no_bottleneck(clock):
 def test_a_call_that_is_cancelled_while_it_waits_has_not_started_there():
     """It is in front of the stage, and not among those that failed in it."""
     with ManualClock() as clock, Gate() as gate, Fan(2) as fan:
-        report = aside(fan.pipeline(stage(str, name="first"), stage(gate, limit=1)).run, [1, 2], deadline=5)
+        report = aside(fan.pipeline(stage(str, name="first"), stage(gate, max_concurrent=1)).run, [1, 2], deadline=5)
         gate.wait_for(1)
         until(lambda: (fan.snapshot()["done"], fan.snapshot()["queued"]) == (2, 1))
         clock.wait_for_sleepers(until=5)

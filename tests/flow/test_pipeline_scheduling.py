@@ -146,7 +146,7 @@ def test_whatever_may_start_runs_and_nothing_else(lazily):
         with ManualClock() as clock, Fan(slots) as fan:
             calls, model = Calls(slots, plan), Model(slots, plan, items)
             stages = [
-                stage(calls.function(place), limit=limit and min(limit, slots), buffer=buffer, name=str(place))
+                stage(calls.function(place), max_concurrent=limit and min(limit, slots), buffer=buffer, name=str(place))
                 for place, (limit, buffer, _) in enumerate(plan)
             ]
             inputs = range(items) if not lazily else (item for item in range(items))

@@ -48,7 +48,9 @@ def test_as_long_as_a_pipeline(slots, limit):
         def second(seconds):
             world.take(4.5 - seconds)
 
-        report = world.through(world.fan.pipeline(first, stage(second, limit=limit, buffer=len(TAKES))).run, TAKES)
+        report = world.through(
+            world.fan.pipeline(first, stage(second, max_concurrent=limit, buffer=len(TAKES))).run, TAKES
+        )
     ways = [(0, [seconds, 4.5 - seconds]) for seconds in TAKES]
     assert makespan(ways, slots, [UNCAPPED, limit or UNCAPPED]) == report.stats.wall
 

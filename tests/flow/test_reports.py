@@ -267,10 +267,11 @@ def test_to_dict_is_plain_data(mixed):
     assert data["outcomes"][0] == {
         "index": 0, "name": None, "status": "succeeded", "value": "zero", "error": None,
         "error_details": None,
-        "attempts": 1, "queued": 2.0, "duration": 1.0, "limited": 0, "backoff": 0, "worker": "pool_0", "usage": None,
+        "attempts": 1, "duration": 1.0, "waited_slot": 2.0, "waited_limit": 0, "waited_backoff": 0, "worker": "pool_0",
+        "usage": None,
         "history": [{
-            "status": "succeeded", "error": None, "started": 2.0, "duration": 1.0, "queued": 2.0, "limited": 0,
-            "backoff": 0, "worker": "pool_0",
+            "status": "succeeded", "error": None, "started": 2.0, "duration": 1.0, "waited_slot": 2.0,
+            "waited_limit": 0, "waited_backoff": 0, "worker": "pool_0",
         }],
     }  # fmt: skip
     assert data["outcomes"][1]["error"] == "ValueError: bad"

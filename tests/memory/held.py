@@ -419,7 +419,7 @@ def pipeline(fan, probe):
 
 @way
 def pipeline_of_two_stages(fan, probe):
-    fan.pipeline(probe, stage(lambda big: probe(big), limit=1)).run(iter([1, 2, 3])).unwrap()
+    fan.pipeline(probe, stage(lambda big: probe(big), max_concurrent=1)).run(iter([1, 2, 3])).unwrap()
 
 
 @way

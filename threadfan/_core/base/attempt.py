@@ -16,13 +16,15 @@ class Attempt(Portable):
 
     Args:
         started: since the call was handed in.
-        queued: waited before it for a slot.
-        limited: waited before it, and in it, for a rate limit.
-        backoff: waited before it because the attempt before had failed.
+        waited_slot: waited before it for a slot.
+        waited_limit: waited before it, and in it, for a rate limit.
+        waited_backoff: waited before it because the attempt before had failed.
         worker: the name of the thread that made it.
     """
 
-    __slots__ = ("backoff", "duration", "error", "limited", "queued", "started", "status", "worker")
+    __slots__ = (
+        "duration", "error", "started", "status", "waited_backoff", "waited_limit", "waited_slot", "worker",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -31,18 +33,18 @@ class Attempt(Portable):
         *,
         started: float,
         duration: float,
-        queued: float = 0.0,
-        limited: float = 0.0,
-        backoff: float = 0.0,
+        waited_slot: float = 0.0,
+        waited_limit: float = 0.0,
+        waited_backoff: float = 0.0,
         worker: str | None = None,
     ) -> None:
         self.status = status
         self.error = error
         self.started = started
         self.duration = duration
-        self.queued = queued
-        self.limited = limited
-        self.backoff = backoff
+        self.waited_slot = waited_slot
+        self.waited_limit = waited_limit
+        self.waited_backoff = waited_backoff
         self.worker = worker
 
     def to_dict(self) -> dict[str, Any]:

@@ -104,26 +104,26 @@ class Outcome(Portable, Generic[T_co]):
             return ()
         from .attempt import Attempt
 
-        error, queued = None if status is SUCCEEDED else payload, start - since
-        return (Attempt(status, error, started=queued, duration=end - start, queued=queued, worker=worker),)
+        error, waited = None if status is SUCCEEDED else payload, start - since
+        return (Attempt(status, error, started=waited, duration=end - start, waited_slot=waited, worker=worker),)
 
     @property
-    def queued(self) -> float:
+    def waited_slot(self) -> float:
         """Seconds that the call waited for a slot: until it started, before each attempt, or until it was dropped."""
         if self._history:
-            return sum(attempt.queued for attempt in self._history)
+            return sum(attempt.waited_slot for attempt in self._history)
         _, _, since, _, _, start, end, _ = self._raw
         return (end if start is None else start) - since
 
     @property
-    def limited(self) -> float:
+    def waited_limit(self) -> float:
         """Seconds that the call waited for a rate limit, all in all."""
-        return sum(attempt.limited for attempt in self._history or ())
+        return sum(attempt.waited_limit for attempt in self._history or ())
 
     @property
-    def backoff(self) -> float:
+    def waited_backoff(self) -> float:
         """Seconds that the call waited after failed attempts, all in all."""
-        return sum(attempt.backoff for attempt in self._history or ())
+        return sum(attempt.waited_backoff for attempt in self._history or ())
 
     @property
     def duration(self) -> float:
@@ -175,10 +175,10 @@ class Outcome(Portable, Generic[T_co]):
             "value": plain(self.value),
             **facts_of(self.error),
             "attempts": self.attempts,
-            "queued": self.queued,
             "duration": self.duration,
-            "limited": self.limited,
-            "backoff": self.backoff,
+            "waited_slot": self.waited_slot,
+            "waited_limit": self.waited_limit,
+            "waited_backoff": self.waited_backoff,
             "worker": self.worker,
             "usage": plain(self.usage),
             "history": [attempt.to_dict() for attempt in self.history],
