@@ -11,9 +11,9 @@ from concurrent import futures
 from pathlib import Path
 
 import pytest
-from controlled import until
 
 import threadfan
+from support.controlled import until
 from threadfan import Fan, RateLimit
 
 PATIENCE = 20

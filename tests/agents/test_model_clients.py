@@ -7,9 +7,9 @@ from pathlib import Path
 
 import anthropic
 import pytest
-from staged import ask_for, double, results
 
 import threadfan
+from support.staged_agents import ask_for, double, results
 from threadfan import Fan, Usage
 from threadfan.agents import Agent, Answer, MessagesClient, ModelClient
 

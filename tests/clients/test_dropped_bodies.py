@@ -4,10 +4,10 @@ import gc
 import threading
 
 import pytest
-from controlled import without_collector
-from endings import PATIENCE
-from scoped import call, until
 
+from support.controlled import without_collector
+from support.scope_ends import PATIENCE
+from support.scoped import call, until
 from threadfan import Scope
 from threadfan.clients import bodies
 from threadfan.clients.httpx import attach

@@ -9,11 +9,11 @@ from queue import SimpleQueue
 
 import pytest
 import requests
-from endings import LIBRARIES, PATIENCE
 from requests.adapters import HTTPAdapter
-from scoped import until
 from urllib3.util import Retry
 
+from support.scope_ends import LIBRARIES, PATIENCE
+from support.scoped import until
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
 from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam

@@ -4,8 +4,8 @@ import asyncio
 import threading
 
 import pytest
-from controlled import PATIENCE, meet, until
 
+from support.controlled import PATIENCE, meet, until
 from threadfan import Fan, current_scope, task
 from threadfan._core.batches.joiners import Collect, FirstSuccess, Joiner
 

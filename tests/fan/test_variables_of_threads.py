@@ -11,8 +11,8 @@ from contextvars import Context, ContextVar
 from decimal import Decimal
 
 import pytest
-from ways import WAYS
 
+from support.ways import WAYS
 from threadfan import Fan
 
 PATIENCE = 20
