@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from support.controlled import until
+from support.controlled import PATIENCE, until
 from threadfan import Fan, RateLimit
-
-PATIENCE = 20
 
 LEGACY = """
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait, TimeoutError, CancelledError, Future

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, Task, TaskTimeout, current_scope, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 def until_cancelled():

@@ -4,10 +4,9 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout
 from threadfan.testing import ManualClock
-
-PATIENCE = 20
 
 
 def test_the_report_comes_at_the_deadline_and_the_rest_follows():

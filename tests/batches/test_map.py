@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, current_scope
-
-PATIENCE = 20
 
 
 def test_results_come_in_input_order():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import CallCancelled, Fan, FanClosed, RateLimit, Report, TaskCancelled, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 def odd_fails(number):

@@ -5,11 +5,10 @@ import threading
 
 import pytest
 
-from support.controlled import Gate, aside, until, within_patience
+from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import CancelledError, Fan, FanClosed, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 def test_completion_order_is_the_default():

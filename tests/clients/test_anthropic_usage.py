@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import read_head
 from support.loopback import Loopback, until_gone
-from support.scope_ends import PATIENCE
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.base.usage import Usage

@@ -7,10 +7,9 @@ import threading
 import pytest
 import requests
 
-from support.controlled import without_collector
+from support.controlled import PATIENCE, until, without_collector
 from support.faulty_server import FaultyServer
-from support.scope_ends import PATIENCE
-from support.scoped import call, until
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients.requests import Session, attach
 

@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
-from support.controlled import without_collector
-from support.scope_ends import PATIENCE
-from support.scoped import call, until
+from support.controlled import PATIENCE, until, without_collector
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients import bodies
 from threadfan.clients.httpx import attach

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import Proxy
-from support.scope_ends import LIBRARIES, PATIENCE, SOON, WAYS
+from support.scope_ends import LIBRARIES, SOON, WAYS
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, fail_after
 from threadfan.clients import httpcore as seam

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer, Proxy
-from support.scope_ends import PATIENCE, WAYS, by_cancel
+from support.scope_ends import WAYS, by_cancel
 from support.scoped import call
 from threadfan import CallCancelled, Scope, fail_after, move_on_after
 from threadfan.clients import httpcore as seam

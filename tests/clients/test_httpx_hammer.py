@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer
-from support.scope_ends import LIBRARIES, PATIENCE
+from support.scope_ends import LIBRARIES
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.scope.scope import bearer
 from threadfan.clients.httpx import attach

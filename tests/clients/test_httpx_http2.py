@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.loopback import Loopback
-from support.scope_ends import LIBRARIES, PATIENCE, SOON
+from support.scope_ends import LIBRARIES, SOON
 from support.scoped import call
 from threadfan import CallCancelled, Scope, TaskTimeout, fail_after
 from threadfan.clients import httpcore as seam

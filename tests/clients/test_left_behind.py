@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer
-from support.scope_ends import LIBRARIES, PATIENCE, SOON, noting, wait_until_back
+from support.scope_ends import LIBRARIES, SOON, noting, wait_until_back
 from threadfan import CallCancelled, Fan
 
 

@@ -12,8 +12,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from support.scope_ends import LIBRARIES, PATIENCE
-from support.scoped import until
+from support.controlled import PATIENCE, until
+from support.scope_ends import LIBRARIES
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
 from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam

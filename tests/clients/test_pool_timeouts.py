@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from support.scope_ends import PATIENCE
-from support.scoped import call, until
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients.httpx import attach
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 import requests
 
+from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer
-from support.scope_ends import PATIENCE
 from support.scoped import call
 from threadfan import CallCancelled, Scope
 from threadfan.clients.httpx import attach as attach_httpx

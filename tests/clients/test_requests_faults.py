@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer, Proxy
 from support.requests_sessions import ENDS, expect_health, read_in_pieces, session_for
-from support.scope_ends import PATIENCE
 from threadfan.clients import urllib3 as seam
 from threadfan.clients.requests import Session
 from threadfan.clients.sockets import begin_connect

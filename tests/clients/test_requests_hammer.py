@@ -11,10 +11,9 @@ import time
 
 import pytest
 
+from support.controlled import PATIENCE, until
 from support.faulty_server import BODY, FaultyServer
 from support.requests_sessions import session_for
-from support.scope_ends import PATIENCE
-from support.scoped import until
 from threadfan import CallCancelled, Fan, TaskTimeout, current_scope, move_on_after
 
 CALLS = int(2_000 * float(os.environ.get("THREADFAN_HAMMER", "1")))

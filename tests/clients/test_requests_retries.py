@@ -7,9 +7,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from support.controlled import PATIENCE, until
 from support.requests_sessions import ENDS, session_for
-from support.scope_ends import PATIENCE
-from support.scoped import until
 from threadfan import Fan, TaskTimeout, fail_after
 from threadfan.clients.requests import Session, attach
 

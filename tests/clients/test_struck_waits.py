@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from support.controlled import without_collector
-from support.scoped import PATIENCE, call
+from support.controlled import PATIENCE, without_collector
+from support.scoped import call
 from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan import Scope
 from threadfan.clients import condition

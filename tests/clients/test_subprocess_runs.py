@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from support.scoped import PATIENCE, call, until
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after, move_on_after
 from threadfan.clients import processes_windows, subprocess
 from threadfan.clients.groups import Group

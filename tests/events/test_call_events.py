@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import CallCancelled, Fan, current_scope
 
 structlog = pytest.importorskip("structlog")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "queued", "worker"}
-PATIENCE = 20
 PRIVATE = "a private prompt"
 
 

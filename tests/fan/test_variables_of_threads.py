@@ -12,10 +12,10 @@ from decimal import Decimal
 
 import pytest
 
+from support.controlled import PATIENCE
 from support.ways import WAYS
 from threadfan import Fan
 
-PATIENCE = 20
 own = ContextVar("own", default="nobody's")
 other = ContextVar("other", default="nobody's")
 

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tenacity import Retrying, stop_after_attempt, wait_fixed
 
+from support.controlled import PATIENCE
 from support.refusals import FAILED, half, refused, waits
 from threadfan import CallCancelled, TaskCancelled
 from threadfan._core.policies.retry import retry_policy
-
-PATIENCE = 20  # seconds after which a test that waits in vain fails
 
 
 class Time:

@@ -3,10 +3,10 @@
 import random
 import threading
 
+from support.controlled import PATIENCE
 from threadfan import Scope
 from threadfan._core.scope.abort import Abort
 
-PATIENCE = 20  # seconds after which a test that waits in vain fails
 ROUNDS = 3000
 
 

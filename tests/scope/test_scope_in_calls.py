@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import CallCancelled, CancelledError, Fan, TaskCancelled, TaskTimeout, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20  # seconds after which a test that waits in vain fails
 
 
 def until_cancelled(started=None):

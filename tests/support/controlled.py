@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future
 
-PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
+PATIENCE = 20.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 
 
 def aside(fn, *args, **kwargs):

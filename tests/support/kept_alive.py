@@ -15,13 +15,13 @@ import weakref
 from concurrent import futures
 from contextlib import aclosing, contextmanager, suppress
 
+from support.controlled import PATIENCE
 from threadfan import TaskSkipped, TaskTimeout, as_completed, current_scope, stage, task, wait
 from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess
 from threadfan.agents import Agent, Answer
 from threadfan.patterns import fan_out, guard, map_reduce, quorum, race, vote
 
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
-PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 WAYS = {}
 
 

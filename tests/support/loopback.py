@@ -5,9 +5,8 @@ import select
 import socket
 import threading
 
+from support.controlled import PATIENCE
 from threadfan.clients.sockets import shut
-
-PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 
 
 class Gone(Exception):

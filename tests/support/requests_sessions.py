@@ -5,7 +5,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from support.scope_ends import PATIENCE, WAYS, noting
+from support.controlled import PATIENCE
+from support.scope_ends import WAYS, noting
 from threadfan import CallCancelled, Fan
 from threadfan.clients.requests import Session
 

@@ -6,7 +6,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from support.scoped import PATIENCE, call, until
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after
 
 SOON = 0.2  # seconds: the timeout of a call that could go on for ever

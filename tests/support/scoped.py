@@ -1,12 +1,9 @@
 """Functions run as calls, each in a thread and a scope that the test has at hand."""
 
 import threading
-import time
 from concurrent.futures import Future
 
 from threadfan._core.scope.scope import bearer
-
-PATIENCE = 10.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 
 
 def call(scope, fn, *args):
@@ -22,11 +19,3 @@ def call(scope, fn, *args):
 
     threading.Thread(target=run, name="call", daemon=True).start()
     return future
-
-
-def until(condition):
-    """Wait for something that tells nobody when it comes true."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"{condition} did not come true"
-        time.sleep(0)
