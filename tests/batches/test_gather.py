@@ -4,17 +4,10 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE
+from support.controlled import PATIENCE, until_cancelled
 from threadfan import Fan, Task, TaskTimeout, current_scope, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-
-
-def until_cancelled():
-    """Block until nobody wants the result any more."""
-    told = threading.Event()
-    current_scope().on_cancel(told.set)
-    assert told.wait(PATIENCE)
 
 
 def test_tasks_run_side_by_side():

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, Gate, aside, meet, until
-from threadfan import CallCancelled, Fan, FanClosed, TaskTimeout, current_scope, fail_after, task
+from support.controlled import PATIENCE, Gate, aside, heed_cancel, meet, until
+from threadfan import CallCancelled, Fan, FanClosed, TaskTimeout, fail_after, task
 from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 
 
@@ -35,14 +35,6 @@ class Watching(Joiner):
         return report
 
 
-def until_cancelled():
-    """Block until nobody wants the result any more."""
-    told = threading.Event()
-    current_scope().on_cancel(told.set)
-    assert told.wait(PATIENCE)
-    current_scope().check()
-
-
 @contextlib.contextmanager
 def healthy(slots):
     """A fan whose threads are all back in the end."""
@@ -57,7 +49,7 @@ def test_a_policy_is_asked_by_whoever_waits():
     policy = Watching()
     with healthy(3) as fan:
         report = fan.join(
-            policy, *[task(int, text) for text in "12x4"], late=task(until_cancelled).with_options(timeout=0.05)
+            policy, *[task(int, text) for text in "12x4"], late=task(heed_cancel).with_options(timeout=0.05)
         )
     assert policy.threads == {threading.current_thread()}
     assert policy.calls == 5
@@ -92,11 +84,11 @@ def test_a_policy_that_has_enough_is_told_nothing_more(retry):
 
     def loser():
         meeting.wait(PATIENCE)
-        until_cancelled()
+        heed_cancel()
 
     with healthy(2) as fan:
         report = fan.with_options(retry=retry).join(
-            policy, lambda: meeting.wait(PATIENCE), loser, until_cancelled, until_cancelled
+            policy, lambda: meeting.wait(PATIENCE), loser, heed_cancel, heed_cancel
         )
     assert [outcome.index for outcome in policy.told] == [0]
     assert [outcome.status for outcome in report] == ["succeeded"] + ["cancelled"] * 3
@@ -125,7 +117,7 @@ def test_what_a_policy_raises_ends_the_batch(where):
 
     def loser():
         meeting.wait(PATIENCE)
-        until_cancelled()
+        heed_cancel()
 
     with healthy(2) as fan, pytest.raises(ZeroDivisionError) as caught:
         fan.join(policy, lambda: meeting.wait(PATIENCE), loser)
@@ -139,7 +131,7 @@ def test_the_first_failure_of_all_cancels_the_rest():
 
     def loser():
         meeting.wait(PATIENCE)
-        until_cancelled()
+        heed_cancel()
 
     with healthy(2) as fan:
         with pytest.raises(ValueError, match="invalid literal") as caught:
@@ -223,7 +215,7 @@ def test_a_join_ends_with_the_call_that_waits_for_it():
 
     def outer():
         try:
-            fan.join(FirstSuccess(), until_cancelled, until_cancelled)
+            fan.join(FirstSuccess(), heed_cancel, heed_cancel)
         except BaseException as error:
             seen.append(error)
             raise
@@ -237,7 +229,7 @@ def test_a_join_ends_with_the_call_that_waits_for_it():
 def test_a_join_ends_with_its_block():
     """A deadline around it ends it."""
     with healthy(2) as fan, pytest.raises(TaskTimeout), fail_after(0.05):
-        fan.join(Collect(), until_cancelled, until_cancelled)
+        fan.join(Collect(), heed_cancel, heed_cancel)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a thread cannot be sent a signal there")
@@ -253,7 +245,7 @@ def test_ctrl_c_cancels_the_rest():
 
     def loser():
         gate.wait(PATIENCE)
-        until_cancelled()
+        heed_cancel()
 
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.controlled import PATIENCE
-from threadfan import CallCancelled, Fan, FanClosed, RateLimit, Report, TaskCancelled, current_scope
+from support.controlled import PATIENCE, until_cancelled
+from threadfan import CallCancelled, Fan, FanClosed, RateLimit, Report, TaskCancelled
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 
@@ -18,13 +18,6 @@ def odd_fails(number):
     if number % 2:
         raise ValueError(number)
     return number
-
-
-def until_cancelled(*_):
-    """Block until nobody wants the result any more."""
-    told = threading.Event()
-    current_scope().on_cancel(told.set)
-    assert told.wait(PATIENCE)
 
 
 def statuses(report):

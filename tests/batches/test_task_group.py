@@ -16,16 +16,8 @@ from threadfan._core.batches.run import Ending
 from threadfan._core.batches.task_group import Step, TaskGroup
 from threadfan._core.fan.aio import LoopGate, _wait
 from threadfan._core.pool.session import here
-from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")
-
-
-@pytest.fixture
-def clock():
-    """Time that only the test moves."""
-    with ManualClock() as clock:
-        yield clock
 
 
 class Chains(TaskGroup):

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from support.controlled import run_program
+
 NAMES = ["anthropic", "httpx", "queue", "requests", "subprocess", "threading"]
 names = pytest.mark.parametrize("name", NAMES)
 
@@ -74,11 +76,12 @@ def test_nothing_is_imported_before_it_is_asked_for():
     """The SDK, three seconds of importing, comes with the first name of it."""
     program = """
 import sys
+from support.controlled import run_program
 from threadfan.clients import anthropic, httpx, subprocess, threading
 assert not {"anthropic", "httpx", "httpx2", "requests"} & sys.modules.keys()
 assert anthropic.Anthropic.__module__.startswith("anthropic")
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert run_program(program, timeout=60) == ("", "")
 
 
 def test_without_the_library_the_error_says_so(monkeypatch):

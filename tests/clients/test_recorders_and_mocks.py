@@ -3,13 +3,11 @@
 import io
 import re
 import socket
-import subprocess
-import sys
 
 import pytest
 import requests
 
-from support.controlled import PATIENCE
+from support.controlled import PATIENCE, run_program
 from support.faulty_server import FaultyServer
 from support.scoped import call
 from threadfan import CallCancelled, Scope
@@ -117,7 +115,7 @@ with vcr.use_cassette("never-written.yaml"):
     from threadfan.clients.urllib3 import AbortableConnection
 assert AbortableConnection.__mro__[1] is urllib3.connection.HTTPConnection, AbortableConnection.__mro__
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert run_program(program, timeout=60) == ("", "")
 
 
 @sessions

@@ -3,6 +3,7 @@
 import pytest
 
 from support.controlled import PATIENCE, until
+from support.scripted import at_once
 from threadfan import Fan, RateLimit, current_scope
 from threadfan._core.base.usage import Usage
 
@@ -37,7 +38,7 @@ def submit(fan, fn):
 @pytest.mark.parametrize("way", [run, submit])
 def test_a_call_that_is_tried_again(events, way):
     """One event for each further attempt, at level info, and one for the end."""
-    with Fan(1, retry={ConnectionError: _at_once(3)}, name="research") as fan:
+    with Fan(1, retry={ConnectionError: at_once(3)}, name="research") as fan:
         way(fan, Flaky(2))
     told = events.named("call_retried")
     assert [(one["level"], one["fan"], one["attempt"], one["wait"], one["error_type"]) for one in told] == [
@@ -50,14 +51,9 @@ def test_a_call_that_is_tried_again(events, way):
     assert "private" not in repr(events)
 
 
-def _at_once(attempts):
-    tenacity = pytest.importorskip("tenacity")
-    return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
-
-
 def test_a_call_that_fails_in_the_end(events):
     """Its attempts are counted in the warning."""
-    with Fan(1, retry={ConnectionError: _at_once(2)}) as fan:
+    with Fan(1, retry={ConnectionError: at_once(2)}) as fan:
         run(fan, Flaky(9))
     assert len(events.named("call_retried")) == 1
     (end,) = events.named("call_failed")
@@ -66,7 +62,7 @@ def test_a_call_that_fails_in_the_end(events):
 
 def test_a_batch_under_rules(events):
     """Retries, waits, pauses and the tokens of all attempts."""
-    with Fan(1, retry={ConnectionError: _at_once(3)}, rate=RateLimit(60_000)) as fan:
+    with Fan(1, retry={ConnectionError: at_once(3)}, rate=RateLimit(60_000)) as fan:
         run(fan, Flaky(2))
         figures = fan.snapshot()
     (end,) = events.named("batch_finished")

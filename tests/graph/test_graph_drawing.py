@@ -1,11 +1,11 @@
 """How graphs look."""
 
 import operator
-import subprocess
 import sys
 
 import pytest
 
+from support.controlled import run_program
 from threadfan import Fan
 
 
@@ -87,5 +87,4 @@ def test_an_empty_graph_can_be_drawn_and_run():
 def test_nothing_of_it_is_imported_before_it_is_used():
     """`import threadfan` stays as cheap as it was."""
     script = "import sys, threadfan; print([name for name in sys.modules if 'graph' in name])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_program(script)[0].strip() == "[]"

@@ -22,16 +22,6 @@ from threadfan.testing import Limits, MessagesServer
 HOUR = 3600.0
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def place(request, tmp_path):
-    """A fresh place, of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/limits.db"
-    else:
-        with redis_server(tmp_path) as (url, _):
-            yield url
-
-
 class Others:
     """A store of which a test says what it answers: waits in turn, then 0; an exception is raised."""
 

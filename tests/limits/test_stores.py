@@ -21,16 +21,6 @@ from threadfan._core.policies.retryable import history
 HOUR = 3600.0  # seconds between two requests: in a test no second one comes in
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def place(request, tmp_path):
-    """A fresh place, of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/limits.db"
-    else:
-        with redis_server(tmp_path) as (url, _):
-            yield url
-
-
 def test_a_bucket_is_spent_once_by_all(place):
     """Three at once are let through, whoever asks; then one has to wait for the next."""
     first, second = store_at(place, "a"), store_at(place, "a")

@@ -1,13 +1,12 @@
 """What may be given for `retry=`, and policies per kind of error."""
 
-import subprocess
-import sys
 from http import HTTPStatus
 from json import JSONDecodeError
 
 import pytest
 import tenacity
 
+from support.controlled import run_program
 from support.refusals import FAILED, course, half, refused, waits
 from threadfan import TaskCancelled
 from threadfan._core.policies.retry import retry_policy
@@ -208,5 +207,4 @@ def test_numbers_cost_no_import_of_tenacity():
         "assert retry_policy(3).course(0.0, print, (), {}).decide(0.0, False, ConnectionError())[0] is not None;"
         "print(sorted({'tenacity', 'typing', 'dataclasses', 'email', 'socket', 'ssl'} & set(sys.modules) - before))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_program(code)[0].strip() == "[]"

@@ -6,20 +6,10 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE
+from support.controlled import PATIENCE, heed_cancel
 from threadfan import CallCancelled, CancelledError, Fan, TaskCancelled, TaskTimeout, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-
-
-def until_cancelled(started=None):
-    """Block until this call's scope is cancelled, then leave as a tool does that heeds it."""
-    scope, told = current_scope(), threading.Event()
-    scope.on_cancel(told.set)
-    if started is not None:
-        started.set()
-    assert told.wait(PATIENCE)
-    scope.check()
 
 
 def test_the_time_left_is_the_calls():
@@ -56,10 +46,10 @@ def test_cancelling_a_running_call_signals_its_scope():
     """`Future.cancel` says False, as ever, and the call that heeds its scope ends as a cancelled one."""
     started = threading.Event()
     with Fan(1) as fan:
-        future = fan.submit(until_cancelled, started)
+        future = fan.submit(heed_cancel, started)
         assert started.wait(PATIENCE)
         assert future.cancel() is False
-        with pytest.raises(TaskCancelled, match=r"until_cancelled was cancelled"):
+        with pytest.raises(TaskCancelled, match=r"heed_cancel was cancelled"):
             future.result()
         assert (future.done(), future.cancelled()) == (True, False)
         assert isinstance(future.exception(), CancelledError)

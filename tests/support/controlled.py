@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from concurrent.futures import Future
 
+from threadfan import current_scope
+
 PATIENCE = 20.0  # real seconds after which a wait counts as a hang; nothing healthy comes near it
 
 
@@ -82,10 +84,16 @@ def meet(fan, count):
     assert sorted(future.result(PATIENCE) for future in futures) == list(range(count))
 
 
-def run_program(text, *, timeout=30.0):
-    """Run a program in a new interpreter, to its end; gives what it printed."""
+def run_program(text, *flags, timeout=30.0):
+    """Run a program in a new interpreter, to its end; gives what it wrote to its two outputs.
+
+    Args:
+        text: the program.
+        flags: further options of the interpreter.
+        timeout: real seconds after which it counts as hanging.
+    """
     done = subprocess.run(
-        [sys.executable, "-P", "-c", text],
+        [sys.executable, *flags, "-P", "-c", text],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
@@ -102,6 +110,27 @@ def until(condition):
     while not condition():
         assert time.monotonic() < end, f"{condition} did not come true"
         time.sleep(0)
+
+
+def until_cancelled(*_):
+    """What a call does that runs until nobody wants its result any more."""
+    told = threading.Event()
+    current_scope().on_cancel(told.set)
+    assert told.wait(PATIENCE)
+
+
+def heed_cancel(started=None):
+    """The same for a call that then leaves, as a tool does that heeds its scope.
+
+    Args:
+        started: an event to set once the call would notice its cancel.
+    """
+    scope, told = current_scope(), threading.Event()
+    scope.on_cancel(told.set)
+    if started is not None:
+        started.set()
+    assert told.wait(PATIENCE)
+    scope.check()
 
 
 def without_collector(*, freeze=False):

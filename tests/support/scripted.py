@@ -57,6 +57,11 @@ def every(seconds, attempts=3, **options):
     )
 
 
+def at_once(attempts):
+    """A policy that makes so many attempts, one right after another, and leaves the last error as it is."""
+    return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
+
+
 def backing_off(fan, clock, count=1, due=float("inf")):
     """Wait until so many calls back off or wait for a limit, and the one that is due at ``due`` would be woken."""
     until(lambda: fan.snapshot()["waiting"] == count and fan.snapshot()["running"] == 0)
