@@ -5,8 +5,8 @@ import itertools
 import threading
 
 import pytest
-from controlled import Gate, until
 
+from support.controlled import Gate, until
 from threadfan import Fan, FanClosed, current_scope
 from threadfan._core.batches.task_group import TaskGroup
 from threadfan._core.pipeline.stage_queue import StageQueue

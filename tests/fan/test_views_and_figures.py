@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 class Meter:
