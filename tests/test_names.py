@@ -75,6 +75,7 @@ def own_names(tree):
 
 
 def is_private(name):
+    """Whether a name is private, and no special one such as `__dict__`."""
     return name.startswith("_") and not name.startswith("__")
 
 
