@@ -122,16 +122,6 @@ def test_the_check_lets_pass(package, source):
 # -- circles between files ---------------------------------------------------------------------------------------------
 
 STILL_IN_CIRCLES = """
-_core/base/attempt.py
-_core/base/cleaning.py
-_core/base/errors.py
-_core/base/mending.py
-_core/base/outcome.py
-_core/base/packing.py
-_core/base/plain.py
-_core/base/portable.py
-_core/base/remembered.py
-_core/base/unpicklable.py
 _core/batches/left.py
 _core/batches/stream.py
 _core/calls/attempts.py
