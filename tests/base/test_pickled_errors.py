@@ -15,7 +15,7 @@ import tenacity
 from support.sdk_http import http as httpx2
 from threadfan import LimitExhausted, Outcome, TaskCancelled, TaskSkipped, TaskTimeout
 from threadfan._core.base.outcome import FAILED
-from threadfan._core.base.unpicklable import Unpicklable
+from threadfan._core.base.pickling.unpicklable import Unpicklable
 
 KEY = "sk-ant-S3CRET"
 URL = f"https://me:{KEY}@host/v1?api_key={KEY}"

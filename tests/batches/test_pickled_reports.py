@@ -17,7 +17,7 @@ import pytest
 from support.sdk_http import http as httpx2
 from threadfan import Fan, Hedge, RateLimit, Report, Task, TaskTimeout, fail_after, patterns, stage, task
 from threadfan._core.base.outcome import FAILED, SUCCEEDED
-from threadfan._core.base.unpicklable import Unpicklable
+from threadfan._core.base.pickling.unpicklable import Unpicklable
 from threadfan._core.base.usage import Usage
 from threadfan.agents import AgentResult, TurnLimit
 

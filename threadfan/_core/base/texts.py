@@ -1,18 +1,21 @@
-"""Secrets in texts, masked: for whatever a program may print, log or keep in a file.
+"""Texts that can be shown: for whatever a program may print, log or keep in a file.
 
-Guarantee: in a text that has gone through ``masked``, each of these reads ``***``:
+Guarantees: nothing here fails; and in a text that has gone through ``masked``, each of these reads ``***``:
 
 - what stands between ``://`` and ``@`` in a URL, a password with ``/``, ``?`` or ``#`` that was not quoted included;
 - a parameter whose name says that it is a secret (``?api_key=``, ``&X-Amz-Signature=``, ``#access_token=``);
 - the token after ``Bearer`` and the like, and a key that begins with ``sk-``.
 
-Everything else stays as it is, masked texts too.  Nothing here fails, and the time is in proportion to the length: that
-is what the bounds in the pattern are for, which are arbitrary but longer than what servers take.
+Everything else stays as it is, masked texts too.  The time is in proportion to the length: that is what the bounds in
+the pattern are for, which are arbitrary but longer than what servers take.
 """
 
 from __future__ import annotations
 
 MASK = "***"
+
+LONGEST = 10_000
+"""Characters of a text of which a message shows the beginning.  Arbitrary."""
 
 # Names that say so by themselves, and those that do as the last part of a name: `key`, `api_key`, `X-Goog-Signature`.
 _NAMES = r"""
@@ -59,3 +62,30 @@ def masked_url(url: str) -> str:
         return masked(url)
     scheme, separator, _ = before.partition("://")
     return masked(f"{scheme if separator else ''}{separator}{MASK}@{after}")
+
+
+def brief(value: object, limit: int = 60) -> str:
+    """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
+    try:
+        text = repr(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the repr is the user's code
+        text = f"<{type(value).__name__} whose repr fails>"
+    return shortened(masked(text[:LONGEST]), limit)
+
+
+def text_of(error: BaseException | None) -> str:
+    """``str(error)`` without secrets; never fails."""
+    try:
+        return masked(str(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the class is the user's code
+        return f"<{type(error).__name__} whose str fails>"
+
+
+def shortened(text: str, limit: int = 100) -> str:
+    """``text`` on one line of at most ``limit`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

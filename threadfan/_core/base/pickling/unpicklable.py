@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from ..plain import plain as to_plain
+from ..static import describe
+from ..texts import masked, shortened
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -21,33 +25,25 @@ class Unpicklable:
     __slots__ = ("__dict__", "name", "plain", "what")  # the dict for the name by which messages call a function
 
     def __init__(self, what: str, plain: Any = None, name: str = "") -> None:
-        self.what = what
-        self.name = name
-        self.plain = plain
+        self.what: str = what
+        self.name: str = name
+        self.plain: Any = plain
         if name:
             self.__qualname__ = name
 
     @classmethod
-    def of(cls, thing: Any, why: object, *, keep: bool = False) -> Unpicklable:
+    def of(cls, thing: object, why: object, *, keep: bool = False) -> Unpicklable:
         """For an object, which is not shown: its ``repr`` may hold prompts and keys.
 
         Args:
             why: what was raised for it.
             keep: whether to keep it as plain data.
         """
-        from .errors import describe, shortened
-        from .secrets import masked
-
         kind = type(thing)
         function = callable(thing) and not isinstance(thing, type) and hasattr(thing, "__qualname__")
         what = f"the function {describe(thing)}" if function else f"a {kind.__module__}.{kind.__qualname__}"
         reason = shortened(masked(f"{type(why).__name__}: {why}"), 200)
-        plain = None
-        if keep:
-            from .plain import plain as to_plain
-
-            plain = to_plain(thing)
-        return cls(f"{what} ({reason})", plain, describe(thing))
+        return cls(f"{what} ({reason})", to_plain(thing) if keep else None, describe(thing))
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"this stands for {self.what}: it could not be pickled, so it is not here")
@@ -67,7 +63,7 @@ class Unpicklable:
     def __exit__(self, *exc_info: object) -> None:
         """It was never entered."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Unpicklable], tuple[object, ...]]:
         return Unpicklable, (self.what, self.plain, self.name)
 
     def __repr__(self) -> str:

@@ -22,14 +22,18 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ..copying import natural
+from ..texts import masked, text_of
 from .cleaning import Cleaner, system
-from .errors import text_of
-from .facts import facts
-from .portable import natural
-from .secrets import masked
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from .cleaning import Fit
+
+    Name = tuple[str, str]  # of a class or a function: its module, and its qualified name there
+    # In which of the ways to make an error, the name of what makes it or the message of a group, and its arguments.
+    Way = tuple[str, Any, Any]
 
 LINKS = 20  # of a chain of causes; arbitrary: each costs the pickler a few levels of recursion
 
@@ -52,7 +56,7 @@ class Chain:
         return cause, context
 
 
-def remember(error: BaseException, chain: Chain, fit: Fit) -> tuple[Any, ...]:
+def remember(error: BaseException, chain: Chain, fit: Fit) -> tuple[object, ...]:
     """How ``error`` is pickled, as ``__reduce_ex__`` says it.
 
     Args:
@@ -65,7 +69,7 @@ def remember(error: BaseException, chain: Chain, fit: Fit) -> tuple[Any, ...]:
     state = (attributes, system(error), cause, context, error.__suppress_context__)
     names = _names(error)
     if isinstance(error, BaseExceptionGroup):
-        how: tuple[Any, ...] = ("group", masked(str(error.message)), list(error.exceptions))
+        how: Way = ("group", masked(str(error.message)), list(error.exceptions))
     else:
         how = _by_constructor(error, text, attributes, cleaner) or _without(error, text, attributes, cleaner)
     return restored, (names, text, *how), state, None, None, fill
@@ -74,11 +78,10 @@ def remember(error: BaseException, chain: Chain, fit: Fit) -> tuple[Any, ...]:
 # -- how it is made again ----------------------------------------------------------------------------------------------
 
 
-def _by_constructor(
-    error: BaseException, text: str, attributes: dict[str, Any], cleaner: Cleaner
-) -> tuple[Any, ...] | None:
+def _by_constructor(error: BaseException, text: str, attributes: dict[str, object], cleaner: Cleaner) -> Way | None:
     """By its own constructor, if nothing of what that needs is left out."""
     try:
+        make: Any
         make, arguments, _ = natural(error)
         if isinstance(error, StandIn) or cleaner.changed or not cleaner.untouched(arguments):
             return None
@@ -95,7 +98,7 @@ def _by_constructor(
     return "made", place, arguments
 
 
-def _without(error: BaseException, text: str, attributes: dict[str, Any], cleaner: Cleaner) -> tuple[Any, ...]:
+def _without(error: BaseException, text: str, attributes: dict[str, object], cleaner: Cleaner) -> Way:
     """Without its constructor."""
     arguments = tuple(cleaner.part(argument) for argument in error.args)
     with suppress(Exception):
@@ -106,13 +109,13 @@ def _without(error: BaseException, text: str, attributes: dict[str, Any], cleane
     return "derived", None, arguments
 
 
-def _bare(kind: type[BaseException], arguments: tuple[Any, ...]) -> BaseException:
+def _bare(kind: type[BaseException], arguments: tuple[object, ...]) -> BaseException:
     again = kind.__new__(kind, *arguments)
     again.args = arguments
     return again
 
 
-def restored(names: list[tuple[str, str]], text: str, how: str, place: Any, arguments: Any) -> BaseException:
+def restored(names: list[Name], text: str, how: str, place: Any, arguments: Any) -> BaseException:
     """The error, without its state.
 
     Args:
@@ -170,17 +173,17 @@ class StandIn:
     def __str__(self) -> str:
         return str(vars(self).get("_text", ""))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"this {type(self).__name__} was read from a pickle, where its text and plain attributes are kept: "
             f"there is no {name!r}"
         )
 
 
-_kinds: dict[Any, type[BaseException]] = {}
+_kinds: dict[tuple[tuple[Name, ...], type[BaseException]], type[BaseException]] = {}
 
 
-def _derived(names: tuple[tuple[str, str], ...], base: type[BaseException]) -> type[BaseException]:
+def _derived(names: tuple[Name, ...], base: type[BaseException]) -> type[BaseException]:
     found = _kinds.get((names, base))
     if found is None:
         module, name = names[0]
@@ -189,13 +192,13 @@ def _derived(names: tuple[tuple[str, str], ...], base: type[BaseException]) -> t
     return found
 
 
-def _names(error: BaseException) -> list[tuple[str, str]]:
+def _names(error: BaseException) -> list[Name]:
     if isinstance(error, StandIn):
         return list(type(error)._names)  # type: ignore[attr-defined]
     return [_name_of(kind) for kind in type(error).__mro__ if issubclass(kind, BaseException)]
 
 
-def _name_of(kind: type) -> tuple[str, str]:
+def _name_of(kind: type) -> Name:
     return kind.__module__, kind.__qualname__
 
 
@@ -209,21 +212,3 @@ def _found(module: str, name: str) -> Any:
             found = getattr(found, part)
         return found
     return None
-
-
-# -- as plain data ----------------------------------------------------------------------------------------------------
-
-
-def facts_of(error: BaseException | None) -> dict[str, Any]:
-    """What stands of an error in plain data: kind and text in one, and by themselves what else is known."""
-    if error is None:
-        return {"error": None, "error_details": None}
-    (module, name), text, known = _names(error)[0], text_of(error), facts(error)
-    details = {
-        "type": f"{module}.{name}",
-        "text": text,
-        "status": known["status_code"],
-        "request_id": known["request_id"],
-        "traceback": known["traceback_text"],
-    }
-    return {"error": f"{type(error).__name__}: {text}", "error_details": details}

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .unpicklable import Unpicklable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The one in Python, of which single operations can be replaced; its methods have had these names since Python 3.0.
 _Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined, unused-ignore]
 
 
-def mended(data: bytes) -> Any:
+def mended(data: bytes) -> object:
     """What was pickled, as far as it can be read."""
     return _Mender(io.BytesIO(data)).load()
 
@@ -25,14 +28,14 @@ class _Missing(Unpicklable):
 
     __slots__ = ()
 
-    def __new__(cls, *_: Any, **__: Any) -> Any:
+    def __new__(cls, *_: object, **__: object) -> Any:
         found = object.__new__(Unpicklable)
         found.what, found.plain, found.name = cls.__doc__ or "", None, cls.__name__
         return found
 
 
 class _Mender(_Unpickler):  # type: ignore[misc]
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         try:
             return super().find_class(module, name)
         except Exception as why:
@@ -73,7 +76,7 @@ class _Mender(_Unpickler):  # type: ignore[misc]
     def load_setitems(self) -> None:
         self._change(self.metastack[-1][-1], self.stack, super().load_setitems, self.pop_mark)
 
-    def _change(self, thing: Any, more: Any, act: Any, skip: Any) -> None:
+    def _change(self, thing: object, more: object, act: Callable[[], object], skip: Callable[[], object]) -> None:
         """Add to ``thing``, the object below the operands, what they say; if it cannot be, a stand-in keeps it."""
         if isinstance(thing, Unpicklable):
             skip()
@@ -88,7 +91,7 @@ class _Mender(_Unpickler):  # type: ignore[misc]
                 if known is thing:
                     self.memo[number] = stand_in
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+    dispatch: ClassVar[dict[int, Callable[..., object]]] = dict(_Unpickler.dispatch)
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
@@ -100,7 +103,7 @@ class _Mender(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.SETITEMS[0]] = load_setitems
 
 
-def _made(make: Any, act: Any) -> Any:
+def _made(make: object, act: Callable[[], object]) -> object:
     try:
         return act()
     except Exception as why:

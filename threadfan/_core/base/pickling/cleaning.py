@@ -10,16 +10,16 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from .errors import text_of
-from .facts import Answer, facts
-from .portable import Portable
-from .secrets import masked
+from ..copying import Copyable
+from ..facts import Answer, Facts, facts
+from ..static import is_a
+from ..texts import masked, text_of
 from .unpicklable import Unpicklable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Fit = Callable[[Any], bytes | None]
+    Fit = Callable[[object], bytes | None]
 
 _DEEPEST = 20  # levels of plain data; arbitrary
 
@@ -41,7 +41,7 @@ class _Unfit(Exception):
     """What cannot go along."""
 
 
-def system(error: BaseException) -> dict[str, Any]:
+def system(error: BaseException) -> dict[str, object]:
     """What built-in errors keep outside of their attributes and arguments."""
     names: tuple[str, ...] = ()
     if isinstance(error, OSError):
@@ -65,19 +65,20 @@ class Cleaner:
         self._inside: set[int] = set()  # of which containers what is read now is a part
         self.changed = False  # whether an attribute is not as it was
 
-    def attributes(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, object]:
         """Those that are kept, and what is known of the answer."""
-        found = {}
+        found: dict[str, object] = {}
         for name, value in vars(self._error).items():
             if name not in ("__reduce_ex__", "_text"):
                 found[name] = kept = self._attribute(name, value)
                 self.changed = self.changed or (kept is not value and not self.untouched(value))
-        for name, fact in facts(self._error).items():
-            if fact is not None and found.get(name) is None:
+        known = facts(self._error)
+        for name in Facts.__slots__:
+            if (fact := getattr(known, name)) is not None and found.get(name) is None:
                 found[name] = fact
         return found
 
-    def _attribute(self, name: str, value: Any) -> Any:
+    def _attribute(self, name: str, value: object) -> object:
         if name == "response" and value is not None and not isinstance(value, dict | str | Answer):
             return Answer.of(self._error)
         if isinstance(value, BaseException):
@@ -85,40 +86,40 @@ class Cleaner:
         open_thing = hasattr(type(value), "close")  # a file, a socket, a client
         return None if open_thing or _is_private(name, value) else self.part(value)
 
-    def untouched(self, value: Any) -> bool:
+    def untouched(self, value: object) -> bool:
         """Whether a value goes along as it is."""
         with suppress(Exception):
             cleaned = self._clean(value)
             return cleaned is value or _same(cleaned, value)
         return False
 
-    def part(self, value: Any) -> Any:
+    def part(self, value: object) -> object:
         """What is kept of a value."""
         try:
             return self._clean(value)
         except Exception as why:
             return Unpicklable.of(value, why if not isinstance(why, _Unfit) else "left out of the error")
 
-    def _clean(self, value: Any) -> Any:
+    def _clean(self, value: object) -> object:
         kind = type(value)
         if kind.__qualname__ in _PLAIN.get(kind.__module__, ()):
             return value
-        if kind is str:
+        if type(value) is str:
             return masked(value)
-        if kind is bytes:
+        if type(value) is bytes:
             return value if masked(text := value.decode("latin-1")) == text else masked(text).encode("latin-1")
         if kind in (list, tuple, set, frozenset, dict):
             return self._container(kind, value)
-        if issubclass(kind, BaseException):
+        if is_a(value, BaseException):
             return text_of(value) if _leads_to(value, self._error) else value
-        if issubclass(kind, (Portable, Unpicklable, Answer)):
+        if issubclass(kind, (Copyable, Unpicklable, Answer)):
             return value
         data = self._fit(value)
         if data is None or _WORDS.search(data):
             raise _Unfit
         return value
 
-    def _container(self, kind: type, value: Any) -> Any:
+    def _container(self, kind: Any, value: Any) -> object:
         if id(value) in self._inside or len(self._inside) > _DEEPEST:
             raise _Unfit
         self._inside.add(id(value))
@@ -129,11 +130,11 @@ class Cleaner:
         finally:
             self._inside.discard(id(value))
 
-    def _entry(self, key: Any, value: Any) -> Any:
+    def _entry(self, key: object, value: object) -> object:
         return None if isinstance(key, str) and _is_private(key, value) else self._clean(value)
 
 
-def _is_private(name: str, value: Any) -> bool:
+def _is_private(name: str, value: object) -> bool:
     """Whether what has this name is left out: a number never is, nor a text unless it is a secret itself."""
     if value is None or isinstance(value, int | float | BaseException):
         return False
@@ -144,7 +145,7 @@ def _is_private(name: str, value: Any) -> bool:
     return _REQUESTS.search(name) is not None
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 

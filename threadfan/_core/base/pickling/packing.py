@@ -24,12 +24,23 @@ from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from .portable import Portable, natural
+from ..copying import Copyable, travelling
+from .mending import mended
 from .remembered import Chain, remember
 from .unpicklable import Unpicklable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    Reduced = Any  # how to take an object apart, or NotImplemented
+
+    class Sink(Protocol):
+        """What a pickle is written to."""
+
+        def write(self, data: bytes, /) -> object:
+            """Take the next bytes."""
+
 
 PROTOCOL = 5  # of all versions that are supported
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
@@ -37,22 +48,20 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 _NESTED = 4  # levels of a state in which single values are found: a report's list of tuples, and what is around it
 
 
-def packed(thing: Any) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+def packed(thing: object) -> tuple[Callable[[bytes], object], tuple[bytes]]:
     """How ``thing`` is pickled, as ``__reduce_ex__`` says it."""
     return unpacked, (_pack(thing),)
 
 
-def unpacked(data: bytes) -> Any:
+def unpacked(data: bytes) -> object:
     """What was packed."""
     try:
         return pickle.loads(data)  # noqa: S301 -- whoever reads a pickle trusts who wrote it
     except Exception:
-        from .mending import mended
-
         return mended(data)
 
 
-def _pack(thing: Any) -> bytes:
+def _pack(thing: object) -> bytes:
     with suppress(Exception):  # what is wrong is found out below
         return _written(Packer, thing)
     with suppress(Exception):
@@ -60,7 +69,7 @@ def _pack(thing: Any) -> bytes:
     return _written(_LastResort, thing)
 
 
-def _written(kind: type[Packer], thing: Any) -> bytes:
+def _written(kind: type[Packer], thing: object) -> bytes:
     file = io.BytesIO()
     packer = kind(file)
     packer.dump(thing)
@@ -71,17 +80,17 @@ def _written(kind: type[Packer], thing: Any) -> bytes:
 class Packer(pickle.Pickler):
     """Writes what can be written, and errors as they are remembered."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Sink) -> None:
         super().__init__(file, PROTOCOL)
         self._chain = Chain()
 
-    def reducer_override(self, thing: Any) -> Any:
+    def reducer_override(self, thing: Any) -> Reduced:
         """How to take one object apart; ``pickle`` asks for all but the plainest."""
         kind = type(thing)  # not isinstance: a mock lies about its class
         if issubclass(kind, BaseException):
             return remember(thing, self._chain, fit)
-        if issubclass(kind, Portable):
-            return natural(thing._travelling())
+        if issubclass(kind, Copyable):
+            return travelling(thing)
         return NotImplemented
 
     def tell(self) -> None:
@@ -91,7 +100,7 @@ class Packer(pickle.Pickler):
 class _Judge(Packer):
     """Refuses what may have something to do with a request, and other errors: they could lead back to the first."""
 
-    def reducer_override(self, thing: Any) -> Any:
+    def reducer_override(self, thing: object) -> Reduced:
         if issubclass(type(thing), BaseException):
             raise pickle.PicklingError("an error in what an error holds")
         if type(thing).__name__.endswith(("Request", "RequestInfo", "Response", "Session", "Client", "Socket")):
@@ -99,7 +108,7 @@ class _Judge(Packer):
         return super().reducer_override(thing)
 
 
-def fit(thing: Any) -> bytes | None:
+def fit(thing: object) -> bytes | None:
     """The pickle of an object that an error holds, or None if it cannot go along with the error."""
     with suppress(Exception):
         return _written(_Judge, thing)
@@ -109,29 +118,29 @@ def fit(thing: Any) -> bytes | None:
 class _Trial(Packer):
     """Writes nothing, and remembers what it has seen."""
 
-    def __init__(self, seen: list[Any]) -> None:
+    def __init__(self, seen: list[object]) -> None:
         super().__init__(_Nowhere())
         self._seen = seen
 
-    def reducer_override(self, thing: Any) -> Any:
+    def reducer_override(self, thing: object) -> Reduced:
         self._seen.append(thing)
         return super().reducer_override(thing)
 
 
 class _Nowhere:
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> int:
         return len(data)
 
 
 class _Salvager(Packer):
     """Tries each object before it is written, and puts something in the place of what cannot be."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Sink) -> None:
         super().__init__(file)
-        self._good: dict[int, Any] = {}  # by their identities; kept, so that those are not used again
+        self._good: dict[int, object] = {}  # by their identities; kept, so that those are not used again
         self._lost: list[Unpicklable] = []
 
-    def reducer_override(self, thing: Any) -> Any:
+    def reducer_override(self, thing: object) -> Reduced:
         found = super().reducer_override(thing)
         if found is not NotImplemented or id(thing) in self._good:
             return found
@@ -143,14 +152,14 @@ class _Salvager(Packer):
                 return thing.__reduce_ex__(PROTOCOL)
         return self._stand_in(thing, why).__reduce__()
 
-    def _refusal(self, thing: Any) -> Exception | None:
-        seen: list[Any] = []
+    def _refusal(self, thing: object) -> Exception | None:
+        seen: list[object] = []
         why = _trouble(thing, seen)
         if why is None:
             self._good.update((id(one), one) for one in seen)
         return why
 
-    def _stand_in(self, thing: Any, why: Exception) -> Unpicklable:
+    def _stand_in(self, thing: object, why: Exception) -> Unpicklable:
         stand_in = Unpicklable.of(thing, why, keep=_is_record(thing))
         if not isinstance(thing, _FUNCTIONS):  # what a task has called is no loss
             self._lost.append(stand_in)
@@ -166,13 +175,13 @@ class _Salvager(Packer):
 class _LastResort(_Salvager):
     """Tries each value of a report by itself, too: nobody is asked for lists, which may be nested too deep."""
 
-    def reducer_override(self, thing: Any) -> Any:
-        if isinstance(thing, Portable) and not isinstance(thing, BaseException):
-            make, arguments, state = natural(thing._travelling())
+    def reducer_override(self, thing: object) -> Reduced:
+        if isinstance(thing, Copyable) and not isinstance(thing, BaseException):
+            make, arguments, state = travelling(thing)
             return make, arguments, self._tried(state, _NESTED)
         return super().reducer_override(thing)
 
-    def _tried(self, part: Any, levels: int) -> Any:
+    def _tried(self, part: Any, levels: int) -> object:
         try:
             _Salvager(_Nowhere()).dump(part)
         except Exception as why:
@@ -184,7 +193,7 @@ class _LastResort(_Salvager):
         return part
 
 
-def _trouble(thing: Any, seen: list[Any] | None = None) -> Exception | None:
+def _trouble(thing: object, seen: list[object] | None = None) -> Exception | None:
     try:
         _Trial([] if seen is None else seen).dump(thing)
     except Exception as why:
@@ -192,7 +201,7 @@ def _trouble(thing: Any, seen: list[Any] | None = None) -> Exception | None:
     return None
 
 
-def _is_record(thing: Any) -> bool:
+def _is_record(thing: object) -> bool:
     kind = type(thing)
     marks = ("__dataclass_fields__", "__pydantic_fields__", "__attrs_attrs__")
     return issubclass(kind, _CONTAINERS) or any(hasattr(kind, mark) for mark in marks)
