@@ -72,7 +72,7 @@ class GraphRun(TaskGroup):
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody has the lock."""
