@@ -16,7 +16,7 @@ class Call:
 
     def __init__(self, limit):
         self.limit = limit
-        self.rules = None if limit is None else SimpleNamespace(line=limit, pace=None)
+        self.policies = None if limit is None else SimpleNamespace(line=limit, pace=None)
 
 
 OPERATIONS = st.lists(

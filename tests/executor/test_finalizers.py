@@ -74,10 +74,15 @@ OPTIONS = {
 
 @pytest.fixture
 def collector_off():
-    """The test alone says when the collector runs."""
+    """The test alone says when the collector runs, which then looks only at what the test has made.
+
+    Else each of its many collections would go through all that the tests before have left.
+    """
     gc.collect()
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 

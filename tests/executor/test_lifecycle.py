@@ -161,11 +161,11 @@ def test_calls_at_interpreter_exit_are_refused():
         """
 import threading
 from threadfan import Fan
-from threadfan.executor import lifecycle
+from threadfan._core.pool import shutdown
 fan = Fan(1)
 ending = threading.Event()
 # Called before the library's own handler, which was registered earlier, and which this one runs.
-threading._register_atexit(lambda: (setattr(lifecycle, "_exiting", True), ending.set()))
+threading._register_atexit(lambda: (setattr(shutdown, "_exiting", True), ending.set()))
 
 def call():
     ending.wait(20)

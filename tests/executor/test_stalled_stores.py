@@ -269,7 +269,7 @@ def test_ctrl_c_while_a_fan_is_made(kind, tmp_path):
             program = f"""
 import os, signal, threading
 from threadfan import Fan, RateLimit
-from threadfan.executor import ticks
+from threadfan._core.limits import ticks
 ticks.PATIENCE = 60.0
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
