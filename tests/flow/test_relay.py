@@ -84,7 +84,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [source for source in fan._scheduler.sources if isinstance(source, TaskGroup)])
+    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
 
 
 def double(value):
@@ -195,8 +195,8 @@ def test_on_one_slot_inside_a_call():
     with Fan(1) as fan:
 
         def outer(item):
-            depth = here.session.source.depth
-            inner = Chains(fan, [double, lambda value: (value, here.session.source.depth - depth)], [item, item + 1])
+            depth = here.session.queue.depth
+            inner = Chains(fan, [double, lambda value: (value, here.session.queue.depth - depth)], [item, item + 1])
             return inner.run().unwrap()
 
         assert fan.submit(outer, 1).result(PATIENCE) == [(2, 1), (4, 1)]

@@ -141,7 +141,7 @@ def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:
         scheduler.check_open()
         batch.listeners.extend(listeners)
         batch.enlisted = True
-        scheduler.sources.add(batch)
+        scheduler.queues.add(batch)
         if batch.ready():
             scheduler.offer(batch, after)
         scheduler.check_done(batch, after)

@@ -170,12 +170,12 @@ class Ending:
     def _wait(self) -> Report[Any]:
         self.begin()
         self.scheduler.recruit(self.batch)
-        loan = self.scheduler.loans.lend_to(self.batch)
+        loan = self.scheduler.lending.lend_to(self.batch)
         try:
             self._wait_until_over()
         finally:
             if loan is not None:
-                self.scheduler.loans.take_back(loan)
+                self.scheduler.lending.take_back(loan)
         return self.report()
 
     def _wait_until_over(self) -> None:

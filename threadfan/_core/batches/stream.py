@@ -432,23 +432,23 @@ def _sleep(
 ) -> None:
     """Sleep until there is something to hand out, lending the slot if this is a call; may wake for nothing."""
     scheduler = batch.scheduler
-    loan = scheduler.loans.take_out()
+    loan = scheduler.lending.take_out()
 
     def wake() -> None:
         if loan is not None:
-            scheduler.loans.finish(loan)
+            scheduler.lending.finish(loan)
         gate.put(None)
 
     if loan is not None:
-        scheduler.loans.await_done(loan, batch)
+        scheduler.lending.await_done(loan, batch)
     if not wish(wake):
         return
     try:
         if loan is not None:
-            scheduler.loans.lend(loan, unless=lambda: not idle())
+            scheduler.lending.lend(loan, unless=lambda: not idle())
         if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
             batch.wish.clear()
             raise TimeoutError
     finally:
         if loan is not None:
-            scheduler.loans.take_back(loan)
+            scheduler.lending.take_back(loan)

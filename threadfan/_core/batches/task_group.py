@@ -177,7 +177,7 @@ class TaskGroup(WorkQueue):
                 queue = self.queue_for(step)
                 if step.policies is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
-                if session is not None and session.source is queue and step.policies is None:
+                if session is not None and session.queue is queue and step.policies is None:
                     queue.add_own(step)  # it takes the first, and the others wake threads
                     session = None
                 else:
@@ -242,7 +242,7 @@ class TaskGroup(WorkQueue):
             self.accepted = 0  # nobody is left whom anything could follow
         self.scheduler.check_done(self, after)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def pending(self) -> int:
         """How many calls are known to follow."""

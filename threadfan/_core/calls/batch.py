@@ -131,7 +131,7 @@ class Batch(WorkQueue):
         self.accepted = last
         self.entries.extend(entries)
         scheduler = self.scheduler
-        # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
+        # Whoever takes this queue out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
         # The same holds for whoever ends the batch: it marks first, and then cancels the entries it finds.
         if scheduler.free > 0 or not self.queued or self.ended or not GIL:

@@ -1,4 +1,4 @@
-"""Sources of calls under rules: those that may be tried again, or wait for a rate limit, or are attempted twice.
+"""Queues of calls under rules: those that may be tried again, or wait for a rate limit, or are attempted twice.
 
 The general path with three more steps: a permit before an attempt, a verdict after it, and a due time for the next.
 """

@@ -103,7 +103,7 @@ class GraphRun(TaskGroup):
         queue = self._queues_own.get(key)
         if queue is None:
             queue = self._queues_own[key] = new_queue(self.scheduler, step.group, self.depth, step.policies)
-            self.scheduler.sources.add(queue)
+            self.scheduler.queues.add(queue)
         return queue
 
     def _close_queues(self) -> None:
@@ -112,7 +112,7 @@ class GraphRun(TaskGroup):
         with scheduler.lock:
             for queue in self._queues_own.values():
                 queue.closed = True
-                if queue in scheduler.sources:  # not in the child of a fork
+                if queue in scheduler.queues:  # not in the child of a fork
                     scheduler.check_done(queue, after)
         if after:
             scheduler.perform(after)

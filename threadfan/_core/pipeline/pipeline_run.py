@@ -123,7 +123,7 @@ class PipelineRun(TaskGroup):
         intake.enlist(self, [self._retire, *listeners])
         with self.scheduler.lock:
             if not self.done:
-                self.scheduler.sources.add(self.queue)
+                self.scheduler.queues.add(self.queue)
         self.stir()
         if self._items == []:
             self.close()
@@ -136,7 +136,7 @@ class PipelineRun(TaskGroup):
     def _retire(self) -> None:
         scheduler, queue = self.scheduler, self.queue
         with scheduler.lock:
-            scheduler.sources.discard(queue)
+            scheduler.queues.discard(queue)
             scheduler.settled[0] += queue.accepted
             scheduler.settled[1] += queue.failed
 
@@ -269,7 +269,7 @@ class PipelineRun(TaskGroup):
             self.collector.usages[passage.index] = passage.usage
         self.record(raw)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> int:
         """Those that were not read yet are queued."""
