@@ -734,7 +734,7 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
     def counting(queue, call, after):
         add_to(queue, call, after)
         flow = queue._flow()
-        held.append(len(flow._going) + len(flow.results))
+        held.append(len(flow._going) + len(flow.collector.results))
         if len(held) > 1000:
             held[:] = [max(held)]
 

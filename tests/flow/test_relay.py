@@ -35,7 +35,7 @@ class Chains(TaskGroup):
         super().__init__(fan._scheduler, fan._options, "chains")
         self.stages, self.items = stages, items
         self.followed = []
-        self.fail_fast = ending.get("fail_fast", False)
+        self.collector.fail_fast = ending.get("fail_fast", False)
         self.ending = {"fail_fast": False, "deadline": None, **ending}
 
     def begin(self):
@@ -61,7 +61,7 @@ class Chains(TaskGroup):
         now = self.scheduler.clock.monotonic()
         missing = TaskCancelled("not handed in")
         return [
-            self.results.get(place, (place, item, self.since, "cancelled", missing, None, now, None))
+            self.collector.results.get(place, (place, item, self.since, "cancelled", missing, None, now, None))
             for place, item in enumerate(self.items)
         ]
 

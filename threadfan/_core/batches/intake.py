@@ -175,12 +175,12 @@ def tell_end(batch: Batch | TaskGroup, wall: float) -> None:
 
 def _figures(batch: Batch | TaskGroup) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    if batch.notes:
-        figures["retries"] = batch.retries()
+    if batch.collector.attempts:
+        figures["retries"] = batch.collector.retries()
         figures["limited"] = log.milliseconds(batch.limited(batch.scheduler.clock.monotonic()))
         figures["pauses"] = batch.pauses()
-    if batch.usages:
-        used = list(batch.usages.values())
+    if batch.collector.usages:
+        used = list(batch.collector.usages.values())
         figures["input_tokens"] = sum(usage.input_tokens for usage in used)
         figures["output_tokens"] = sum(usage.output_tokens for usage in used)
     return figures
