@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class PolicyAttempts(PolicyQueue):
-    """What is mixed into a source of calls under rules."""
+    """What is mixed into a queue of calls under rules."""
 
     def run(self, session: Session) -> None:
         """Run attempts one after another."""
