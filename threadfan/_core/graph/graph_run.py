@@ -99,13 +99,14 @@ class GraphRun(TaskGroup):
         """The outcomes: tasks as they were added, and their elements in order."""
         roots = self._tree.roots
         if self._trees is None and not self._plan.fanned:
-            self.names, self._trees = self._plan.names, self._plan.trees
+            self.collector.names, self._trees = self._plan.names, self._plan.trees
             self._placed = [state.raw or self._unstarted(state) for state in roots]
         elif self._trees is None:
-            parts = ReportParts(self.usages, self.notes, self._unstarted)
+            collector = self.collector
+            parts = ReportParts(collector.usages, collector.attempts, self._unstarted)
             self._trees = {state.name: parts.add(state) for state in roots}
             self._placed = parts.raws
-            self.names, self.usages, self.notes = parts.names, parts.usages, parts.notes
+            collector.names, collector.usages, collector.attempts = parts.names, parts.usages, parts.attempts
         return self._placed
 
     def _unstarted(self, state: NodeState) -> Raw:

@@ -27,7 +27,7 @@ class OwnQueues:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _new_queue(self._scheduler, group, self._depth, policies)
-            self._scheduler.sources.add(queue)
+            self._scheduler.queues.add(queue)
         return queue
 
     def close(self) -> None:
@@ -37,7 +37,7 @@ class OwnQueues:
         with scheduler.lock:
             for queue in self._queues.values():
                 queue.closed = True
-                if queue in scheduler.sources:  # not in the child of a fork
+                if queue in scheduler.queues:  # not in the child of a fork
                     scheduler.check_done(queue, after)
         if after:
             scheduler.perform(after)

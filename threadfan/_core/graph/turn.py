@@ -63,7 +63,7 @@ class Turn:
         for state in ready:  # it grows while states end here
             if not state.path and state.children is None:
                 begun += 1
-            step = self._call(state) if state.task.plain and not group.failures else self._start(state)
+            step = self._call(state) if state.task.plain and not group.collector.failures else self._start(state)
             if step is not None:
                 steps.append(step)
         if steps or begun:
@@ -74,7 +74,7 @@ class Turn:
         task = state.task
         if state.children is not None:
             return self._fold(state)
-        fault = state.lacks(self._tree.roots) if self._group.failures else None
+        fault = state.lacks(self._tree.roots) if self._group.collector.failures else None
         if fault is not None:
             self._skip(state, fault.why_skipped(), fault)
         elif task.node.when is not None and not state.path:

@@ -81,5 +81,5 @@ def begin(
 ) -> PipelineCompletion:
     """A run that has begun, but for inputs that are not at hand; the gate is opened when it is done."""
     run = PipelineRun(scheduler, options, planned, at_hand(given), deadline=deadline)
-    run.fail_fast = fail_fast
+    run.collector.fail_fast = fail_fast
     return PipelineCompletion(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.progress.report)

@@ -65,7 +65,8 @@ class PipelineRun(TaskGroup):
             stage.next = following
         self.queue = StageQueue(self, self.stages)
         self.inputs = Inputs(items, self.stages[0], window)
-        self.progress = Progress(self.stages, self.inputs, self.since)
+        self.progress = Progress(self.stages, self.inputs, scheduler.clock, self.since)
+        self.collector = self.progress.collector
         self.wish = Waiters()
         self.accepted = 0 if items is None else len(items)
         if deadline is not None:
@@ -76,7 +77,7 @@ class PipelineRun(TaskGroup):
         intake.enlist(self, [self._retire, *listeners])
         with self.scheduler.lock:
             if not self.done:
-                self.scheduler.sources.add(self.queue)
+                self.scheduler.queues.add(self.queue)
         self.stir()
         if self.inputs.items == []:
             self.close()
@@ -84,7 +85,7 @@ class PipelineRun(TaskGroup):
     def _retire(self) -> None:
         scheduler, queue = self.scheduler, self.queue
         with scheduler.lock:
-            scheduler.sources.discard(queue)
+            scheduler.queues.discard(queue)
             scheduler.settled[0] += queue.accepted
             scheduler.settled[1] += queue.failed
 
@@ -172,12 +173,10 @@ class PipelineRun(TaskGroup):
             self.progress.leave_locked(item, raw[3])
             self.queue.offer(after)
         self.scheduler.perform(after)
-        self.notes[item.index] = item.attempts  # type: ignore[assignment]  # nobody adds to it
-        if item.usage is not None:
-            self.usages[item.index] = item.usage
+        self.progress.note(item)
         self.record(raw)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> int:
         """Those that were not read yet are queued."""
@@ -204,12 +203,8 @@ class PipelineRun(TaskGroup):
 
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
-        return self.progress.in_order(self.results, self.scheduler.clock.monotonic())
+        return self.progress.in_order()
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        return self.progress.counts(self.failures)
-
-    def retries(self) -> int:
-        """How many attempts were not the first of their stage."""
-        return self.progress.retries
+        return self.progress.counts()

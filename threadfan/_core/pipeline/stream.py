@@ -58,7 +58,7 @@ class PipelineStream(Stream):
                 self._end_of_inputs()
             else:
                 run.feed(item)
-                if run.results and self._clock() - start > PATIENCE:
+                if self._results and self._clock() - start > PATIENCE:
                     return
 
     def harvest(self) -> list[Raw]:
@@ -68,8 +68,7 @@ class PipelineStream(Stream):
 
     def left(self) -> list[Raw]:
         """The outcomes that were not taken, and those of items that were read and never started."""
-        run = self.batch
-        return [*super().left(), *run.progress.unstarted(run.results, self._clock())]
+        return [*super().left(), *self.batch.progress.unstarted()]
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
@@ -83,9 +82,10 @@ class PipelineStream(Stream):
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
-        run, index = self.batch, raw[0]
-        ends = run.progress.ends
-        return PipelineOutcome(raw, run.usages.pop(index, None), run.notes.pop(index), ends.pop(index, None))
+        index, collector = raw[0], self._collector
+        usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
+        ends = self.batch.progress.ends
+        return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]
 
 
 def make_stream(
