@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import signal
-import signal
 import sys
 
 import pytest
