@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from threadfan import Fan, Report, sleep
 from threadfan._core.calls.call_queue import CallQueue
-from threadfan._core.graph.running import GraphRun
+from threadfan._core.graph.graph_run import GraphRun
 from threadfan.testing import ManualClock
 
 

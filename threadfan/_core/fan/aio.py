@@ -570,32 +570,28 @@ async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> 
     batch.close()
 
 
-async def feed_flow(flow: PipelineRun, given: Any, look: Callable[[], object] | None = None) -> None:
+async def feed_pipeline(run: PipelineRun, given: Any, look: Callable[[], object] | None = None) -> None:
     """Feed a pipeline as there is room in front of its first stage.
 
     Args:
         look: ends the run if it is time to.
     """
     gate = LoopGate(asyncio.get_running_loop())
-    intake.at_end(flow, gate.put)
-
-    def full() -> bool:
-        return not (flow.closed or flow.ended or flow.thirsty())
-
+    intake.at_end(run, gate.put)
     async for item in _items((given,), strict=True):
-        flow.feed(item)  # first: what was taken has an outcome
-        if flow.scheduler.closing or flow.scheduler.broken:
-            if not flow.cancel_at_close:
-                lifecycle.refuse(flow.scheduler)
+        run.feed(item)  # first: what was taken has an outcome
+        if run.scheduler.closing or run.scheduler.broken:
+            if not run.cancel_at_close:
+                lifecycle.refuse(run.scheduler)
             return  # as with any stream, whoever closes the fan ends it
         if look is not None:
             look()
-        while full():
-            if flow.watch(gate.put, full):
+        while run.full():
+            if run.wish.watch(gate.put, run.full):
                 await gate.wait()
-        if flow.closed or flow.ended:
+        if run.closed or run.ended:
             return
-    flow.close()
+    run.close()
 
 
 # -- closing ----------------------------------------------------------------------------------------------------------

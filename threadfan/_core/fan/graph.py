@@ -7,9 +7,9 @@ from queue import SimpleQueue
 from ..base import checks
 from ..base.errors import brief, describe
 from ..batches.run import Ending
+from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
 from ..graph.plan import Plan, in_order
-from ..graph.running import GraphRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from ..base import checks
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..batches.stream import window_of
-from ..pipeline import running as flows
+from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of
 
 if TYPE_CHECKING:
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from typing import Any, Never, TypeVar, overload
 
     from ..batches.tasks import Take
-    from ..pipeline.pipeline_run import Plan
-    from ..pipeline.report import PipelineOutcome, PipelineReport
+    from ..pipeline.outcome import PipelineOutcome
+    from ..pipeline.pipeline_run import PlannedStages
+    from ..pipeline.report import PipelineReport
     from .front import Front
 
     R = TypeVar("R")
@@ -68,7 +69,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         owner = self._owner
-        report: Any = flows.run(owner._scheduler, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
+        report: Any = completion.run(
+            owner._scheduler, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline
+        )
         return report  # type: ignore[no-any-return]
 
     def stream(
@@ -97,7 +100,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         _check(where, items, misplaced)
         owner = self._owner
         size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
-        return flows.stream(owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
+        return stream.stream(owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
 
@@ -136,10 +139,11 @@ class Pipeline(Generic[In_contra, Out_co]):
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         gate = aio.LoopGate(loop)
-        flow, ending = flows.begin(
+        ending = completion.begin(
             owner._scheduler, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
         )
-        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
+        run = ending.batch
+        feeder = None if run.inputs.at_hand else aio._Feeder(aio.feed_pipeline(run, items, ending.look), gate)
         report: Any = await aio._wait(ending, gate, feeder)
         return report  # type: ignore[no-any-return]
 
@@ -176,14 +180,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
         _check(where, items, misplaced)
         size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
-        made = flows.make_stream(
+        made = stream.make_stream(
             owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
         )
-        feed = None if made.batch.at_hand else lambda _: aio.feed_flow(made.batch, items)
+        feed = None if made.batch.inputs.at_hand else lambda _: aio.feed_pipeline(made.batch, items)
         outcomes: Any = aio._outcomes(made, feed, owner)
         return outcomes  # type: ignore[no-any-return]
 
-    def _plan(self, where: str, take: Take) -> Plan:
+    def _plan(self, where: str, take: Take) -> PlannedStages:
         """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""
         named = zip(self._names, self._stages, self._own, strict=True)
         return [(name, one, own, take(where, one.fn)) for name, one, own in named]

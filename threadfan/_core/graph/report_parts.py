@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from .cell import Cell
-    from .report import Tree
+    from .node_state import NodeState
+    from .plan import Tree
 
 
-class Places:
+class ReportParts:
     """What a report is made of.
 
     Args:
-        usages: by the number of a cell; here they are by place.
+        usages: by the number of a state; here they are by place.
         notes: the same.
-        unstarted: the outcome of a cell that has none.
+        unstarted: the outcome of a state that has none.
     """
 
     def __init__(
-        self, usages: dict[int, Usage], notes: dict[int, list[Attempt]], unstarted: Callable[[Cell], Raw]
+        self, usages: dict[int, Usage], notes: dict[int, list[Attempt]], unstarted: Callable[[NodeState], Raw]
     ) -> None:
         self._usages, self._notes, self._unstarted = usages, notes, unstarted
         self.raws: list[Raw] = []
@@ -33,22 +33,22 @@ class Places:
         self.usages: dict[int, Usage] = {}
         self.notes: dict[int, list[Attempt]] = {}
 
-    def add(self, cell: Cell) -> Tree:
+    def add(self, state: NodeState) -> Tree:
         """The place of its outcome, or of those of its elements in lists of the same shape."""
-        if cell.children is None:
-            place = self._put(cell)
-            return [place] if cell.task.level > len(cell.path) else place
-        tree: list[Tree] = [self.add(child) for child in cell.children]
-        unfolded = cell.raw is None and cell.fault is None and cell.task.node.reduce is not None and not cell.path
-        if unfolded or (cell.raw is not None and cell.raw[3] is not SUCCEEDED):
-            tree.append(self._put(cell))
+        if state.children is None:
+            place = self._put(state)
+            return [place] if state.task.level > len(state.path) else place
+        tree: list[Tree] = [self.add(child) for child in state.children]
+        unfolded = state.raw is None and state.fault is None and state.task.node.reduce is not None and not state.path
+        if unfolded or (state.raw is not None and state.raw[3] is not SUCCEEDED):
+            tree.append(self._put(state))
         return tree
 
-    def _put(self, cell: Cell) -> int:
-        place, number = len(self.raws), cell.number
-        raw = cell.raw or self._unstarted(cell)
+    def _put(self, state: NodeState) -> int:
+        place, number = len(self.raws), state.number
+        raw = state.raw or self._unstarted(state)
         self.raws.append((place, *raw[1:]))
-        self.names[place] = cell.name
+        self.names[place] = state.name
         if number in self._usages:
             self.usages[place] = self._usages[number]
         if number in self._notes:
