@@ -95,7 +95,7 @@ from threadfan._core.base import forks
 class Thing:
     def __init__(self, name):
         self.name = name
-        forks.renew(self)
+        forks.renew(self, Thing._forked)
     def _forked(self):
         told.append(self.name)
         raise RuntimeError

@@ -51,7 +51,7 @@ class Latecomers:
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
         self._missing = set(self.futures)
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just gathering."""

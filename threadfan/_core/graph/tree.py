@@ -35,7 +35,7 @@ class NodeTree:
         self._forked()
         self._numbers = count(len(plan.tasks))
         self.roots = [NodeState(task, task.place, len(task.waits)) for task in plan.tasks]
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody has the lock."""

@@ -65,7 +65,7 @@ class Waitlist:
         self.limit: Any = limit
         self._warned = False
         self._reset()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: those in line and the requests under way are the parent's."""

@@ -97,6 +97,7 @@ class Scheduler:
         self.anchor: object = None  # something of the fan's that must live as long as the scheduler
         self.reset()
         lifecycle.register(self)
+        forks.renew(self, Scheduler._forked)
 
     def reset(self) -> None:
         """Back to a scheduler that has not run anything: at the start, and in the child of a fork."""
@@ -117,7 +118,7 @@ class Scheduler:
         self.retries = 0  # attempts after the first
         self.tokens = [0, 0]  # in and out, as attached clients have noted them
         self.settled = [0, 0]  # calls of queues that are done: all, and those without a value
-        self.closing = lifecycle.exiting()
+        self.closing = last.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
         self.group._forked()

@@ -11,11 +11,11 @@ from __future__ import annotations
 from concurrent.futures._base import LOGGER
 from functools import partial
 
+from ..base import last
 from ..base.clock import FOREVER
 from ..base.errors import ThreadsExhausted
 from ..base.logs import WARNING, say
 from ..base.threads import Refusals, refusal
-from . import shutdown as lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Starts:
         scheduler, now = self._scheduler, self._scheduler.clock.monotonic()
         self._refusals.refused(error, now)
         self._note_stall(now)
-        if self._stalled is not None and lifecycle.exiting():  # at the interpreter's end there will never be one
+        if self._stalled is not None and last.exiting():  # at the interpreter's end there will never be one
             self._give_up(after)
             return
         scheduler.timer.mind(self._refusals.again, after)
@@ -81,7 +81,7 @@ class Starts:
 
     def warn(self, error: Exception) -> None:
         """Say so, once for each fan.  Without the lock."""
-        if self._warned or lifecycle.exiting():  # at the interpreter's end that is how it is
+        if self._warned or last.exiting():  # at the interpreter's end that is how it is
             return
         self._warned = True
         threads = len(self._scheduler.threads)

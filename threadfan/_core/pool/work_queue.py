@@ -32,7 +32,7 @@ class ConcurrencyLimit:
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
