@@ -132,8 +132,6 @@ _core/base/plain.py
 _core/base/portable.py
 _core/base/remembered.py
 _core/base/unpicklable.py
-_core/batches/left.py
-_core/batches/stream.py
 _core/calls/attempts.py
 _core/calls/backlog.py
 _core/calls/batch.py
@@ -148,18 +146,8 @@ _core/fan/front.py
 _core/fan/graph.py
 _core/fan/pipeline.py
 _core/fan/signatures.py
-_core/graph/arguments.py
-_core/graph/cell.py
-_core/graph/placing.py
-_core/graph/plan.py
-_core/graph/report.py
-_core/graph/running.py
 _core/limits/shared_waitlist.py
 _core/limits/waitlist.py
-_core/pipeline/bottleneck.py
-_core/pipeline/pipeline_run.py
-_core/pipeline/report.py
-_core/pipeline/stage_queue.py
 _core/pool/deadline_timer.py
 _core/pool/lending.py
 _core/pool/scheduler.py

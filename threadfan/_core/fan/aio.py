@@ -23,9 +23,12 @@ from ..base.outcome import CANCELLED, SUCCEEDED, Outcome
 from ..base.threads import helper_thread, started
 from ..base.variables import settle
 from ..batches import intake
+from ..batches.completion import Completion
 from ..batches.joining import Joining, begin
 from ..batches.left import put_left_on
-from ..batches.run import Ending, task_batch
+from ..batches.lifetime import at_end
+from ..batches.making import task_batch
+from ..batches.run import begin as begin_run
 from ..batches.stream import PATIENCE, make_stream, window_of
 from ..calls.call_queue import Call
 from ..pool import shutdown as lifecycle
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..batches.completion import B, MadeReport
     from ..batches.joiners import Joiner
     from ..batches.report import Report
-    from ..batches.stream import Stream
+    from ..batches.run import RunCompletion
+    from ..batches.stream import BatchStream, Stream
+    from ..calls.batch import TaskBatch
     from ..calls.options import Options
     from ..pipeline.pipeline_run import PipelineRun
     from ..pool.scheduler import Scheduler
@@ -319,16 +325,12 @@ async def arun(
     loop = running_loop("fan.arun")
     fn, asked = taker(loop)("fan.arun", fn), fn
     _check("fan.arun", asked, given, star=star)
-    fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-    checks.late(late, deadline)
     gate = LoopGate(loop)
-    items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
-    batch.collector.fail_fast = fail_fast
-    if deadline is not None and late is None:
-        batch.until = batch.since + deadline
-    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
-    if items is not None:
+    ending: RunCompletion[Any] = begin_run(
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+    )
+    batch = ending.batch
+    if not ending.fed:
         return await _wait(ending, gate, None)
 
     async def feed() -> None:
@@ -351,7 +353,8 @@ async def agather(scheduler: Scheduler, options: Options, tasks: tuple[Any, ...]
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.agather")
-    return await _wait(Ending(batch, gate, fail_fast=False, deadline=None), gate, None)
+    completion: Completion[TaskBatch, Report[Any]] = Completion(batch, gate.put)
+    return await _wait(completion, gate, None)
 
 
 async def ajoin(
@@ -362,7 +365,7 @@ async def ajoin(
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
-    joining = Joining(batch, gate, policy)
+    joining = Joining(batch, gate.put, policy)
     return joining.result(await _wait(joining, gate, None))
 
 
@@ -387,7 +390,7 @@ class _Feeder:
             self._task.exception()  # taken note of
 
 
-async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Report[Any]:
+async def _wait(ending: Completion[B, MadeReport], gate: LoopGate, feeder: _Feeder | None) -> MadeReport:
     try:
         ending.begin()
         while not ending.over:
@@ -406,7 +409,7 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
     return ending.report()
 
 
-async def _end(ending: Ending, gate: LoopGate, feeder: _Feeder | None, error: BaseException) -> None:
+async def _end(ending: Completion[B, MadeReport], gate: LoopGate, feeder: _Feeder | None, error: BaseException) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
     if not ending.batch.enlisted:  # it was refused
         return
@@ -501,8 +504,8 @@ def astream(
 
 
 async def _outcomes(
-    stream: Stream, feed: Callable[[asyncio.Event], Any] | None, owner: object
-) -> AsyncGenerator[Outcome[Any], None]:
+    stream: Stream[B, T], feed: Callable[[asyncio.Event], Any] | None, owner: object
+) -> AsyncGenerator[Outcome[T], None]:
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))
@@ -543,7 +546,7 @@ async def _outcomes(
 
 
 async def _end_early(
-    stream: Stream, ready: list[Raw], gate: LoopGate, feeder: _Feeder | None, error: BaseException
+    stream: Stream[B, T], ready: list[Raw], gate: LoopGate, feeder: _Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
     stream.cut(running=True)
@@ -558,7 +561,7 @@ async def _end_early(
     put_left_on(stream, error, ready)
 
 
-async def _feed(stream: Stream, given: tuple[Any, ...], room: asyncio.Event) -> None:
+async def _feed(stream: BatchStream[T], given: tuple[Any, ...], room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in _items(given, strict=True):
         batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
@@ -577,7 +580,7 @@ async def feed_pipeline(run: PipelineRun, given: Any, look: Callable[[], object]
         look: ends the run if it is time to.
     """
     gate = LoopGate(asyncio.get_running_loop())
-    intake.at_end(run, gate.put)
+    at_end(run, gate.put)
     async for item in _items((given,), strict=True):
         run.feed(item)  # first: what was taken has an outcome
         if run.scheduler.closing or run.scheduler.broken:

@@ -151,7 +151,7 @@ class Front(Signatures):
         *,
         star: bool = False,
     ) -> Iterator[R]:
-        from ..batches.stream import mapped
+        from ..batches.mapping import mapped
 
         if not callable(fn):
             raise TypeError(f"{'starmap' if star else 'map'} needs a function to call, not {brief(fn)}")
@@ -234,7 +234,7 @@ class Front(Signatures):
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
         """
-        from ..batches.stream import stream
+        from ..batches.reading import stream
 
         if misplaced:
             checks.refuse_misplaced("fan.stream", misplaced)

@@ -140,7 +140,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         gate = aio.LoopGate(loop)
         ending = completion.begin(
-            owner._scheduler, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
+            owner._scheduler, owner._options, plan, items, gate.put, fail_fast=fail_fast, deadline=deadline
         )
         run = ending.batch
         feeder = None if run.inputs.at_hand else aio._Feeder(aio.feed_pipeline(run, items, ending.look), gate)

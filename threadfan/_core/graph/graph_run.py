@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, STATUSES, SUCCEEDED
-from ..batches.run import FAILED_FAST
+from ..batches.completion import FAILED_FAST
 from ..batches.task_group import TaskGroup
 from .own_queues import OwnQueues
 from .report import GraphReport
@@ -106,7 +106,7 @@ class GraphRun(TaskGroup):
             parts = ReportParts(collector.usages, collector.attempts, self._unstarted)
             self._trees = {state.name: parts.add(state) for state in roots}
             self._placed = parts.raws
-            collector.names, collector.usages, collector.attempts = parts.names, parts.usages, parts.notes
+            collector.names, collector.usages, collector.attempts = parts.names, parts.usages, parts.attempts
         return self._placed
 
     def _unstarted(self, state: NodeState) -> Raw:

@@ -20,18 +20,18 @@ class ReportParts:
 
     Args:
         usages: by the number of a state; here they are by place.
-        notes: the same.
+        attempts: the same.
         unstarted: the outcome of a state that has none.
     """
 
     def __init__(
-        self, usages: dict[int, Usage], notes: dict[int, list[Attempt]], unstarted: Callable[[NodeState], Raw]
+        self, usages: dict[int, Usage], attempts: dict[int, list[Attempt]], unstarted: Callable[[NodeState], Raw]
     ) -> None:
-        self._usages, self._notes, self._unstarted = usages, notes, unstarted
+        self._usages, self._attempts, self._unstarted = usages, attempts, unstarted
         self.raws: list[Raw] = []
         self.names: dict[int, str] = {}
         self.usages: dict[int, Usage] = {}
-        self.notes: dict[int, list[Attempt]] = {}
+        self.attempts: dict[int, list[Attempt]] = {}
 
     def add(self, state: NodeState) -> Tree:
         """The place of its outcome, or of those of its elements in lists of the same shape."""
@@ -51,6 +51,6 @@ class ReportParts:
         self.names[place] = state.name
         if number in self._usages:
             self.usages[place] = self._usages[number]
-        if number in self._notes:
-            self.notes[place] = self._notes[number]
+        if number in self._attempts:
+            self.attempts[place] = self._attempts[number]
         return place
