@@ -14,7 +14,8 @@ from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current
 from threadfan._core.batches.completion import Completion
 from threadfan._core.batches.lifetime import enlist
 from threadfan._core.batches.task_group import Step, TaskGroup
-from threadfan._core.fan.aio import LoopGate, _wait
+from threadfan._core.fan.aio.completion import wait_for
+from threadfan._core.fan.aio.loops import LoopGate
 from threadfan._core.pool.session import here
 from threadfan.testing import ManualClock
 
@@ -77,14 +78,14 @@ class Chains(TaskGroup):
         gate = LoopGate(asyncio.get_running_loop())
         enlist(self, [gate.put])
         self.begin()
-        return await _wait(Completion(self, gate.put, **self.ending), gate, None)
+        return await wait_for(Completion(self, gate.put, **self.ending), gate)
 
 
 def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
+    until(lambda: not [source for source in fan._scheduler.queues if isinstance(source, TaskGroup)])
 
 
 def double(value):
@@ -195,8 +196,8 @@ def test_on_one_slot_inside_a_call():
     with Fan(1) as fan:
 
         def outer(item):
-            depth = here.session.queue.depth
-            inner = Chains(fan, [double, lambda value: (value, here.session.queue.depth - depth)], [item, item + 1])
+            depth = here.session.source.depth
+            inner = Chains(fan, [double, lambda value: (value, here.session.source.depth - depth)], [item, item + 1])
             return inner.run().unwrap()
 
         assert fan.submit(outer, 1).result(PATIENCE) == [(2, 1), (4, 1)]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
-    from .._core.fan.front import AsyncTask, Front, MixedTask
+    from .._core.fan.async_calls import AsyncTask, MixedTask
+    from .._core.fan.front import Front
 
 
 class Guarded(Joiner["Any", "Any"]):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Async: TypeAlias = Callable[[P], Coroutine[Any, Any, T]]
     Mixed: TypeAlias = Callable[[P], Coroutine[Any, Any, T] | T]
 
-_NONE: Any = object()
+_NONE: Any = checks.Unset("not given")
 
 
 def fan_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import SUCCEEDED, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
@@ -28,7 +29,7 @@ else:
         """``Sequence``, with parameters that are forgotten."""
 
 
-_MISSING: Any = object()
+_MISSING: Any = Unset("not given")
 
 
 class Report(Portable, SequenceOfOutcomes[T_co]):

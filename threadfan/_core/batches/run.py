@@ -42,7 +42,7 @@ def run(
     intake.check("fan.run", fn, given, star=star)
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
-    completion = begin(
+    completion = begin_run(
         scheduler, options, fn, given, wake, fail_fast=fail_fast, deadline=deadline, late=late, star=star
     )
     if completion.fed:
@@ -50,7 +50,7 @@ def run(
     return completion.wait(gate)
 
 
-def begin(
+def begin_run(
     scheduler: Scheduler,
     options: Options,
     fn: Callable[..., T],
