@@ -196,8 +196,8 @@ def test_on_one_slot_inside_a_call():
     with Fan(1) as fan:
 
         def outer(item):
-            depth = here.session.source.depth
-            inner = Chains(fan, [double, lambda value: (value, here.session.source.depth - depth)], [item, item + 1])
+            depth = here.session.queue.depth
+            inner = Chains(fan, [double, lambda value: (value, here.session.queue.depth - depth)], [item, item + 1])
             return inner.run().unwrap()
 
         assert fan.submit(outer, 1).result(PATIENCE) == [(2, 1), (4, 1)]
