@@ -122,13 +122,10 @@ def test_the_check_lets_pass(package, source):
 # -- circles between files ---------------------------------------------------------------------------------------------
 
 STILL_IN_CIRCLES = """
-_core/batches/left.py
-_core/batches/stream.py
 _core/calls/attempts.py
 _core/calls/backlog.py
 _core/calls/batch.py
 _core/calls/call_queue.py
-_core/calls/collector.py
 _core/calls/future.py
 _core/calls/hedging.py
 _core/calls/options.py

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
-from threadfan._core.batches import intake
-from threadfan._core.batches.run import Ending
+from threadfan._core.batches.completion import Completion
+from threadfan._core.batches.lifetime import enlist
 from threadfan._core.batches.task_group import Step, TaskGroup
 from threadfan._core.fan.aio.completion import wait_for
 from threadfan._core.fan.aio.loops import LoopGate
@@ -61,23 +61,23 @@ class Chains(TaskGroup):
     def run(self):
         """Wait for all."""
         gate = SimpleQueue()
-        intake.enlist(self, [lambda: gate.put(None)])
+        enlist(self, [lambda: gate.put(None)])
         self.begin()
-        return Ending(self, gate, **self.ending).wait()
+        return Completion(self, lambda: gate.put(None), **self.ending).wait(gate)
 
     async def arun(self):
         """Await all."""
         gate = LoopGate(asyncio.get_running_loop())
-        intake.enlist(self, [gate.put])
+        enlist(self, [gate.put])
         self.begin()
-        return await wait_for(Ending(self, gate, **self.ending), gate)
+        return await wait_for(Completion(self, gate.put, **self.ending), gate)
 
 
 def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
+    until(lambda: not [source for source in fan._scheduler.queues if isinstance(source, TaskGroup)])
 
 
 def double(value):

@@ -43,7 +43,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned, and nothing of a run is left."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))])
+    until(lambda: not [source for source in fan._scheduler.queues if isinstance(source, (TaskGroup, StageQueue))])
 
 
 def in_a_generator(items):

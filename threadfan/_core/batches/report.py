@@ -43,14 +43,14 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
         usages: tokens noted while calls ran, by place.
-        notes: the attempts of calls that may have several, by place.
+        attempts: those of calls that may have several, by place.
         limited: seconds in which no call could start because of a rate limit.
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
     """
 
     __slots__ = (
-        "_cause", "_conditions", "_limits", "_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages",
+        "_attempts", "_cause", "_conditions", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats", "_usages",
         "_wall", "late",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         wall: float = 0.0,
         slots: int = 1,
         usages: dict[int, Usage] | None = None,
-        notes: dict[int, list[Attempt]] | None = None,
+        attempts: dict[int, list[Attempt]] | None = None,
         limited: float = 0.0,
         pauses: int = 0,
         conditions: Conditions | None = None,
@@ -75,7 +75,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
         self._usages = usages or {}
-        self._notes = notes or {}
+        self._attempts = attempts or {}
         self._limits = limited, pauses
         self._names = names or {}
         self._wall = wall
@@ -87,9 +87,9 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
-            names, usages, notes = self._names, self._usages, self._notes
+            names, usages, attempts = self._names, self._usages, self._attempts
             self._outcomes = [
-                Outcome(raw, names.get(place), usages.get(raw[0]), notes.get(raw[0]))
+                Outcome(raw, names.get(place), usages.get(raw[0]), attempts.get(raw[0]))
                 for place, raw in enumerate(self._raws)
             ]
         return self._outcomes
@@ -207,7 +207,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
                 self._cause = place if self._cause is None else self._cause
             elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
                 object.__setattr__(raw[4], "__cause__", twin)  # even if its class is frozen
-        for attempts in self._notes.values():
+        for attempts in self._attempts.values():
             for attempt in attempts:
                 if attempt.error is error:
                     attempt.error = twin
@@ -227,10 +227,10 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def __getstate__(self) -> tuple[Any, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
-        return self._raws, self._names, self._usages, self._notes, figures, self._cause
+        return self._raws, self._names, self._usages, self._attempts, figures, self._cause
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._usages, self._notes, figures, self._cause = state
+        raws, self._names, self._usages, self._attempts, figures, self._cause = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]

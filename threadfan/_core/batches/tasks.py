@@ -13,7 +13,7 @@ from ..base.portable import Portable
 from ..calls.options import of_each_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Never, ParamSpec, overload
 
     from ..policies.hedge import Hedge
@@ -100,7 +100,9 @@ def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
     return Task(fn, args, kwargs, {})
 
 
-def all_tasks(where: str, tasks: tuple[Any, ...], named: dict[str, Any], take: Take) -> Iterator[Task[Any]]:
+def all_tasks(
+    where: str, tasks: Iterable[Callable[..., object]], named: Mapping[str, Callable[..., object]], take: Take
+) -> Iterator[Task[object]]:
     """Tasks, and functions without arguments as such; checked.
 
     Args:
@@ -114,7 +116,7 @@ def all_tasks(where: str, tasks: tuple[Any, ...], named: dict[str, Any], take: T
             raise TypeError(
                 f"{where} needs a function to call as {name}, not {brief(one)}{if_option(where, name, one)}"
             )
-        made = one if isinstance(one, Task) else Task(checks.callable_(where, one), (), {}, {})
+        made: Task[object] = one if isinstance(one, Task) else Task(checks.callable_(where, one), (), {}, {})
         fn = take(where, made.fn)
         fits_task(where, made.fn, made.args, made.kwargs)
         yield made if fn is made.fn else Task(fn, made.args, made.kwargs, made.changes)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
-    from ..pool.work_queue import Actions
 
+    Actions = list[Callable[[], object]]
+    """What to do once the scheduler's lock is released."""
     Results = dict[int, Raw] | list[Raw | None]
     """Outcomes by the index of their call: in the order in which calls end, or in that of their inputs."""
 

@@ -81,7 +81,7 @@ class BatchCalls:
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
         """
-        from ..batches.stream import stream
+        from ..batches.reading import stream
 
         if misplaced:
             checks.refuse_misplaced("fan.stream", misplaced)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from queue import SimpleQueue
 
 from ..base import checks
 from ..base.errors import brief, describe
-from ..batches.run import Ending
+from ..batches.completion import Completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
 from ..graph.plan import Plan, in_order
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Never, TypeVar, overload
 
+    from ..base.clock import Gate
     from ..batches.tasks import Take
     from ..calls.options import Options
     from ..graph.node import Fold, Function, Reference, References
@@ -161,10 +163,11 @@ class Graph:
             BaseException: whatever ended it early, as for ``Fan.run``, with the report so far as its ``report``.
             TypeError: an input is missing, or there is none of that name.
         """
-        gate: SimpleQueue[None] = SimpleQueue()
+        gate: Gate = SimpleQueue()
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
+        wake = partial(gate.put, None)
+        completion = Completion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return completion.wait(gate)
 
     async def arun(
         self,
@@ -183,8 +186,8 @@ class Graph:
         loop = running_loop("graph.arun")
         gate = LoopGate(loop)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return await wait_for(ending, gate)  # type: ignore[return-value]
+        completion = Completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return await wait_for(completion, gate)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart, to paste into Markdown."""

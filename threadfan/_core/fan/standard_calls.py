@@ -121,7 +121,7 @@ class StandardCalls:
         *,
         star: bool = False,
     ) -> Iterator[R]:
-        from ..batches.stream import mapped
+        from ..batches.mapping import mapped
 
         if not callable(fn):
             raise TypeError(f"{'starmap' if star else 'map'} needs a function to call, not {brief(fn)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, STATUSES, SUCCEEDED
-from ..batches.run import FAILED_FAST
+from ..batches.completion import FAILED_FAST
 from ..batches.task_group import TaskGroup
 from .own_queues import OwnQueues
 from .report import GraphReport

@@ -101,7 +101,7 @@ class GraphReport(Report["Any"]):
             wall=self._wall,
             slots=self._slots,
             usages=self._usages,
-            notes=self._notes,
+            attempts=self._attempts,
             conditions=self._conditions,
         )
         return part

@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
-from ..batches import intake
+from ..batches.lifetime import enlist
 from ..batches.task_group import TaskGroup
 from .inputs import Inputs
 from .progress import Progress
@@ -74,7 +74,7 @@ class PipelineRun(TaskGroup):
 
     def enlist(self, listeners: Actions) -> None:
         """Begin; the listeners are called when it is done."""
-        intake.enlist(self, [self._retire, *listeners])
+        enlist(self, [self._retire, *listeners])
         with self.scheduler.lock:
             if not self.done:
                 self.scheduler.queues.add(self.queue)

@@ -38,9 +38,9 @@ class PipelineReport(Report[T_co]):
 
     def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
-            usages, notes, ends = self._usages, self._notes, self._ends
+            usages, attempts, ends = self._usages, self._attempts, self._ends
             self._outcomes = [
-                PipelineOutcome(raw, usages.get(raw[0]), notes.get(raw[0], []), ends.get(raw[0]))  # type: ignore[arg-type]
+                PipelineOutcome(raw, usages.get(raw[0]), attempts.get(raw[0], []), ends.get(raw[0]))  # type: ignore[arg-type]
                 for raw in self._raws
             ]
         return self._outcomes

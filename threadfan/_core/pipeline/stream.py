@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..batches.iteration import Iteration
-from ..batches.stream import PATIENCE, Stream, _outcomes
+from ..batches.reading import outcomes
+from ..batches.stream import PATIENCE, Stream
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun
@@ -24,18 +25,16 @@ if TYPE_CHECKING:
 _END = object()
 
 
-class PipelineStream(Stream):
+class PipelineStream(Stream["PipelineRun", "Any"]):
     """The window between a pipeline's inputs and outcomes.
 
     Args:
         inputs: an iterator over items; None if they are at hand, or the owner feeds them.
     """
 
-    batch: Any
-
-    def __init__(self, run: PipelineRun, inputs: Iterator[object] | None, *, window: int, ordered: bool) -> None:
-        super().__init__(run, inputs, window=window, ordered=ordered, quick=False)  # type: ignore[arg-type]
-        self.report = run.progress.report
+    def __init__(self, run: PipelineRun, inputs: Iterator[object] | None, *, ordered: bool) -> None:
+        super().__init__(run, inputs, ordered=ordered)
+        self.make = run.progress.report
 
     def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
@@ -78,7 +77,11 @@ class PipelineStream(Stream):
 
     def wish(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when it is not idle any more."""
-        return bool(self.batch.wish.watch(wake, self.idle))
+        return self.batch.wish.watch(wake, self.idle)
+
+    def forget_wish(self) -> None:
+        """Nobody waits any more."""
+        self.batch.wish.clear()
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
@@ -104,7 +107,7 @@ def make_stream(
     items = at_hand(given)
     inputs = None if fed_by_owner or items is not None else iter(given)
     run = PipelineRun(scheduler, options, planned, items, window=window)
-    return PipelineStream(run, inputs, window=window, ordered=ordered)
+    return PipelineStream(run, inputs, ordered=ordered)
 
 
 def stream(
@@ -119,4 +122,4 @@ def stream(
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
     made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window)
-    return Iteration(_outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]
+    return Iteration(outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from ...base import checks
-from ...batches import intake
+from ...base.generic import TYPE_CHECKING, T
+from ...batches.completion import Completion
 from ...batches.joining import Joining, begin
-from ...batches.run import Ending, task_batch
+from ...batches.making import task_batch
+from ...batches.run import RunCompletion, begin_run
 from ...pool import shutdown as lifecycle
 from .completion import Feeder, wait_for
 from .coroutines import taker
 from .items import check, items_of
 from .loops import LoopGate, running_loop
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ...batches.joiners import Joiner
+    from ...batches.joiners import Joiner, R
     from ...batches.report import Report
+    from ...calls.batch import TaskBatch
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
     from .items import Given
@@ -30,43 +31,36 @@ if TYPE_CHECKING:
 async def arun(
     scheduler: Scheduler,
     options: Options,
-    fn: Callable[..., object],
+    fn: Callable[..., T],
     given: Given,
     *,
     fail_fast: bool,
     deadline: float | None,
     late: str | None,
     star: bool,
-) -> Report[Any]:
+) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
     fn, asked = taker(loop)("fan.arun", fn), fn
     check("fan.arun", asked, given, star=star)
-    fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-    checks.late(late, deadline)
     gate = LoopGate(loop)
-    items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
-    batch.collector.fail_fast = fail_fast
-    if deadline is not None and late is None:
-        batch.until = batch.since + deadline
-    ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
-    if items is not None:
-        return await wait_for(ending, gate)
+    completion = begin_run(
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+    )
+    feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
+    return await wait_for(completion, gate, feeder)
 
-    async def feed() -> None:
-        async for item in items_of(given, strict=True):
-            ending.feed(
-                item, scheduler.clock.monotonic()
-            )  # whatever has happened meanwhile: what was taken has an outcome
-            ending.look()
-            if ending.over or batch.closed:
-                return
-            if scheduler.closing or scheduler.broken:
-                lifecycle.refuse(scheduler)
-        batch.close()
 
-    return await wait_for(ending, gate, Feeder(feed(), gate))
+async def _feed(completion: RunCompletion[T], given: Given) -> None:
+    batch, scheduler = completion.batch, completion.scheduler
+    async for item in items_of(given, strict=True):
+        completion.feed(item, scheduler.clock.monotonic())  # in any case: what was taken has an outcome
+        completion.look()
+        if completion.over or batch.closed:
+            return
+        if scheduler.closing or scheduler.broken:
+            lifecycle.refuse(scheduler)
+    batch.close()
 
 
 async def agather(scheduler: Scheduler, options: Options, tasks: Functions, named: Named) -> Report[Any]:
@@ -74,16 +68,15 @@ async def agather(scheduler: Scheduler, options: Options, tasks: Functions, name
     loop = running_loop("fan.agather")
     gate = LoopGate(loop)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.agather")
-    return await wait_for(Ending(batch, gate, fail_fast=False, deadline=None), gate)
+    completion: Completion[TaskBatch, Report[Any]] = Completion(batch, gate.put)
+    return await wait_for(completion, gate)
 
 
-async def ajoin(
-    scheduler: Scheduler, options: Options, policy: Joiner[Any, Any], tasks: Functions, named: Named
-) -> Any:
+async def ajoin(scheduler: Scheduler, options: Options, policy: Joiner[T, R], tasks: Functions, named: Named) -> R:
     """See ``Fan.ajoin``."""
     loop = running_loop("fan.ajoin")
     gate = LoopGate(loop)
     begin("fan.ajoin", policy, tasks, named)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
-    joining = Joining(batch, gate, policy)
+    joining = Joining(batch, gate.put, policy)
     return joining.result(await wait_for(joining, gate))

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from ...batches.report import Report
-    from ...batches.run import Ending
+    from ...batches.completion import B, Completion, MadeReport
     from .loops import LoopGate
 
 
@@ -36,7 +35,7 @@ class Feeder:
             self._task.exception()  # taken note of
 
 
-async def wait_for(ending: Ending, gate: LoopGate, feeder: Feeder | None = None) -> Report[Any]:
+async def wait_for(completion: Completion[B, MadeReport], gate: LoopGate, feeder: Feeder | None = None) -> MadeReport:
     """The report of a batch, once it has ended.
 
     Args:
@@ -44,34 +43,36 @@ async def wait_for(ending: Ending, gate: LoopGate, feeder: Feeder | None = None)
         feeder: feeds the batch.
     """
     try:
-        ending.begin()
-        while not ending.over:
+        completion.begin()
+        while not completion.over:
             if feeder is not None:
                 feeder.check()
-            await gate.wait(ending.look())
+            await gate.wait(completion.look())
     except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
-        ending.scheduler.hand_over(partial(ending.cut, error, running=True))
+        completion.scheduler.hand_over(partial(completion.cut, error, running=True))
         raise
     except BaseException as error:
-        await _end(ending, gate, feeder, error)
+        await _end(completion, gate, feeder, error)
         raise
     finally:
         if feeder is not None:
             await feeder.stop()
-    return ending.report()
+    return completion.report()
 
 
-async def _end(ending: Ending, gate: LoopGate, feeder: Feeder | None, error: BaseException) -> None:
+async def _end(
+    completion: Completion[B, MadeReport], gate: LoopGate, feeder: Feeder | None, error: BaseException
+) -> None:
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
-    if not ending.batch.enlisted:  # it was refused
+    if not completion.batch.enlisted:  # it was refused
         return
-    ending.cut(error, running=not isinstance(error, Exception))
+    completion.cut(error, running=not isinstance(error, Exception))
     try:
         if feeder is not None:
             await feeder.stop()  # first: the report has all that was taken
-        while not ending.batch.done:
+        while not completion.batch.done:
             await gate.wait()
     except BaseException as again:  # now the awaiter has gone
-        await _end(ending, gate, feeder, again)
+        await _end(completion, gate, feeder, again)
         raise
-    ending.put_report_on(error)
+    completion.put_report_on(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ...batches import intake
+from ...batches.lifetime import at_end
 from ...pipeline import completion, stream
 from ...pool import shutdown as lifecycle
 from .completion import Feeder, wait_for
@@ -37,7 +37,7 @@ async def arun(
 ) -> Report[Any]:
     """See ``Pipeline.arun``."""
     gate = LoopGate(asyncio.get_running_loop())
-    ending = completion.begin(scheduler, options, planned, items, gate, fail_fast=fail_fast, deadline=deadline)
+    ending = completion.begin(scheduler, options, planned, items, gate.put, fail_fast=fail_fast, deadline=deadline)
     run = ending.batch
     feeder = None if run.inputs.at_hand else Feeder(_feed(run, items, ending.look), gate)
     return await wait_for(ending, gate, feeder)
@@ -66,7 +66,7 @@ async def _feed(run: PipelineRun, given: Items, look: Callable[[], object] | Non
         look: ends the run if it is time to.
     """
     gate = LoopGate(asyncio.get_running_loop())
-    intake.at_end(run, gate.put)
+    at_end(run, gate.put)
     async for item in items_of((given,), strict=True):
         run.feed(item)  # first: what was taken has an outcome
         if run.scheduler.closing or run.scheduler.broken:

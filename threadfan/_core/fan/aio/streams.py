@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from ...base import checks
+from ...base.generic import TYPE_CHECKING, T
 from ...batches.left import put_left_on
 from ...batches.stream import make_stream, window_of
 from .completion import Feeder
@@ -13,13 +14,13 @@ from .coroutines import taker
 from .items import check, items_of
 from .loops import LoopGate, running_loop
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
     from typing import Any
 
     from ...base.outcome import Outcome, Raw
-    from ...batches.stream import Stream
+    from ...batches.completion import B
+    from ...batches.stream import BatchStream, Stream
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
     from .items import Given
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 def astream(
     scheduler: Scheduler,
     options: Options,
-    fn: Callable[..., object],
+    fn: Callable[..., T],
     given: Given,
     *,
     ordered: bool,
     window: int | None,
     star: bool,
     owner: object,
-) -> AsyncGenerator[Outcome[Any], None]:
+) -> AsyncGenerator[Outcome[T], None]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
     if checks.is_coroutine_function(fn, generators=False):
@@ -53,7 +54,7 @@ def astream(
     return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner)
 
 
-async def outcomes_of(stream: Stream, feed: Feed | None, owner: object) -> AsyncGenerator[Outcome[Any], None]:
+async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) -> AsyncGenerator[Outcome[T], None]:
     """The outcomes of a stream.
 
     Args:
@@ -100,7 +101,7 @@ async def outcomes_of(stream: Stream, feed: Feed | None, owner: object) -> Async
 
 
 async def _end_early(
-    stream: Stream, ready: list[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
+    stream: Stream[B, T], ready: list[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
     stream.cut(running=True)
@@ -115,7 +116,7 @@ async def _end_early(
     put_left_on(stream, error, ready)
 
 
-async def _feed(stream: Stream, given: Given, room: asyncio.Event) -> None:
+async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in items_of(given, strict=True):
         batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
