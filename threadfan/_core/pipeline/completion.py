@@ -57,7 +57,7 @@ def run(
     scheduler: Scheduler,
     options: Options,
     planned: PlannedStages,
-    given: Iterable[Any],
+    given: Iterable[object],
     *,
     fail_fast: bool,
     deadline: float | None,
