@@ -122,30 +122,17 @@ def test_the_check_lets_pass(package, source):
 # -- circles between files ---------------------------------------------------------------------------------------------
 
 STILL_IN_CIRCLES = """
-_core/base/attempt.py
-_core/base/cleaning.py
-_core/base/errors.py
-_core/base/mending.py
-_core/base/outcome.py
-_core/base/packing.py
-_core/base/plain.py
-_core/base/portable.py
-_core/base/remembered.py
-_core/base/unpicklable.py
 _core/calls/attempts.py
 _core/calls/backlog.py
 _core/calls/batch.py
 _core/calls/call_queue.py
+_core/calls/collector.py
 _core/calls/future.py
 _core/calls/hedging.py
 _core/calls/options.py
 _core/calls/policy_queue.py
 _core/calls/policy_queues.py
 _core/calls/request_permits.py
-_core/fan/front.py
-_core/fan/graph.py
-_core/fan/pipeline.py
-_core/fan/signatures.py
 _core/limits/shared_waitlist.py
 _core/limits/waitlist.py
 _core/pool/deadline_timer.py

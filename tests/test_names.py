@@ -38,24 +38,13 @@ testing/messages_app.py _exit
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
 
 STILL_USED = """
-_core/base/packing.py _travelling
 _core/batches/advice.py _history
 _core/batches/advice.py _raw
-_core/fan/graph.py _options
-_core/fan/graph.py _scheduler
-_core/fan/graph.py _wait
-_core/fan/pipeline.py _Feeder
-_core/fan/pipeline.py _options
-_core/fan/pipeline.py _outcomes
-_core/fan/pipeline.py _scheduler
-_core/fan/pipeline.py _wait
-_core/graph/chain.py _raw
 _core/limits/shared_waitlist.py _brief
 _core/limits/shared_waitlist.py _refused_elsewhere
 _core/limits/waitlist.py _rates
-_core/pipeline/report.py _raw
-_core/pipeline/running.py _outcomes
-_core/pipeline/running.py _sleep
+_core/pipeline/completion.py _sleep
+_core/pipeline/stream.py _outcomes
 agents/faults.py _scheduler
 agents/loop.py _options
 agents/loop.py _scheduler

@@ -59,9 +59,9 @@ class Stats:
         self.duration_p99 = percentile(durations, 99)
         self.duration_max = durations[-1] if durations else 0.0
         self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
-        self.waited_slot = sum(outcome.queued for outcome in outcomes)
-        self.waited_limit = sum(outcome.limited for outcome in outcomes)
-        self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
+        self.waited_slot = sum(outcome.waited_slot for outcome in outcomes)
+        self.waited_limit = sum(outcome.waited_limit for outcome in outcomes)
+        self.waited_backoff = sum(outcome.waited_backoff for outcome in outcomes)
         self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
         self.limited = limited
         self.pauses = pauses

@@ -439,8 +439,8 @@ class PolicyAttempts(PolicyQueue):
         attempts = state.attempts
         figures = {
             "attempt": len(attempts),
-            "limited": log.milliseconds(sum(attempt.limited for attempt in attempts)),
-            "backoff": log.milliseconds(sum(attempt.backoff for attempt in attempts)),
+            "waited_limit": log.milliseconds(sum(attempt.waited_limit for attempt in attempts)),
+            "waited_backoff": log.milliseconds(sum(attempt.waited_backoff for attempt in attempts)),
         }
         if state.usage is not None:
             figures |= {"input_tokens": state.usage.input_tokens, "output_tokens": state.usage.output_tokens}

@@ -45,7 +45,7 @@ class Builders(Signatures):
 
             Args:
                 stages: functions of one item, the first of the input, each other of what the one before has returned;
-                    or ``stage(fn, limit=4, …)``, which takes options of its own.
+                    or ``stage(fn, max_concurrent=4, …)``, which takes options of its own.
             """
             from .pipeline import Pipeline
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from ..base.outcome import raw_of
 from ..batches.advice import BUSY, HALF, TINY, alone, more
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ def chain(
     """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
     if not stats.wall or stats.duration_sum < TINY * len(outcomes):
         return None
-    waited = sum(outcome.queued for outcome in _latest(outcomes))
+    waited = sum(outcome.waited_slot for outcome in _latest(outcomes))
     full = stats.duration_sum >= BUSY * stats.slots * waited  # else they have waited for a limit of their own
     growing = stats.slots < conditions.get("ceiling", 0)
     if waited >= HALF * stats.wall and full and not growing:
@@ -32,10 +33,10 @@ def chain(
 
 def _latest(outcomes: Sequence[Outcome[Any]]) -> list[Outcome[Any]]:
     """From the call that ended last back to the first: each came when the next one in this list had ended."""
-    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: outcome._raw[6])
-    ends = [outcome._raw[6] for outcome in ran]
+    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: raw_of(outcome)[6])
+    ends = [raw_of(outcome)[6] for outcome in ran]
     found, place = [], len(ran) - 1
     while place >= 0:
         found.append(ran[place])
-        place = min(place, bisect_right(ends, ran[place]._raw[2])) - 1
+        place = min(place, bisect_right(ends, raw_of(ran[place])[2])) - 1
     return found

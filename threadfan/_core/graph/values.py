@@ -41,9 +41,7 @@ def known(group: TaskGroup, tree: NodeTree, state: NodeState, arguments: list[Ar
 def _outcome(group: TaskGroup, state: NodeState) -> object:
     if state.children is not None:
         return [_outcome(group, child) for child in state.children]
-    raw, number = state.raw, state.number
+    raw, number, collector = state.raw, state.number, group.collector
     assert raw is not None  # noqa: S101 -- it is over
     place = state.path[-1] if state.path else number
-    return Outcome(
-        (place, *raw[1:]), state.name, group.collector.usages.get(number), group.collector.attempts.get(number)
-    )
+    return Outcome((place, *raw[1:]), state.name, collector.usages.get(number), collector.attempts.get(number))

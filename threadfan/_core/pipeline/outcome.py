@@ -33,8 +33,10 @@ class StageAttempt(Attempt):
         """The only attempt of such a call, if it was started."""
         _, _, since, status, payload, start, end, worker = raw
         if start is not None:
-            error, queued = None if status is SUCCEEDED else payload, start - since
-            attempt = cls(status, error, started=later + queued, duration=end - start, queued=queued, worker=worker)
+            error, waited = None if status is SUCCEEDED else payload, start - since
+            attempt = cls(
+                status, error, started=later + waited, duration=end - start, waited_slot=waited, worker=worker
+            )
             yield attempt._in(stage)
 
     def _in(self, stage: str) -> StageAttempt:
@@ -53,8 +55,9 @@ def retries_in(attempts: Sequence[StageAttempt]) -> int:
 class PipelineOutcome(Outcome[T_co]):
     """What became of one item, over all its stages.
 
-    ``attempts``, ``usage``, ``queued``, ``limited``, ``backoff`` and ``duration`` are sums over the stages, so the
-    ``duration`` is the time in which the item was worked on; ``history`` has each attempt with its ``stage``.
+    ``attempts``, ``usage``, ``waited_slot``, ``waited_limit``, ``waited_backoff`` and ``duration`` are sums over the
+    stages, so the ``duration`` is the time in which the item was worked on; ``history`` has each attempt with its
+    ``stage``.
     """
 
     __slots__ = ("_stage",)

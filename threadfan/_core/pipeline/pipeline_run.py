@@ -15,8 +15,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..batches.lifetime import enlist
 from ..batches.task_group import TaskGroup
 from .inputs import Inputs
-from .outcome import retries_in
-from .progress import ItemCollector, Progress
+from .progress import Progress
 from .stage_queue import StageQueue
 from .stage_state import PipelineItem, StageCall, StageState
 from .waiters import Waiters
@@ -59,7 +58,6 @@ class PipelineRun(TaskGroup):
         deadline: float | None = None,
     ) -> None:
         super().__init__(scheduler, options, f"pipeline({', '.join(name for name, *_ in planned)})")
-        self.collector: ItemCollector = ItemCollector()
         self.stages = [
             StageState(scheduler, place, name, one, fn, own) for place, (name, one, own, fn) in enumerate(planned)
         ]
@@ -67,7 +65,8 @@ class PipelineRun(TaskGroup):
             stage.next = following
         self.queue = StageQueue(self, self.stages)
         self.inputs = Inputs(items, self.stages[0], window)
-        self.progress = Progress(self.stages, self.inputs, self.since)
+        self.progress = Progress(self.stages, self.inputs, scheduler.clock, self.since)
+        self.collector = self.progress.collector
         self.wish = Waiters()
         self.accepted = 0 if items is None else len(items)
         if deadline is not None:
@@ -172,15 +171,12 @@ class PipelineRun(TaskGroup):
         after: Actions = []
         with self.scheduler.lock:
             self.progress.leave_locked(item, raw[3])
-            self.collector.retried += retries_in(item.attempts)
             self.queue.offer(after)
         self.scheduler.perform(after)
-        self.collector.attempts[item.index] = item.attempts  # type: ignore[assignment]  # nobody adds to it
-        if item.usage is not None:
-            self.collector.usages[item.index] = item.usage
+        self.progress.note(item)
         self.record(raw)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> int:
         """Those that were not read yet are queued."""
@@ -207,8 +203,8 @@ class PipelineRun(TaskGroup):
 
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
-        return self.progress.in_order(self.collector, self.scheduler.clock.monotonic())
+        return self.progress.in_order()
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        return self.progress.counts(self.collector.failures)
+        return self.progress.counts()

@@ -22,7 +22,7 @@ class PipelineReport(Report[T_co]):
     """What became of every item of a pipeline, in input order; ``stages`` has figures of each stage.
 
     Args:
-        stages: the name and the limit of each.
+        stages: the name of each, and how many calls may be in it at once.
         ends: the stage in which an item has ended, for those without a value.
     """
 
@@ -121,8 +121,8 @@ class Stages(dict[str, StageStats]):
         visits: dict[str, list[Visit]] = {name: [] for name, _ in stages}
         for visit in (one for way in by_outcome for one in way):
             visits[visit.stage].append(visit)
-        for name, limit in stages:
-            self[name] = StageStats(name, limit, visits[name], len(outcomes), wall, slots)
+        for name, most in stages:
+            self[name] = StageStats(name, most, visits[name], len(outcomes), wall, slots)
         ways = ways_of(outcomes, by_outcome)
         self.bottleneck = bottleneck(list(self.values()), ways, wall, slots, conditions or {})
 
@@ -135,7 +135,7 @@ class Stages(dict[str, StageStats]):
 
 
 def _cells(one: StageStats) -> tuple[str, ...]:
-    seconds = (one.duration_p50, one.duration_p90, one.duration_max, one.busy, one.waited)
+    seconds = (one.duration_p50, one.duration_p90, one.duration_max, one.busy, one.waited_slot)
     counts = (str(one.started), str(one.succeeded), str(one.failed))
     at_once = f"{one.most_at_once}/{one.places}"
     return (one.name, *counts, *(f"{value:.3f}" for value in seconds), at_once, f"{one.load:.0%}")

@@ -2,11 +2,12 @@
 
 Guarantees, at every moment and counted under the lock of the fan:
 
-- Never more than ``limit`` calls of a stage run (second attempts by hedging among them).
+- Never more than ``max_concurrent`` calls of a stage run (second attempts by hedging among them).
 - An item takes its place in front of a stage when it starts in the stage before, so that it can be put down there
-  without holding a slot or a thread.  At most ``buffer`` + ``limit`` items are between the start of the stage before
-  and the end of the stage; so while a stage is full, at most ``buffer`` wait in front of it.  (Counted that way and
-  not without the stage's own places, a buffer of 1 would have the stage before work on one item at a time.)
+  without holding a slot or a thread.  At most ``buffer`` + ``max_concurrent`` items are between the start of the
+  stage before and the end of the stage; so while a stage is full, at most ``buffer`` wait in front of it.  (Counted
+  that way and not without the stage's own places, a buffer of 1 would have the stage before work on one item at a
+  time.)
 - No slot is free while an item could start: a thread that has a slot takes an item of the latest stage that may start
   one.  Items get finished before others are begun, and what waits in between stays little.
 - It cannot block for ever, on one slot either: the last stage waits for nobody, and each other only for the next.

@@ -35,7 +35,7 @@ class StageState:
         "held",
         "held_for",
         "held_since",
-        "limit",
+        "max_concurrent",
         "name",
         "next",
         "options",
@@ -53,7 +53,7 @@ class StageState:
         self.name = name
         self.fn = fn
         self.options = options
-        self.limit = one.limit
+        self.max_concurrent = one.max_concurrent
         self.buffer = 2 * scheduler.slots if one.buffer is None else one.buffer
         self.next: StageState | None = None
         self.entries: deque[Call] = deque()
@@ -65,7 +65,7 @@ class StageState:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.scheduler.slots if self.limit is None else min(self.limit, self.scheduler.slots)
+        return self.scheduler.slots if self.max_concurrent is None else min(self.max_concurrent, self.scheduler.slots)
 
     @property
     def room(self) -> int:
@@ -74,7 +74,8 @@ class StageState:
 
     def could_start(self) -> int:
         """How many of those that wait could start, given slots."""
-        free = len(self.entries) if self.limit is None else min(len(self.entries), self.limit - self.running)
+        waiting, most = len(self.entries), self.max_concurrent
+        free = waiting if most is None else min(waiting, most - self.running)
         if free <= 0 or self.held:
             return 0
         first = self.entries[0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ..base.outcome import time_covered
+from ..base.outcome import raw_of, time_covered
 from ..batches.stats import percentile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
     from ..batches.replay import Way
     from .outcome import PipelineOutcome, StageAttempt
@@ -18,21 +17,25 @@ class StageStats:
     """The figures of one stage; durations in seconds, percentiles nearest-rank over the items that started there.
 
     ``started`` items are ``succeeded`` (they went on, or out) or ``failed`` (however they ended there).  The others
-    were ``not_started``: they ended before.  ``busy`` is the sum of durations, ``waited`` what items waited in front
-    of the stage and between attempts for a slot or the stage's limit, ``limited`` and ``backoff`` for a rate limit and
-    after failed attempts.  ``most_at_once`` calls ran, of ``places`` that could; ``load`` is the share of the places'
-    time that was used, from 0 to 1.
+    were ``not_started``: they ended before.  ``busy`` is the sum of durations, ``waited_slot`` what items waited in
+    front of the stage and between attempts, for a slot or for one of the ``max_concurrent`` calls to end;
+    ``waited_limit`` and ``waited_backoff`` what they waited for a rate limit and after failed attempts.
+    ``most_at_once`` calls ran, of ``places`` that could; ``load`` is the share of the places' time that was used, from
+    0 to 1.
     """
 
     __slots__ = (
-        "backoff", "busy", "duration_max", "duration_p50", "duration_p90", "failed", "limit", "limited", "load",
-        "most_at_once", "name", "not_started", "places", "retries", "started", "succeeded", "waited",
+        "busy", "duration_max", "duration_p50", "duration_p90", "failed", "load", "max_concurrent", "most_at_once",
+        "name", "not_started", "places", "retries", "started", "succeeded", "waited_backoff", "waited_limit",
+        "waited_slot",
     )  # fmt: skip
 
-    def __init__(self, name: str, limit: int | None, visits: list[Visit], total: int, wall: float, slots: int) -> None:
+    def __init__(
+        self, name: str, max_concurrent: int | None, visits: list[Visit], total: int, wall: float, slots: int
+    ) -> None:
         self.name = name
-        self.limit = limit
-        self.places = slots if limit is None else min(limit, slots)
+        self.max_concurrent = max_concurrent
+        self.places = slots if max_concurrent is None else min(max_concurrent, slots)
         self.started = len(visits)
         self.succeeded = sum(visit.passed for visit in visits)
         self.failed = self.started - self.succeeded
@@ -44,13 +47,13 @@ class StageStats:
         self.duration_p50 = percentile(durations, 50)
         self.duration_p90 = percentile(durations, 90)
         self.duration_max = durations[-1] if durations else 0.0
-        self.waited = sum(attempt.queued for attempt in attempts)
-        self.limited = sum(attempt.limited for attempt in attempts)
-        self.backoff = sum(attempt.backoff for attempt in attempts)
+        self.waited_slot = sum(attempt.waited_slot for attempt in attempts)
+        self.waited_limit = sum(attempt.waited_limit for attempt in attempts)
+        self.waited_backoff = sum(attempt.waited_backoff for attempt in attempts)
         self.most_at_once = most_at_once([span for visit in visits for span in visit.spans])
         self.load = self.busy / (wall * self.places) if wall else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """All figures by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -72,25 +75,26 @@ class Visit:
         self.duration = time_covered(self.spans)
 
 
-def visits_of(outcome: PipelineOutcome[Any]) -> Iterator[Visit]:
+def visits_of(outcome: PipelineOutcome[object]) -> Iterator[Visit]:
+    """Where an item was, stage by stage."""
     by_stage: dict[str, list[StageAttempt]] = {}
     for attempt in outcome.history:
         by_stage.setdefault(attempt.stage, []).append(attempt)  # type: ignore[attr-defined, arg-type]
-    since = outcome._raw[2]
+    since = raw_of(outcome)[2]
     for stage, attempts in by_stage.items():
         yield Visit(attempts, since, passed=outcome.stage != stage)
 
 
-def ways_of(outcomes: list[PipelineOutcome[Any]], visits: list[list[Visit]]) -> list[Way]:
+def ways_of(outcomes: Sequence[PipelineOutcome[object]], visits: list[list[Visit]]) -> list[Way]:
     """When each item could have come at the latest, and how long it took in each stage.
 
     How far inputs are read ahead depends on how fast items start, so an item that had to wait for that came in time.
     """
     ways: list[Way] = []
-    comes, begin = 0.0, min((outcome._raw[2] for outcome in outcomes), default=0.0)
+    comes, begin = 0.0, min((raw_of(outcome)[2] for outcome in outcomes), default=0.0)
     for outcome, way in zip(outcomes, visits, strict=True):
-        if way and way[0].attempts[0].queued <= _AT_ONCE:
-            comes = max(comes, outcome._raw[2] - begin)
+        if way and way[0].attempts[0].waited_slot <= _AT_ONCE:
+            comes = max(comes, raw_of(outcome)[2] - begin)
         ways.append((comes, [visit.duration for visit in way]))
     return ways
 

@@ -67,8 +67,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
 
     def left(self) -> list[Raw]:
         """The outcomes that were not taken, and those of items that were read and never started."""
-        run = self.batch
-        return [*super().left(), *run.progress.unstarted(self._results, self._clock())]
+        return [*super().left(), *self.batch.progress.unstarted()]
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
@@ -88,8 +87,8 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
         """An outcome, as it is handed out."""
         index, collector = raw[0], self._collector
         usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
-        stage = self.batch.progress.ends.pop(index, None)
-        return PipelineOutcome(raw, usage, attempts, stage)  # type: ignore[arg-type]
+        ends = self.batch.progress.ends
+        return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]
 
 
 def make_stream(

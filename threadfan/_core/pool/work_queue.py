@@ -25,7 +25,7 @@ GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 class ConcurrencyLimit:
-    """A cap on concurrency within the fan's slots: ``with_options(limit=…)``.  Guarded by ``scheduler.lock``."""
+    """How many calls of a view run at once: ``with_options(max_concurrent=…)``.  Guarded by ``scheduler.lock``."""
 
     __slots__ = ("__weakref__", "active", "calls", "limit")
 
