@@ -9,7 +9,7 @@ from controlled import PATIENCE, Gate, aside, until, within_patience
 
 from threadfan import Fan, FanClosed, Outcome, TaskCancelled, TaskTimeout, Usage, current_scope
 from threadfan._core.base.errors import TaskSkipped
-from threadfan._core.pool.session import here
+from threadfan._core.pool.work_queue import here
 from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")

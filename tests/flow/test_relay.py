@@ -15,7 +15,7 @@ from threadfan._core.batches import intake
 from threadfan._core.batches.run import Ending
 from threadfan._core.batches.task_group import Step, TaskGroup
 from threadfan._core.fan.aio import LoopGate, _wait
-from threadfan._core.pool.session import here
+from threadfan._core.pool.work_queue import here
 from threadfan.testing import ManualClock
 
 BOOM = ValueError("boom")

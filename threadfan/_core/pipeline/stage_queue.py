@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..events import log
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .pipeline_run import PipelineItem, PipelineRun
     from .stages import Stage
 
@@ -71,7 +70,7 @@ class Row:
         self.fn = fn
         self.options = options
         self.limit = one.limit
-        self.buffer = 2 * scheduler.slots if one.buffer is None else one.buffer
+        self.buffer = 2 * scheduler.slots.total if one.buffer is None else one.buffer
         self.next: Row | None = None
         self.entries: deque[Call] = deque()
         self.crowd = self.begun = self.running = 0
@@ -82,7 +81,7 @@ class Row:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.scheduler.slots if self.limit is None else min(self.limit, self.scheduler.slots)
+        return self.scheduler.slots.total if self.limit is None else min(self.limit, self.scheduler.slots.total)
 
     @property
     def room(self) -> int:
