@@ -1,6 +1,6 @@
 """Four reviewers look at the same code side by side, at most two at a time; one fails, and the gain is measured.
 
-`with_options(limit=2)` makes a view of the fan: the same threads, with a cap for what goes through it.
+`with_options(max_concurrent=2)` makes a view of the fan: the same threads, with a cap for what goes through it.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ with MessagesServer(latency=0.08, replies=REPLIES) as server, Fan(8, timeout=30)
     reviewers = {dimension: task(review, client, dimension) for dimension in REPLIES}
     one_by_one, slow = timed(lambda: [reviewer() for reviewer in reviewers.values()])
     server.reset()
-    two_at_a_time = fan.with_options(limit=2)
+    two_at_a_time = fan.with_options(max_concurrent=2)
     report, fast = timed(lambda: review_all(two_at_a_time, reviewers))
     most_at_once = server.stats().max_open
     broken = reviewers | {"style": task(review, client, "style [fault:500]")}

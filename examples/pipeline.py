@@ -45,8 +45,8 @@ def store(page):
 with MessagesServer(latency=0.02) as server, Fan(8, timeout=30) as fan:
     pipeline = fan.pipeline(
         fetch,
-        stage(partial(summarise, server.client()), limit=4, timeout=10, retry=2, buffer=8),
-        stage(store, limit=1),
+        stage(partial(summarise, server.client()), max_concurrent=4, timeout=10, retry=2, buffer=8),
+        stage(store, max_concurrent=1),
     )
     outcomes = list(itertools.islice(pipeline.stream(pages(), ordered=True), WANTED))
     most_at_once = server.stats().max_open

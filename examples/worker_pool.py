@@ -43,6 +43,6 @@ print(f"total {stats.total}, succeeded {stats.succeeded}, failed {stats.total - 
 print(f"never more than five at once: {most_at_once <= 5}")
 print(f"wall {stats.wall:.2f} s for {stats.duration_sum:.2f} s of work: {stats.concurrency:.1f} calls at once")
 print(f"half took less than {stats.duration_p50:.3f} s, the slowest {stats.duration_max:.3f} s")
-print(f"longest wait in the queue: {max(outcome.queued for outcome in report):.2f} s")
+print(f"longest wait in the queue: {max(outcome.waited_slot for outcome in report):.2f} s")
 print(f"tokens: {stats.input_tokens} read, {stats.output_tokens} written")
 print(f"from a coroutine: {len(queues)} done, with up to {max(queues)} in the queue")

@@ -112,7 +112,14 @@ TABLE = [
     ("Fan(8, retry={429: 'x'})", T, "retry[429] got 'x'; right is a number of retries"),
     ("Fan(8, rate=60)", T, "rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not 60"),
     ("Fan(8, hedge=0.5)", T, "hedge must be a Hedge, such as Hedge(after=", "not 0.5"),
-    ("Fan(8, limit=4)", T, "Fan takes no limit=4", "max_workers", "fan.with_options(limit=…)"),
+    (
+        "Fan(8, max_concurrent=4)",
+        T,
+        "Fan takes no max_concurrent=4",
+        "max_workers",
+        "fan.with_options(max_concurrent=…)",
+    ),
+    ("Fan(8, limit=4)", T, "Fan takes no limit=4", "max_workers", "fan.with_options(max_concurrent=…)"),
     ("Fan(workers=8)", T, "Fan takes no workers=8: it is called max_workers here"),
     ("Fan(8, deadline=5)", T, "Fan takes no deadline=5", "fan.run(fn, items, deadline=5)"),
     ("Fan(8, ordered=True)", T, "Fan takes no ordered=True", "fan.stream(fn, items, ordered=True)"),
@@ -214,7 +221,8 @@ TABLE = [
     # -- options that belong elsewhere
     ("fan.run(one, [1], timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).run(…)", "deadline=3"),
     ("fan.run(one, [1], retry=3)", T, "takes no retry=3", "fan.with_options(retry=3).run(…)"),
-    ("fan.run(one, [1], limit=3)", T, "takes no limit=3", "fan.with_options(limit=3).run(…)"),
+    ("fan.run(one, [1], max_concurrent=3)", T, "no max_concurrent=3", "fan.with_options(max_concurrent=3).run(…)"),
+    ("fan.run(one, [1], limit=3)", T, "takes no limit=3", "fan.with_options(max_concurrent=3).run(…)"),
     ("fan.run(one, [1], max_workers=3)", T, "takes no max_workers=3", "Fan(…, max_workers=3)"),
     ("fan.run(one, [1], ordered=True)", T, "takes no ordered=True", "fan.stream(fn, items, ordered=True)"),
     ("fan.run(one, [1], chunksize=10)", T, "takes no chunksize=10", "leave it out"),
@@ -231,16 +239,24 @@ TABLE = [
     ("fan.join(Collect(), none, timeout=3)", T, "not 3", "fan.with_options(timeout=3).join(…)"),
     ("fan.with_options(max_workers=3)", T, "with_options takes no max_workers=3", "Fan(…, max_workers=3)"),
     ("fan.with_options(deadline=3)", T, "takes no deadline=3", "fan.run(fn, items, deadline=3)"),
+    ("fan.with_options(limit=3)", T, "with_options takes no limit=3: it is called max_concurrent here"),
+    ("stage(one, limit=3)", T, "stage takes no limit=3: it is called max_concurrent here"),
+    ("graph_of(one, limit=3)", T, "graph.add takes no limit=3: it is called max_concurrent here"),
     ("fan.with_options(retries=3)", T, "takes no retries=3: it is called retry here"),
     (
-        "task(one, 1).with_options(limit=2)",
+        "task(one, 1).with_options(max_concurrent=2)",
         T,
-        "takes no limit=2: a task is one call",
-        "fan.with_options(limit=2)",
+        "takes no max_concurrent=2: a task is one call",
+        "fan.with_options(max_concurrent=2)",
     ),
     ("task(one, 1).with_options(name='x')", T, "takes no name='x'", "fan.gather(title=task(fn, …))"),
     ("stage(one, max_workers=3)", T, "stage takes no max_workers=3", "Fan(…, max_workers=3)"),
-    ("fan.pipeline(one, limit=3)", T, "fan.pipeline takes no limit=3", "fan.with_options(limit=3).pipeline(…)"),
+    (
+        "fan.pipeline(one, max_concurrent=3)",
+        T,
+        "fan.pipeline takes no max_concurrent=3",
+        "fan.with_options(max_concurrent=3).pipeline(…)",
+    ),
     ("fan.pipeline(one).run([1], timeout=3)", T, "takes no timeout=3", "stage(fn, timeout=3) in fan.pipeline(…)"),
     ("fan.pipeline(one).stream([1], deadline=3)", T, "takes no deadline=3", "pipeline.run(items, deadline=3)"),
     ("fan.graph(one, timeout=3)", T, "fan.graph takes no timeout=3", "fan.with_options(timeout=3).graph(…)"),
@@ -248,12 +264,21 @@ TABLE = [
     ("graph_of(one, max_workers=3)", T, "graph.add takes no max_workers=3", "Fan(…, max_workers=3)"),
     ("fan.asyncify(one, timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).asyncify(…)"),
     # -- options of calls
-    ("fan.with_options(limit=100)", V, "limit must be at most 4, the fan's max_workers, not 100", "Fan(100)"),
-    ("fan.with_options(limit=0)", V, "limit must be greater than 0, not 0"),
-    ("fan.with_options(limit=True)", T, "limit must be a whole number, not True"),
-    ("fan.pipeline(stage(one, limit=100))", V, "limit must be at most 4, the fan's max_workers, not 100"),
-    ("graph_of(one, limit=100)", V, "limit must be at most 4, the fan's max_workers, not 100"),
-    ("Fan(Adaptive(ceiling=8)).with_options(limit=9)", V, "limit must be at most 8"),
+    (
+        "fan.with_options(max_concurrent=100)",
+        V,
+        "max_concurrent must be at most 4, the fan's max_workers, not 100",
+        "Fan(100)",
+    ),
+    ("fan.with_options(max_concurrent=0)", V, "max_concurrent must be greater than 0, not 0"),
+    ("fan.with_options(max_concurrent=True)", T, "max_concurrent must be a whole number, not True"),
+    (
+        "fan.pipeline(stage(one, max_concurrent=100))",
+        V,
+        "max_concurrent must be at most 4, the fan's max_workers, not 100",
+    ),
+    ("graph_of(one, max_concurrent=100)", V, "max_concurrent must be at most 4, the fan's max_workers, not 100"),
+    ("Fan(Adaptive(ceiling=8)).with_options(max_concurrent=9)", V, "max_concurrent must be at most 8"),
     ("fan.with_options(timeout=-1)", V, "timeout must be greater than 0 seconds"),
     ("fan.with_options(interrupt='yes')", T, "interrupt must be True or False, not 'yes'"),
     ("task(one, 1).with_options(retry='3')", T, "retry got '3'; right is a number of retries"),
@@ -313,7 +338,11 @@ TABLE = [
     ("threadfan.sleep('1')", T, "threadfan.sleep needs a number of seconds, not '1'"),
     ("current_scope().on_cancel(5)", T, "on_cancel needs a function without arguments to call", "not 5"),
     ("current_scope().add_usage(5)", T, "add_usage needs a Usage, such as Usage.of(response.usage), not 5"),
-    ("signals('SIGTERM')", T, "signals needs numbers of signals, such as signal.SIGTERM, not 'SIGTERM'"),
+    (
+        "signals_as_ctrl_c('SIGTERM')",
+        T,
+        "signals_as_ctrl_c needs numbers of signals, such as signal.SIGTERM, not 'SIGTERM'",
+    ),
     ("report_of(5)", T, "report_of needs the exception that was raised, not 5"),
     # -- help for tests
     ("ManualClock().advance(-1)", V, "seconds must be at least 0, not -1"),
@@ -407,7 +436,7 @@ def test_numbers_of_others_are_numbers():
     """What `operator.index` takes counts as a whole number, as in the standard library."""
     with Fan(Number(), timeout=3, retry=Number()) as fan:
         assert fan.snapshot()["slots"] == 3
-        assert fan.with_options(limit=Number()).run(one, [1]).unwrap() == [1]
+        assert fan.with_options(max_concurrent=Number()).run(one, [1]).unwrap() == [1]
         assert len(list(fan.stream(one, range(5), window=Number()))) == 5
     assert Adaptive(Number(), Number(), Number()).ceiling == 3
 
@@ -441,8 +470,8 @@ def test_numbers_and_truths_of_numpy():
         "fan_out(fan, 'ab', decompose=lines, work=one, synthesise=len)",
         "fan.gather(lambda *given: given, lambda given=1: given).unwrap()",
         "fan.gather(task(named, 1, key=2), task(two, 1, second=2)).unwrap()",
-        "fan.with_options(limit=4)",
-        "Fan().with_options(limit=1000)",
+        "fan.with_options(max_concurrent=4)",
+        "Fan().with_options(max_concurrent=1000)",
         "Fan(2**22)",
     ],
 )

@@ -38,7 +38,6 @@ testing/messages_app.py _exit
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
 
 STILL_USED = """
-_core/base/packing.py _travelling
 _core/batches/advice.py _history
 _core/batches/advice.py _raw
 _core/fan/graph.py _options

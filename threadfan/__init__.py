@@ -50,7 +50,7 @@ from ._core.scope.scope import Scope, current_scope
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
-    from ._core.base.unpicklable import Unpicklable
+    from ._core.base.pickling.unpicklable import Unpicklable
     from ._core.base.usage import Usage
     from ._core.batches.carried import report_of
     from ._core.batches.report import Report
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
-    from ._core.scope.signals import signals
+    from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
 
 ThreadPoolExecutor = Fan
@@ -103,7 +103,7 @@ __all__ = [
     "move_on_after",
     "sleep",
     # around a program
-    "signals",
+    "signals_as_ctrl_c",
     # errors
     "FanClosed",
     "LimitExhausted",
@@ -140,12 +140,12 @@ _ON_FIRST_USE = {
     "stage": "pipeline.stages",
     "Task": "batches.tasks",
     "task": "batches.tasks",
-    "Unpicklable": "base.unpicklable",
+    "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",
-    "signals": "scope.signals",
+    "signals_as_ctrl_c": "scope.signals",
     "sleep": "scope.waiting",
 }
 

@@ -113,11 +113,11 @@ def _standard(case: Case, ways: Ways) -> float:
 
 def _twice(case: Case, ways: Ways) -> float:
     with Fan(case.slots, timeout=TIMEOUT) as fan:
-        view = fan.with_options(limit=case.limit)
+        view = fan.with_options(max_concurrent=case.limit)
         return harness.seconds(lambda: view.run(_analyse, view.run(_research, ways).unwrap()).unwrap())
 
 
 def _pipeline(case: Case, ways: Ways) -> float:
     with Fan(case.slots, timeout=TIMEOUT) as fan:
-        stages: list[Any] = [stage(one, limit=case.limit) for one in (_research, _analyse)]
+        stages: list[Any] = [stage(one, max_concurrent=case.limit) for one in (_research, _analyse)]
         return harness.seconds(lambda: fan.pipeline(*stages).run(ways).unwrap())

@@ -43,5 +43,5 @@ def test_fans_live_by_the_clock_installed_when_they_were_made():
             report = fan.run(str, [1])
     finally:
         clocks.install(previous)
-    assert (report[0].queued, report[0].duration, report.stats.wall) == (0.0, 0.0, 0.0)
+    assert (report[0].waited_slot, report[0].duration, report.stats.wall) == (0.0, 0.0, 0.0)
     assert clocks.current() is previous

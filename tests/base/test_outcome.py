@@ -16,7 +16,7 @@ UNSTARTED = Outcome((5, PRIVATE, 10.0, TIMED_OUT, TaskTimeout("late"), None, 16.
 
 def facts(outcome):
     """Everything an outcome says, errors by type and text."""
-    names = ("index", "name", "item", "status", "ok", "value", "attempts", "queued", "duration", "worker", "usage")
+    names = ("index", "name", "item", "status", "ok", "value", "attempts", "waited_slot", "duration", "worker", "usage")
     return [getattr(outcome, name) for name in names] + [repr(outcome.error)]
 
 
@@ -36,7 +36,7 @@ def test_a_failure_has_an_error_and_no_value():
 
 def test_a_call_that_never_started_has_no_times():
     """Without a start there is no attempt, no worker and no duration; all its time was queueing."""
-    assert (UNSTARTED.attempts, UNSTARTED.duration, UNSTARTED.queued, UNSTARTED.worker) == (0, 0.0, 6.0, None)
+    assert (UNSTARTED.attempts, UNSTARTED.duration, UNSTARTED.waited_slot, UNSTARTED.worker) == (0, 0.0, 6.0, None)
 
 
 @pytest.mark.parametrize("outcome", [GOOD, BAD, UNSTARTED])

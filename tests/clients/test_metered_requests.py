@@ -9,17 +9,18 @@ from queue import SimpleQueue
 
 import pytest
 import requests
-from endings import LIBRARIES, PATIENCE
 from requests.adapters import HTTPAdapter
-from scoped import until
 from urllib3.util import Retry
 
+from support.controlled import PATIENCE, until
+from support.scope_ends import LIBRARIES
+from support.scripted import at_once
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
 from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam
 from threadfan.clients import httpx as httpx_seam
 from threadfan.clients.requests import Session, attach
-from threadfan.testing import Limits
+from threadfan.testing import Limits, Probe
 
 needs_sdk = pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="anthropic is not installed")
 needs_httpx = pytest.mark.skipif(not LIBRARIES, reason="neither httpx nor httpx2 is installed")
@@ -202,7 +203,7 @@ def test_the_wait_does_not_count_against_the_timeout(clock, server, client):
         (outcome,) = report.get(timeout=PATIENCE)
         thread.join()
     assert outcome.unwrap() == [200, 200]
-    assert outcome.limited == pytest.approx(INTERVAL)
+    assert outcome.waited_limit == pytest.approx(INTERVAL)
 
 
 def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
@@ -226,7 +227,7 @@ def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
         asleep(clock, 2 * INTERVAL + 0.5)
         clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
     assert limit.in_flight == 0
 
 
@@ -237,7 +238,7 @@ def cancelled(fan, future):
 
 def interrupted(fan, future):
     """Ctrl-C."""
-    fan._scheduler.interrupt()
+    Probe(fan).interrupt()
 
 
 @pytest.mark.parametrize("end", [cancelled, interrupted])
@@ -249,7 +250,7 @@ def test_what_ends_the_wait(clock, server, client, end):
         waits_inside(clock, limit)
         end(fan, future)
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
         until(lambda: limit.in_flight == 0)
         until(lambda: not limit.line._waiting)
     assert server.requests == 1
@@ -333,15 +334,10 @@ def test_threads_of_the_tool_are_not_metered(clock, server, plain):
 @needs_sdk
 def test_retries_do_not_multiply(messages_server):
     """Five attempts by the fan are five requests, whatever the SDK would do by itself."""
-    with sdk(messages_server, max_retries=4) as client, Fan(2, retry=_at_once(5)) as fan:
+    with sdk(messages_server, max_retries=4) as client, Fan(2, retry=at_once(5)) as fan:
         (outcome,) = fan.run(lambda _: ask(client, "[fault:500]"), [None])
     assert (outcome.attempts, messages_server.stats().requests) == (5, 5)
     assert type(outcome.error).__name__ == "InternalServerError"
-
-
-def _at_once(attempts):
-    tenacity = pytest.importorskip("tenacity")
-    return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
 
 
 @needs_sdk
@@ -379,7 +375,7 @@ def test_other_errors_under_a_rate_alone_are_the_sdks(messages_server):
     assert (outcome.attempts, messages_server.stats().requests, limit.in_flight) == (1, 2, 0)
 
 
-def test_a_refusal_inside_a_call_reaches_the_limit_at_once(clock, server, client):
+def test_a_refusal_inside_a_call_reaches_the_limitat_once(clock, server, client):
     """Others pause while the call that was refused, and minds it not, goes on."""
     told, go_on = threading.Event(), threading.Event()
 
@@ -461,7 +457,7 @@ def test_requests_without_an_answer_leave_no_permit(clock, server, client, path)
             asleep(clock, INTERVAL + 0.5)
             clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), Exception)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
         until(lambda: limit.in_flight == 0)
 
 
@@ -500,5 +496,5 @@ def test_a_hedged_call_meters_both_attempts(clock, server, plain):
         # The first may be noted as sent only now, and then the second keeps its distance from that.
         until(lambda: future.done() or clock.advance(0.01))
         assert future.result() == 200
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
     assert (server.requests, limit.in_flight, hedge.extra) == (2, 0, 1)

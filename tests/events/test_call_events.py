@@ -1,17 +1,16 @@
 """What is said of calls: one event for each that has no value, finished ones at debug level only."""
 
 import logging
-import threading
 from contextlib import suppress
 
 import pytest
 
-from threadfan import CallCancelled, Fan, current_scope
+from support.controlled import until_cancelled
+from threadfan import CallCancelled, Fan
 
 structlog = pytest.importorskip("structlog")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "queued", "worker"}
-PATIENCE = 20
+FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "waited_slot", "worker"}
 PRIVATE = "a private prompt"
 
 
@@ -23,13 +22,6 @@ def echo(item):
 def explode(item):
     """Fail, with the item in the error."""
     raise ValueError(item)
-
-
-def until_cancelled(_):
-    """Block until nobody wants the result any more."""
-    told = threading.Event()
-    current_scope().on_cancel(told.set)
-    assert told.wait(PATIENCE)
 
 
 def ways(fan, fn):
@@ -120,7 +112,7 @@ def test_times_are_milliseconds(events):
         (outcome,) = fan.run(explode, [PRIVATE])
     (event,) = events.named("call_failed")
     assert event["duration"] == pytest.approx(outcome.duration * 1000, abs=0.001)
-    assert event["queued"] == pytest.approx(outcome.queued * 1000, abs=0.001)
+    assert event["waited_slot"] == pytest.approx(outcome.waited_slot * 1000, abs=0.001)
 
 
 def test_a_processor_that_fails_costs_no_outcome(events, caplog):

@@ -5,12 +5,13 @@ import itertools
 import threading
 
 import pytest
-from controlled import Gate, until
 
+from support.controlled import Gate, until
 from threadfan import Fan, FanClosed, current_scope
 from threadfan._core.batches.task_group import TaskGroup
 from threadfan._core.pipeline.stage_queue import StageQueue
 from threadfan._core.pipeline.stages import stage
+from threadfan.testing import Probe
 
 BOOM = ValueError("boom")
 
@@ -33,7 +34,7 @@ async def quiet(fan):
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     await asyncio.to_thread(until, lambda: {name: fan.snapshot()[name] for name in idle} == idle)
     await asyncio.to_thread(
-        until, lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))]
+        until, lambda: not [queue for queue in Probe(fan).queues if isinstance(queue, (TaskGroup, StageQueue))]
     )
 
 
@@ -49,7 +50,7 @@ INPUTS = {
 async def test_items_of_all_kinds_go_through(kind, buffer):
     """Awaited, and as streams of both orders."""
     async with Fan(3) as fan:
-        pipeline = fan.pipeline(stage(double, buffer=buffer), stage(double, limit=1, buffer=buffer))
+        pipeline = fan.pipeline(stage(double, buffer=buffer), stage(double, max_concurrent=1, buffer=buffer))
         expected = [4 * number for number in range(20)]
         assert (await pipeline.arun(INPUTS[kind]())).unwrap() == expected
         assert [one.value async for one in pipeline.astream(INPUTS[kind](), ordered=True)] == expected
@@ -78,7 +79,7 @@ async def test_coroutine_functions_are_stages_too():
         return value + 1
 
     async with Fan(4) as fan:
-        pipeline = fan.pipeline(double, stage(ask, limit=2), double)
+        pipeline = fan.pipeline(double, stage(ask, max_concurrent=2), double)
         assert (await pipeline.arun(range(9))).unwrap() == [2 * (2 * number + 1) for number in range(9)]
         assert [one.value async for one in pipeline.astream(numbers(3), ordered=True)] == [2, 6, 10]
         assert max(most) <= 2

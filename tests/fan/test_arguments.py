@@ -74,8 +74,8 @@ def test_a_fan_refuses(arguments, error, told):
             "deadline must be a number of seconds or None, not '1'",
         ),
         (lambda fan: fan.stream(str, [1], window=0), ValueError, "window must be greater than 0, not 0"),
-        (lambda fan: fan.with_options(limit=0), ValueError, "limit must be greater than 0, not 0"),
-        (lambda fan: fan.with_options(limit=1.5), TypeError, "limit must be a whole number, not 1.5"),
+        (lambda fan: fan.with_options(max_concurrent=0), ValueError, "max_concurrent must be greater than 0, not 0"),
+        (lambda fan: fan.with_options(max_concurrent=1.5), TypeError, "max_concurrent must be a whole number, not 1.5"),
         (lambda fan: fan.with_options(timeout=-1), ValueError, "timeout must be greater than 0 seconds"),
         (
             lambda _: task(str).with_options(timeout="x"),

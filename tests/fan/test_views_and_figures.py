@@ -5,10 +5,11 @@ import time
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout, current_scope
+from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 class Meter:
@@ -35,7 +36,7 @@ def test_a_limit_caps_concurrency(limit):
     """Never more than `limit` calls of a view run at once, batches and single ones together."""
     meter = Meter()
     with Fan(8) as fan:
-        view = fan.with_options(limit=limit)
+        view = fan.with_options(max_concurrent=limit)
         futures = [view.submit(meter) for _ in range(50)]
         view.run(meter, range(50))
         list(view.stream(meter, range(50)))
@@ -54,7 +55,7 @@ def test_a_limit_leaves_the_other_slots_alone():
         assert go.wait(PATIENCE)
 
     with Fan(2) as fan:
-        view = fan.with_options(limit=1)
+        view = fan.with_options(max_concurrent=1)
         first, second = view.submit(hold), view.submit(hold)
         assert running.wait(PATIENCE)
         assert fan.submit(int).result(PATIENCE) == 0
@@ -67,7 +68,7 @@ def test_a_limit_leaves_the_other_slots_alone():
 def test_a_call_may_wait_for_its_own_view():
     """A call of a capped view that waits for another of the same view does not deadlock."""
     with Fan(4) as fan:
-        view = fan.with_options(limit=1)
+        view = fan.with_options(max_concurrent=1)
 
         def outer():
             inner = view.submit(int)
@@ -96,10 +97,10 @@ def test_a_view_has_a_timeout_of_its_own():
 def test_what_is_not_given_stays():
     """A view of a view changes only what it is told."""
     with Fan(4, timeout=30) as fan:
-        view = fan.with_options(limit=2).with_options(timeout=5)
-        assert "timeout=5.0, limit=2" in repr(view)
-        assert "timeout=30.0, limit=3" in repr(fan.with_options(limit=3))
-        assert "limit=inf" in repr(view.with_options(limit=None))
+        view = fan.with_options(max_concurrent=2).with_options(timeout=5)
+        assert "timeout=5.0, max_concurrent=2" in repr(view)
+        assert "timeout=30.0, max_concurrent=3" in repr(fan.with_options(max_concurrent=3))
+        assert "max_concurrent=inf" in repr(view.with_options(max_concurrent=None))
 
 
 def test_a_view_cannot_be_shut_down():
@@ -186,7 +187,7 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
     go = threading.Event()
     with Fan(1) as fan:
         fan.submit(int).result(PATIENCE)
-        known = set(fan._scheduler.queues)
+        known = set(Probe(fan).queues)
         for _ in range(20):
             fan.with_options(**options).submit(int).result(PATIENCE)
         blocker = fan.submit(go.wait, PATIENCE)
@@ -196,7 +197,7 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
         blocker.result(PATIENCE)
         fan.submit(int).result(PATIENCE)
         end = time.monotonic() + PATIENCE
-        while fan._scheduler.queues != known:  # the last thread is about to leave the last queue
+        while Probe(fan).queues != known:  # the last thread is about to leave the last queue
             assert time.monotonic() < end
             time.sleep(0)
         assert fan.snapshot()["done"] >= 23

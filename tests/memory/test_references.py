@@ -2,8 +2,8 @@
 
 import pytest
 import tenacity
-from held import WAYS, Failure, Probe, garbage, no_collector
 
+from support.kept_alive import WAYS, Failure, Probe, garbage, no_collector
 from threadfan import Fan, Hedge, RateLimit
 
 
@@ -49,7 +49,7 @@ def test_nothing_outlives_its_last_reference_in_a_view(use, fails):
     """The same through a view with a cap, and such a view is gone with all it had."""
     probe = Probe(fails=fails)
     with Fan(2) as fan, no_collector():
-        use(fan.with_options(limit=2), probe)
+        use(fan.with_options(max_concurrent=2), probe)
         assert probe.left(fan) == []
         fan.shutdown()
         assert garbage() == []

@@ -50,7 +50,7 @@ def blocking(fan: Fan) -> None:
     assert_type(fan.stream(length, ["x"], ordered=True, window=3), Generator[Outcome[int], None, None])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
-    assert_type(fan.with_options(timeout=5, limit=2).run(length, ["x"]), Report[int])
+    assert_type(fan.with_options(timeout=5, max_concurrent=2).run(length, ["x"]), Report[int])
     assert_type(fan.run(pow, [(2, 5)], star=True).stats, Stats)
     assert_type(fan.starmap(length, [("x",)]), Iterator[int])
     fan.run(length, ["x"], timeout=3)  # type: ignore[arg-type]

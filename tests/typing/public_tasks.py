@@ -73,7 +73,7 @@ def gathered(fan: Fan) -> None:
     assert_type(fan.gather(task(length, "x"), task(length, "y").with_options(retry=2)), Report[int])
     assert_type(fan.gather(first=one, second=task(length, "x")), Report[int])
     assert_type(fan.gather(one, second=task(length, "x"))["second"].unwrap(), int)
-    assert_type(fan.with_options(limit=2).gather(task(name)).unwrap(), list[str])
+    assert_type(fan.with_options(max_concurrent=2).gather(task(name)).unwrap(), list[str])
     reviewers = {"a": task(length, "x"), "b": task(length, "y")}
     assert_type(fan.gather(**reviewers).values(None), list[int | None])
     fan.gather(one, name)
@@ -102,7 +102,7 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(await fan.arun(print, ["x"]), Report[None])
     assert_type(fan.astream(alength, ["x"]), AsyncGenerator[Outcome[int], None])
     assert_type(fan.astream(length, ["x"], ordered=True), AsyncGenerator[Outcome[int], None])
-    async for outcome in fan.with_options(limit=2).astream(alength, ["x"]):
+    async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]
 
@@ -115,7 +115,7 @@ def pipelines(fan: Fan) -> None:
     assert_type(fan.pipeline(length, half, written, length), Pipeline[str, int])
     assert_type(fan.pipeline(length, half, written, length, half), Pipeline[str, float])
     assert_type(fan.pipeline(length, half, written, length, half, written), Pipeline[Any, Any])
-    assert_type(fan.pipeline(stage(length, retry=2), stage(half, limit=4), written), Pipeline[str, str])
+    assert_type(fan.pipeline(stage(length, retry=2), stage(half, max_concurrent=4), written), Pipeline[str, str])
     assert_type(fan.pipeline(length, task(half, by=3), written), Pipeline[str, str])
     assert_type(fan.pipeline(task(length, strict=True), half), Pipeline[Any, float])
     assert_type(fan.pipeline(task(length, strict=True), task(half, by=3)), Pipeline[Any, float])
@@ -145,7 +145,7 @@ async def pipelines_of_coroutines(fan: Fan) -> None:
     assert_type(await fan.pipeline(alength, ahalf, awritten).arun(["x"]), PipelineReport[str])
     assert_type(await fan.pipeline(length, ahalf, written).arun(["x"]), PipelineReport[str])
     assert_type(await fan.pipeline(alength, half, awritten).arun(["x"]), PipelineReport[str])
-    assert_type(await fan.pipeline(stage(alength, limit=3), stage(ahalf)).arun(["x"]), PipelineReport[float])
+    assert_type(await fan.pipeline(stage(alength, max_concurrent=3), stage(ahalf)).arun(["x"]), PipelineReport[float])
     assert_type(fan.pipeline(alength, ahalf).astream(["x"]), AsyncGenerator[PipelineOutcome[float], None])
 
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from .portable import Portable
+from .portable import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
-    from .outcome import Status
+    Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
 
 
-class Attempt(Portable):
+class Attempt(Record):
     """What became of one attempt; times in seconds.
 
     Args:
         started: since the call was handed in.
-        queued: waited before it for a slot.
-        limited: waited before it, and in it, for a rate limit.
-        backoff: waited before it because the attempt before had failed.
+        waited_slot: waited before it for a slot.
+        waited_limit: waited before it, and in it, for a rate limit.
+        waited_backoff: waited before it because the attempt before had failed.
         worker: the name of the thread that made it.
     """
 
-    __slots__ = ("backoff", "duration", "error", "limited", "queued", "started", "status", "worker")
+    __slots__ = (
+        "duration", "error", "started", "status", "waited_backoff", "waited_limit", "waited_slot", "worker",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -31,33 +33,25 @@ class Attempt(Portable):
         *,
         started: float,
         duration: float,
-        queued: float = 0.0,
-        limited: float = 0.0,
-        backoff: float = 0.0,
+        waited_slot: float = 0.0,
+        waited_limit: float = 0.0,
+        waited_backoff: float = 0.0,
         worker: str | None = None,
     ) -> None:
         self.status = status
         self.error = error
         self.started = started
         self.duration = duration
-        self.queued = queued
-        self.limited = limited
-        self.backoff = backoff
+        self.waited_slot = waited_slot
+        self.waited_limit = waited_limit
+        self.waited_backoff = waited_backoff
         self.worker = worker
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: all attributes by name, with the text of the error."""
-        from .remembered import facts_of
+        from .facts import facts_of
 
-        facts = facts_of(self.error)
-        return {**self.__getstate__(), "error": facts["error"]}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
+        return {**self.__getstate__(), "error": facts_of(self.error)["error"]}
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", {type(self.error).__name__}"

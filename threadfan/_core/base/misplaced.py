@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from .errors import brief
+from .texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "starmap": ("timeout", "chunksize", "buffersize"),
     "run": ("fail_fast", "deadline", "late", "star"),
     "stream": ("ordered", "window", "star"),
-    "with_options": (*EACH_CALL, "limit"),
+    "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
-    "stage": ("limit", "buffer", "name", *EACH_CALL),
+    "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
     "pipeline.run": ("fail_fast", "deadline"),
     "pipeline.stream": ("ordered", "window"),
     "graph.add": (
-        "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL, "limit",
+        "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
+        "max_concurrent",
     ),
     "graph.run": ("fail_fast", "deadline"),
     "graph": ("name",),
@@ -38,7 +39,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
 
 OTHER_NAMES = {
     "workers": "max_workers", "n_jobs": "max_workers", "processes": "max_workers", "threads": "max_workers",
-    "max_threads": "max_workers", "concurrency": "limit", "max_concurrency": "limit", "max_concurrent": "limit",
+    "max_threads": "max_workers", "concurrency": "max_concurrent", "max_concurrency": "max_concurrent",
+    "limit": "max_concurrent",
     "retries": "retry", "max_retries": "retry", "rate_limit": "rate", "prefix": "thread_name_prefix",
     "failfast": "fail_fast", "order": "ordered", "in_order": "ordered",
 }  # fmt: skip
@@ -58,7 +60,7 @@ def misplaced(where: str, given: dict[str, Any]) -> TypeError:
 
 def if_option(where: str, name: str, value: object) -> str:
     """The end of a message about something named that is no task: what to do if it was meant as an option."""
-    if name in OTHER_NAMES or name in {*EACH_CALL, "limit", *TAKEN["run"], *TAKEN["stream"], "return_exceptions"}:
+    if name in {*OTHER_NAMES, *TAKEN["with_options"], *TAKEN["run"], *TAKEN["stream"], "return_exceptions"}:
         return f"; {name} as an option: {_remedy(where, name, brief(value))}"
     return ""
 
@@ -78,8 +80,8 @@ def _remedy(where: str, name: str, shown: str) -> str:
     if meant in EACH_CALL:
         whole = f", for all of them together {where}(…, deadline={shown})" if "deadline" in place.taken else ""
         return f"for each call it is {place.for_each(option)}" + (whole if meant == "timeout" else "")
-    if meant == "limit":
-        return place.limited(shown)
+    if meant == "max_concurrent":
+        return place.capped(option)
     for names, right in (
         (TAKEN["Fan"], "it is an option of the fan: Fan(…, {})"),
         (TAKEN["run"], f"it is an option of whole batches: {place.batch('run')}"),
@@ -122,13 +124,13 @@ class _Place:
             return f"graph.add(fn, {option})"
         return f"fan.with_options({option}).{self._method}(…)" if self.owner == "fan" else f"fan.with_options({option})"
 
-    def limited(self, shown: str) -> str:
+    def capped(self, option: str) -> str:
         """How calls are limited in number."""
         if not self.owner:
-            return "how many calls run at once is max_workers, and for a part of them fan.with_options(limit=…)"
+            return "how many calls run at once is max_workers, and for some of them fan.with_options(max_concurrent=…)"
         if self.owner.startswith("task"):
-            return f"a task is one call; for all that share a view it is fan.with_options(limit={shown}).gather(…)"
-        return f"for the calls together it is {self.for_each(f'limit={shown}')}"
+            return f"a task is one call; for all that share a view it is fan.with_options({option}).gather(…)"
+        return f"for the calls together it is {self.for_each(option)}"
 
     def batch(self, method: str) -> str:
         """A call of the method, blocking or not as the one that was called, with a place for an option."""

@@ -78,7 +78,8 @@ def refused(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | N
     failed = [outcome.error for outcome in outcomes if outcome.status is FAILED]
     if not failed:
         return None
-    from ..policies.responses import account_word, is_overload
+    from ..policies.responses import is_overload
+    from ..policies.words import account_word
 
     some: list[Any] = failed[:: ceil(len(failed) / SAMPLE)]
     words = [word for error in some if (word := account_word(error)) is not None]
@@ -219,7 +220,7 @@ def more(share: float, stats: Stats, conditions: Conditions) -> str:
         )
     if cap <= slots:
         both = " and max_workers" if cap == slots else ""
-        return f"calls waited for their limit of {cap} for {share:.0%} of the time: raise it{both}"
+        return f"calls waited for max_concurrent={cap} for {share:.0%} of the time: raise it{both}"
     change = "the ceiling of Adaptive" if "ceiling" in conditions else "max_workers"
     return f"calls waited for one of {slots} slots for {share:.0%} of the time: raise {change}"
 
@@ -230,7 +231,9 @@ def waits(outcomes: Outcomes) -> list[tuple[float, float]]:
     for outcome in outcomes:
         since, start, history = outcome._raw[2], outcome._raw[5], outcome._history
         if history:
-            found += [(since + one.started - one.queued, since + one.started) for one in history if one.queued > 0]
+            found += [
+                (since + one.started - one.waited_slot, since + one.started) for one in history if one.waited_slot > 0
+            ]
         elif start is not None and start > since:
             found.append((since, start))
     return found

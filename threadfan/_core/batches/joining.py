@@ -61,7 +61,7 @@ class Joining(Ending):
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will open the gate."""
         while not self._tell_news():
-            if self.batch.waiter.wait_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
+            if self.batch.wish.wait_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
                 break
         return super().look()
 

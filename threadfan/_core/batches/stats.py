@@ -59,9 +59,9 @@ class Stats:
         self.duration_p99 = percentile(durations, 99)
         self.duration_max = durations[-1] if durations else 0.0
         self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
-        self.waited_slot = sum(outcome.queued for outcome in outcomes)
-        self.waited_limit = sum(outcome.limited for outcome in outcomes)
-        self.waited_backoff = sum(outcome.backoff for outcome in outcomes)
+        self.waited_slot = sum(outcome.waited_slot for outcome in outcomes)
+        self.waited_limit = sum(outcome.waited_limit for outcome in outcomes)
+        self.waited_backoff = sum(outcome.waited_backoff for outcome in outcomes)
         self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
         self.limited = limited
         self.pauses = pauses
@@ -102,7 +102,7 @@ def _asked(outcome: Outcome[Any]) -> float:
     """The longest time that answers to a call have asked to wait."""
     if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
         return 0.0
-    from ..policies.responses import retry_after_of
+    from ..policies.retry_after import retry_after_of
 
     errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
     return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)

@@ -132,7 +132,7 @@ class Stream:
 
     def wish(self, wake: Callable[[], object]) -> bool:
         """See ``Waiter.wait_for``."""
-        return self.batch.waiter.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
+        return self.batch.wish.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
     @property
     def over(self) -> bool:
@@ -176,7 +176,7 @@ class Stream:
         Args:
             finalizing: whether it may be the garbage collector who says so.
         """
-        self.batch.waiter.forget()  # nobody waits any more, and it may lead back here
+        self.batch.wish.clear()  # nobody waits any more, and it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
     def left(self) -> list[Raw]:
@@ -366,7 +366,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                _sleep(batch, partial(batch.waiter.wait_for, wanted=index, idle=idle), idle, gate, end)
+                _sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[3] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[4]
@@ -447,7 +447,7 @@ def _sleep(
         if loan is not None:
             scheduler.lending.lend(loan, unless=lambda: not idle())
         if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
-            batch.waiter.forget()
+            batch.wish.clear()
             raise TimeoutError
     finally:
         if loan is not None:

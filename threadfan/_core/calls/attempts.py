@@ -17,9 +17,11 @@ from ..base.usage import usage_of
 from ..events import log
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.waitlist import STALL
-from ..policies.responses import account_word, is_overload, plain_headers, retry_after_of
+from ..policies.responses import is_overload
+from ..policies.retry_after import plain_headers, retry_after_of
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer, error_in
+from ..policies.words import account_word
 from ..pool.work_queue import QUANTUM
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
@@ -436,8 +438,8 @@ class PolicyAttempts(PolicyQueue):
         attempts = state.attempts
         figures = {
             "attempt": len(attempts),
-            "limited": log.milliseconds(sum(attempt.limited for attempt in attempts)),
-            "backoff": log.milliseconds(sum(attempt.backoff for attempt in attempts)),
+            "waited_limit": log.milliseconds(sum(attempt.waited_limit for attempt in attempts)),
+            "waited_backoff": log.milliseconds(sum(attempt.waited_backoff for attempt in attempts)),
         }
         if state.usage is not None:
             figures |= {"input_tokens": state.usage.input_tokens, "output_tokens": state.usage.output_tokens}

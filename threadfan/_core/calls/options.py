@@ -52,21 +52,21 @@ class Options:
     def changed(self, changes: dict[str, Any]) -> Options:
         """A copy with some options replaced."""
         group = self.group
-        if "limit" in changes:
-            limit = changes["limit"]
-            group = ConcurrencyLimit() if limit is None else ConcurrencyLimit(self.limit(limit))
+        if "max_concurrent" in changes:
+            most = changes["max_concurrent"]
+            group = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
         new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt), self.most)
         new.ruling = {**self.ruling, **{name: changes[name] for name in RULING if name in changes}}
         same = all(new.ruling.get(name) is self.ruling.get(name) for name in RULING)
         new.policies = self.policies if same else _policies(**new.ruling)
         return new
 
-    def limit(self, value: int) -> int:
-        """Check a limit of calls at once: one that the fan's slots can never reach limits nothing."""
-        found = count("limit", value)
+    def at_most(self, value: int) -> int:
+        """Check a ``max_concurrent``: one that the fan's slots can never reach caps nothing."""
+        found = count("max_concurrent", value)
         if self.most is not None and found > self.most:
             raise ValueError(
-                f"limit must be at most {self.most}, the fan's max_workers, not {value!r}: leave it out, "
+                f"max_concurrent must be at most {self.most}, the fan's max_workers, not {value!r}: leave it out, "
                 f"or make a Fan({found})"
             )
         return found

@@ -116,9 +116,9 @@ class AttemptState:
                 None if status is SUCCEEDED else payload,
                 started=start - self.handed_in,
                 duration=end - start,
-                queued=self.queued,
-                limited=self.limited + self.waited_inside,
-                backoff=self.backoff,
+                waited_slot=self.queued,
+                waited_limit=self.limited + self.waited_inside,
+                waited_backoff=self.backoff,
                 worker=worker,
             )
         )

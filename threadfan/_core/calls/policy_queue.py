@@ -12,7 +12,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED
 from ..events import log
-from ..policies.responses import LONG, LONGEST
+from ..policies.retry_after import LONG, LONGEST
 from ..pool.deadline_timer import EVENT
 from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm

@@ -131,7 +131,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         else:
             self.store_failure(raw)
         call.forget()
-        self.waiter.tell(raw[0])
+        self.wish.tell(raw[0])
 
     def _note(self, call: Call) -> None:
         if call.policies is not None and call.index is not None:
@@ -147,7 +147,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = super().settle(key, raw, after)
-        after.append(partial(self.waiter.tell, raw[0]))
+        after.append(partial(self.wish.tell, raw[0]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -157,7 +157,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         self.ended.append(True)
         self.closed = True
         super().discard(reason, after)
-        after.append(self.waiter.wake)
+        after.append(self.wish.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:

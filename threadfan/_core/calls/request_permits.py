@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from ..base.clock import FOREVER
 from ..limits.permits import Permits, Ticket
 from ..policies.cost import Cost
-from ..policies.responses import refuses, retry_after, silence
+from ..policies.responses import refuses
+from ..policies.retry_after import retry_after, silence
 from ..scope.waiting import sleep
 from .policies import AttemptState
 

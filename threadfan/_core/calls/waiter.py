@@ -46,6 +46,6 @@ class Waiter:
             return
         wake()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Nobody waits any more."""
         self.wishes.clear()

@@ -174,7 +174,7 @@ def _figures(raw: Raw) -> dict[str, Any]:
         "index": index,
         "attempt": 0 if start is None else 1,
         "duration": milliseconds(end - began),
-        "queued": milliseconds(began - since),
+        "waited_slot": milliseconds(began - since),
         "worker": worker,
     }
 

@@ -306,7 +306,7 @@ class Front(Signatures):
 
             Args:
                 stages: functions of one item, the first of the input, each other of what the one before has returned;
-                    or ``stage(fn, limit=4, …)``, which takes options of its own.
+                    or ``stage(fn, max_concurrent=4, …)``, which takes options of its own.
             """
             from .pipeline import Pipeline
 
@@ -477,7 +477,7 @@ class Front(Signatures):
         retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
-        limit: int | None = _UNSET,
+        max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> View:
@@ -488,14 +488,16 @@ class Front(Signatures):
             retry: what is tried again, as for ``Fan``; None for nothing.
             rate: a ``RateLimit``, or None.
             hedge: a ``Hedge``, or None.
-            limit: how many calls through the view may run at once, within the shared slots; None for no such cap.
+            max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
         if misplaced:
             checks.refuse_misplaced("with_options", misplaced)
-        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
+        changes = checks.given(
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, max_concurrent=max_concurrent, interrupt=interrupt
+        )
         return View(self, self._scheduler, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:
@@ -528,4 +530,5 @@ class View(Front):
         raise RuntimeError("a view cannot be shut down: shut down the Fan that with_options was called on")
 
     def __repr__(self) -> str:
-        return f"<view of {self._scheduler.name!r}: timeout={self._options.timeout}, limit={self._options.group.limit}>"
+        name, options = self._scheduler.name, self._options
+        return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.group.limit}>"

@@ -66,7 +66,7 @@ class Graph:
         retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
-        limit: int | None = _UNSET,
+        max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> F:
@@ -88,7 +88,8 @@ class Graph:
                 depends on it.
             outcomes: tasks whose ``Outcome`` goes to the parameter of their name (lists of them for a fan-out),
                 whatever became of them; or a mapping of parameters to tasks.
-            timeout: and the rest: as for ``fan.with_options``; ``limit`` holds for all runs of the graph together.
+            timeout: and the rest: as for ``fan.with_options``; ``max_concurrent`` holds for all runs of the graph
+                together.
 
         Returns:
             The function, unchanged.
@@ -103,7 +104,9 @@ class Graph:
         called = name_of(fn, name)
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
-        changes = checks.given(timeout=timeout, retry=retry, rate=rate, hedge=hedge, limit=limit, interrupt=interrupt)
+        changes = checks.given(
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, max_concurrent=max_concurrent, interrupt=interrupt
+        )
         node = Node(
             fn,
             called,

@@ -26,7 +26,7 @@ class Pipeline(Generic[In_contra, Out_co]):
 
     It holds no state of its runs: it can be run again, and from several threads at once.  The limits and buffers of
     its stages are those of each run; what is to hold for several runs is a ``RateLimit`` that they share, or the
-    ``limit`` of the view that it was made from.
+    ``max_concurrent`` of the view that it was made from.
     """
 
     def __init__(self, owner: Front, stages: tuple[Any, ...]) -> None:
@@ -37,8 +37,8 @@ class Pipeline(Generic[In_contra, Out_co]):
         self._names = names_of(self._stages)
         self._own = [owner._options.changed(one.changes) for one in self._stages]
         for one in self._stages:
-            if one.limit is not None:
-                owner._options.limit(one.limit)
+            if one.max_concurrent is not None:
+                owner._options.at_most(one.max_concurrent)
 
     def run(
         self,

@@ -87,6 +87,6 @@ class Signatures:
 
         Args:
             stages: functions of one item, the first of the input, each other of what the one before has returned; or
-                ``stage(fn, limit=4, …)``, which takes options of its own.
+                ``stage(fn, max_concurrent=4, …)``, which takes options of its own.
         """
         raise NotImplementedError

@@ -22,7 +22,7 @@ def chain(
     """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
     if not stats.wall or stats.duration_sum < TINY * len(outcomes):
         return None
-    waited = sum(outcome.queued for outcome in _latest(outcomes))
+    waited = sum(outcome.waited_slot for outcome in _latest(outcomes))
     full = stats.duration_sum >= BUSY * stats.slots * waited  # else they have waited for a limit of their own
     growing = stats.slots < conditions.get("ceiling", 0)
     if waited >= HALF * stats.wall and full and not growing:

@@ -32,9 +32,9 @@ def bottleneck(
     """
     if len(stages) < 2 or not wall:
         return None
-    held = max(stages, key=lambda one: one.limited)
-    if held.limited > HALF * sum(one.limited + one.waited + one.busy for one in stages):
-        return f"{held.name!r} held the others up: its calls waited {held.limited:.3g} s in all for its rate limit"
+    held = max(stages, key=lambda one: one.waited_limit)
+    if held.waited_limit > HALF * sum(one.waited_limit + one.waited_slot + one.busy for one in stages):
+        return f"{held.name!r} held the others up: its calls waited {held.waited_limit:.3g} s in all for its rate limit"
     again = _Again(stages, ways, wall, slots, conditions)
     return again.by_setting() or again.by_both() or again.by_stage()
 
@@ -49,15 +49,15 @@ class _Again:
         self._ways = ways
         self._wall = wall
         self._slots = slots
-        self._caps = [UNCAPPED if one.limit is None else one.limit for one in stages]
+        self._caps = [UNCAPPED if one.max_concurrent is None else one.max_concurrent for one in stages]
         self._now = makespan(ways, slots, self._caps)
         self._busy = sum(one.busy for one in stages)
         computes = conditions.get("processor", 0.0) >= BUSY
         growing = slots < conditions.get("ceiling", 0)  # by itself
-        self._more_slots = not computes and not growing and any(one.waited for one in stages)
+        self._more_slots = not computes and not growing and any(one.waited_slot for one in stages)
 
     def by_setting(self) -> str | None:
-        """More slots, a higher limit, or no slow calls."""
+        """More slots, a higher ``max_concurrent``, or no slow calls."""
         found: list[Found] = []
         if self._more_slots:
             longest = max(self._stages, key=lambda one: one.busy)
@@ -65,8 +65,9 @@ class _Again:
             line = f"all slots were in use, {share:.0%} of the time for {longest.name!r}: raise max_workers"
             found.append((self._spared(slots=2 * self._slots), line))
         for place, one in enumerate(self._stages):
-            if one.limit is not None:
-                line = f"{one.name!r} held the others up: its limit of {one.limit} was used to {one.load:.0%}: raise it"
+            if one.max_concurrent is not None:
+                line = f"{one.name!r} held the others up: its max_concurrent={one.max_concurrent} was used to "
+                line += f"{one.load:.0%}: raise it"
                 found.append((self._spared(caps=self._raised(place)), line))
             if one.started >= FEW and one.duration_max >= FAR * one.duration_p50 > 0:
                 line = f"slow calls in {one.name!r} held the others up (median {one.duration_p50:.3g} s, slowest "
@@ -75,16 +76,16 @@ class _Again:
         return best(found, self._wall)
 
     def by_both(self) -> str | None:
-        """More slots and a higher limit: each alone may be of no use."""
+        """More slots and a higher ``max_concurrent``: each alone may be of no use."""
         if not self._more_slots:
             return None
         found = [
             (
                 self._spared(slots=2 * self._slots, caps=self._raised(place)),
-                f"all slots were in use, and so was the limit of {one.limit} of {one.name!r}: raise both",
+                f"all slots were in use, and so was max_concurrent={one.max_concurrent} of {one.name!r}: raise both",
             )
             for place, one in enumerate(self._stages)
-            if one.limit is not None
+            if one.max_concurrent is not None
         ]
         return best(found, self._wall)
 

@@ -316,5 +316,5 @@ class PipelineRun(TaskGroup):
 
     def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
         """What ``Ending`` makes of it."""
-        stages = [(row.name, row.limit) for row in self.rows]
+        stages = [(row.name, row.max_concurrent) for row in self.rows]
         return PipelineReport(raws, stages=stages, ends=self.ends, **figures)

@@ -37,8 +37,10 @@ class StageAttempt(Attempt):
             return
         _, _, since, status, payload, start, end, worker = raw
         if start is not None:
-            error, queued = None if status is SUCCEEDED else payload, start - since
-            attempt = cls(status, error, started=later + queued, duration=end - start, queued=queued, worker=worker)
+            error, waited = None if status is SUCCEEDED else payload, start - since
+            attempt = cls(
+                status, error, started=later + waited, duration=end - start, waited_slot=waited, worker=worker
+            )
             yield attempt._in(call.row.name)
 
     def _in(self, stage: str) -> StageAttempt:
@@ -57,8 +59,9 @@ def retries_in(attempts: Sequence[StageAttempt]) -> int:
 class PipelineOutcome(Outcome[T_co]):
     """What became of one item, over all its stages.
 
-    ``attempts``, ``usage``, ``queued``, ``limited``, ``backoff`` and ``duration`` are sums over the stages, so the
-    ``duration`` is the time in which the item was worked on; ``history`` has each attempt with its ``stage``.
+    ``attempts``, ``usage``, ``waited_slot``, ``waited_limit``, ``waited_backoff`` and ``duration`` are sums over the
+    stages, so the ``duration`` is the time in which the item was worked on; ``history`` has each attempt with its
+    ``stage``.
     """
 
     __slots__ = ("_stage",)
@@ -100,7 +103,7 @@ class PipelineReport(Report[T_co]):
     """What became of every item of a pipeline, in input order; ``stages`` has figures of each stage.
 
     Args:
-        stages: the name and the limit of each.
+        stages: the name of each, and how many calls may be in it at once.
         ends: the stage in which an item has ended, for those without a value.
     """
 
@@ -184,21 +187,25 @@ class StageStats:
     """The figures of one stage; durations in seconds, percentiles nearest-rank over the items that started there.
 
     ``started`` items are ``succeeded`` (they went on, or out) or ``failed`` (however they ended there).  The others
-    were ``not_started``: they ended before.  ``busy`` is the sum of durations, ``waited`` what items waited in front
-    of the stage and between attempts for a slot or the stage's limit, ``limited`` and ``backoff`` for a rate limit and
-    after failed attempts.  ``most_at_once`` calls ran, of ``places`` that could; ``load`` is the share of the places'
-    time that was used, from 0 to 1.
+    were ``not_started``: they ended before.  ``busy`` is the sum of durations, ``waited_slot`` what items waited in
+    front of the stage and between attempts, for a slot or for one of the ``max_concurrent`` calls to end;
+    ``waited_limit`` and ``waited_backoff`` what they waited for a rate limit and after failed attempts.
+    ``most_at_once`` calls ran, of ``places`` that could; ``load`` is the share of the places' time that was used, from
+    0 to 1.
     """
 
     __slots__ = (
-        "backoff", "busy", "duration_max", "duration_p50", "duration_p90", "failed", "limit", "limited", "load",
-        "most_at_once", "name", "not_started", "places", "retries", "started", "succeeded", "waited",
+        "busy", "duration_max", "duration_p50", "duration_p90", "failed", "load", "max_concurrent", "most_at_once",
+        "name", "not_started", "places", "retries", "started", "succeeded", "waited_backoff", "waited_limit",
+        "waited_slot",
     )  # fmt: skip
 
-    def __init__(self, name: str, limit: int | None, visits: list[_Visit], total: int, wall: float, slots: int) -> None:
+    def __init__(
+        self, name: str, max_concurrent: int | None, visits: list[_Visit], total: int, wall: float, slots: int
+    ) -> None:
         self.name = name
-        self.limit = limit
-        self.places = slots if limit is None else min(limit, slots)
+        self.max_concurrent = max_concurrent
+        self.places = slots if max_concurrent is None else min(max_concurrent, slots)
         self.started = len(visits)
         self.succeeded = sum(visit.passed for visit in visits)
         self.failed = self.started - self.succeeded
@@ -210,9 +217,9 @@ class StageStats:
         self.duration_p50 = percentile(durations, 50)
         self.duration_p90 = percentile(durations, 90)
         self.duration_max = durations[-1] if durations else 0.0
-        self.waited = sum(attempt.queued for attempt in attempts)
-        self.limited = sum(attempt.limited for attempt in attempts)
-        self.backoff = sum(attempt.backoff for attempt in attempts)
+        self.waited_slot = sum(attempt.waited_slot for attempt in attempts)
+        self.waited_limit = sum(attempt.waited_limit for attempt in attempts)
+        self.waited_backoff = sum(attempt.waited_backoff for attempt in attempts)
         self.most_at_once = most_at_once([span for visit in visits for span in visit.spans])
         self.load = self.busy / (wall * self.places) if wall else 0.0
 
@@ -246,8 +253,8 @@ class Stages(dict[str, StageStats]):
         visits: dict[str, list[_Visit]] = {name: [] for name, _ in stages}
         for visit in (one for way in by_outcome for one in way):
             visits[visit.stage].append(visit)
-        for name, limit in stages:
-            self[name] = StageStats(name, limit, visits[name], len(outcomes), wall, slots)
+        for name, most in stages:
+            self[name] = StageStats(name, most, visits[name], len(outcomes), wall, slots)
         ways = _ways(outcomes, by_outcome)
         self.bottleneck = bottleneck(list(self.values()), ways, wall, slots, conditions or {})
 
@@ -260,7 +267,7 @@ class Stages(dict[str, StageStats]):
 
 
 def _cells(one: StageStats) -> tuple[str, ...]:
-    seconds = (one.duration_p50, one.duration_p90, one.duration_max, one.busy, one.waited)
+    seconds = (one.duration_p50, one.duration_p90, one.duration_max, one.busy, one.waited_slot)
     counts = (str(one.started), str(one.succeeded), str(one.failed))
     at_once = f"{one.most_at_once}/{one.places}"
     return (one.name, *counts, *(f"{value:.3f}" for value in seconds), at_once, f"{one.load:.0%}")
@@ -296,7 +303,7 @@ def _ways(outcomes: list[PipelineOutcome[Any]], visits: list[list[_Visit]]) -> l
     ways: list[Way] = []
     comes, begin = 0.0, min((outcome._raw[2] for outcome in outcomes), default=0.0)
     for outcome, way in zip(outcomes, visits, strict=True):
-        if way and way[0].attempts[0].queued <= _AT_ONCE:
+        if way and way[0].attempts[0].waited_slot <= _AT_ONCE:
             comes = max(comes, outcome._raw[2] - begin)
         ways.append((comes, [visit.duration for visit in way]))
     return ways

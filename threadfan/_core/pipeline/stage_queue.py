@@ -2,11 +2,12 @@
 
 Guarantees, at every moment and counted under the lock of the fan:
 
-- Never more than ``limit`` calls of a stage run (second attempts by hedging among them).
+- Never more than ``max_concurrent`` calls of a stage run (second attempts by hedging among them).
 - An item takes its place in front of a stage when it starts in the stage before, so that it can be put down there
-  without holding a slot or a thread.  At most ``buffer`` + ``limit`` items are between the start of the stage before
-  and the end of the stage; so while a stage is full, at most ``buffer`` wait in front of it.  (Counted that way and
-  not without the stage's own places, a buffer of 1 would have the stage before work on one item at a time.)
+  without holding a slot or a thread.  At most ``buffer`` + ``max_concurrent`` items are between the start of the
+  stage before and the end of the stage; so while a stage is full, at most ``buffer`` wait in front of it.  (Counted
+  that way and not without the stage's own places, a buffer of 1 would have the stage before work on one item at a
+  time.)
 - No slot is free while an item could start: a thread that has a slot takes an item of the latest stage that may start
   one.  Items get finished before others are begun, and what waits in between stays little.
 - It cannot block for ever, on one slot either: the last stage waits for nobody, and each other only for the next.
@@ -52,7 +53,7 @@ class Row:
         "held",
         "held_for",
         "held_since",
-        "limit",
+        "max_concurrent",
         "name",
         "next",
         "options",
@@ -69,7 +70,7 @@ class Row:
         self.name = name
         self.fn = fn
         self.options = options
-        self.limit = one.limit
+        self.max_concurrent = one.max_concurrent
         self.buffer = 2 * scheduler.slots.total if one.buffer is None else one.buffer
         self.next: Row | None = None
         self.entries: deque[Call] = deque()
@@ -81,7 +82,8 @@ class Row:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.scheduler.slots.total if self.limit is None else min(self.limit, self.scheduler.slots.total)
+        slots = self.scheduler.slots.total
+        return slots if self.max_concurrent is None else min(self.max_concurrent, slots)
 
     @property
     def room(self) -> int:
@@ -90,7 +92,8 @@ class Row:
 
     def could_start(self) -> int:
         """How many of those that wait could start, given slots."""
-        free = len(self.entries) if self.limit is None else min(len(self.entries), self.limit - self.running)
+        waiting, most = len(self.entries), self.max_concurrent
+        free = waiting if most is None else min(waiting, most - self.running)
         if free <= 0 or self.held:
             return 0
         first = self.entries[0]

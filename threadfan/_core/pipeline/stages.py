@@ -29,13 +29,13 @@ _UNSET = checks.UNSET
 class Stage(Generic[In_contra, Out_co]):
     """A function of a pipeline with its options; made by ``stage``."""
 
-    __slots__ = ("buffer", "changes", "fn", "limit", "name")
+    __slots__ = ("buffer", "changes", "fn", "max_concurrent", "name")
 
     def __init__(
         self,
         fn: Callable[[In_contra], Out_co],
         name: str | None,
-        limit: int | None,
+        max_concurrent: int | None,
         buffer: int | None,
         changes: dict[str, Any],
     ) -> None:
@@ -46,7 +46,9 @@ class Stage(Generic[In_contra, Out_co]):
             raise TypeError(f"the name of a stage must be a text, not {brief(name)}")
         self.fn = fn
         self.name = name
-        self.limit = limit if limit is None else checks.count("limit", limit)
+        self.max_concurrent = (
+            max_concurrent if max_concurrent is None else checks.count("max_concurrent", max_concurrent)
+        )
         self.buffer = buffer if buffer is None else checks.count("buffer", buffer)
         self.changes = changes
 
@@ -61,7 +63,7 @@ class Stage(Generic[In_contra, Out_co]):
 def stage(
     fn: Callable[[In], Out],
     *,
-    limit: int | None = None,
+    max_concurrent: int | None = None,
     buffer: int | None = None,
     name: str | None = None,
     timeout: float | None = _UNSET,
@@ -75,7 +77,7 @@ def stage(
 
     Args:
         fn: called with what the stage before has returned, or with the item if it is the first.
-        limit: how many items of a run may be in the stage at once, within the fan's slots; None for no such cap.
+        max_concurrent: how many items of a run may be in the stage at once, within the fan's slots; None for no cap.
         buffer: how many items may wait in front of it while it is full, ``2 * max_workers`` by default: a place for
             each item that can be under way to it, and as many that wait, so that it does not run dry.
         name: how reports call it; the name of ``fn`` by default.
@@ -88,7 +90,7 @@ def stage(
     if misplaced:
         checks.refuse_misplaced("stage", misplaced)
     changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
-    return Stage(fn, name, limit, buffer, changes)
+    return Stage(fn, name, max_concurrent, buffer, changes)
 
 
 def as_stage(given: Any) -> Stage[Any, Any]:

@@ -85,7 +85,7 @@ here = threading.local()
 
 
 class ConcurrencyLimit:
-    """A cap on calls that run at once, within the fan's slots.  Guarded by ``scheduler.lock``.
+    """How many calls of a view run at once: ``with_options(max_concurrent=…)``.  Guarded by ``scheduler.lock``.
 
     Args:
         limit: so many.

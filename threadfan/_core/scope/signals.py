@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 
-from ..base.errors import brief
 from ..base.given import whole
+from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Handlers:
         self.restore()
 
 
-def signals(*numbers: int) -> Handlers:
+def signals_as_ctrl_c(*numbers: int) -> Handlers:
     """Let signals (``SIGTERM`` if none is named) raise ``KeyboardInterrupt`` in the main thread, as Ctrl-C does.
 
     So a program that is told to end drops what is queued, cancels what runs, and keeps what was done.  To be called
@@ -42,10 +42,10 @@ def signals(*numbers: int) -> Handlers:
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
-            f"threadfan.signals() must be called in the main thread, not in {threading.current_thread().name}: "
-            f"only there can Python handle signals"
+            "threadfan.signals_as_ctrl_c() must be called in the main thread, not in "
+            f"{threading.current_thread().name}: only there can Python handle signals"
         )
     for number in numbers:
         if whole(number) is None:
-            raise TypeError(f"signals needs numbers of signals, such as signal.SIGTERM, not {brief(number)}")
+            raise TypeError(f"signals_as_ctrl_c needs numbers of signals, such as signal.SIGTERM, not {brief(number)}")
     return Handlers(numbers or (signal.SIGTERM,))
