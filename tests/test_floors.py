@@ -159,9 +159,6 @@ _core/pool/shutdown.py
 _core/pool/starts.py
 _core/pool/work_queue.py
 _core/pool/worker.py
-agents/agent.py
-agents/faults.py
-agents/loop.py
 cli/__init__.py
 cli/app.py
 """
