@@ -53,7 +53,7 @@ class AsyncSource(Source):
 
 def has_ended(fan):
     """Whether no call of the fan's only batch can start any more."""
-    return all(one.ended for one in list(fan._scheduler.sources) if hasattr(one, "fail_fast"))
+    return all(one.ended for one in list(fan._scheduler.queues) if hasattr(one, "collector"))
 
 
 WAYS = {

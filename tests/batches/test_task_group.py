@@ -27,7 +27,7 @@ class Chains(TaskGroup):
         super().__init__(fan._scheduler, fan._options, "chains")
         self.stages, self.items = stages, items
         self.followed = []
-        self.fail_fast = ending.get("fail_fast", False)
+        self.collector.fail_fast = ending.get("fail_fast", False)
         self.ending = {"fail_fast": False, "deadline": None, **ending}
 
     def begin(self):
@@ -53,7 +53,7 @@ class Chains(TaskGroup):
         now = self.scheduler.clock.monotonic()
         missing = TaskCancelled("not handed in")
         return [
-            self.results.get(place, (place, item, self.since, "cancelled", missing, None, now, None))
+            self.collector.results.get(place, (place, item, self.since, "cancelled", missing, None, now, None))
             for place, item in enumerate(self.items)
         ]
 
@@ -76,7 +76,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [source for source in fan._scheduler.sources if isinstance(source, TaskGroup)])
+    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
 
 
 def double(value):
@@ -187,8 +187,8 @@ def test_on_one_slot_inside_a_call():
     with Fan(1) as fan:
 
         def outer(item):
-            depth = here.session.source.depth
-            inner = Chains(fan, [double, lambda value: (value, here.session.source.depth - depth)], [item, item + 1])
+            depth = here.session.queue.depth
+            inner = Chains(fan, [double, lambda value: (value, here.session.queue.depth - depth)], [item, item + 1])
             return inner.run().unwrap()
 
         assert fan.submit(outer, 1).result(PATIENCE) == [(2, 1), (4, 1)]

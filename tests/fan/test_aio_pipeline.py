@@ -33,7 +33,7 @@ async def quiet(fan):
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     await asyncio.to_thread(until, lambda: {name: fan.snapshot()[name] for name in idle} == idle)
     await asyncio.to_thread(
-        until, lambda: not [source for source in fan._scheduler.sources if isinstance(source, (TaskGroup, StageQueue))]
+        until, lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))]
     )
 
 

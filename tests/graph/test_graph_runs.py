@@ -287,7 +287,7 @@ def test_single_calls_do_not_wait_for_a_whole_fan_out():
         assert order.index("single") <= 2
         assert len(order) == 301
         quiet(fan)
-    assert not fan._scheduler.sources - {fan._scheduler.calls(fan._scheduler.group)}
+    assert not fan._scheduler.queues - {fan._scheduler.calls(fan._scheduler.group)}
 
 
 def test_many_runs_at_once(eager_switching):
@@ -307,10 +307,10 @@ def test_inside_a_call_of_its_own_fan_on_one_slot():
     """Whoever runs it lends the slot; its calls are deeper."""
     with Fan(1) as fan:
         inner = fan.graph()
-        inner.add(lambda: here.session.source.depth, name="inner")
+        inner.add(lambda: here.session.queue.depth, name="inner")
 
         def outer():
-            return here.session.source.depth, inner.run().value("inner")
+            return here.session.queue.depth, inner.run().value("inner")
 
         report = within_patience(fan.graph(outer).run)
         assert report.value("outer") == (0, 1)

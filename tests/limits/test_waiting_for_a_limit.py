@@ -315,7 +315,7 @@ def test_a_timeout_is_told_at_once_although_others_wait_for_the_limit(clock):
 
 
 def test_the_line_asks_for_the_cost_of_the_call_that_is_next(clock):
-    """When a dear call takes the place of a cheap one, its source waits for the dear one, and asks not all the time."""
+    """When a dear call takes the place of a cheap one, its queue waits for the dear one, and asks not all the time."""
     asked = []
 
     class Counting(RateLimit):

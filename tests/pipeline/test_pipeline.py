@@ -43,7 +43,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned, and nothing of a run is left."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [source for source in fan._scheduler.sources if isinstance(source, (TaskGroup, StageQueue))])
+    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))])
 
 
 def in_a_generator(items):
@@ -738,7 +738,7 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
     def counting(queue, call, after):
         add_to(queue, call, after)
         flow = queue._flow()
-        held.append(len(flow._going) + len(flow.results))
+        held.append(len(flow._going) + len(flow.collector.results))
         if len(held) > 1000:
             held[:] = [max(held)]
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from threadfan._core.policies.responses import final_word, is_overload, retry_after_of
+from threadfan._core.policies.responses import is_overload
+from threadfan._core.policies.retry_after import retry_after_of
 from threadfan._core.policies.retryable import worth_retrying
+from threadfan._core.policies.words import final_word
 
 REFUSED, PASSES, STAYS, FINAL = "refused", "passes", "stays", "final"
 URL = "http://127.0.0.1:1/"

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.refusals import closed
-from threadfan._core.policies.responses import (
+from threadfan._core.policies.responses import is_overload
+from threadfan._core.policies.retry_after import (
     LONGEST,
     headers_of,
-    is_overload,
     retry_after,
     retry_after_of,
     silence,
-    status_of,
     told_to_retry,
 )
+from threadfan._core.policies.statuses import status_of
 
 WALL = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
 

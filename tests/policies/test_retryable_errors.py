@@ -17,8 +17,10 @@ import pytest
 
 from support.refusals import closed
 from threadfan import CallCancelled, TaskCancelled, TaskTimeout
-from threadfan._core.policies.responses import is_overload, retry_after_of, silence, status_of
+from threadfan._core.policies.responses import is_overload
+from threadfan._core.policies.retry_after import retry_after_of, silence
 from threadfan._core.policies.retryable import worth_retrying
+from threadfan._core.policies.statuses import status_of
 
 YES, NO = True, False
 URL = "http://127.0.0.1:1/"

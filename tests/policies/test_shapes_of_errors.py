@@ -7,15 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from threadfan._core.policies.responses import (
-    final_word,
-    headers_of,
-    is_overload,
-    plain_headers,
-    retry_after_of,
-    status_of,
-)
+from threadfan._core.policies.responses import is_overload
+from threadfan._core.policies.retry_after import headers_of, plain_headers, retry_after_of
 from threadfan._core.policies.retryable import worth_retrying
+from threadfan._core.policies.statuses import status_of
+from threadfan._core.policies.words import final_word
 
 
 def error(*args, of=Exception, **attributes):

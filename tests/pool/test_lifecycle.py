@@ -261,7 +261,7 @@ def test_initializer_that_fails_while_a_call_wants_its_slot_back(caplog):
 
     future = fan.submit(outer)
     assert waiting.wait(PATIENCE)
-    until(lambda: fan._scheduler.loans.in_line)
+    until(lambda: fan._scheduler.lending.in_line)
     go.set()
     assert future.result(PATIENCE) == "went on"
     within_patience(fan.shutdown)

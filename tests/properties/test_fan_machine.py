@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
                 f"{self._count(RUNNING)} calls run, not {self._target()}: {self.calls}, {self.fan!r}"
             )
         until(lambda: self._said_to_run() == self._count(RUNNING, WAITING))
-        until(lambda: len(self.fan._scheduler.loans.in_line) >= self._released())  # nothing public tells who is in line
+        until(lambda: len(self.fan._scheduler.lending.in_line) >= self._released())  # lenders
         # Not noted at once: threads that are given slots together may start in any order.
         self.violations += [entry for entry in self.passed_over if entry[1].state is entry[2]]
         assert not self.violations

@@ -90,8 +90,8 @@ def _all_asleep(fan, clock, slots):
     asleep = len(_deadlines(clock))
     scheduler = fan._scheduler
     with scheduler.lock:
-        runs = [source for source in scheduler.sources if isinstance(source, GraphRun)]
-        queued = sum(len(source.entries) for source in scheduler.sources if isinstance(source, CallQueue))
+        runs = [queue for queue in scheduler.queues if isinstance(queue, GraphRun)]
+        queued = sum(len(queue.entries) for queue in scheduler.queues if isinstance(queue, CallQueue))
         active = sum(run.active for run in runs)
     return bool(runs) and 0 < asleep == active - queued and (not queued or asleep == slots)
 

@@ -187,16 +187,16 @@ class World:
         moving = f"{scheduler.waking} waking, {scheduler.free} free, {at_work}"
         return f"{self.now}, {self._asleep}, {moving}, alarm {self._next_alarm()}, let {self._let()}, {self._clock}"
 
-    def _sources(self):
-        return [source for source in self.fan._scheduler.sources if hasattr(source, "backing_off")]
+    def _queues(self):
+        return [queue for queue in self.fan._scheduler.queues if hasattr(queue, "backing_off")]
 
     def _let(self):
         """Whether a limit lets a call go, or a back-off is over, and it has not gone yet."""
         scheduler = self.fan._scheduler
-        for source in self._sources():
-            if any(take_back.args[0].due <= self.now - ROUNDING for take_back in source.backing_off.values()):
+        for queue in self._queues():
+            if any(take_back.args[0].due <= self.now - ROUNDING for take_back in queue.backing_off.values()):
                 return True
-            if scheduler.free > 0 and any(self._open(line) for line in source.lines):
+            if scheduler.free > 0 and any(self._open(line) for line in queue.lines):
                 return True
         return False
 

@@ -92,7 +92,7 @@ def _end_disowned(scheduler: Scheduler, after: Actions) -> None:
 def end_streams(scheduler: Scheduler) -> None:
     """Cancel streams that are open: nobody reads them to their end."""
     with scheduler.lock:
-        streams = [source for source in scheduler.sources if source.cancel_at_close]
+        streams = [queue for queue in scheduler.queues if queue.cancel_at_close]
     for stream in streams:
         scheduler.timer.cancel(stream, None, "the fan was closed")
 

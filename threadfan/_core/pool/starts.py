@@ -99,13 +99,13 @@ class Starts:
         """End what waits for a thread: all, or what the deepest call waits for, whose thread then goes on."""
         scheduler, error = self._scheduler, self._refusals.error
         self._stalled = None
-        waiting = [source for ring in scheduler.rings.values() for source in ring if source.ready()]
-        deepest = max((source.depth for source in waiting), default=0)
-        failing = [source for source in waiting if source.depth == deepest][:1] if scheduler.draining else waiting
+        waiting = [queue for ring in scheduler.rings.values() for queue in ring if queue.ready()]
+        deepest = max((queue.depth for queue in waiting), default=0)
+        failing = [queue for queue in waiting if queue.depth == deepest][:1] if scheduler.draining else waiting
         reason = ThreadsExhausted(
             f"no thread could be started for this call ({error}), and none of the {len(scheduler.threads)} there are "
             f"would become free: allow the process more threads (ulimit -u, a container's limit of pids, memory for "
             f"their stacks), or have fewer calls wait for calls of their own (max_workers=…)"
         )
-        for source in failing:
-            source.discard(reason, after)
+        for queue in failing:
+            queue.discard(reason, after)
