@@ -1,5 +1,8 @@
 """What holds for every test: it leaves nothing behind, and a hang is a failure."""
 
+import asyncio
+import inspect
+import signal
 import sys
 
 import pytest
@@ -11,6 +14,10 @@ from threadfan.testing.leaks import no_leaks
 # How long an example takes is the machine's affair, and what else it does.
 settings.register_profile("threadfan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("threadfan")
+
+# Shells start programs in the background without a Ctrl-C, and what these start has none either.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Their clients are shared by many tests and keep connections open from one test to the next.
 SHARED = {"_running", "_client", "_messages_server_process"}
@@ -43,3 +50,13 @@ def eager_switching():
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(usual)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run a test that is a coroutine function in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True

@@ -2,21 +2,15 @@
 
 import asyncio
 import io
-import os
 import re
-import subprocess
-import sys
 import threading
 from concurrent import futures
-from pathlib import Path
 
 import pytest
-from controlled import until
 
 import threadfan
+from support.controlled import PATIENCE, run_program, until
 from threadfan import Fan, RateLimit
-
-PATIENCE = 20
 
 LEGACY = """
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait, TimeoutError, CancelledError, Future
@@ -47,16 +41,13 @@ except RuntimeError as error:
 
 def test_a_legacy_script_changes_one_module_name():
     """The same script prints the same with the module's name in its import changed."""
-
-    def run(script):
-        command = [sys.executable, "-c", script]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-
-    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
-    before, after = run(LEGACY), run(LEGACY.replace("concurrent.futures", "threadfan"))
-    assert after.stdout == before.stdout
-    assert after.stderr == before.stderr == ""
-    assert "3 failed: three" in after.stdout
+    (before, said_before), (after, said_after) = (
+        run_program(LEGACY),
+        run_program(LEGACY.replace("concurrent.futures", "threadfan")),
+    )
+    assert after == before
+    assert said_after == said_before == ""
+    assert "3 failed: three" in after
 
 
 def test_the_first_arguments_are_the_standard_ones():

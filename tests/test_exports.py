@@ -1,15 +1,13 @@
 """What `import threadfan` offers, and what it costs."""
 
 import inspect
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import threadfan
+from support.controlled import run_program
 
 OWN = [getattr(threadfan, name) for name in threadfan.__all__]
 OWN_CLASSES = [thing for thing in OWN if inspect.isclass(thing) and thing.__module__.startswith("threadfan")]
@@ -71,12 +69,9 @@ def test_import_is_cheap():
         "import sys, concurrent.futures.thread; before = set(sys.modules); import threadfan; "
         "print(*set(sys.modules) - before)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
-    # -S: the site-packages' .pth files import what they like
-    command = [sys.executable, "-S", "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) & COSTLY == set()
-    assert "threadfan._core.fan.executor" in done.stdout
+    imported = run_program(script, "-S")[0].split()  # -S: the site-packages' .pth files import what they like
+    assert set(imported) & COSTLY == set()
+    assert "threadfan._core.fan.executor" in imported
 
 
 def test_the_standard_names_are_the_standard_ones():
@@ -112,6 +107,4 @@ fan.with_options(timeout=9).run(int, [1]).unwrap()
 print(*set(sys.modules) - before)
 fan.shutdown()
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
-    command = [sys.executable, "-c", script]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "\n"
+    assert run_program(script)[0] == "\n"

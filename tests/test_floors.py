@@ -1,4 +1,8 @@
-"""The listing of `threadfan/` is its architecture: a folder imports only from the floors below it."""
+"""The listing of `threadfan/` is its architecture: a folder imports only from the floors below it, no file from itself.
+
+An import counts wherever it stands: inside functions and for type checkers too.  Followed from file to file, no such
+way leads back to where it began.
+"""
 
 import ast
 from importlib.util import resolve_name
@@ -113,3 +117,109 @@ def test_the_check_notices(package, source, named):
 def test_the_check_lets_pass(package, source):
     """An import that points downwards is no violation."""
     assert violations(package, source) == []
+
+
+# -- circles between files ---------------------------------------------------------------------------------------------
+
+STILL_IN_CIRCLES = """
+_core/batches/left.py
+_core/batches/stream.py
+_core/calls/attempts.py
+_core/calls/backlog.py
+_core/calls/batch.py
+_core/calls/call_queue.py
+_core/calls/future.py
+_core/calls/hedging.py
+_core/calls/options.py
+_core/calls/policy_queue.py
+_core/calls/policy_queues.py
+_core/calls/request_permits.py
+_core/fan/front.py
+_core/fan/graph.py
+_core/fan/pipeline.py
+_core/fan/signatures.py
+_core/graph/arguments.py
+_core/graph/cell.py
+_core/graph/placing.py
+_core/graph/plan.py
+_core/graph/report.py
+_core/graph/running.py
+_core/limits/shared_waitlist.py
+_core/limits/waitlist.py
+_core/pipeline/bottleneck.py
+_core/pipeline/pipeline_run.py
+_core/pipeline/report.py
+_core/pipeline/stage_queue.py
+_core/pool/deadline_timer.py
+_core/pool/lending.py
+_core/pool/scheduler.py
+_core/pool/session.py
+_core/pool/shutdown.py
+_core/pool/starts.py
+_core/pool/work_queue.py
+_core/pool/worker.py
+agents/agent.py
+agents/faults.py
+agents/loop.py
+cli/__init__.py
+cli/app.py
+"""
+"""Files, one a line and in order, that are not yet out of the circles they stood in.  The list only gets shorter."""
+
+
+def module(path, root=ROOT):
+    """The name of the module that a file is."""
+    parts = ("threadfan", *path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def files_imported(name, source, modules, *, is_package=False):
+    """The modules, out of `modules`, whose files a file imports; of a package, that is its `__init__.py`."""
+    package = name if is_package else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            names = [full if (full := f"{origin}.{alias.name}") in modules else origin for alias in node.names]
+        else:
+            continue
+        yield from (one for one in names if one in modules and one != name)
+
+
+def reached(graph, start):
+    """All that can be reached from `start`, itself only if a way leads back."""
+    found, ahead = set(), list(graph[start])
+    while ahead:
+        one = ahead.pop()
+        if one not in found:
+            found.add(one)
+            ahead += graph[one]
+    return found
+
+
+def in_circles(graph):
+    """The members of `graph` from which a way leads back to themselves."""
+    return {one for one in graph if one in reached(graph, one)}
+
+
+def test_no_circle_of_files():
+    """No file imports itself by way of others; only those that are still listed do, and each of them does."""
+    files = {module(path): path for path in FILES}
+    graph = {
+        name: set(files_imported(name, path.read_text(encoding="utf-8"), files, is_package=path.stem == "__init__"))
+        for name, path in files.items()
+    }
+    assert sorted(_id(files[name]) for name in in_circles(graph)) == STILL_IN_CIRCLES.split()
+
+
+def test_the_check_notices_a_circle():
+    """It is found whatever the form of the imports, and those who only lead to it are not part of it."""
+    sources = {
+        "threadfan.a": "from . import b",
+        "threadfan.b": "def late():\n    from .c import thing",
+        "threadfan.c": "if TYPE_CHECKING:\n    import threadfan.a",
+        "threadfan.d": "from threadfan.a import thing",
+    }
+    graph = {name: set(files_imported(name, source, sources)) for name, source in sources.items()}
+    assert in_circles(graph) == {"threadfan.a", "threadfan.b", "threadfan.c"}

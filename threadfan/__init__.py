@@ -50,7 +50,7 @@ from ._core.scope.scope import Scope, current_scope
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
-    from ._core.base.unpicklable import Unpicklable
+    from ._core.base.pickling.unpicklable import Unpicklable
     from ._core.base.usage import Usage
     from ._core.batches.carried import report_of
     from ._core.batches.report import Report
@@ -140,7 +140,7 @@ _ON_FIRST_USE = {
     "stage": "pipeline.stages",
     "Task": "batches.tasks",
     "task": "batches.tasks",
-    "Unpicklable": "base.unpicklable",
+    "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",

@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from controlled import PATIENCE
-from staged import ask_for, double
 
+from support.controlled import PATIENCE
+from support.staged_agents import ask_for, double
 from threadfan import Fan, current_scope
 from threadfan.agents import Agent, Answer
 

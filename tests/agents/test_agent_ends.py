@@ -4,9 +4,9 @@ import threading
 
 import anthropic
 import pytest
-from controlled import PATIENCE, aside, until
-from staged import ask_for, double, results
 
+from support.controlled import PATIENCE, aside, until
+from support.staged_agents import ask_for, double, results
 from threadfan import CallCancelled, Fan, RateLimit, TaskTimeout, current_scope, fail_after
 from threadfan.clients.anthropic import attach
 

@@ -1,9 +1,9 @@
 """What comes is no answer: that is what the error says, and what was reached until then is not lost."""
 
 import pytest
-from scripted_server import ScriptedServer, call, events, message, text
-from staged import double, results
 
+from support.scripted_server import ScriptedServer, call, events, message, text
+from support.staged_agents import double, results
 from threadfan import Fan
 from threadfan.agents import Agent, AgentStopped, Answer, AnswerBroken, MessagesClient
 

@@ -1,26 +1,18 @@
 """What stands in for a client: the SDK's, its beta, further arguments, and anything with one method."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import anthropic
 import pytest
-from staged import ask_for, double, results
 
-import threadfan
+from support.controlled import run_program
+from support.staged_agents import ask_for, double, results
 from threadfan import Fan, Usage
 from threadfan.agents import Agent, Answer, MessagesClient, ModelClient
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
 
 
 def test_the_import_is_cheap():
     """Neither the SDK nor pydantic is imported before it is used."""
     script = "import sys, threadfan.agents; print(sys.modules.keys() & {'anthropic', 'pydantic', 'docstring_parser'})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    assert done.stdout == "set()\n"
+    assert run_program(script)[0] == "set()\n"
 
 
 class Echo:

@@ -5,10 +5,10 @@ import threading
 import anthropic
 import pytest
 import tenacity
-from controlled import PATIENCE, aside, until
-from scripted_server import ScriptedServer, call, events, message, overloaded, text
-from staged import ask_for, double, results
 
+from support.controlled import PATIENCE, aside, until
+from support.scripted_server import ScriptedServer, call, events, message, overloaded, text
+from support.staged_agents import ask_for, double, results
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskTimeout, Usage, current_scope
 from threadfan.agents import Agent, Answer, AnswerBroken, tool
 from threadfan.clients.anthropic import attach

@@ -3,8 +3,8 @@
 import pickle
 
 import pytest
-from staged import ask_for, double, fail, results
 
+from support.staged_agents import ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import AgentStopped, AnswerCut, Refused, TokenLimit, TurnLimit
 

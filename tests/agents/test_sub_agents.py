@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from controlled import PATIENCE, aside
-from staged import Held, ask_for, double, fail, results
 
+from support.controlled import PATIENCE, aside
+from support.staged_agents import Held, ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import TokenLimit, TurnLimit, tool
 

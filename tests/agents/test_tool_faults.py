@@ -6,8 +6,8 @@ import threading
 import pytest
 import structlog
 from anthropic.lib.tools import ToolError
-from staged import ask_for, double, fail, results
 
+from support.staged_agents import ask_for, double, fail, results
 from threadfan import Fan
 from threadfan.agents import ToolFailed, TurnLimit
 

@@ -5,9 +5,9 @@ import threading
 import pytest
 from anthropic import beta_tool
 from anthropic.lib.tools import BetaBuiltinFunctionTool, ToolError
-from controlled import PATIENCE, aside
-from staged import Held, ask_for, double, fail, results
 
+from support.controlled import PATIENCE, aside
+from support.staged_agents import Held, ask_for, double, fail, results
 from threadfan import Fan, current_scope, task
 from threadfan.agents import tool
 

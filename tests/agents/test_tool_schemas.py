@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 import pydantic
 import pytest
 from anthropic import beta_async_tool, beta_tool
-from staged import double, fail
 
+from support.staged_agents import double, fail
 from threadfan import Fan
 from threadfan.agents import Tool, tool
 from threadfan.agents.errors import WrongArguments

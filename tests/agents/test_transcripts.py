@@ -2,9 +2,9 @@
 
 import pytest
 from anthropic.types import Message, TextBlock, ToolUseBlock
-from scripted_server import THOUGHT, ScriptedServer, call, message, text
-from staged import double, results
 
+from support.scripted_server import THOUGHT, ScriptedServer, call, message, text
+from support.staged_agents import double, results
 from threadfan import Fan
 from threadfan.agents import Agent, AnswerCut
 

@@ -1,19 +1,17 @@
 """What begins anew in the child of a fork, and what a fork waits for."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+
+from support.controlled import run_program
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
 def run(program):
     """What a program prints; a hang of its child is an end by SIGALRM."""
-    command = [sys.executable, "-W", "ignore", "-P", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    return run_program(program, "-W", "ignore", timeout=60)[0]
 
 
 FORK = """
@@ -95,7 +93,7 @@ from threadfan._core.base import forks
 class Thing:
     def __init__(self, name):
         self.name = name
-        forks.renew(self)
+        forks.renew(self, Thing._forked)
     def _forked(self):
         told.append(self.name)
         raise RuntimeError

@@ -6,12 +6,11 @@ from queue import SimpleQueue
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan._core.base import clock as clocks
 from threadfan._core.base.clock import FOREVER, REAL
 from threadfan._core.base.helpers import Helper
 from threadfan.testing import refused_threads
-
-PATIENCE = 10.0
 
 
 class Rounds:

@@ -3,8 +3,7 @@
 import threading
 from itertools import count
 
-from striking import Strike, Struck, only_where_it_may_be_struck
-
+from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan._core.base import locks
 from threadfan._core.base.locks import Condition
 

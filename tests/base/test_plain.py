@@ -8,13 +8,12 @@ import enum
 import json
 import math
 import pathlib
-import subprocess
-import sys
 import uuid
 
 import pydantic
 import pytest
 
+from support.controlled import run_program
 from threadfan._core.base.plain import plain
 
 
@@ -171,8 +170,7 @@ class D:
 E = enum.Enum("E", {"A": "x"})
 print(json.dumps(plain([D(datetime.date(2026, 1, 2)), E.A, pathlib.PurePosixPath("/a"), decimal.Decimal("1.5"), {1}])))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [{"day": "2026-01-02"}, "x", "/a", "1.5", [1]]
+    assert json.loads(run_program(program)[0]) == [{"day": "2026-01-02"}, "x", "/a", "1.5", [1]]
 
 
 def test_pydantic_is_imported_when_it_is_needed():
@@ -181,5 +179,4 @@ def test_pydantic_is_imported_when_it_is_needed():
         "import sys; from threadfan._core.base.plain import plain; plain({'a': [1, b'x', None, 1.5]});"
         "print('pydantic_core' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert run_program(program)[0] == "False\n"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from threadfan._core.base.secrets import MASK, masked, masked_url
+from threadfan._core.base.texts import MASK, masked, masked_url
 
 SECRET = "s3cr3t-Value"  # noqa: S105
 

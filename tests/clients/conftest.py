@@ -6,8 +6,9 @@ What this machine's says about proxies and certificates is nothing to them.
 import importlib
 
 import pytest
-from endings import LIBRARIES
-from faulty import FaultyServer
+
+from support.faulty_server import FaultyServer
+from support.scope_ends import LIBRARIES
 
 FROM_OUTSIDE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 PROXIES = [f"{scheme}_proxy" for scheme in ("http", "https", "all", "no")]

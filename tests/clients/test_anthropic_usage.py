@@ -5,11 +5,11 @@ import json
 import threading
 
 import pytest
-from endings import PATIENCE
-from faulty import read_head
-from loopback import Loopback, until_gone
-from scoped import call
 
+from support.controlled import PATIENCE
+from support.faulty_server import read_head
+from support.loopback import Loopback, until_gone
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.base.usage import Usage
 from threadfan._core.scope.scope import bearer

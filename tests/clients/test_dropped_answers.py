@@ -6,11 +6,10 @@ import threading
 
 import pytest
 import requests
-from controlled import without_collector
-from endings import PATIENCE
-from faulty import FaultyServer
-from scoped import call, until
 
+from support.controlled import PATIENCE, until, without_collector
+from support.faulty_server import FaultyServer
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients.requests import Session, attach
 

@@ -4,10 +4,9 @@ import gc
 import threading
 
 import pytest
-from controlled import without_collector
-from endings import PATIENCE
-from scoped import call, until
 
+from support.controlled import PATIENCE, until, without_collector
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients import bodies
 from threadfan.clients.httpx import attach

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from faulty import FaultyServer
 
+from support.faulty_server import FaultyServer
 from threadfan import Fan
 from threadfan.clients.requests import Session
 

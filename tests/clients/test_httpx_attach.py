@@ -7,10 +7,11 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from endings import LIBRARIES, PATIENCE, SOON, WAYS
-from faulty import Proxy
-from scoped import call
 
+from support.controlled import PATIENCE
+from support.faulty_server import Proxy
+from support.scope_ends import LIBRARIES, SOON, WAYS
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, fail_after
 from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import Transport, attach

@@ -7,10 +7,11 @@ import ssl
 import threading
 
 import pytest
-from endings import PATIENCE, WAYS, by_cancel
-from faulty import FaultyServer, Proxy
-from scoped import call
 
+from support.controlled import PATIENCE
+from support.faulty_server import FaultyServer, Proxy
+from support.scope_ends import WAYS, by_cancel
+from support.scoped import call
 from threadfan import CallCancelled, Scope, fail_after, move_on_after
 from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import Transport, attach

@@ -9,9 +9,10 @@ import threading
 import time
 
 import pytest
-from endings import LIBRARIES, PATIENCE
-from faulty import FaultyServer
 
+from support.controlled import PATIENCE
+from support.faulty_server import FaultyServer
+from support.scope_ends import LIBRARIES
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.scope.scope import bearer
 from threadfan.clients.httpx import attach

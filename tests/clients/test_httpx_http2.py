@@ -4,10 +4,11 @@ import importlib
 import threading
 
 import pytest
-from endings import LIBRARIES, PATIENCE, SOON
-from loopback import Loopback
-from scoped import call
 
+from support.controlled import PATIENCE
+from support.loopback import Loopback
+from support.scope_ends import LIBRARIES, SOON
+from support.scoped import call
 from threadfan import CallCancelled, Scope, TaskTimeout, fail_after
 from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import attach

@@ -9,11 +9,12 @@ from queue import SimpleQueue
 
 import pytest
 import requests
-from endings import LIBRARIES, PATIENCE
 from requests.adapters import HTTPAdapter
-from scoped import until
 from urllib3.util import Retry
 
+from support.controlled import PATIENCE, until
+from support.scope_ends import LIBRARIES
+from support.scripted import at_once
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
 from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam
@@ -333,15 +334,10 @@ def test_threads_of_the_tool_are_not_metered(clock, server, plain):
 @needs_sdk
 def test_retries_do_not_multiply(messages_server):
     """Five attempts by the fan are five requests, whatever the SDK would do by itself."""
-    with sdk(messages_server, max_retries=4) as client, Fan(2, retry=_at_once(5)) as fan:
+    with sdk(messages_server, max_retries=4) as client, Fan(2, retry=at_once(5)) as fan:
         (outcome,) = fan.run(lambda _: ask(client, "[fault:500]"), [None])
     assert (outcome.attempts, messages_server.stats().requests) == (5, 5)
     assert type(outcome.error).__name__ == "InternalServerError"
-
-
-def _at_once(attempts):
-    tenacity = pytest.importorskip("tenacity")
-    return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
 
 
 @needs_sdk
@@ -379,7 +375,7 @@ def test_other_errors_under_a_rate_alone_are_the_sdks(messages_server):
     assert (outcome.attempts, messages_server.stats().requests, limit.in_flight) == (1, 2, 0)
 
 
-def test_a_refusal_inside_a_call_reaches_the_limit_at_once(clock, server, client):
+def test_a_refusal_inside_a_call_reaches_the_limitat_once(clock, server, client):
     """Others pause while the call that was refused, and minds it not, goes on."""
     told, go_on = threading.Event(), threading.Event()
 

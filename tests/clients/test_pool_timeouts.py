@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from endings import PATIENCE
-from scoped import call, until
 
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import Scope
 from threadfan.clients.httpx import attach
 

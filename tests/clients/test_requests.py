@@ -9,13 +9,14 @@ from http.client import HTTPResponse
 
 import pytest
 import requests
-from asking import expect_health, session_for
-from endings import PATIENCE, SOON
-from faulty import BODY, FaultyServer, Proxy
 from requests.adapters import BaseAdapter, HTTPAdapter
-from scoped import call, until
 from urllib3.util import Retry
 
+from support.controlled import PATIENCE, until
+from support.faulty_server import BODY, FaultyServer, Proxy
+from support.requests_sessions import expect_health, session_for
+from support.scope_ends import SOON
+from support.scoped import call
 from threadfan import Fan, Scope, TaskTimeout, fail_after, move_on_after
 from threadfan.clients import sockets
 from threadfan.clients.pools import _Idle

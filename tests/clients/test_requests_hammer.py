@@ -10,11 +10,10 @@ import threading
 import time
 
 import pytest
-from asking import session_for
-from endings import PATIENCE
-from faulty import BODY, FaultyServer
-from scoped import until
 
+from support.controlled import PATIENCE, until
+from support.faulty_server import BODY, FaultyServer
+from support.requests_sessions import session_for
 from threadfan import CallCancelled, Fan, TaskTimeout, current_scope, move_on_after
 
 CALLS = int(2_000 * float(os.environ.get("THREADFAN_HAMMER", "1")))

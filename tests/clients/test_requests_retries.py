@@ -4,12 +4,11 @@ import logging
 
 import pytest
 import requests
-from asking import ENDS, session_for
-from endings import PATIENCE
 from requests.adapters import HTTPAdapter
-from scoped import until
 from urllib3.util import Retry
 
+from support.controlled import PATIENCE, until
+from support.requests_sessions import ENDS, session_for
 from threadfan import Fan, TaskTimeout, fail_after
 from threadfan.clients.requests import Session, attach
 

@@ -5,10 +5,10 @@ import threading
 from itertools import count
 
 import pytest
-from controlled import without_collector
-from scoped import PATIENCE, call
-from striking import Strike, Struck, only_where_it_may_be_struck
 
+from support.controlled import PATIENCE, without_collector
+from support.scoped import call
+from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan import Scope
 from threadfan.clients import condition
 from threadfan.clients import queue as queues

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from scoped import PATIENCE, call, until
 
 import threadfan
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after, move_on_after
 from threadfan.clients import processes_windows, subprocess
 from threadfan.clients.groups import Group

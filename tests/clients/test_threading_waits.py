@@ -9,8 +9,9 @@ from collections import Counter
 from queue import SimpleQueue
 
 import pytest
-from scoped import PATIENCE, call, until
 
+from support.controlled import PATIENCE, until
+from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout
 from threadfan._core.scope.scope import bearer
 from threadfan.clients.threading import BoundedSemaphore, Condition, Empty, Event, Full, Lock, Queue, Semaphore

@@ -4,10 +4,10 @@ import importlib
 import ssl
 
 import pytest
-from asking import session_for
-from endings import LIBRARIES
-from faulty import FaultyServer
 
+from support.faulty_server import FaultyServer
+from support.requests_sessions import session_for
+from support.scope_ends import LIBRARIES
 from threadfan import move_on_after
 from threadfan.clients.httpx import attach
 

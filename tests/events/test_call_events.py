@@ -1,17 +1,16 @@
 """What is said of calls: one event for each that has no value, finished ones at debug level only."""
 
 import logging
-import threading
 from contextlib import suppress
 
 import pytest
 
-from threadfan import CallCancelled, Fan, current_scope
+from support.controlled import until_cancelled
+from threadfan import CallCancelled, Fan
 
 structlog = pytest.importorskip("structlog")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 FIELDS = {"event", "level", "fan", "function", "index", "attempt", "duration", "waited_slot", "worker"}
-PATIENCE = 20
 PRIVATE = "a private prompt"
 
 
@@ -23,13 +22,6 @@ def echo(item):
 def explode(item):
     """Fail, with the item in the error."""
     raise ValueError(item)
-
-
-def until_cancelled(_):
-    """Block until nobody wants the result any more."""
-    told = threading.Event()
-    current_scope().on_cancel(told.set)
-    assert told.wait(PATIENCE)
 
 
 def ways(fan, fn):

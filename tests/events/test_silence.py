@@ -1,13 +1,8 @@
 """A program that does not use structlog hears nothing and pays nothing."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import threadfan
+from support.controlled import run_program
 
 USE = """
 import asyncio
@@ -26,22 +21,15 @@ with Fan(2, timeout=60) as fan:
 """
 
 
-def run_child(script):
-    """Run a program of its own; what it wrote to both outputs."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(threadfan.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    return done.stdout + done.stderr
-
-
 def test_structlog_is_not_imported():
     """A program that never imported structlog does not import it by using a fan."""
-    assert run_child(USE + "import sys; print('structlog' in sys.modules)") == "False\n"
+    assert run_program(USE + "import sys; print('structlog' in sys.modules)") == ("False\n", "")
 
 
 def test_unconfigured_structlog_prints_nothing():
     """While the program has not configured structlog, the library does not print through its defaults."""
     pytest.importorskip("structlog")
-    assert run_child("import structlog\n" + USE) == ""
+    assert run_program("import structlog\n" + USE) == ("", "")
 
 
 HALF_IMPORTED = """
@@ -79,4 +67,4 @@ with Fan(2) as fan:
 def test_a_call_that_imports_structlog_does_not_disturb_the_others():
     """While one call is importing structlog, another's failure is reported as ever."""
     pytest.importorskip("structlog")
-    assert run_child(HALF_IMPORTED) == "failed\n"
+    assert run_program(HALF_IMPORTED) == ("failed\n", "")

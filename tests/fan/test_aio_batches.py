@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, FanClosed, current_scope, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 def statuses(report):

@@ -9,10 +9,10 @@ from queue import SimpleQueue
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import CallCancelled, Fan, TaskTimeout, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 class Held:

@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan
-
-PATIENCE = 20
 
 
 class Heart:

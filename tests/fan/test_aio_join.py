@@ -4,8 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from controlled import PATIENCE, meet, until
 
+from support.controlled import PATIENCE
+from support.losers import until_free
 from threadfan import Fan, current_scope, task
 from threadfan._core.batches.joiners import Collect, FirstSuccess, Joiner
 
@@ -30,19 +31,13 @@ class Racing:
         return value
 
 
-async def back(fan, slots):
-    """Wait until all threads of a fan are back."""
-    await asyncio.to_thread(meet, fan, slots)  # each slot came back, with its thread or without
-    await asyncio.to_thread(until, lambda: fan.snapshot()["abandoned"] == 0)
-
-
 async def test_the_rest_is_cancelled():
     """What wins is returned in the loop, and the losers' threads come back."""
     race = Racing(2)
     async with Fan(3) as fan:
         won = await fan.ajoin(FirstSuccess(), race.lose, task(race.after, "won"), c=race.lose)
         assert (won.index, won.value) == (1, "won")
-        await back(fan, 3)
+        await until_free(fan, 3)
 
 
 async def test_the_policy_is_asked_in_the_loop():
@@ -78,7 +73,7 @@ async def test_cancelling_the_awaiting_task_cancels_all():
         with pytest.raises(asyncio.CancelledError) as caught:
             await joining
         assert [outcome.status for outcome in caught.value.report] == ["cancelled"] * 3
-        await back(fan, 2)
+        await until_free(fan, 2)
 
 
 async def test_a_timeout_of_asyncio_cancels_all():
@@ -90,7 +85,7 @@ async def test_a_timeout_of_asyncio_cancels_all():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await joining
-        await back(fan, 2)
+        await until_free(fan, 2)
 
 
 async def test_what_a_policy_raises_cancels_the_rest():
@@ -105,7 +100,7 @@ async def test_what_a_policy_raises_cancels_the_rest():
         with pytest.raises(ZeroDivisionError) as caught:
             await fan.ajoin(Broken(), race.lose, task(race.after, 1))
         assert [outcome.status for outcome in caught.value.report] == ["cancelled", "succeeded"]
-        await back(fan, 2)
+        await until_free(fan, 2)
 
 
 async def test_arguments():

@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan
-
-PATIENCE = 20
 
 
 @pytest.mark.parametrize("kind", ["list", "generator", "async"])

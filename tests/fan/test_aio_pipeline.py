@@ -5,8 +5,8 @@ import itertools
 import threading
 
 import pytest
-from controlled import Gate, until
 
+from support.controlled import Gate, until
 from threadfan import Fan, FanClosed, current_scope
 from threadfan._core.batches.task_group import TaskGroup
 from threadfan._core.pipeline.stage_queue import StageQueue
@@ -33,7 +33,7 @@ async def quiet(fan):
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     await asyncio.to_thread(until, lambda: {name: fan.snapshot()[name] for name in idle} == idle)
     await asyncio.to_thread(
-        until, lambda: not [source for source in fan._scheduler.sources if isinstance(source, (TaskGroup, StageQueue))]
+        until, lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))]
     )
 
 

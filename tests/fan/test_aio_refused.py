@@ -5,11 +5,10 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout
 from threadfan._core.base import clock as clocks
 from threadfan.testing import refused_threads
-
-PATIENCE = 10.0
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, FanClosed, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 async def numbers(counted=None, count=None):

@@ -4,8 +4,8 @@ import asyncio
 import threading
 
 import pytest
-from controlled import PATIENCE, until
 
+from support.controlled import PATIENCE, until
 from threadfan import Fan, TaskCancelled, TaskTimeout, current_scope, task
 
 

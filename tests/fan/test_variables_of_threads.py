@@ -2,7 +2,6 @@
 
 import asyncio
 import decimal
-import subprocess
 import sys
 import threading
 import traceback
@@ -11,11 +10,11 @@ from contextvars import Context, ContextVar
 from decimal import Decimal
 
 import pytest
-from ways import WAYS
 
+from support.controlled import PATIENCE, run_program
+from support.ways import WAYS
 from threadfan import Fan
 
-PATIENCE = 20
 own = ContextVar("own", default="nobody's")
 other = ContextVar("other", default="nobody's")
 
@@ -290,5 +289,4 @@ with Fan(1, initializer=lambda: seen.append(variable.get())) as fan:
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="threads can inherit since Python 3.14")
 def test_a_thread_keeps_nothing_of_whoever_had_it_started():
     """Where threads inherit context variables, those of the fan do not: they work for other callers as well."""
-    command = [sys.executable, "-X", "thread_inherit_context=1", "-c", INHERITING]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "nobody's, the second's\n"
+    assert run_program(INHERITING, "-X", "thread_inherit_context=1")[0] == "nobody's, the second's\n"

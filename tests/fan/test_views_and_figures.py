@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout, current_scope
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
-PATIENCE = 20
 
 
 class Meter:
@@ -186,7 +186,7 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
     go = threading.Event()
     with Fan(1) as fan:
         fan.submit(int).result(PATIENCE)
-        known = set(fan._scheduler.sources)
+        known = set(fan._scheduler.queues)
         for _ in range(20):
             fan.with_options(**options).submit(int).result(PATIENCE)
         blocker = fan.submit(go.wait, PATIENCE)
@@ -196,7 +196,7 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
         blocker.result(PATIENCE)
         fan.submit(int).result(PATIENCE)
         end = time.monotonic() + PATIENCE
-        while fan._scheduler.sources != known:  # the last thread is about to leave the last queue
+        while fan._scheduler.queues != known:  # the last thread is about to leave the last queue
             assert time.monotonic() < end
             time.sleep(0)
         assert fan.snapshot()["done"] >= 23

@@ -2,8 +2,8 @@
 
 import pytest
 import tenacity
-from held import WAYS, Failure, Probe, garbage, no_collector
 
+from support.kept_alive import WAYS, Failure, Probe, garbage, no_collector
 from threadfan import Fan, Hedge, RateLimit
 
 

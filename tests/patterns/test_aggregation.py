@@ -5,8 +5,8 @@ from functools import partial
 from itertools import chain
 
 import pytest
-from outcomes import CUT, report_of
 
+from support.outcomes import CUT, report_of
 from threadfan import Report
 from threadfan.patterns import MergeConflict, best_score, concatenate, majority_vote, merge, synthesise
 

@@ -4,8 +4,8 @@ import asyncio
 import operator
 
 import pytest
-from losing import until_free
 
+from support.losers import until_free
 from threadfan import Fan, task
 from threadfan.patterns import GuardFailed, afan_out, aguard, amap_reduce, arace, avote
 

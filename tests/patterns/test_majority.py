@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes import CUT, report_of, told
 
+from support.outcomes import CUT, report_of, told
 from threadfan.patterns import Majority, VoteTied, majority_vote
 
 OH, NO = ValueError("oh"), KeyError("no")

@@ -1,8 +1,8 @@
 """Patterns over the real client: the server sees the connections of those go who are not needed."""
 
 import pytest
-from losing import both
 
+from support.losers import both
 from threadfan import Fan, task
 from threadfan.clients.anthropic import attach
 from threadfan.patterns import GuardFailed, aguard, arace, avote, guard, race, vote

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._core.base import checks
-from .._core.base.errors import brief
+from .._core.base.texts import brief
 from .client import model_client
 from .loop import Loop
 from .tools import Tool, Toolbox, tool

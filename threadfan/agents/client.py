@@ -11,7 +11,7 @@ import json
 from contextlib import contextmanager
 from typing import Protocol
 
-from .._core.base.errors import brief
+from .._core.base.texts import brief
 from .._core.base.usage import Usage
 from .errors import AnswerBroken
 from .transcript import plain

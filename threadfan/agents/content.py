@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from .._core.base.errors import TaskTimeout, text_of
+from .._core.base.errors import TaskTimeout
+from .._core.base.texts import text_of
 from .errors import AgentStopped, ToolFailed
 from .result import AgentResult
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from traceback import format_tb
 
-from .._core.base.errors import text_of
 from .._core.base.logs import say
 from .._core.base.outcome import FAILED, SUCCEEDED
+from .._core.base.texts import text_of
 from .._core.events import log
 from .errors import AgentStopped, ToolFailed
 

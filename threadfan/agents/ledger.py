@@ -33,7 +33,7 @@ class Ledger:
         self._outer = _current.get(None)
         self._forked()
         self._usage = Usage(requests=0)
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just adding."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.base.outcome import Outcome
+from .._core.base.outcome import Outcome, renamed
 from .._core.base.portable import Portable
 
 TYPE_CHECKING = False
@@ -40,8 +40,7 @@ class ToolCall(Portable):
         self.name: str = block["name"]
         self.input: Any = block["input"]
         self.turn = turn
-        raw, _, usage, history = outcome.__getstate__()
-        self.outcome: Outcome[Any] = Outcome((raw[0], self.input, *raw[2:]), self.name, usage, history)
+        self.outcome: Outcome[Any] = renamed(outcome, self.name, self.input)
         self.content = content
         self.is_error = is_error
 

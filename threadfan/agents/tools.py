@@ -6,8 +6,9 @@ import re
 from functools import partial
 
 from .._core.base import checks
-from .._core.base.errors import brief, describe
 from .._core.base.given import is_text
+from .._core.base.static import describe
+from .._core.base.texts import brief
 from .._core.batches.tasks import Task, task
 from .._core.calls.options import of_each_call
 from .errors import UnknownTool, WrongArguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from threadfan._core.base.secrets import masked_url
+from threadfan._core.base.texts import masked_url
 
 COMPANIES = (
     "Airbus", "Infosys", "Maersk", "Nestlé", "Novo Nordisk", "Petrobras", "Safaricom", "Samsung", "Shopify", "Siemens",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threadfan import TaskTimeout
-from threadfan._core.base.errors import brief, text_of
+from threadfan._core.base.texts import brief, text_of
 
 
 def reason(error: BaseException, timeout: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
@@ -102,11 +103,12 @@ def adopt(adapter: BaseAdapter, size: int) -> None:
         return
     kind: Any = type(known)
     known.__class__ = _abortable_class(kind)  # its settings and the user's references to it stay
-    known._least_size = size  # type: ignore[attr-defined]
-    known.max_retries = known.max_retries
-    for manager in (known.poolmanager, *known.proxy_manager.values()):
+    now = cast("AbortableAdapter", known)
+    now._least_size = size
+    now.max_retries = now.max_retries
+    for manager in (now.poolmanager, *now.proxy_manager.values()):
         make_abortable(manager, size)
-    forks.renew(known)  # type: ignore[arg-type]
+    forks.renew(now, AbortableAdapter._forked)
 
 
 def check(adapter: object, whose: str) -> HTTPAdapter:

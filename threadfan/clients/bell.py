@@ -15,7 +15,7 @@ class Bell:
         self._ear, self._button = os.pipe()
         self._closed = False
         self._lock = Lock()  # held while it is rung, or the descriptor could be somebody else's by then
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: whoever listens is the parent's."""

@@ -46,7 +46,7 @@ class Condition(threading.Condition):
 
     def __init__(self, lock: Any = None) -> None:
         super().__init__(Lock() if lock is None else lock)
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: those who wait do so in the parent, and must not be notified in others' place."""

@@ -84,7 +84,7 @@ class Transport(Base):  # type: ignore[misc]
         for pool in _pools(self._wrapped):
             make_abortable(pool)
         self._places = _places(self._wrapped)
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: the connections are the parent's."""

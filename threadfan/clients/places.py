@@ -31,7 +31,7 @@ class Places:
         self._count = count
         self._patient = patient
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """All are free: at the start, and in the child of a fork."""

@@ -65,7 +65,7 @@ class Lock:
     def __init__(self) -> None:
         self._held: object = False
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
@@ -149,7 +149,7 @@ class Event(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""
@@ -173,7 +173,7 @@ class Semaphore(threading.Semaphore):
     def __init__(self, value: int = 1) -> None:
         super().__init__(value)
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just looking at it."""

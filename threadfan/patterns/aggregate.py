@@ -12,8 +12,8 @@ from __future__ import annotations
 from itertools import chain
 
 from .._core.base import checks
-from .._core.base.errors import brief
 from .._core.base.generic import TYPE_CHECKING, T
+from .._core.base.texts import brief
 from .._core.batches.report import Report
 from .errors import MergeConflict, carrying
 from .results import Aggregate, Best, Merged, Synthesis, Vote

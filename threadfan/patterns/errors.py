@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from .._core.base.errors import brief
 from .._core.base.portable import Portable
+from .._core.base.texts import brief
 from .._core.batches.report import put_on
 
 TYPE_CHECKING = False

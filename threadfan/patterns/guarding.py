@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .._core.base import checks as checks_of_arguments
-from .._core.base.errors import describe, text_of
 from .._core.base.generic import TYPE_CHECKING, T
 from .._core.base.given import truth
+from .._core.base.static import describe
+from .._core.base.texts import text_of
 from .._core.batches.joiners import Joiner
 from .._core.batches.tasks import Task
 from .errors import GuardFailed

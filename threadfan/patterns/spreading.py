@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 
 from .._core.base import checks
-from .._core.base.errors import describe
 from .._core.base.fitting import fits
 from .._core.base.generic import TYPE_CHECKING, Generic, T
 from .._core.base.given import is_text
+from .._core.base.static import describe
 from .aggregate import values_of
 from .errors import carrying
 from .results import Aggregate, Synthesis

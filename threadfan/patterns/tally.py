@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .._core.base import checks
-from .._core.base.errors import brief
 from .._core.base.generic import TYPE_CHECKING, Generic, T
+from .._core.base.texts import brief
 from .errors import VoteTied
 
 if TYPE_CHECKING:

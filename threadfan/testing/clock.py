@@ -42,7 +42,7 @@ class ManualClock(clocks.Clock):
         self._now = start
         self._replaced: clocks.Clock | None = None
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nobody sleeps: at the start, and in the child of a fork."""

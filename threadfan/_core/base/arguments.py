@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from . import given
-from .errors import brief
-from .secrets import masked_url
+from .texts import brief, masked_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

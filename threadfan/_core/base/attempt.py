@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .portable import Portable
+from .portable import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
-    from .outcome import Status
+    Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
 
 
-class Attempt(Portable):
+class Attempt(Record):
     """What became of one attempt; times in seconds.
 
     Args:
@@ -49,17 +49,9 @@ class Attempt(Portable):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: all attributes by name, with the text of the error."""
-        from .remembered import facts_of
+        from .facts import facts_of
 
-        facts = facts_of(self.error)
-        return {**self.__getstate__(), "error": facts["error"]}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
+        return {**self.__getstate__(), "error": facts_of(self.error)["error"]}
 
     def __repr__(self) -> str:
         error = "" if self.error is None else f", {type(self.error).__name__}"

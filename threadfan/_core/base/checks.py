@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from .errors import brief, describe
 from .given import is_text, real, truth, whole
+from .static import describe
+from .texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ from concurrent.futures import CancelledError
 from concurrent.futures.thread import BrokenThreadPool
 
 from .portable import Portable
-from .secrets import masked
-from .static import described
+from .static import describe
+from .texts import brief, shortened, text_of
 
-LONGEST = 10_000
-"""Characters of a text of which a message shows the beginning.  Arbitrary."""
+__all__ = [
+    "CallCancelled", "FanClosed", "LimitExhausted", "TaskCancelled", "TaskSkipped", "TaskTimeout", "ThreadsExhausted",
+    "brief", "describe", "shortened", "text_of",
+]  # fmt: skip
 
 
 class CallCancelled(Portable, BaseException):
@@ -45,35 +47,3 @@ class TaskSkipped(Portable, RuntimeError):
 
     If another task's error is the reason, that is its cause.
     """
-
-
-def describe(fn: object) -> str:
-    """The name of ``fn`` for messages and logs; never fails, never shows arguments, and runs no code of ``fn``'s."""
-    return described(fn)
-
-
-def brief(value: object, limit: int = 60) -> str:
-    """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
-    try:
-        text = repr(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the repr is the user's code
-        text = f"<{type(value).__name__} whose repr fails>"
-    return shortened(masked(text[:LONGEST]), limit)
-
-
-def text_of(error: BaseException | None) -> str:
-    """``str(error)`` without secrets; never fails."""
-    try:
-        return masked(str(error))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the class is the user's code
-        return f"<{type(error).__name__} whose str fails>"
-
-
-def shortened(text: str, limit: int = 100) -> str:
-    """``text`` on one line of at most ``limit`` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .secrets import masked
+from .texts import masked, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class Answer:
     def of(cls, error: BaseException) -> Answer | None:
         """Of what ``error`` was raised for; None if nothing is known of it."""
         known = facts(error)
-        found = cls(known["status_code"], known["request_id"])
-        return None if found.status_code is None else found
+        return None if known.status_code is None else cls(known.status_code, known.request_id)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Answer, (self.status_code, self.request_id)
@@ -42,8 +41,19 @@ class Answer:
 _IDS = ("request-id", "x-request-id", "x-amzn-requestid", "x-amz-request-id", "x-ms-request-id", "x-goog-request-id")
 
 
-def facts(error: BaseException | None) -> dict[str, Any]:
-    """What is kept of an error besides its text: status, request id and traceback, each None if there is none."""
+class Facts:
+    """What is kept of an error besides its text; each None if there is none."""
+
+    __slots__ = ("request_id", "status_code", "traceback_text")
+
+    def __init__(self, status_code: int | None, request_id: str | None, traceback_text: str | None) -> None:
+        self.status_code = status_code
+        self.request_id = request_id
+        self.traceback_text = traceback_text
+
+
+def facts(error: BaseException | None) -> Facts:
+    """What can be found out about an error: some clients tell it on the error, others on its ``response``."""
     response = _get(error, "response")
     places = (
         _get(error, "status_code"), _get(error, "http_status"), _get(error, "status"), _get(response, "status_code"),
@@ -59,14 +69,16 @@ def facts(error: BaseException | None) -> dict[str, Any]:
         *(_get(headers, name) for name in _IDS),
     )  # fmt: skip
     request_id = next((one for one in ids if isinstance(one, str) and one), None)
-    return {"status_code": status, "request_id": request_id, "traceback_text": traceback_text(error)}
+    return Facts(status, request_id, traceback_text(error))
 
 
-def _get(thing: Any, name: str) -> Any:
+def _get(thing: object, name: str) -> object:
     """An attribute, or an entry of something like a dictionary; None if there is none."""
     with suppress(Exception):
-        found = getattr(thing, name, None)
-        return thing.get(name) if found is None and hasattr(thing, "get") else found
+        found: object = getattr(thing, name, None)
+        if found is None and hasattr(thing, "get"):
+            found = thing.get(name)
+        return found
     return None
 
 
@@ -85,3 +97,18 @@ def traceback_text(error: BaseException | None) -> str | None:
         lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
         trace = trace.tb_next
     return masked("".join(lines[-FRAMES:]))
+
+
+def facts_of(error: BaseException | None) -> dict[str, Any]:
+    """What stands of an error in plain data: kind and text in one, and by themselves what else is known."""
+    if error is None:
+        return {"error": None, "error_details": None}
+    kind, text, known = type(error), text_of(error), facts(error)
+    details = {
+        "type": f"{kind.__module__}.{kind.__qualname__}",
+        "text": text,
+        "status": known.status_code,
+        "request_id": known.request_id,
+        "traceback": known.traceback_text,
+    }
+    return {"error": f"{kind.__name__}: {text}", "error_details": details}

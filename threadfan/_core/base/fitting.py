@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType
 
-from .errors import describe
+from .static import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

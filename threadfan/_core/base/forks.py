@@ -5,7 +5,7 @@ lock that it held is held for ever, a connection that it was using is the parent
 So everything here that has a lock, threads, or something shared with the outside starts anew in the child:
 
 - a module that has such things of its own says so with ``in_child``;
-- an object that has them does with ``renew``; it is held weakly, and its method ``_forked`` is called;
+- an object that has them does with ``renew``, which holds it weakly;
 - what is too short-lived to be worth either asks whether it was ``generation`` that it was made in.
 
 Guarantees: nothing of that takes a lock which another thread of the parent may have held, or waits; one that fails does
@@ -23,17 +23,14 @@ import sys
 import weakref
 from concurrent.futures._base import LOGGER
 from contextlib import suppress
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any, TypeVar
 
-    class Renewed(Protocol):
-        """What starts anew in a child."""
-
-        def _forked(self) -> object:
-            """In the child: forget locks, threads and connections of the parent's."""
+    Thing = TypeVar("Thing")
 
 
 generation = 0
@@ -42,7 +39,7 @@ generation = 0
 REASON = "the process was forked while this call waited or ran; it goes on in the parent only"
 
 _acts: list[Callable[[], object]] = []
-_things: set[weakref.ref[Any]] = set()
+_things: dict[weakref.ref[Any], Callable[[Any], object]] = {}
 _needed = {"threadfan", "pyrate_limiter", "redis"}  # besides the standard library
 
 
@@ -51,10 +48,15 @@ def in_child(act: Callable[[], object]) -> None:
     _acts.append(act)
 
 
-def renew(thing: Renewed) -> None:
-    """Have ``thing._forked()`` called in the child of every fork, as long as somebody holds it."""
-    # A plain set of references, and not a WeakSet: that one cannot be listed while other threads add to it.
-    _things.add(weakref.ref(thing, _things.discard))
+def renew(thing: Thing, forked: Callable[[Thing], object]) -> None:
+    """Have ``forked(thing)`` done in the child of every fork, as long as somebody holds ``thing``.
+
+    Args:
+        forked: forgets locks, threads and connections of the parent's; must not hold ``thing`` itself.
+    """
+    # No WeakKeyDictionary: that one cannot be listed while other threads add to it, and is written in Python, so that a
+    # signal's exception may strike in it while an object dies.
+    _things[weakref.ref(thing, _things.__delitem__)] = forked
 
 
 def before(act: Callable[[], object], after: Callable[[], object]) -> None:
@@ -76,8 +78,9 @@ def _await_imports() -> None:
 def _start_anew() -> None:
     global generation
     generation += 1
-    things = [thing for reference in list(_things) if (thing := reference()) is not None]
-    for act in (*_acts, *(thing._forked for thing in things)):
+    acts = _acts.copy()
+    acts += [partial(forked, thing) for known, forked in _things.copy().items() if (thing := known()) is not None]
+    for act in acts:
         try:
             act()
         except Exception:

@@ -1,4 +1,4 @@
-"""What the main thread does, while the interpreter ends, in place of threads that cannot be had any more.
+"""The end of the interpreter: whether it has begun, and what the main thread does then in place of other threads.
 
 CPython 3.12 starts no thread once the main thread has come to its end, though calls that were handed in before are
 still to be made: threads that exist make them, as in the standard library's pool, but here some threads are started
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from concurrent.futures import thread as standard
 
 from .clock import Clock
 from .threads import for_ever
@@ -23,7 +24,19 @@ if TYPE_CHECKING:
 LOOK = 0.02
 """Seconds between two steps, unless one is due before.  Arbitrary: what a call may be late at the very end."""
 
+_exiting = False
 _chores: deque[Callable[[], float | None]] = deque()
+
+
+def begin() -> None:
+    """From now on the interpreter ends."""
+    global _exiting
+    _exiting = True
+
+
+def exiting() -> bool:
+    """Whether the interpreter has begun to end; true as well once the standard library's pools have been told so."""
+    return _exiting or standard._shutdown
 
 
 def take_over(step: Callable[[], float | None], error: Exception) -> bool:

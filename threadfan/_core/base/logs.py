@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from logging import CRITICAL, ERROR, WARNING
 
-from .errors import describe
+from .static import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from .errors import brief
+from .texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .generic import TYPE_CHECKING, Generic, T_co
-from .portable import Portable
+from .portable import Record
 
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from typing import Any
 
     from .attempt import Attempt
+    from .attempt import Status as Status  # noqa: PLC0414 -- passed on
     from .usage import Usage
 
-    Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
     # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
     Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
 
@@ -32,7 +32,7 @@ _WITHOUT = (str, int, float, bytes, list, tuple)
 """Values that say nothing of tokens: there may be many."""
 
 
-class Outcome(Portable, Generic[T_co]):
+class Outcome(Record, Generic[T_co]):
     """What became of one call: its place in the input, its value or its error, and its times in seconds.
 
     ``repr`` shows neither the item nor the value: they may hold prompts and keys.
@@ -165,8 +165,8 @@ class Outcome(Portable, Generic[T_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: all but the item, with the text of the error and all attempts."""
+        from .facts import facts_of
         from .plain import plain
-        from .remembered import facts_of
 
         return {
             "index": self.index,
@@ -184,20 +184,21 @@ class Outcome(Portable, Generic[T_co]):
             "history": [attempt.to_dict() for attempt in self.history],
         }
 
-    # The state is set after the object is made: an error may hold the report that holds the outcome of that error.
-
-    def __getstate__(self) -> tuple[Raw, str | None, Usage | None, list[Attempt] | None]:
-        return self._raw, self._name, self._usage, self._history
-
-    def __setstate__(self, state: tuple[Raw, str | None, Usage | None, list[Attempt] | None]) -> None:
-        raw, self._name, self._usage, self._history = state
-        self._raw = restored(raw)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._raw = restored(self._raw)
 
     def __repr__(self) -> str:
         place = repr(self._name) if self._name is not None else self._raw[0]
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+
+
+def renamed(outcome: Outcome[T_co], name: str, item: object) -> Outcome[T_co]:
+    """The same outcome by another name, of another item."""
+    raw = outcome._raw
+    return Outcome((raw[0], item, *raw[2:]), name, outcome._usage, outcome._history)
 
 
 def twin_of(error: BaseException) -> BaseException:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from math import isfinite
 
-from .errors import brief, text_of
+from .texts import brief, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What travels in a pickle: reports, outcomes, and all that this package's errors and results hold.
 
-The work is done in ``packing``, which is imported when something is first pickled.
+The work is done in ``pickling``, which is imported when something is first pickled.
 """
 
 from __future__ import annotations
@@ -8,58 +8,41 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+from .copying import Copyable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, SupportsIndex
 
 
-class Portable:
-    """A base of what can always be pickled and read again, whatever it holds; see ``packing`` for what is kept of that.
+class Portable(Copyable):
+    """A base of what can always be pickled and read again, whatever it holds; ``pickling`` says what is kept of that.
 
     Copies are as of any object: nothing in them is changed.
     """
 
     __slots__ = ()
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        from .packing import packed
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        from .pickling.packing import packed
 
         return packed(self)
 
-    def _travelling(self) -> Any:
-        """What is pickled in its place."""
-        return self
 
-    def __copy__(self) -> Any:
-        make, arguments, state = natural(self)
-        return _with(make(*arguments), state)
+class Record(Portable):
+    """One whose state is what is in its slots, by their names.
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from copy import deepcopy
+    The state is set after the object is made: an error in it may hold the report that the object is a part of.
+    """
 
-        make, arguments, state = natural(self)
-        new = memo[id(self)] = make(*deepcopy(arguments, memo))
-        return _with(new, deepcopy(state, memo))
+    __slots__ = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
 
-def natural(thing: Any) -> tuple[Any, tuple[Any, ...], Any]:
-    """How Python itself would take ``thing`` apart: what makes it, of which arguments, and its state or None."""
-    reduce = super(Portable, thing).__reduce_ex__ if isinstance(thing, Portable) else thing.__reduce_ex__
-    parts = [*reduce(4), None]  # the state may be missing
-    if any(part is not None for part in parts[3:]):
-        raise TypeError(f"a {type(thing).__name__} is made in more steps than two")
-    return parts[0], parts[1], parts[2]
-
-
-def _with(new: Any, state: Any) -> Any:
-    if state is None:
-        return new
-    if hasattr(new, "__setstate__"):
-        new.__setstate__(state)
-    else:  # of an object with slots
-        for name, value in state[1].items():
-            object.__setattr__(new, name, value)
-    return new
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 class Travelling:
@@ -77,7 +60,7 @@ class Travelling:
 
         self._error = weakref.ref(error)
 
-    def __call__(self, protocol: Any) -> Any:
+    def __call__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Take the error apart."""
         error = self._error()
         if error is None:
@@ -85,7 +68,7 @@ class Travelling:
         # `copy` asks in the same way, and is to get all there is.
         if sys._getframe(1).f_globals.get("__name__") == "copy":
             return type(error).__reduce_ex__(error, protocol)
-        from .packing import packed
+        from .pickling.packing import packed
 
         return packed(error)
 

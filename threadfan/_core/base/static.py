@@ -46,8 +46,11 @@ def is_group(error: object) -> TypeGuard[BaseExceptionGroup[Any]]:
     return is_a(error, BaseExceptionGroup)
 
 
-def described(fn: object) -> str:
-    """The qualified name of a function, a method, a class, or what wraps one; else that of its type."""
+def describe(fn: object) -> str:
+    """The qualified name of a function, a method, a class, or what wraps one; else that of its type.
+
+    For messages and logs: it shows no arguments.
+    """
     if type(fn) is FunctionType:
         return fn.__qualname__
     for _ in range(100):  # arbitrary: nobody nests so many, and one may hold itself

@@ -78,7 +78,8 @@ def refused(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | N
     failed = [outcome.error for outcome in outcomes if outcome.status is FAILED]
     if not failed:
         return None
-    from ..policies.responses import account_word, is_overload
+    from ..policies.responses import is_overload
+    from ..policies.words import account_word
 
     some: list[Any] = failed[:: ceil(len(failed) / SAMPLE)]
     words = [word for error in some if (word := account_word(error)) is not None]

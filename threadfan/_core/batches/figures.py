@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
+    from ..calls.collector import Collector
+
     class Conditions(TypedDict, total=False):
         """Under what the calls of a batch have run; what does not apply is not there."""
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
         taken: bool  # inputs were taken as results were read
         processor: float  # the share of the time of so many of them that the program has used
         processors: int  # on which threads can compute at once
+
+
+def parts(collector: Collector) -> dict[str, Any]:
+    """What is known of single calls."""
+    return {"names": collector.names, "usages": collector.usages, "notes": collector.attempts}
 
 
 def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:
         scheduler.check_open()
         batch.listeners.extend(listeners)
         batch.enlisted = True
-        scheduler.sources.add(batch)
+        scheduler.queues.add(batch)
         if batch.ready():
             scheduler.offer(batch, after)
         scheduler.check_done(batch, after)
@@ -175,12 +175,12 @@ def tell_end(batch: Batch | TaskGroup, wall: float) -> None:
 
 def _figures(batch: Batch | TaskGroup) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    if batch.notes:
-        figures["retries"] = batch.retries()
+    if batch.collector.attempts:
+        figures["retries"] = batch.collector.retries()
         figures["limited"] = log.milliseconds(batch.limited(batch.scheduler.clock.monotonic()))
         figures["pauses"] = batch.pauses()
-    if batch.usages:
-        used = list(batch.usages.values())
+    if batch.collector.usages:
+        used = list(batch.collector.usages.values())
         figures["input_tokens"] = sum(usage.input_tokens for usage in used)
         figures["output_tokens"] = sum(usage.output_tokens for usage in used)
     return figures

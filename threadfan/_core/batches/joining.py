@@ -53,7 +53,7 @@ class Joining(Ending):
     def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
         super().__init__(batch, gate, fail_fast=False, deadline=None)
         batch.name = "join"
-        batch.results = {}  # not the list of a batch whose inputs are known: a dict keeps the order of the ends
+        self._results = batch.collector.in_order_of_ends()
         self._policy = policy
         self._told = 0
         self._enough = False
@@ -86,23 +86,23 @@ class Joining(Ending):
 
     def _idle(self) -> bool:
         """Whether the policy knows all there is."""
-        return len(self.batch.results) == self._told
+        return len(self._results) == self._told
 
     def _tell_news(self) -> bool:
         """Tell the policy of outcomes that it does not know; whether it has enough."""
         while not self._enough and not self._idle():
-            for index in list(self.batch.results)[self._told :]:
+            for index in list(self._results)[self._told :]:
                 self._told += 1
-                if self._tell(self.batch.results[index]):
+                if self._tell(self._results[index]):
                     break
         return self._enough
 
     def _tell(self, raw: Raw) -> bool:
-        batch, index = self.batch, raw[0]
+        batch, collector, index = self.batch, self.batch.collector, raw[0]
         self._enough = True  # if it raises, too
         try:
             self._enough = self._policy.joined(
-                Outcome(raw, batch.names.get(index), batch.usages.get(index), batch.notes.get(index))
+                Outcome(raw, collector.names.get(index), collector.usages.get(index), collector.attempts.get(index))
             )
         finally:
             if self._enough:

@@ -42,15 +42,16 @@ class Latecomers:
 
     def __init__(self, batch: Batch, items: list[Any]) -> None:
         self._batch = batch
+        self._collector = batch.collector
         self._items = items
         self.futures: dict[int, Future[Any]] = {}
         for index in range(len(items)):
-            if self._raw(index) is None:
+            if self._collector.get(index) is None:
                 future = self.futures[index] = LateFuture()
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
         self._missing = set(self.futures)
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just gathering."""
@@ -63,13 +64,13 @@ class Latecomers:
             deadline: the batch's, in seconds.
             wall: seconds since the batch began.
         """
-        batch = self._batch
+        batch, collector = self._batch, self._collector
         raws = [self._raw_so_far(index, deadline, wall) for index in range(len(self._items))]
         report: Report[Any] = Report(
             raws,
-            names=batch.names,
-            usages=dict(batch.usages),
-            notes=dict(batch.notes),
+            names=collector.names,
+            usages=dict(collector.usages),
+            notes=dict(collector.attempts),
             **figures(batch, wall),
         )
         report.late = self.futures
@@ -77,31 +78,26 @@ class Latecomers:
         return report
 
     def _raw_so_far(self, index: int, deadline: float, wall: float) -> Raw:
-        raw = None if index in self.futures else self._raw(index)
+        raw = None if index in self.futures else self._collector.get(index)
         if raw is not None:
             return raw
         since = self._batch.since
         error = TaskTimeout(f"not done at the batch's deadline of {deadline:g} s; report.late[{index}] goes on")
         return index, self._items[index], since, TIMED_OUT, error, None, since + wall, None
 
-    def _raw(self, index: int) -> Raw | None:
-        results = self._batch.results
-        found: Raw | None = results[index] if isinstance(results, list) else results.get(index)
-        return found
-
     def _gather(self) -> None:
         while True:
             with self._lock:
-                ended = {index for index in self._missing if self._raw(index) is not None}
+                ended = {index for index in self._missing if self._collector.get(index) is not None}
                 self._missing -= ended
             for index in sorted(ended):
-                self._settle(self.futures[index], self._raw(index))
+                self._settle(self.futures[index], self._collector.get(index))
             if not self._missing or self._batch.wish_for(self._gather, wanted=None, idle=self._idle):
                 return
 
     def _idle(self) -> bool:
         with self._lock:
-            return all(self._raw(index) is None for index in self._missing)
+            return all(self._collector.get(index) is None for index in self._missing)
 
     @staticmethod
     def _settle(future: Future[Any], raw: Any) -> None:

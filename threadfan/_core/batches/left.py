@@ -83,10 +83,10 @@ def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -
     except BaseException as again:  # a second Ctrl-C
         end_map_early(again, batch, gate)
         raise
-    put_on(error, Report([raw for raw in batch.results if raw is not None], **_figures(batch)))
+    put_on(error, Report(batch.collector.so_far(), **_figures(batch)))
 
 
 def _figures(batch: Batch, *, taken: bool = False) -> dict[str, Any]:
     """What reports say besides outcomes."""
     wall = batch.scheduler.clock.monotonic() - batch.since
-    return {"usages": batch.usages, "notes": batch.notes, **figures(batch, wall, taken=taken)}
+    return {"usages": batch.collector.usages, "notes": batch.collector.attempts, **figures(batch, wall, taken=taken)}

@@ -14,7 +14,7 @@ from ..calls.batch import TaskBatch, TaskCall
 from ..pool import shutdown as lifecycle
 from ..scope.scope import scope_around
 from . import intake
-from .figures import figures
+from .figures import figures, parts
 from .late import Latecomers
 from .report import Report, put_on
 from .tasks import all_tasks
@@ -54,7 +54,7 @@ def run(
     gate: SimpleQueue[None] = SimpleQueue()
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
-    batch.fail_fast = fail_fast
+    batch.collector.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)
@@ -89,7 +89,7 @@ def task_batch(
         batch = PolicyBatch(scheduler, options.group, scheduler.depth(), describe, calls=calls, lines=lines, **shared)
     else:
         batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
-    batch.names = {len(tasks) + place: name for place, name in enumerate(named)}
+    batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
 
 
@@ -133,7 +133,7 @@ class Ending:
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
         if fail_fast:
-            batch.alarms.append(lambda: gate.put(None))
+            batch.collector.alarms.append(lambda: gate.put(None))
 
     def begin(self) -> None:
         """Let threads at the batch, unless that was done."""
@@ -170,12 +170,12 @@ class Ending:
     def _wait(self) -> Report[Any]:
         self.begin()
         self.scheduler.recruit(self.batch)
-        loan = self.scheduler.loans.lend_to(self.batch)
+        loan = self.scheduler.lending.lend_to(self.batch)
         try:
             self._wait_until_over()
         finally:
             if loan is not None:
-                self.scheduler.loans.take_back(loan)
+                self.scheduler.lending.take_back(loan)
         return self.report()
 
     def _wait_until_over(self) -> None:
@@ -216,7 +216,7 @@ class Ending:
         batch = self.batch
         left = None if self._deadline is None else batch.since + self._deadline - self.scheduler.clock.monotonic()
         message = None
-        if self._fail_fast and batch.first_failure is not None:
+        if self._fail_fast and batch.collector.first_failure is not None:
             message = FAILED_FAST
         elif left is not None and left <= 0 and self._kept is not None:
             self._left = True
@@ -237,8 +237,8 @@ class Ending:
         error: Any = batch.reason
         if batch.outer is not None and batch.outer.cancelled:
             error = CallCancelled("the call that ran this batch was cancelled or its time is up")
-        if error is None and self._fail_fast and batch.first_failure is not None:
-            error = batch.first_failure[4]
+        if error is None and self._fail_fast and batch.collector.first_failure is not None:
+            error = batch.collector.first_failure[4]
         report = self._so_far() if self._left else self._summarise()
         if error is not None:
             put_on(error, report)
@@ -281,7 +281,7 @@ class Ending:
         if report is None:
             wall = self.scheduler.clock.monotonic() - batch.since
             intake.tell_end(batch, wall)
-            report = self._make(**batch.parts(), **figures(batch, wall))
+            report = self._make(batch.in_order(), **parts(batch.collector), **figures(batch, wall))
             self._report = weakref.ref(report)
         batch.forget()
         return report

@@ -102,7 +102,7 @@ def _asked(outcome: Outcome[Any]) -> float:
     """The longest time that answers to a call have asked to wait."""
     if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
         return 0.0
-    from ..policies.responses import retry_after_of
+    from ..policies.retry_after import retry_after_of
 
     errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
     return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)

@@ -50,6 +50,8 @@ class Stream:
 
     def __init__(self, batch: Batch, inputs: Iterator[Any] | None, *, window: int, ordered: bool, quick: bool) -> None:
         self.batch = batch
+        self._collector = batch.collector
+        self._results = batch.collector.in_order_of_ends()
         self._inputs = inputs
         self._window = window
         self._ordered = ordered
@@ -69,7 +71,7 @@ class Stream:
 
     def harvest(self) -> list[Raw]:
         """Take the outcomes that can be handed out now, the first of them last."""
-        results: dict[int, Raw] = self.batch.results
+        results = self._results
         if not self._ordered:
             return [results.pop(index) for index in reversed(list(results))]
         ready = []
@@ -104,7 +106,7 @@ class Stream:
         for item in islice(inputs, room):
             batch.feed([item], self._clock())
             room -= 1
-            if self._must_end() or (batch.results and self._clock() - now > PATIENCE):
+            if self._must_end() or (self._results and self._clock() - now > PATIENCE):
                 return
         if room:
             self._end_of_inputs()
@@ -126,7 +128,7 @@ class Stream:
         batch = self.batch
         if batch.done:
             return False
-        return self.yielded not in batch.results if self._ordered else not batch.results
+        return self.yielded not in self._results if self._ordered else not self._results
 
     def wish(self, wake: Callable[[], object]) -> bool:
         """See ``Batch.wish_for``."""
@@ -135,7 +137,7 @@ class Stream:
     @property
     def over(self) -> bool:
         """Whether every outcome was handed out, or what is left can never be; to be asked after ``harvest``."""
-        return self.batch.done and (not self.batch.results or self.batch.reason is not None)
+        return self.batch.done and (not self._results or self.batch.reason is not None)
 
     def check_complete(self) -> None:
         """At the end: raise if the stream was cut short, so that nobody takes a part for the whole."""
@@ -155,14 +157,14 @@ class Stream:
 
     def outcome(self, raw: Raw) -> Outcome[Any]:
         """An outcome, as it is handed out."""
-        batch, index = self.batch, raw[0]
-        usage = batch.usages.pop(index, None) if batch.usages else None
-        return Outcome(raw, None, usage, batch.notes.pop(index, None) if batch.notes else None)
+        index, usages, attempts = raw[0], self._collector.usages, self._collector.attempts
+        usage = usages.pop(index, None) if usages else None
+        return Outcome(raw, None, usage, attempts.pop(index, None) if attempts else None)
 
     def forget(self, index: int) -> None:
         """What was noted of a call whose value alone is handed out: inputs may be endless."""
-        self.batch.usages.pop(index, None)
-        self.batch.notes.pop(index, None)
+        self._collector.usages.pop(index, None)
+        self._collector.attempts.pop(index, None)
 
     def tell_end(self) -> None:
         """The event of the batch."""
@@ -179,7 +181,7 @@ class Stream:
 
     def left(self) -> list[Raw]:
         """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
-        return list(self.batch.results.values())
+        return list(self._results.values())
 
     report: Callable[..., Report[Any]] = Report
     """Makes one of outcomes and figures."""
@@ -354,7 +356,7 @@ def _values_as_taken(
 
 
 def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generator[Any, None, None]:
-    results, scheduler = batch.results, batch.scheduler
+    results, scheduler = batch.collector.in_order_of_inputs(), batch.scheduler
     handing: list[Any] = []
     failed: BaseException | None = None
     finalizing = False
@@ -430,23 +432,23 @@ def _sleep(
 ) -> None:
     """Sleep until there is something to hand out, lending the slot if this is a call; may wake for nothing."""
     scheduler = batch.scheduler
-    loan = scheduler.loans.take_out()
+    loan = scheduler.lending.take_out()
 
     def wake() -> None:
         if loan is not None:
-            scheduler.loans.finish(loan)
+            scheduler.lending.finish(loan)
         gate.put(None)
 
     if loan is not None:
-        scheduler.loans.await_done(loan, batch)
+        scheduler.lending.await_done(loan, batch)
     if not wish(wake):
         return
     try:
         if loan is not None:
-            scheduler.loans.lend(loan, unless=lambda: not idle())
+            scheduler.lending.lend(loan, unless=lambda: not idle())
         if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
             batch.wish.clear()
             raise TimeoutError
     finally:
         if loan is not None:
-            scheduler.loans.take_back(loan)
+            scheduler.lending.take_back(loan)

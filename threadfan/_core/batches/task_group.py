@@ -11,11 +11,14 @@ the step or, if it was ended from outside, in one that may run users' code.  The
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SKIPPED, SUCCEEDED
+from ..base.outcome import CANCELLED, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
+from ..calls.collector import Collector
 from ..pool.session import GRACE, here
 from ..pool.work_queue import WorkQueue
 from ..scope.scope import scope_around
@@ -25,9 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
-    from ..base.usage import Usage
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
@@ -126,14 +127,7 @@ class TaskGroup(WorkQueue):
         self.processor = scheduler.clock.processor()  # what had been computed by then
         self.until = FOREVER
         self.steps: set[Step] = set()
-        self.results: Any = {}  # index -> Raw
-        self.names: dict[int, str] = {}
-        self.usages: dict[int, Usage] = {}
-        self.notes: dict[int, list[Attempt]] = {}
-        self.failures: dict[Status, int] = {}
-        self.first_failure: Raw | None = None  # with fail_fast
-        self.fail_fast = False
-        self.alarms: Actions = []  # called once, at the first failure
+        self.collector = Collector()
         self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
@@ -144,16 +138,12 @@ class TaskGroup(WorkQueue):
 
     def in_order(self) -> list[Raw]:
         """The outcomes, once it is done."""
-        return [self.results[index] for index in sorted(self.results)]
-
-    def parts(self) -> dict[str, Any]:
-        """What a report is made of, once it is done."""
-        raws = self.in_order()
-        return {"raws": raws, "names": self.names, "usages": self.usages, "notes": self.notes}
+        return sorted(self.collector.so_far(), key=itemgetter(0))
 
     def forget(self) -> None:
-        """The report is made; see ``Batch.forget``."""
-        self.results, self.usages, self.notes, self.first_failure, self.reason = {}, {}, {}, None, None
+        """The report is made; see ``Collector.forget``."""
+        self.collector.forget()
+        self.reason = None
 
     # -- what they do ------------------------------------------------------------------------------------------------
 
@@ -187,7 +177,7 @@ class TaskGroup(WorkQueue):
                 queue = self.queue_for(step)
                 if step.policies is not None and queue not in self._queues:
                     self._queues[queue] = self._figures(queue)
-                if session is not None and session.source is queue and step.policies is None:
+                if session is not None and session.queue is queue and step.policies is None:
                     queue.add_own(step)  # it takes the first, and the others wake threads
                     session = None
                 else:
@@ -202,21 +192,17 @@ class TaskGroup(WorkQueue):
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""
-        index, status = raw[0], raw[3]
-        self.results[index] = raw
+        index, collector = raw[0], self.collector
+        collector.results[index] = raw
         if step is not None and step.policies is not None:
-            self.notes[index] = step.state.attempts
+            collector.attempts[index] = step.state.attempts
         if step is not None and step.usage is not None:
-            self.usages[index] = step.usage
-        if status is SUCCEEDED:
+            collector.usages[index] = step.usage
+        if raw[3] is SUCCEEDED:
             return
         after: Actions = []
         with self.scheduler.lock:
-            self.failures[status] = self.failures.get(status, 0) + 1
-            if self.fail_fast and self.first_failure is None and status is not SKIPPED:  # which is what failed, or none
-                self.first_failure = raw
-                self.ended.append(True)
-                after.extend(self.alarms)
+            collector.note_failure(raw, self.ended, after)
         self.scheduler.perform(after)
 
     def close(self) -> None:
@@ -256,7 +242,7 @@ class TaskGroup(WorkQueue):
             self.accepted = 0  # nobody is left whom anything could follow
         self.scheduler.check_done(self, after)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def pending(self) -> int:
         """How many calls are known to follow."""
@@ -301,11 +287,7 @@ class TaskGroup(WorkQueue):
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        return {**self.failures, SUCCEEDED: len(self.results) - sum(self.failures.values())}
-
-    def retries(self) -> int:
-        """How many attempts were not the first of their call."""
-        return sum(max(0, len(attempts) - 1) for attempts in self.notes.values())
+        return self.collector.counts(len(self.collector.results))
 
     def limited(self, now: float) -> float:
         """Seconds in which no step could start because of a rate limit: those of the limit that took longest."""

@@ -77,7 +77,7 @@ class Task(Portable, Generic[Out_co]):
         owner = getattr(inner, "__self__", None)
         fn = self.fn
         if not (owner is None or isinstance(owner, type(sys))):
-            from ..base.unpicklable import Unpicklable
+            from ..base.pickling.unpicklable import Unpicklable
 
             fn = Unpicklable.of(inner, "the object that it is a method of is left out")
         plain = {name: value for name, value in self.changes.items() if value is None or isinstance(value, int | float)}

@@ -17,9 +17,11 @@ from ..base.usage import usage_of
 from ..events import log
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.waitlist import STALL
-from ..policies.responses import account_word, is_overload, plain_headers, retry_after_of
+from ..policies.responses import is_overload
+from ..policies.retry_after import plain_headers, retry_after_of
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer, error_in
+from ..policies.words import account_word
 from ..pool.session import QUANTUM
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class PolicyAttempts(PolicyQueue):
-    """What is mixed into a source of calls under rules."""
+    """What is mixed into a queue of calls under rules."""
 
     def run(self, session: Session) -> None:
         """Run attempts one after another."""

@@ -25,6 +25,7 @@ from ..pool.session import QUANTUM
 from ..pool.work_queue import GIL, WorkQueue
 from ..scope.scope import bearer
 from .call_queue import Call, classify, perform_call, tell_end
+from .collector import Collector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-    from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
@@ -56,8 +56,8 @@ class Batch(WorkQueue):
     """
 
     __slots__ = (
-        "_left", "_shared", "alarms", "context", "entries", "fail_fast", "failures", "feeding", "first_failure", "fn",
-        "name", "names", "notes", "outer", "processor", "results", "since", "until", "usages", "wanted", "wish",
+        "_left", "_shared", "collector", "context", "entries", "feeding", "fn", "name", "outer", "processor", "since",
+        "until", "wanted", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -75,28 +75,20 @@ class Batch(WorkQueue):
     ) -> None:
         super().__init__(scheduler, group, depth)
         self.outer = outer
-        self.usages: dict[int, Usage] = {}  # by index, of calls that have noted any
-        self.notes: dict[int, list[Attempt]] = {}  # by index, of calls that may have several
+        self.collector = Collector(None if items is None else len(items))
         self.until = FOREVER  # when its time is up
         self.fn = fn
         self.name = name
-        self.names: dict[int, str] = {}  # of single calls, by index
         self.timeout = timeout
         self.context = context
         self.since = scheduler.clock.monotonic()
         self.processor = scheduler.clock.processor()  # what had been computed by then
-        self.first_failure: Raw | None = None  # with fail_fast
-        self.fail_fast = False  # start no call after the first failure
-        self.failures: dict[Status, int] = {}  # calls settled without a value, by status
-        self.alarms: Actions = []  # called once, at the first failure
         self.wish: Actions = []  # what wakes the consumer, while it waits
         self.wanted: int | None = None  # the index that the consumer waits for; None: any
-        self.results: Any = {}  # index -> Raw
         self.feeding: tuple[int, list[Any], float] | None = None  # the index of the first, inputs, and when
         self.entries: deque[Entry] = deque()
         self._shared: Iterator[Entry] | None = None
         if items is not None:
-            self.results = [None] * len(items)
             self.accepted = len(items)
             self.closed = True
             iterator: Any = iter(items)
@@ -139,7 +131,7 @@ class Batch(WorkQueue):
         self.accepted = last
         self.entries.extend(entries)
         scheduler = self.scheduler
-        # Whoever takes this source out of the ring looks for entries after marking it, so one of us sees the other.
+        # Whoever takes this queue out of the ring looks for entries after marking it, so one of us sees the other.
         # (Without a GIL its mark may become visible after its look: then only the lock tells.)
         # The same holds for whoever ends the batch: it marks first, and then cancels the entries it finds.
         if scheduler.free > 0 or not self.queued or self.ended or not GIL:
@@ -170,7 +162,7 @@ class Batch(WorkQueue):
             del self, session  # errors lead to this frame: leave no cycle, see ``calls``
 
     def _loop(self, session: Session) -> None:
-        scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.results
+        scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
         raw: Raw | None
         clock, claim, ended, wish, worker = (
             scheduler.clock.monotonic,
@@ -244,21 +236,15 @@ class Batch(WorkQueue):
 
     def store_failure(self, raw: Raw) -> None:
         """Put an outcome without a value into its place."""
-        self.results[raw[0]] = raw
+        self.collector.results[raw[0]] = raw
         after: Actions = []
         with self.scheduler.lock:
             self._note_failure(raw, after)
         self.scheduler.perform(after)
 
     def _note_failure(self, raw: Raw, after: Actions) -> None:
-        self._count(raw[3])
-        if (
-            self.fail_fast and self.first_failure is None
-        ):  # else nobody asks, and it may be long until the batch is done
-            self.first_failure = raw
-            self.ended.append(True)  # here and now: the next call would be paid for
-        alarms, self.alarms = self.alarms, []
-        after.extend(alarms)
+        self.failed += 1
+        self.collector.note_failure(raw, self.ended, after)
 
     def wish_for(self, wake: Callable[[], object], *, wanted: int | None, idle: Callable[[], bool]) -> bool:
         """Have ``wake()`` called at the next outcome, or at that of index ``wanted``.
@@ -272,10 +258,6 @@ class Batch(WorkQueue):
             return True
         self.wish.clear()
         return False
-
-    def _count(self, status: Status) -> None:
-        self.failed += 1
-        self.failures[status] = self.failures.get(status, 0) + 1
 
     def notify(self, index: int) -> None:
         """Wake the consumer if it waits for the call ``index``."""
@@ -305,9 +287,7 @@ class Batch(WorkQueue):
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        index = self.index_of(key)
-        earlier = self.usages.get(index)
-        self.usages[index] = usage if earlier is None else earlier + usage
+        self.collector.add_usage(self.index_of(key), usage)
         super().add_usage(key, usage)
 
     def limited(self, now: float) -> float:
@@ -321,10 +301,6 @@ class Batch(WorkQueue):
     def limits(self) -> set[Waitlist]:
         """What its calls may stand in line for."""
         return set()
-
-    def retries(self) -> int:
-        """How many attempts were not the first of their call."""
-        return sum(max(0, len(attempts) - 1) for attempts in self.notes.values())
 
     def function_of(self, key: Any) -> str:
         """The same for every call."""
@@ -340,7 +316,7 @@ class Batch(WorkQueue):
 
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside."""
-        self.results[raw[0]] = raw
+        self.collector.results[raw[0]] = raw
         self.failed -= 1  # counted once, below
         self._note_failure(raw, after)
         after.append(lambda: self.notify(raw[0]))
@@ -356,8 +332,10 @@ class Batch(WorkQueue):
         try:
             for index, item, since in self.pull():
                 error = TaskCancelled(str(reason))
-                self.results[index] = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
-                self._count(CANCELLED)
+                raw = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
+                self.collector.results[index] = raw
+                self.failed += 1
+                self.collector.count(CANCELLED)
         except IndexError:
             pass
         after.append(self._wake)
@@ -372,14 +350,11 @@ class Batch(WorkQueue):
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        return {**self.failures, SUCCEEDED: self.accepted - self.failed}
+        return self.collector.counts(self.accepted)
 
     def in_order(self) -> list[Raw]:
         """The outcomes in input order, once the batch is done."""
-        results = self.results
-        if isinstance(results, list):
-            return results
-        return [results.get(index) or self._never_queued(index) for index in range(self.accepted)]
+        return self.collector.in_order(self.accepted, self._never_queued)
 
     def _never_queued(self, index: int) -> Raw:
         """The outcome of an input at whose feeding a signal's exception has struck: it was counted, and no more."""
@@ -387,18 +362,10 @@ class Batch(WorkQueue):
         error = TaskCancelled("the batch was ended while this input was taken")
         return (index, items[index - first], since, CANCELLED, error, None, self.scheduler.clock.monotonic(), None)
 
-    def parts(self) -> dict[str, Any]:
-        """What a report is made of, once the batch is done."""
-        return {"raws": list(self.in_order()), "names": self.names, "usages": self.usages, "notes": self.notes}
-
     def forget(self) -> None:
-        """The report is made: nothing that still leads here may keep results alive.
-
-        That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
-        """
-        self.results.clear()  # and not another one in its place: a thread at work has this
-        self.usages, self.notes, self.first_failure, self.reason = {}, {}, None, None
-        self.feeding = None
+        """The report is made; see ``Collector.forget``."""
+        self.collector.forget()
+        self.reason = self.feeding = None
         self.wish.clear()
 
     def orphan(self, reason: BaseException) -> None:
@@ -407,10 +374,11 @@ class Batch(WorkQueue):
         self.closed = self.done = True
         self.entries.clear()
         now = self.scheduler.clock.monotonic()
-        if isinstance(self.results, list):
-            for index, raw in enumerate(self.results):
+        results = self.collector.results
+        if isinstance(results, list):
+            for index, raw in enumerate(results):
                 if raw is None:
-                    self.results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
+                    results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
         for act in [*self.wish, *self.listeners]:
             act()
 
@@ -464,7 +432,7 @@ class TaskBatch(Batch):
                 tell_end(session, call, raw, observer)
                 end = raw[6]
                 if raw[3] is SUCCEEDED:
-                    self.results[raw[0]] = raw
+                    self.collector.results[raw[0]] = raw
                 else:
                     self.store_failure(raw)
                 call.forget()

@@ -223,7 +223,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
         scheduler.timer.announce(start + timeout)
     status: Status
     payload: Any = None
-    started = not (session.source.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
+    started = not (session.queue.ended or call.unwanted or (call.outer is not None and call.outer.cancelled))
     try:
         if not started:
             status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
@@ -233,7 +233,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
                 context = call.context if call.policies is None else call.policies.renewed(call.context)
                 status, payload = SUCCEEDED, context.run(_in_scope, session, call, observer)
             except BaseException as error:
-                status, payload = classify(error, clock() - start, session.source.timeout_of(call), fn)
+                status, payload = classify(error, clock() - start, session.queue.timeout_of(call), fn)
                 if status is not FAILED:
                     session.end_scope(call)
         end = clock()
@@ -249,8 +249,8 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
 def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | None) -> None:
     """The event of a call that has ended by itself."""
     if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
-        source = session.source
-        log.call_ended(session.scheduler.name, source.function_of(call), raw, source.figures_of(call))
+        queue = session.queue
+        log.call_ended(session.scheduler.name, queue.function_of(call), raw, queue.figures_of(call))
 
 
 def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:

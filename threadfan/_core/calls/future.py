@@ -293,22 +293,22 @@ class Future(Call, futures.Future[T]):
 
         scheduler = self._scheduler
         scheduler.promote(self)
-        loan = scheduler.loans.take_out()
+        loan = scheduler.lending.take_out()
 
         def told() -> None:
             if loan is not None:
-                scheduler.loans.finish(loan)
+                scheduler.lending.finish(loan)
             gate.put(None)
 
         with _Gate(self, told):
             if loan is not None:
-                scheduler.loans.lend(loan, unless=self.done)
+                scheduler.lending.lend(loan, unless=self.done)
             try:
                 if not self.done():
                     wait_in(found.scope(), gate, timeout)
             finally:
                 if loan is not None:
-                    scheduler.loans.take_back(loan)
+                    scheduler.lending.take_back(loan)
 
     # -- as a call ---------------------------------------------------------------------------------------------------
 
@@ -471,15 +471,15 @@ class _CallEvent(threading.Event):
             return True
         scope, scheduler = current_scope(), self.scheduler
         forget = scope.on_cancel(partial(threading.Event.set, self))
-        loan = self._loan = None if scheduler is None else scheduler.loans.take_out()
+        loan = self._loan = None if scheduler is None else scheduler.lending.take_out()
         if scheduler is not None and loan is not None:
-            scheduler.loans.lend(loan, unless=self.is_set)
+            scheduler.lending.lend(loan, unless=self.is_set)
         try:
             done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
         finally:
             forget()
             if scheduler is not None and loan is not None:
-                scheduler.loans.take_back(loan)
+                scheduler.lending.take_back(loan)
         scope.check()
         return done
 
@@ -497,4 +497,4 @@ class _CallEvent(threading.Event):
         super().set()  # first: whoever lends looks whether it is set
         scheduler, loan = self.scheduler, self._loan
         if scheduler is not None and loan is not None:
-            scheduler.loans.finish(loan)
+            scheduler.lending.finish(loan)

@@ -61,16 +61,16 @@ class Hedging:
         "_answer",
         "_failure",
         "_hedge",
+        "_queue",
         "_session",
-        "_source",
         "_take_back",
         "call",
         "over",
         "start",
     )
 
-    def __init__(self, source: PolicyAttempts, session: Session, call: Call, hedge: Hedge, start: float) -> None:
-        self._source = source
+    def __init__(self, queue: PolicyAttempts, session: Session, call: Call, hedge: Hedge, start: float) -> None:
+        self._queue = queue
         self._session = session
         self._hedge = hedge
         self.call = call
@@ -85,29 +85,29 @@ class Hedging:
             delay = hedge.delay()
         self._take_back: Callable[[], None] | None = None
         if delay < FOREVER:
-            self._take_back = set_alarm(source.scheduler.clock, start + delay, self._call, quick=True)
+            self._take_back = set_alarm(queue.scheduler.clock, start + delay, self._call, quick=True)
 
     def _call(self) -> None:
         """The first attempt takes long: make another."""
-        source = self._source
+        queue = self._queue
         after: Actions = []
-        with source.scheduler.lock:
-            if self.over or self.call not in self._session.claim or not source.may_go_on(self.call):
+        with queue.scheduler.lock:
+            if self.over or self.call not in self._session.claim or not queue.may_go_on(self.call):
                 return
             if self.call.state.once:
                 return
             with self._hedge.lock:
                 if not self._hedge.allow():
                     return
-            twin = HedgeAttempt(self.call, self, source.scheduler.clock.monotonic())
+            twin = HedgeAttempt(self.call, self, queue.scheduler.clock.monotonic())
             self._alive.add(twin)
-            source.twins += 1
-            source.put_first(twin, after)
-        source.scheduler.perform(after)
+            queue.twins += 1
+            queue.put_first(twin, after)
+        queue.scheduler.perform(after)
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 
-    # ``source.twins`` says how many attempts there are besides those that stand for their calls: of a race that goes
+    # ``queue.twins`` says how many attempts there are besides those that stand for their calls: of a race that goes
     # on all but one, of one that is over all that are left.
 
     def ended(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
@@ -117,7 +117,7 @@ class Hedging:
             self._refund()
         last = None if self.over else self._decide(who, raw, after)
         if last is None:
-            self._source.twins -= 1
+            self._queue.twins -= 1
         elif last[3] is SUCCEEDED:
             with self._hedge.lock:
                 self._hedge.ended(last[6] - self.start)
@@ -166,7 +166,7 @@ class Hedging:
         for other in list(self._alive):
             other.unwanted = other.unwanted or other is not self.call
             session = other.session
-            ended = session is not None and self._source.scheduler.timer.end(
+            ended = session is not None and self._queue.scheduler.timer.end(
                 session, other, CANCELLED, error, after, grace=GRACE
             )
             if not ended and other is self.call:
@@ -176,24 +176,24 @@ class Hedging:
     def give_up(self) -> None:
         """Nobody waits for the call any more.  Without the lock."""
         after: Actions = []
-        with self._source.scheduler.lock:
+        with self._queue.scheduler.lock:
             self._drop_queued()
             for twin in [other for other in self._alive if other is not self.call]:
                 twin.unwanted = True
                 if twin.session is not None:
                     error = TaskCancelled("nobody waited for this call any more")
-                    self._source.scheduler.timer.end(twin.session, twin, CANCELLED, error, after, grace=GRACE)
-        self._source.scheduler.perform(after)
+                    self._queue.scheduler.timer.end(twin.session, twin, CANCELLED, error, after, grace=GRACE)
+        self._queue.scheduler.perform(after)
 
     def _drop_queued(self) -> None:
         for other in list(self._alive):
-            if other is not self.call and self._source.take_out(other):
+            if other is not self.call and self._queue.take_out(other):
                 self.drop(other)
 
     def drop(self, twin: Call) -> None:
         """The second attempt is not in the queue any more, and will not be made."""
         self._alive.discard(twin)
-        self._source.twins -= 1
+        self._queue.twins -= 1
         self._refund()
 
     def _refund(self) -> None:

@@ -84,8 +84,8 @@ class AttemptState:
         self.asking = False  # the other processes for room, before an attempt; see ``PolicyAttempts._confirmed``
         self.refusals = 0  # in a row
         self.once = False  # an agent has run in it, so there is no other attempt
-        self.discards = 0  # how many its source had seen when it was taken for this attempt
-        self.mark = 0.0  # what its source had waited for the limit when it joined the queue
+        self.discards = 0  # how many its queue had seen when it was taken for this attempt
+        self.mark = 0.0  # what its queue had waited for the limit when it joined that
         self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
         self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
         self.allowance = 0.0  # that, or infinity while it waits
@@ -95,7 +95,7 @@ class AttemptState:
         self.usage: Usage | None = None  # of this attempt
 
     def joins(self, now: float, limited: float) -> None:
-        """It stands in its queue; the source has waited ``limited`` seconds for its limit until now."""
+        """It stands in its queue; the queue has waited ``limited`` seconds for its limit until now."""
         self.since, self.mark = now, limited
 
     def starts(self, now: float, limited: float) -> None:

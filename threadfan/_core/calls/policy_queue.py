@@ -12,7 +12,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED
 from ..events import log
-from ..policies.responses import LONG, LONGEST
+from ..policies.retry_after import LONG, LONGEST
 from ..pool.deadline_timer import EVENT
 from ..pool.session import GRACE
 from ..scope.alarms import set_alarm
@@ -39,7 +39,7 @@ NOBODY = "nobody waited for this call any more"
 
 
 class PolicyQueue(Base):
-    """What is mixed into a source of calls that wait for more than a slot.
+    """What is mixed into a queue of calls that wait for more than a slot.
 
     Guarded by ``scheduler.lock``: all of it.  ``entries`` are the calls in their order; one that is tried again comes
     first. ``undecided`` are calls whose time was up and of which a policy of the user's is to be asked; they need no
@@ -254,7 +254,7 @@ class PolicyQueue(Base):
         self.undecided.clear()
         self.discards += 1
         self._leave_lines()
-        for session in [session for session in self.scheduler.draining if session.source is self]:
+        for session in [session for session in self.scheduler.draining if session.queue is self]:
             for call in session.claim.copy():
                 if call.state is not None and call.state.asking:  # it has not begun
                     self.scheduler.timer.end(session, call, CANCELLED, reason, after, grace=GRACE)

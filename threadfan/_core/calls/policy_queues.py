@@ -1,4 +1,4 @@
-"""Sources of calls under rules: those that may be tried again, or wait for a rate limit, or are attempted twice.
+"""Queues of calls under rules: those that may be tried again, or wait for a rate limit, or are attempted twice.
 
 The general path with three more steps: a permit before an attempt, a verdict after it, and a due time for the next.
 """
@@ -125,7 +125,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
     def _finish(self, call: Call, raw: Raw) -> None:
         self._note(call)
         if raw[3] is SUCCEEDED:
-            self.results[raw[0]] = raw
+            self.collector.results[raw[0]] = raw
         else:
             self.store_failure(raw)
         call.forget()
@@ -133,12 +133,14 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
 
     def _note(self, call: Call) -> None:
         if call.policies is not None and call.index is not None:
-            self.notes[call.index] = call.state.attempts
+            self.collector.attempts[call.index] = call.state.attempts
 
     def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
         self._note(call)
-        raw = self.results[call.index] = self._cancelled(call, reason)
-        self._count(raw[3])
+        raw = self._cancelled(call, reason)
+        self.collector.results[raw[0]] = raw
+        self.failed += 1
+        self.collector.count(raw[3])
 
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""

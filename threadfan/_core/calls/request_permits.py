@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from ..base.clock import FOREVER
 from ..limits.permits import Permits, Ticket
 from ..policies.cost import Cost
-from ..policies.responses import refuses, retry_after, silence
+from ..policies.responses import refuses
+from ..policies.retry_after import retry_after, silence
 from ..scope.waiting import sleep
 from .policies import AttemptState
 
@@ -101,8 +102,8 @@ class RequestPermits(Permits):
         if headers is not None and self._is_tried_again(status, refused):
             asked, call, session = retry_after(headers, time.time(), FOREVER), self._call, self._session
             if asked is not None and call is not None and session is not None:  # else the call has ended
-                source: Any = session.source
-                source.told_to_wait(call, asked)
+                queue: Any = session.queue
+                queue.told_to_wait(call, asked)
             silence(headers)
         if line is None:
             return

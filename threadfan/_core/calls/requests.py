@@ -17,7 +17,8 @@ from random import random
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.permits import Permits, Ticket
 from ..policies.cost import Cost
-from ..policies.responses import headers_of, is_overload, refuses, retry_after, retry_after_of, silence
+from ..policies.responses import is_overload, refuses
+from ..policies.retry_after import headers_of, retry_after, retry_after_of, silence
 from ..policies.retry_state import backoff, not_before
 from ..scope.scope import bearer, current_scope
 from ..scope.waiting import sleep

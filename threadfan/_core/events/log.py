@@ -48,7 +48,7 @@ def logger() -> Any:
 
 
 class Observer:
-    """What a thread needs to know of structlog while it stays at a source; asked for once, so that calls pay nothing.
+    """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay nothing.
 
     Attributes:
         set_fan: binds the fan's name for the lines that a call logs itself.

@@ -324,7 +324,7 @@ async def arun(
     gate = LoopGate(loop)
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
-    batch.fail_fast = fail_fast
+    batch.collector.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
     ending = Ending(batch, gate, fail_fast=fail_fast, deadline=deadline, kept=items or [] if late else None)

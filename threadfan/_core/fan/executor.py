@@ -166,8 +166,8 @@ class Fan(Front, ThreadPoolExecutor):
             if scheduler.torn:
                 scheduler.mend(after)
             if cancel_futures:
-                for source in list(scheduler.sources):
-                    source.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
+                for queue in list(scheduler.queues):
+                    queue.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
         scheduler.perform(after)
         lifecycle.end_streams(scheduler)
 
@@ -247,7 +247,7 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
 
     def qsize(self) -> int:
         """How many calls have not ended and do not run, for whatever they wait."""
-        return sum(source.pending() for source in list(self._scheduler.sources))
+        return sum(queue.pending() for queue in list(self._scheduler.queues))
 
     def empty(self) -> bool:
         """Whether there is none."""

@@ -242,7 +242,7 @@ class Graph:
         functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
         front = self._front
         run = GraphRun(front._scheduler, front._options, self.name, plan, functions, inputs)
-        run.fail_fast = fail_fast
+        run.collector.fail_fast = fail_fast
         if deadline is not None:
             run.until = run.since + deadline
         return run

@@ -115,4 +115,4 @@ def _outcome(run: GraphRun, cell: Cell) -> Any:
     raw, number = cell.raw, cell.number
     assert raw is not None  # noqa: S101 -- it is over
     place = cell.path[-1] if cell.path else number
-    return Outcome((place, *raw[1:]), cell.name, run.usages.get(number), run.notes.get(number))
+    return Outcome((place, *raw[1:]), cell.name, run.collector.usages.get(number), run.collector.attempts.get(number))

@@ -72,7 +72,7 @@ class GraphRun(TaskGroup):
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody has the lock."""
@@ -103,7 +103,7 @@ class GraphRun(TaskGroup):
         queue = self._queues_own.get(key)
         if queue is None:
             queue = self._queues_own[key] = new_queue(self.scheduler, step.group, self.depth, step.policies)
-            self.scheduler.sources.add(queue)
+            self.scheduler.queues.add(queue)
         return queue
 
     def _close_queues(self) -> None:
@@ -112,7 +112,7 @@ class GraphRun(TaskGroup):
         with scheduler.lock:
             for queue in self._queues_own.values():
                 queue.closed = True
-                if queue in scheduler.sources:  # not in the child of a fork
+                if queue in scheduler.queues:  # not in the child of a fork
                     scheduler.check_done(queue, after)
         if after:
             scheduler.perform(after)
@@ -134,7 +134,7 @@ class GraphRun(TaskGroup):
         for cell in ready:  # it grows while cells end here
             if not cell.path and cell.children is None:
                 begun += 1
-            step = self._call(cell) if cell.task.plain and not self.failures else self._start(cell, ready)
+            step = self._call(cell) if cell.task.plain and not self.collector.failures else self._start(cell, ready)
             if step is not None:
                 steps.append(step)
         if steps or begun:
@@ -145,7 +145,7 @@ class GraphRun(TaskGroup):
         task = cell.task
         if cell.children is not None:
             return self._fold(cell)
-        fault = cell.lacks(self.roots) if self.failures else None
+        fault = cell.lacks(self.roots) if self.collector.failures else None
         if fault is not None:
             self._skip(cell, fault.why_skipped(), ready, fault)
         elif task.node.when is not None and not cell.path:
@@ -310,13 +310,14 @@ class GraphRun(TaskGroup):
     def in_order(self) -> list[Raw]:
         """The outcomes: tasks as they were added, and their elements in order."""
         if self._trees is None and not self._plan.fanned:
-            self.names, self._trees = self._plan.names, self._plan.trees
+            self.collector.names, self._trees = self._plan.names, self._plan.trees
             self._placed = [cell.raw or self._unstarted(cell) for cell in self.roots]
         elif self._trees is None:
-            places = Places(self.usages, self.notes, self._unstarted)
+            collector = self.collector
+            places = Places(collector.usages, collector.attempts, self._unstarted)
             self._trees = {cell.name: places.add(cell) for cell in self.roots}
             self._placed = places.raws
-            self.names, self.usages, self.notes = places.names, places.usages, places.notes
+            collector.names, collector.usages, collector.attempts = places.names, places.usages, places.notes
         return self._placed
 
     def _unstarted(self, cell: Cell) -> Raw:

@@ -16,7 +16,7 @@ from ..base import forks
 from ..base.errors import text_of
 from ..base.locks import bare
 from ..base.packages import install
-from ..base.secrets import masked_url
+from ..base.texts import masked_url
 from . import ticks
 from .ticks import TICKS, in_ticks
 from .turns import Turns, Word

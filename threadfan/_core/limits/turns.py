@@ -60,7 +60,7 @@ class Turns:
         self.pauses = 0  # as was last told
         self.lacking = 0.0  # of the request that has left last
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: the ticket is the parent's."""

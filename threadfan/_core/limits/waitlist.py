@@ -1,6 +1,6 @@
 """Who may use a rate limit next: first come, first served, whatever fan they come from.
 
-Waiting holds no thread and no slot.  A source of calls (or a call that makes one more request) asks; if the limit does
+Waiting holds no thread and no slot.  A queue of calls (or a call that makes one more request) asks; if the limit does
 not let it through, it stands in line, and is *invited* when its turn has come.  The permit is taken only by a thread
 that has a slot and starts the call at once: handed out earlier, permits would pile up before busy slots and go off in
 bursts.
@@ -65,7 +65,7 @@ class Waitlist:
         self.limit: Any = limit
         self._warned = False
         self._reset()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: those in line and the requests under way are the parent's."""

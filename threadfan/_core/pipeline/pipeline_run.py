@@ -14,6 +14,7 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..batches import intake
 from ..batches.task_group import TaskGroup
+from ..calls.collector import Collector
 from .report import PipelineReport, StageAttempt, retries_in
 from .stage_queue import Row, StageCall, StageQueue
 
@@ -74,6 +75,20 @@ class PipelineItem:
         return (self.index, self.item, self.since, status, payload, self.start, end, worker)
 
 
+class ItemCollector(Collector):
+    """Outcomes of items, whose attempts are those of several stages: the first of each stage is no retry."""
+
+    __slots__ = ("retried",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retried = 0  # guarded by the scheduler's lock
+
+    def retries(self) -> int:
+        """How many attempts were not the first of their stage."""
+        return self.retried
+
+
 class PipelineRun(TaskGroup):
     """One run of a pipeline.
 
@@ -87,16 +102,17 @@ class PipelineRun(TaskGroup):
         self, scheduler: Scheduler, options: Options, plan: Plan, items: list[Any] | None, *, window: float = FOREVER
     ) -> None:
         super().__init__(scheduler, options, f"pipeline({', '.join(name for name, *_ in plan)})")
+        self.collector: ItemCollector = ItemCollector()
         self.rows = [Row(scheduler, place, name, one, fn, own) for place, (name, one, own, fn) in enumerate(plan)]
         for row, following in zip(self.rows, self.rows[1:], strict=False):
             row.next = following
         self.queue = StageQueue(self, self.rows)
         self.wish: list[tuple[Callable[[], object], Callable[[], bool]]] = []  # who waits, and what for: see `watch`
         self.ends: dict[int, str] = {}  # where those without a value have ended, by index
-        self.read = 0  # guarded by the scheduler's lock, as are the next five
+        self.read = 0  # guarded by the scheduler's lock, as are the next four
         self.handed_out = 0
         self._window = window
-        self._succeeded = self._retries = 0
+        self._succeeded = 0
         self._going: dict[int, PipelineItem] = {}
         self._items = items
         self._why = "the batch had ended"
@@ -107,7 +123,7 @@ class PipelineRun(TaskGroup):
         intake.enlist(self, [self._retire, *listeners])
         with self.scheduler.lock:
             if not self.done:
-                self.scheduler.sources.add(self.queue)
+                self.scheduler.queues.add(self.queue)
         self.stir()
         if self._items == []:
             self.close()
@@ -120,7 +136,7 @@ class PipelineRun(TaskGroup):
     def _retire(self) -> None:
         scheduler, queue = self.scheduler, self.queue
         with scheduler.lock:
-            scheduler.sources.discard(queue)
+            scheduler.queues.discard(queue)
             scheduler.settled[0] += queue.accepted
             scheduler.settled[1] += queue.failed
 
@@ -245,15 +261,15 @@ class PipelineRun(TaskGroup):
             passage.move(None)
             self.queue.offer(after)
             self._succeeded += raw[3] is SUCCEEDED
-            self._retries += retries_in(passage.attempts)
+            self.collector.retried += retries_in(passage.attempts)
             self._going.pop(passage.index)
         self.scheduler.perform(after)
-        self.notes[passage.index] = passage.attempts
+        self.collector.attempts[passage.index] = passage.attempts
         if passage.usage is not None:
-            self.usages[passage.index] = passage.usage
+            self.collector.usages[passage.index] = passage.usage
         self.record(raw)
 
-    # -- as a source -------------------------------------------------------------------------------------------------
+    # -- as a queue --------------------------------------------------------------------------------------------------
 
     def waiting(self) -> int:
         """Those that were not read yet are queued."""
@@ -280,16 +296,12 @@ class PipelineRun(TaskGroup):
 
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
-        return [self.results.get(place) or self._missing(place) for place in range(self._total())]
+        return self.collector.in_order(self._total(), self._missing)
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        found = {**self.failures, SUCCEEDED: self._succeeded}
+        found = {**self.collector.failures, SUCCEEDED: self._succeeded}
         return {**found, CANCELLED: found.get(CANCELLED, 0) + self._total() - sum(found.values())}
-
-    def retries(self) -> int:
-        """How many attempts were not the first of their call."""
-        return self._retries
 
     def _total(self) -> int:
         return self.read if self._items is None else len(self._items)
@@ -302,7 +314,7 @@ class PipelineRun(TaskGroup):
 
     def unstarted(self) -> list[Raw]:
         """The outcomes of items that were read and never came to be called, once it is done."""
-        return [self._missing(place) for place in self._going if place not in self.results]
+        return [self._missing(place) for place in self._going if place not in self.collector.results]
 
     def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
         """What ``Ending`` makes of it."""

@@ -95,7 +95,7 @@ class FlowStream(Stream):
                 self._end_of_inputs()
             else:
                 flow.feed(item)
-                if flow.results and self._clock() - start > PATIENCE:
+                if self._results and self._clock() - start > PATIENCE:
                     return
 
     def harvest(self) -> list[Raw]:
@@ -119,8 +119,9 @@ class FlowStream(Stream):
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
-        flow, index = self.batch, raw[0]
-        return PipelineOutcome(raw, flow.usages.pop(index, None), flow.notes.pop(index), flow.ends.pop(index, None))
+        index, collector = raw[0], self._collector
+        usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
+        return PipelineOutcome(raw, usage, attempts, self.batch.ends.pop(index, None))  # type: ignore[arg-type]
 
 
 def run(
@@ -144,7 +145,7 @@ def begin(
 ) -> tuple[PipelineRun, FlowEnding]:
     """A run that has begun, but for inputs that are not at hand; the gate is opened when it is done."""
     flow = PipelineRun(scheduler, options, plan, at_hand(given))
-    flow.fail_fast = fail_fast
+    flow.collector.fail_fast = fail_fast
     flow.begin_until(deadline)
     ending = FlowEnding(flow, gate, fail_fast=fail_fast, deadline=deadline, make=flow.report)
     return flow, ending

@@ -11,7 +11,7 @@ is what that pace needs by Little's law, with room for slow answers.
 - After it: the curve of CUBIC (RFC 9438, section 4.2) in the time in which the pace was in use: quickly back, a plateau
   just below the level that was refused, then on.  Each time that the same level is confirmed the plateau gets longer.
 
-Simulated (tests/control/test_adaptive.py), 120 s after 20 s of warm-up, limits of 5 to 100 a second, calls of 0.1 to
+Simulated (tests/policies/test_adaptive.py), 120 s after 20 s of warm-up, limits of 5 to 100 a second, calls of 0.1 to
 1 s: 98-100 % of what a token bucket allows, 92-97 % of a sliding window, at most 2 % refused (1 % for the window).  A
 server without any burst gives 94 % at 10 a second and, since jitter is as long as its gaps, 70 % at 100.  A ``CUT``
 of 0.9 with a ``SPAN`` of 5 s gives the window 86-95 %: with slow answers too little is counted.

@@ -5,9 +5,9 @@ than they were sent, and a slightly larger margin absorbs it.  Refusals that fol
 lower than was said: the pace is cut to a share of it, and comes back along the curve of CUBIC (RFC 9438, section 4.2):
 quickly towards the level that was refused, long on a plateau just below it, then on upwards, first very slowly.
 
-Simulated (tests/control/test_rate_simulated.py): 10,000 items at 3000 a minute, half of it from the middle on, against
-the best possible time: a bucket of 50 gives 1.00, a bucket of 10 gives 1.05, a sliding window 1.08, with 6 to 17
-refusals in all; no burst at all 1.16, since jitter is then a large part of each gap of 20 ms.
+Simulated (tests/policies/test_rate_limit_simulated.py): 10,000 items at 3000 a minute, half of it from the middle
+on, against the best possible time: a bucket of 50 gives 1.00, a bucket of 10 gives 1.05, a sliding window 1.08, with
+6 to 17 refusals in all; no burst at all 1.16, since jitter is then a large part of each gap of 20 ms.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Hedge:
         self.extra = 0
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []  # the same in ascending order
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """In the child of a fork: whoever had the lock may have told only half of it."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
 
 # For burst=1 each gap by itself must be long enough for a strict server, for one 429 with a Retry-After of 1 s costs
-# 8 % of 15 s.  Simulated (tests/control/simulation.py): 600/min, 15 s, 60 runs, a bucket of 1 that lets 151 through,
-# transit of 0.2 ms and exponential jitter; the share of runs below 97 % of it:
+# 8 % of 15 s.  Simulated (tests/support/virtual_servers.py): 600/min, 15 s, 60 runs, a bucket of 1 that lets 151
+# through, transit of 0.2 ms and exponential jitter; the share of runs below 97 % of it:
 #     mean jitter   margin 2 %    2.25 %    2.5 %    2.65 %
 #     0.2 ms               0 %       0 %      0 %       0 %
 #     0.3 ms              10 %       3 %      2 %       0 %

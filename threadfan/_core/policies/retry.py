@@ -7,9 +7,10 @@ import sys
 from ..base.errors import brief, describe
 from ..base.given import whole
 from ..base.static import is_a
-from .responses import final_word, status_of
 from .retry_state import Policy, RetryState, Times
 from .retryable import worth_retrying
+from .statuses import status_of
+from .words import final_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

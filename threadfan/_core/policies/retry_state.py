@@ -6,7 +6,7 @@ time, not always the same one.  Neither waits, and neither reads a clock: ``now`
 
 from __future__ import annotations
 
-from .responses import retry_after_of
+from .retry_after import retry_after_of
 from .retryable import never, worth_retrying
 
 TYPE_CHECKING = False

@@ -10,8 +10,11 @@ import errno
 from concurrent.futures import CancelledError
 
 from ..base.static import cause_of, context_of, is_a, is_group, traceback_of
-from .responses import attribute, causes, final_word, members, own_status, passes, told_to_retry
+from .asking import attribute, causes, members
+from .retry_after import told_to_retry
 from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
+from .statuses import own_status, passes
+from .words import final_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .responses import attribute, passes, status_in
+from .asking import attribute
+from .statuses import passes, status_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What failed calls look like: the data that ``answers`` and ``faults`` go by.
+"""What failed calls look like: the data that ``statuses``, ``words``, ``retry_after`` and ``retryable`` go by.
 
 No client is imported and none is asked for by its class.  What counts is where an error keeps the status of its answer,
 which word its provider has for what went wrong, and what its classes are called.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tenacity
 from tenacity import DoSleep, RetryCallState
 
-from .responses import retry_after_of
+from .retry_after import retry_after_of
 from .retry_state import Policy, RetryState, not_before
 from .retryable import history
 from .returned import ErrorAnswer

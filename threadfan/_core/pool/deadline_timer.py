@@ -94,24 +94,24 @@ class DeadlineTimer:
 
         Its thread is replaced after ``grace`` seconds if it has not come back by then.
         """
-        scheduler, source = self._scheduler, session.source
+        scheduler, queue = self._scheduler, session.queue
         claim = session.claim.pop(key, None)
         if claim is None:
             return False
         item, since, start = claim
         now = scheduler.clock.monotonic()
-        raw = (source.index_of(key), item, since, status, error, start, now, session.worker.name)
-        function = source.function_of(key)  # asked for now: a call that has ended forgets it
-        session.lost, session.lost_at = (key, start, function, source.index_of(key)), time.monotonic()
+        raw = (queue.index_of(key), item, since, status, error, start, now, session.worker.name)
+        function = queue.function_of(key)  # asked for now: a call that has ended forgets it
+        session.lost, session.lost_at = (key, start, function, queue.index_of(key)), time.monotonic()
         scheduler.lost.add(session)
-        source.failed += 1
-        final = source.settle(key, raw, after)
+        queue.failed += 1
+        final = queue.settle(key, raw, after)
         scope = session.made_scope(key)
         if scope is not None:
             scope.condemn()  # at once: nothing may start in it any more
             after.append(partial(self._tell_end, scope, function))
         if log.in_use() and final:
-            figures = source.figures_of(key)
+            figures = queue.figures_of(key)
             after.append(
                 lambda: scheduler.callbacks.tell(lambda: log.call_ended(scheduler.name, function, raw, figures), EVENT)
             )
@@ -129,23 +129,23 @@ class DeadlineTimer:
         for act in scope.end():
             self._scheduler.callbacks.tell(act, f"an on_cancel callback of {function}")
 
-    def cancel(self, source: WorkQueue, reason: BaseException | None, message: str, *, running: bool = True) -> None:
-        """End a source: what is queued is cancelled, and what runs too unless ``running`` is False."""
+    def cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, *, running: bool = True) -> None:
+        """End a queue: what is queued is cancelled, and what runs too unless ``running`` is False."""
         self._scheduler.torn = True  # perhaps, if an exception is the reason, wherever that has struck
-        aside(partial(self._cancel, source, reason, message, running))
+        aside(partial(self._cancel, queue, reason, message, running))
 
-    def _cancel(self, source: WorkQueue, reason: BaseException | None, message: str, running: bool) -> None:
+    def _cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, running: bool) -> None:
         after: Actions = []
         with self._scheduler.lock:
             if self._scheduler.torn:
                 self._scheduler.mend(after)
-            source.ended.append(True)
-            source.closed = True
-            source.reason = reason if source.reason is None else source.reason
-            source.discard(TaskCancelled(message), after)
+            queue.ended.append(True)
+            queue.closed = True
+            queue.reason = reason if queue.reason is None else queue.reason
+            queue.discard(TaskCancelled(message), after)
             if running:
-                source.end_running(message, after)
-            self._scheduler.check_done(source, after)
+                queue.end_running(message, after)
+            self._scheduler.check_done(queue, after)
         self._scheduler.perform(after)
 
     def cancel_running(self, sessions: list[Session], message: str, after: Actions) -> None:
@@ -186,7 +186,7 @@ class DeadlineTimer:
             session.holds = False
             scheduler.release(after)
         elif session.loan is not None and session.loan.returning:
-            scheduler.loans.let_go(session.loan, after)
+            scheduler.lending.let_go(session.loan, after)
         if log.in_use():
             _, start, function, index = session.lost  # type: ignore[misc]
             seconds = scheduler.clock.monotonic() - start
@@ -224,16 +224,16 @@ class DeadlineTimer:
         next_due = FOREVER
         for session in list(self._scheduler.draining):
             running = session.claim.copy()
-            if not running and session.source.timeout is not None:
-                next_due = min(next_due, now + session.source.timeout)
+            if not running and session.queue.timeout is not None:
+                next_due = min(next_due, now + session.queue.timeout)
             for key, (_, _, start) in running.items():
-                timeout = session.source.timeout_of(key)
+                timeout = session.queue.timeout_of(key)
                 if timeout is None:
                     continue
                 if start + timeout > now:
                     next_due = min(next_due, start + timeout)
                 else:
-                    error = TaskTimeout(f"{session.source.function_of(key)} did not return within {timeout:g} s")
+                    error = TaskTimeout(f"{session.queue.function_of(key)} did not return within {timeout:g} s")
                     self.end(session, key, TIMED_OUT, error, after)
         due = [session for moment, session in self._evictions if moment <= now]
         self._evictions = [entry for entry in self._evictions if entry[0] > now]

@@ -50,18 +50,18 @@ class Lending:
                 self._lend(loan, after)
         self._scheduler.perform(after)
 
-    def lend_to(self, source: WorkQueue) -> Loan | None:
-        """All of it at once for a call that waits until ``source`` is done."""
+    def lend_to(self, queue: WorkQueue) -> Loan | None:
+        """All of it at once for a call that waits until ``queue`` is done."""
         loan = self.take_out()
         if loan is not None:
-            self.await_done(loan, source)
-            self.lend(loan, lambda: source.done)
+            self.await_done(loan, queue)
+            self.lend(loan, lambda: queue.done)
         return loan
 
-    def await_done(self, loan: Loan, source: WorkQueue) -> None:
-        """Arrange that the end of ``source`` finishes the loan."""
+    def await_done(self, loan: Loan, queue: WorkQueue) -> None:
+        """Arrange that the end of ``queue`` finishes the loan."""
         with self._scheduler.lock:
-            source.lender = loan
+            queue.lender = loan
 
     def take_back(self, loan: Loan) -> None:
         """Wait until the lender has a slot again (or none is due to it any more, its call being over)."""
@@ -107,8 +107,8 @@ class Lending:
         """The lender to get the next slot: the deepest of those whose group has room.  With the lock held."""
         best: Loan | None = None
         for loan in self.in_line:
-            source = loan.session.source
-            if source.group.active < source.group.limit and (best is None or source.depth > best.session.source.depth):
+            queue = loan.session.queue
+            if queue.group.active < queue.group.limit and (best is None or queue.depth > best.session.queue.depth):
                 best = loan
         return best
 
@@ -118,7 +118,7 @@ class Lending:
         while scheduler.free > 0 and self.in_line and (loan := self.first()) is not None:
             scheduler.free -= 1
             loan.session.holds = True
-            loan.session.source.group.active += 1
+            loan.session.queue.group.active += 1
             self.let_go(loan, after)
 
     def _lend(self, loan: Loan, after: Actions) -> None:
@@ -129,5 +129,5 @@ class Lending:
         if session.lost is None:  # else its call is over, and is due no slot again
             session.loan = loan
             loan.lent = True
-            self._scheduler.leave_group(session.source.group, after)
+            self._scheduler.leave_group(session.queue.group, after)
         self._scheduler.release(after)

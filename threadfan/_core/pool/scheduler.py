@@ -1,4 +1,4 @@
-"""The scheduler: slots, the sources that wait for them, and the threads that carry them.
+"""The scheduler: slots, the queues that wait for them, and the threads that carry them.
 
 What it guarantees:
 
@@ -7,10 +7,10 @@ What it guarantees:
   it.
 - No slot stays free while a call could use it, and no call waits for a thread that is parked: a worker that starts
   wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
-- A lender is first to take a slot back.  Then deeper sources go before shallower ones, and what a call waits for is
+- A lender is first to take a slot back.  Then deeper queues go before shallower ones, and what a call waits for is
   deeper than the call: whenever a new call starts at some depth, each call that waits there waits for one that runs,
   so threads stay within slots x (depth + 1).
-- Sources of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
+- Queues of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
 
 Decisions are made under ``lock``; whatever they call for (waking, starting threads, callbacks) is collected in a list,
 ``after``, and done when the lock is released.  The lock guards every attribute that is not fixed by ``__init__``.
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """The slots, sources and threads of one fan; outlives the fan until its last call is done."""
+    """The slots, queues and threads of one fan; outlives the fan until its last call is done."""
 
     future = Future
     """What ``submit`` makes; here for those who must not import it before there is a fan."""
@@ -97,6 +97,7 @@ class Scheduler:
         self.anchor: object = None  # something of the fan's that must live as long as the scheduler
         self.reset()
         lifecycle.register(self)
+        forks.renew(self, Scheduler._forked)
 
     def reset(self) -> None:
         """Back to a scheduler that has not run anything: at the start, and in the child of a fork."""
@@ -104,20 +105,20 @@ class Scheduler:
         self.torn = False  # an exception has cut a decision in two, which is to be mended
         self.handed_over: deque[Callable[[], object]] = deque()  # by finalizers that could have no thread
         self.free = self.slots
-        self.waking = 0  # slots given to workers that have not chosen a source yet
+        self.waking = 0  # slots given to workers that have not chosen a queue yet
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
         self.workers: set[Worker] = set()
-        self.rings: dict[int, deque[WorkQueue]] = {}  # by depth: the sources that have calls pending
-        self.sources: set[WorkQueue] = set()  # all that are not done
-        self.loans = Lending(self)
+        self.rings: dict[int, deque[WorkQueue]] = {}  # by depth: the queues that have calls pending
+        self.queues: set[WorkQueue] = set()  # all that are not done
+        self.lending = Lending(self)
         self.pressure = -1.0  # see press
         self.draining: set[Session] = set()  # whose calls count as running
         self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Session] = set()  # those of them whose threads were replaced
         self.retries = 0  # attempts after the first
         self.tokens = [0, 0]  # in and out, as attached clients have noted them
-        self.settled = [0, 0]  # calls of sources that are done: all, and those without a value
-        self.closing = lifecycle.exiting()
+        self.settled = [0, 0]  # calls of queues that are done: all, and those without a value
+        self.closing = last.exiting()
         self.dismissed = False  # closing, and the threads were sent home
         self.broken: str | bool = False
         self.group._forked()
@@ -198,15 +199,15 @@ class Scheduler:
         self.idle = [worker for worker in parked if worker.parked and not worker.woken]
         self.free = self.slots - self.waking - sum(session.holds for session in self.draining | self.lost)
         self.rings = {}
-        for source in list(self.sources):
-            source.queued = False
-            source.mend()
-            if source.ready():
-                self.enlist(source)
-            self.check_done(source, after)
+        for queue in list(self.queues):
+            queue.queued = False
+            queue.mend()
+            if queue.ready():
+                self.enlist(queue)
+            self.check_done(queue, after)
         self.press()
         after.extend(partial(self._wake_again, worker) for worker in woken)
-        self.loans.serve(after)
+        self.lending.serve(after)
         self.grant_if_needed(after)
         if self.dismissed:
             self._send_home(after)
@@ -238,40 +239,40 @@ class Scheduler:
             with self.lock:
                 self.check_open()
 
-    def offer(self, source: WorkQueue, after: Actions, *, eager: bool = False) -> None:
-        """Have ``source`` worked on: it has calls pending.  With the lock held.
+    def offer(self, queue: WorkQueue, after: Actions, *, eager: bool = False) -> None:
+        """Have ``queue`` worked on: it has calls pending.  With the lock held.
 
         ``eager`` starts a thread for each pending call that no woken worker will take, as ``submit`` promises; else the
         workers wake each other.
         """
         if self.torn:
             self.mend(after)
-        if not source.queued:
-            self.enlist(source)
-        if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < source.ready())):
+        if not queue.queued:
+            self.enlist(queue)
+        if self.free > 0 and (not self.waking or (eager and not self.idle and self.waking < queue.ready())):
             self._grant(after, eager=eager)
 
-    def enlist(self, source: WorkQueue) -> None:
-        """Put ``source`` into its ring, and wake nobody.  With the lock held."""
-        ring = self.rings.get(source.depth)
+    def enlist(self, queue: WorkQueue) -> None:
+        """Put ``queue`` into its ring, and wake nobody.  With the lock held."""
+        ring = self.rings.get(queue.depth)
         if ring is None:
-            ring = self.rings[source.depth] = deque()
-        ring.append(source)
-        source.queued = True
+            ring = self.rings[queue.depth] = deque()
+        ring.append(queue)
+        queue.queued = True
         self.press()
 
-    def recruit(self, source: WorkQueue) -> None:
+    def recruit(self, queue: WorkQueue) -> None:
         """Start threads while there are slots and pending calls for them."""
-        aside(partial(self._recruit, source))
+        aside(partial(self._recruit, queue))
 
-    def _recruit(self, source: WorkQueue) -> None:
-        while self._recruit_one(source):
+    def _recruit(self, queue: WorkQueue) -> None:
+        while self._recruit_one(queue):
             pass
 
-    def _recruit_one(self, source: WorkQueue) -> bool:
+    def _recruit_one(self, queue: WorkQueue) -> bool:
         after: Actions = []
         with self.lock:
-            if self.idle or self.free <= 0 or not source.ready() or source.group.active >= source.group.limit:
+            if self.idle or self.free <= 0 or not queue.ready() or queue.group.active >= queue.group.limit:
                 return False
             if not self.starts.allowed(after):
                 return False
@@ -280,7 +281,7 @@ class Scheduler:
         return True
 
     def turn(self, worker: Worker, left: Session | None) -> Session | None:
-        """Leave one source and enter the next; None when there is nothing to do, and then the worker is parked."""
+        """Leave one queue and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: Actions = []
         with self.lock:
             if left is None and not worker.woken:  # it was woken twice
@@ -312,7 +313,7 @@ class Scheduler:
         self.free += slots - self.slots
         self.slots = slots
         self.press()
-        self.loans.serve(after)
+        self.lending.serve(after)
         self.grant_if_needed(after)
 
     def adapt(self, after: Actions) -> None:
@@ -330,9 +331,9 @@ class Scheduler:
         after: Actions = []
         with self.lock:
             self.mend(after)
-            sources, running = list(self.sources), list(self.draining)
-            for source in sources:
-                source.discard(TaskCancelled(message), after)
+            queues, running = list(self.queues), list(self.draining)
+            for queue in queues:
+                queue.discard(TaskCancelled(message), after)
             self.timer.cancel_running(running, message, after)
         self.perform(after)
 
@@ -349,7 +350,7 @@ class Scheduler:
                 found = PolicyCallQueue(self, group, depth, policies.lines)
             group.calls[depth, policies] = found
             found.place = depth, policies
-            self.sources.add(found)
+            self.queues.add(found)
         return found
 
     def forget_if_idle(self, queue: WorkQueue) -> None:
@@ -365,7 +366,7 @@ class Scheduler:
 
     def _forget(self, queue: WorkQueue) -> None:
         del queue.group.calls[queue.place]
-        self.sources.discard(queue)
+        self.queues.discard(queue)
         self.settled[0] += queue.accepted
         self.settled[1] += queue.failed
 
@@ -398,7 +399,7 @@ class Scheduler:
     def depth(self) -> int:
         """The depth of what this thread hands in and waits for."""
         session: Session | None = getattr(here, "session", None)
-        return 0 if session is None or session.scheduler is not self else session.source.depth + 1
+        return 0 if session is None or session.scheduler is not self else session.queue.depth + 1
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 
@@ -407,45 +408,45 @@ class Scheduler:
         self.free += 1
         if self.free == 0:  # there were fewer slots than calls, and now there are as many
             self.press()
-        self.loans.serve(after)
+        self.lending.serve(after)
         self.grant_if_needed(after)
 
     def detach(self, session: Session, after: Actions) -> None:
-        """The session is no longer at its source."""
-        source = session.source
+        """The session is no longer at its queue."""
+        queue = session.queue
         self.draining.discard(session)
-        source.active -= 1
+        queue.active -= 1
         if session.loan is None:  # else it has left when it lent its slot
-            self.leave_group(source.group, after)
-        self.check_done(source, after)
-        if source.group is not self.group and source.place is not None:
-            self.forget_if_idle(source)
+            self.leave_group(queue.group, after)
+        self.check_done(queue, after)
+        if queue.group is not self.group and queue.place is not None:
+            self.forget_if_idle(queue)
 
-    def check_done(self, source: WorkQueue, after: Actions) -> None:
-        """Notice that a source is done.  Whoever closes or empties a source, or leaves it, must call this."""
-        if not source.closed or source.active or source.done or source.pending():
+    def check_done(self, queue: WorkQueue, after: Actions) -> None:
+        """Notice that a queue is done.  Whoever closes or empties a queue, or leaves it, must call this."""
+        if not queue.closed or queue.active or queue.done or queue.pending():
             return
-        if source.lender is not None:
-            self.loans.request_back(source.lender, after)
-        after.extend(source.listeners)
-        source.done = True
-        source.listeners = []
-        self.sources.discard(source)
-        self.count_settled(source)
+        if queue.lender is not None:
+            self.lending.request_back(queue.lender, after)
+        after.extend(queue.listeners)
+        queue.done = True
+        queue.listeners = []
+        self.queues.discard(queue)
+        self.count_settled(queue)
         if self.closing:  # what ended may have waited without a thread that would notice
             self.dismiss_if_quiet(after)
 
-    def count_settled(self, source: WorkQueue) -> None:
-        """Count the calls of a source that is done; again if it was fed afterwards.  With the lock held."""
-        before, source.counted = source.counted, (source.accepted, source.failed)
-        self.settled[0] += source.accepted - before[0]
-        self.settled[1] += source.failed - before[1]
+    def count_settled(self, queue: WorkQueue) -> None:
+        """Count the calls of a queue that is done; again if it was fed afterwards.  With the lock held."""
+        before, queue.counted = queue.counted, (queue.accepted, queue.failed)
+        self.settled[0] += queue.accepted - before[0]
+        self.settled[1] += queue.failed - before[1]
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot."""
         for ring in self.rings.values():
-            for source in ring:
-                if source.ready() and source.group.active < source.group.limit:
+            for queue in ring:
+                if queue.ready() and queue.group.active < queue.group.limit:
                     return True
         return False
 
@@ -454,7 +455,7 @@ class Scheduler:
         return (
             not self.draining
             and not self.has_work()
-            and not any(source.waiting() or source.unfinished() for source in self.sources)
+            and not any(queue.waiting() or queue.unfinished() for queue in self.queues)
         )
 
     def grant_if_needed(self, after: Actions) -> None:
@@ -509,7 +510,7 @@ class Scheduler:
             self.workers.discard(worker)
             self.waking -= 1
             self.free += 1
-            self.loans.serve(after)
+            self.lending.serve(after)
             if isinstance(error, Exception):
                 self.starts.refused(error, after)
             self.grant_if_needed(after)
@@ -522,7 +523,7 @@ class Scheduler:
         group.active -= 1
 
     def _leave(self, session: Session, after: Actions) -> bool:
-        """End a stay at a source; say whether the worker still has its slot."""
+        """End a stay at a queue; say whether the worker still has its slot."""
         session.forget_scope()  # leave no cycle
         if session.lost is None:
             self.detach(session, after)
@@ -542,19 +543,19 @@ class Scheduler:
 
     def _enter(self, worker: Worker, after: Actions) -> Session | None:
         self._accept(worker)
-        chosen = None if self.loans.in_line and self.loans.first() else self._choose(after)
+        chosen = None if self.lending.in_line and self.lending.first() else self._choose(after)
         if chosen is None:
             self._park(worker)  # first, so that the slot may come back to this very thread
             self.release(after)
             return None
-        source, first = chosen
-        session = Session(self, worker, source)
+        queue, first = chosen
+        session = Session(self, worker, queue)
         session.first = first
-        source.active += 1
-        source.group.active += 1
+        queue.active += 1
+        queue.group.active += 1
         self.draining.add(session)
-        if source.timeout is not None:
-            self.timer.mind(self.clock.monotonic() + source.timeout, after)
+        if queue.timeout is not None:
+            self.timer.mind(self.clock.monotonic() + queue.timeout, after)
         self.grant_if_needed(after)
         return session
 
@@ -569,43 +570,43 @@ class Scheduler:
                 self.threads.discard(worker.thread)
 
     def _choose(self, after: Actions) -> tuple[WorkQueue, Any] | None:
-        """The source whose turn it is, and its next entry: deepest first, round and round within a depth."""
+        """The queue whose turn it is, and its next entry: deepest first, round and round within a depth."""
         for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
             ring = self.rings[depth]
             for _ in range(len(ring)):
-                source = ring.popleft()
+                queue = ring.popleft()
                 entry = None
-                if source.ended or source.unwanted():
+                if queue.ended or queue.unwanted():
                     # It may count as done, so nothing of it may start, not even what is fed from here on without the
                     # lock: whoever feeds a batch that has ended looks after that.
-                    source.discard(TaskCancelled("the batch had ended"), after)
-                elif source.group.active < source.group.limit:
-                    entry = source.take()
-                if source.ready():
-                    ring.append(source)
+                    queue.discard(TaskCancelled("the batch had ended"), after)
+                elif queue.group.active < queue.group.limit:
+                    entry = queue.take()
+                if queue.ready():
+                    ring.append(queue)
                 else:
-                    self._unqueue(source, ring)
+                    self._unqueue(queue, ring)
                 if entry is not None:
-                    return source, entry
+                    return queue, entry
         return None
 
-    def _unqueue(self, source: WorkQueue, ring: deque[WorkQueue]) -> None:
-        """Leave a source that has nothing pending out of its ring."""
-        source.queued = False
-        if source.ready():  # fed between the two looks, and its feeder may still have seen it queued
-            source.queued = True
-            ring.append(source)
+    def _unqueue(self, queue: WorkQueue, ring: deque[WorkQueue]) -> None:
+        """Leave a queue that has nothing pending out of its ring."""
+        queue.queued = False
+        if queue.ready():  # fed between the two looks, and its feeder may still have seen it queued
+            queue.queued = True
+            ring.append(queue)
         elif not ring:
-            del self.rings[source.depth]
+            del self.rings[queue.depth]
         self.press()
 
     def press(self) -> None:
         """Tell sessions, by one number, whether others wait.
 
         A session at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
-        1`` or more means a deeper source or a lender, so leave after this call.
+        1`` or more means a deeper queue or a lender, so leave after this call.
         """
-        if self.loans.in_line or self.free < 0:
+        if self.lending.in_line or self.free < 0:
             self.pressure = FOREVER
         elif self.rings:
             deepest = max(self.rings)
@@ -617,7 +618,7 @@ class Scheduler:
         """A capped group has room again: its calls may start."""
         after: Actions = []
         with self.lock:
-            self.loans.serve(after)
+            self.lending.serve(after)
             self.grant_if_needed(after)
         self.perform(after)
 
@@ -664,12 +665,12 @@ class Scheduler:
     def fail(self, message: str, after: Actions) -> None:
         """The pool is broken: nothing more will start.  With the lock held."""
         self.broken = message
-        for source in list(self.sources):
-            source.discard(BrokenThreadPool(message), after)
+        for queue in list(self.queues):
+            queue.discard(BrokenThreadPool(message), after)
 
     def _forked(self) -> None:
         """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
-        sources, running, gates = list(self.sources), [*self.draining, *self.lost], self.quiet_gates
+        queues, running, gates = list(self.queues), [*self.draining, *self.lost], self.quiet_gates
         closing = self.closing
         for worker in self.workers:  # one of them, if it was a call that forked, lives on until that returns
             worker.ident, worker.retired = 0, True
@@ -678,8 +679,8 @@ class Scheduler:
         for session in running:
             session.lost = session.lost or (None, 0.0, "", None)
             session.claim.clear()
-        for source in sources:
-            source.orphan(BrokenThreadPool(forks.REASON))
+        for queue in queues:
+            queue.orphan(BrokenThreadPool(forks.REASON))
         for gate in gates:
             gate.put(None)
 
@@ -716,19 +717,19 @@ class Scheduler:
     def snapshot(self) -> dict[str, int]:
         """Live figures; see ``Fan.snapshot``."""
         with self.lock:
-            pending = sum(source.pending() for source in self.sources)
-            waiting = sum(source.waiting() for source in self.sources)
-            accepted = self.settled[0] + sum(source.accepted for source in self.sources)
+            pending = sum(queue.pending() for queue in self.queues)
+            waiting = sum(queue.waiting() for queue in self.queues)
+            accepted = self.settled[0] + sum(queue.accepted for queue in self.queues)
             lent = sum(session.loan is not None for session in self.draining)
             running = sum(session.busy() for session in self.draining) - lent
-            twins = sum(source.twins for source in self.sources)
+            twins = sum(queue.twins for queue in self.queues)
             return {
                 "queued": pending - waiting,
                 "running": running,
                 "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
                 "done": accepted - pending - running - lent + twins,
-                "failed": self.settled[1] + sum(source.failed for source in self.sources),
+                "failed": self.settled[1] + sum(queue.failed for queue in self.queues),
                 "slots": self.slots,
                 "retries": self.retries,
                 "input_tokens": self.tokens[0],
@@ -751,7 +752,7 @@ class Scheduler:
                 for key in session.claim.copy():
                     self.timer.end(session, key, FAILED, error, after, grace=FOREVER)
                 if session.loan is not None and session.loan.returning:
-                    self.loans.let_go(session.loan, after)
+                    self.lending.let_go(session.loan, after)
                 if self._leave(session, after):
                     session.holds = False
                     self.release(after)

@@ -1,4 +1,4 @@
-"""One stay of a thread at a source."""
+"""One stay of a thread at a queue."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ GRACE = 0.1
 call that heeds its scope, too short to be missed as a slot."""
 
 QUANTUM = 0.0002
-"""Seconds that a thread stays at a source while others wait.  Short against anything a user notices, long against the
-two microseconds that a change of source costs."""
+"""Seconds that a thread stays at a queue while others wait.  Short against anything a user notices, long against the
+two microseconds that a change of queue costs."""
 
 # What this thread is doing for a fan right now: `here.session`, set while it runs calls.
 here = threading.local()
@@ -59,21 +59,21 @@ class CallScope(Scope):
 
     def __init__(self, session: Session, key: Any, start: float) -> None:
         self._claim = session.claim.get(key)
-        source = session.source
-        super().__init__(clock=session.scheduler.clock, ledger=partial(source.add_usage, key))
+        queue = session.queue
+        super().__init__(clock=session.scheduler.clock, ledger=partial(queue.add_usage, key))
         self._session: Session | None = session
         self._key = key
         self._start = start
-        self.meter = source.meter_of(session, key)
+        self.meter = queue.meter_of(session, key)
         self.set_deadline()
 
     def set_deadline(self) -> None:
-        """Ask the source anew how long the call may take."""
+        """Ask the queue anew how long the call may take."""
         session, key = self._session, self._key
         if session is None:
             return
-        source = session.source
-        timeout, outer = source.timeout_of(key), source.outer_of(key)
+        queue = session.queue
+        timeout, outer = queue.timeout_of(key), queue.outer_of(key)
         deadline = FOREVER if timeout is None else self._start + timeout
         if outer is not None and outer.live:  # a call that has ended by itself leaves those it handed in their time
             deadline = min(deadline, outer.deadline)
@@ -103,11 +103,11 @@ def _note_late(scheduler: Scheduler, usage: Usage) -> None:
 
 
 class Session:
-    """A thread at work on a source, holding a slot and running the source's calls one after another.
+    """A thread at work on a queue, holding a slot and running the queue's calls one after another.
 
     ``claim`` maps the key of the running call to ``(item, queued since, start)``.  It decides who settles the call:
     whoever *pops* the key owns the outcome, be it the thread that ran the call or somebody who ends it early, and
-    ``dict.pop`` lets exactly one win without a lock.  A session lives at one source, so that a key never means two
+    ``dict.pop`` lets exactly one win without a lock.  A session lives at one queue, so that a key never means two
     calls.
 
     Guarded by ``scheduler.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
@@ -122,16 +122,16 @@ class Session:
         "lost",
         "lost_at",
         "made",
+        "queue",
         "scheduler",
         "signalled",
-        "source",
         "worker",
     )  # fmt: skip
 
-    def __init__(self, scheduler: Scheduler, worker: Worker, source: WorkQueue) -> None:
+    def __init__(self, scheduler: Scheduler, worker: Worker, queue: WorkQueue) -> None:
         self.scheduler = scheduler
         self.worker = worker
-        self.source = source
+        self.queue = queue
         self.claim: dict[Any, tuple[Any, float, float]] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds = True  # a slot
@@ -202,7 +202,7 @@ class Session:
         with self.scheduler.lock:
             scope = self.made_scope(key)
             claim = self.claim.get(key)
-            timeout = self.source.timeout_of(key)
+            timeout = self.queue.timeout_of(key)
         if scope is not None:
             scope.set_deadline()
         if claim is not None and timeout is not None and timeout < FOREVER:

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import weakref
-from concurrent.futures import thread as standard
 from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
@@ -36,13 +35,11 @@ MOMENT = 0.005
 let it run yet."""
 
 _schedulers: set[weakref.ref[Scheduler]] = set()
-_exiting = False
 
 
 def register(scheduler: Scheduler) -> None:
-    """Have this scheduler's calls finished at exit, and its threads forgotten in the child of a fork."""
+    """Have this scheduler's calls finished at exit."""
     _schedulers.add(weakref.ref(scheduler, _schedulers.discard))
-    forks.renew(scheduler)
 
 
 def _alive() -> list[Scheduler]:
@@ -50,16 +47,11 @@ def _alive() -> list[Scheduler]:
     return [scheduler for reference in list(_schedulers) if (scheduler := reference()) is not None]
 
 
-def exiting() -> bool:
-    """Whether the interpreter has begun to end."""
-    return _exiting or standard._shutdown
-
-
 def refuse(scheduler: Scheduler) -> None:
     """Say why no new calls may be handed in."""
     if scheduler.broken:
         raise BrokenThreadPool(scheduler.broken)
-    if scheduler.closing and not exiting():
+    if scheduler.closing and not last.exiting():
         raise RuntimeError(
             "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
         )
@@ -100,7 +92,7 @@ def _end_disowned(scheduler: Scheduler, after: Actions) -> None:
 def end_streams(scheduler: Scheduler) -> None:
     """Cancel streams that are open: nobody reads them to their end."""
     with scheduler.lock:
-        streams = [source for source in scheduler.sources if source.cancel_at_close]
+        streams = [queue for queue in scheduler.queues if queue.cancel_at_close]
     for stream in streams:
         scheduler.timer.cancel(stream, None, "the fan was closed")
 
@@ -169,8 +161,7 @@ def orphaned(scheduler: Scheduler, _: object) -> None:
 
 
 def _at_exit() -> None:
-    global _exiting
-    _exiting = True
+    last.begin()
     for scheduler in _alive():  # at once: what is handed in from now on is refused
         scheduler.closing = True
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it

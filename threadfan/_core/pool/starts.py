@@ -11,11 +11,11 @@ from __future__ import annotations
 from concurrent.futures._base import LOGGER
 from functools import partial
 
+from ..base import last
 from ..base.clock import FOREVER
 from ..base.errors import ThreadsExhausted
 from ..base.logs import WARNING, say
 from ..base.threads import Refusals, refusal
-from . import shutdown as lifecycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Starts:
         scheduler, now = self._scheduler, self._scheduler.clock.monotonic()
         self._refusals.refused(error, now)
         self._note_stall(now)
-        if self._stalled is not None and lifecycle.exiting():  # at the interpreter's end there will never be one
+        if self._stalled is not None and last.exiting():  # at the interpreter's end there will never be one
             self._give_up(after)
             return
         scheduler.timer.mind(self._refusals.again, after)
@@ -81,7 +81,7 @@ class Starts:
 
     def warn(self, error: Exception) -> None:
         """Say so, once for each fan.  Without the lock."""
-        if self._warned or lifecycle.exiting():  # at the interpreter's end that is how it is
+        if self._warned or last.exiting():  # at the interpreter's end that is how it is
             return
         self._warned = True
         threads = len(self._scheduler.threads)
@@ -99,13 +99,13 @@ class Starts:
         """End what waits for a thread: all, or what the deepest call waits for, whose thread then goes on."""
         scheduler, error = self._scheduler, self._refusals.error
         self._stalled = None
-        waiting = [source for ring in scheduler.rings.values() for source in ring if source.ready()]
-        deepest = max((source.depth for source in waiting), default=0)
-        failing = [source for source in waiting if source.depth == deepest][:1] if scheduler.draining else waiting
+        waiting = [queue for ring in scheduler.rings.values() for queue in ring if queue.ready()]
+        deepest = max((queue.depth for queue in waiting), default=0)
+        failing = [queue for queue in waiting if queue.depth == deepest][:1] if scheduler.draining else waiting
         reason = ThreadsExhausted(
             f"no thread could be started for this call ({error}), and none of the {len(scheduler.threads)} there are "
             f"would become free: allow the process more threads (ulimit -u, a container's limit of pids, memory for "
             f"their stacks), or have fewer calls wait for calls of their own (max_workers=…)"
         )
-        for source in failing:
-            source.discard(reason, after)
+        for queue in failing:
+            queue.discard(reason, after)

@@ -32,7 +32,7 @@ class ConcurrencyLimit:
     def __init__(self, limit: float = float("inf")) -> None:
         self.limit = limit
         self._forked()
-        forks.renew(self)
+        forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
@@ -43,7 +43,7 @@ class ConcurrencyLimit:
 class WorkQueue:
     """Pending calls of one origin at one depth.
 
-    Guarded by ``scheduler.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A source
+    Guarded by ``scheduler.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A queue
     is *done* when it takes no more calls, has none pending, and no session is active at it; that is checked wherever
     one of the three may have become true, so it is noticed exactly once.
     """
@@ -90,7 +90,7 @@ class WorkQueue:
         self.failed = 0  # calls settled without a value
         self.counted = 0, 0  # both, as the scheduler has counted them when it was done
         self.twins = 0  # second attempts that wait or run
-        self.lender: Loan | None = None  # the call that waits for this source and gave its slot away meanwhile
+        self.lender: Loan | None = None  # the call that waits for this queue and gave its slot away meanwhile
         self.listeners: Actions = []  # called once when done
 
     def pending(self) -> int:
@@ -168,7 +168,7 @@ class WorkQueue:
 
     def end_running(self, message: str, after: Actions) -> None:
         """Cancel the calls that run.  Call with the lock held."""
-        sessions = [session for session in self.scheduler.draining if session.source is self]
+        sessions = [session for session in self.scheduler.draining if session.queue is self]
         self.scheduler.timer.cancel_running(sessions, message, after)
 
     def orphan(self, reason: BaseException) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """A thread that parks until it is granted a slot, and pulls calls from the scheduler's sources while it has one.
+    """A thread that parks until it is granted a slot, and pulls calls from the scheduler's queues while it has one.
 
     The thread is a daemon, so that one stuck in a call that is over cannot hold up the interpreter; calls that are
     *not* over are waited for at exit by ``lifecycle``.  In a subinterpreter it is an ordinary thread, since ending
@@ -89,7 +89,7 @@ class Worker:
             if session is not None:
                 here.session = session
                 try:
-                    session.source.run(session)
+                    session.queue.run(session)
                 except BaseException as error:  # none of the calls': those are caught where they are called
                     scheduler.crashed(session, error)
                 here.session = None

@@ -21,7 +21,8 @@ from itertools import count
 from ..base import clock as clocks
 from ..base import forks
 from ..base.clock import FOREVER
-from ..base.errors import CallCancelled, brief
+from ..base.errors import CallCancelled
+from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 
-from ..base.errors import brief
 from ..base.given import whole
+from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

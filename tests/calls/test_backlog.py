@@ -1,0 +1,72 @@
+"""The calls that wait under several limits: in order, each limit holding its own alone, at a constant cost."""
+
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.controlled import PATIENCE, aside, until
+from threadfan import Fan, FanClosed, RateLimit, task
+from threadfan._core.calls.backlog import Backlog
+from threadfan._core.calls.policy_queue import PolicyQueue
+
+
+class Call:
+    """A call under a limit, which is a number; None for none."""
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.policies = None if limit is None else SimpleNamespace(line=limit, pace=None)
+
+
+OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["append", "appendleft", "take", "refuse", "open", "remove"]), st.integers(0, 5))
+)
+
+
+@given(OPERATIONS)
+def test_it_is_a_list_of_which_some_calls_are_held(operations):
+    """Whatever happens, the call to take next is the first whose limit has not refused one."""
+    backlog, model, lanes = Backlog(None), [], {}
+
+    def held(call):
+        lane = lanes.get(call.limit)
+        return lane is not None and lane.shut
+
+    for name, number in operations:
+        if name in ("append", "appendleft"):
+            call = Call([None, "a", "b"][number % 3])
+            getattr(backlog, name)(call)
+            model.insert(len(model) if name == "append" else 0, call)
+            lanes[call.limit] = backlog._lane(call)
+        elif name in ("take", "refuse"):
+            lane = backlog.next_lane()
+            expected = next((call for call in model if not held(call)), None)
+            assert (None if lane is None else lane.first) is expected
+            if lane is not None and name == "take":
+                assert backlog.take(lane) is expected
+                model.remove(expected)
+            elif lane is not None:
+                backlog.shut(lane)
+        elif name == "open" and lanes:
+            backlog.open(list(lanes.values())[number % len(lanes)])
+        elif name == "remove" and model:
+            backlog.remove(model.pop(number % len(model)))
+        assert list(backlog) == model
+        assert len(backlog) == len(model)
+        assert backlog.ready == sum(not held(call) for call in model)
+
+
+def test_calls_of_a_limit_that_is_shut_are_not_asked_about_again(clock, monkeypatch):
+    """However many wait for one limit, taking a call under another one asks no more questions than there are calls."""
+    asked = []
+    let = PolicyQueue._let
+    monkeypatch.setattr(PolicyQueue, "_let", lambda self, *arguments: asked.append(1) or let(self, *arguments))
+    shut, wide = RateLimit(requests_per_minute=1), RateLimit(requests_per_minute=10**9, burst=10**6)
+    with Fan(4) as fan:
+        tasks = [task(int).with_options(rate=limit) for limit in [shut] * 300 + [wide] * 300]
+        gathering = aside(fan.gather, *tasks)
+        until(lambda: fan.snapshot()["done"] == 301)
+        fan.shutdown(wait=False, cancel_futures=True)
+        assert isinstance(gathering.exception(PATIENCE), FanClosed)
+    assert len(asked) < 700

@@ -1,0 +1,65 @@
+"""The ways in which a scope ends while a call is blocked in a client, and what is seen of it inside and outside."""
+
+import importlib.util
+import sys
+from queue import SimpleQueue
+
+import pytest
+
+from support.controlled import PATIENCE, until
+from support.scoped import call
+from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after
+
+SOON = 0.2  # seconds: the timeout of a call that could go on for ever
+
+# Without the GIL httpx itself fails: httpcore 1.0 looks twice at when a connection expires, and another thread may have
+# cleared it meanwhile.
+MADE_FOR_THIS = ("httpx", "httpx2") if getattr(sys, "_is_gil_enabled", lambda: True)() else ("httpx2",)
+LIBRARIES = [name for name in MADE_FOR_THIS if importlib.util.find_spec(name)]
+
+
+def noting(act, ends):
+    """``act`` as a call of a fan, which puts what came of it into a queue."""
+
+    def watched(*_):
+        try:
+            ends.put(act())
+        except BaseException as error:
+            ends.put(error)
+            raise
+
+    return watched
+
+
+def wait_until_back(fan):
+    """Wait for the threads of calls that are over, of which the fan would warn when it closes."""
+    until(lambda: fan.snapshot()["abandoned"] == 0)
+
+
+def by_fan(act, blocked):
+    """The fan's timeout ends the call."""
+    ends = SimpleQueue()
+    with Fan(1, timeout=SOON) as fan:
+        (outcome,) = fan.run(noting(act, ends), [None])
+        assert isinstance(outcome.error, TaskTimeout)
+        assert isinstance(ends.get(timeout=PATIENCE), CallCancelled)
+        wait_until_back(fan)
+
+
+def by_block(act, blocked):
+    """A block's deadline ends what it does."""
+    with pytest.raises(TaskTimeout) as caught, fail_after(SOON):
+        act()
+    assert isinstance(caught.value.__cause__, CallCancelled)
+
+
+def by_cancel(act, blocked):
+    """Another thread cancels the scope, once the call is blocked."""
+    scope = Scope()
+    future = call(scope, act)
+    blocked()
+    scope.cancel()
+    assert isinstance(future.exception(PATIENCE), CallCancelled)
+
+
+WAYS = [by_fan, by_block, by_cancel]
