@@ -128,6 +128,7 @@ _core/calls/attempts.py
 _core/calls/backlog.py
 _core/calls/batch.py
 _core/calls/call_queue.py
+_core/calls/collector.py
 _core/calls/future.py
 _core/calls/hedging.py
 _core/calls/options.py
