@@ -17,7 +17,8 @@ _core/base/locks.py _active
 _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
 _core/base/portable.py _getframe
-_core/batches/stream.py _getframe
+_core/batches/mapping.py _getframe
+_core/batches/reading.py _getframe
 _core/calls/future.py _STATE_TO_DESCRIPTION_MAP
 _core/calls/future.py _getframe
 _core/calls/future.py _lock
@@ -43,11 +44,6 @@ _core/batches/advice.py _raw
 _core/limits/shared_waitlist.py _brief
 _core/limits/shared_waitlist.py _refused_elsewhere
 _core/limits/waitlist.py _rates
-_core/pipeline/completion.py _sleep
-_core/pipeline/stream.py _outcomes
-agents/faults.py _scheduler
-agents/loop.py _options
-agents/loop.py _scheduler
 """
 """Private names of this package's own that are still used from another file.  It only gets shorter."""
 
