@@ -44,9 +44,6 @@ _core/batches/advice.py _raw
 _core/limits/shared_waitlist.py _brief
 _core/limits/shared_waitlist.py _refused_elsewhere
 _core/limits/waitlist.py _rates
-agents/faults.py _scheduler
-agents/loop.py _options
-agents/loop.py _scheduler
 """
 """Private names of this package's own that are still used from another file.  It only gets shorter."""
 

@@ -11,7 +11,7 @@ from .._core.batches.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, overload
+    from typing import overload
 
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]: ...
 
 
-async def arace(fan: Front, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Outcome[Any]:
+async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks.a_fan("arace", fan)
     return await fan.ajoin(FirstSuccess(), *tasks, **named)
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     async def aquorum(fan: Front, needed: int, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]: ...
 
 
-async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
+async def aquorum(fan: Front, needed: int, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]:
     """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks.a_fan("aquorum", fan)
     return await fan.ajoin(Quorum(needed), *tasks, **named)

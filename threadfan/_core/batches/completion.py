@@ -113,7 +113,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _wait(self, gate: Gate) -> MadeReport:
         self.begin()
-        self.scheduler.recruit(self.batch)
+        self.scheduler.crew.recruit(self.batch)
         loan = self.scheduler.lending.lend_to(self.batch)
         try:
             self._wait_until_over(gate)

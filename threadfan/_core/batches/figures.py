@@ -52,7 +52,7 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         "usages": collector.usages,
         "attempts": collector.attempts,
         "wall": wall,
-        "slots": batch.scheduler.slots,
+        "slots": batch.scheduler.slots.total,
         "limited": batch.limited(batch.since + wall),
         "pauses": batch.pauses(),
         "conditions": _conditions(batch, wall, taken=taken),

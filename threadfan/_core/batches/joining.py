@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ..base.clock import Gate
     from ..base.outcome import Raw
-    from ..calls.batch import TaskBatch
     from ..calls.options import Options
+    from ..calls.task_batch import TaskBatch
     from ..pool.scheduler import Scheduler
     from .report import Report
 
@@ -74,7 +74,7 @@ class Joining(Completion["TaskBatch", "Report[T]"], Generic[T, R]):
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will wake whoever waits."""
         while not self._tell_news():
-            if self.batch.wish_for(self._wake, wanted=None, idle=self._idle):
+            if self.batch.wish.wait_for(self._wake, wanted=None, idle=self._idle):
                 break
         return super().look()
 

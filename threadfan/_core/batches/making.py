@@ -7,7 +7,8 @@ from functools import partial
 from ..base import checks
 from ..base.errors import describe
 from ..base.variables import capture, renewed
-from ..calls.batch import Batch, TaskBatch, TaskCall
+from ..calls.batch import Batch
+from ..calls.task_batch import TaskBatch, TaskCall
 from ..scope.scope import scope_around
 from .intake import taking_tuples
 from .tasks import all_tasks

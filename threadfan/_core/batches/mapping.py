@@ -64,7 +64,7 @@ def mapped(
     batch = new_batch(scheduler, options, fn, given, items=items, star=star)
     try:
         enlist(batch, [wake])
-        scheduler.recruit(batch)
+        scheduler.crew.recruit(batch)
     except BaseException as error:
         if batch.enlisted:
             end_map_early(error, batch, gate)
@@ -121,7 +121,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[Any, None,
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
+                sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[3] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[4]

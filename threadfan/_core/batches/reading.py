@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from ..base.clock import Gate
     from ..base.outcome import Outcome, Raw
+    from ..calls.batch import Batch
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import WorkQueue
     from .completion import B
     from .intake import Given
     from .stream import Stream
+    from .task_group import TaskGroup
 
 
 def stream(
@@ -91,7 +92,7 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
 
 
 def sleep(
-    queue: WorkQueue,
+    queue: Batch | TaskGroup,
     wish: Callable[[Callable[[], object]], bool],
     idle: Callable[[], bool],
     gate: Gate,

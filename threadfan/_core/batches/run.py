@@ -7,7 +7,6 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, T
-from ..pool import shutdown as lifecycle
 from . import intake
 from .completion import Completion
 from .late import Latecomers
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Gate
-    from ..calls.batch import Batch, TaskBatch
+    from ..calls.batch import Batch
     from ..calls.options import Options
+    from ..calls.task_batch import TaskBatch
     from ..pool.scheduler import Scheduler
     from .intake import Given
     from .report import Report
@@ -129,8 +129,7 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             self.look()  # before the next is asked for, which may take long, and would have to have one too
             if self._left or self.batch.closed:
                 break
-            if self.scheduler.closing or self.scheduler.broken:
-                lifecycle.refuse(self.scheduler)
+            self.scheduler.check_open()
 
     def _at_deadline(self) -> str | None:
         if self._kept is None:

@@ -220,8 +220,8 @@ class BatchStream(Stream["Batch", T]):
         return self._cut_short
 
     def wish(self, wake: Callable[[], object]) -> bool:
-        """See ``Batch.wish_for``."""
-        return self.batch.wish_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
+        """See ``Waiter.wait_for``."""
+        return self.batch.wish.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
     def forget_wish(self) -> None:
         """Nobody waits any more."""
@@ -233,14 +233,14 @@ def cut(batch: Batch | TaskGroup, message: str, *, running: bool, finalizing: bo
     if not batch.done:
         cancel = partial(batch.scheduler.timer.cancel, batch, None, message, running=running)
         if finalizing:
-            batch.scheduler.hand_over(cancel)
+            batch.scheduler.decisions.hand_over(cancel)
         else:
             cancel()
 
 
 def window_of(scheduler: Scheduler, window: int | None) -> int:
     """How many inputs may be taken and not yet yielded."""
-    return max(64, 4 * scheduler.slots) if window is None else checks.count("window", window)
+    return max(64, 4 * scheduler.slots.total) if window is None else checks.count("window", window)
 
 
 def make_stream(

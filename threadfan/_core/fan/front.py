@@ -76,6 +76,7 @@ class View(Front):
         self._origin = origin  # keeps the fan alive
         self._scheduler = scheduler
         self._options = options
+        self._future = origin._future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """A view does not own its threads.
@@ -88,3 +89,8 @@ class View(Front):
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
         return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.group.limit}>"
+
+
+def behind(fan: Front) -> tuple[Scheduler, Options]:
+    """The scheduler and the options by which the calls of a fan or a view are made, for what is built on them."""
+    return fan._scheduler, fan._options

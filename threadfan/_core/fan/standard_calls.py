@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent import futures
     from types import ModuleType
-    from typing import Never, ParamSpec, TypeVar
+    from typing import Any, Never, ParamSpec, TypeVar
 
     from ..calls.future import Future
     from ..calls.options import Options
@@ -41,6 +41,8 @@ class StandardCalls:
 
     _scheduler: Scheduler
     _options: Options
+    _future: type[Future[Any]]
+    """What ``submit`` makes; imported with the first fan."""
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[R]:
         """Have ``fn(*args, **kwargs)`` called in a thread, under the fan's timeout.
@@ -58,14 +60,14 @@ class StandardCalls:
         context = copy_context()
         if context:
             (_variables_module or _variables()).settle(context)
-        future: Future[R] = scheduler.future(
+        future: Future[R] = self._future(
             scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
         )
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
         policies = options.policies
         if policies is not None:
             future.policies, future.state = policies, policies.state(args, kwargs, future.since)
-        scheduler.hand_in(future, options.group, policies)
+        future.hand_in(scheduler, options.group, policies)
         if outer is not None:
             future.end_with(outer)
         return future

@@ -7,7 +7,6 @@ from queue import SimpleQueue
 
 from ..batches.completion import Completion
 from ..batches.reading import sleep
-from ..pool import shutdown as lifecycle
 from .inputs import at_hand
 from .pipeline_run import PipelineRun
 
@@ -35,8 +34,7 @@ class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
         run, scheduler = self.batch, self.scheduler
         for item in inputs:
             run.feed(item)  # first: what was taken has an outcome
-            if scheduler.closing or scheduler.broken:
-                lifecycle.refuse(scheduler)
+            scheduler.check_open()
             self._await_room(gate)
             if run.closed or run.ended:
                 break

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from ..calls.call_queue import Call
     from ..events import log
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from .stage_state import StageState
 
     class Run(Protocol):

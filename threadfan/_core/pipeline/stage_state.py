@@ -54,7 +54,7 @@ class StageState:
         self.fn = fn
         self.options = options
         self.max_concurrent = one.max_concurrent
-        self.buffer = 2 * scheduler.slots if one.buffer is None else one.buffer
+        self.buffer = 2 * scheduler.slots.total if one.buffer is None else one.buffer
         self.next: StageState | None = None
         self.entries: deque[Call] = deque()
         self.present = self.begun = self.running = 0
@@ -65,7 +65,8 @@ class StageState:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.scheduler.slots if self.max_concurrent is None else min(self.max_concurrent, self.scheduler.slots)
+        slots = self.scheduler.slots.total
+        return slots if self.max_concurrent is None else min(self.max_concurrent, slots)
 
     @property
     def room(self) -> int:

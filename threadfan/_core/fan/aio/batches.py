@@ -7,7 +7,6 @@ from ...batches.completion import Completion
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
 from ...batches.run import RunCompletion, begin_run
-from ...pool import shutdown as lifecycle
 from .completion import Feeder, wait_for
 from .coroutines import taker
 from .items import check, items_of
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 
     from ...batches.joiners import Joiner, R
     from ...batches.report import Report
-    from ...calls.batch import TaskBatch
     from ...calls.options import Options
+    from ...calls.task_batch import TaskBatch
     from ...pool.scheduler import Scheduler
     from .items import Given
 
@@ -58,8 +57,7 @@ async def _feed(completion: RunCompletion[T], given: Given) -> None:
         completion.look()
         if completion.over or batch.closed:
             return
-        if scheduler.closing or scheduler.broken:
-            lifecycle.refuse(scheduler)
+        scheduler.check_open()
     batch.close()
 
 

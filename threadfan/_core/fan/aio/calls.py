@@ -20,6 +20,7 @@ from ...base.generic import TYPE_CHECKING, Coro, T
 from ...base.outcome import CANCELLED, SUCCEEDED
 from ...base.variables import settle
 from ...calls.call_queue import Call
+from ...calls.registry import hand_in
 from .loops import look_after, running_loop
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from ...base.outcome import Raw
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
-    from ...pool.session import Session
-    from ...pool.work_queue import Actions
+    from ...pool.work_queue import Actions, Session
 
     class _Future(asyncio.Future[T], Coro[T]):
         """To a type checker, both."""
@@ -127,12 +127,12 @@ class LoopCall(Call):
     def cancel(self) -> None:
         """Nobody waits for it any more."""
         self.unwanted = True  # `begin` sets the session first and looks at this second: one of us sees the other
-        session = self.session
+        session, queue = self.session, self.queue
         if self.policies is not None:
             self.give_up()
-        if session is not None:
+        if session is not None and queue is not None:
             error = TaskCancelled("the task that awaited this call was cancelled")
-            session.scheduler.timer.end_call(session, self, CANCELLED, error)
+            queue.scheduler.timer.end_call(session, self, CANCELLED, error)
 
     def begin(self, session: Session) -> bool:
         """Start, unless the awaiter has gone."""
@@ -219,7 +219,7 @@ def call(
     policies = options.policies
     if policies is not None:
         made.policies, made.state = policies, policies.state(args, kwargs, made.since)
-    scheduler.hand_in(made, options.group, policies)
+    hand_in(made, scheduler, options.group, policies)
     if clocks.chores:
         look_after(loop)
     return future

@@ -47,7 +47,7 @@ async def wait_for(completion: Completion[B, MadeReport], gate: LoopGate, feeder
                 feeder.check()
             await gate.wait(completion.look())
     except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
-        completion.scheduler.hand_over(partial(completion.cut, error, running=True))
+        completion.scheduler.decisions.hand_over(partial(completion.cut, error, running=True))
         raise
     except BaseException as error:
         await _end(completion, gate, feeder, error)

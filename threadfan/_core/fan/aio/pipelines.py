@@ -6,7 +6,6 @@ import asyncio
 
 from ...batches.lifetime import at_end
 from ...pipeline import completion, stream
-from ...pool import shutdown as lifecycle
 from .completion import Feeder, wait_for
 from .items import items_of
 from .loops import LoopGate
@@ -71,7 +70,7 @@ async def _feed(run: PipelineRun, given: Items, look: Callable[[], object] | Non
         run.feed(item)  # first: what was taken has an outcome
         if run.scheduler.closing or run.scheduler.broken:
             if not run.cancel_at_close:
-                lifecycle.refuse(run.scheduler)
+                run.scheduler.check_open()
             return  # as with any stream, whoever closes the fan ends it
         if look is not None:
             look()
