@@ -181,7 +181,7 @@ def test_the_name_is_the_prefix_unless_given():
         assert unnamed.name.startswith("ThreadPoolExecutor-")
 
 
-@pytest.mark.parametrize("options", [{"limit": 1}, {"limit": 1, "retry": 1}])
+@pytest.mark.parametrize("options", [{"max_concurrent": 1}, {"max_concurrent": 1, "retry": 1}])
 def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
     """Its queue goes with its last call, whether that ran or was cancelled, and the figures stay right."""
     go = threading.Event()
