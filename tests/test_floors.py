@@ -141,9 +141,6 @@ _core/pipeline/bottleneck.py
 _core/pipeline/pipeline_run.py
 _core/pipeline/report.py
 _core/pipeline/stage_queue.py
-agents/agent.py
-agents/faults.py
-agents/loop.py
 cli/__init__.py
 cli/app.py
 """

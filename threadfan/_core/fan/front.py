@@ -532,3 +532,8 @@ class View(Front):
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
         return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.group.limit}>"
+
+
+def behind(fan: Front) -> tuple[Scheduler, Options]:
+    """The scheduler and the options by which the calls of a fan or a view are made, for what is built on them."""
+    return fan._scheduler, fan._options
