@@ -159,8 +159,6 @@ _core/pool/shutdown.py
 _core/pool/starts.py
 _core/pool/work_queue.py
 _core/pool/worker.py
-cli/__init__.py
-cli/app.py
 """
 """Files, one a line and in order, that are not yet out of the circles they stood in.  The list only gets shorter."""
 

@@ -32,7 +32,7 @@ from .._core.scope.scope import Scope, current_scope
 from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
 from .passing import pass_through
-from .places import Places
+from .scoped_semaphore import ScopedSemaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Transport(Base):  # type: ignore[misc]
         self._wrapped = self._library.HTTPTransport(**options) if wrapped is None else wrapped
         for pool in _pools(self._wrapped):
             make_abortable(pool)
-        self._places = _places(self._wrapped)
+        self._semaphore = _semaphore_for(self._wrapped)
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
@@ -123,14 +123,14 @@ class Transport(Base):  # type: ignore[misc]
         close_what_is_left()
         timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
         with Inside():
-            if not self._places.enter(scope, timeouts.get("pool")):
+            if not self._semaphore.acquire(scope, timeouts.get("pool")):
                 raise self._library.PoolTimeout("no connection became free in time", request=request)
             try:
                 response = self._send(scope, request, timeouts)
             except BaseException:
-                self._places.leave()
+                self._semaphore.release()
                 raise
-        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
+        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._semaphore)
         return response
 
     def _send(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:
@@ -208,7 +208,7 @@ def _pools(transport: Any) -> Iterator[Any]:
             yield from _pools(part)
 
 
-def _places(transport: Any) -> Places:
+def _semaphore_for(transport: Any) -> ScopedSemaphore:
     """As many as the pool has connections, which it therefore has at once; HTTP/2 needs fewer connections.
 
     A pool of httpcore, though not one of httpcore2, wakes all who wait whenever a connection is free, and whoever does
@@ -216,7 +216,9 @@ def _places(transport: Any) -> Places:
     """
     pool = getattr(transport, "_pool", None)
     patient = type(pool).__module__.partition(".")[0] == "httpcore"
-    return Places(inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf), patient=patient)
+    return ScopedSemaphore(
+        inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf), patient=patient
+    )
 
 
 def _library(thing: object) -> Any:

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     # isort: on
 
 if sys.platform == "win32":
-    from .processes_windows import Talk
+    from .process_io_windows import ProcessIO
 else:
-    from .processes import Talk
+    from .process_io import ProcessIO
 
 __all__ = [
     "DEVNULL",
@@ -128,35 +128,35 @@ def run(
     scope.check()
     clock = scope.clock
     due = FOREVER if timeout is None else clock.monotonic() + timeout
-    talk = Talk(scope, input, popenargs, kwargs)
+    io = ProcessIO(scope, input, popenargs, kwargs)
     take_back = []
     try:
-        talk.start()
-        process = talk.process
-        take_back.append(scope.on_cancel(talk.bell.ring))
+        io.start()
+        process = io.process
+        take_back.append(scope.on_cancel(io.waker.wake))
         if timeout is not None:
-            take_back.append(set_alarm(clock, due, talk.bell.ring, quick=True))
-        ended = talk.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
+            take_back.append(set_alarm(clock, due, io.waker.wake, quick=True))
+        ended = io.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
         scope.check()
         if not ended:
-            talk.end(grace=0)
-            output, errors = (talk.bytes_of(stream) or None for stream in (process.stdout, process.stderr))
+            io.end(grace=0)
+            output, errors = (io.bytes_of(stream) or None for stream in (process.stdout, process.stderr))
             raise TimeoutExpired(process.args, timeout or 0.0, output=output, stderr=errors)
     except CallCancelled as error:
-        talk.end(grace)
+        io.end(grace)
         cancelled = ProcessCancelled(*error.args)
         cancelled.cmd = process.args
-        cancelled.stdout = cancelled.output = talk.said_on(process.stdout)
-        cancelled.stderr = talk.said_on(process.stderr)
+        cancelled.stdout = cancelled.output = io.said_on(process.stdout)
+        cancelled.stderr = io.said_on(process.stderr)
         raise cancelled from None
     except BaseException:
-        talk.end(grace)
+        io.end(grace)
         raise
     finally:
         for each in take_back:
             each()
-        talk.close()
-    stdout, stderr = talk.said_on(process.stdout), talk.said_on(process.stderr)
+        io.close()
+    stdout, stderr = io.said_on(process.stdout), io.said_on(process.stderr)
     if check and process.returncode:
         raise CalledProcessError(process.returncode, process.args, output=stdout, stderr=stderr)
     return CompletedProcess(process.args, process.returncode, stdout, stderr)

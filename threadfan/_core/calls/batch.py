@@ -23,7 +23,7 @@ from ..base.variables import renewing
 from ..events import log
 from ..pool.session import QUANTUM
 from ..pool.work_queue import GIL, WorkQueue
-from ..scope.scope import bearer
+from ..scope.scope import scope_var
 from .call_queue import Call, classify, perform_call, tell_end
 from .collector import Collector
 
@@ -172,7 +172,7 @@ class Batch(WorkQueue):
             session.worker.name,
         )
         settle_own = claim.pop
-        bearer.set(session)
+        scope_var.set(session)
         if session.worker.set_own is not None:
             session.worker.set_own()
         one, copied = renewing(fn), copy_context

@@ -8,7 +8,7 @@ from ..base.checks import pause
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskTimeout
 from .alarms import set_alarm
-from .scope import Scope, bearer, current_scope
+from .scope import Scope, current_scope, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Block(Scope):
         self.meter = outer.meter
         self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
-        self._token: Token[Any] = bearer.set(self)
+        self._token: Token[Any] = scope_var.set(self)
         self._inside = True
         if self._callbacks:  # of before
             self._watch()
@@ -110,7 +110,7 @@ class Block(Scope):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         try:
-            bearer.reset(self._token)
+            scope_var.reset(self._token)
         except ValueError:
             if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
                 raise
