@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
+    from typing_extensions import Buffer
+
     from .._core.scope.scope import Scope
+
+    Watched = int | IO[Any] | SelfPipe
+    """What is waited for: a descriptor, or what has one."""
 
 _LOOK = 0.01
 """Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),
@@ -50,7 +55,9 @@ class ProcessIO:
         kwargs: of ``Popen``.
     """
 
-    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self._scope = scope
         self._clock = scope.clock
         self._popenargs, self._kwargs = popenargs, kwargs
@@ -61,7 +68,7 @@ class ProcessIO:
         self._finished = False  # the process is reaped, its pipes closed or given up
         self._complete = False  # the process has ended by itself
         self._maker = os.getpid()
-        self._message = message
+        self._message: Any = message  # what is left of it
         self.waker = SelfPipe()
         self.process: Popen[Any]  # from the start on
 
@@ -103,12 +110,12 @@ class ProcessIO:
                             thing.close()
         return True
 
-    def _acts(self) -> dict[Any, tuple[int, Callable[[], object]]]:
+    def _acts(self) -> dict[Watched, tuple[int, Callable[[], object]]]:
         """For each thing to wait for: at which event to do what; a true result says that this was the last."""
         if self._life is None and hasattr(os, "pidfd_open") and not self._exited:
             with suppress(OSError):  # forbidden here, or somebody else has reaped the process
                 self._life = os.pidfd_open(self.process.pid)
-        acts: dict[Any, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
+        acts: dict[Watched, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
         if self._life is not None and not self._exited:
             acts[self._life] = (selectors.EVENT_READ, self._note_exit)
         for stream, chunks in self._said.items():
@@ -249,7 +256,7 @@ def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
     return read
 
 
-def _given_a_group(popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _given_a_group(popenargs: tuple[object, ...], kwargs: dict[str, Any]) -> bool:
     """Have the process head a session of its own, unless the user decided otherwise; say whether it heads a group."""
     joined = kwargs.get("process_group")
     if joined is not None and joined >= 0:

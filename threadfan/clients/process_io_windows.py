@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
+    from typing_extensions import Buffer
+
     from .._core.scope.scope import Scope
 
 _LOOK = 0.02  # seconds between looks whether the call is over; arbitrary
@@ -29,11 +31,13 @@ class ProcessIO:
     While it writes a message that the process does not read, it cannot look whether the call is over.
     """
 
-    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self.waker = SelfPipe()
         self._popenargs, self._kwargs = popenargs, kwargs
         self.process: Popen[Any]  # from the start on
-        self._message = message
+        self._message: Any = message
         self._said: tuple[Any, Any] = None, None
         self._finished = False
 

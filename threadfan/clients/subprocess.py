@@ -39,7 +39,9 @@ if TYPE_CHECKING:
         getstatusoutput as getstatusoutput,
         list2cmdline as list2cmdline,
     )
+
     # isort: on
+    from typing_extensions import Buffer
 
 if sys.platform == "win32":
     from .process_io_windows import ProcessIO
@@ -73,27 +75,27 @@ class ProcessCancelled(CallCancelled):
     what was captured so far, None if it was not to be captured.
     """
 
-    cmd: Any = None
-    output: Any = None
-    stdout: Any = None
-    stderr: Any = None
+    cmd: object = None
+    output: str | bytes | None = None
+    stdout: str | bytes | None = None
+    stderr: str | bytes | None = None
 
 
 @overload
-def run(*popenargs: Any, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: Any, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: Any, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
+def run(*popenargs: object, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
 
 
 def run(
-    *popenargs: Any,
-    input: Any = None,  # noqa: A002 - the standard library's name
+    *popenargs: object,
+    input: str | Buffer | None = None,  # noqa: A002 - the standard library's name
     capture_output: bool = False,
     timeout: float | None = None,
     check: bool = False,
@@ -162,17 +164,17 @@ def run(
     return CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def call(*popenargs: Any, **kwargs: Any) -> int:
+def call(*popenargs: object, **kwargs: Any) -> int:
     """``subprocess.call``, ended with the scope of the call: run a program and give its code."""
     return run(*popenargs, **kwargs).returncode
 
 
-def check_call(*popenargs: Any, **kwargs: Any) -> int:
+def check_call(*popenargs: object, **kwargs: Any) -> int:
     """``subprocess.check_call``, ended with the scope of the call: the same, and CalledProcessError if it is not 0."""
     return run(*popenargs, check=True, **kwargs).returncode
 
 
-def check_output(*popenargs: Any, **kwargs: Any) -> Any:
+def check_output(*popenargs: object, **kwargs: Any) -> Any:
     """``subprocess.check_output``, ended with the scope of the call: give what the program writes."""
     if "input" in kwargs and kwargs["input"] is None:  # as in the standard library: an empty one
         kwargs["input"] = b"" if not any(map(kwargs.get, ("text", "encoding", "errors", "universal_newlines"))) else ""
