@@ -15,6 +15,7 @@ from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents")  # pages whose Python blocks are run
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -95,7 +96,7 @@ def test_every_block_is_of_a_known_kind(page):
     assert kinds <= (KINDS if page.stem in WITH_PROGRAMS else {"text"})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_every_link_leads_somewhere(page):
     """Each relative link names a file that exists and, after a hash, one of its headings."""
     for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", page.read_text(encoding="utf-8")):
@@ -116,7 +117,7 @@ def anchors(text):
     return set(names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.stem)
 def test_one_sentence_per_line(page):
     """Prose is kept one sentence per line, so that a change shows as what it is."""
     prose = re.sub(r"`[^`]*`", "", _BLOCK.sub("", page.read_text(encoding="utf-8")))
@@ -240,3 +241,16 @@ def test_the_reference_names_what_upper_floors_offer(name):
     offered = importlib.import_module(f"threadfan.{name}").__all__
     (table,) = re.findall(rf"^\| name in `threadfan\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
+# -- how to contribute ------------------------------------------------------------------------------------------------
+
+
+def test_every_folder_has_its_tests():
+    """Tests stand in a folder of the same name as what they test, and the page names no other folder."""
+    package = Path(threadfan.__file__).parent
+    folders = {path.parent.name for path in (*package.glob("*/__init__.py"), *package.glob("_core/*/__init__.py"))}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders - {"_core"} <= tested
+    for folder in re.findall(r"^\| `(\w+(?:/\w+)*)/` \|", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE):
+        assert (ROOT / folder).is_dir(), folder

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .figures import Answer, Call, Result
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app: typer.Typer = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from .scoped_semaphore import ScopedSemaphore
+    from httpx import SyncByteStream as Base  # or of httpx2, for which it is made too
 
-    Base: Any  # SyncByteStream of whichever library it is made for
+    from .scoped_semaphore import ScopedSemaphore
 else:
     Base = object
 
@@ -70,7 +70,7 @@ class Connected:
     __slots__ = ("_closing", "_generation", "_semaphore", "chunks", "inner")
 
     def __init__(self, inner: Any, semaphore: ScopedSemaphore) -> None:
-        self.inner = inner
+        self.inner: Any = inner
         self.chunks: Iterator[bytes] | None = None
         self._semaphore: ScopedSemaphore | None = semaphore
         self._generation = forks.generation
@@ -109,7 +109,7 @@ class Connected:
             self.close()
 
 
-class Body(Base):  # type: ignore[misc]
+class Body(Base):
     """A response's body, of which no more is had once the scope has ended."""
 
     def __init__(self, inner: Any, semaphore: ScopedSemaphore) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     C = TypeVar("C")
     Pool = Any  # of httpcore or httpcore2
     Timeouts = dict[str, float | None]
-    Base: Any  # BaseTransport of whichever library it is made for
+    Base = BaseTransport  # or of httpx2
 else:
     Base = object
 
@@ -56,7 +56,7 @@ LIBRARIES = ("httpx", "httpx2")
 PHASES = ("connect", "read", "write", "pool")
 
 
-class Transport(Base):  # type: ignore[misc]
+class Transport(Base):
     """A transport for a sync client, whose calls end with their scope.
 
     It is made for httpx; for httpx2 if only that is installed, or if what it wraps is of httpx2.
@@ -69,6 +69,8 @@ class Transport(Base):  # type: ignore[misc]
         ImportError: neither httpx nor httpx2 is installed.
         TypeError: ``wrapped`` is for async clients, or options come with it.
     """
+
+    _library: ModuleType
 
     def __new__(cls, wrapped: BaseTransport | None = None, **options: object) -> Self:  # noqa: ARG004 -- they are for __init__
         """An instance that is a ``BaseTransport`` too, of the library that it is made for."""
@@ -157,7 +159,10 @@ class Transport(Base):  # type: ignore[misc]
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
         with Inside():
             self._wrapped.__exit__(kind, error, traceback)

@@ -69,7 +69,7 @@ class ProcessIO:
         self._complete = False  # the process has ended by itself
         self._maker = os.getpid()
         self._message: Any = message  # what is left of it
-        self.waker = SelfPipe()
+        self.waker: SelfPipe = SelfPipe()
         self.process: Popen[Any]  # from the start on
 
     def start(self) -> None:

@@ -34,7 +34,7 @@ class ProcessIO:
     def __init__(
         self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self.waker = SelfPipe()
+        self.waker: SelfPipe = SelfPipe()
         self._popenargs, self._kwargs = popenargs, kwargs
         self.process: Popen[Any]  # from the start on
         self._message: Any = message

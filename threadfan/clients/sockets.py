@@ -114,10 +114,10 @@ class Guard:
     __slots__ = ("_abort", "_apart", "_handle", "fired", "how", "scope")
 
     def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
-        self.scope = scope
-        self.fired = False
+        self.scope: Scope = scope
+        self.fired: bool = False
         """Whether the connection was shut."""
-        self.how = how
+        self.how: int = how
         self._apart = apart or not isinstance(sock, socket.socket)  # TLS within TLS is no socket
         self._handle = _second_handle(sock) if self._apart else sock
         self._abort = Abort(scope, self._fire)

@@ -89,10 +89,10 @@ class Asleep:
 class Clock:
     """Real time."""
 
-    monotonic = staticmethod(time.monotonic)
+    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
     """Seconds since some fixed moment; never goes back."""
 
-    processor = staticmethod(time.process_time)
+    processor: staticmethod[[], float] = staticmethod(time.process_time)
     """Seconds for which the threads of this process have computed, all together."""
 
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:

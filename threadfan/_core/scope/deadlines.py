@@ -37,7 +37,7 @@ class Block(Scope):
         self._fails = fails
         self._alarms: list[Callable[[], None]] = []
         self._inside = False
-        self.cancelled_caught = False
+        self.cancelled_caught: bool = False
         """Whether the block was ended by this scope, and not by one around it."""
 
     def __enter__(self) -> Self:

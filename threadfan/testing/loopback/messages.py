@@ -18,6 +18,8 @@ from threadfan.testing.loopback.replies import Script, compose
 from threadfan.testing.loopback.wire import Pieces, events, message, prompt_of, single_bytes, stay, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from threadfan.testing.loopback.gate import Gate, Ticket
     from threadfan.testing.options import Options
 
@@ -37,9 +39,9 @@ class Scenario:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.delays = options.distribution().delays()
-        self.faults = Faults(options.faults, options.seed)
-        self.script = Script(options.replies)
+        self.delays: Iterator[float] = options.distribution().delays()
+        self.faults: Faults = Faults(options.faults, options.seed)
+        self.script: Script = Script(options.replies)
 
 
 async def messages(request: Request) -> Pieces:
