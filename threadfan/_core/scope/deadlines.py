@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
+
+    from .scope import ScopeSource
 
 
 class Block(Scope):
@@ -50,7 +52,7 @@ class Block(Scope):
         self.meter = outer.meter
         self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
-        self._token: Token[Any] = scope_var.set(self)
+        self._token: Token[ScopeSource] = scope_var.set(self)
         self._inside = True
         if self._callbacks:  # of before
             self._watch()
@@ -102,7 +104,8 @@ class Block(Scope):
         self._cancelled = self._cancelled and not outer.cancelled
         self._outer = outer._in_child()
         self._callbacks, self._alarms = {}, []
-        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._ledger = self._outer.add_usage
+        self.meter = self._outer.meter
         self._unlink = self._outer.on_cancel(self.cancel)
         return self
 
