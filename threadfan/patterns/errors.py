@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def carrying(report: Report[Any]) -> Iterator[None]:
+def carrying(report: Report[object]) -> Iterator[None]:
     """Whatever is raised inside carries the report: what it tells of is paid for."""
     try:
         yield

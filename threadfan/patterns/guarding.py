@@ -34,14 +34,14 @@ class Guarded(Joiner["Any", "Any"]):
         """All may still pass."""
         self._ended_by: Outcome[Any] | None = None
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """Whether the work has failed, or a check did not pass."""
         passed = outcome.ok if outcome.index == 0 else truth(outcome.value) is True
         if not passed:
             self._ended_by = outcome
         return not passed
 
-    def result(self, report: Report[Any]) -> Any:
+    def result(self, report: Report[object]) -> Any:
         """The output of the work, for every check has passed.
 
         Raises:
@@ -89,19 +89,19 @@ if TYPE_CHECKING:
     async def aguard(fan: Front, work: MixedTask[T], /, *checks: MixedTask[bool]) -> T: ...
 
 
-async def aguard(fan: Front, work: Callable[[], Any], /, *checks: Callable[[], Any]) -> Any:
+async def aguard(fan: Front, work: Callable[[], object], /, *checks: Callable[[], object]) -> Any:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks_of_arguments.a_fan("aguard", fan)
     return await fan.ajoin(Guarded(_names(checks)), work, *checks)
 
 
-def _names(checks: tuple[Callable[[], Any], ...]) -> list[str]:
+def _names(checks: tuple[Callable[[], object], ...]) -> list[str]:
     if not checks:
         raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
     return [describe(check.fn if isinstance(check, Task) else check) for check in checks]
 
 
-def _reason(outcome: Outcome[Any]) -> str:
+def _reason(outcome: Outcome[object]) -> str:
     """Why a check did not pass; values stay out of it, for they may hold prompts and keys."""
     if not outcome.ok:
         return f"{type(outcome.error).__name__}: {text_of(outcome.error)}"

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]: ...
 
 
-async def arace(fan: Front, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Outcome[Any]:
+async def arace(fan: Front, /, *tasks: Callable[[], object], **named: Callable[[], object]) -> Outcome[Any]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks.a_fan("arace", fan)
     return await fan.ajoin(FirstSuccess(), *tasks, **named)

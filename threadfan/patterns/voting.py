@@ -44,14 +44,14 @@ class Majority(Joiner["Any", "Vote[Any]"]):
         self._left = calls
         self._tally: Tally[Any] = Tally(self._key)
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """Count a vote; whether the winner is certain."""
         self._left -= 1
         if outcome.ok:
             self._tally.add(outcome.unwrap())
         return self._tally.certain(self._left)
 
-    def result(self, report: Report[Any]) -> Vote[Any]:
+    def result(self, report: Report[object]) -> Vote[Any]:
         """The votes that were cast.
 
         Raises:
@@ -121,11 +121,11 @@ if TYPE_CHECKING:
 async def avote(
     fan: Front,
     /,
-    *voters: Callable[[], Any],
+    *voters: Callable[[], object],
     of: int | None = None,
     key: Callable[[Any], Hashable] | None = None,
     tie: Tie = "error",
-    **named: Callable[[], Any],
+    **named: Callable[[], object],
 ) -> Vote[Any]:
     """``vote`` for coroutines.  Cancelling the awaiting task cancels the voters."""
     checks.a_fan("avote", fan)

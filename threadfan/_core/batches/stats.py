@@ -44,30 +44,30 @@ class Stats:
         counts = dict.fromkeys(STATUSES, 0)
         for outcome in outcomes:
             counts[outcome.status] += 1
-        self.total = len(outcomes)
-        self.succeeded = counts[SUCCEEDED]
-        self.failed = counts[FAILED]
-        self.timed_out = counts[TIMED_OUT]
-        self.cancelled = counts[CANCELLED]
-        self.skipped = counts[SKIPPED]
-        self.wall = wall
-        self.slots = slots
+        self.total: int = len(outcomes)
+        self.succeeded: int = counts[SUCCEEDED]
+        self.failed: int = counts[FAILED]
+        self.timed_out: int = counts[TIMED_OUT]
+        self.cancelled: int = counts[CANCELLED]
+        self.skipped: int = counts[SKIPPED]
+        self.wall: float = wall
+        self.slots: int = slots
         durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
         self.duration_sum = sum(durations)
-        self.duration_p50 = percentile(durations, 50)
-        self.duration_p90 = percentile(durations, 90)
-        self.duration_p99 = percentile(durations, 99)
-        self.duration_max = durations[-1] if durations else 0.0
-        self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
+        self.duration_p50: float = percentile(durations, 50)
+        self.duration_p90: float = percentile(durations, 90)
+        self.duration_p99: float = percentile(durations, 99)
+        self.duration_max: float = durations[-1] if durations else 0.0
+        self.retries: int = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
         self.waited_slot = sum(outcome.waited_slot for outcome in outcomes)
         self.waited_limit = sum(outcome.waited_limit for outcome in outcomes)
         self.waited_backoff = sum(outcome.waited_backoff for outcome in outcomes)
-        self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
-        self.limited = limited
-        self.pauses = pauses
+        self.asked: float = max((_asked(outcome) for outcome in outcomes), default=0.0)
+        self.limited: float = limited
+        self.pauses: int = pauses
         usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
-        self.input_tokens = sum(usage.input_tokens for usage in usages)
-        self.output_tokens = sum(usage.output_tokens for usage in usages)
+        self.input_tokens: int = sum(usage.input_tokens for usage in usages)
+        self.output_tokens: int = sum(usage.output_tokens for usage in usages)
 
     @property
     def counts(self) -> dict[str, int]:
