@@ -63,13 +63,7 @@ def _id(path):
     return str(path.relative_to(ROOT))
 
 
-SCHEDULER = ROOT / "_core/pool/scheduler.py"  # which makes queues of calls
-
-
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=[pytest.mark.xfail(strict=True)] * (path == SCHEDULER), id=_id(path)) for path in FILES],
-)
+@pytest.mark.parametrize("path", FILES, ids=_id)
 def test_a_folder_imports_only_from_below(path):
     """No file imports from a floor above its own, inside functions and for type checkers included."""
     package = ".".join(("threadfan", *path.relative_to(ROOT).parent.parts))
@@ -126,15 +120,11 @@ _core/batches/left.py
 _core/batches/stream.py
 _core/calls/attempts.py
 _core/calls/backlog.py
-_core/calls/batch.py
 _core/calls/call_queue.py
-_core/calls/collector.py
-_core/calls/future.py
 _core/calls/hedging.py
 _core/calls/options.py
 _core/calls/policy_queue.py
 _core/calls/policy_queues.py
-_core/calls/request_permits.py
 _core/fan/front.py
 _core/fan/graph.py
 _core/fan/pipeline.py
@@ -151,17 +141,6 @@ _core/pipeline/bottleneck.py
 _core/pipeline/pipeline_run.py
 _core/pipeline/report.py
 _core/pipeline/stage_queue.py
-_core/pool/deadline_timer.py
-_core/pool/lending.py
-_core/pool/scheduler.py
-_core/pool/session.py
-_core/pool/shutdown.py
-_core/pool/starts.py
-_core/pool/work_queue.py
-_core/pool/worker.py
-agents/agent.py
-agents/faults.py
-agents/loop.py
 cli/__init__.py
 cli/app.py
 """

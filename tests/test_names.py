@@ -55,9 +55,6 @@ _core/limits/waitlist.py _rates
 _core/pipeline/report.py _raw
 _core/pipeline/running.py _outcomes
 _core/pipeline/running.py _sleep
-agents/faults.py _scheduler
-agents/loop.py _options
-agents/loop.py _scheduler
 """
 """Private names of this package's own that are still used from another file.  It only gets shorter."""
 

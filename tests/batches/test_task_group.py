@@ -15,7 +15,8 @@ from threadfan._core.batches import intake
 from threadfan._core.batches.run import Ending
 from threadfan._core.batches.task_group import Step, TaskGroup
 from threadfan._core.fan.aio import LoopGate, _wait
-from threadfan._core.pool.session import here
+from threadfan._core.pool.work_queue import here
+from threadfan.testing import Probe
 
 BOOM = ValueError("boom")
 
@@ -76,7 +77,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
+    until(lambda: not [queue for queue in Probe(fan).queues if isinstance(queue, TaskGroup)])
 
 
 def double(value):
@@ -243,7 +244,7 @@ def test_a_fan_that_closes_lets_it_come_to_its_end():
     report = aside(chains.run)
     gate.wait_for(1)
     closing = aside(fan.shutdown)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     assert report.result(PATIENCE).unwrap() == [4]
     closing.result(PATIENCE)
@@ -263,7 +264,7 @@ def test_a_fan_that_closes_while_a_step_backs_off(clock):
     report = aside(Chains(fan, [once, double], [1]).run)
     until(lambda: fan.snapshot()["waiting"] == 2)
     closing = aside(fan.shutdown)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     clock.wait_for_sleepers(until=60)
     clock.advance(60)
     assert report.result(PATIENCE).unwrap() == [2]
@@ -277,7 +278,7 @@ def test_cancel_futures_raises_fan_closed_with_the_report():
     report = aside(Chains(fan, [gate, double], [1, 2]).run)
     gate.wait_for(1)
     closing = aside(fan.shutdown, cancel_futures=True)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     error = report.exception(PATIENCE)
     assert isinstance(error, FanClosed)
@@ -290,7 +291,7 @@ def test_an_interrupt_ends_it():
     with Gate() as gate, Fan(1) as fan:
         report = aside(Chains(fan, [gate, double], [1, 2]).run)
         gate.wait_for(1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         gate.open()
         assert [outcome.status for outcome in report.result(PATIENCE)] == ["cancelled", "cancelled"]
         quiet(fan)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._core.base.usage import Usage
+    from .shapes import Content, Json
 
 
 class ToolCall(Portable):
@@ -29,10 +30,10 @@ class ToolCall(Portable):
 
     def __init__(
         self,
-        block: dict[str, Any],
+        block: Json,
         turn: int,
-        outcome: Outcome[Any],
-        content: str | list[dict[str, Any]],
+        outcome: Outcome[object],
+        content: Content,
         *,
         is_error: bool,
     ) -> None:
@@ -44,7 +45,7 @@ class ToolCall(Portable):
         self.content = content
         self.is_error = is_error
 
-    def to_block(self) -> dict[str, Any]:
+    def to_block(self) -> Json:
         """The ``tool_result`` block for the model."""
         block = {"type": "tool_result", "tool_use_id": self.id, "content": self.content}
         return {**block, "is_error": True} if self.is_error else block
@@ -70,7 +71,7 @@ class AgentResult(Portable):
     def __init__(
         self,
         text: str,
-        messages: list[dict[str, Any]],
+        messages: list[Json],
         *,
         stop_reason: str | None,
         turns: int,

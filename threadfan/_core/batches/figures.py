@@ -34,7 +34,7 @@ def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:
     """Of a batch or what is like one, ``wall`` seconds after its start."""
     return {
         "wall": wall,
-        "slots": batch.scheduler.slots,
+        "slots": batch.scheduler.slots.total,
         "limited": batch.limited(batch.since + wall),
         "pauses": batch.pauses(),
         "conditions": _conditions(batch, wall, taken),

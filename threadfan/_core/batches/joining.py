@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
-    from ..calls.batch import TaskBatch
     from ..calls.options import Options
+    from ..calls.task_batch import TaskBatch
     from ..pool.scheduler import Scheduler
     from .report import Report
 
@@ -61,7 +61,7 @@ class Joining(Ending):
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will open the gate."""
         while not self._tell_news():
-            if self.batch.wish_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
+            if self.batch.wish.wait_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
                 break
         return super().look()
 

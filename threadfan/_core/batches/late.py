@@ -92,7 +92,7 @@ class Latecomers:
                 self._missing -= ended
             for index in sorted(ended):
                 self._settle(self.futures[index], self._collector.get(index))
-            if not self._missing or self._batch.wish_for(self._gather, wanted=None, idle=self._idle):
+            if not self._missing or self._batch.wish.wait_for(self._gather, wanted=None, idle=self._idle):
                 return
 
     def _idle(self) -> bool:

@@ -10,8 +10,7 @@ from ..base import checks
 from ..base.errors import CallCancelled, describe
 from ..base.static import is_a
 from ..base.variables import capture, renewed
-from ..calls.batch import TaskBatch, TaskCall
-from ..pool import shutdown as lifecycle
+from ..calls.task_batch import TaskBatch, TaskCall
 from ..scope.scope import scope_around
 from . import intake
 from .figures import figures, parts
@@ -169,7 +168,7 @@ class Ending:
 
     def _wait(self) -> Report[Any]:
         self.begin()
-        self.scheduler.recruit(self.batch)
+        self.scheduler.crew.recruit(self.batch)
         loan = self.scheduler.lending.lend_to(self.batch)
         try:
             self._wait_until_over()
@@ -189,8 +188,7 @@ class Ending:
             self.look()  # before the next is asked for, which may take long, and would have to have one too
             if self._left or batch.closed:
                 break
-            if self.scheduler.closing or self.scheduler.broken:
-                lifecycle.refuse(self.scheduler)
+            self.scheduler.check_open()
 
     def _ended_by(self, error: BaseException, *, running: bool) -> None:
         try:

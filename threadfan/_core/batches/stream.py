@@ -131,8 +131,8 @@ class Stream:
         return self.yielded not in self._results if self._ordered else not self._results
 
     def wish(self, wake: Callable[[], object]) -> bool:
-        """See ``Batch.wish_for``."""
-        return self.batch.wish_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
+        """See ``Waiter.wait_for``."""
+        return self.batch.wish.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
     @property
     def over(self) -> bool:
@@ -192,7 +192,7 @@ def cut(batch: Batch, message: str, *, running: bool, finalizing: bool = False) 
     if not batch.done:
         cancel = partial(batch.scheduler.timer.cancel, batch, None, message, running=running)
         if finalizing:
-            batch.scheduler.hand_over(cancel)
+            batch.scheduler.decisions.hand_over(cancel)
         else:
             cancel()
 
@@ -244,7 +244,7 @@ def mapped(
     batch = intake.new_batch(scheduler, options, fn, given, items=items, star=star)
     try:
         intake.enlist(batch, [lambda: gate.put(None)])
-        scheduler.recruit(batch)
+        scheduler.crew.recruit(batch)
     except BaseException as error:
         if batch.enlisted:
             end_map_early(error, batch, gate)
@@ -255,7 +255,7 @@ def mapped(
 
 def window_of(scheduler: Scheduler, window: int | None) -> int:
     """How many inputs may be taken and not yet yielded."""
-    return max(64, 4 * scheduler.slots) if window is None else checks.count("window", window)
+    return max(64, 4 * scheduler.slots.total) if window is None else checks.count("window", window)
 
 
 def make_stream(
@@ -366,7 +366,7 @@ def _values(batch: Batch, gate: SimpleQueue[None], end: float | None) -> Generat
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                _sleep(batch, partial(batch.wish_for, wanted=index, idle=idle), idle, gate, end)
+                _sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[3] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[4]

@@ -19,8 +19,8 @@ from ..base.outcome import CANCELLED, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
-from ..pool.session import GRACE, here
-from ..pool.work_queue import WorkQueue
+from ..calls.registry import queue_for
+from ..pool.work_queue import GRACE, WorkQueue, here
 from ..scope.scope import scope_around
 
 TYPE_CHECKING = False
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
 
 
 class Step(Call):
@@ -117,6 +116,8 @@ class TaskGroup(WorkQueue):
         name: by which events call it.
     """
 
+    scheduler: Scheduler
+
     def __init__(self, scheduler: Scheduler, options: Options, name: str) -> None:
         super().__init__(scheduler, options.group, scheduler.depth())
         self.options = options
@@ -188,7 +189,7 @@ class TaskGroup(WorkQueue):
 
     def queue_for(self, step: Step) -> CallQueue:
         """Where a step waits for its slot.  With the lock held."""
-        return self.scheduler.calls(step.group, self.depth, step.policies)
+        return queue_for(self.scheduler, step.group, self.depth, step.policies)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the relay."""

@@ -22,7 +22,7 @@ from ..policies.retry_after import plain_headers, retry_after_of
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer, error_in
 from ..policies.words import account_word
-from ..pool.session import QUANTUM
+from ..pool.work_queue import QUANTUM
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
 from .policy_queue import NOBODY, PolicyQueue
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
     from ..policies.retry_state import Verdict
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .call_queue import Call
 
 
@@ -46,7 +45,7 @@ class PolicyAttempts(PolicyQueue):
 
     def run(self, session: Session) -> None:
         """Run attempts one after another."""
-        scheduler, depth = self.scheduler, self.depth
+        scheduler, run_queue, depth = self.scheduler, self.scheduler.run_queue, self.depth
         until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
         session.judging = True  # first: the call counts as running from the moment that it is taken
@@ -56,7 +55,7 @@ class PolicyAttempts(PolicyQueue):
                 end = self._attempt(session, call, observer)
                 session.judging = False
                 call = None  # a parked thread must not keep a result alive
-                if end is None or (scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until)):
+                if end is None or (run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until)):
                     return
                 with scheduler.lock:
                     call = self.take()
@@ -313,7 +312,7 @@ class PolicyAttempts(PolicyQueue):
             policies.line.note(permit, self.scheduler.clock, end, **note)
         if policies.pace is not None and start is not None:
             policies.pace.note(start, self.scheduler.clock, end, **note)
-            if policies.pace.limit.adaptive.limit != self.scheduler.slots:
+            if policies.pace.limit.adaptive.limit != self.scheduler.slots.total:
                 after.append(self._resize)
         if not refused or (policies.line is None and policies.pace is None):
             return True
@@ -415,7 +414,7 @@ class PolicyAttempts(PolicyQueue):
 
     def meter_of(self, session: Session, key: Any) -> Any:
         """For calls under rules."""
-        return None if key.policies is None else RequestPermits(session, key)
+        return None if key.policies is None else RequestPermits(self.scheduler, session, key)
 
     def timeout_of(self, key: Any) -> float | None:
         """The call's own; what it waited for a limit while it ran does not count."""

@@ -14,7 +14,7 @@ from ..base.outcome import CANCELLED
 from ..events import log
 from ..policies.retry_after import LONG, LONGEST
 from ..pool.deadline_timer import EVENT
-from ..pool.session import GRACE
+from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm
 from .hedging import HedgeAttempt
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, WorkQueue
     from .backlog import Lane
     from .call_queue import Call
@@ -46,6 +47,7 @@ class PolicyQueue(Base):
     permit.
     """
 
+    scheduler: Scheduler
     entries: Any  # a Backlog
     undecided: deque[Call]
     told_until = -FOREVER  # when the longest wait is over that an answer has asked for, and that has been said
@@ -142,7 +144,7 @@ class PolicyQueue(Base):
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
-        free = self.scheduler.free > 0 or self.scheduler.waking > 0
+        free = self.scheduler.slots.free > 0 or self.scheduler.slots.waking > 0
         return free and self.group.active < self.group.limit
 
     def invite(self, lane: Lane) -> None:
@@ -174,7 +176,7 @@ class PolicyQueue(Base):
             self.backing_off[call] = set_alarm(self.scheduler.clock, due, partial(self._due, call, now), quick=True)
         else:
             self.put_first(call, after)
-        self.scheduler.retries += 1
+        self.scheduler.figures.count_retry()
         if log.in_use():
             tell = partial(
                 log.call_retried, self.scheduler.name, self.function_of(call), raw, len(call.state.attempts), wait

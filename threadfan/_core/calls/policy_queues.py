@@ -6,14 +6,16 @@ The general path with three more steps: a permit before an attempt, a verdict af
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
 from .attempts import PolicyAttempts
 from .backlog import Backlog
-from .batch import TaskBatch, TaskCall
 from .call_queue import CallQueue
+from .inputs import Inputs
+from .task_batch import TaskBatch, TaskCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class PolicyCallQueue(PolicyAttempts, CallQueue):
             call.settle(self.scheduler, self._cancelled(call, reason), after)
         else:
             call.refuse(reason, after)
-        self.scheduler.forget_if_idle(self)
+        self.left()
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -95,7 +97,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         self.pauses_before = self.pauses()
         self._make: Any = make  # a call of an item that is fed; None if each call has rules of its own
         super().__init__(*args, items=calls, timeout=None, **options)
-        self._shared = self._left = None  # which know the calls
+        self.inputs = Inputs(None, self.since)  # which would know the calls
         self.entries: Any = Backlog(self.scheduler.clock)
         self.entries.extend(calls or ())
 
@@ -108,7 +110,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
             for call in calls:
                 call.state.joins(now, self.limited(now))
             last = first + len(items)
-            self.feeding = first, items, now
+            self.inputs.feeding = first, items, now
             self.accepted = last
             self.entries.extend(calls)
             if self.ended:
@@ -116,7 +118,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
             elif self.ready():
                 self.scheduler.offer(self, after)
         self.scheduler.perform(after)
-        self.feeding = None
+        self.inputs.feeding = None
 
     def function_of(self, key: Any) -> str:
         """The name of the batch's function, or the task's own."""
@@ -129,7 +131,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         else:
             self.store_failure(raw)
         call.forget()
-        self.notify(raw[0])
+        self.wish.tell(raw[0])
 
     def _note(self, call: Call) -> None:
         if call.policies is not None and call.index is not None:
@@ -145,7 +147,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = super().settle(key, raw, after)
-        after.append(lambda: self.notify(raw[0]))
+        after.append(partial(self.wish.tell, raw[0]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -155,7 +157,7 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         self.ended.append(True)
         self.closed = True
         super().discard(reason, after)
-        after.append(self._wake)
+        after.append(self.wish.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:

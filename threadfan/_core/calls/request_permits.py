@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from ..limits.waitlist import Waitlist
     from ..policies.cost import Permit
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .policies import Policies
 
 
@@ -39,8 +38,8 @@ class RequestPermits(Permits):
 
     __slots__ = ("_call", "_first", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
 
-    def __init__(self, session: Session, call: Any) -> None:
-        self._scheduler: Scheduler = session.scheduler
+    def __init__(self, scheduler: Scheduler, session: Session, call: Any) -> None:
+        self._scheduler = scheduler
         self._session: Session | None = session
         self._call = call
         self._policies: Policies = call.policies

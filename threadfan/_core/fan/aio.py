@@ -28,6 +28,7 @@ from ..batches.left import put_left_on
 from ..batches.run import Ending, task_batch
 from ..batches.stream import PATIENCE, make_stream, window_of
 from ..calls.call_queue import Call
+from ..calls.registry import hand_in
 from ..pool import shutdown as lifecycle
 from .coroutines import taker
 
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..pipeline.pipeline_run import PipelineRun
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
 
 
 # -- single calls -----------------------------------------------------------------------------------------------------
@@ -143,12 +143,12 @@ class LoopCall(Call):
     def cancel(self) -> None:
         """Nobody waits for it any more."""
         self.unwanted = True  # `begin` sets the session first and looks at this second: one of us sees the other
-        session = self.session
+        session, queue = self.session, self.queue
         if self.policies is not None:
             self.give_up()
-        if session is not None:
+        if session is not None and queue is not None:
             error = TaskCancelled("the task that awaited this call was cancelled")
-            session.scheduler.timer.end_call(session, self, CANCELLED, error)
+            queue.scheduler.timer.end_call(session, self, CANCELLED, error)
 
     def begin(self, session: Session) -> bool:
         """Start, unless the awaiter has gone."""
@@ -231,7 +231,7 @@ def call(
     policies = options.policies
     if policies is not None:
         made.policies, made.state = policies, policies.state(args, kwargs, made.since)
-    scheduler.hand_in(made, options.group, policies)
+    hand_in(made, scheduler, options.group, policies)
     if clocks.chores:
         look_after(loop)
     return future
@@ -339,8 +339,7 @@ async def arun(
             ending.look()
             if ending.over or batch.closed:
                 return
-            if scheduler.closing or scheduler.broken:
-                lifecycle.refuse(scheduler)
+            scheduler.check_open()
         batch.close()
 
     return await _wait(ending, gate, _Feeder(feed(), gate))
@@ -395,7 +394,7 @@ async def _wait(ending: Ending, gate: LoopGate, feeder: _Feeder | None) -> Repor
                 feeder.check()
             await gate.wait(ending.look())
     except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
-        ending.scheduler.hand_over(partial(ending.cut, error, running=True))
+        ending.scheduler.decisions.hand_over(partial(ending.cut, error, running=True))
         raise
     except BaseException as error:
         await _end(ending, gate, feeder, error)
@@ -586,7 +585,7 @@ async def feed_flow(flow: PipelineRun, given: Any, look: Callable[[], object] | 
         flow.feed(item)  # first: what was taken has an outcome
         if flow.scheduler.closing or flow.scheduler.broken:
             if not flow.cancel_at_close:
-                lifecycle.refuse(flow.scheduler)
+                flow.scheduler.check_open()
             return  # as with any stream, whoever closes the fan ends it
         if look is not None:
             look()

@@ -15,6 +15,7 @@ from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
+from ..pool.work_queue import ConcurrencyLimit
 from .front import Front
 
 TYPE_CHECKING = False
@@ -77,6 +78,7 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
+        from ..calls.future import Future
         from ..pool.scheduler import Scheduler
         from . import first_use  # noqa: F401 -- with the first fan
 
@@ -99,17 +101,17 @@ class Fan(Front, ThreadPoolExecutor):
             slots=slots,
             prefix=prefix,
             name=name or prefix,
-            initializer=initializer,
-            initargs=initargs,
+            initialise=None if initializer is None else partial(initializer, *initargs),
             max_abandoned=cap,
             clock=clocks.current(),
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(
-            timeout, self._scheduler.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace
-        )
         scheduler = self._scheduler
+        lifecycle.register(scheduler)
+        group = ConcurrencyLimit(lasting=True)
+        self._options = Options(timeout, group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
+        self._future = Future
         # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
         scheduler.anchor = weakref.ref(self, partial(lifecycle.orphaned, scheduler))
 
@@ -163,7 +165,7 @@ class Fan(Front, ThreadPoolExecutor):
         after: Actions = []
         with scheduler.lock:
             scheduler.closing = True
-            if scheduler.torn:
+            if scheduler.decisions.torn:
                 scheduler.mend(after)
             if cancel_futures:
                 for queue in list(scheduler.queues):

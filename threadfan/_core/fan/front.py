@@ -68,6 +68,8 @@ class Front(Signatures):
 
     _scheduler: Scheduler
     _options: Options
+    _future: type[Future[Any]]
+    """What ``submit`` makes; imported with the first fan."""
 
     # -- the standard library's ---------------------------------------------------------------------------------------
 
@@ -87,14 +89,14 @@ class Front(Signatures):
         context = copy_context()
         if context:
             (_variables_module or _variables()).settle(context)
-        future: Future[R] = scheduler.future(
+        future: Future[R] = self._future(
             scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
         )
         future.outer = outer  # before its first attempt, whose wait for the next it bounds
         policies = options.policies
         if policies is not None:
             future.policies, future.state = policies, policies.state(args, kwargs, future.since)
-        scheduler.hand_in(future, options.group, policies)
+        future.hand_in(scheduler, options.group, policies)
         if outer is not None:
             future.end_with(outer)
         return future
@@ -517,6 +519,7 @@ class View(Front):
         self._origin = origin  # keeps the fan alive
         self._scheduler = scheduler
         self._options = options
+        self._future = origin._future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """A view does not own its threads.
@@ -529,3 +532,8 @@ class View(Front):
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
         return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.group.limit}>"
+
+
+def behind(fan: Front) -> tuple[Scheduler, Options]:
+    """The scheduler and the options by which the calls of a fan or a view are made, for what is built on them."""
+    return fan._scheduler, fan._options

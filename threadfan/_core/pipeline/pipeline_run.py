@@ -136,9 +136,7 @@ class PipelineRun(TaskGroup):
     def _retire(self) -> None:
         scheduler, queue = self.scheduler, self.queue
         with scheduler.lock:
-            scheduler.queues.discard(queue)
-            scheduler.settled[0] += queue.accepted
-            scheduler.settled[1] += queue.failed
+            scheduler.forget(queue)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

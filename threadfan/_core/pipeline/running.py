@@ -10,7 +10,6 @@ from ..batches import intake
 from ..batches.iteration import Iteration
 from ..batches.run import Ending
 from ..batches.stream import PATIENCE, Stream, _outcomes, _sleep
-from ..pool import shutdown as lifecycle
 from .pipeline_run import PipelineRun
 from .report import PipelineOutcome
 
@@ -40,8 +39,7 @@ class FlowEnding(Ending):
         flow, scheduler = self.batch, self.scheduler
         for item in inputs:
             flow.feed(item)  # first: what was taken has an outcome
-            if scheduler.closing or scheduler.broken:
-                lifecycle.refuse(scheduler)
+            scheduler.check_open()
             self._await_room()
             if flow.closed or flow.ended:
                 break

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..events import log
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .pipeline_run import PipelineItem, PipelineRun
     from .stages import Stage
 
@@ -72,7 +71,7 @@ class Row:
         self.fn = fn
         self.options = options
         self.max_concurrent = one.max_concurrent
-        self.buffer = 2 * scheduler.slots if one.buffer is None else one.buffer
+        self.buffer = 2 * scheduler.slots.total if one.buffer is None else one.buffer
         self.next: Row | None = None
         self.entries: deque[Call] = deque()
         self.crowd = self.begun = self.running = 0
@@ -83,7 +82,8 @@ class Row:
     @property
     def places(self) -> int:
         """How many calls may run at once."""
-        return self.scheduler.slots if self.max_concurrent is None else min(self.max_concurrent, self.scheduler.slots)
+        slots = self.scheduler.slots.total
+        return slots if self.max_concurrent is None else min(self.max_concurrent, slots)
 
     @property
     def room(self) -> int:
