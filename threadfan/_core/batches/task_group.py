@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
@@ -139,7 +139,7 @@ class TaskGroup(WorkQueue):
 
     def in_order(self) -> list[Raw]:
         """The outcomes, once it is done."""
-        return sorted(self.collector.so_far(), key=itemgetter(0))
+        return sorted(self.collector.so_far(), key=itemgetter(INDEX))
 
     def forget(self) -> None:
         """The report is made; see ``Collector.forget``."""
@@ -193,13 +193,13 @@ class TaskGroup(WorkQueue):
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the group."""
-        index, collector = raw[0], self.collector
+        index, collector = raw[INDEX], self.collector
         collector.results[index] = raw
         if step is not None and step.policies is not None:
             collector.attempts[index] = step.state.attempts
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
-        if raw[3] is SUCCEEDED:
+        if raw[STATUS] is SUCCEEDED:
             return
         after: Actions = []
         with self.scheduler.lock:

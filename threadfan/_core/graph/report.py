@@ -10,9 +10,10 @@ from ..batches.report import Report
 from .names import near
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Unpack
 
     from ..base.outcome import Raw
+    from ..batches.figures import Parts
     from ..batches.stats import Stats
     from .plan import Tree
 
@@ -39,8 +40,8 @@ class GraphReport(Report["Any"]):
         raws: list[Raw],
         *,
         trees: dict[str, Tree] | None = None,
-        folded: dict[str, Any] | None = None,
-        **figures: Any,
+        folded: dict[str, object] | None = None,
+        **figures: Unpack[Parts],
     ) -> None:
         super().__init__(raws, **figures)
         self._trees: dict[str, Tree] = trees or {}
@@ -107,7 +108,7 @@ class GraphReport(Report["Any"]):
         return part
 
     def _complete(self, stats: Stats) -> None:
-        from ..batches.advice import held, refused
+        from ..batches.advice_on_limits import held, refused
         from .chain import chain
 
         about = self._all(), stats, self._conditions
