@@ -4,7 +4,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from typing import Any, Generic, TypeVar
 
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     # Of classes that may be named without parameters.
     In_contra = TypeVarWithDefault("In_contra", contravariant=True, default=Any)
     Out_co = TypeVarWithDefault("Out_co", covariant=True, default=Any)
-    Coro = Coroutine[Any, Any, T]
-    """What a coroutine function makes; what is sent into it is the event loop's affair."""
 else:
 
     class Generic:
@@ -26,6 +23,6 @@ else:
         def __class_getitem__(cls, _parameters):
             return cls
 
-    Coro = T = T_co = In_contra = Out_co = None
+    T = T_co = In_contra = Out_co = None
 
-__all__ = ["TYPE_CHECKING", "Coro", "Generic", "In_contra", "Out_co", "T", "T_co"]
+__all__ = ["TYPE_CHECKING", "Generic", "In_contra", "Out_co", "T", "T_co"]

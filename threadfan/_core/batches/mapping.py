@@ -109,10 +109,10 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
         del owner, stream, ready
 
 
-def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[Any, None, None]:
+def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, None]:
     """Of inputs that are all known."""
     results, scheduler = batch.collector.in_order_of_inputs(), batch.scheduler
-    handing: list[Any] = []
+    handing: list[T] = []
     failed: BaseException | None = None
     finalizing = False
     try:

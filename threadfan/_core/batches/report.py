@@ -159,7 +159,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         @overload
         def values(self, default: T) -> list[T_co | T]: ...
 
-    def values(self, default: Any = _MISSING) -> list[Any]:
+    def values(self, default: object = _MISSING) -> list[Any]:
         """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
 
         Args:
@@ -229,7 +229,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """Where in a pipeline it has ended."""
         return None
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
         return self._raws, self._names, self._usages, self._attempts, figures, self._cause
 
@@ -247,7 +247,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
 
 
-def put_on(error: BaseException, report: Report[Any]) -> None:
+def put_on(error: BaseException, report: Report[object]) -> None:
     """Let an error that ends a batch carry what was done: its attribute ``report``.
 
     If it is the error of one of the batch's calls, the outcome of that call in this report has one just like it.

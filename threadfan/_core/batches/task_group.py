@@ -52,11 +52,11 @@ class Step(Call):
         task_group: TaskGroup,
         options: Options,
         index: int,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        fn: Callable[..., object],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
         *,
-        item: Any = None,
+        item: object = None,
         tag: Any = None,
     ) -> None:
         self.task_group = task_group
@@ -129,7 +129,7 @@ class TaskGroup(WorkQueue):
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.collector = Collector()
-        self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
+        self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
@@ -294,8 +294,8 @@ class TaskGroup(WorkQueue):
         return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
 
     def limits(self) -> set[Waitlist]:
-        """What its steps may stand in line for."""
-        return {line for queue in self._queues for line in queue.limits()}
+        """Where its steps may wait for permits."""
+        return {waitlist for queue in self._queues for waitlist in queue.limits()}
 
 
 def _check_done_locked(group: TaskGroup, after: Actions) -> None:

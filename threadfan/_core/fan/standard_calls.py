@@ -14,8 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent import futures
-    from types import ModuleType
-    from typing import Never, ParamSpec, TypeVar
+    from typing import Any, Never, ParamSpec, TypeVar
 
     from ..calls.future import Future
     from ..calls.options import Options
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-_variables_module: ModuleType | None = None
+_variables_module: Any = None
 
 
-def _variables() -> ModuleType:
+def _variables() -> Any:
     """What belongs to threads among context variables; imported once a caller has any."""
     global _variables_module
     from ..base import variables

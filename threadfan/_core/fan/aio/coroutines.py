@@ -13,23 +13,20 @@ from queue import SimpleQueue
 
 from ...base import checks
 from ...base.errors import TaskCancelled, describe
-from ...base.generic import TYPE_CHECKING, Generic, T
 from ...scope.scope import bearer, current_scope
 from ...scope.waiting import wait_in
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from typing import Any
 
-    from ...base.generic import Coro
-    from ...batches.tasks import Take
-
 LOOK = 1.0
 """Seconds between looks whether the loop is still there; arbitrary: a loop that is closed forgets what it was told."""
 
 
-def taker(loop: asyncio.AbstractEventLoop) -> Take:
+def taker(loop: asyncio.AbstractEventLoop) -> Callable[[str, Callable[..., Any]], Callable[..., Any]]:
     """What checks functions that are handed in from a coroutine, as ``options.function`` does elsewhere."""
 
     def take(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,10 +35,10 @@ def taker(loop: asyncio.AbstractEventLoop) -> Take:
     return take
 
 
-def _in_loop(fn: Callable[..., Coro[T]], loop: asyncio.AbstractEventLoop) -> Callable[..., T]:
+def _in_loop(fn: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
     """``fn`` for a thread: has its coroutine run in ``loop``, and cancels it with the call."""
 
-    def run(*args: object, **kwargs: object) -> T:
+    def run(*args: Any, **kwargs: Any) -> Any:
         scope, standby, context = current_scope(), _Standby(loop, partial(fn, *args, **kwargs)), copy_context()
         context.run(bearer.set, scope)  # made here: in the loop's thread nobody could tell which call this is
         forget = scope.on_cancel(standby.cancel)
@@ -59,17 +56,17 @@ def _in_loop(fn: Callable[..., Coro[T]], loop: asyncio.AbstractEventLoop) -> Cal
     return wraps(fn, updated=())(run)
 
 
-class _Standby(Generic[T]):
+class _Standby:
     """What a thread waits for: a coroutine that is made in the loop alone, so that none is left that never ran.
 
     ``begin`` and what the task calls run in the loop; the rest in any thread.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, make: Callable[[], Coro[T]]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, make: Callable[[], Any]) -> None:
         self.gate: SimpleQueue[None] = SimpleQueue()
         self._loop = loop
         self._make = make
-        self._task: asyncio.Task[T] | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._error: BaseException | None = None
         self._unwanted = False
 
@@ -97,7 +94,7 @@ class _Standby(Generic[T]):
         if self._task is not None:
             self._task.cancel()
 
-    def result(self) -> T:
+    def result(self) -> Any:
         """Of one that has ended."""
         try:
             if self._error is not None or self._task is None:
