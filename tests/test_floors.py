@@ -125,8 +125,6 @@ _core/calls/policy_queue.py
 _core/calls/policy_queues.py
 _core/limits/shared_waitlist.py
 _core/limits/waitlist.py
-cli/__init__.py
-cli/app.py
 """
 """Files, one a line and in order, that are not yet out of the circles they stood in.  The list only gets shorter."""
 

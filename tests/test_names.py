@@ -39,8 +39,6 @@ testing/messages_app.py _exit
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
 
 STILL_USED = """
-_core/batches/advice.py _history
-_core/batches/advice.py _raw
 _core/limits/shared_waitlist.py _brief
 _core/limits/shared_waitlist.py _refused_elsewhere
 _core/limits/waitlist.py _rates

@@ -10,6 +10,7 @@ import weakref
 
 from ..base.errors import CallCancelled
 from ..base.generic import TYPE_CHECKING, Generic
+from ..base.outcome import PAYLOAD
 from ..base.static import is_a
 from .figures import parts
 from .lifetime import enlist, tell_end
@@ -183,7 +184,7 @@ class Completion(Generic[B, MadeReport]):
         if batch.outer is not None and batch.outer.cancelled:
             error = CallCancelled("the call that ran this batch was cancelled or its time is up")
         if error is None and self._fail_fast and batch.collector.first_failure is not None:
-            error = batch.collector.first_failure[4]
+            error = batch.collector.first_failure[PAYLOAD]
         report = self._made()
         if error is not None:
             put_on(error, report)

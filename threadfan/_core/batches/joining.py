@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, T
-from ..base.outcome import Outcome
+from ..base.outcome import INDEX, Outcome
 from .completion import Completion
 from .joiners import Joiner, R
 from .making import task_batch
@@ -111,7 +111,7 @@ class Joining(Completion["TaskBatch", "Report[T]"], Generic[T, R]):
         return self._enough
 
     def _tell(self, raw: Raw) -> bool:
-        batch, collector, index = self.batch, self.batch.collector, raw[0]
+        batch, collector, index = self.batch, self.batch.collector, raw[INDEX]
         self._enough = True  # if it raises, too
         try:
             self._enough = self._policy.joined(

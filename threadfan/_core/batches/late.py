@@ -8,7 +8,7 @@ from ..base import forks
 from ..base.errors import TaskTimeout
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.locks import Lock
-from ..base.outcome import SUCCEEDED, TIMED_OUT
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED, TIMED_OUT
 from .figures import parts
 from .report import Report
 
@@ -94,7 +94,7 @@ class Latecomers(Generic[T]):
 
     @staticmethod
     def _settle(future: Future[T], raw: Raw) -> None:
-        if raw[3] is SUCCEEDED:
-            future.set_result(raw[4])
+        if raw[STATUS] is SUCCEEDED:
+            future.set_result(raw[PAYLOAD])
         else:
-            future.set_exception(raw[4])
+            future.set_exception(raw[PAYLOAD])

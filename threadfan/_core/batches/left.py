@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 
 from ..base.generic import TYPE_CHECKING, T
+from ..base.outcome import INDEX
 from ..base.static import is_a
 from ..base.unwinding import exception_leaving
 from .figures import parts
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def put_left_on(stream: Stream[B, T], error: BaseException, ready: list[Raw]) -> None:
     """Let what ends a stream early carry what was not handed out, ``ready`` among it."""
-    raws = sorted([*ready, *stream.left()], key=itemgetter(0))
+    raws = sorted([*ready, *stream.left()], key=itemgetter(INDEX))
     put_on(error, stream.report(raws))
 
 

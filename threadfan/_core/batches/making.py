@@ -16,14 +16,23 @@ from .tasks import all_tasks
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from contextvars import Context
+    from typing import Any, TypedDict
 
     from ..calls.options import Options
     from ..calls.policies import Policies
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
+    from ..scope.scope import Scope
     from .intake import Given
     from .tasks import Take
+
+    class Shared(TypedDict):
+        """What all kinds of batches are made with."""
+
+        name: str
+        context: Context
+        outer: Scope | None
 
 
 def new_batch(
@@ -32,7 +41,7 @@ def new_batch(
     fn: Callable[..., object],
     given: Given,
     *,
-    items: list[Any] | None,
+    items: list[object] | None,
     star: bool = False,
 ) -> Batch:
     """Calls of one function.
@@ -42,7 +51,7 @@ def new_batch(
         star: whether each input is a tuple of arguments.
     """
     one = taking_tuples(options.dressed(fn), given, star=star)
-    shared: dict[str, Any] = {"name": describe(fn), "context": capture(), "outer": scope_around()}
+    shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
         return _under_policies(scheduler, options, one, star or len(given) > 1, items, shared)
     return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
@@ -53,8 +62,8 @@ def _under_policies(
     options: Options,
     one: Callable[[Any], object],
     several: bool,
-    items: list[Any] | None,
-    shared: dict[str, Any],
+    items: list[object] | None,
+    shared: Shared,
 ) -> Batch:
     """Each call has its own attempts, so each is an object from the start."""
     from ..calls.policy_queues import PolicyBatch, item_call
@@ -88,7 +97,7 @@ def task_batch(
         if own.policies is not None:
             call.policies, call.state = own.policies, own.policies.state(one.args, one.kwargs, now)
         calls.append(call)
-    shared: dict[str, Any] = {"name": "gather", "context": context, "outer": scope_around()}
+    shared: Shared = {"name": "gather", "context": context, "outer": scope_around()}
     batch: TaskBatch
     if any(call.policies is not None for call in calls):
         from ..calls.policy_queues import PolicyBatch

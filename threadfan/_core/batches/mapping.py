@@ -11,7 +11,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base.generic import TYPE_CHECKING, T
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import INDEX, PAYLOAD, STATUS, SUCCEEDED
 from . import intake
 from .iteration import Iteration
 from .left import end_dropped, end_map_early, end_taking_early
@@ -82,9 +82,9 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
             stream.check_wanted()
             ready = stream.harvest()
             while ready:
-                stream.forget(ready[-1][0])
-                if ready[-1][3] is not SUCCEEDED:
-                    failed = ready[-1][4]
+                stream.forget(ready[-1][INDEX])
+                if ready[-1][STATUS] is not SUCCEEDED:
+                    failed = ready[-1][PAYLOAD]
                 yield _value(ready.pop())
                 stream.after_yield()
             if stream.over:
@@ -109,10 +109,10 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
         del owner, stream, ready
 
 
-def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[Any, None, None]:
+def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, None]:
     """Of inputs that are all known."""
     results, scheduler = batch.collector.in_order_of_inputs(), batch.scheduler
-    handing: list[Any] = []
+    handing: list[T] = []
     failed: BaseException | None = None
     finalizing = False
     try:
@@ -122,13 +122,13 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[Any, None,
                     batch.outer.check()
                 idle = _Missing(results, index)
                 sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
-            if raw[3] is not SUCCEEDED:
+            if raw[STATUS] is not SUCCEEDED:
                 _check_goes_on(batch)
-                failed = raw[4]
+                failed = raw[PAYLOAD]
                 results[index] = None
                 _value(raw)
             results[index] = None  # whoever iterates may be the only one to hold the value
-            handing.append(raw[4])
+            handing.append(raw[PAYLOAD])
             raw = None
             yield handing.pop()
     except GeneratorExit:
@@ -171,9 +171,9 @@ class _Missing:
 
 def _value(raw: Raw) -> Any:
     """The value of an outcome; raises its error."""
-    if raw[3] is SUCCEEDED:
-        return raw[4]
+    if raw[STATUS] is SUCCEEDED:
+        return raw[PAYLOAD]
     try:
-        raise raw[4]
+        raise raw[PAYLOAD]
     finally:
         del raw  # the traceback holds this frame: leave no cycle

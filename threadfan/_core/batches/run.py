@@ -15,7 +15,6 @@ from .making import new_batch, task_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
 
     from ..base.clock import Gate
     from ..calls.batch import Batch
@@ -77,12 +76,12 @@ def begin_run(
 def gather(
     scheduler: Scheduler,
     options: Options,
-    tasks: tuple[Callable[..., object], ...],
-    named: Mapping[str, Callable[..., object]],
-) -> Report[Any]:
+    tasks: tuple[Callable[..., T], ...],
+    named: Mapping[str, Callable[..., T]],
+) -> Report[T]:
     """See ``Fan.gather``."""
     gate: Gate = SimpleQueue()
-    completion: Completion[TaskBatch, Report[Any]] = Completion(
+    completion: Completion[TaskBatch, Report[T]] = Completion(
         task_batch(scheduler, options, tasks, named), partial(gate.put, None)
     )
     return completion.wait(gate)
@@ -103,7 +102,7 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
-        kept: list[Any] | None,
+        kept: list[object] | None,
         fed: bool,
     ) -> None:
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline)
@@ -140,7 +139,7 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
     def _made(self) -> Report[T]:
         return self._so_far(self._kept or []) if self._left else super()._made()
 
-    def _so_far(self, items: list[Any]) -> Report[T]:
+    def _so_far(self, items: list[object]) -> Report[T]:
         batch, now = self.batch, self.scheduler.clock.monotonic
         batch.close()  # its inputs may still be coming
         at_end(batch, lambda: tell_end(batch, now() - batch.since))

@@ -12,7 +12,7 @@ from itertools import islice
 from ..base import checks
 from ..base.errors import FanClosed
 from ..base.generic import TYPE_CHECKING, Generic, T
-from ..base.outcome import Outcome
+from ..base.outcome import INDEX, Outcome
 from . import intake
 from .completion import B
 from .figures import parts
@@ -98,7 +98,7 @@ class Stream(Generic[B, T]):
 
     def outcome(self, raw: Raw) -> Outcome[T]:
         """An outcome, as it is handed out."""
-        index, usages, attempts = raw[0], self._collector.usages, self._collector.attempts
+        index, usages, attempts = raw[INDEX], self._collector.usages, self._collector.attempts
         usage = usages.pop(index, None) if usages else None
         return Outcome(raw, None, usage, attempts.pop(index, None) if attempts else None)
 

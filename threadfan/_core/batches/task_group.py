@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
@@ -52,11 +52,11 @@ class Step(Call):
         task_group: TaskGroup,
         options: Options,
         index: int,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        fn: Callable[..., object],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
         *,
-        item: Any = None,
+        item: object = None,
         tag: Any = None,
     ) -> None:
         self.task_group = task_group
@@ -129,7 +129,7 @@ class TaskGroup(WorkQueue):
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.collector = Collector()
-        self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
+        self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class TaskGroup(WorkQueue):
 
     def in_order(self) -> list[Raw]:
         """The outcomes, once it is done."""
-        return sorted(self.collector.so_far(), key=itemgetter(0))
+        return sorted(self.collector.so_far(), key=itemgetter(INDEX))
 
     def forget(self) -> None:
         """The report is made; see ``Collector.forget``."""
@@ -193,13 +193,13 @@ class TaskGroup(WorkQueue):
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the group."""
-        index, collector = raw[0], self.collector
+        index, collector = raw[INDEX], self.collector
         collector.results[index] = raw
         if step is not None and step.policies is not None:
             collector.attempts[index] = step.state.attempts
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
-        if raw[3] is SUCCEEDED:
+        if raw[STATUS] is SUCCEEDED:
             return
         after: Actions = []
         with self.scheduler.lock:
@@ -294,8 +294,8 @@ class TaskGroup(WorkQueue):
         return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
 
     def limits(self) -> set[Waitlist]:
-        """What its steps may stand in line for."""
-        return {line for queue in self._queues for line in queue.limits()}
+        """Where its steps may wait for permits."""
+        return {waitlist for queue in self._queues for waitlist in queue.limits()}
 
 
 def _check_done_locked(group: TaskGroup, after: Actions) -> None:

@@ -6,7 +6,7 @@ its own call; ``failures``, ``first_failure`` and ``alarms`` are guarded by the 
 
 from __future__ import annotations
 
-from ..base.outcome import SKIPPED, SUCCEEDED
+from ..base.outcome import SKIPPED, STATUS, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class Collector:
 
         A call that was skipped never is the first: it was so because of another, or by a condition.
         """
-        self.count(raw[3])
-        if raw[3] is SKIPPED:
+        self.count(raw[STATUS])
+        if raw[STATUS] is SKIPPED:
             return
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw

@@ -7,7 +7,7 @@ waits for anything.
 from __future__ import annotations
 
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, STATUSES, SUCCEEDED
+from ..base.outcome import CANCELLED, STATUS, STATUSES, SUCCEEDED
 from ..batches.completion import FAILED_FAST
 from ..batches.task_group import TaskGroup
 from .own_queues import OwnQueues
@@ -115,9 +115,9 @@ class GraphRun(TaskGroup):
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        statuses = [raw[3] for raw in self.in_order()]
+        statuses = [raw[STATUS] for raw in self.in_order()]
         return {status: statuses.count(status) for status in STATUSES}
 
 
 def _has_value(state: NodeState) -> bool:
-    return state.raw is not None and state.raw[3] is SUCCEEDED
+    return state.raw is not None and state.raw[STATUS] is SUCCEEDED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.outcome import raw_of, time_covered
+from ..base.outcome import SINCE, raw_of, time_covered
 from ..batches.stats import percentile
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def visits_of(outcome: PipelineOutcome[object]) -> Iterator[Visit]:
     by_stage: dict[str, list[StageAttempt]] = {}
     for attempt in outcome.history:
         by_stage.setdefault(attempt.stage, []).append(attempt)  # type: ignore[attr-defined, arg-type]
-    since = raw_of(outcome)[2]
+    since = raw_of(outcome)[SINCE]
     for stage, attempts in by_stage.items():
         yield Visit(attempts, since, passed=outcome.stage != stage)
 
@@ -91,10 +91,10 @@ def ways_of(outcomes: Sequence[PipelineOutcome[object]], visits: list[list[Visit
     How far inputs are read ahead depends on how fast items start, so an item that had to wait for that came in time.
     """
     ways: list[Way] = []
-    comes, begin = 0.0, min((raw_of(outcome)[2] for outcome in outcomes), default=0.0)
+    comes, begin = 0.0, min((raw_of(outcome)[SINCE] for outcome in outcomes), default=0.0)
     for outcome, way in zip(outcomes, visits, strict=True):
         if way and way[0].attempts[0].waited_slot <= _AT_ONCE:
-            comes = max(comes, raw_of(outcome)[2] - begin)
+            comes = max(comes, raw_of(outcome)[SINCE] - begin)
         ways.append((comes, [visit.duration for visit in way]))
     return ways
 

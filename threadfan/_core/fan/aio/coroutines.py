@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from ...base import checks
 from ...base.errors import TaskCancelled, describe
 from ...base.generic import TYPE_CHECKING, Generic, T
-from ...scope.scope import bearer, current_scope
+from ...scope.scope import current_scope, scope_var
 from ...scope.waiting import wait_in
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...base.generic import Coro
-    from ...batches.tasks import Take
+
+    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
+    """Like that of ``batches.tasks``; what is put in a function's place returns what its coroutine does."""
 
 LOOK = 1.0
 """Seconds between looks whether the loop is still there; arbitrary: a loop that is closed forgets what it was told."""
@@ -43,7 +45,7 @@ def _in_loop(fn: Callable[..., Coro[T]], loop: asyncio.AbstractEventLoop) -> Cal
 
     def run(*args: object, **kwargs: object) -> T:
         scope, standby, context = current_scope(), _Standby(loop, partial(fn, *args, **kwargs)), copy_context()
-        context.run(bearer.set, scope)  # made here: in the loop's thread nobody could tell which call this is
+        context.run(scope_var.set, scope)  # made here: in the loop's thread nobody could tell which call this is
         forget = scope.on_cancel(standby.cancel)
         try:
             loop.call_soon_threadsafe(standby.begin, context=context)
