@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Actions
     from .node import Function
     from .node_state import NodeState
-    from .plan import Plan, Tree
+    from .plan import GraphPlan, Tree
 
 
 class GraphRun(TaskGroup):
@@ -46,7 +46,7 @@ class GraphRun(TaskGroup):
         scheduler: Scheduler,
         options: Options,
         name: str,
-        plan: Plan,
+        plan: GraphPlan,
         functions: Sequence[Function],
         inputs: Mapping[str, object],
     ) -> None:
