@@ -66,7 +66,7 @@ def left_nothing(fan, calls, limit=None):
     until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
     seen = fan.snapshot()
     assert (seen["done"], seen["queued"], seen["running"], seen["waiting"]) == (calls, 0, 0, 0)
-    assert sum(queue.twins for queue in scheduler.queues) == 0
+    assert sum(queue.extra_attempts for queue in scheduler.queues) == 0
     assert limit is None or limit.in_flight == 0
 
 
@@ -113,6 +113,6 @@ def test_cancelled_at_random():
                 future.exception(PATIENCE)
         scheduler = fan._scheduler
         until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
-        assert sum(queue.twins for queue in scheduler.queues) == 0
+        assert sum(queue.extra_attempts for queue in scheduler.queues) == 0
     assert watch.impossible[:3] == []
     assert hedge.extra <= 0.5 * CALLS

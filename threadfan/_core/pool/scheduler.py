@@ -347,7 +347,7 @@ class Scheduler:
                 from ..calls.policy_queues import PolicyCallQueue  # on first use, with what it needs
 
                 self._forget_idle(group)
-                found = PolicyCallQueue(self, group, depth, policies.lines)
+                found = PolicyCallQueue(self, group, depth, policies.waitlists)
             group.calls[depth, policies] = found
             found.place = depth, policies
             self.queues.add(found)
@@ -722,13 +722,13 @@ class Scheduler:
             accepted = self.settled[0] + sum(queue.accepted for queue in self.queues)
             lent = sum(session.loan is not None for session in self.draining)
             running = sum(session.busy() for session in self.draining) - lent
-            twins = sum(queue.twins for queue in self.queues)
+            extra = sum(queue.extra_attempts for queue in self.queues)
             return {
                 "queued": pending - waiting,
                 "running": running,
                 "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
-                "done": accepted - pending - running - lent + twins,
+                "done": accepted - pending - running - lent + extra,
                 "failed": self.settled[1] + sum(queue.failed for queue in self.queues),
                 "slots": self.slots,
                 "retries": self.retries,

@@ -64,7 +64,7 @@ class CallScope(Scope):
         self._session: Session | None = session
         self._key = key
         self._start = start
-        self.meter = queue.meter_of(session, key)
+        self.meter = queue.permits_of(session, key)
         self.set_deadline()
 
     def set_deadline(self) -> None:

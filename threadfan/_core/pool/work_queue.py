@@ -58,6 +58,7 @@ class WorkQueue:
         "done",
         "ended",
         "enlisted",
+        "extra_attempts",
         "failed",
         "generation",
         "group",
@@ -68,7 +69,6 @@ class WorkQueue:
         "reason",
         "scheduler",
         "timeout",
-        "twins",
     )  # fmt: skip
 
     def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
@@ -89,7 +89,7 @@ class WorkQueue:
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
         self.counted = 0, 0  # both, as the scheduler has counted them when it was done
-        self.twins = 0  # second attempts that wait or run
+        self.extra_attempts = 0  # by hedging, beyond one for each call: they wait or run
         self.lender: Loan | None = None  # the call that waits for this queue and gave its slot away meanwhile
         self.listeners: Actions = []  # called once when done
 
@@ -124,7 +124,7 @@ class WorkQueue:
         """The timeout of the call ``key`` in seconds."""
         raise NotImplementedError
 
-    def meter_of(self, session: Session, key: Any) -> Any:
+    def permits_of(self, session: Session, key: Any) -> Any:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
