@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,10 @@ from threadfan.testing.leaks import no_leaks
 # How long an example takes is the machine's affair, and what else it does.
 settings.register_profile("threadfan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("threadfan")
+
+# Shells start programs in the background without a Ctrl-C, and what these start has none either.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Their clients are shared by many tests and keep connections open from one test to the next.
 SHARED = {"_running", "_client", "_messages_server_process"}
