@@ -127,3 +127,17 @@ def test_a_wrong_argument_is_named(benchmarks):
     assert done.returncode == 2
     assert "rounds is '0'; right is a whole number from 1" in done.stderr
     assert not done.stdout
+
+
+def test_ways_are_counted():
+    """Each kind of call goes through some files of the package, and the table says how many; more with a policy."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "ways.py"), "--rounds", "2", "--hops"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    head, *rows = [line for line in done.stdout.splitlines() if "->" not in line]
+    assert head.split() == ["files", "switches"]
+    found = {name.strip(): (int(files), int(switches)) for name, files, switches in (r.rsplit(None, 2) for r in rows)}
+    assert list(found) == ["submit", "one item of run", "a call that times out", "a retry under a rate"]
+    assert sorted(found.values()) == list(found.values())
+    assert "front.Front.submit -> " in done.stdout

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import threadfan
+from threadfan._core.base.checks import Unset
 from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents")  # pages whose Python blocks are run
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -95,7 +97,7 @@ def test_every_block_is_of_a_known_kind(page):
     assert kinds <= (KINDS if page.stem in WITH_PROGRAMS else {"text"})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_every_link_leads_somewhere(page):
     """Each relative link names a file that exists and, after a hash, one of its headings."""
     for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", page.read_text(encoding="utf-8")):
@@ -116,7 +118,7 @@ def anchors(text):
     return set(names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING], ids=lambda page: page.stem)
 def test_one_sentence_per_line(page):
     """Prose is kept one sentence per line, so that a change shows as what it is."""
     prose = re.sub(r"`[^`]*`", "", _BLOCK.sub("", page.read_text(encoding="utf-8")))
@@ -180,7 +182,7 @@ def signature(name, function):
     plain = [
         parameter.replace(
             annotation=inspect.Parameter.empty,
-            default=Unchanged() if type(parameter.default) is object else parameter.default,
+            default=Unchanged() if isinstance(parameter.default, Unset) else parameter.default,
         )
         for parameter in found.parameters.values()
         if parameter.name not in ("self", "misplaced")  # the second: what is not taken, and is told where it belongs
@@ -194,7 +196,8 @@ def offered_by(thing):
         return [signature(thing.__name__, thing)]
     if issubclass(thing, BaseException):
         return []
-    found = {**(vars(Front) if thing is threadfan.Fan else {}), **vars(thing)}
+    faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
+    found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []
     properties = [name for name, member in public.items() if isinstance(member, property)]
@@ -240,3 +243,16 @@ def test_the_reference_names_what_upper_floors_offer(name):
     offered = importlib.import_module(f"threadfan.{name}").__all__
     (table,) = re.findall(rf"^\| name in `threadfan\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
+# -- how to contribute ------------------------------------------------------------------------------------------------
+
+
+def test_every_folder_has_its_tests():
+    """Tests stand in a folder of the same name as what they test, and the page names no other folder."""
+    package = Path(threadfan.__file__).parent
+    folders = {path.parent.name for path in (*package.glob("*/__init__.py"), *package.glob("_core/*/__init__.py"))}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders - {"_core"} <= tested
+    for folder in re.findall(r"^\| `(\w+(?:/\w+)*)/` \|", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE):
+        assert (ROOT / folder).is_dir(), folder

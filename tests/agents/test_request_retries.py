@@ -12,6 +12,7 @@ from support.staged_agents import ask_for, double, results
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskTimeout, Usage, current_scope
 from threadfan.agents import Agent, Answer, AnswerBroken, tool
 from threadfan.clients.anthropic import attach
+from threadfan.testing import Probe
 
 NOW = {"retry-after": "0"}
 PAY = message(call("pay", amount=1), stop="tool_use")
@@ -310,7 +311,7 @@ def test_the_limit_of_the_call_comes_before_that_of_the_agent():
     for rate in (own, other):
         rate.take = lambda now, cost, rate=rate, take=rate.take: taken.append(rate.name) or take(now, cost)
     with Fan(2, rate=own) as fan:
-        agent = Agent(Timed(fan._scheduler.clock, 1), model="m", fan=fan)
+        agent = Agent(Timed(Probe(fan).clock, 1), model="m", fan=fan)
         agent("Go")
         fan.with_options(rate=other).run(agent, ["Go"]).unwrap()
         fan.with_options(rate=None).run(agent, ["Go"]).unwrap()
@@ -322,7 +323,7 @@ def test_an_estimate_of_calls_is_not_asked_for_requests(way):
     """It knows the arguments of calls alone."""
     rate = RateLimit(60_000, burst=10, input_tokens_per_minute=10**9, estimate=lambda prompt: (len(prompt), 1))
     with Fan(2, rate=rate) as fan:
-        agent = Agent(Timed(fan._scheduler.clock, 2), model="m", fan=fan, tools=[tool(double, rate=None)])
+        agent = Agent(Timed(Probe(fan).clock, 2), model="m", fan=fan, tools=[tool(double, rate=None)])
         assert way(agent, fan).usage == Usage(200, 20, requests=2)
     assert rate.in_flight == 0
 

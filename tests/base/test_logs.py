@@ -62,13 +62,16 @@ def test_an_error_is_shown_with_its_traceback(strict):
 @pytest.mark.parametrize("failure", [RuntimeError, SystemExit, MemoryError])
 def test_a_handler_that_fails_costs_nothing(strict, monkeypatch, failure):
     """Nothing gets out, whatever a handler raises."""
+    asked = []
 
     def emit(record):
+        asked.append(record.getMessage())
         raise failure
 
     logger, handler = strict
     monkeypatch.setattr(handler, "emit", emit)
     say(logger, ERROR, "failed", error=ValueError())
+    assert asked[0].startswith("failed")
 
 
 def test_an_interrupt_of_the_main_thread_gets_out(strict, monkeypatch):

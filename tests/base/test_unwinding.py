@@ -1,5 +1,6 @@
 """A finalizer finds the exception that leaves its frame, and no other."""
 
+import gc
 import sys
 
 import pytest
@@ -66,6 +67,31 @@ def test_the_exception_that_leaves_the_loop_is_found(leave):
     seen = []
     with pytest.raises((KeyError, ValueError)) as caught:
         leave(seen)
+    assert seen == [caught.value]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="what a collection has seen is old there")
+def test_a_collection_of_the_youngest_hides_none():
+    """It may come between the exception and the end of the loop."""
+    seen = []
+
+    class Collecting:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return None
+
+        def __del__(self):
+            gc.collect(0)
+            seen.append(exception_leaving(sys._getframe(1)))
+
+    def leave():
+        for _ in Collecting():
+            raise KeyError
+
+    with pytest.raises(KeyError) as caught:
+        leave()
     assert seen == [caught.value]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from support.controlled import PATIENCE, until
 from threadfan import CallCancelled, Fan, FanClosed, Report, fail_after, report_of, sleep
+from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
 
@@ -30,7 +31,7 @@ class Inputs:
 
     def __next__(self):
         if self.given == 3:
-            until(lambda: self.fan.snapshot()["done"] == 2 and len(self.fan._scheduler.draining) == 1)  # all is stored
+            until(lambda: self.fan.snapshot()["done"] == 2 and Probe(self.fan).at_work == 1)  # all is stored
             raise KeyError("source")
         self.given += 1
         return self.given - 1
@@ -71,7 +72,7 @@ def test_a_map_that_waits_too_long_keeps_what_is_done():
     go = threading.Event()
     with Fan(2) as fan:
         values = fan.map(lambda item: item or go.wait(PATIENCE), [0, 1, 2], timeout=0)
-        until(lambda: fan.snapshot()["done"] == 2 and len(fan._scheduler.draining) == 1)  # all is stored
+        until(lambda: fan.snapshot()["done"] == 2 and Probe(fan).at_work == 1)  # all is stored
         with pytest.raises(TimeoutError) as caught:
             next(values)
         go.set()
@@ -164,7 +165,7 @@ def test_a_ctrl_c_in_the_body_of_a_loop_loses_nothing(way):
 
         def consume():
             for _ in way(fan, abs, range(3)):
-                until(lambda: fan.snapshot()["done"] == 3 and not fan._scheduler.draining)  # all is stored
+                until(lambda: fan.snapshot()["done"] == 3 and not Probe(fan).at_work)  # all is stored
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt) as caught:

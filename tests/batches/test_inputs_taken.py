@@ -7,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE, until
 from threadfan import Fan, FanClosed
+from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
 LAST = 3  # the input while which is made the batch ends
@@ -53,7 +54,7 @@ class AsyncSource(Source):
 
 def has_ended(fan):
     """Whether no call of the fan's only batch can start any more."""
-    return all(one.ended for one in list(fan._scheduler.queues) if hasattr(one, "collector"))
+    return all(one.ended for one in list(Probe(fan).queues) if hasattr(one, "collector"))
 
 
 WAYS = {

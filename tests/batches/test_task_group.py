@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
-from threadfan._core.batches import intake
-from threadfan._core.batches.run import Ending
+from threadfan._core.batches.completion import Completion
+from threadfan._core.batches.lifetime import enlist
 from threadfan._core.batches.task_group import Step, TaskGroup
-from threadfan._core.fan.aio import LoopGate, _wait
-from threadfan._core.pool.session import here
+from threadfan._core.fan.aio.completion import wait_for
+from threadfan._core.fan.aio.loops import LoopGate
+from threadfan._core.pool.work_queue import here
+from threadfan.testing import Probe
 
 BOOM = ValueError("boom")
 
@@ -60,23 +62,23 @@ class Chains(TaskGroup):
     def run(self):
         """Wait for all."""
         gate = SimpleQueue()
-        intake.enlist(self, [lambda: gate.put(None)])
+        enlist(self, [lambda: gate.put(None)])
         self.begin()
-        return Ending(self, gate, **self.ending).wait()
+        return Completion(self, lambda: gate.put(None), **self.ending).wait(gate)
 
     async def arun(self):
         """Await all."""
         gate = LoopGate(asyncio.get_running_loop())
-        intake.enlist(self, [gate.put])
+        enlist(self, [gate.put])
         self.begin()
-        return await _wait(Ending(self, gate, **self.ending), gate, None)
+        return await wait_for(Completion(self, gate.put, **self.ending), gate)
 
 
 def quiet(fan):
     """Wait until nothing runs, waits or is abandoned."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, TaskGroup)])
+    until(lambda: not [queue for queue in Probe(fan).queues if isinstance(queue, TaskGroup)])
 
 
 def double(value):
@@ -243,7 +245,7 @@ def test_a_fan_that_closes_lets_it_come_to_its_end():
     report = aside(chains.run)
     gate.wait_for(1)
     closing = aside(fan.shutdown)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     assert report.result(PATIENCE).unwrap() == [4]
     closing.result(PATIENCE)
@@ -263,7 +265,7 @@ def test_a_fan_that_closes_while_a_step_backs_off(clock):
     report = aside(Chains(fan, [once, double], [1]).run)
     until(lambda: fan.snapshot()["waiting"] == 2)
     closing = aside(fan.shutdown)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     clock.wait_for_sleepers(until=60)
     clock.advance(60)
     assert report.result(PATIENCE).unwrap() == [2]
@@ -277,7 +279,7 @@ def test_cancel_futures_raises_fan_closed_with_the_report():
     report = aside(Chains(fan, [gate, double], [1, 2]).run)
     gate.wait_for(1)
     closing = aside(fan.shutdown, cancel_futures=True)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     error = report.exception(PATIENCE)
     assert isinstance(error, FanClosed)
@@ -290,7 +292,7 @@ def test_an_interrupt_ends_it():
     with Gate() as gate, Fan(1) as fan:
         report = aside(Chains(fan, [gate, double], [1, 2]).run)
         gate.wait_for(1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         gate.open()
         assert [outcome.status for outcome in report.result(PATIENCE)] == ["cancelled", "cancelled"]
         quiet(fan)

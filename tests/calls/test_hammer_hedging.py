@@ -9,6 +9,7 @@ import tenacity
 
 from support.controlled import PATIENCE, until
 from threadfan import CallCancelled, Fan, Hedge, RateLimit, sleep
+from threadfan.testing import Probe
 
 CALLS = 1500
 pytestmark = pytest.mark.usefixtures("eager_switching")
@@ -62,11 +63,11 @@ class Watch:
 
 def left_nothing(fan, calls, limit=None):
     """Every slot is free, no attempt is anywhere, and all calls count as done."""
-    scheduler = fan._scheduler
-    until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
+    probe = Probe(fan)
+    until(lambda: probe.free_slots == probe.slots and not probe.stuck and not probe.at_work)
     seen = fan.snapshot()
     assert (seen["done"], seen["queued"], seen["running"], seen["waiting"]) == (calls, 0, 0, 0)
-    assert sum(queue.extra_attempts for queue in scheduler.queues) == 0
+    assert sum(queue.extra_attempts for queue in probe.queues) == 0
     assert limit is None or limit.in_flight == 0
 
 
@@ -111,8 +112,8 @@ def test_cancelled_at_random():
         for future in futures:
             if not future.cancelled():
                 future.exception(PATIENCE)
-        scheduler = fan._scheduler
-        until(lambda: scheduler.free == scheduler.slots and not scheduler.lost and not scheduler.draining)
-        assert sum(queue.extra_attempts for queue in scheduler.queues) == 0
+        probe = Probe(fan)
+        until(lambda: probe.free_slots == probe.slots and not probe.stuck and not probe.at_work)
+        assert sum(queue.extra_attempts for queue in probe.queues) == 0
     assert watch.impossible[:3] == []
     assert hedge.extra <= 0.5 * CALLS

@@ -8,6 +8,7 @@ import pytest
 from support.controlled import PATIENCE, Gate, aside, meet, until, within_patience
 from support.scripted import every, opened
 from threadfan import CallCancelled, Hedge, RateLimit, TaskCancelled, TaskTimeout, current_scope, task
+from threadfan.testing import Probe
 
 GONE = ConnectionError("gone")
 
@@ -152,7 +153,7 @@ def test_a_late_answer_of_the_loser_is_dropped(clock):
         clock.wait_for_sleepers(until=started + 1)
         clock.advance(1)
         assert future.result(PATIENCE) == "early"
-        until(lambda: fan._scheduler.timer._evictions)
+        until(lambda: Probe(fan).in_grace)
         clock.wait_for_sleepers(until=started + 1.2)
         clock.advance(0.25)
         until(lambda: fan.snapshot()["abandoned"] == 1)
@@ -453,7 +454,7 @@ def test_an_interrupt(ending):
     with opened(workers(ending), hedge=ending.hedge) as fan:
         future = fan.submit(ending.fn)
         ending.hedged(fan)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
         ending.ended(fan)
 
@@ -466,7 +467,7 @@ def test_an_interrupt_after_the_first_attempt_has_failed(clock):
         second(clock, fn)
         fn.say(0, GONE)
         until(lambda: fan.snapshot()["running"] == 1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
         assert future.exception().__cause__ is GONE
         quiet(fan, 1)

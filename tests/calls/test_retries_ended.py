@@ -23,6 +23,7 @@ from threadfan import (
     task,
     wait,
 )
+from threadfan.testing import Probe
 
 GONE = ConnectionError("gone")
 
@@ -108,7 +109,7 @@ def test_with_ends_when_the_last_call_that_backs_off_is_cancelled(clock):
         future = fan.submit(Script(GONE))
         backing_off(fan, clock, due=60)
         closed = aside(fan.shutdown)
-        until(lambda: fan._scheduler.quiet_gates)
+        until(lambda: Probe(fan).closers)
         assert not closed.done()
         future.cancel()
         closed.result(PATIENCE)
@@ -308,7 +309,7 @@ def test_leaving_with_waits_for_what_backs_off(clock):
     future = fan.submit(call)
     backing_off(fan, clock, due=4)
     closed = aside(fan.shutdown)
-    until(lambda: fan._scheduler.quiet_gates)
+    until(lambda: Probe(fan).closers)
     assert not closed.done()
     with pytest.raises(RuntimeError, match="after shutdown"):
         fan.submit(call)
@@ -343,7 +344,7 @@ def test_a_ctrl_c_drops_what_waits(clock):
         future, report = fan.submit(Script(GONE)), aside(fan.run, Script(GONE), [0])
         third = fan.with_options(rate=spent(clock)).submit(abs, -1)
         until(lambda: fan.snapshot()["waiting"] == 3)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         assert ended_with(future.exception(PATIENCE))
         assert ended_with(report.result(PATIENCE)[0].error)
         assert third.cancelled()
@@ -356,8 +357,8 @@ def test_a_ctrl_c_while_with_waits_for_what_backs_off(clock):
         fan.submit(Script(GONE))
         backing_off(fan, clock, due=60)
         closed = aside(fan.shutdown)
-        until(lambda: fan._scheduler.quiet_gates)
-        fan._scheduler.interrupt()
+        until(lambda: Probe(fan).closers)
+        Probe(fan).interrupt()
         closed.result(PATIENCE)
 
 
@@ -368,7 +369,7 @@ def test_a_batch_that_ends_while_its_fan_is_closing(clock):
         held(fan, 1)
         clock.wait_for_sleepers(2)
         closed = aside(fan.shutdown)
-        until(lambda: fan._scheduler.quiet_gates)
+        until(lambda: Probe(fan).closers)
         clock.advance(8)
         assert report.result(PATIENCE)[0].status == "cancelled"
         closed.result(PATIENCE)

@@ -109,6 +109,7 @@ def test_a_connect_that_hangs_ends_with_its_scope(library, end, monkeypatch):
     monkeypatch.setattr(seam, "finish_connect", finish)
     with full_listener() as port, client_of(library) as client:
         end(lambda: client.get(f"http://127.0.0.1:{port}/"), lambda: under_way.wait(PATIENCE))
+    assert under_way.is_set()
 
 
 @contextlib.contextmanager

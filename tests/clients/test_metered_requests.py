@@ -20,7 +20,7 @@ from threadfan._core.scope import alarms
 from threadfan.clients import anthropic as anthropic_seam
 from threadfan.clients import httpx as httpx_seam
 from threadfan.clients.requests import Session, attach
-from threadfan.testing import Limits
+from threadfan.testing import Limits, Probe
 
 needs_sdk = pytest.mark.skipif(not importlib.util.find_spec("anthropic"), reason="anthropic is not installed")
 needs_httpx = pytest.mark.skipif(not LIBRARIES, reason="neither httpx nor httpx2 is installed")
@@ -227,7 +227,7 @@ def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
         asleep(clock, 2 * INTERVAL + 0.5)
         clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
     assert limit.in_flight == 0
 
 
@@ -238,7 +238,7 @@ def cancelled(fan, future):
 
 def interrupted(fan, future):
     """Ctrl-C."""
-    fan._scheduler.interrupt()
+    Probe(fan).interrupt()
 
 
 @pytest.mark.parametrize("end", [cancelled, interrupted])
@@ -250,7 +250,7 @@ def test_what_ends_the_wait(clock, server, client, end):
         waits_inside(clock, limit)
         end(fan, future)
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
         until(lambda: limit.in_flight == 0)
         until(lambda: not limit.waitlist._waiting)
     assert server.requests == 1
@@ -457,7 +457,7 @@ def test_requests_without_an_answer_leave_no_permit(clock, server, client, path)
             asleep(clock, INTERVAL + 0.5)
             clock.advance(0.5)
         assert isinstance(future.exception(PATIENCE), Exception)
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
         until(lambda: limit.in_flight == 0)
 
 
@@ -496,5 +496,5 @@ def test_a_hedged_call_meters_both_attempts(clock, server, plain):
         # The first may be noted as sent only now, and then the second keeps its distance from that.
         until(lambda: future.done() or clock.advance(0.01))
         assert future.result() == 200
-        until(lambda: not fan._scheduler.lost)
+        until(lambda: not Probe(fan).stuck)
     assert (server.requests, limit.in_flight, hedge.extra) == (2, 0, 1)

@@ -101,16 +101,17 @@ def test_a_handshake_that_never_ends(end):
 @pytest.mark.parametrize("end", ENDS)
 def test_a_connect_that_gets_no_answer(end, monkeypatch):
     """A host that does not answer the first packet holds nobody longer than the scope lasts."""
-    begun = threading.Semaphore(0)
+    begun = threading.Event()
 
     def begin(sock, address):
         code = begin_connect(sock, address)
-        begun.release()
+        begun.set()
         return code
 
     monkeypatch.setattr(seam, "begin_connect", begin)
     with mute_host() as address, Session() as session:
-        end(lambda: session.get(f"http://{address}/"), lambda: begun.acquire(timeout=PATIENCE))
+        end(lambda: session.get(f"http://{address}/"), lambda: begun.wait(PATIENCE))
+    assert begun.is_set()
 
 
 @contextlib.contextmanager

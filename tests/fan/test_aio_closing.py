@@ -112,12 +112,16 @@ async def test_closing_twice_is_harmless():
         await fan.call(int)
         await asyncio.gather(fan.aclose(), fan.aclose())
     await fan.aclose()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await fan.call(int)
 
 
 async def test_a_fan_without_calls_closes():
     """Nothing was started, nothing has to end."""
-    async with Fan(1):
+    async with Fan(1) as fan:
         pass
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await fan.call(int)
 
 
 @pytest.mark.filterwarnings("ignore:.*still stuck in:RuntimeWarning")

@@ -11,6 +11,7 @@ from threadfan import Fan, FanClosed, current_scope
 from threadfan._core.batches.task_group import TaskGroup
 from threadfan._core.pipeline.stage_queue import StageQueue
 from threadfan._core.pipeline.stages import stage
+from threadfan.testing import Probe
 
 BOOM = ValueError("boom")
 
@@ -33,7 +34,7 @@ async def quiet(fan):
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     await asyncio.to_thread(until, lambda: {name: fan.snapshot()[name] for name in idle} == idle)
     await asyncio.to_thread(
-        until, lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))]
+        until, lambda: not [queue for queue in Probe(fan).queues if isinstance(queue, (TaskGroup, StageQueue))]
     )
 
 

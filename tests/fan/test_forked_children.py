@@ -288,8 +288,8 @@ def test_futures_of_views_and_of_queues_that_are_gone():
 go = threading.Event()
 done = [fan.with_options(max_concurrent=1).submit(double, 1) for _ in range(3)]
 assert [future.result() for future in done] == [2, 2, 2]
-fans = fan, view, limited, hedged, fan.with_options(max_concurrent=1)
-waiting = [handed.submit(go.wait, PATIENCE) for handed in fans]
+ways = fan, view, limited, hedged, fan.with_options(max_concurrent=1)
+waiting = [handed.submit(go.wait, PATIENCE) for handed in ways]
 def act():
     for future in waiting:
         assert "was forked" in str(future.exception(PATIENCE)), future

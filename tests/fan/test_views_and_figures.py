@@ -7,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout, current_scope
+from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 
@@ -32,7 +33,7 @@ class Meter:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_limit_caps_concurrency(limit):
-    """Never more than `limit` calls of a view run at once, batches and single ones together."""
+    """Never more than `max_concurrent` calls of a view run at once, batches and single ones together."""
     meter = Meter()
     with Fan(8) as fan:
         view = fan.with_options(max_concurrent=limit)
@@ -46,7 +47,7 @@ def test_a_limit_caps_concurrency(limit):
 
 
 def test_a_limit_leaves_the_other_slots_alone():
-    """While a view is at its limit, the fan's other slots serve others, and the view's next call waits."""
+    """While a view runs as many calls as it may, the fan's other slots serve others, and the view's next call waits."""
     go, running = threading.Event(), threading.Event()
 
     def hold():
@@ -180,13 +181,13 @@ def test_the_name_is_the_prefix_unless_given():
         assert unnamed.name.startswith("ThreadPoolExecutor-")
 
 
-@pytest.mark.parametrize("options", [{"limit": 1}, {"limit": 1, "retry": 1}])
+@pytest.mark.parametrize("options", [{"max_concurrent": 1}, {"max_concurrent": 1, "retry": 1}])
 def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
     """Its queue goes with its last call, whether that ran or was cancelled, and the figures stay right."""
     go = threading.Event()
     with Fan(1) as fan:
         fan.submit(int).result(PATIENCE)
-        known = set(fan._scheduler.queues)
+        known = set(Probe(fan).queues)
         for _ in range(20):
             fan.with_options(**options).submit(int).result(PATIENCE)
         blocker = fan.submit(go.wait, PATIENCE)
@@ -196,7 +197,7 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
         blocker.result(PATIENCE)
         fan.submit(int).result(PATIENCE)
         end = time.monotonic() + PATIENCE
-        while fan._scheduler.queues != known:  # the last thread is about to leave the last queue
+        while Probe(fan).queues != known:  # the last thread is about to leave the last queue
             assert time.monotonic() < end
             time.sleep(0)
         assert fan.snapshot()["done"] >= 23

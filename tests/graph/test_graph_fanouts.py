@@ -8,6 +8,7 @@ import pytest
 from support.controlled import PATIENCE, Gate, aside, within_patience
 from threadfan import Fan
 from threadfan._core.base.errors import TaskSkipped
+from threadfan.testing import Probe
 
 
 def graph_of(fan, value, fn, **options):
@@ -242,7 +243,7 @@ def test_a_fan_out_that_is_cut_short_tells_what_was_not_called():
         graph.add(lambda work: work, name="whole")
         report = aside(graph.run)
         gate.wait_for(1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         gate.open()
         report = report.result(PATIENCE)
         assert [one.name for one in report if one.status != "cancelled"] == ["source"]

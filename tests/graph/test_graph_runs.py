@@ -9,8 +9,8 @@ import pytest
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import Fan, FanClosed, Outcome, TaskCancelled, TaskTimeout, Usage, current_scope
 from threadfan._core.base.errors import TaskSkipped
-from threadfan._core.pool.session import here
-from threadfan.testing import ManualClock
+from threadfan._core.pool.work_queue import here
+from threadfan.testing import ManualClock, Probe
 
 BOOM = ValueError("boom")
 
@@ -287,7 +287,7 @@ def test_single_calls_do_not_wait_for_a_whole_fan_out():
         assert order.index("single") <= 2
         assert len(order) == 301
         quiet(fan)
-    assert not fan._scheduler.queues - {fan._scheduler.calls(fan._scheduler.group)}
+    assert not Probe(fan).queues - set(fan._options.group.queues.values())
 
 
 def test_many_runs_at_once(eager_switching):
@@ -340,7 +340,7 @@ def test_a_fan_that_is_closed_with_its_calls_ends_it():
     report = aside(graph.run)
     gate.wait_for(1)
     closing = aside(fan.shutdown, cancel_futures=True)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     error = report.exception(PATIENCE)
     assert isinstance(error, FanClosed)

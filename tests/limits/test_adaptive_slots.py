@@ -8,6 +8,7 @@ import pytest
 from support.controlled import PATIENCE, Gate, aside, meet, until
 from support.scripted import Overload, Script, every, opened
 from threadfan import Adaptive, Fan, RateLimit, task
+from threadfan.testing import Probe
 
 
 def resize(fan, slots):
@@ -76,7 +77,7 @@ def test_never_more_calls_than_slots_once_those_of_before_have_ended():
         first.wait_for(6)
         later = [fan.submit(second, item) for item in range(6)]
         resize(fan, 2)
-        assert fan._scheduler.free == -4
+        assert Probe(fan).free_slots == -4
         assert fan.snapshot()["running"] == 6
         first.open()
         for future in running:
@@ -91,8 +92,8 @@ def test_never_more_calls_than_slots_once_those_of_before_have_ended():
         for future in later:
             future.result(PATIENCE)
         assert second.most <= 3
-        until(lambda: fan._scheduler.free == 3)
-        assert fan._scheduler.pressure == -1.0
+        until(lambda: Probe(fan).free_slots == 3)
+        assert Probe(fan).others_wait is False
 
 
 def test_threads_stay_at_their_source_again_when_there_are_enough_slots():
@@ -101,12 +102,12 @@ def test_threads_stay_at_their_source_again_when_there_are_enough_slots():
         running = [fan.submit(gate, item) for item in range(3)]
         gate.wait_for(3)
         resize(fan, 2)
-        assert fan._scheduler.pressure == float("inf")
+        assert Probe(fan).hurried
         gate.open()
         for future in running:
             future.result(PATIENCE)
-        until(lambda: fan._scheduler.free == 2)
-        assert fan._scheduler.pressure == -1.0
+        until(lambda: Probe(fan).free_slots == 2)
+        assert Probe(fan).others_wait is False
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -128,7 +129,7 @@ def test_calls_that_wait_for_calls_while_slots_shrink(slots):
         resize(fan, slots)
         gate.open()
         assert report.result(PATIENCE).unwrap() == [2 * item + 1 for item in range(10)]
-        until(lambda: fan._scheduler.free == slots)
+        until(lambda: Probe(fan).free_slots == slots)
         meet(fan, slots)
 
 
@@ -157,7 +158,7 @@ def test_slots_that_change_all_the_time():
         changing.result(PATIENCE)
         assert report.unwrap() == [item if item % 3 else 3 * item for item in range(1500)]
         resize(fan, 4)
-        until(lambda: fan._scheduler.free == 4)
+        until(lambda: Probe(fan).free_slots == 4)
         meet(fan, 4)
 
 
@@ -189,7 +190,7 @@ def test_every_way_goes_through_it(way):
         limit = adaptive.waitlist.limit
         usual, limit.adaptive = limit.adaptive, _Told(adaptive, told)
         assert WAYS[way](fan, abs) == [1, 2]
-        until(lambda: fan._scheduler.free == fan._scheduler.slots)
+        until(lambda: Probe(fan).free_slots == Probe(fan).slots)
         limit.adaptive = usual
     assert told.count("started") == told.count("succeeded") == 2
     assert limit.in_flight == 0

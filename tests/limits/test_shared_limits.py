@@ -18,7 +18,7 @@ from threadfan._core.limits.request_end import RequestEnd
 from threadfan._core.limits.waitlists import waitlist_of
 from threadfan._core.policies.rate_limit import RateLimit
 from threadfan._core.scope.scope import current_scope
-from threadfan.testing import Limits, MessagesServer
+from threadfan.testing import Limits, MessagesServer, Probe
 
 HOUR = 3600.0
 
@@ -150,7 +150,7 @@ def test_the_limit_is_whole_after_refusals(shared):
     with Fan(4, rate=limit) as fan:
         assert fan.run(abs, range(4)).values() == [0, 1, 2, 3]
     assert limit.in_flight == 0
-    assert 5.4 <= limit.buckets.of_requests.level(fan._scheduler.clock.monotonic()) <= 6.1
+    assert 5.4 <= limit.buckets.of_requests.level(Probe(fan).clock.monotonic()) <= 6.1
 
 
 def test_a_batch_that_ends_meanwhile_is_complete(shared):
@@ -305,8 +305,8 @@ def test_what_one_process_is_refused_for_all_learn_from(shared):
         learned = limit.bucket[0]
         line = waitlist_of(limit)
         permits = []
-        until(lambda: permits.append(line.take(Nobody(), None, fan._scheduler.clock)) or permits[-1])
-        line.note(permits[-1], fan._scheduler.clock, RequestEnd("overloaded", retry_after=0.001))
+        until(lambda: permits.append(line.take(Nobody(), None, Probe(fan).clock)) or permits[-1])
+        line.note(permits[-1], Probe(fan).clock, RequestEnd("overloaded", retry_after=0.001))
         own = limit.bucket[0]
         until(lambda: store.told)
         store.pauses = 2
@@ -348,7 +348,7 @@ def test_a_pause_is_told_once(shared):
     store = Others()
     line = waitlist_of(shared(store))
     with Fan(1) as fan:
-        clock = fan._scheduler.clock
+        clock = Probe(fan).clock
         permits = [line.take(Nobody(), None, clock) for _ in range(3)]
         for permit in permits:
             line.note(permit, clock, RequestEnd("overloaded", retry_after=5.0))

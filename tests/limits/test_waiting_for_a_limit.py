@@ -7,6 +7,7 @@ import pytest
 from support.controlled import PATIENCE, Gate, aside, meet, until
 from support.scripted import Overload, Script, every, opened
 from threadfan import LimitExhausted, RateLimit, TaskTimeout, task
+from threadfan.testing import Probe
 
 SECONDLY = 61.5  # a minute, with the margin of 2.5 % for single requests: one a second
 
@@ -119,7 +120,7 @@ def test_who_came_first_goes_first(clock):
             starts.wait_for(count)
             until(lambda count=count: one.snapshot()["waiting"] + other.snapshot()["waiting"] == 8 - count)
             until(
-                lambda: one._scheduler.free == other._scheduler.free == 2
+                lambda: Probe(one).free_slots == Probe(other).free_slots == 2
             )  # who has no free slot would be passed over
         for report in (first, second, third):
             assert report.result(PATIENCE).ok

@@ -14,7 +14,7 @@ from threadfan import Fan, FanClosed, Hedge, RateLimit, TaskCancelled, TaskTimeo
 from threadfan._core.batches.task_group import TaskGroup
 from threadfan._core.pipeline.stage_queue import StageQueue
 from threadfan._core.pipeline.stages import stage
-from threadfan.testing import ManualClock
+from threadfan.testing import ManualClock, Probe
 
 BOOM = ValueError("boom")
 
@@ -43,7 +43,7 @@ def quiet(fan):
     """Wait until nothing runs, waits or is abandoned, and nothing of a run is left."""
     idle = {"queued": 0, "running": 0, "waiting": 0, "abandoned": 0}
     until(lambda: {name: fan.snapshot()[name] for name in idle} == idle)
-    until(lambda: not [queue for queue in fan._scheduler.queues if isinstance(queue, (TaskGroup, StageQueue))])
+    until(lambda: not [queue for queue in Probe(fan).queues if isinstance(queue, (TaskGroup, StageQueue))])
 
 
 def in_a_generator(items):
@@ -210,7 +210,7 @@ def test_an_endless_input_is_read_no_further_than_the_first_buffer(buffer, way):
         gate.wait_for(2)
         until(lambda: 2 * (len(taken) - 2) > buffer)
         assert fan.snapshot()["queued"] <= buffer
-        fan._scheduler.interrupt() if way == "run" else gate.open()
+        Probe(fan).interrupt() if way == "run" else gate.open()
         gate.open()
         work.result(PATIENCE)
         quiet(fan)
@@ -529,7 +529,7 @@ def test_an_interrupt_ends_it():
     with Gate() as gate, Fan(1) as fan:
         report = aside(fan.pipeline(gate, double).run, [1, 2])
         gate.wait_for(1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         gate.open()
         assert [outcome.status for outcome in report.result(PATIENCE)] == ["cancelled", "cancelled"]
         quiet(fan)
@@ -570,7 +570,7 @@ def test_a_fan_that_closes_lets_a_run_come_to_its_end():
     lazy = aside(fan.pipeline(stage(double, buffer=1)).run, in_a_generator(range(5)))
     until(lambda: fan.snapshot()["queued"] >= 5)
     closing = aside(fan.shutdown)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     assert known.result(PATIENCE).unwrap() == [0, 2, 4, 6, 8]
     error = lazy.exception(PATIENCE)
@@ -586,7 +586,7 @@ def test_cancel_futures_raises_fan_closed_with_the_report():
     report = aside(fan.pipeline(gate, double).run, [1, 2])
     gate.wait_for(1)
     closing = aside(fan.shutdown, cancel_futures=True)
-    until(lambda: fan._scheduler.closing)
+    until(lambda: Probe(fan).closing)
     gate.open()
     error = report.exception(PATIENCE)
     assert isinstance(error, FanClosed)
@@ -737,8 +737,8 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
 
     def counting(queue, call, after):
         add_to(queue, call, after)
-        flow = queue._flow()
-        held.append(len(flow._going) + len(flow.collector.results))
+        flow = queue._run_ref()
+        held.append(len(flow.progress.under_way) + len(flow.collector.results))
         if len(held) > 1000:
             held[:] = [max(held)]
 
@@ -757,7 +757,7 @@ def test_cancelled_items_say_why():
         outcomes = fan.pipeline(gate, double).stream([1, 2])
         reading = aside(next, outcomes)
         gate.wait_for(1)
-        fan._scheduler.interrupt()
+        Probe(fan).interrupt()
         gate.open()
         found = reading.result(PATIENCE)
         assert isinstance(found.error, TaskCancelled)

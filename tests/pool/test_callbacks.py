@@ -11,7 +11,7 @@ from threadfan._core.base.clock import FOREVER
 from threadfan._core.pool import callbacks as module
 from threadfan._core.pool.callbacks import Callbacks
 from threadfan._core.scope.alarms import set_alarm
-from threadfan.testing import refused_threads
+from threadfan.testing import Probe, refused_threads
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_callback_that_blocks_holds_up_no_other_call(kind, clock):
     with pytest.warns(RuntimeWarning, match=f"{what} of .*hang has not returned"):
         within_patience(fan.shutdown)
     go.set()
-    until(lambda: not fan._scheduler.callbacks.stuck())
+    until(lambda: not Probe(fan).stuck_callbacks)
 
 
 def test_a_callback_that_blocks_holds_up_no_other_of_its_scope(clock):
@@ -159,7 +159,7 @@ def test_a_callback_that_blocks_holds_up_no_other_of_its_scope(clock):
     assert told.wait(PATIENCE)
     go.set()
     gate.open()
-    until(lambda: fan.snapshot()["abandoned"] == 0 and not fan._scheduler.callbacks.stuck())
+    until(lambda: fan.snapshot()["abandoned"] == 0 and not Probe(fan).stuck_callbacks)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fan.shutdown()

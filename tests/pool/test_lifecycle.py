@@ -9,6 +9,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, aside, meet, run_program, until, within_patience
 from threadfan import BrokenThreadPool, Fan
+from threadfan.testing import Probe
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 FORK = """
@@ -261,7 +262,7 @@ def test_initializer_that_fails_while_a_call_wants_its_slot_back(caplog):
 
     future = fan.submit(outer)
     assert waiting.wait(PATIENCE)
-    until(lambda: fan._scheduler.lending.in_line)
+    until(lambda: Probe(fan).lenders)
     go.set()
     assert future.result(PATIENCE) == "went on"
     within_patience(fan.shutdown)

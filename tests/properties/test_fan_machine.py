@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from support.controlled import PATIENCE, aside, until, within_patience
 from threadfan import CancelledError, Fan, FanClosed, TaskTimeout, as_completed, wait
 from threadfan._core.pool.deadline_timer import GRACE
-from threadfan.testing import ManualClock
+from threadfan.testing import ManualClock, Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 
@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
                 f"{self._count(RUNNING)} calls run, not {self._target()}: {self.calls}, {self.fan!r}"
             )
         until(lambda: self._said_to_run() == self._count(RUNNING, WAITING))
-        until(lambda: len(self.fan._scheduler.lending.in_line) >= self._released())  # lenders
+        until(lambda: Probe(self.fan).lenders >= self._released())  # lenders
         # Not noted at once: threads that are given slots together may start in any order.
         self.violations += [entry for entry in self.passed_over if entry[1].state is entry[2]]
         assert not self.violations

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from support.controlled import PATIENCE, aside, until, within_patience
 from support.scripted import Overload
 from threadfan import CancelledError, Fan, FanClosed, RateLimit, TaskCancelled
-from threadfan.testing import ManualClock
+from threadfan.testing import ManualClock, Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 
@@ -177,7 +177,7 @@ class Machine(RuleBasedStateMachine):
     def interrupt(self, fan, luck):
         """Now and then everything is dropped."""
         if luck == 0:
-            self.fans[fan]._scheduler.interrupt()
+            Probe(self.fans[fan]).interrupt()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from support.controlled import PATIENCE, aside, until
 from support.graph_reference import MOST, Reference, graphs
 from threadfan import Fan, Report, sleep
 from threadfan._core.calls.call_queue import CallQueue
-from threadfan._core.graph.running import GraphRun
-from threadfan.testing import ManualClock
+from threadfan._core.graph.graph_run import GraphRun
+from threadfan.testing import ManualClock, Probe
 
 
 class Played:
@@ -88,10 +88,10 @@ def _deadlines(clock):
 def _all_asleep(fan, clock, slots):
     """Whether every step of the run sleeps, or waits for a slot that none will leave before time moves."""
     asleep = len(_deadlines(clock))
-    scheduler = fan._scheduler
-    with scheduler.lock:
-        runs = [queue for queue in scheduler.queues if isinstance(queue, GraphRun)]
-        queued = sum(len(queue.entries) for queue in scheduler.queues if isinstance(queue, CallQueue))
+    probe = Probe(fan)
+    with probe.still():
+        runs = [queue for queue in probe.queues if isinstance(queue, GraphRun)]
+        queued = sum(len(queue.entries) for queue in probe.queues if isinstance(queue, CallQueue))
         active = sum(run.active for run in runs)
     return bool(runs) and 0 < asleep == active - queued and (not queued or asleep == slots)
 

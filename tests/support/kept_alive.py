@@ -20,6 +20,7 @@ from threadfan import TaskSkipped, TaskTimeout, as_completed, current_scope, sta
 from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess
 from threadfan.agents import Agent, Answer
 from threadfan.patterns import fan_out, guard, map_reduce, quorum, race, vote
+from threadfan.testing import Probe as FanProbe
 
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 WAYS = {}
@@ -67,21 +68,8 @@ class Probe:
         for _, gone, _ in list(self.seen):
             while not gone.wait(PATIENCE if GIL else 0.01) and time.monotonic() < end:
                 wait([fan.submit(time.sleep, 0) for _ in range(8)])
-                fan._scheduler.timer.helper.tell()
+                FanProbe(fan).look()
         return [name for _, gone, name in self.seen if not gone.is_set()]
-
-
-@contextmanager
-def no_collector():
-    """References alone; what was there before is out of the collector's sight, so that its runs are quick."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 def garbage():
@@ -201,7 +189,7 @@ def timed_out(fan, probe):
 def threads_are_back(fan):
     """No thread is in a call that is over."""
     end = time.monotonic() + PATIENCE
-    while fan._scheduler.lost:
+    while FanProbe(fan).stuck:
         assert time.monotonic() < end
         time.sleep(0.001)
 

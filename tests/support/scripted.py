@@ -8,6 +8,7 @@ import tenacity
 from support.controlled import until
 from threadfan import Fan
 from threadfan._core.base import clock as clocks
+from threadfan.testing import Probe
 
 
 class Overload(Exception):
@@ -75,5 +76,5 @@ def opened(*args, **options):
         try:
             yield fan
         except BaseException:
-            fan._scheduler.interrupt()
+            Probe(fan).interrupt()
             raise

@@ -10,7 +10,7 @@ from support.controlled import PATIENCE, aside
 from threadfan import Fan, sleep
 from threadfan._core.base import clock as clocks
 from threadfan._core.scope import alarms
-from threadfan.testing import ManualClock
+from threadfan.testing import ManualClock, Probe
 
 STEP = 0.25  # seconds of the manual clock; what takes multiples of it, up to its timeout, is simulated exactly
 ROUNDING = 1e-6  # seconds
@@ -148,20 +148,17 @@ class World:
         """Whether all that can happen at this moment has happened, and something is to come."""
         if not self._waits():
             return False
-        scheduler = self.fan._scheduler
+        probe = Probe(self.fan)
         with self._lock:
             asleep = dict(self._asleep)
         outside = "inputs" in asleep
         moments = [*asleep.values(), *self._next_alarm()]
-        with scheduler.lock:
-            moments += [look for look in (scheduler.timer.next_look, self._deadline) if self.now <= look < float("inf")]
+        moments += [look for look in (probe.next_look, self._deadline) if self.now <= look < float("inf")]
         if outside != self._feeding or not moments or not self._sleep_until(moments):
             return False
-        with scheduler.lock:
+        with probe.still():
             moving = (
-                scheduler.waking
-                or len(scheduler.draining) != len(asleep) - outside
-                or (scheduler.free > 0 and scheduler.has_work())
+                probe.starting or probe.at_work != len(asleep) - outside or (probe.free_slots > 0 and probe.may_start)
             )
             return not moving and not self._let()
 
@@ -182,21 +179,21 @@ class World:
             return [] if keeper is None else sorted(alarm.due for alarm in keeper._heap if alarm.acts)[:1]
 
     def _state(self):
-        scheduler = self.fan._scheduler
-        at_work = f"{len(scheduler.draining)} at work, work {scheduler.has_work()}"
-        moving = f"{scheduler.waking} waking, {scheduler.free} free, {at_work}"
+        probe = Probe(self.fan)
+        at_work = f"{probe.at_work} at work, work {probe.may_start}"
+        moving = f"{probe.starting} waking, {probe.free_slots} free, {at_work}"
         return f"{self.now}, {self._asleep}, {moving}, alarm {self._next_alarm()}, let {self._let()}, {self._clock}"
 
     def _queues(self):
-        return [queue for queue in self.fan._scheduler.queues if hasattr(queue, "backlog")]
+        return [queue for queue in Probe(self.fan).queues if hasattr(queue, "backlog")]
 
     def _let(self):
         """Whether a limit lets a call go, or a back-off is over, and it has not gone yet."""
-        scheduler = self.fan._scheduler
+        probe = Probe(self.fan)
         for queue in self._queues():
             if any(take_back.args[0].due <= self.now - ROUNDING for take_back in queue.backlog.backing_off.values()):
                 return True
-            if scheduler.free > 0 and any(self._open(waitlist) for waitlist in queue.backlog.waitlists):
+            if probe.free_slots > 0 and any(self._open(waitlist) for waitlist in queue.backlog.waitlists):
                 return True
         return False
 

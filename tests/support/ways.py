@@ -58,7 +58,7 @@ RULES = {
     "retries": lambda _: {"retry": 1},
     "a rate": lambda _: {"rate": RateLimit(requests_per_minute=60_000, burst=100)},
     "hedging": lambda _: {"hedge": Hedge(after=1000.0)},
-    "a limit": lambda fan: {"limit": fan.snapshot()["slots"]},
+    "a limit": lambda fan: {"max_concurrent": fan.snapshot()["slots"]},
     "a timeout": lambda _: {"timeout": 1000.0},
 }
 

@@ -1,5 +1,6 @@
 """Agents: a model and its tools, run as one blocking call.
 
+    shapes    of messages, blocks and tools, as the Messages API has them
     client    what is asked of a model's client: ModelClient, and the adapter for the Anthropic SDK
     schema    from typed functions to what a model is told of them
     tools     what can be called: functions, the SDK's tools, other agents
@@ -7,6 +8,7 @@
     transcript  conversations in the form that the API takes back
     faults    a tool that has failed, as its programmer reads it
     ledger    tokens, up the tree of agents
+    settings  what an agent is made of
     loop      one run: ask, run the tools side by side, hand the results back
     agent     what users hold
 

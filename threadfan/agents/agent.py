@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from .._core.base import checks
-from .._core.base.texts import brief
-from .client import model_client
 from .loop import Loop
-from .tools import Tool, Toolbox, tool
+from .settings import Settings
+from .tools import Tool, tool
 from .transcript import begun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
-
-    from .._core.fan.front import Front
-    from .result import AgentResult, ToolCall
-
-    Prompt = str | list[dict[str, Any]]
-
-TURNS = 50
-"""Answers of the model that a run may take by default.  Arbitrary: more than useful work needs, too few to ruin."""
+    from .result import AgentResult
+    from .shapes import Content
 
 
-class Agent:
+class Agent(Settings):
     """A model that answers with the help of tools.  Immutable: any number of threads may call it at once.
 
     ``agent(prompt)`` and ``agent.run(prompt)`` are the same; ``fan.run(agent, prompts)`` runs many side by side, and
@@ -60,49 +50,7 @@ class Agent:
         ValueError: a number is out of range, or two tools have the same name.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        *,
-        model: str,
-        fan: Front,
-        system: str | list[dict[str, Any]] | None = None,
-        tools: Iterable[Any] = (),
-        max_tokens: int = 4096,
-        max_turns: int | None = TURNS,
-        token_budget: int | None = None,
-        tool_timeout: float | None = None,
-        on_text: Callable[[str], object] | None = None,
-        on_tool: Callable[[ToolCall], object] | None = None,
-        log_arguments: bool = False,
-        name: str | None = None,
-        description: str | None = None,
-    ) -> None:
-        if not callable(getattr(fan, "gather", None)):
-            raise TypeError(f"fan must be a Fan, which runs the tools, not {brief(fan)}")
-        self.client = model_client(client)
-        if not isinstance(model, str):
-            raise TypeError(f"model must be the name of a model, such as 'claude-haiku-4-5', not {brief(model)}")
-        self.model = model
-        self.fan = fan
-        self.system = system
-        self.toolbox = Toolbox(tools, checks.seconds("tool_timeout", tool_timeout))
-        self.max_tokens = checks.count("max_tokens", max_tokens)
-        self.max_turns = None if max_turns is None else checks.count("max_turns", max_turns)
-        self.token_budget = None if token_budget is None else checks.count("token_budget", token_budget)
-        self.on_text = None if on_text is None else checks.function("on_text", on_text)
-        self.on_tool = None if on_tool is None else checks.function("on_tool", on_tool)
-        self.log_arguments = checks.flag("log_arguments", log_arguments)
-        self.name = name
-        self.__qualname__ = name or "Agent"  # how logs and messages of the fan call it
-        self.description = description
-
-    @property
-    def title(self) -> str:
-        """How messages call it."""
-        return "the agent" if self.name is None else f"the agent {self.name!r}"
-
-    def run(self, prompt: Prompt | AgentResult) -> AgentResult:
+    def run(self, prompt: Content | AgentResult) -> AgentResult:
         """Have the model answer, and block until it has.
 
         Args:
@@ -128,7 +76,7 @@ class Agent:
 
     __call__ = run
 
-    async def arun(self, prompt: Prompt | AgentResult) -> AgentResult:
+    async def arun(self, prompt: Content | AgentResult) -> AgentResult:
         """``run`` for coroutines: in a thread of the fan, without the fan's timeout, as ``run`` has none.
 
         Cancelling whoever awaits it cancels the run.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    Json = dict[str, Any]
+    from .shapes import Content, Json
 
 
 class Answer:
@@ -36,9 +36,9 @@ class Answer:
 
     __slots__ = ("content", "stop_reason", "usage")
 
-    def __init__(self, content: str | list[Json], stop_reason: str | None = "end_turn", usage: Any = None) -> None:
-        self.content = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        self.stop_reason = stop_reason
+    def __init__(self, content: Content, stop_reason: str | None = "end_turn", usage: object = None) -> None:
+        self.content: list[Json] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        self.stop_reason: str | None = stop_reason
         self.usage: Usage = usage if isinstance(usage, Usage) else Usage.of(usage)
 
 
@@ -48,7 +48,7 @@ class ModelClient(Protocol):
     def answer(
         self,
         *,
-        system: Any,
+        system: Content | None,
         messages: list[Json],
         tools: list[Json],
         model: str,
@@ -98,7 +98,7 @@ class MessagesClient:
     def answer(
         self,
         *,
-        system: Any,
+        system: Content | None,
         messages: list[Json],
         tools: list[Json],
         model: str,
@@ -167,7 +167,7 @@ def _text_of(event: Any) -> str | None:
     return event.delta.text
 
 
-def _answer(message: Any) -> Answer:
+def _answer(message: object) -> Answer:
     content = getattr(message, "content", None)
     if not isinstance(content, list):  # of a body that is no JSON the SDK gives the text
         raise AnswerBroken(f"what came is no message, but {type(message).__name__}")

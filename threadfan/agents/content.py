@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._core.base.outcome import Outcome
-
-    Content = str | list[dict[str, Any]]
+    from .shapes import Content, Json
 
 NOTHING = "(no result)"
 LONGEST = 10_000
@@ -26,7 +25,7 @@ _BLOCKS = {"text": "text", "image": "source", "document": "source", "search_resu
 """The blocks that a tool result may hold, each with what tells it from other data that has a ``type``."""
 
 
-def content_of(outcome: Outcome[Any]) -> tuple[Content, bool]:
+def content_of(outcome: Outcome[object]) -> tuple[Content, bool]:
     """What the model is told of a tool call, and whether it is an error."""
     if outcome.error is not None:
         return failure(outcome.error), True
@@ -36,7 +35,7 @@ def content_of(outcome: Outcome[Any]) -> tuple[Content, bool]:
         return f"the tool's result cannot be written as JSON: {_named(error)}", True
 
 
-def written(value: Any) -> Content:
+def written(value: object) -> Content:
     """What a tool has returned, as content: texts and content blocks as they are, the rest as JSON.
 
     In a list with blocks texts become blocks too, and beside a picture or a document so does all else, as JSON: what is
@@ -55,7 +54,7 @@ def written(value: Any) -> Content:
     return _encodable(_json(value))
 
 
-def _block(part: Any) -> Any:
+def _block(part: object) -> Any:
     """A content block of the SDK's, or of the Model Context Protocol's, as the dict that the API takes."""
     kind = getattr(part, "type", None)
     if isinstance(kind, str) and not isinstance(part, dict):
@@ -78,7 +77,7 @@ def _may_be_block(part: object) -> bool:
     return isinstance(part, str) or _is_block(part)
 
 
-def _as_block(part: Any) -> dict[str, Any]:
+def _as_block(part: Any) -> Json:
     if _is_block(part):
         return part  # type: ignore[no-any-return]
     return {"type": "text", "text": _encodable(part if isinstance(part, str) else _json(part))}
@@ -109,7 +108,7 @@ def _is_block(value: object) -> bool:
     return _BLOCKS.get(value["type"]) in value
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     try:
         from pydantic_core import to_json  # which knows models, dataclasses, dates and more
 

@@ -14,27 +14,28 @@ from .._core.base.logs import say
 from .._core.base.outcome import FAILED, SUCCEEDED
 from .._core.base.texts import text_of
 from .._core.events import log
+from .._core.fan.front import behind
 from .errors import AgentStopped, ToolFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import TracebackType
 
-    from .agent import Agent
     from .result import ToolCall
+    from .settings import Settings
 
 
-def report_fault(agent: Agent, call: ToolCall) -> None:
+def report_fault(agent: Settings, call: ToolCall) -> None:
     """Say it in an event, ``tool_failed``; in the log where nobody has configured structlog."""
     error = call.outcome.error
     if not _is_fault(call, error):
         return
     frames = "" if error is None else "".join(format_tb(_in_tool(error)))
-    figures: dict[str, Any] = {"agent": agent.name, "turn": call.turn, "traceback": frames}
+    figures: dict[str, object] = {"agent": agent.name, "turn": call.turn, "traceback": frames}
     if agent.log_arguments:
         figures |= {"arguments": call.input, "error": call.content if error is None else text_of(error)}
     kind = "result without JSON" if error is None else type(error).__name__
-    if log.tool_failed(agent.fan._scheduler.name, call.name, kind, figures):
+    if log.tool_failed(behind(agent.fan)[0].name, call.name, kind, figures):
         return
     more = f": {figures['error']}\narguments: {figures['arguments']}" if agent.log_arguments else ""
     message = "the tool %s failed: %s%s\n%s"
@@ -49,7 +50,7 @@ def _is_fault(call: ToolCall, error: BaseException | None) -> bool:
     return not isinstance(error, ToolFailed | AgentStopped)
 
 
-def _in_tool(error: BaseException) -> Any:
+def _in_tool(error: BaseException) -> TracebackType | None:
     """The traceback from the tool on: what stands above is this library's, and says nothing of the fault."""
     step = error.__traceback__
     while step is not None and step.tb_next is not None and _ours(step):
@@ -57,5 +58,5 @@ def _in_tool(error: BaseException) -> Any:
     return step
 
 
-def _ours(step: Any) -> bool:
+def _ours(step: TracebackType) -> bool:
     return str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] == "threadfan"

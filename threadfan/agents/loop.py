@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .._core.calls.requests import Requests
+from .._core.fan.front import behind
 from .._core.scope.scope import current_scope
 from .client import Answer
 from .content import content_of
@@ -22,13 +23,10 @@ from .transcript import checked, kept, sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .._core.base.usage import Usage
     from .._core.batches.report import Report
-    from .agent import Agent
-
-    Json = dict[str, Any]
+    from .settings import Settings
+    from .shapes import Json
 
 ENDED = ("end_turn", "stop_sequence")
 ASKS_FOR_MORE = ("tool_use", "pause_turn")
@@ -46,7 +44,7 @@ class Loop:
         messages: the conversation so far; not changed.
     """
 
-    def __init__(self, agent: Agent, messages: list[Json]) -> None:
+    def __init__(self, agent: Settings, messages: list[Json]) -> None:
         self._agent = agent
         self._messages = list(messages)
         self._given = len(messages)
@@ -61,8 +59,8 @@ class Loop:
         Raises:
             BaseException: whatever ends it early, with what was reached in its attribute ``result``.
         """
-        fan = self._agent.fan
-        self._requests = Requests(fan._options.policies, fan._scheduler.clock)
+        scheduler, options = behind(self._agent.fan)
+        self._requests = Requests(options.policies, scheduler.clock)
         try:
             with self._ledger:
                 self._turn_by_turn()
@@ -172,7 +170,7 @@ class Loop:
             if self._agent.on_tool is not None:
                 self._agent.on_tool(call)
 
-    def _hand_back(self, blocks: list[Json], report: Report[Any]) -> list[ToolCall]:
+    def _hand_back(self, blocks: list[Json], report: Report[object]) -> list[ToolCall]:
         calls = []
         for block, outcome in zip(blocks, report, strict=True):
             content, is_error = content_of(outcome)

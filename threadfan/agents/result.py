@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._core.base.usage import Usage
+    from .shapes import Content, Json
 
 
 class ToolCall(Portable):
@@ -29,22 +30,22 @@ class ToolCall(Portable):
 
     def __init__(
         self,
-        block: dict[str, Any],
+        block: Json,
         turn: int,
-        outcome: Outcome[Any],
-        content: str | list[dict[str, Any]],
+        outcome: Outcome[object],
+        content: Content,
         *,
         is_error: bool,
     ) -> None:
         self.id: str = block["id"]
         self.name: str = block["name"]
         self.input: Any = block["input"]
-        self.turn = turn
+        self.turn: int = turn
         self.outcome: Outcome[Any] = renamed(outcome, self.name, self.input)
-        self.content = content
-        self.is_error = is_error
+        self.content: Content = content
+        self.is_error: bool = is_error
 
-    def to_block(self) -> dict[str, Any]:
+    def to_block(self) -> Json:
         """The ``tool_result`` block for the model."""
         block = {"type": "tool_result", "tool_use_id": self.id, "content": self.content}
         return {**block, "is_error": True} if self.is_error else block
@@ -70,19 +71,19 @@ class AgentResult(Portable):
     def __init__(
         self,
         text: str,
-        messages: list[dict[str, Any]],
+        messages: list[Json],
         *,
         stop_reason: str | None,
         turns: int,
         usage: Usage,
         tool_calls: list[ToolCall],
     ) -> None:
-        self.text = text
-        self.messages = messages
-        self.stop_reason = stop_reason
-        self.turns = turns
-        self.usage = usage
-        self.tool_calls = tool_calls
+        self.text: str = text
+        self.messages: list[Json] = messages
+        self.stop_reason: str | None = stop_reason
+        self.turns: int = turns
+        self.usage: Usage = usage
+        self.tool_calls: list[ToolCall] = tool_calls
 
     def __str__(self) -> str:
         return self.text

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from inspect import Parameter
     from typing import Any
 
+    from pydantic import BaseModel, ValidationError
+    from pydantic.json_schema import GenerateJsonSchema
+
+    from .shapes import Json
+
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -35,14 +40,15 @@ class Arguments:
         TypeError: a parameter cannot be given by its name, or its type has no JSON schema.
     """
 
-    def __init__(self, name: str, fn: Callable[..., Any]) -> None:
+    def __init__(self, name: str, fn: Callable[..., object]) -> None:
         self._name = name
+        self.description: str
         self.description, hints = _read(inspect.getdoc(fn if inspect.isroutine(fn) else _function(fn)) or "")
         self._parameters = _parameters(name, fn)
         self._model = _model(name, self._parameters, hints)
-        self.schema = _schema(name, self._model)
+        self.schema: Json = _schema(name, self._model)
 
-    def read(self, given: Any) -> dict[str, Any]:
+    def read(self, given: object) -> dict[str, object]:
         """What the model has sent, as arguments of the function; what it left out is left to the function's defaults.
 
         Models write a list or an object inside of the arguments as a text that holds its JSON, now and then: it is read
@@ -64,14 +70,11 @@ class Arguments:
         return {parameter.name: getattr(read, field) for field, parameter in fields if field in read.model_fields_set}
 
 
-def unpacked(given: Any, error: Any) -> Any:
-    """A copy of arguments in which texts that were refused are replaced by the lists and objects whose JSON they are.
-
-    Args:
-        error: the ``ValidationError`` of pydantic.
-    """
+def unpacked(given: object, error: ValidationError) -> object:
+    """A copy of arguments in which texts that were refused are replaced by the lists and objects that they encode."""
     root = {"": deepcopy(given)}
-    for place in [("", *one["loc"]) for one in error.errors(include_url=False)]:
+    places: list[tuple[Any, ...]] = [("", *one["loc"]) for one in error.errors(include_url=False)]
+    for place in places:
         holder: Any = root
         for step, name in enumerate(place):
             if not isinstance(holder, dict | list) or not _has(holder, name):
@@ -83,11 +86,11 @@ def unpacked(given: Any, error: Any) -> Any:
     return root[""]
 
 
-def _has(holder: Any, name: Any) -> bool:
+def _has(holder: dict[str, object] | list[object], name: object) -> bool:
     return name in holder if isinstance(holder, dict) else isinstance(name, int) and name < len(holder)
 
 
-def _packed(text: str) -> Any:
+def _packed(text: str) -> object:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -95,7 +98,7 @@ def _packed(text: str) -> Any:
     return value if isinstance(value, dict | list) else text
 
 
-def wrong(name: str, error: Any, schema: dict[str, Any]) -> WrongArguments:
+def wrong(name: str, error: ValidationError, schema: Json) -> WrongArguments:
     """The error for arguments that a ``ValidationError`` of pydantic has refused."""
     found = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
     text = "; ".join(f"{place}: {message}" if place else message for place, message in found)
@@ -109,7 +112,7 @@ def _function(fn: Any) -> Any:
     return fn if inspect.isroutine(fn) or isinstance(fn, type) else type(fn).__call__
 
 
-def _parameters(name: str, fn: Callable[..., Any]) -> list[Parameter]:
+def _parameters(name: str, fn: Callable[..., object]) -> list[Parameter]:
     known = getattr(inspect.unwrap(_function(fn)), "__globals__", {})
     try:
         # What it returns need not be known where it runs: only the parameters' annotations are evaluated.
@@ -125,7 +128,7 @@ def _parameters(name: str, fn: Callable[..., Any]) -> list[Parameter]:
     return found
 
 
-def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+def _signature(fn: Callable[..., object]) -> inspect.Signature:
     if sys.version_info >= (3, 14):
         from annotationlib import Format
 
@@ -133,23 +136,23 @@ def _signature(fn: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(fn)
 
 
-def _evaluated(parameter: Parameter, known: dict[str, Any]) -> Parameter:
+def _evaluated(parameter: Parameter, known: dict[str, object]) -> Parameter:
     if not isinstance(parameter.annotation, str):
         return parameter
     return parameter.replace(annotation=eval(parameter.annotation, known))  # noqa: S307 -- as `typing` does it
 
 
-def _model(name: str, parameters: list[Parameter], hints: dict[str, str]) -> Any:
+def _model(name: str, parameters: list[Parameter], hints: dict[str, str]) -> type[BaseModel]:
     """A pydantic model of the arguments, whose fields have names of their own: others could clash with its methods."""
     from pydantic import ConfigDict, Field, create_model
     from pydantic.errors import PydanticUserError
 
-    fields: dict[str, Any] = {}
+    fields: Json = {}
     for field, parameter in zip(_fields(parameters), parameters, strict=True):
         required = parameter.default is parameter.empty
         default = ... if required else parameter.default
         described = _noted(parameter.annotation) or hints.get(parameter.name)
-        about: dict[str, Any] = {"description": described} if described else {}
+        about: Json = {"description": described} if described else {}
         kind = object if parameter.annotation is parameter.empty else parameter.annotation
         fields[field] = (kind, Field(default, alias=parameter.name, **about))
     try:
@@ -162,13 +165,13 @@ def _fields(parameters: list[Parameter]) -> list[str]:
     return [f"argument_{place}" for place in range(len(parameters))]
 
 
-def _noted(annotation: Any) -> str | None:
+def _noted(annotation: object) -> str | None:
     """The first text in ``Annotated[…, "text"]``."""
     return next((note for note in getattr(annotation, "__metadata__", ()) if isinstance(note, str)), None)
 
 
 @cache
-def _generator() -> Any:
+def _generator() -> type[GenerateJsonSchema]:
     """The class of what writes schemas, made once: a class is in cycles with itself."""
     from pydantic.json_schema import GenerateJsonSchema
 
@@ -177,17 +180,17 @@ def _generator() -> Any:
 
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 -- pydantic's own form
 
-        def field_title_should_be_set(self, schema: Any) -> bool:
+        def field_title_should_be_set(self, schema: object) -> bool:
             return False
 
     return Plain
 
 
-def _schema(name: str, model: Any) -> dict[str, Any]:
+def _schema(name: str, model: type[BaseModel]) -> Json:
     from pydantic.errors import PydanticUserError
 
     try:
-        schema: dict[str, Any] = model.model_json_schema(schema_generator=_generator())
+        schema: Json = model.model_json_schema(schema_generator=_generator())
     except PydanticUserError as error:
         raise TypeError(f"the tool {name} has a parameter whose type has no JSON schema: {error.message}") from error
     schema.pop("title", None)

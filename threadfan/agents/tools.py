@@ -17,12 +17,21 @@ from .schema import Arguments, unpacked, wrong
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, Protocol
 
     from .._core.policies.rate_limit import RateLimit
     from .._core.policies.retry import Retry
+    from .shapes import Json
 
-    Json = dict[str, Any]
+    class SdkTool(Protocol):
+        """What the Anthropic SDK's ``@beta_tool`` makes of a function."""
+
+        def to_dict(self) -> Json:
+            """What the model is told."""
+
+        def call(self, sent: Any, /) -> object:
+            """Call the function with what the model has sent."""
+
 
 _UNSET = checks.UNSET
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
@@ -37,13 +46,14 @@ class Tool:
         options: of its calls on the fan, where they differ from the fan's.
     """
 
-    def __init__(self, definition: Json, call: Callable[[Any], Any], options: Json) -> None:
-        self.definition = definition
-        self.name = self.__qualname__ = _checked(definition["name"])  # the second: how messages and logs call it
-        self.options = options
+    def __init__(self, definition: Json, call: Callable[[Any], object], options: Json) -> None:
+        self.definition: Json = definition
+        self.name: str = _checked(definition["name"])
+        self.__qualname__ = self.name  # how messages and logs call it
+        self.options: Json = options
         self._call = call
 
-    def __call__(self, given: Any) -> Any:
+    def __call__(self, given: object) -> object:
         """Call it with what the model has sent.
 
         Raises:
@@ -56,7 +66,7 @@ class Tool:
 
 
 def tool(
-    given: Any,
+    given: object,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -96,7 +106,7 @@ def _given(name: str | None, description: str | None) -> Json:
     return {key: text for key, text in (("name", name), ("description", description)) if text is not None}
 
 
-def _of_function(fn: Any, name: str | None, description: str | None) -> Tool:
+def _of_function(fn: Callable[..., object], name: str | None, description: str | None) -> Tool:
     checks.function("a tool", fn)
     name = name or getattr(fn, "__name__", None) or ""
     arguments = Arguments(_checked(name, fn), fn)
@@ -105,29 +115,30 @@ def _of_function(fn: Any, name: str | None, description: str | None) -> Tool:
     return Tool(definition, lambda given: fn(**arguments.read(given)), {})
 
 
-def _of_sdk(given: Any, changes: Json) -> Tool:
+def _of_sdk(given: SdkTool, changes: Json) -> Tool:
     """Of an object that the SDK's ``@beta_tool`` has made, or of one of its built-in tools."""
     checks.function("a tool", given.call)
     definition = {**given.to_dict(), **changes}
     return Tool(definition, partial(_call_sdk, given, definition), {})
 
 
-def _call_sdk(given: Any, definition: Json, sent: Any) -> Any:
+def _call_sdk(given: SdkTool, definition: Json, sent: object) -> object:
     try:
         return _call_checked(given, definition, sent)
     except WrongArguments as error:
-        better = unpacked(sent, getattr(error.__cause__, "__cause__", None))
+        refused: Any = getattr(error.__cause__, "__cause__", None)
+        better = unpacked(sent, refused)
         if better == sent:
             raise
     return _call_checked(given, definition, better)
 
 
-def _call_checked(given: Any, definition: Json, sent: Any) -> Any:
+def _call_checked(given: SdkTool, definition: Json, sent: object) -> object:
     try:
         return given.call(sent)
     except ValueError as error:
         # The SDK's error says that the arguments are invalid and leaves what is wrong with them to its cause.
-        cause = error.__cause__
+        cause: Any = error.__cause__
         if type(cause).__name__ != "ValidationError" or "Invalid arguments" not in str(error):
             raise
         raise wrong(definition["name"], cause, definition.get("input_schema", {})) from error
@@ -154,12 +165,12 @@ class Toolbox:
         ValueError: two have the same name.
     """
 
-    def __init__(self, given: Iterable[Any], timeout: float | None) -> None:
+    def __init__(self, given: Iterable[object], timeout: float | None) -> None:
         if is_text(given) or not hasattr(type(given), "__iter__"):
             raise TypeError(f"tools must be a list, not {brief(given)}: tools=[{describe(given)}]")
         given = list(given)
         ready = [one if isinstance(one, dict) else tool(one) for one in given]
-        self.definitions = [one if isinstance(one, dict) else one.definition for one in ready]
+        self.definitions: list[Json] = [one if isinstance(one, dict) else one.definition for one in ready]
         self._tools = {one.name: one for one in ready if isinstance(one, Tool)}
         self._timeout = {} if timeout is None else {"timeout": timeout}
         names = [one.get("name") for one in self.definitions if one.get("name")]
@@ -167,7 +178,7 @@ class Toolbox:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"two tools are called {twice!r}; right is tool(fn, name='another_name') for one of them")
 
-    def task(self, block: Json) -> Task:
+    def task(self, block: Json) -> Task[object]:
         """The call that a ``tool_use`` block asks for."""
         found = self._tools.get(block["name"])
         if found is None:

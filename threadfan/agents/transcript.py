@@ -12,13 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    Json = dict[str, Any]
+    from .shapes import Json
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 _UNSAID = ("caller", "citations")
 
 
-def begun(prompt: Any) -> list[Json]:
+def begun(prompt: object) -> list[Json]:
     """A conversation to start from: of a text, of content blocks, of messages, or of an earlier result.
 
     Raises:
@@ -44,13 +44,13 @@ def _taken(message: Json) -> Json:
     return {**message, "content": kept(blocks) if message["role"] == "assistant" else blocks}
 
 
-def plain(block: Any) -> Any:
+def plain(block: object) -> Any:
     """A block or a message of the SDK's as a dict; anything else as it is."""
     to_dict = getattr(block, "to_dict", None)
     return to_dict() if callable(to_dict) and not isinstance(block, dict) else block
 
 
-def _said(message: Any) -> Any:
+def _said(message: object) -> Any:
     """A message as it is sent: of an answer of the SDK's its role and content alone."""
     given = plain(message)
     if isinstance(given, dict) and given.get("type") == "message":
@@ -86,7 +86,7 @@ def sent(messages: list[Json]) -> list[Json]:
     return [*messages[:-1], {**last, "content": content}]
 
 
-def checked(content: Any) -> list[Json]:
+def checked(content: object) -> list[Json]:
     """The blocks of an answer, each with what is relied on here.
 
     Raises:
@@ -97,7 +97,7 @@ def checked(content: Any) -> list[Json]:
     return [_checked(block, place) for place, block in enumerate(content)]
 
 
-def _checked(block: Any, place: int) -> Json:
+def _checked(block: object, place: int) -> Json:
     if not isinstance(block, dict) or not isinstance(block.get("type"), str):
         raise AnswerBroken(f"block {place} of the answer is {_kind(block)} without a type")
     for field in {"text": ("text",), "tool_use": ("id", "name")}.get(block["type"], ()):

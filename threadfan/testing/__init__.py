@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from threadfan.testing.latency import Fixed, LogNormal
     from threadfan.testing.leaks import no_leaks
     from threadfan.testing.limits import Limits
+    from threadfan.testing.probe import Probe
     from threadfan.testing.server import MessagesServer
     from threadfan.testing.threads import refused_threads
 
-__all__ = ["Fixed", "Limits", "LogNormal", "ManualClock", "MessagesServer", "no_leaks", "refused_threads"]
+__all__ = ["Fixed", "Limits", "LogNormal", "ManualClock", "MessagesServer", "Probe", "no_leaks", "refused_threads"]
 
 _HOMES = {
     "Fixed": "threadfan.testing.latency",
@@ -24,6 +25,7 @@ _HOMES = {
     "LogNormal": "threadfan.testing.latency",
     "ManualClock": "threadfan.testing.clock",
     "MessagesServer": "threadfan.testing.server",
+    "Probe": "threadfan.testing.probe",
     "no_leaks": "threadfan.testing.leaks",
     "refused_threads": "threadfan.testing.threads",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from itertools import islice
+from itertools import chain, islice
 from opcode import opmap
 
 from .static import traceback_of
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LOOK_BACK = 50_000
 """Objects; arbitrary: more than is made between an exception and this look at it, which takes some 2 ms for so many."""
+_YOUNG = (0, 1) if sys.version_info < (3, 14) else (0,)
+"""Generations of the collector; the second has what a collection between the exception and the look has moved there.
+From CPython 3.14 on that is all that is old."""
 _AGAIN = {opmap["RERAISE"], opmap["RAISE_VARARGS"]}
 """Instructions that may raise an exception again, which keeps the place where it was raised first."""
 
@@ -34,7 +37,8 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
         return None
     place = frame.f_lasti
     again = frame.f_code.co_code[place] in _AGAIN
-    for found in islice(reversed(gc.get_objects(generation=0)), _LOOK_BACK):
+    youngest = chain.from_iterable(reversed(gc.get_objects(generation)) for generation in _YOUNG)
+    for found in islice(youngest, _LOOK_BACK):
         if issubclass(type(found), BaseException):
             trace = traceback_of(found)
             if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):

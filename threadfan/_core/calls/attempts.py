@@ -7,7 +7,7 @@ from ..base.outcome import FAILED, SUCCEEDED
 from ..events import log
 from ..limits.rate_waitlist import STALL
 from ..policies.returned import error_in
-from ..pool.session import QUANTUM
+from ..pool.work_queue import QUANTUM
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
 from .limit_reports import tell_limits
@@ -18,8 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..limits.rate_waitlist import RateWaitlist
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .call_queue import Call
     from .policies import Policies
     from .policy_queue import PolicyQueue
@@ -33,13 +32,14 @@ class Attempts:
     def __init__(self, queue: PolicyQueue, session: Session) -> None:
         self._queue = queue
         self._session = session
-        self._scheduler = session.scheduler
+        self._scheduler = queue.scheduler
         self._observer = log.observer()
         self._verdicts = Verdicts(queue)
 
     def run(self) -> None:
         """Run attempts one after another."""
         session, scheduler, backlog, depth = self._session, self._scheduler, self._queue.backlog, self._queue.depth
+        run_queue = scheduler.run_queue
         until = scheduler.clock.monotonic() + QUANTUM
         session.judging = True  # first: the call counts as running from the moment that it is taken
         call, session.first = session.first, None
@@ -48,7 +48,7 @@ class Attempts:
                 end = self.attempt(call)
                 session.judging = False
                 call = None  # a parked thread must not keep a result alive
-                if end is None or (scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until)):
+                if end is None or (run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until)):
                     return
                 with scheduler.lock:
                     call = backlog.take()

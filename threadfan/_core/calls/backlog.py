@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, WorkQueue
     from .call_queue import Call
 
@@ -60,16 +61,18 @@ class Backlog:
         discards: grows with every discard; calls that were taken before it are not tried again.
     """
 
-    def __init__(self, queue: WorkQueue, waitlists: set[Waitlist], entries: Entries) -> None:
+    def __init__(self, queue: WorkQueue, scheduler: Scheduler, waitlists: set[Waitlist], entries: Entries) -> None:
         self._queue = weakref.ref(queue)
-        self.scheduler = queue.scheduler
-        self.clock = queue.scheduler.clock
+        self.scheduler = scheduler
+        self.clock = scheduler.clock
         self._group = queue.group
         self.waitlists = waitlists
         self.entries = entries
         self.undecided: deque[Call] = deque()
         self.backing_off: dict[Call, Callable[[], None]] = {}
         self.discards = 0
+        self._pauses_before = 0
+        self._pauses_before = self.pauses()
 
     # -- how many there are ------------------------------------------------------------------------------------------
 
@@ -94,12 +97,12 @@ class Backlog:
         raise NotImplementedError
 
     def pauses(self) -> int:
-        """How often its limits have ever had all calls pause."""
-        return sum(waitlist.limit.overloads for waitlist in self.waitlists)
+        """How often its limits have had all calls pause since it was made."""
+        return sum(waitlist.limit.overloads for waitlist in self.waitlists) - self._pauses_before
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
-        free = self.scheduler.free > 0 or self.scheduler.waking > 0
+        free = self.scheduler.slots.free > 0 or self.scheduler.slots.waking > 0
         return free and self._group.active < self._group.limit
 
     # -- to a thread and back ----------------------------------------------------------------------------------------

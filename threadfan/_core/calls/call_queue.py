@@ -18,9 +18,8 @@ from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.static import is_a, traceback_of
 from ..events import log
-from ..pool.session import QUANTUM
-from ..pool.work_queue import WorkQueue
-from ..scope.scope import Scope, bearer
+from ..pool.work_queue import QUANTUM, WorkQueue
+from ..scope.scope import Scope, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from .policies import AttemptState, Policies
 
     class BothAttempts(Protocol):
@@ -103,11 +101,14 @@ class Call:
 class CallQueue(WorkQueue):
     """A queue of single calls at one depth; it never closes."""
 
-    __slots__ = ("entries",)
+    __slots__ = ("entries", "place")
+
+    scheduler: Scheduler
 
     def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
         super().__init__(scheduler, group, depth)
         self.entries: deque[Call] = deque()
+        self.place: tuple[int, Policies | None] | None = None  # by which its cap has it, if calls may find it there
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
@@ -135,11 +136,11 @@ class CallQueue(WorkQueue):
         self.accepted += 1
         self.entries.append(call)
         if not self.queued:
-            self.scheduler.enlist(self)
+            self.scheduler.run_queue.enlist(self)
 
     def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        scheduler, depth = self.scheduler, self.depth
+        scheduler, run_queue, depth = self.scheduler, self.scheduler.run_queue, self.depth
         until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
         call, session.first = session.first, None
@@ -159,7 +160,7 @@ class CallQueue(WorkQueue):
                 else:
                     end = scheduler.clock.monotonic()
                 call = None  # a parked thread must not keep a result alive
-                if scheduler.pressure > depth and (scheduler.pressure >= depth + 1 or end > until):
+                if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return
                 call = self.take()
         finally:
@@ -217,7 +218,23 @@ class CallQueue(WorkQueue):
         """Refuse all that wait."""
         while (call := self.take()) is not None:
             call.refuse(reason, after)
-        self.scheduler.forget_if_idle(self)
+        self.left()
+
+    def left(self) -> None:
+        """Go, if nothing is in it and it is under a cap of a view's: there may be a view for every call.
+
+        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
+        without taking a lock in a finalizer.
+        """
+        if not self.group.lasting:
+            self.forget_if_idle()
+
+    def forget_if_idle(self) -> None:
+        """Leave the cap if nothing is in it.  With the lock held."""
+        place, queues = self.place, self.group.queues
+        if place is not None and not self.active and not self.pending() and queues.get(place) is self:
+            del queues[place]
+            self.scheduler.forget(self)
 
     def orphan(self, reason: BaseException) -> None:
         """Each future tells the reason to whoever looks at it."""
@@ -267,7 +284,7 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
 
 
 def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:
-    bearer.set(session)
+    scope_var.set(session)
     set_own = session.worker.set_own
     if set_own is not None:
         set_own()

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, TIMED_OUT
-from ..pool.session import GRACE
+from ..pool.work_queue import GRACE
 from .hedging import HedgeAttempt
 from .limit_reports import tell_limits
 from .outcomes import NOBODY

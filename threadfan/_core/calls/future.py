@@ -12,7 +12,6 @@ that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault``
 from __future__ import annotations
 
 import sys
-import threading
 from concurrent import futures
 from concurrent.futures._base import (
     _STATE_TO_DESCRIPTION_MAP as _STATES,
@@ -31,7 +30,6 @@ from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base import forks
-from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Condition
@@ -39,19 +37,21 @@ from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..base.threads import check_depth
-from ..pool.session import here
-from ..scope.scope import bearer, current_scope
+from ..pool.work_queue import here
+from ..scope.scope import scope_var
 from .call_queue import Call
+from .future_waiters import OVER, Gate, Waiters
+from .registry import hand_in, promote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import threading
+    from collections.abc import Callable
     from contextvars import Context
     from typing import Any
 
     from ..base.outcome import Raw
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Loan, Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from ..scope.scope import Scope
 
     List = list[Any]
@@ -61,39 +61,6 @@ else:
 CONDITION, FATE = 0, 1
 
 
-class _Over(threading.Condition):
-    """Stands in for the condition of every future that ended before anybody looked.
-
-    Such a future does not change any more, so there is nothing to lock.  And there must not be: ``wait`` takes the
-    conditions of its futures in the order of their addresses, and one lock at several places of that order would let
-    two threads lock each other out.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(_NoLock())  # type: ignore[arg-type]
-
-
-class _NoLock:
-    def _is_owned(self) -> bool:
-        return True
-
-    def locked(self) -> bool:
-        return False
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-    def __enter__(self) -> bool:
-        return True
-
-    def __exit__(self, *exc_info: object) -> None:
-        pass
-
-
-OVER = _Over()
 _NOT_DONE = (PENDING, RUNNING)
 
 
@@ -133,9 +100,9 @@ class Future(Call, futures.Future[T]):
         waiters = self._cell.get("waiters")
         if waiters is None:
             waiters = self._cell.setdefault("waiters", [])
-        if bearer.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
+        if scope_var.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
             return waiters
-        return _Waiters(self, waiters)
+        return Waiters(self._scheduler, self, waiters)
 
     @property
     def _done_callbacks(self) -> List:
@@ -271,20 +238,25 @@ class Future(Call, futures.Future[T]):
         for told in tuple(self._cell.get("gates", ())):  # a copy, for who is told leaves the list
             told()
 
+    def _gate(self, told: Callable[[], object]) -> Gate:
+        """A ``with`` block during which ``told()`` is called when the call has ended."""
+        _ = self._condition  # makes it, so that the end of the call sees that somebody waits
+        return Gate(self._cell.setdefault("gates", []), told)
+
     def _await(self, timeout: float | None) -> None:
         """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
 
         At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
         block around it then releases.  A call that waits heeds its own scope, and lends its slot.
         """
-        found = bearer.get(None)
+        found = scope_var.get(None)
         if found is not None:
             found.scope().check()
         if self.done():
             return
         gate = SimpleQueue[None]()
         if found is None:
-            with _Gate(self, partial(gate.put, None)):
+            with self._gate(partial(gate.put, None)):
                 if not self.done():
                     clocks.REAL.wait(gate, timeout)
             return
@@ -292,7 +264,7 @@ class Future(Call, futures.Future[T]):
         from ..scope.waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
         scheduler = self._scheduler
-        scheduler.promote(self)
+        promote(scheduler, self)
         loan = scheduler.lending.take_out()
 
         def told() -> None:
@@ -300,7 +272,7 @@ class Future(Call, futures.Future[T]):
                 scheduler.lending.finish(loan)
             gate.put(None)
 
-        with _Gate(self, told):
+        with self._gate(told):
             if loan is not None:
                 scheduler.lending.lend(loan, unless=self.done)
             try:
@@ -309,6 +281,8 @@ class Future(Call, futures.Future[T]):
             finally:
                 if loan is not None:
                     scheduler.lending.take_back(loan)
+
+    hand_in = hand_in
 
     # -- as a call ---------------------------------------------------------------------------------------------------
 
@@ -417,84 +391,3 @@ class Future(Call, futures.Future[T]):
             scope.cancel()
         if self.disowned and self._scheduler.closing:  # whoever closes it has looked before
             self._scheduler.timer.end_call(session, self, CANCELLED_OUTCOME, TaskCancelled(self.disowned))
-
-
-class _Gate:
-    """A ``with`` block during which whoever ends a future opens a gate, by calling ``told``."""
-
-    __slots__ = ("_gates", "_told")
-
-    def __init__(self, future: Future[Any], told: Callable[[], object]) -> None:
-        _ = future._condition  # makes it, so that the end of the call sees that somebody waits
-        self._gates: list[Callable[[], object]] = future._cell.setdefault("gates", [])
-        self._told = told
-
-    def __enter__(self) -> None:
-        self._gates.append(self._told)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._gates.remove(self._told)
-
-
-class _Waiters:
-    """The list of those that wait for a future, as a call sees it that is about to wait."""
-
-    __slots__ = ("_future", "_list", "remove")
-
-    def __init__(self, future: Future[Any], waiters: List) -> None:
-        self._future = future
-        self._list = waiters
-        self.remove = waiters.remove
-
-    def append(self, waiter: Any) -> None:
-        session, scheduler = getattr(here, "session", None), self._future._scheduler
-        if type(waiter.event) is threading.Event:
-            waiter.event = _CallEvent()
-        if session is not None and session.scheduler is scheduler:
-            scheduler.promote(self._future)
-            if isinstance(waiter.event, _CallEvent):
-                waiter.event.scheduler = scheduler
-        self._list.append(waiter)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._list)
-
-
-class _CallEvent(threading.Event):
-    """An event whose ``wait`` heeds the scope of the call that waits, and lends its slot to its own fan."""
-
-    scheduler: Scheduler | None = None  # if any of the futures is of the fan that runs the call
-    _loan: Loan | None = None
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if self.is_set():
-            return True
-        scope, scheduler = current_scope(), self.scheduler
-        forget = scope.on_cancel(partial(threading.Event.set, self))
-        loan = self._loan = None if scheduler is None else scheduler.lending.take_out()
-        if scheduler is not None and loan is not None:
-            scheduler.lending.lend(loan, unless=self.is_set)
-        try:
-            done = super().wait(timeout) if not clocks.chores else self._wait_with_chores(timeout)
-        finally:
-            forget()
-            if scheduler is not None and loan is not None:
-                scheduler.lending.take_back(loan)
-        scope.check()
-        return done
-
-    def _wait_with_chores(self, timeout: float | None) -> bool:
-        end = FOREVER if timeout is None else clocks.REAL.monotonic() + timeout
-        while True:
-            clocks.do_chores()
-            left = end - clocks.REAL.monotonic()
-            if super().wait(max(0.0, min(left, clocks.CHORES))):
-                return True
-            if left <= 0:
-                return False
-
-    def set(self) -> None:
-        super().set()  # first: whoever lends looks whether it is set
-        scheduler, loan = self.scheduler, self._loan
-        if scheduler is not None and loan is not None:
-            scheduler.lending.finish(loan)

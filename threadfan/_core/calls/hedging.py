@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SUCCEEDED
-from ..pool.session import GRACE
+from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm
 from .call_queue import Call
 from .outcomes import NOBODY
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..policies.hedge import Hedge
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .policy_queue import PolicyQueue
 
 

@@ -49,7 +49,7 @@ def tell_limits(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, af
     if pace is not None and start is not None:
         pace.note(start, clock, end)
         adaptive = queue.scheduler.adaptive
-        if adaptive is not None and adaptive.limit != queue.scheduler.slots:
+        if adaptive is not None and adaptive.limit != queue.scheduler.slots.total:
             after.append(partial(resize, queue.scheduler))
     if not refused or not policies.limited:
         return True

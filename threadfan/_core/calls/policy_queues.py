@@ -6,16 +6,19 @@ What these queues have, and which other files do their work, is said in ``policy
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
-from . import call_facts, endings
+from . import answers, endings
 from .attempts import Attempts
-from .batch import TaskBatch, TaskCall
 from .call_queue import CallQueue
+from .inputs import Inputs
 from .lane_backlog import LaneBacklog
 from .long_waits import LongWaits
 from .outcomes import cancelled
+from .task_batch import TaskBatch, TaskCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +30,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from ..scope.scope import Scope
     from .backlog import Backlog
     from .call_queue import Call
@@ -43,30 +45,13 @@ class PolicyCallQueue(CallQueue):
 
     def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, waitlists: set[Waitlist]) -> None:
         super().__init__(scheduler, group, depth)
-        self.backlog = LaneBacklog(self, waitlists)
+        self.backlog = LaneBacklog(self, scheduler, waitlists)
         self.long_waits = LongWaits(scheduler)
 
     # -- the backlog: with the lock held -----------------------------------------------------------------------------
 
-    def pending(self) -> int:
-        """How many calls have not ended and do not run."""
-        return self.backlog.pending()
-
-    def ready(self) -> int:
-        """How many of them wait for a slot alone."""
-        return self.backlog.ready()
-
-    def waiting(self) -> int:
-        """How many of them back off or wait for a limit."""
-        return self.backlog.waiting()
-
-    def take(self) -> Call | None:
-        """The first call that its limit lets through, with its permits."""
-        return self.backlog.take()
-
-    def mend(self) -> None:
-        """See ``WorkQueue.mend``."""
-        self.backlog.entries.mend()
+    pending, ready, waiting, take, mend = answers.pending, answers.ready, answers.waiting, answers.take, answers.mend
+    limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
     def add(self, call: Call, after: Actions) -> None:
         """Queue a call."""
@@ -140,15 +125,15 @@ class PolicyCallQueue(CallQueue):
             call.settle(self.scheduler, cancelled(call, reason, self.scheduler.clock.monotonic()), after)
         else:
             call.refuse(reason, after)
-        self.scheduler.forget_if_idle(self)
+        self.left()
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
     def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        call_facts.note_usage(key, usage)
+        answers.note_usage(key, usage)
         super().add_usage(key, usage)
 
 
@@ -181,36 +166,18 @@ class PolicyBatch(TaskBatch):
         super().__init__(
             scheduler, group, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer
         )
-        self._shared = self._left = None  # which know the calls
-        self.entries.clear()
+        self.inputs = Inputs(None, self.since)  # which would know the calls
         self._make = make
-        self.backlog = LaneBacklog(self, waitlists)
-        self._pauses_before = self.backlog.pauses()
+        self.backlog = LaneBacklog(self, scheduler, waitlists)
         self.long_waits = LongWaits(scheduler)
         for call in calls or ():
             self.backlog.entries.append(call)
 
     # -- the backlog: with the lock held, but for ``feed`` -------------------------------------------------------------
 
-    def pending(self) -> int:
-        """How many calls have not ended and do not run."""
-        return self.backlog.pending()
-
-    def ready(self) -> int:
-        """How many of them wait for a slot alone."""
-        return self.backlog.ready()
-
-    def waiting(self) -> int:
-        """How many of them back off or wait for a limit."""
-        return self.backlog.waiting()
-
-    def take(self) -> Any:
-        """The first call that its limit lets through, with its permits."""
-        return self.backlog.take()
-
-    def mend(self) -> None:
-        """See ``WorkQueue.mend``."""
-        self.backlog.entries.mend()
+    pending, ready, waiting, mend = answers.pending, answers.ready, answers.waiting, answers.mend
+    take = answers.take  # type: ignore[assignment]  # its entries are calls
+    limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
@@ -221,7 +188,7 @@ class PolicyBatch(TaskBatch):
             for call in calls:
                 call.state.joins(now, self.backlog.limited(now))
             last = first + len(items)
-            self.feeding = first, items, now
+            self.inputs.feeding = first, items, now
             self.accepted = last
             for call in calls:
                 self.backlog.entries.append(call)
@@ -230,19 +197,7 @@ class PolicyBatch(TaskBatch):
             elif self.ready():
                 self.scheduler.offer(self, after)
         self.scheduler.perform(after)
-        self.feeding = None
-
-    def limited(self, now: float) -> float:
-        """Seconds in which no call could start because of a rate limit."""
-        return self.backlog.limited(now)
-
-    def pauses(self) -> int:
-        """How often its limits have had all calls pause."""
-        return self.backlog.pauses() - self._pauses_before
-
-    def limits(self) -> set[Waitlist]:
-        """What its calls may wait for."""
-        return self.backlog.waitlists
+        self.inputs.feeding = None
 
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
@@ -256,7 +211,7 @@ class PolicyBatch(TaskBatch):
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
-        after.append(lambda: self.notify(raw[0]))
+        after.append(partial(self.wish.tell, raw[0]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -266,7 +221,7 @@ class PolicyBatch(TaskBatch):
         self.ended.append(True)
         self.closed = True
         endings.discard(self, reason, after)
-        after.append(self._wake)
+        after.append(self.wish.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:
@@ -284,7 +239,7 @@ class PolicyBatch(TaskBatch):
         else:
             self.store_failure(raw)
         call.forget()
-        self.notify(raw[0])
+        self.wish.tell(raw[0])
 
     def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
         """The same of a call that was ended from outside, and counted as failed."""
@@ -305,7 +260,7 @@ class PolicyBatch(TaskBatch):
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
     def function_of(self, key: Any) -> str:
         """The name of the batch's function, or the task's own."""
@@ -313,7 +268,7 @@ class PolicyBatch(TaskBatch):
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        call_facts.note_usage(key, usage)
+        answers.note_usage(key, usage)
         super().add_usage(key, usage)
 
 

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from ..limits.rate_waitlist import RateWaitlist
     from ..policies.cost import Permit
     from ..pool.scheduler import Scheduler
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .call_queue import Call
     from .long_waits import LongWaits
     from .policies import Policies
@@ -41,8 +40,10 @@ class RequestPermits(Permits):
 
     __slots__ = ("_call", "_first", "_long_waits", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
 
-    def __init__(self, session: Session, call: Call, policies: Policies, long_waits: LongWaits) -> None:
-        self._scheduler: Scheduler = session.scheduler
+    def __init__(
+        self, scheduler: Scheduler, session: Session, call: Call, policies: Policies, long_waits: LongWaits
+    ) -> None:
+        self._scheduler = scheduler
         self._session: Session | None = session
         self._call: Call | None = call
         self._policies = policies

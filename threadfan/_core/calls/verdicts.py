@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..limits.rate_waitlist import RateWaitlist
     from ..policies.retry_state import Verdict
-    from ..pool.session import Session
-    from ..pool.work_queue import Actions
+    from ..pool.work_queue import Actions, Session
     from .call_queue import Call
     from .policy_queue import PolicyQueue
 
@@ -147,7 +146,7 @@ class Verdicts:
             queue.backlog.back_off(call, now, due)
         else:
             queue.backlog.put_first(call, after)
-        scheduler.retries += 1
+        scheduler.figures.count_retry()
         if log.in_use():
             attempts = len(call.state.attempts)
             tell = partial(log.call_retried, scheduler.name, queue.function_of(call), raw, attempts, wait)

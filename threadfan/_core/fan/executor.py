@@ -15,6 +15,7 @@ from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
+from ..pool.work_queue import ConcurrencyLimit
 from .front import Front
 
 TYPE_CHECKING = False
@@ -78,6 +79,7 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
+        from ..calls.future import Future
         from ..pool.scheduler import Scheduler
         from . import first_use  # noqa: F401 -- with the first fan
 
@@ -100,17 +102,17 @@ class Fan(Front, ThreadPoolExecutor):
             slots=slots,
             prefix=prefix,
             name=name or prefix,
-            initializer=initializer,
-            initargs=initargs,
+            initialise=None if initializer is None else partial(initializer, *initargs),
             max_abandoned=cap,
             clock=clocks.current(),
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
-        self._options = Options(
-            timeout, self._scheduler.group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace
-        )
         scheduler = self._scheduler
+        lifecycle.register(scheduler)
+        group = ConcurrencyLimit(lasting=True)
+        self._options = Options(timeout, group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
+        self._future = Future
         # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
         scheduler.anchor = weakref.ref(self, partial(lifecycle.orphaned, scheduler))
 
@@ -164,7 +166,7 @@ class Fan(Front, ThreadPoolExecutor):
         after: Actions = []
         with scheduler.lock:
             scheduler.closing = True
-            if scheduler.torn:
+            if scheduler.decisions.torn:
                 scheduler.mend(after)
             if cancel_futures:
                 for queue in list(scheduler.queues):
@@ -224,10 +226,10 @@ class Fan(Front, ThreadPoolExecutor):
 
     async def aclose(self) -> None:
         """``shutdown``, waiting without blocking the event loop."""
-        from . import aio
+        from .aio.closing import join
 
         self.shutdown(wait=False)
-        await aio.join(self._scheduler)
+        await join(self._scheduler)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:
@@ -255,8 +257,7 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
         return not self.qsize()
 
 
-# Some tools go by the name of an executor's class; by any other it would not be a drop-in.
-Fan.__name__ = ThreadPoolExecutor.__name__
+Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 
 
 def _most(max_workers: Any) -> int:

@@ -17,18 +17,49 @@ from ..base.helpers import Helper
 from ..base.locks import aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
-from .session import GRACE
+from .work_queue import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from queue import SimpleQueue
-    from typing import Any
+    from typing import Any, Protocol
 
     from ..base.outcome import Status
     from ..scope.scope import Scope
-    from .scheduler import Scheduler
-    from .session import Session
-    from .work_queue import Actions, WorkQueue
+    from .callbacks import Callbacks
+    from .crew import Crew
+    from .decisions import Decisions
+    from .slots import Slots
+    from .work_queue import Actions, Owner, Session, WorkQueue
+
+    class Host(Owner, Protocol):
+        """The scheduler, as whoever ends calls knows it."""
+
+        closing: bool
+        max_abandoned: int
+        draining: set[Session]
+        lost: set[Session]
+        abandoned: set[Session]
+        callbacks: Callbacks
+        crew: Crew
+        decisions: Decisions
+        slots: Slots
+
+        def mend(self, after: Actions, /) -> None:
+            """Make whole what an exception has cut in two."""
+
+        def detach(self, session: Session, after: Actions, /) -> None:
+            """The session is no longer at its queue."""
+
+        def check_done(self, queue: WorkQueue, after: Actions, /) -> None:
+            """Notice that a queue is done."""
+
+        def dismiss_if_quiet(self, after: Actions, /) -> None:
+            """Send the threads of a closing scheduler home once nothing is left to do."""
+
+        def quiet(self) -> bool:
+            """Whether nothing runs and nothing will."""
+
 
 EVENT = "a structlog processor"  # what does not return, if the word about a call does not get out
 
@@ -39,9 +70,9 @@ class DeadlineTimer:
     Guarded by ``scheduler.lock``: all attributes; methods marked so are called with the lock held.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Host) -> None:
         self._scheduler = scheduler
-        self.next_look = FOREVER
+        self.next_look: float = FOREVER
         self._evictions: list[tuple[float, Session]] = []  # lost sessions whose threads are to be replaced, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
@@ -52,8 +83,8 @@ class DeadlineTimer:
         if due < self.next_look or self.helper is None or not self.helper.begun:
             self.next_look = min(due, self.next_look)
             if self.helper is None:
-                scheduler = self._scheduler
-                self.helper = Helper(f"{scheduler.name}-watchdog", scheduler.clock, self._round, scheduler.starts.warn)
+                name, clock = f"{self._scheduler.name}-watchdog", self._scheduler.clock
+                self.helper = Helper(name, clock, self._round, self._scheduler.crew.starts.warn)
             after.append(self.helper.tell if self.helper.begun else self.helper.begin)
 
     def announce(self, due: float) -> None:
@@ -76,6 +107,15 @@ class DeadlineTimer:
         """Open ``gate`` once no cancelled call has grace left.  With the lock held."""
         self._settled_gates.append(gate)
         self._tell_settled(after)
+
+    def in_grace(self) -> int:
+        """How many cancelled calls have grace left."""
+        return len(self._evictions)
+
+    def look(self) -> None:
+        """Look now at the running calls, if there is a thread for it."""
+        if self.helper is not None:
+            self.helper.tell()
 
     def _tell_settled(self, after: Actions) -> None:
         if not self._evictions:
@@ -131,19 +171,21 @@ class DeadlineTimer:
 
     def cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a queue: what is queued is cancelled, and what runs too unless ``running`` is False."""
-        self._scheduler.torn = True  # perhaps, if an exception is the reason, wherever that has struck
+        self._scheduler.decisions.suspect()  # perhaps an exception is the reason, wherever that has struck
         aside(partial(self._cancel, queue, reason, message, running))
 
     def _cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, running: bool) -> None:
         after: Actions = []
         with self._scheduler.lock:
-            if self._scheduler.torn:
+            if self._scheduler.decisions.torn:
                 self._scheduler.mend(after)
             queue.ended.append(True)
             queue.closed = True
             queue.reason = reason if queue.reason is None else queue.reason
             queue.discard(TaskCancelled(message), after)
             if running:
+                sessions = [session for session in self._scheduler.draining if session.queue is queue]
+                self.cancel_running(sessions, message, after)
                 queue.end_running(message, after)
             self._scheduler.check_done(queue, after)
         self._scheduler.perform(after)
@@ -181,12 +223,12 @@ class DeadlineTimer:
                 after.append(lambda: scheduler.callbacks.tell(self._warn_of_cap))
             return
         scheduler.abandoned.add(session)
-        scheduler.threads.discard(session.worker.thread)
+        scheduler.crew.threads.discard(session.worker.thread)
         if session.holds:
             session.holds = False
-            scheduler.release(after)
+            scheduler.crew.release(after)
         elif session.loan is not None and session.loan.returning:
-            scheduler.lending.let_go(session.loan, after)
+            scheduler.slots.let_go(session.loan, after)
         if log.in_use():
             _, start, function, index = session.lost  # type: ignore[misc]
             seconds = scheduler.clock.monotonic() - start
@@ -210,7 +252,7 @@ class DeadlineTimer:
         with scheduler.lock:
             now, planned = scheduler.clock.monotonic(), self.next_look
             self.next_look = FOREVER  # while it looks, see ``announce``
-            due = min(self._sweep(now, after), scheduler.starts.look(now, after))
+            due = min(self._sweep(now, after), scheduler.crew.look(now, after))
             # A planned look stays, even if its call has ended: else each of many short calls would plan one.
             self.next_look = min(due, planned) if planned > now else due
             wait = self.next_look - now

@@ -9,18 +9,15 @@ slot, no other call of its depth starts between the two, which is what bounds th
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..base.threads import check_depth
-from .session import Loan, here
+from .work_queue import Loan, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .scheduler import Scheduler
-    from .session import Session
-    from .work_queue import Actions, WorkQueue
+    from .crew import Crew
+    from .work_queue import Actions, Owner, Session, WorkQueue
 
 _FRAMES = 40
 """How deep lending a slot may go: whoever grants it to a new worker makes sure, some frames further down, that there is
@@ -28,27 +25,25 @@ room for the thread's start, and it is too late then to keep the slot."""
 
 
 class Lending:
-    """The lenders of one scheduler.  Guarded by ``scheduler.lock``; methods marked so are called with the lock held."""
+    """What a call of one scheduler does that waits for others; who is in line for a slot say its ``Slots``."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self.in_line: list[Loan] = []  # of lenders that want a slot back
-
-    # -- what a call does that waits ---------------------------------------------------------------------------------
+    def __init__(self, owner: Owner, crew: Crew) -> None:
+        self._owner = owner
+        self._crew = crew
 
     def take_out(self) -> Loan | None:
         """A loan for the call that runs in this thread; None if that is no call of this scheduler."""
         session: Session | None = getattr(here, "session", None)
-        return None if session is None or session.scheduler is not self._scheduler else Loan(session)
+        return None if session is None or session.scheduler is not self._owner else Loan(session)
 
     def lend(self, loan: Loan, unless: Callable[[], bool]) -> None:
         """Give the slot away, unless what the call waits for is there."""
         after: Actions = []
         check_depth(_FRAMES)
-        with self._scheduler.lock:
+        with self._owner.lock:
             if not unless():
                 self._lend(loan, after)
-        self._scheduler.perform(after)
+        self._owner.perform(after)
 
     def lend_to(self, queue: WorkQueue) -> Loan | None:
         """All of it at once for a call that waits until ``queue`` is done."""
@@ -60,16 +55,14 @@ class Lending:
 
     def await_done(self, loan: Loan, queue: WorkQueue) -> None:
         """Arrange that the end of ``queue`` finishes the loan."""
-        with self._scheduler.lock:
+        with self._owner.lock:
             queue.lender = loan
 
     def take_back(self, loan: Loan) -> None:
         """Wait until the lender has a slot again (or none is due to it any more, its call being over)."""
         if loan.lent:
             self.finish(loan)
-            self._scheduler.clock.wait(loan.gate)
-
-    # -- what others do ----------------------------------------------------------------------------------------------
+            self._owner.clock.wait(loan.gate)
 
     def finish(self, loan: Loan) -> None:
         """Put a lender first in line for a slot.
@@ -77,49 +70,9 @@ class Lending:
         Called by the thread that brings what the lender waits for, before it frees its own slot; safe to repeat.
         """
         after: Actions = []
-        with self._scheduler.lock:
-            self.request_back(loan, after)
-        self._scheduler.perform(after)
-
-    def request_back(self, loan: Loan, after: Actions) -> None:
-        """Put a lender in line, unless it is there already or has gone on.  With the lock held."""
-        if loan.session.loan is not loan or loan.returning:
-            return
-        loan.returning = True
-        self.in_line.append(loan)
-        if loan.session.lost is not None:
-            self.let_go(loan, after)
-        else:
-            self.serve(after)
-            self._scheduler.press()
-
-    def let_go(self, loan: Loan, after: Actions) -> None:
-        """Let a lender in line go on: with the slot it has been given or, its call being over, without.
-
-        With the lock held.
-        """
-        self.in_line.remove(loan)
-        loan.session.loan = None
-        after.append(partial(loan.gate.put, None))
-        self._scheduler.press()
-
-    def first(self) -> Loan | None:
-        """The lender to get the next slot: the deepest of those whose group has room.  With the lock held."""
-        best: Loan | None = None
-        for loan in self.in_line:
-            queue = loan.session.queue
-            if queue.group.active < queue.group.limit and (best is None or queue.depth > best.session.queue.depth):
-                best = loan
-        return best
-
-    def serve(self, after: Actions) -> None:
-        """Give free slots to lenders in line.  With the lock held."""
-        scheduler = self._scheduler
-        while scheduler.free > 0 and self.in_line and (loan := self.first()) is not None:
-            scheduler.free -= 1
-            loan.session.holds = True
-            loan.session.queue.group.active += 1
-            self.let_go(loan, after)
+        with self._owner.lock:
+            self._crew.slots.request_back(loan, after)
+        self._owner.perform(after)
 
     def _lend(self, loan: Loan, after: Actions) -> None:
         session = loan.session
@@ -129,5 +82,5 @@ class Lending:
         if session.lost is None:  # else its call is over, and is due no slot again
             session.loan = loan
             loan.lent = True
-            self._scheduler.leave_group(session.queue.group, after)
-        self._scheduler.release(after)
+            self._crew.leave_group(session.queue.group, after)
+        self._crew.release(after)

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 import weakref
-from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from queue import SimpleQueue
 
@@ -21,7 +20,7 @@ from ..base.clock import Clock
 from ..base.errors import TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
-from .session import GRACE, here
+from .work_queue import GRACE, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,17 +46,6 @@ def _alive() -> list[Scheduler]:
     return [scheduler for reference in list(_schedulers) if (scheduler := reference()) is not None]
 
 
-def refuse(scheduler: Scheduler) -> None:
-    """Say why no new calls may be handed in."""
-    if scheduler.broken:
-        raise BrokenThreadPool(scheduler.broken)
-    if scheduler.closing and not last.exiting():
-        raise RuntimeError(
-            "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
-        )
-    raise RuntimeError("cannot schedule new futures after interpreter shutdown")
-
-
 def close(scheduler: Scheduler) -> SimpleQueue[None]:
     """Take no more calls; threads end when what was handed in is done.  The gate is opened then."""
     gate: SimpleQueue[None] = SimpleQueue()
@@ -69,7 +57,7 @@ def _close(scheduler: Scheduler, gate: SimpleQueue[None]) -> None:
     after: Actions = []
     with scheduler.lock:
         scheduler.closing = True
-        if scheduler.torn:
+        if scheduler.decisions.torn:
             scheduler.mend(after)
         if scheduler.dismissed:
             gate.put(None)
@@ -140,7 +128,7 @@ def _evict_all(scheduler: Scheduler, waited_for: list[threading.Thread]) -> None
     with scheduler.lock:
         scheduler.timer.evict_all(after)
         stuck = {session.worker.thread for session in scheduler.lost}
-        waited_for.extend(thread for thread in scheduler.threads if thread not in stuck)
+        waited_for.extend(thread for thread in scheduler.crew.threads if thread not in stuck)
     scheduler.perform(after)
 
 
@@ -156,7 +144,7 @@ def linger(scheduler: Scheduler) -> None:
 def orphaned(scheduler: Scheduler, _: object) -> None:
     """The fan was garbage-collected: close, without taking a lock, since this runs wherever the collector does."""
     scheduler.closing = True
-    for worker in scheduler.workers.copy():
+    for worker in scheduler.crew.workers.copy():
         worker.inbox.put(False)
 
 

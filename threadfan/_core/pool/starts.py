@@ -14,98 +14,159 @@ from functools import partial
 from ..base import last
 from ..base.clock import FOREVER
 from ..base.errors import ThreadsExhausted
+from ..base.locks import aside
 from ..base.logs import WARNING, say
-from ..base.threads import Refusals, refusal
+from ..base.threads import Refusals, refusal, started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .scheduler import Scheduler
-    from .work_queue import Actions
+    import threading
+    from typing import Protocol
+
+    from .run_queue import RunQueue
+    from .slots import Slots
+    from .work_queue import Actions, Owner, Session
+    from .worker import Worker
+
+    class Threads(Protocol):
+        """The threads that there are, and what there is for them to do."""
+
+        owner: Owner
+        slots: Slots
+        run_queue: RunQueue
+        idle: list[Worker]
+        workers: set[Worker]
+        threads: set[threading.Thread]
+        draining: set[Session]
+
+        def grant_if_needed(self, after: Actions, /) -> None:
+            """Wake or start a worker if there is a slot and a call for it."""
+
 
 PATIENCE = 3.0
 """Seconds.  Arbitrary: longer than the threads of others come in bursts, short enough to be waited for."""
 
 
 class Starts:
-    """Of one scheduler.
+    """Of one scheduler.  Guarded by its lock: everything."""
 
-    Guarded by ``scheduler.lock``: everything; methods but ``warn`` are called with the lock held.
-    """
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, crew: Threads) -> None:
+        self._crew = crew
+        self._owner = crew.owner
         self._refusals = Refusals()
         self._stalled: float | None = None  # since when nothing runs that could make room
         self._warned = False
 
-    @property
-    def failing(self) -> bool:
-        """Whether the last start was refused."""
-        return self._refusals.error is not None
+    # -- with the lock held ------------------------------------------------------------------------------------------
 
     def allowed(self, after: Actions) -> bool:
         """Whether a start may be tried now; else the deadline timer will try."""
-        if self._refusals.error is None or self._scheduler.clock.monotonic() >= self._refusals.again:
+        if self._refusals.error is None or self._owner.clock.monotonic() >= self._refusals.again:
             return True
-        self._scheduler.timer.mind(self._refusals.again, after)
+        self._owner.timer.mind(self._refusals.again, after)
         return False
 
-    def granted(self) -> None:
+    def look(self, now: float, after: Actions) -> tuple[float, bool]:
+        """When to look next, and whether a start is to be tried now."""
+        crew = self._crew
+        if self._refusals.error is None or crew.slots.waking or crew.slots.free <= 0 or not crew.run_queue.has_work():
+            return FOREVER, False
+        if now < self._refusals.again:
+            return self._refusals.again, False
+        self._note_stall(now)
+        if self._stalled is not None and now - self._stalled >= PATIENCE:
+            self._give_up(after)
+        return FOREVER, True
+
+    def _granted(self) -> None:
         """A thread was started."""
         self._refusals.granted()
         self._stalled = None
 
-    def refused(self, error: Exception, after: Actions) -> None:
+    def _refused(self, error: Exception, after: Actions) -> None:
         """The system has given no thread."""
-        scheduler, now = self._scheduler, self._scheduler.clock.monotonic()
+        now = self._owner.clock.monotonic()
         self._refusals.refused(error, now)
         self._note_stall(now)
         if self._stalled is not None and last.exiting():  # at the interpreter's end there will never be one
             self._give_up(after)
             return
-        scheduler.timer.mind(self._refusals.again, after)
+        self._owner.timer.mind(self._refusals.again, after)
         after.append(partial(self.warn, error))
-
-    def look(self, now: float, after: Actions) -> float:
-        """Try again if it is time to; when to look next."""
-        scheduler = self._scheduler
-        if self._refusals.error is None or scheduler.waking or scheduler.free <= 0 or not scheduler.has_work():
-            return FOREVER
-        if now < self._refusals.again:
-            return self._refusals.again
-        self._note_stall(now)
-        if self._stalled is not None and now - self._stalled >= PATIENCE:
-            self._give_up(after)
-        scheduler.grant_if_needed(after)
-        return FOREVER  # a start that is refused plans the next look
-
-    def warn(self, error: Exception) -> None:
-        """Say so, once for each fan.  Without the lock."""
-        if self._warned or last.exiting():  # at the interpreter's end that is how it is
-            return
-        self._warned = True
-        threads = len(self._scheduler.threads)
-        say(LOGGER, WARNING, refusal(error, f"{self._scheduler.name} goes on with {threads}, and tries again"))
 
     def _note_stall(self, now: float) -> None:
         """Whether every call that runs waits for others, and no worker is on its way."""
-        scheduler = self._scheduler
-        if scheduler.waking or scheduler.idle or any(session.loan is None for session in scheduler.draining):
+        crew = self._crew
+        if crew.slots.waking or crew.idle or any(session.loan is None for session in crew.draining):
             self._stalled = None
         elif self._stalled is None:
             self._stalled = now
 
     def _give_up(self, after: Actions) -> None:
         """End what waits for a thread: all, or what the deepest call waits for, whose thread then goes on."""
-        scheduler, error = self._scheduler, self._refusals.error
+        crew, error = self._crew, self._refusals.error
         self._stalled = None
-        waiting = [queue for ring in scheduler.rings.values() for queue in ring if queue.ready()]
+        waiting = [queue for queue in crew.run_queue if queue.ready()]
         deepest = max((queue.depth for queue in waiting), default=0)
-        failing = [queue for queue in waiting if queue.depth == deepest][:1] if scheduler.draining else waiting
+        failing = [queue for queue in waiting if queue.depth == deepest][:1] if crew.draining else waiting
         reason = ThreadsExhausted(
-            f"no thread could be started for this call ({error}), and none of the {len(scheduler.threads)} there are "
+            f"no thread could be started for this call ({error}), and none of the {len(crew.threads)} there are "
             f"would become free: allow the process more threads (ulimit -u, a container's limit of pids, memory for "
             f"their stacks), or have fewer calls wait for calls of their own (max_workers=…)"
         )
         for queue in failing:
             queue.discard(reason, after)
+
+    # -- without it --------------------------------------------------------------------------------------------------
+
+    def warn(self, error: Exception) -> None:
+        """Say so, once for each fan.  Without the lock."""
+        if self._warned or last.exiting():  # at the interpreter's end that is how it is
+            return
+        self._warned = True
+        threads = len(self._crew.threads)
+        say(LOGGER, WARNING, refusal(error, f"{self._owner.name} goes on with {threads}, and tries again"))
+
+    def wake_again(self, worker: Worker) -> None:
+        """It may not have been woken, or not been started; to do so twice does no harm."""
+        worker.inbox.put(True)
+        self.start(worker, eager=False)
+
+    def start(self, worker: Worker, eager: bool) -> None:
+        """Start its thread, unless somebody has; ``eager`` waits until it runs."""
+        aside(partial(self._start_here, worker, eager))  # it has many steps
+
+    def _start_here(self, worker: Worker, eager: bool) -> None:
+        if not worker.claim_start():
+            return
+        error = started(worker.thread)
+        if error is None:
+            if eager:  # who submits and then shuts down may expect that something has started
+                worker.thread.wait_until_begun()
+            if self._refusals.error is not None:
+                with self._owner.lock:
+                    self._granted()
+        elif not (self._nobody_else() and last.take_over(partial(self._visit, worker), error)):
+            self._not_started(worker, error)
+
+    def _visit(self, worker: Worker) -> None:
+        self._crew.threads.discard(worker.thread)
+        worker.visit()
+
+    def _nobody_else(self) -> bool:
+        """Whether no thread would come to use the slot of one that could not be started."""
+        with self._owner.lock:
+            return self._crew.slots.waking == 1 and all(session.loan is not None for session in self._crew.draining)
+
+    def _not_started(self, worker: Worker, error: BaseException) -> None:
+        after: Actions = []
+        with self._owner.lock:
+            self._crew.threads.discard(worker.thread)
+            self._crew.workers.discard(worker)
+            self._crew.slots.waking -= 1
+            self._crew.slots.free += 1
+            self._crew.slots.serve(after)
+            if isinstance(error, Exception):
+                self._refused(error, after)
+            self._crew.grant_if_needed(after)
+        self._owner.perform(after)

@@ -1,46 +1,112 @@
-"""Where calls wait: the base of everything that threads pull from."""
+"""Where calls wait, and the stays of threads there: what the whole pool is about.
+
+A ``WorkQueue`` has calls pending; a ``Session`` is the stay of one worker at one queue, in which it runs calls of it
+one after another.  The two know each other, so they stand in one file.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
+from functools import partial
+from queue import SimpleQueue
 
 from ..base import forks
+from ..base.clock import FOREVER
+from ..scope.scope import Endless, Scope
+from .call_scope import CallScope
+from .terms import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
+    from ..base.clock import Clock
+    from ..base.locks import Lock
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..scope.scope import Scope
-    from .scheduler import Scheduler
-    from .session import Loan, Session
+    from .figures import Figures
+    from .worker import Worker
 
     Actions = list[Callable[[], object]]
-    """What to do once the lock is released."""
+    """What was decided under the lock and is done once it is released."""
+
+    Claim = tuple[Any, float, float]
+    """Of a call that runs: its item, since when it was queued, its start."""
+
+    Lost = tuple[Any, float, str, Any]
+    """Of a call that was ended from outside: key, start, name of the function, index."""
+
+    class Timer(Protocol):
+        """Looks at the running calls when the first of them can be due."""
+
+        @property
+        def next_look(self) -> float:
+            """When it will."""
+
+        def mind(self, due: float, after: Actions, /) -> None:
+            """Look no later than ``due``.  With the lock held."""
+
+        def announce(self, due: float, /) -> None:
+            """A call that has just written its claim will be due at ``due``, before ``next_look``."""
+
+    class Owner(Protocol):
+        """The scheduler, as queues, sessions and workers know it."""
+
+        name: str
+        lock: Lock
+        clock: Clock
+        figures: Figures
+
+        @property
+        def timer(self) -> Timer:
+            """What ends late calls."""
+
+        @property
+        def perform(self) -> Callable[[Actions], None]:
+            """Does what was decided under the lock."""
+
 
 # With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
 GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
+GRACE = 0.1
+"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
+call that heeds its scope, too short to be missed as a slot."""
+
+QUANTUM = 0.0002
+"""Seconds that a thread stays at a queue while others wait.  Short against anything a user notices, long against the
+two microseconds that a change of queue costs."""
+
+# What this thread is doing for a fan right now: `here.session`, set while it runs calls.
+here = threading.local()
+
+
 class ConcurrencyLimit:
-    """How many calls of a view run at once: ``with_options(max_concurrent=…)``.  Guarded by ``scheduler.lock``."""
+    """How many calls of a view run at once: ``with_options(max_concurrent=…)``.  Guarded by ``scheduler.lock``.
 
-    __slots__ = ("__weakref__", "active", "calls", "limit")
+    Args:
+        limit: so many.
+        lasting: whether its queues of single calls stay when nothing is in them: those of the fan itself.
+    """
 
-    def __init__(self, limit: float = float("inf")) -> None:
+    __slots__ = ("__weakref__", "active", "lasting", "limit", "queues")
+
+    def __init__(self, limit: float = float("inf"), *, lasting: bool = False) -> None:
         self.limit = limit
+        self.lasting = lasting
         self._forked()
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
         self.active = 0
-        self.calls: dict[Any, Any] = {}  # its queues of single calls, by depth and rules
+        self.queues: dict[Any, Any] = {}  # those of single calls, by depth and rules
 
 
-class WorkQueue:
+class WorkQueue(Terms):
     """Pending calls of one origin at one depth.
 
     Guarded by ``scheduler.lock``: ``active``, ``queued``, ``closed``, ``done``, ``lender`` and ``listeners``.  A queue
@@ -49,35 +115,18 @@ class WorkQueue:
     """
 
     __slots__ = (
-        "accepted",
-        "active",
-        "cancel_at_close",
-        "closed",
-        "counted",
-        "depth",
-        "done",
-        "ended",
-        "enlisted",
-        "extra_attempts",
-        "failed",
-        "generation",
-        "group",
-        "lender",
-        "listeners",
-        "place",
-        "queued",
-        "reason",
-        "scheduler",
-        "timeout",
+        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted",
+        "extra_attempts", "failed", "generation", "group", "lender", "listeners", "queued", "reason", "scheduler",
     )  # fmt: skip
 
-    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
+        self.scheduler: Owner = scheduler
         self.generation = forks.generation  # of processes: in the child of a fork it is another
         self.group = group
         self.depth = depth  # 0, or one more than that of the call that made it
-        self.place: Any = None  # of a queue of single calls: by which its group has it
-        self.timeout: float | None = None  # seconds, when all calls have the same; they then do not announce theirs
+        self.name = ""
+        self.timeout = None
+        self.outer = None
         self.active = 0  # sessions at work here
         self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
         self.queued = False  # in the scheduler's ring
@@ -120,39 +169,30 @@ class WorkQueue:
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
-    def timeout_of(self, key: Any) -> float | None:
-        """The timeout of the call ``key`` in seconds."""
-        raise NotImplementedError
-
     def permits_of(self, session: Session, key: Any) -> Any:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
+    def limited(self, now: float) -> float:
+        """Seconds in which no call could start because of a rate limit."""
+        return 0.0
+
+    def pauses(self) -> int:
+        """How often its limits have had all calls pause."""
+        return 0
+
+    def limits(self) -> set[Any]:
+        """The limits that its calls may wait for."""
+        return set()
+
     def unwanted(self) -> bool:
         """Whether the scope in which all its calls were handed in has ended."""
-        return False
-
-    def outer_of(self, key: Any) -> Scope | None:
-        """The scope in which the call ``key`` was handed in."""
-        raise NotImplementedError
+        return self.outer is not None and self.outer.cancelled
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
         with self.scheduler.lock:
-            self.scheduler.tokens[0] += usage.input_tokens
-            self.scheduler.tokens[1] += usage.output_tokens
-
-    def figures_of(self, key: Any) -> dict[str, Any] | None:
-        """What the events of the call ``key`` say besides its times, if it is under rules."""
-        return None
-
-    def function_of(self, key: Any) -> str:
-        """The name of the function that the call ``key`` runs."""
-        raise NotImplementedError
-
-    def index_of(self, key: Any) -> Any:
-        """The place of the call ``key`` in its input."""
-        raise NotImplementedError
+            self.scheduler.figures.count_tokens(usage)
 
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held.
@@ -167,10 +207,141 @@ class WorkQueue:
         raise NotImplementedError
 
     def end_running(self, message: str, after: Actions) -> None:
-        """Cancel the calls that run.  Call with the lock held."""
-        sessions = [session for session in self.scheduler.draining if session.queue is self]
-        self.scheduler.timer.cancel_running(sessions, message, after)
+        """Cancel what it has handed in elsewhere and runs; its own calls are cancelled.  Call with the lock held."""
+
+    def left(self) -> None:
+        """A session has left it.  With the lock held."""
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""
         raise NotImplementedError
+
+
+class Loan:
+    """One wait of a call for other calls, during which its slot is given away.
+
+    Guarded by ``scheduler.lock``: ``lent`` (also read by the call itself) and ``returning``.
+    """
+
+    __slots__ = ("gate", "lent", "returning", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.lent = False  # the slot was given away
+        self.returning = False  # it is in line for a slot
+        self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
+
+
+class Session:
+    """A thread at work on a queue, holding a slot and running the queue's calls one after another.
+
+    ``claim`` maps the key of the running call to ``(item, queued since, start)``.  It decides who settles the call:
+    whoever *pops* the key owns the outcome, be it the thread that ran the call or somebody who ends it early, and
+    ``dict.pop`` lets exactly one win without a lock.  A session lives at one queue, so that a key never means two
+    calls.
+
+    Guarded by ``scheduler.lock``: ``holds``, ``loan``, ``lost``, ``signalled`` and the scope.
+    """
+
+    __slots__ = (
+        "claim", "first", "holds", "judging", "loan", "lost", "lost_at", "made", "queue", "scheduler", "signalled",
+        "worker",
+    )  # fmt: skip
+
+    def __init__(self, scheduler: Owner, worker: Worker, queue: WorkQueue) -> None:
+        self.scheduler = scheduler
+        self.worker = worker
+        self.queue = queue
+        self.claim: dict[Any, Claim] = {}
+        self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
+        self.holds = True  # a slot
+        self.judging = (
+            False  # under rules: it has a call, whose attempts have ended or will, and it decides what follows
+        )
+        self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
+        self.lost: Lost | None = None  # the call, if somebody else settled it
+        self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
+        self.signalled: Any = None  # the key of a call whose future was told to cancel
+        self.made: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
+
+    def scope(self) -> Scope:
+        """The scope of the call that runs now, made when first asked for."""
+        if threading.get_ident() != self.worker.ident:
+            return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        with self.scheduler.lock:
+            if self.lost is not None:
+                key, start = self.lost[:2]
+            elif self.claim:
+                key, (_, _, start) = next(iter(self.claim.items()))
+            else:
+                return Endless(clock=self.scheduler.clock)
+            scope = self.made_scope(key)
+            if scope is not None:
+                return scope
+            scope = self._new_scope(key, start)
+            before, self.made = self.made, (key, scope)
+            if before is not None:
+                before[1].forget()
+            ended = self.lost is not None or self.signalled is key
+        del before  # without the lock: it may be the last to hold the call before, and what that returned
+        if ended:
+            scope.cancel()
+        return scope
+
+    def _new_scope(self, key: Any, start: float) -> CallScope:
+        scheduler, queue = self.scheduler, self.queue
+        late = partial(_note_late, scheduler)
+        scope = CallScope(key, start, self.claim, queue, clock=scheduler.clock, late=late)
+        scope.meter = queue.permits_of(self, key)
+        return scope
+
+    def _in_child(self) -> Scope:
+        """One that never ends: the call goes on in the parent only."""
+        return Scope(clock=self.scheduler.clock)
+
+    def busy(self) -> bool:
+        """Whether it has a call that has not ended.  With the scheduler's lock held."""
+        return self.first is not None or self.judging or bool(self.claim)
+
+    def forget_scope(self) -> object:
+        """The call at hand has ended, or its attempt: the next has a scope of its own.
+
+        With the scheduler's lock held, or by the call's own thread once it has popped the claim: then nobody else
+        looks.
+
+        Returns:
+            What is to be dropped once the lock is released, for it may be the last to hold things of the user's.
+        """
+        made, before, self.made, self.signalled = self.made, (self.made, self.signalled), None, None
+        if made is not None:
+            made[1].forget()
+        return before
+
+    def end_scope(self, key: Any) -> None:
+        """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
+        with self.scheduler.lock:
+            scope = self.made_scope(key)
+        if scope is not None:
+            scope.cancel()
+
+    def extend(self, key: Any) -> None:
+        """The call ``key``, which runs, may take longer or shorter than it might before."""
+        with self.scheduler.lock:
+            scope = self.made_scope(key)
+            claim = self.claim.get(key)
+            timeout = self.queue.timeout_of(key)
+        if scope is not None:
+            scope.set_deadline()
+        if claim is not None and timeout is not None and timeout < FOREVER:
+            self.scheduler.timer.announce(claim[2] + timeout)
+
+    def made_scope(self, key: Any) -> CallScope | None:
+        """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
+        made = self.made
+        return made[1] if made is not None and made[0] is key else None
+
+
+def _note_late(scheduler: Owner, usage: Usage) -> None:
+    """Tokens of a call whose outcome is out: the fan counts them all the same."""
+    with scheduler.lock:
+        scheduler.figures.count_tokens(usage)

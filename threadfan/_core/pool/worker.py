@@ -1,57 +1,48 @@
-"""The threads."""
+"""A thread and its inbox."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures._base import LOGGER
 from queue import SimpleQueue
 
 from ..base import last
-from ..base.clock import NOTHING, Asleep
-from ..base.logs import CRITICAL, say
+from ..base.clock import Asleep
 from ..base.threads import helper_thread
-from .session import here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from .scheduler import Scheduler
-    from .session import Session
+    from ..base.threads import Thread
 
 
 class Worker:
-    """A thread that parks until it is granted a slot, and pulls calls from the scheduler's queues while it has one.
+    """A thread that parks until it is given a slot; what it does with one says ``work``.
 
     The thread is a daemon, so that one stuck in a call that is over cannot hold up the interpreter; calls that are
-    *not* over are waited for at exit by ``lifecycle``.  In a subinterpreter it is an ordinary thread, since ending
+    *not* over are waited for at exit by ``shutdown``.  In a subinterpreter it is an ordinary thread, since ending
     one with a daemon alive aborts the process.
+
+    Args:
+        work: called with the worker, in its thread, which ends with it.
+        name: of the thread.
     """
 
     __slots__ = (
-        "_unstarted",
-        "ident",
-        "inbox",
-        "parked",
-        "retired",
-        "scheduler",
-        "set_own",
-        "thread",
-        "visiting",
-        "woken",
-    )
+        "_unstarted", "_work", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "woken",
+    )  # fmt: skip
 
-    def __init__(self, scheduler: Scheduler, name: str) -> None:
-        self.scheduler = scheduler
+    def __init__(self, work: Callable[[Worker], object], name: str) -> None:
+        self._work = work
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
-        self.woken = True  # it has a slot that it has not used yet
-        self.parked = False  # it waits for one, or has been given one meanwhile
-        self.retired = self.visiting = False
-        self.ident = 0
+        self.woken: bool = True  # it has a slot that it has not used yet
+        self.parked: bool = False  # it waits for one, or has been given one meanwhile
+        self.retired: bool = False
+        self.visiting: bool = False
+        self.ident: int = 0
         self._unstarted = [True]
         self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
-        self.thread = helper_thread(self._run, name)
+        self.thread: Thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:
@@ -67,49 +58,18 @@ class Worker:
 
     def visit(self) -> None:
         """Do its work in the main thread, as long as there is any; see ``last``."""
-        self.scheduler.threads.discard(self.thread)
         self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
         self.visiting = True
         self._run()
 
-    def _run(self) -> None:
-        self.ident = threading.get_ident()
-        scheduler = self.scheduler
-        try:
-            if scheduler.initialise(self):
-                self._serve(scheduler)
-        except BaseException as error:
-            scheduler.bury(self, error)
-            say(LOGGER, CRITICAL, "Exception in worker", error=error)
-
-    def _serve(self, scheduler: Scheduler) -> None:
-        session: Session | None = None
-        while not self.retired:  # as all are in the child of a fork, where a call returns that has forked
-            session = scheduler.turn(self, session)
-            if session is not None:
-                here.session = session
-                try:
-                    session.queue.run(session)
-                except BaseException as error:  # none of the calls': those are caught where they are called
-                    scheduler.crashed(session, error)
-                here.session = None
-            elif not self.retired and not self._parked(scheduler):
-                return
-
-    def _parked(self, scheduler: Scheduler) -> bool:
-        """Wait for a slot; False when the thread should end."""
-        while (told := self._told()) is not True:
-            if told is NOTHING and scheduler.callbacks.unmanned() and scheduler.borrow(self):
-                scheduler.callbacks.work()
-                scheduler.give_back(self)
-            if self.retired or scheduler.dismiss(self):
-                return False
-        return True
-
-    def _told(self) -> Any:
-        """What is put into the inbox; ``NOTHING`` if there is something else to do."""
+    def told(self) -> object:
+        """Wait for what is put into the inbox; ``NOTHING`` if there is something else to do."""
         with Asleep(self.inbox) as asleep:
             self.thread.helps = True  # from here on others may start it at any moment
             told = asleep.receive()
             self.thread.helps = False
         return told
+
+    def _run(self) -> None:
+        self.ident = threading.get_ident()
+        self._work(self)

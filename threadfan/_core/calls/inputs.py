@@ -1,0 +1,72 @@
+"""The inputs of a batch, from which threads pull.
+
+Threads pull the next input themselves, and nothing is shared but one atomic step: ``next`` of one ``zip``, where the
+GIL makes that atomic, else ``popleft`` of a deque, which is atomic everywhere.  Each input goes to one thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import repeat
+
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED
+from ..pool.work_queue import GIL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw
+
+    Entry = tuple[int, Any, float]
+    """The place of an input, the input, and when it was taken."""
+
+
+class Inputs:
+    """Those that were not pulled yet.
+
+    Args:
+        items: all of them, if they are known; else they are fed.
+        now: when they were taken.
+    """
+
+    __slots__ = ("_left", "_numbered", "entries", "feeding")
+
+    def __init__(self, items: list[Any] | None, now: float) -> None:
+        self.entries: deque[Entry] = deque()
+        self.feeding: tuple[int, list[Any], float] | None = None  # the index of the first, inputs, and when
+        self._numbered: Iterator[Entry] | None = None
+        if items is not None:
+            iterator: Any = iter(items)
+            numbered = zip(range(len(items)), iterator, repeat(now), strict=False)
+            if GIL:
+                self._numbered = numbered
+                self._left: Callable[[], int] = iterator.__length_hint__
+            else:
+                self.entries.extend(numbered)
+
+    def __len__(self) -> int:
+        return len(self.entries) if self._numbered is None else self._left()
+
+    def pull(self) -> Iterator[Entry]:
+        """What a thread iterates over to take inputs; where they are in a deque, it ends with ``IndexError``."""
+        return iter(self.entries.popleft, None) if self._numbered is None else self._numbered
+
+    def take(self) -> Entry | None:
+        """Pull one entry, or None."""
+        try:
+            return next(self.pull(), None)
+        except IndexError:
+            return None
+
+    def never_queued(self, index: int, since: float, now: float) -> Raw:
+        """The outcome of an input at whose feeding a signal's exception has struck: it was counted, and no more.
+
+        Args:
+            since: when the batch was made.
+        """
+        first, items, since = self.feeding or (index, [None], since)
+        error = TaskCancelled("the batch was ended while this input was taken")
+        return (index, items[index - first], since, CANCELLED, error, None, now, None)

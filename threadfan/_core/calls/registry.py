@@ -1,0 +1,81 @@
+"""Which queue a single call waits in: there is one for each cap, depth and set of policies.
+
+The queues are kept by the cap, that of the fan or of a view; so when a view is dropped nothing is left of it.
+"""
+
+from __future__ import annotations
+
+from .call_queue import CallQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from .call_queue import Call
+    from .policies import Policies
+
+
+def hand_in(call: Call, scheduler: Scheduler, group: ConcurrencyLimit, policies: Policies | None) -> None:
+    """Queue a single call and have it worked on.
+
+    Raises:
+        RuntimeError: the fan is shut down, or broken.
+    """
+    after: Actions = []
+    try:
+        with scheduler.lock:
+            taken = not (scheduler.closing or scheduler.broken)
+            if taken:
+                queue_for(scheduler, group, 0, policies).add(call, after)
+        if after:
+            scheduler.perform(after)
+    except BaseException:
+        scheduler.decisions.cut_short()
+        raise
+    if not taken:  # there is nothing to mend
+        scheduler.check_open()
+
+
+def queue_for(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+    """The queue of single calls at a depth, under these policies.  With the lock held."""
+    found: CallQueue | None = group.queues.get((depth, policies))
+    if found is None:
+        if policies is not None:
+            _forget_idle(group)
+        found = new_queue(scheduler, group, depth, policies)
+        found.place = depth, policies
+        group.queues[found.place] = found
+        scheduler.queues.add(found)
+    return found
+
+
+def new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+    """A queue that others do not put calls into.  With the lock held."""
+    if policies is None:
+        return CallQueue(scheduler, group, depth)
+    from .policy_queues import PolicyCallQueue  # on first use, with what it needs
+
+    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)
+
+
+def promote(scheduler: Scheduler, call: Call) -> None:
+    """Let a queued call that this thread's call is about to wait for go before shallower ones.
+
+    Single calls are handed in at depth 0, whoever hands them in: a call that hands in its successor and ends must
+    not go before everybody else for ever.  Being waited for is what makes a call deep.
+    """
+    after: Actions = []
+    with scheduler.lock:
+        queue, depth = call.queue, scheduler.depth()
+        if queue is None or queue.depth >= depth or not queue.remove(call):
+            return
+        queue_for(scheduler, queue.group, depth, call.policies).add(call, after)
+        queue.left()
+    scheduler.perform(after)
+
+
+def _forget_idle(group: ConcurrencyLimit) -> None:
+    """Drop queues under policies that nothing is in: there may be a new one for every view."""
+    for (_, policies), queue in list(group.queues.items()):
+        if policies is not None:
+            queue.forget_if_idle()

@@ -1,0 +1,203 @@
+"""The threads that carry slots: which of them wait, and how others are woken or started.
+
+Guarantee: no slot stays free while a call could use it, and no call waits for a thread that is parked.  A worker that
+starts wakes the next if more is left, and whoever frees a slot passes it on under the same lock.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import count
+
+from ..base.locks import aside
+from ..base.threads import check_depth
+from .starts import Starts
+from .worker import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from .run_queue import RunQueue
+    from .slots import Slots
+    from .work_queue import Actions, ConcurrencyLimit, Owner, Session, WorkQueue
+
+
+class Crew:
+    """Of one scheduler.  Guarded by its lock: everything.
+
+    Args:
+        work: what a worker does, in its thread.
+        prefix: of the names of the threads.
+        threads: those that whoever closes the fan waits for.
+        draining: the sessions that hold slots or have lent them.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        slots: Slots,
+        run_queue: RunQueue,
+        *,
+        work: Callable[[Worker], object],
+        prefix: str,
+        threads: set[threading.Thread],
+        draining: set[Session],
+    ) -> None:
+        self.owner = owner
+        self.slots = slots
+        self.run_queue = run_queue
+        self.threads = threads
+        self.draining = draining
+        self.idle: list[Worker] = []  # parked; last in first out, for warm caches
+        self.workers: set[Worker] = set()
+        self.going_home: bool = False  # a worker that has nothing to do ends
+        self.starts: Starts = Starts(self)
+        self._work = work
+        self._prefix = prefix
+        self._names = count()
+
+    # -- slots that are free: with the lock held ---------------------------------------------------------------------
+
+    def release(self, after: Actions) -> None:
+        """Pass one slot on: to a lender, to a parked or new worker if calls are pending, else keep it free."""
+        self.slots.free += 1
+        if self.slots.free == 0:  # there were fewer slots than calls, and now there are as many
+            self.slots.press()
+        self.hand_out(after)
+
+    def leave_group(self, group: ConcurrencyLimit, after: Actions) -> None:
+        """One call fewer runs under a cap, and others of the group may start."""
+        if group.active == group.limit:
+            after.append(self._regroup)
+        group.active -= 1
+
+    def hand_out(self, after: Actions) -> None:
+        """Give free slots to those who can use them."""
+        self.slots.serve(after)
+        self.grant_if_needed(after)
+
+    def grant_if_needed(self, after: Actions) -> None:
+        """Wake or start a worker if there is a slot and a call for it."""
+        if self.slots.free > 0 and not self.slots.waking and self.run_queue and self.run_queue.has_work():
+            self.grant(after)
+
+    def grant(self, after: Actions, *, eager: bool = False) -> None:
+        """Wake a parked worker with a slot, or start a new one with it, unless that was refused just now."""
+        if not self.idle and not self.starts.allowed(after):
+            return
+        # What may fail near the recursion limit comes first, and the counters change when nothing of it has.
+        slots = self.slots
+        if self.idle:
+            worker = self.idle[-1]
+            after.append(partial(worker.inbox.put, True))
+            self.idle.pop()
+            worker.woken = True
+        else:
+            check_depth()
+            worker = Worker(self._work, f"{self._prefix}_{next(self._names)}")
+            self.workers.add(worker)
+            self.threads.add(worker.thread)
+            after.append(partial(self.starts.start, worker, eager))
+        slots.free -= 1
+        slots.waking += 1
+
+    def look(self, now: float, after: Actions) -> float:
+        """Try again to start a thread, if that was refused and it is time to; when to look next."""
+        moment, again = self.starts.look(now, after)
+        if again:
+            self.grant_if_needed(after)  # a start that is refused plans the next look
+        return moment
+
+    # -- workers: with the lock held ---------------------------------------------------------------------------------
+
+    def accept(self, worker: Worker) -> None:
+        """The worker has the slot that it was woken with."""
+        if worker.woken:
+            worker.woken = worker.parked = False
+            self.slots.waking -= 1
+
+    def park(self, worker: Worker) -> None:
+        """It has nothing to do."""
+        if len(self.idle) < self.slots.total and not self.going_home and not worker.visiting:
+            worker.parked = True
+            self.idle.append(worker)
+        else:  # one too many, after calls that waited for others, or come back late
+            worker.retired = True
+            self.workers.discard(worker)
+            if not self.going_home:  # whoever closes the fan goes through the set to join them
+                self.threads.discard(worker.thread)
+
+    def forget(self, worker: Worker) -> None:
+        """It ends, and is not woken any more."""
+        if worker in self.idle:
+            self.idle.remove(worker)
+        self.workers.discard(worker)
+
+    def send_home(self, after: Actions) -> None:
+        """Let those that have nothing to do end."""
+        self.going_home = True
+        for worker in self.idle:
+            after.append(partial(worker.inbox.put, False))
+
+    def mend(self, after: Actions) -> None:
+        """Workers know what they are: the numbers and lists that are kept of them are set right by that.
+
+        To wake a worker twice does no harm.
+        """
+        woken = [worker for worker in self.workers if worker.woken]
+        self.slots.waking = len(woken)
+        seen = set(self.idle)
+        parked = [*self.idle, *(worker for worker in self.workers if worker not in seen)]
+        self.idle = [worker for worker in parked if worker.parked and not worker.woken]
+        after.extend(partial(self.starts.wake_again, worker) for worker in woken)
+
+    def forked(self) -> None:
+        """In the child of a fork: one of them, if it was a call that forked, lives on until that returns."""
+        for worker in self.workers:
+            worker.ident, worker.retired = 0, True
+
+    # -- without it --------------------------------------------------------------------------------------------------
+
+    def recruit(self, queue: WorkQueue) -> None:
+        """Start threads while there are slots and pending calls for them."""
+        aside(partial(self._recruit, queue))
+
+    def borrow(self, worker: Worker) -> bool:
+        """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
+        with self.owner.lock:
+            if worker not in self.idle:
+                return False
+            self.idle.remove(worker)
+        return True
+
+    def give_back(self, worker: Worker) -> None:
+        """It has done that."""
+        after: Actions = []
+        with self.owner.lock:
+            self.park(worker)
+            self.grant_if_needed(after)
+        self.owner.perform(after)
+
+    def _recruit(self, queue: WorkQueue) -> None:
+        while self._recruit_one(queue):
+            pass
+
+    def _recruit_one(self, queue: WorkQueue) -> bool:
+        after: Actions = []
+        with self.owner.lock:
+            if self.idle or self.slots.free <= 0 or not queue.ready() or queue.group.active >= queue.group.limit:
+                return False
+            if not self.starts.allowed(after):
+                return False
+            self.grant(after)
+        self.owner.perform(after)
+        return True
+
+    def _regroup(self) -> None:
+        """A capped group has room again: its calls may start."""
+        after: Actions = []
+        with self.owner.lock:
+            self.hand_out(after)
+        self.owner.perform(after)

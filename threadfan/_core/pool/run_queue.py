@@ -1,0 +1,114 @@
+"""Whose turn it is: the work queues that have calls pending, by depth.
+
+Guarantees:
+
+- Deeper queues go before shallower ones, and what a call waits for is deeper than the call: whenever a new call starts
+  at some depth, each call that waits there waits for one that runs, so threads stay within slots x (depth + 1).
+- Queues of one depth take turns: after each call a thread leaves if others wait and its quantum is over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..base.clock import FOREVER
+from ..base.errors import TaskCancelled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from .work_queue import Actions, WorkQueue
+
+
+class RunQueue:
+    """Of one scheduler.  Guarded by its lock: everything, but ``pressure`` is read without it."""
+
+    __slots__ = ("_hurried", "_rings", "pressure")
+
+    def __init__(self) -> None:
+        self._rings: dict[int, deque[WorkQueue]] = {}  # by depth
+        self._hurried = False
+        self.pressure: float = -1.0
+        """Tells sessions, by one number, whether others wait.
+
+        A session at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
+        1`` or more means a deeper queue or a lender, so leave after this call.
+        """
+
+    def __bool__(self) -> bool:
+        return bool(self._rings)
+
+    def __iter__(self) -> Iterator[WorkQueue]:
+        for ring in self._rings.values():
+            yield from ring
+
+    def enlist(self, queue: WorkQueue) -> None:
+        """Put ``queue`` into its ring, and wake nobody.  With the lock held."""
+        ring = self._rings.get(queue.depth)
+        if ring is None:
+            ring = self._rings[queue.depth] = deque()
+        ring.append(queue)
+        queue.queued = True
+        self._press()
+
+    def hurry(self, hurried: bool) -> None:
+        """Have every session leave after its call, or not any more.  With the lock held."""
+        self._hurried = hurried
+        self._press()
+
+    def has_work(self) -> bool:
+        """Whether any pending call could start, given a slot.  With the lock held."""
+        for ring in self._rings.values():
+            for queue in ring:
+                if queue.ready() and queue.group.active < queue.group.limit:
+                    return True
+        return False
+
+    def choose(self, after: Actions) -> tuple[WorkQueue, Any] | None:
+        """The queue whose turn it is, and its next entry: deepest first, round and round within a depth.
+
+        With the lock held.
+        """
+        for depth in sorted(self._rings, reverse=True) if len(self._rings) > 1 else tuple(self._rings):
+            ring = self._rings[depth]
+            for _ in range(len(ring)):
+                queue = ring.popleft()
+                entry = None
+                if queue.ended or queue.unwanted():
+                    # It may count as done, so nothing of it may start, not even what is fed from here on without the
+                    # lock: whoever feeds a batch that has ended looks after that.
+                    queue.discard(TaskCancelled("the batch had ended"), after)
+                elif queue.group.active < queue.group.limit:
+                    entry = queue.take()
+                if queue.ready():
+                    ring.append(queue)
+                else:
+                    self._unqueue(queue, ring)
+                if entry is not None:
+                    return queue, entry
+        return None
+
+    def clear(self) -> None:
+        """Forget all queues, to enlist them anew.  With the lock held."""
+        self._rings = {}
+
+    def _unqueue(self, queue: WorkQueue, ring: deque[WorkQueue]) -> None:
+        """Leave a queue that has nothing pending out of its ring."""
+        queue.queued = False
+        if queue.ready():  # fed between the two looks, and its feeder may still have seen it queued
+            queue.queued = True
+            ring.append(queue)
+        elif not ring:
+            del self._rings[queue.depth]
+        self._press()
+
+    def _press(self) -> None:
+        if self._hurried:
+            self.pressure = FOREVER
+        elif self._rings:
+            deepest = max(self._rings)
+            self.pressure = deepest + 0.5 if len(self._rings[deepest]) > 1 else deepest
+        else:
+            self.pressure = -1.0

@@ -1,0 +1,164 @@
+"""What a fan is about at this moment, for tests that wait for a certain one.
+
+The figures of ``Fan.snapshot`` count calls; a probe tells of threads and slots.  Each answer is true of the moment in
+which it is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+
+    from threadfan._core.base.clock import Clock
+
+    class _Slots(Protocol):
+        free: int
+        total: int
+        waking: int
+        lenders: list[object]
+
+    class _RunQueue(Protocol):
+        pressure: float
+
+        def has_work(self) -> bool: ...
+
+    class _Timer(Protocol):
+        next_look: float
+
+        def in_grace(self) -> int: ...
+
+        def look(self) -> None: ...
+
+    class _Callbacks(Protocol):
+        def stuck(self) -> list[object]: ...
+
+    class _Scheduler(Protocol):
+        lock: AbstractContextManager[object]
+        clock: Clock
+        slots: _Slots
+        run_queue: _RunQueue
+        timer: _Timer
+        callbacks: _Callbacks
+        closing: bool
+        draining: Collection[object]
+        lost: Collection[object]
+        queues: Collection[object]
+        quiet_gates: Collection[object]
+        interrupt: Callable[[], None]
+
+
+class Probe:
+    """Of one fan.
+
+    Args:
+        fan: or a view of it.
+    """
+
+    def __init__(self, fan: object) -> None:
+        self._scheduler: _Scheduler = getattr(fan, "_scheduler")  # noqa: B009 -- of no public type
+
+    def still(self) -> AbstractContextManager[object]:
+        """A ``with`` block during which the fan decides nothing, so that several answers are of one moment."""
+        return self._scheduler.lock
+
+    # -- slots and threads -------------------------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> int:
+        """How many calls may run at once now."""
+        return self._scheduler.slots.total
+
+    @property
+    def free_slots(self) -> int:
+        """How many more calls could run; below 0 while more run than there are slots."""
+        return self._scheduler.slots.free
+
+    @property
+    def starting(self) -> int:
+        """How many threads were given a slot and have not taken a call yet."""
+        return self._scheduler.slots.waking
+
+    @property
+    def at_work(self) -> int:
+        """How many threads run calls, or wait in them for other calls."""
+        return len(self._scheduler.draining)
+
+    @property
+    def stuck(self) -> int:
+        """How many threads are in calls that are over."""
+        return len(self._scheduler.lost)
+
+    @property
+    def lenders(self) -> int:
+        """How many calls have waited for others, and now wait for a slot to go on with."""
+        return len(self._scheduler.slots.lenders)
+
+    # -- what waits --------------------------------------------------------------------------------------------------
+
+    @property
+    def may_start(self) -> bool:
+        """Whether any call could start now, given a slot."""
+        with self._scheduler.lock:
+            return self._scheduler.run_queue.has_work()
+
+    @property
+    def others_wait(self) -> bool:
+        """Whether threads leave what they are at, after a while, for the sake of others."""
+        return self._scheduler.run_queue.pressure >= 0
+
+    @property
+    def hurried(self) -> bool:
+        """Whether each thread leaves after its call, for a lender waits or there are too few slots."""
+        return self._scheduler.run_queue.pressure == float("inf")
+
+    @property
+    def queues(self) -> frozenset[object]:
+        """All that calls wait in and that is not done: batches, and queues of single calls."""
+        with self._scheduler.lock:
+            return frozenset(self._scheduler.queues)
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    @property
+    def in_grace(self) -> int:
+        """How many cancelled calls may still return by themselves before their threads are replaced."""
+        return self._scheduler.timer.in_grace()
+
+    @property
+    def stuck_callbacks(self) -> int:
+        """How many callbacks have not returned."""
+        return len(self._scheduler.callbacks.stuck())
+
+    @property
+    def closing(self) -> bool:
+        """Whether the fan takes no more calls."""
+        return self._scheduler.closing
+
+    @property
+    def closers(self) -> int:
+        """How many wait, or have waited, for the end of all calls."""
+        return len(self._scheduler.quiet_gates)
+
+    # -- time and interrupts -----------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> Clock:
+        """The fan's."""
+        return self._scheduler.clock
+
+    @property
+    def next_look(self) -> float:
+        """When, on that clock, the next call may be due; infinity if none is known."""
+        with self._scheduler.lock:
+            return self._scheduler.timer.next_look
+
+    def look(self) -> None:
+        """Have the calls looked at now that may be due."""
+        self._scheduler.timer.look()
+
+    def interrupt(self) -> None:
+        """Do to the fan what a Ctrl-C does."""
+        self._scheduler.interrupt()
