@@ -39,9 +39,6 @@ testing/messages_app.py _exit
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
 
 STILL_USED = """
-_core/limits/shared_waitlist.py _brief
-_core/limits/shared_waitlist.py _refused_elsewhere
-_core/limits/waitlist.py _rates
 """
 """Private names of this package's own that are still used from another file.  It only gets shorter."""
 
