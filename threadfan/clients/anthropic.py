@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         """What is used of httpx's."""
 
         headers: Mapping[str, str]
-        extensions: dict[str, Any]
+        extensions: dict[str, dict[str, int]]
 
 
 __all__ = ["attach"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
+    from typing_extensions import Buffer
     from urllib3._collections import HTTPHeaderDict
     from urllib3.response import HTTPResponse as Answer
 
@@ -248,7 +249,7 @@ class _Reading(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
-    def readinto(self, buffer: Any, /) -> int | None:
+    def readinto(self, buffer: Buffer, /) -> int | None:
         scope = scope_around()
         self._owner.watch(scope, self._owner.wire())
         if scope is None:
