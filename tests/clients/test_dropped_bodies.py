@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, until, without_collector
+from support.collector import without_collector
+from support.controlled import PATIENCE, until
 from support.scoped import call
 from threadfan import Scope
 from threadfan.clients import bodies
@@ -44,7 +45,8 @@ class Collecting:
 @pytest.fixture(autouse=True)
 def _collector_off():
     """The test alone says when the collector runs."""
-    yield from without_collector()
+    with without_collector():
+        yield
     until(lambda: not bodies._open)
 
 
