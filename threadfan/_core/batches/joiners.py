@@ -93,7 +93,7 @@ class Quorum(Joiner["Any", "Report[Any]"]):
     """
 
     def __init__(self, needed: int) -> None:
-        self.needed = checks.count("needed", needed)
+        self.needed: int = checks.count("needed", needed)
 
     def begin(self, calls: int) -> None:
         """All may still succeed.

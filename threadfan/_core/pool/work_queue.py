@@ -95,14 +95,14 @@ class ConcurrencyLimit:
     __slots__ = ("__weakref__", "active", "lasting", "limit", "queues")
 
     def __init__(self, limit: float = float("inf"), *, lasting: bool = False) -> None:
-        self.limit = limit
-        self.lasting = lasting
+        self.limit: float = limit
+        self.lasting: bool = lasting
         self._forked()
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
-        self.active = 0
+        self.active: int = 0
         self.queues: dict[Any, Any] = {}  # those of single calls, by depth and rules
 
 
@@ -122,23 +122,23 @@ class WorkQueue(Terms):
     def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
         self.scheduler: Owner = scheduler
         self.generation = forks.generation  # of processes: in the child of a fork it is another
-        self.group = group
-        self.depth = depth  # 0, or one more than that of the call that made it
+        self.group: ConcurrencyLimit = group
+        self.depth: int = depth  # 0, or one more than that of the call that made it
         self.name = ""
         self.timeout = None
         self.outer = None
-        self.active = 0  # sessions at work here
-        self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
-        self.queued = False  # in the scheduler's ring
-        self.closed = False  # takes no more calls
-        self.done = False
-        self.enlisted = False  # threads may come, or could have
+        self.active: int = 0  # sessions at work here
+        self.cancel_at_close: bool = False  # whether leaving the fan's `with` cancels it
+        self.queued: bool = False  # in the scheduler's ring
+        self.closed: bool = False  # takes no more calls
+        self.done: bool = False
+        self.enlisted: bool = False  # threads may come, or could have
         self.ended: list[bool] = []  # not empty: start no further call (a list, as its truth is read without a lock)
         self.reason: BaseException | None = None  # why it was ended from outside
-        self.accepted = 0  # calls ever taken in
-        self.failed = 0  # calls settled without a value
-        self.counted = 0, 0  # both, as the scheduler has counted them when it was done
-        self.twins = 0  # second attempts that wait or run
+        self.accepted: int = 0  # calls ever taken in
+        self.failed: int = 0  # calls settled without a value
+        self.counted: tuple[int, int] = 0, 0  # both, as the scheduler has counted them when it was done
+        self.twins: int = 0  # second attempts that wait or run
         self.lender: Loan | None = None  # the call that waits for this queue and gave its slot away meanwhile
         self.listeners: Actions = []  # called once when done
 
@@ -226,9 +226,9 @@ class Loan:
     __slots__ = ("gate", "lent", "returning", "session")
 
     def __init__(self, session: Session) -> None:
-        self.session = session
-        self.lent = False  # the slot was given away
-        self.returning = False  # it is in line for a slot
+        self.session: Session = session
+        self.lent: bool = False  # the slot was given away
+        self.returning: bool = False  # it is in line for a slot
         self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
 
 
@@ -249,18 +249,18 @@ class Session:
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, worker: Worker, queue: WorkQueue) -> None:
-        self.scheduler = scheduler
-        self.worker = worker
-        self.queue = queue
+        self.scheduler: Owner = scheduler
+        self.worker: Worker = worker
+        self.queue: WorkQueue = queue
         self.claim: dict[Any, Claim] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
-        self.holds = True  # a slot
-        self.judging = (
+        self.holds: bool = True  # a slot
+        self.judging: bool = (
             False  # under rules: it has a call, whose attempts have ended or will, and it decides what follows
         )
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
-        self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
+        self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Any = None  # the key of a call whose future was told to cancel
         self.made: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
 
