@@ -121,12 +121,12 @@ class WorkQueue(Terms):
 
     def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
         self.scheduler: Owner = scheduler
-        self.generation = forks.generation  # of processes: in the child of a fork it is another
+        self.generation: int = forks.generation  # of processes: in the child of a fork it is another
         self.group: ConcurrencyLimit = group
         self.depth: int = depth  # 0, or one more than that of the call that made it
         self.name = ""
-        self.timeout = None
-        self.outer = None
+        self.timeout: float | None = None
+        self.outer: Scope | None = None
         self.active: int = 0  # sessions at work here
         self.cancel_at_close: bool = False  # whether leaving the fan's `with` cancels it
         self.queued: bool = False  # in the scheduler's ring
