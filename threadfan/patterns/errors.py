@@ -10,7 +10,7 @@ from .._core.batches.report import put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
     from typing import Any
 
     from .._core.batches.report import Report
@@ -55,7 +55,7 @@ class VoteTied(Portable, ValueError):
 
     report: Report[Any]
 
-    def __init__(self, counts: dict[Any, int], tied: int) -> None:
+    def __init__(self, counts: dict[Hashable, int], tied: int) -> None:
         super().__init__(counts, tied)
         self.counts = counts
         self.tied = tied

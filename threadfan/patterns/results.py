@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
 
+    LeftOut = list[Outcome[Any]]
+    """Outcomes without a value."""
+
 
 class Aggregate(Portable, Generic[T_co]):
     """One value made of several outcomes.
@@ -24,9 +27,9 @@ class Aggregate(Portable, Generic[T_co]):
 
     __slots__ = ("left_out", "value")
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]]) -> None:
+    def __init__(self, value: T_co, left_out: LeftOut) -> None:
         self.value: T_co = value
-        self.left_out: list[Outcome[Any]] = left_out
+        self.left_out: LeftOut = left_out
 
     @property
     def complete(self) -> bool:
@@ -50,7 +53,7 @@ class Best(Aggregate[T_co]):
 
     __slots__ = ("outcome", "score")
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, score: Any, outcome: Outcome[T_co]) -> None:
+    def __init__(self, value: T_co, left_out: LeftOut, *, score: Any, outcome: Outcome[T_co]) -> None:
         super().__init__(value, left_out)
         self.score: Any = score
         self.outcome: Outcome[T_co] = outcome
@@ -68,7 +71,7 @@ class Merged(Aggregate[T_co]):
 
     __slots__ = ("conflicts",)
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, conflicts: dict[Any, list[Any]]) -> None:
+    def __init__(self, value: T_co, left_out: LeftOut, *, conflicts: dict[Any, list[Any]]) -> None:
         super().__init__(value, left_out)
         self.conflicts: dict[Any, list[Any]] = conflicts
 

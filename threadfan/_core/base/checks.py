@@ -16,7 +16,23 @@ if TYPE_CHECKING:
     Fn = TypeVar("Fn", bound=Callable[..., object])
 
 
-UNSET: Any = object()
+class Unset:
+    """The default of an argument that is no value of it.
+
+    Args:
+        shown: what ``help`` shows in its place.
+    """
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+UNSET: Any = Unset("unchanged")
 """The default of an option that stays as it is."""
 
 

@@ -10,7 +10,6 @@ from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIME
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ..base.outcome import Outcome
 
@@ -38,7 +37,7 @@ class Stats:
     advice: str | None
 
     def __init__(
-        self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
+        self, outcomes: Sequence[Outcome[object]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
     ) -> None:
         self.advice = None  # the report's affair, which knows more
         counts = dict.fromkeys(STATUSES, 0)
@@ -98,7 +97,7 @@ class Stats:
         return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
 
 
-def _asked(outcome: Outcome[Any]) -> float:
+def _asked(outcome: Outcome[object]) -> float:
     """The longest time that answers to a call have asked to wait."""
     if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
         return 0.0

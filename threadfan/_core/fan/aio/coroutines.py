@@ -11,10 +11,10 @@ from contextvars import copy_context
 from functools import partial, wraps
 from queue import SimpleQueue
 
-from ..base import checks
-from ..base.errors import TaskCancelled, describe
-from ..scope.scope import current_scope, scope_var
-from ..scope.waiting import wait_in
+from ...base import checks
+from ...base.errors import TaskCancelled, describe
+from ...scope.scope import current_scope, scope_var
+from ...scope.waiting import wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
