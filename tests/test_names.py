@@ -16,15 +16,12 @@ _core/base/locks.py _RLock
 _core/base/locks.py _active
 _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
-_core/base/portable.py _getframe
+_core/base/static.py _getframe
 _core/batches/mapping.py _getframe
 _core/batches/reading.py _getframe
 _core/calls/future.py _STATE_TO_DESCRIPTION_MAP
-_core/calls/future.py _getframe
 _core/calls/future.py _lock
-_core/fan/executor.py _getframe
 _core/fan/stuck.py _current_frames
-_core/fan/stuck.py _getframe
 _core/pool/shutdown.py _register_atexit
 clients/anthropic.py _calculate_retry_timeout
 clients/anthropic.py _client
