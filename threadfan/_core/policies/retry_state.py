@@ -64,7 +64,7 @@ class Policy:
     """Whether no code of the user's takes part, so that its states may be asked in any thread and never take long."""
 
     def __init__(self, draw: Draw) -> None:
-        self.draw = draw
+        self.draw: Draw = draw
 
     def new_state(
         self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]

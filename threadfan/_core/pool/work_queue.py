@@ -26,16 +26,15 @@ if TYPE_CHECKING:
     from ..base.locks import Lock
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from ..scope.scope import RequestListener
     from .figures import Figures
+    from .terms import Claim, Key
     from .worker import Worker
 
     Actions = list[Callable[[], object]]
     """What was decided under the lock and is done once it is released."""
 
-    Claim = tuple[Any, float, float]
-    """Of a call that runs: its item, since when it was queued, its start."""
-
-    Lost = tuple[Any, float, str, Any]
+    Lost = tuple[Key, float, str, object]
     """Of a call that was ended from outside: key, start, name of the function, index."""
 
     class Timer(Protocol):
@@ -169,7 +168,7 @@ class WorkQueue(Terms):
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
-    def permits_of(self, session: Session, key: Any) -> Any:
+    def permits_of(self, session: Session, key: Key) -> RequestListener | None:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
@@ -189,12 +188,12 @@ class WorkQueue(Terms):
         """Whether the scope in which all its calls were handed in has ended."""
         return self.outer is not None and self.outer.cancelled
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Key, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
         with self.scheduler.lock:
             self.scheduler.figures.count_tokens(usage)
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held.
 
         Returns:
@@ -252,7 +251,7 @@ class Session:
         self.scheduler: Owner = scheduler
         self.worker: Worker = worker
         self.queue: WorkQueue = queue
-        self.claim: dict[Any, Claim] = {}
+        self.claim: dict[Key, Claim] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds: bool = True  # a slot
         self.judging: bool = (
@@ -261,8 +260,8 @@ class Session:
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
-        self.signalled: Any = None  # the key of a call whose future was told to cancel
-        self.made: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
+        self.signalled: Key = None  # the key of a call whose future was told to cancel
+        self.made: tuple[Key, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
@@ -288,11 +287,11 @@ class Session:
             scope.cancel()
         return scope
 
-    def _new_scope(self, key: Any, start: float) -> CallScope:
+    def _new_scope(self, key: Key, start: float) -> CallScope:
         scheduler, queue = self.scheduler, self.queue
         late = partial(_note_late, scheduler)
         scope = CallScope(key, start, self.claim, queue, clock=scheduler.clock, late=late)
-        scope.meter = queue.permits_of(self, key)
+        scope.permits = queue.permits_of(self, key)
         return scope
 
     def _in_child(self) -> Scope:
@@ -317,14 +316,14 @@ class Session:
             made[1].forget()
         return before
 
-    def end_scope(self, key: Any) -> None:
+    def end_scope(self, key: Key) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
         with self.scheduler.lock:
             scope = self.made_scope(key)
         if scope is not None:
             scope.cancel()
 
-    def extend(self, key: Any) -> None:
+    def extend(self, key: Key) -> None:
         """The call ``key``, which runs, may take longer or shorter than it might before."""
         with self.scheduler.lock:
             scope = self.made_scope(key)
@@ -335,7 +334,7 @@ class Session:
         if claim is not None and timeout is not None and timeout < FOREVER:
             self.scheduler.timer.announce(claim[2] + timeout)
 
-    def made_scope(self, key: Any) -> CallScope | None:
+    def made_scope(self, key: Key) -> CallScope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
         made = self.made
         return made[1] if made is not None and made[0] is key else None
