@@ -45,7 +45,7 @@ def not_before(asked: float | None, draw: Draw) -> float:
 
 
 def pause_before(retries: int, asked: float | None, draw: Draw) -> float:
-    """Seconds to wait after so many retries, the last of which was answered with a wish for ``asked`` seconds.
+    """Seconds to wait after so many retries, the last of which was answered with a demand for ``asked`` seconds.
 
     Whoever names a short time means it: the backoff is then at most that, doubled for each retry.
     """
