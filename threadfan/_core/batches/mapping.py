@@ -91,7 +91,7 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
                 break
             if stream.idle():
                 stream.fill()
-                sleep(stream.batch, stream.wish, stream.idle, gate, end)
+                sleep(stream.batch, stream.watch, stream.idle, gate, end)
         stream.check_complete()
     except GeneratorExit:
         finalizing = True
@@ -121,7 +121,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
+                sleep(batch, partial(batch.waiter.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[STATUS] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[PAYLOAD]
@@ -142,7 +142,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        batch.wish.clear()
+        batch.waiter.clear()
         cut(batch, CLOSED, running=False, finalizing=finalizing)
         tell_end(batch, scheduler.clock.monotonic() - batch.since)
         raw = idle = results = batch = None  # type: ignore[assignment]

@@ -69,11 +69,11 @@ class Stream(Generic[B, T]):
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
         raise NotImplementedError
 
-    def wish(self, wake: Callable[[], object]) -> bool:
+    def watch(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when there is something to hand out; False if there is no need to wait."""
         raise NotImplementedError
 
-    def forget_wish(self) -> None:
+    def stop_watching(self) -> None:
         """Nobody waits any more."""
         raise NotImplementedError
 
@@ -146,7 +146,7 @@ class Stream(Generic[B, T]):
         Args:
             finalizing: whether it may be the garbage collector who says so.
         """
-        self.forget_wish()  # it may lead back here
+        self.stop_watching()  # it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
     def left(self) -> list[Raw]:
@@ -219,13 +219,13 @@ class BatchStream(Stream["Batch", T]):
             self._end_of_inputs()
         return self._cut_short
 
-    def wish(self, wake: Callable[[], object]) -> bool:
+    def watch(self, wake: Callable[[], object]) -> bool:
         """See ``Waiter.wait_for``."""
-        return self.batch.wish.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
+        return self.batch.waiter.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
-    def forget_wish(self) -> None:
+    def stop_watching(self) -> None:
         """Nobody waits any more."""
-        self.batch.wish.clear()
+        self.batch.waiter.clear()
 
 
 def cut(batch: Batch | TaskGroup, message: str, *, running: bool, finalizing: bool = False) -> None:

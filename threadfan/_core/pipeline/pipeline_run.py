@@ -66,7 +66,7 @@ class PipelineRun(TaskGroup):
         self.inputs = Inputs(items, self.stages[0], window)
         self.progress = Progress(self.stages, self.inputs, scheduler.clock, self.since)
         self.collector = self.progress.collector
-        self.wish = Waiters()
+        self.waiters = Waiters()
         self.accepted = 0 if items is None else len(items)
         if deadline is not None:
             self.until = self.queue.until = self.since + deadline
@@ -114,7 +114,7 @@ class PipelineRun(TaskGroup):
         inputs, items = self.inputs, self.inputs.items
         while items is not None and inputs.read < len(items) and not self.closed and self.should_read():
             self._read_more(items)
-        self.wish.tell()
+        self.waiters.tell()
 
     def _read_more(self, items: list[object]) -> None:
         with self.scheduler.lock:
@@ -195,7 +195,7 @@ class PipelineRun(TaskGroup):
 
     def forget(self) -> None:
         """As every group; nobody waits any more."""
-        self.wish.clear()
+        self.waiters.clear()
         super().forget()
 
     def in_order(self) -> list[Raw]:

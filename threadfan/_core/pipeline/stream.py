@@ -76,13 +76,13 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
             return False
         return super().idle()
 
-    def wish(self, wake: Callable[[], object]) -> bool:
+    def watch(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when it is not idle any more."""
-        return self.batch.wish.watch(wake, self.idle)
+        return self.batch.waiters.watch(wake, self.idle)
 
-    def forget_wish(self) -> None:
+    def stop_watching(self) -> None:
         """Nobody waits any more."""
-        self.batch.wish.clear()
+        self.batch.waiters.clear()
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""

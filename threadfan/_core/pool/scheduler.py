@@ -82,22 +82,22 @@ class Scheduler:
 
     def _reset(self, slots: int) -> None:
         """Back to a scheduler that has not run anything: at the start, and in the child of a fork."""
-        self.lock = Lock()
-        self.decisions = Decisions(self._mend_if_torn)
-        self.perform = self.decisions.perform
+        self.lock: Lock = Lock()
+        self.decisions: Decisions = Decisions(self._mend_if_torn)
+        self.perform: Callable[[Actions], None] = self.decisions.perform
         self.queues: set[WorkQueue] = set()  # all that are not done
         self.draining: set[Session] = set()  # whose calls count as running
         self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Session] = set()  # those of them whose threads were replaced
-        self.closing = last.exiting()
-        self.dismissed = False  # closing, and the threads were sent home
+        self.closing: bool = last.exiting()
+        self.dismissed: bool = False  # closing, and the threads were sent home
         self.broken: str | bool = False
         self.quiet_gates: list[SimpleQueue[None]] = []
         self._threads.clear()
-        self.figures = Figures()
-        self.run_queue = RunQueue()
-        self.slots = Slots(slots, self.run_queue)
-        self.crew = Crew(
+        self.figures: Figures = Figures()
+        self.run_queue: RunQueue = RunQueue()
+        self.slots: Slots = Slots(slots, self.run_queue)
+        self.crew: Crew = Crew(
             self,
             self.slots,
             self.run_queue,
@@ -106,9 +106,9 @@ class Scheduler:
             threads=self._threads,
             draining=self.draining,
         )
-        self.lending = Lending(self, self.crew)
-        self.timer = DeadlineTimer(self)
-        self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.crew.starts.warn)
+        self.lending: Lending = Lending(self, self.crew)
+        self.timer: DeadlineTimer = DeadlineTimer(self)
+        self.callbacks: Callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.crew.starts.warn)
 
     # -- what callers ask --------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) ->
                 feeder.check()
             if stream.idle():
                 stream.fill()
-                if stream.wish(gate.put):
+                if stream.watch(gate.put):
                     await gate.wait()
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
