@@ -17,7 +17,8 @@ _core/base/locks.py _active
 _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
 _core/base/portable.py _getframe
-_core/batches/stream.py _getframe
+_core/batches/mapping.py _getframe
+_core/batches/reading.py _getframe
 _core/calls/future.py _STATE_TO_DESCRIPTION_MAP
 _core/calls/future.py _getframe
 _core/calls/future.py _lock
@@ -38,23 +39,9 @@ testing/messages_app.py _exit
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
 
 STILL_USED = """
-_core/batches/advice.py _history
-_core/batches/advice.py _raw
-_core/fan/graph.py _options
-_core/fan/graph.py _scheduler
-_core/fan/graph.py _wait
-_core/fan/pipeline.py _Feeder
-_core/fan/pipeline.py _options
-_core/fan/pipeline.py _outcomes
-_core/fan/pipeline.py _scheduler
-_core/fan/pipeline.py _wait
-_core/graph/chain.py _raw
 _core/limits/shared_waitlist.py _brief
 _core/limits/shared_waitlist.py _refused_elsewhere
 _core/limits/waitlist.py _rates
-_core/pipeline/report.py _raw
-_core/pipeline/running.py _outcomes
-_core/pipeline/running.py _sleep
 """
 """Private names of this package's own that are still used from another file.  It only gets shorter."""
 

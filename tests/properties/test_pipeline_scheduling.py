@@ -107,12 +107,12 @@ def counted(monkeypatch):
     take, add = StageQueue.take, StageQueue.add
 
     def check(queue):
-        for row in queue.rows:
-            before = queue.rows[row.place - 1].begun if row.place else 0
-            assert before + row.crowd <= row.buffer + row.places or row.place == 0
-            assert row.crowd - row.begun <= row.buffer or row.running < row.places
+        for row in queue.stages:
+            before = queue.stages[row.place - 1].begun if row.place else 0
+            assert before + row.present <= row.buffer + row.places or row.place == 0
+            assert row.present - row.begun <= row.buffer or row.running < row.places
             assert 0 <= row.running <= row.places
-            assert 0 <= row.begun <= row.crowd
+            assert 0 <= row.begun <= row.present
 
     def checked_take(queue):
         taken = take(queue)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Async: TypeAlias = Callable[[P], Coroutine[Any, Any, T]]
     Mixed: TypeAlias = Callable[[P], Coroutine[Any, Any, T] | T]
 
-_NONE: Any = object()
+_NONE: Any = checks.Unset("not given")
 
 
 def fan_out(
@@ -119,12 +119,12 @@ if TYPE_CHECKING:  # any of them may be a coroutine function
 
 async def afan_out(
     fan: Front,
-    job: Any,
+    job: J,
     /,
     *,
-    decompose: Callable[[Any], Any],
-    work: Callable[[Any], Any],
-    synthesise: Callable[[Report[Any]], Any],
+    decompose: Callable[[J], Any],
+    work: Callable[[P], Any],
+    synthesise: Callable[[Report[T]], Any],
     partial: bool = False,
 ) -> Synthesis[Any]:
     """``fan_out`` for coroutines.  Cancelling the awaiting task cancels what runs."""
@@ -142,7 +142,7 @@ def map_reduce(
     fan: Front,
     fn: Callable[..., T],
     /,
-    *iterables: Iterable[Any],
+    *iterables: Iterable[object],
     reduce: Callable[[T, T], T],
     initial: T = _NONE,
     partial: bool = False,
@@ -182,7 +182,7 @@ if TYPE_CHECKING:
         fan: Front,
         fn: Callable[..., Coroutine[Any, Any, T]],
         /,
-        *iterables: Iterable[Any] | AsyncIterable[Any],
+        *iterables: Iterable[object] | AsyncIterable[object],
         reduce: Callable[[T, T], T],
         initial: T = ...,
         partial: bool = False,
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
         fan: Front,
         fn: Callable[..., T],
         /,
-        *iterables: Iterable[Any] | AsyncIterable[Any],
+        *iterables: Iterable[object] | AsyncIterable[object],
         reduce: Callable[[T, T], T],
         initial: T = ...,
         partial: bool = False,
@@ -203,11 +203,11 @@ async def amap_reduce(
     fan: Front,
     fn: Callable[..., Any],
     /,
-    *iterables: Iterable[Any] | AsyncIterable[Any],
-    reduce: Callable[[Any, Any], Any],
-    initial: Any = _NONE,
+    *iterables: Iterable[object] | AsyncIterable[object],
+    reduce: Callable[[T, T], T],
+    initial: T = _NONE,
     partial: bool = False,
-) -> Aggregate[Any]:
+) -> Aggregate[T]:
     """``map_reduce`` for coroutines; takes async iterables too.  ``reduce`` is called in the event loop."""
     checks.a_fan("amap_reduce", fan)
     fold = _Fold(_folding("reduce of amap_reduce", reduce), initial, partial)
@@ -255,7 +255,7 @@ def _folding(where: str, reduce: Callable[[T, T], T]) -> Callable[[T, T], T]:
     return reduce
 
 
-def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], Iterable[P]]:
+def _listing(decompose: Callable[[J], Any]) -> Callable[[J], Any]:
     """``decompose``, whose parts are all made inside the call: they may come of a generator that blocks."""
     if checks.is_coroutine_function(decompose):
         return decompose  # the fan takes it or says why not

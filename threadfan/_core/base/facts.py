@@ -31,7 +31,7 @@ class Answer:
         known = facts(error)
         return None if known.status_code is None else cls(known.status_code, known.request_id)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Answer], tuple[object, ...]]:
         return Answer, (self.status_code, self.request_id)
 
     def __repr__(self) -> str:

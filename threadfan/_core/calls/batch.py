@@ -20,7 +20,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
 from ..pool.work_queue import GIL, QUANTUM, WorkQueue
-from ..scope.scope import bearer
+from ..scope.scope import scope_var
 from .call_queue import classify
 from .collector import Collector
 from .inputs import Inputs
@@ -142,7 +142,7 @@ class Batch(WorkQueue):
         raw: Raw | None
         clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.thread.name
         settle_own, wishes = claim.pop, waiter.wishes
-        bearer.set(session)
+        scope_var.set(session)
         if session.worker.set_own is not None:
             session.worker.set_own()
         one, copied = renewing(fn), copy_context

@@ -38,7 +38,7 @@ from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
 from ..base.threads import check_depth
 from ..pool.work_queue import here
-from ..scope.scope import bearer
+from ..scope.scope import scope_var
 from .call_queue import Call
 from .future_waiters import OVER, Gate, Waiters
 from .registry import hand_in, promote
@@ -100,7 +100,7 @@ class Future(Call, futures.Future[T]):
         waiters = self._cell.get("waiters")
         if waiters is None:
             waiters = self._cell.setdefault("waiters", [])
-        if bearer.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
+        if scope_var.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
             return waiters
         return Waiters(self._scheduler, self, waiters)
 
@@ -249,7 +249,7 @@ class Future(Call, futures.Future[T]):
         At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
         block around it then releases.  A call that waits heeds its own scope, and lends its slot.
         """
-        found = bearer.get(None)
+        found = scope_var.get(None)
         if found is not None:
             found.scope().check()
         if self.done():

@@ -20,7 +20,7 @@ from ..policies.cost import Cost
 from ..policies.responses import is_overload, refuses
 from ..policies.retry_after import headers_of, retry_after, retry_after_of, silence
 from ..policies.retry_state import backoff, not_before
-from ..scope.scope import bearer, current_scope
+from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 TYPE_CHECKING = False
@@ -138,7 +138,7 @@ class Requests(Permits):
 class Request:
     """One request; a ``with`` block around it, in which the scope tells attached clients of it."""
 
-    __slots__ = ("_bearer", "_before", "_first", "_forget", "_headers", "_open", "_owner", "_scope")
+    __slots__ = ("_before", "_first", "_forget", "_headers", "_open", "_owner", "_scope", "_token")
 
     def __init__(self, owner: Requests) -> None:
         self._owner = owner
@@ -157,13 +157,13 @@ class Request:
         if self._owner.line is not None:
             self._open.append(self._owner.permit(self._owner.line))
         self._forget = scope.on_cancel(self._lost)
-        self._bearer = bearer.set(scope)  # outside of any call there is none to be found
+        self._token = scope_var.set(scope)  # outside of any call there is none to be found
         self._before, scope.meter = scope.meter, self
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._scope.meter = self._before
-        bearer.reset(self._bearer)
+        scope_var.reset(self._token)
         self._forget()
         if error is not None and is_overload(error):
             self._tell("overloaded", **_note(error))

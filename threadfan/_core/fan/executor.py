@@ -225,10 +225,10 @@ class Fan(Front, ThreadPoolExecutor):
 
     async def aclose(self) -> None:
         """``shutdown``, waiting without blocking the event loop."""
-        from . import aio
+        from .aio.closing import join
 
         self.shutdown(wait=False)
-        await aio.join(self._scheduler)
+        await join(self._scheduler)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:
@@ -256,8 +256,7 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
         return not self.qsize()
 
 
-# Some tools go by the name of an executor's class; by any other it would not be a drop-in.
-Fan.__name__ = ThreadPoolExecutor.__name__
+Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 
 
 def _most(max_workers: Any) -> int:

@@ -28,7 +28,7 @@ Last: TypeAlias = Callable[[A], B] | Task[B]
 
 
 class Signatures:
-    """The base of ``Front``, for type checkers."""
+    """The base of ``Builders``, for type checkers."""
 
     @overload
     def pipeline(self, one: Task[B], /) -> Pipeline[Any, B]: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from ..batches.advice import BUSY, HALF, TINY, alone, more
+from ..base.outcome import END, SINCE, raw_of
+from ..batches.advice import BUSY, HALF, TINY
+from ..batches.advice_on_time import alone, more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ def chain(
 
 def _latest(outcomes: Sequence[Outcome[Any]]) -> list[Outcome[Any]]:
     """From the call that ended last back to the first: each came when the next one in this list had ended."""
-    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: outcome._raw[6])
-    ends = [outcome._raw[6] for outcome in ran]
+    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: raw_of(outcome)[END])
+    ends = [raw_of(outcome)[END] for outcome in ran]
     found, place = [], len(ran) - 1
     while place >= 0:
         found.append(ran[place])
-        place = min(place, bisect_right(ends, ran[place]._raw[2])) - 1
+        place = min(place, bisect_right(ends, raw_of(ran[place])[SINCE])) - 1
     return found

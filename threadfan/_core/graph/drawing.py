@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .plan import Plan, Task
+    from .plan import Plan, PlannedNode
 
     # (place of a task or name of an input, place of a task, what goes from one to the other)
     Edge = tuple[int | str, int, str]
@@ -39,7 +39,7 @@ def edges(plan: Plan) -> Iterator[Edge]:
         yield from dict.fromkeys(_edges(task))
 
 
-def _edges(task: Task) -> Iterator[Edge]:
+def _edges(task: PlannedNode) -> Iterator[Edge]:
     place = task.place
     for arguments, kind in ((task.arguments, "value"), (task.conditions, "when")):
         for _, origin, source, _ in arguments:
@@ -55,12 +55,12 @@ def _edges(task: Task) -> Iterator[Edge]:
             yield needed, place, "order"
 
 
-def kind_of(task: Task) -> str:
+def kind_of(task: PlannedNode) -> str:
     """Whether it is fanned out, may be skipped by a condition, or neither."""
     return "each" if task.each else "when" if task.node.when is not None else "plain"
 
 
-def labels(task: Task) -> list[str]:
+def labels(task: PlannedNode) -> list[str]:
     """Its name, and what else is to be known of it."""
     node = task.node
     found = [node.name]

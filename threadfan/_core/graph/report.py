@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
 from ..base.outcome import SUCCEEDED
 from ..base.plain import plain
 from ..batches.report import Report
-from .arguments import near
+from .names import near
 
 if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
     from ..batches.stats import Stats
+    from .plan import Tree
 
-    Tree = int | list["Tree"]
-
-_MISSING: Any = object()
+_MISSING: Any = Unset("not given")
 
 
 class GraphReport(Report["Any"]):
@@ -101,13 +101,13 @@ class GraphReport(Report["Any"]):
             wall=self._wall,
             slots=self._slots,
             usages=self._usages,
-            notes=self._notes,
+            attempts=self._attempts,
             conditions=self._conditions,
         )
         return part
 
     def _complete(self, stats: Stats) -> None:
-        from ..batches.advice import held, refused
+        from ..batches.advice_on_limits import held, refused
         from .chain import chain
 
         about = self._all(), stats, self._conditions

@@ -16,176 +16,94 @@ Guarantees, at every moment and counted under the lock of the fan:
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from itertools import chain
 
-from ..batches.task_group import Step
 from ..calls.policy_queues import PolicyCallQueue
+from .stage_state import StageCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, Protocol
 
     from ..base.outcome import Raw
     from ..calls.call_queue import Call
-    from ..calls.options import Options
     from ..events import log
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions, Session
-    from .pipeline_run import PipelineItem, PipelineRun
-    from .stages import Stage
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
+    from .stage_state import StageState
+
+    class Run(Protocol):
+        """What the queue has to know of the run whose calls wait in it."""
+
+        scheduler: Scheduler
+        group: ConcurrencyLimit
+        depth: int
+        ended: list[bool]
+
+        def unwanted(self) -> bool: ...
+        def stir(self) -> None: ...
 
 
-class Row:
-    """One stage in one run: what waits in front of it, and what is in it.
+class WaitingCalls:
+    """What waits in front of all stages, later stages first: what a queue of calls takes for one deque."""
 
-    Guarded by ``scheduler.lock``.  ``crowd`` counts the items that have come to the stage and not left it, ``begun``
-    those of them that have started there (some may wait for another attempt), ``running`` the calls.
-    """
-
-    __slots__ = (
-        "begun",
-        "buffer",
-        "crowd",
-        "entries",
-        "fn",
-        "held",
-        "held_for",
-        "held_since",
-        "max_concurrent",
-        "name",
-        "next",
-        "options",
-        "place",
-        "running",
-        "scheduler",
-    )  # fmt: skip
-
-    def __init__(
-        self, scheduler: Scheduler, place: int, name: str, one: Stage, fn: Callable[..., Any], options: Options
-    ) -> None:
-        self.scheduler = scheduler
-        self.place = place
-        self.name = name
-        self.fn = fn
-        self.options = options
-        self.max_concurrent = one.max_concurrent
-        self.buffer = 2 * scheduler.slots.total if one.buffer is None else one.buffer
-        self.next: Row | None = None
-        self.entries: deque[Call] = deque()
-        self.crowd = self.begun = self.running = 0
-        self.held = False  # by a rate limit
-        self.held_since: float | None = None
-        self.held_for = 0.0  # seconds, all in all
-
-    @property
-    def places(self) -> int:
-        """How many calls may run at once."""
-        slots = self.scheduler.slots.total
-        return slots if self.max_concurrent is None else min(self.max_concurrent, slots)
-
-    @property
-    def room(self) -> int:
-        """How many more items may start in the stage before."""
-        return self.buffer + self.places - self.crowd
-
-    def could_start(self) -> int:
-        """How many of those that wait could start, given slots."""
-        waiting, most = len(self.entries), self.max_concurrent
-        free = waiting if most is None else min(waiting, most - self.running)
-        if free <= 0 or self.held:
-            return 0
-        first = self.entries[0]
-        if self.next is not None and isinstance(first, StageCall) and not first.begun:
-            free = min(free, self.next.room - self.begun)
-        return max(0, free)
-
-    def hold(self, now: float) -> None:
-        """A rate limit lets nothing of it start."""
-        self.held = True
-        if self.held_since is None:
-            self.held_since = now
-
-    def let_through(self, now: float) -> None:
-        """Nothing holds it."""
-        self.held_for, self.held_since, self.held = self.limited(now), None, False
-
-    def limited(self, now: float) -> float:
-        """Seconds that it was held until now."""
-        return self.held_for + (0.0 if self.held_since is None else now - self.held_since)
-
-
-class StageCall(Step):
-    """The call of one stage for one item."""
-
-    begun = False  # it was taken to be started, for the first time
-
-    def __init__(self, flow: PipelineRun, row: Row, passage: PipelineItem, value: Any) -> None:
-        super().__init__(flow, row.options, passage.index, row.fn, (value,), item=passage.item)
-        self.row = row
-        self.passage = passage
-
-
-class Entries:
-    """What waits in all rows, later stages first: what ``Queue`` takes for one deque."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self._rows = rows
+    def __init__(self, stages: list[StageState]) -> None:
+        self._stages = stages
 
     def __len__(self) -> int:
-        return sum(len(row.entries) for row in self._rows)
+        return sum(len(stage.entries) for stage in self._stages)
 
     def __iter__(self) -> Iterator[Call]:
-        return chain.from_iterable(row.entries for row in reversed(self._rows))
+        return chain.from_iterable(stage.entries for stage in reversed(self._stages))
 
     def __contains__(self, call: Call) -> bool:
-        return call in row_of(call).entries
+        return call in stage_of(call).entries
 
     def appendleft(self, call: Call) -> None:
         """Put a call first in front of its stage."""
-        row_of(call).entries.appendleft(call)
+        stage_of(call).entries.appendleft(call)
 
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
-        row_of(call).entries.remove(call)
+        stage_of(call).entries.remove(call)
 
     def mend(self) -> None:
         """Nothing is counted besides."""
 
     def clear(self) -> None:
         """Take out all."""
-        for row in self._rows:
-            row.entries.clear()
+        for stage in self._stages:
+            stage.entries.clear()
 
 
-def row_of(call: Any) -> Row:
+def stage_of(call: Any) -> StageState:
     """The stage of a call, or of the call whose second attempt it is."""
-    row: Row = call.row if isinstance(call, StageCall) else call.race.call.row
-    return row
+    stage: StageState = call.stage if isinstance(call, StageCall) else call.race.call.stage
+    return stage
 
 
 class StageQueue(PolicyCallQueue):
     """The calls of one run of a pipeline, from which threads pull."""
 
-    def __init__(self, flow: PipelineRun, rows: list[Row]) -> None:
-        lines = set().union(*(row.options.policies.lines for row in rows if row.options.policies is not None))
-        super().__init__(flow.scheduler, flow.group, flow.depth, lines)
-        self.rows = rows
-        self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
-        self.entries = Entries(rows)
-        self._flow = weakref.ref(flow)  # which has the queue: leave no cycle; it lives while anything of it runs
+    def __init__(self, run: Run, stages: list[StageState]) -> None:
+        lines = set().union(*(stage.options.policies.lines for stage in stages if stage.options.policies is not None))
+        super().__init__(run.scheduler, run.group, run.depth, lines)
+        self.stages = stages
+        self.ended = run.ended  # one list for both: what ends the one stops the other in that moment
+        self.entries = WaitingCalls(stages)
+        self._run_ref = weakref.ref(run)  # which has the queue: leave no cycle; it lives while anything of it runs
 
     # -- pulling: with the lock held ---------------------------------------------------------------------------------
 
     def add(self, call: Call, after: Actions) -> None:
         """Put an item in front of its next stage; it leaves the one before."""
         step: Any = call
-        step.queue, row, now = self, step.row, self.scheduler.clock.monotonic()
-        step.passage.move(row)
+        step.queue, stage, now = self, step.stage, self.scheduler.clock.monotonic()
+        step.pipeline_item.move_locked(stage)
         if step.policies is not None:
-            step.state.joins(now, row.limited(now))
-        row.entries.append(step)
+            step.state.joins(now, stage.limited(now))
+        stage.entries.append(step)
         self.accepted += 1
         self.offer(after)
 
@@ -196,58 +114,58 @@ class StageQueue(PolicyCallQueue):
 
     def ready(self) -> int:
         """How many items may start now, given slots."""
-        return len(self.undecided) + sum(row.could_start() for row in self.rows)
+        return len(self.undecided) + sum(stage.could_start() for stage in self.stages)
 
     def take(self) -> Call | None:
         """An item of the latest stage that may start one."""
         if self.undecided:
             return self._taken(self.undecided.popleft())
-        for row in reversed(self.rows):
-            if row.could_start() and self._may_start(row):
-                call = row.entries.popleft()
-                row.running += 1
+        for stage in reversed(self.stages):
+            if stage.could_start() and self._may_start(stage):
+                call = stage.entries.popleft()
+                stage.running += 1
                 if isinstance(call, StageCall) and not call.begun:
-                    call.begun = call.passage.begun = True
-                    row.begun += 1
+                    call.begun = call.pipeline_item.begun = True
+                    stage.begun += 1
                 return self._taken(call)
         return None
 
-    def _may_start(self, row: Row) -> bool:
-        call, now = row.entries[0], self.scheduler.clock.monotonic()
+    def _may_start(self, stage: StageState) -> bool:
+        call, now = stage.entries[0], self.scheduler.clock.monotonic()
         if call.policies is not None and not self._let(call, call.policies, self):
-            row.hold(now)
+            stage.hold(now)
             return False
-        row.let_through(now)
+        stage.let_through(now)
         return True
 
     def unwanted(self) -> bool:
         """Whether the scope in which the run was made has ended."""
-        flow = self._flow()
-        return flow is not None and flow.unwanted()
+        run = self._run_ref()
+        return run is not None and run.unwanted()
 
     # -- at limits ---------------------------------------------------------------------------------------------------
 
     def limited_for(self, call: Call, now: float) -> float:
         """Seconds that its stage was held."""
-        return row_of(call).limited(now)
+        return stage_of(call).limited(now)
 
     def limited(self, now: float) -> float:
         """Seconds that the stage was held that was held longest."""
-        return max(row.limited(now) for row in self.rows)
+        return max(stage.limited(now) for stage in self.stages)
 
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
-        return len(self.backing_off) + sum(len(row.entries) for row in self.rows if row.held)
+        return len(self.backing_off) + sum(len(stage.entries) for stage in self.stages if stage.held)
 
     def invite(self, _: object = None) -> None:
         """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
         after: Actions = []
         with self.scheduler.lock:
             wanted = set()
-            for row in self.rows:
-                row.held = False
-                if row.entries and row.options.policies is not None:
-                    wanted |= row.options.policies.lines
+            for stage in self.stages:
+                stage.held = False
+                if stage.entries and stage.options.policies is not None:
+                    wanted |= stage.options.policies.lines
             for line in self.lines - wanted:
                 line.leave(self, self.scheduler.clock)
             self.offer(after)
@@ -259,35 +177,35 @@ class StageQueue(PolicyCallQueue):
             line.leave(self, self.scheduler.clock)
 
     def _let_through(self) -> None:
-        for row in self.rows:
-            row.let_through(self.scheduler.clock.monotonic())
+        for stage in self.stages:
+            stage.let_through(self.scheduler.clock.monotonic())
 
     # -- starts and ends ---------------------------------------------------------------------------------------------
 
     def _attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
-        row = row_of(call)
+        stage = stage_of(call)
         judged = call.state is not None and call.state.undecided is not None  # it does not run
-        flow = self._flow()
-        if row.place == 0 and flow is not None:
-            flow.stir()
+        run = self._run_ref()
+        if stage.place == 0 and run is not None:
+            run.stir()
         try:
             if call.policies is None and not call.begin(session):
                 end: float | None = self.scheduler.clock.monotonic()
             else:
                 end = super()._attempt(session, call, observer)
         finally:
-            flow = call = session = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
+            run = call = session = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
         if end is not None and not judged:
             after: Actions = []
             with self.scheduler.lock:
-                row.running -= 1
+                stage.running -= 1
                 self.offer(after)
             self.scheduler.perform(after)
         return end
 
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """A call was ended from outside, and its place in the stage is free."""
-        row_of(key).running -= 1
+        stage_of(key).running -= 1
         final = super().settle(key, raw, after)
         self.offer(after)
         return final

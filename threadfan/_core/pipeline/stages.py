@@ -14,7 +14,7 @@ from ..calls.options import of_each_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Never, TypeVar
+    from typing import Any, Never, TypeAlias, TypeVar
 
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     In = TypeVar("In")
     Out = TypeVar("Out")
+    GivenStage: TypeAlias = "Stage[Any, Any] | Task[Any] | Callable[[Any], object]"
 
 _UNSET = checks.UNSET
 
@@ -93,7 +94,7 @@ def stage(
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 
-def as_stage(given: Any) -> Stage[Any, Any]:
+def as_stage(given: GivenStage) -> Stage[Any, Any]:
     """Accept a stage, a task without positional arguments, or a function."""
     if isinstance(given, Stage):
         return given

@@ -52,8 +52,8 @@ class Crew:
         self.draining = draining
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
         self.workers: set[Worker] = set()
-        self.going_home = False  # a worker that has nothing to do ends
-        self.starts = Starts(self)
+        self.going_home: bool = False  # a worker that has nothing to do ends
+        self.starts: Starts = Starts(self)
         self._work = work
         self._prefix = prefix
         self._names = count()

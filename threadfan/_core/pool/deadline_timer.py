@@ -72,7 +72,7 @@ class DeadlineTimer:
 
     def __init__(self, scheduler: Host) -> None:
         self._scheduler = scheduler
-        self.next_look = FOREVER
+        self.next_look: float = FOREVER
         self._evictions: list[tuple[float, Session]] = []  # lost sessions whose threads are to be replaced, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False

@@ -30,7 +30,7 @@ class RunQueue:
     def __init__(self) -> None:
         self.rings: dict[int, deque[WorkQueue]] = {}  # by depth; none of them is empty
         self._hurried = False
-        self.pressure = -1.0
+        self.pressure: float = -1.0
         """Tells sessions, by one number, whether others wait.
 
         A session at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..base.threads import Thread
+
 
 class Worker:
     """A thread that parks until it is given a slot; what it does with one says ``work``.
@@ -33,13 +35,14 @@ class Worker:
     def __init__(self, work: Callable[[Worker], object], name: str) -> None:
         self._work = work
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
-        self.woken = True  # it has a slot that it has not used yet
-        self.parked = False  # it waits for one, or has been given one meanwhile
-        self.retired = self.visiting = False
-        self.ident = 0
+        self.woken: bool = True  # it has a slot that it has not used yet
+        self.parked: bool = False  # it waits for one, or has been given one meanwhile
+        self.retired: bool = False
+        self.visiting: bool = False
+        self.ident: int = 0
         self._unstarted = [True]
         self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
-        self.thread = helper_thread(self._run, name)
+        self.thread: Thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from ..base.usage import Usage
 
-    class Bearer(Protocol):
+    class ScopeSource(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
 
         def scope(self) -> Scope:
             """The scope of the call at hand."""
 
-        def _in_child(self) -> Bearer:
+        def _in_child(self) -> ScopeSource:
             """What takes its place in the child of a fork."""
 
 
@@ -142,7 +142,7 @@ class Scope:
         return [partial(self._run, number) for number in list(self._callbacks)]
 
     def scope(self) -> Scope:
-        """Itself: a scope bears itself."""
+        """Itself."""
         return self
 
     def _in_child(self) -> Scope:
@@ -188,7 +188,8 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
         say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
-bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")
+scope_var: ContextVar[ScopeSource] = ContextVar("threadfan_scope")
+"""Whose scope holds here; not set outside of calls and blocks."""
 
 
 def scope_around() -> Scope | None:
@@ -197,7 +198,7 @@ def scope_around() -> Scope | None:
     Raises:
         CallCancelled: it has ended, so nothing more may be begun in it.
     """
-    found = bearer.get(None)
+    found = scope_var.get(None)
     if found is None:
         return None
     scope = found.scope()
@@ -210,14 +211,14 @@ def current_scope() -> Scope:
 
     It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
     """
-    found = bearer.get(None)
+    found = scope_var.get(None)
     return Endless() if found is None else found.scope()
 
 
 def _in_child() -> None:
-    found = bearer.get(None)
+    found = scope_var.get(None)
     if found is not None:
-        bearer.set(found._in_child())
+        scope_var.set(found._in_child())
 
 
 forks.in_child(_in_child)

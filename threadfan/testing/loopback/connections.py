@@ -24,7 +24,7 @@ class Connection(H11Protocol):
     """
 
     connected: ClassVar[dict[Any, Connection]] = {}
-    received = 0
+    received: int = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Enters the connection."""

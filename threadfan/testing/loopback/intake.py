@@ -32,7 +32,7 @@ class ApiError(Exception):
         self.status = status
         self.kind = kind
         self.message = message
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def bad_request(message: str) -> ApiError:

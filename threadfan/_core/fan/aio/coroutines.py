@@ -11,10 +11,10 @@ from contextvars import copy_context
 from functools import partial, wraps
 from queue import SimpleQueue
 
-from ..base import checks
-from ..base.errors import TaskCancelled, describe
-from ..scope.scope import bearer, current_scope
-from ..scope.waiting import wait_in
+from ...base import checks
+from ...base.errors import TaskCancelled, describe
+from ...scope.scope import current_scope, scope_var
+from ...scope.waiting import wait_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _in_loop(fn: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callabl
 
     def run(*args: Any, **kwargs: Any) -> Any:
         scope, standby, context = current_scope(), _Standby(loop, partial(fn, *args, **kwargs)), copy_context()
-        context.run(bearer.set, scope)  # made here: in the loop's thread nobody could tell which call this is
+        context.run(scope_var.set, scope)  # made here: in the loop's thread nobody could tell which call this is
         forget = scope.on_cancel(standby.cancel)
         try:
             loop.call_soon_threadsafe(standby.begin, context=context)

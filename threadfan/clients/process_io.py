@@ -1,6 +1,6 @@
 """A process, what is said to it and what it says, and the group that is ended with it: what ``subprocess`` here uses.
 
-The thread of the call alone writes, reads, signals and reaps; others only ring its bell.  The process is reaped after
+The thread of the call alone writes, reads, signals and reaps; others only wake it.  The process is reaped after
 the last signal to its group, so that the group's number cannot be another's by then.  There are two exceptions: a group
 that was seen to live a moment ago, and systems without ``pidfd_open``, where only reaping tells that a process ended.
 """
@@ -21,15 +21,20 @@ from subprocess import Popen
 from .._core.base import clock as clocks
 from .._core.base.clock import PULSE
 from .._core.scope.alarms import set_alarm
-from .bell import Bell
-from .groups import Group
+from .process_group import Group
+from .self_pipe import SelfPipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
+    from typing_extensions import Buffer
+
     from .._core.scope.scope import Scope
+
+    Watched = int | IO[Any] | SelfPipe
+    """What is waited for: a descriptor, or what has one."""
 
 _LOOK = 0.01
 """Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),
@@ -40,7 +45,7 @@ _SAFE_WRITE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe which is rea
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # neither needs a descriptor of its own
 
 
-class Talk:
+class ProcessIO:
     """A conversation with a new process.
 
     Args:
@@ -50,7 +55,9 @@ class Talk:
         kwargs: of ``Popen``.
     """
 
-    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self._scope = scope
         self._clock = scope.clock
         self._popenargs, self._kwargs = popenargs, kwargs
@@ -61,13 +68,13 @@ class Talk:
         self._finished = False  # the process is reaped, its pipes closed or given up
         self._complete = False  # the process has ended by itself
         self._maker = os.getpid()
-        self._message = message
-        self.bell = Bell()
+        self._message: Any = message  # what is left of it
+        self.waker: SelfPipe = SelfPipe()
         self.process: Popen[Any]  # from the start on
 
     def start(self) -> None:
         """Start the process; from then on ``end`` and ``close`` are due."""
-        _talks.add(self)
+        _open.add(self)
         self.process = Popen(*self._popenargs, **self._kwargs)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
@@ -78,7 +85,7 @@ class Talk:
     def go_on(self, over: Callable[[], bool]) -> bool:
         """Write and read until the process has ended and its pipes are closed; False as soon as it is ``over``.
 
-        That is asked for at first and whenever the bell has rung.
+        That is asked for at first and whenever the thread was woken.
         """
         if not self._converse(over):
             return False
@@ -103,12 +110,12 @@ class Talk:
                             thing.close()
         return True
 
-    def _acts(self) -> dict[Any, tuple[int, Callable[[], object]]]:
+    def _acts(self) -> dict[Watched, tuple[int, Callable[[], object]]]:
         """For each thing to wait for: at which event to do what; a true result says that this was the last."""
         if self._life is None and hasattr(os, "pidfd_open") and not self._exited:
             with suppress(OSError):  # forbidden here, or somebody else has reaped the process
                 self._life = os.pidfd_open(self.process.pid)
-        acts: dict[Any, tuple[int, Callable[[], object]]] = {self.bell: (selectors.EVENT_READ, self.bell.answer)}
+        acts: dict[Watched, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
         if self._life is not None and not self._exited:
             acts[self._life] = (selectors.EVENT_READ, self._note_exit)
         for stream, chunks in self._said.items():
@@ -179,7 +186,7 @@ class Talk:
 
     def _outlives(self, due: float) -> bool:
         """Wait until the process has ended, at most until ``due``; say whether some of the group may still live."""
-        take_back = set_alarm(self._clock, due, self.bell.ring, quick=True)
+        take_back = set_alarm(self._clock, due, self.waker.wake, quick=True)
         try:
             if not self._converse(lambda: self._clock.monotonic() >= due) or self._said or not self._has_group:
                 return True
@@ -187,7 +194,7 @@ class Talk:
             self.process.wait()
             group = Group(self.process.pid)
             while (others := self._signal(0) and group.may_live()) and self._clock.monotonic() < due:
-                select.select([self.bell], [], [], _LOOK)
+                select.select([self.waker], [], [], _LOOK)
             return others
         finally:
             take_back()
@@ -213,8 +220,8 @@ class Talk:
 
     def close(self) -> None:
         """Close what is open; the process must have been reaped, if there was one."""
-        _talks.discard(self)
-        self.bell.close()
+        _open.discard(self)
+        self.waker.close()
         if self._life is not None:
             os.close(self._life)
             self._life = None
@@ -249,7 +256,7 @@ def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
     return read
 
 
-def _given_a_group(popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _given_a_group(popenargs: tuple[object, ...], kwargs: dict[str, Any]) -> bool:
     """Have the process head a session of its own, unless the user decided otherwise; say whether it heads a group."""
     joined = kwargs.get("process_group")
     if joined is not None and joined >= 0:
@@ -264,12 +271,12 @@ def _is_terminal(stdin: Any) -> bool:
     return number >= 0 and os.isatty(number)
 
 
-_talks: set[Talk] = set()  # that have not been closed
+_open: set[ProcessIO] = set()  # that have not been closed
 
 
 def _kill_at_exit() -> None:
-    for talk in list(_talks):
-        talk.kill_at_exit()
+    for process_io in list(_open):
+        process_io.kill_at_exit()
 
 
 atexit.register(_kill_at_exit)
