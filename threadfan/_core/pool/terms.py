@@ -42,7 +42,7 @@ class Terms:
         raise NotImplementedError
 
     def figures_of(self, key: Any) -> dict[str, Any] | None:
-        """What the events of the call ``key`` say besides its times, if it is under rules."""
+        """What the events of the call ``key`` say besides its times, if it is under policies."""
         return None
 
     def add_usage(self, key: Any, usage: Usage) -> None:
