@@ -21,8 +21,8 @@ from .front import Front
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Any, Never, Self
+    from types import FrameType, TracebackType
+    from typing import Any, Never, Self, TypeGuard
 
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
@@ -84,16 +84,16 @@ class Fan(Front, ThreadPoolExecutor):
 
         if misplaced:
             checks.refuse_misplaced("Fan", misplaced)
-        adaptive: Any = None
-        if hasattr(max_workers, "ceiling") and not isinstance(max_workers, type):
-            adaptive = max_workers  # an Adaptive, told without an import for those that have none
+        adaptive = None
+        if _is_adaptive(max_workers):
+            adaptive = max_workers
             max_workers = adaptive.ceiling
         most = None if max_workers is None else _most(max_workers)
         _check_names(thread_name_prefix, name)
         _check_initializer(initializer, initargs)
         checks.seconds("timeout", timeout)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        slots: int = self._max_workers if adaptive is None else adaptive.limit
+        slots = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         pace = _pace(adaptive)
@@ -259,7 +259,12 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
 Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 
 
-def _most(max_workers: Any) -> int:
+def _is_adaptive(max_workers: object) -> TypeGuard[Adaptive]:
+    """Told without an import, for those that have none."""
+    return hasattr(max_workers, "ceiling") and not isinstance(max_workers, type)
+
+
+def _most(max_workers: object) -> int:
     """Check how many calls may run at once."""
     found = whole(max_workers)
     if found is None:
@@ -274,7 +279,7 @@ def _most(max_workers: Any) -> int:
     return found
 
 
-def _check_names(prefix: Any, name: Any) -> None:
+def _check_names(prefix: object, name: object) -> None:
     if isinstance(prefix, (int, float)):
         raise TypeError(
             f"thread_name_prefix, the second argument, must be a text, not {brief(prefix)}: options are given by name, "
@@ -284,7 +289,7 @@ def _check_names(prefix: Any, name: Any) -> None:
         raise TypeError(f"name must be a text or None, not {brief(name)}")
 
 
-def _check_initializer(initializer: Any, initargs: Any) -> None:
+def _check_initializer(initializer: object, initargs: object) -> None:
     """Check what would otherwise break the pool at its first call."""
     if initializer is not None and (is_text(initargs) or not hasattr(type(initargs), "__iter__")):
         shown = brief(initargs)
@@ -305,7 +310,7 @@ def _pace(adaptive: Adaptive | None) -> Waitlist | None:
     return line
 
 
-def _in_coroutine(frame: Any) -> bool:
+def _in_coroutine(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
         frame = frame.f_back
     return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)

@@ -134,9 +134,9 @@ class Graph:
         @overload
         def task(self, fn: F, /) -> F: ...
         @overload
-        def task(self, /, **options: Any) -> Callable[[F], F]: ...
+        def task(self, /, **options: object) -> Callable[[F], F]: ...
 
-    def task(self, fn: Any = None, /, **options: Any) -> Any:
+    def task(self, fn: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
         """``add`` as a decorator: ``@graph.task``, or ``@graph.task(timeout=5)`` with what ``add`` takes."""
         if fn is not None:
             return self.add(fn, **options)

@@ -19,9 +19,10 @@ from .turn import Turn, uncalled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Unpack
 
     from ..base.outcome import Raw, Status
+    from ..batches.figures import Parts
     from ..batches.task_group import Step
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
@@ -83,7 +84,7 @@ class GraphRun(TaskGroup):
 
     # -- the report --------------------------------------------------------------------------------------------------
 
-    def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
+    def report(self, raws: list[Raw], **figures: Unpack[Parts]) -> GraphReport:
         """What became of it, once it is done."""
         roots = [self._tree.roots[task.place] for task in self._plan.fanned]
         folded = {state.name: state.value() for state in roots if state.children is not None and _has_value(state)}

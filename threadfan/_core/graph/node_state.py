@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from ..batches.task_group import Step
     from .plan import PlannedNode
 
+    Rows = list[Any]
+    """What is iterable, or ``ALONG``."""
+
     Then = Callable[[Any, "NodeState", Step, Raw], Step | None]
 
 HOW = {FAILED: "failed", TIMED_OUT: "timed out", CANCELLED: "was cancelled", SKIPPED: "was skipped by its condition"}
 
-ALONG: Any = object()
+ALONG = object()
 """Instead of something to go through: the same source for all that is deeper."""
 
 
@@ -94,7 +97,7 @@ class NodeState:
                 source.opened = [*(source.opened or ()), self]
                 self.missing += 1
 
-    def rows(self) -> list[Any]:
+    def rows(self) -> Rows:
         """What each parameter goes through from here: states, or what should be iterable; or it is to go ``ALONG``."""
         level = len(self.path)
         found: list[object] = []

@@ -10,7 +10,7 @@ from .drawing import edges, kind_of, labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
 
     from .plan import Plan
 
@@ -28,7 +28,7 @@ def draw(plan: Plan, title: str, path: str) -> None:
         ImportError: plotly is not installed.
     """
     try:
-        go: Any = import_module("plotly.graph_objects")
+        go = import_module("plotly.graph_objects")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "plotly":
             raise
@@ -67,7 +67,7 @@ def _spots(plan: Plan) -> Spots:
     }
 
 
-def _lines(go: Any, plan: Plan, spots: Spots) -> list[Any]:
+def _lines(go: ModuleType, plan: Plan, spots: Spots) -> list[object]:
     found = []
     for dash in dict.fromkeys(DASHES.values()):
         xs: list[float | None] = []
@@ -82,7 +82,7 @@ def _lines(go: Any, plan: Plan, spots: Spots) -> list[Any]:
     return found
 
 
-def _marks(go: Any, plan: Plan, spots: Spots) -> list[Any]:
+def _marks(go: ModuleType, plan: Plan, spots: Spots) -> list[object]:
     texts: dict[str, dict[int | str, str]] = {kind: {} for kind in COLOURS}
     for one in spots:
         kind = "input" if isinstance(one, str) else kind_of(plan.tasks[one])

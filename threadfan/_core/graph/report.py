@@ -10,9 +10,10 @@ from ..batches.report import Report
 from .names import near
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Unpack
 
     from ..base.outcome import Raw
+    from ..batches.figures import Parts
     from ..batches.stats import Stats
     from .plan import Tree
 
@@ -39,8 +40,8 @@ class GraphReport(Report["Any"]):
         raws: list[Raw],
         *,
         trees: dict[str, Tree] | None = None,
-        folded: dict[str, Any] | None = None,
-        **figures: Any,
+        folded: dict[str, object] | None = None,
+        **figures: Unpack[Parts],
     ) -> None:
         super().__init__(raws, **figures)
         self._trees: dict[str, Tree] = trees or {}

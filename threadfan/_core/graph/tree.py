@@ -11,9 +11,9 @@ from .node_state import ALONG, NodeState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
 
     from .node import Function
+    from .node_state import Rows
     from .plan import Plan
 
     Ready = list[NodeState]
@@ -50,7 +50,7 @@ class NodeTree:
             state.watch()
         return [state for state in roots if not state.missing]
 
-    def open(self, state: NodeState, rows: list[Any], columns: Iterable[tuple[object, ...]], ready: Ready) -> None:
+    def open(self, state: NodeState, rows: Rows, columns: Iterable[tuple[object, ...]], ready: Ready) -> None:
         """Give a fan-out a state for each of its elements.
 
         Args:

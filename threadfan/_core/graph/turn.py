@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw, Status
     from ..batches.task_group import TaskGroup
-    from .node_state import NodeState, Then
+    from .node_state import NodeState, Rows, Then
     from .tree import NodeTree, Ready
 
 
@@ -120,7 +120,7 @@ class Turn:
             self._end(state, raw, step)
         return None
 
-    def _open(self, state: NodeState, rows: list[Any]) -> None:
+    def _open(self, state: NodeState, rows: Rows) -> None:
         """There is a call, or a deeper list of them, for each element."""
         widths = {each.source: len(row) for row, each in zip(rows, state.task.each, strict=True) if row is not ALONG}
         if len(set(widths.values())) > 1:

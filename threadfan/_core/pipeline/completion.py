@@ -55,7 +55,7 @@ def run(
     scheduler: Scheduler,
     options: Options,
     planned: PlannedStages,
-    given: Iterable[Any],
+    given: Iterable[object],
     *,
     fail_fast: bool,
     deadline: float | None,

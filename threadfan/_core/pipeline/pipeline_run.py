@@ -23,7 +23,6 @@ from .waiters import Waiters
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..base.outcome import Raw, Status
     from ..batches.task_group import Step
@@ -148,7 +147,7 @@ class PipelineRun(TaskGroup):
 
     def follow(self, step: Step, raw: Raw) -> None:
         """Send an item on to its next stage, or out."""
-        call: Any = step
+        call: StageCall = step  # type: ignore[assignment]  # it hands in no others
         item, stage = call.pipeline_item, call.stage
         item.note(call, raw)
         status, payload = raw[3], raw[4]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     In = TypeVar("In")
     Out = TypeVar("Out")
-    GivenStage: TypeAlias = "Stage[Any, Any] | Task[Any] | Callable[[Any], object]"
+    GivenStage: TypeAlias = "Stage | Task | Callable[[Any], object]"
 
 _UNSET = checks.UNSET
 
@@ -38,7 +38,7 @@ class Stage(Generic[In_contra, Out_co]):
         name: str | None,
         max_concurrent: int | None,
         buffer: int | None,
-        changes: dict[str, Any],
+        changes: dict[str, object],
     ) -> None:
         if not callable(fn):
             raise TypeError(f"a stage needs a function of one item, not {brief(fn)}")
@@ -94,7 +94,7 @@ def stage(
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 
-def as_stage(given: GivenStage) -> Stage[Any, Any]:
+def as_stage(given: GivenStage) -> Stage:
     """Accept a stage, a task without positional arguments, or a function."""
     if isinstance(given, Stage):
         return given
@@ -109,7 +109,7 @@ def as_stage(given: GivenStage) -> Stage[Any, Any]:
     return Stage(partial(given.fn, **given.kwargs) if given.kwargs else given.fn, None, None, None, given.changes)
 
 
-def names_of(stages: list[Stage[Any, Any]]) -> list[str]:
+def names_of(stages: list[Stage]) -> list[str]:
     """A name for each; those taken from functions are numbered where they would clash.
 
     Raises:

@@ -15,9 +15,9 @@ from .items import check, items_of
 from .loops import LoopGate, running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
-    from typing import Any
+    from collections.abc import AsyncGenerator, Callable
 
+    from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
     from ...batches.completion import B
     from ...batches.stream import BatchStream, Stream
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...pool.scheduler import Scheduler
     from .items import Given
 
-    Feed = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+    Feed = Callable[[asyncio.Event], Coro[None]]
     """Feeds a stream; the event is set when an outcome was handed out."""
 
 
