@@ -233,7 +233,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         figures = self._wall, self._slots, self._limits, self._conditions
         return self._raws, self._names, self._usages, self._attempts, figures, self._cause
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Any) -> None:
         raws, self._names, self._usages, self._attempts, figures, self._cause = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late = {}  # those are of the process that had it
