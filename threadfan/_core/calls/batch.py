@@ -140,7 +140,7 @@ class Batch(WorkQueue):
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
         run_queue, waiter = scheduler.run_queue, self.waiter
         raw: Raw | None
-        clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.name
+        clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.thread.name
         settle_own, wakes = claim.pop, waiter.wakes
         scope_var.set(session)
         if session.worker.set_own is not None:
@@ -199,7 +199,7 @@ class Batch(WorkQueue):
             return None
         session.forget_scope()
         end = self.scheduler.clock.monotonic()
-        raw = (index, claim[0], claim[1], status, error, start, end, session.worker.name)
+        raw = (index, claim[0], claim[1], status, error, start, end, session.worker.thread.name)
         self.store_failure(raw)
         if log.in_use():
             log.call_ended(self.scheduler.name, self.name, raw)

@@ -7,7 +7,8 @@ from functools import partial
 from ..base.outcome import INDEX
 from ..batches.iteration import Iteration
 from ..batches.reading import outcomes
-from ..batches.stream import PATIENCE, Stream
+from ..batches.stream import Stream
+from ..batches.window import PATIENCE
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun

@@ -237,12 +237,13 @@ class Scheduler:
         return session
 
     def _enter(self, worker: Worker, after: Actions) -> Session | None:
-        slots, crew = self.slots, self.crew
-        crew.accept(worker)
-        chosen = None if slots.lenders and slots.first() else self.run_queue.choose(after)
+        slots, crew, run_queue = self.slots, self.crew, self.run_queue
+        if worker.woken:
+            crew.accept(worker)
+        due = run_queue.rings and not (slots.lenders and slots.first())
+        chosen = run_queue.choose(after) if due else None
         if chosen is None:
-            crew.park(worker)  # first, so that the slot may come back to this very thread
-            crew.release(after)
+            crew.rest(worker, after)
             return None
         queue, first = chosen
         session = Session(self, worker, queue)
@@ -252,12 +253,14 @@ class Scheduler:
         self.draining.add(session)
         if queue.timeout is not None:
             self.timer.mind(self.clock.monotonic() + queue.timeout, after)
-        crew.grant_if_needed(after)
+        if slots.free > 0 and not slots.waking:
+            crew.grant_if_needed(after)
         return session
 
     def leave(self, session: Session, after: Actions) -> bool:
         """End a stay at a queue; say whether the worker still has its slot.  With the lock held."""
-        session.forget_scope()  # leave no cycle
+        if session.made is not None or session.signalled is not None:
+            session.forget_scope()  # leave no cycle
         if session.lost is None:
             self.detach(session, after)
         else:

@@ -49,7 +49,7 @@ class Terms:
         raise NotImplementedError
 
     def figures_of(self, key: Key) -> Mapping[str, object] | None:
-        """What the events of the call ``key`` say besides its times, if it is under rules."""
+        """What the events of the call ``key`` say besides its times, if it is under policies."""
         return None
 
     def add_usage(self, key: Key, usage: Usage) -> None:
