@@ -37,10 +37,10 @@ class Task(Portable, Generic[Out_co]):
     ) -> None:
         if not callable(fn):
             raise TypeError(f"task needs a function to call, not {brief(fn)}")
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.changes = changes
+        self.fn: Callable[..., Out_co] = fn
+        self.args: tuple[object, ...] = args
+        self.kwargs: dict[str, object] = kwargs
+        self.changes: dict[str, object] = changes
 
     def with_options(
         self,

@@ -271,7 +271,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
             return None
         if session.made is not None:
             session.forget_scope()
-        return (index, item, since, status, payload, start if started else None, end, session.worker.name)
+        return (index, item, since, status, payload, start if started else None, end, session.worker.thread.name)
     finally:
         payload = call = context = session = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
 

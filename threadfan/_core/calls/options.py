@@ -55,13 +55,13 @@ class Options:
         hedge: Hedge | None = None,
         pace: Waitlist[Start] | None = None,
     ) -> None:
-        self.most = most
-        self.timeout = seconds("timeout", timeout)
-        self.group = group
-        self.interrupt = flag("interrupt", interrupt)
+        self.most: int | None = most
+        self.timeout: float | None = seconds("timeout", timeout)
+        self.group: ConcurrencyLimit = group
+        self.interrupt: bool = flag("interrupt", interrupt)
         self._retry_rate_hedge = retry, rate, hedge
         self._pace = pace
-        self.policies = _policies(retry, rate, hedge, pace)
+        self.policies: Policies | None = _policies(retry, rate, hedge, pace)
 
     def changed(self, changes: Changes) -> Options:
         """A copy with some options replaced."""

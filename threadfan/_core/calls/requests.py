@@ -54,8 +54,8 @@ class Requests(Permits):
     __slots__ = ("call", "clock", "policies", "waitlist")
 
     def __init__(self, own: Policies | None, clock: Clock) -> None:
-        meter = current_scope().meter
-        self.call: RequestPermits | None = None if meter is None else meter.call
+        permits = current_scope().permits
+        self.call: RequestPermits | None = None if permits is None else permits.call
         self.policies: Policies | None = own if self.call is None else self.call.policies
         self.waitlist = None if self.policies is None else self.policies.waitlist
         self.clock = clock if self.call is None or self.waitlist is None else self.call.clock
@@ -159,11 +159,11 @@ class Request:
             self._open.append(self._owner.permit(self._owner.waitlist))
         self._forget = scope.on_cancel(self._lost)
         self._token = scope_var.set(scope)  # outside of any call there is none to be found
-        self._before, scope.meter = scope.meter, self
+        self._before, scope.permits = scope.permits, self
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._scope.meter = self._before
+        self._scope.permits = self._before
         scope_var.reset(self._token)
         self._forget()
         if error is not None and is_overload(error):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from ..base import clock as clocks
 from ..base.errors import CallCancelled, FanClosed, brief
 from ..base.given import is_text, whole
 from ..base.locks import aside
+from ..base.static import caller
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
 from ..pool.work_queue import ConcurrencyLimit
@@ -199,7 +199,7 @@ class Fan(Front, ThreadPoolExecutor):
                     from ..batches.carried import carry
 
                     carry(exc)
-            self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+            self.shutdown(wait=not _in_coroutine(caller()))
         except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
             raise

@@ -45,13 +45,13 @@ class Stage(Generic[In_contra, Out_co]):
         fits("a stage", fn, 1)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"the name of a stage must be a text, not {brief(name)}")
-        self.fn = fn
-        self.name = name
-        self.max_concurrent = (
+        self.fn: Callable[[In_contra], Out_co] = fn
+        self.name: str | None = name
+        self.max_concurrent: int | None = (
             max_concurrent if max_concurrent is None else checks.count("max_concurrent", max_concurrent)
         )
-        self.buffer = buffer if buffer is None else checks.count("buffer", buffer)
-        self.changes = changes
+        self.buffer: int | None = buffer if buffer is None else checks.count("buffer", buffer)
+        self.changes: dict[str, Any] = changes
 
     def __call__(self, item: In_contra, /) -> Out_co:
         """Run it here and now, in this thread."""
