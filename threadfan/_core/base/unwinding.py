@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from itertools import chain, islice
+from itertools import islice
 from opcode import opmap
 
 from .static import traceback_of
@@ -37,10 +37,14 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
         return None
     place = frame.f_lasti
     again = frame.f_code.co_code[place] in _AGAIN
-    youngest = chain.from_iterable(reversed(gc.get_objects(generation)) for generation in _YOUNG)
-    for found in islice(youngest, _LOOK_BACK):
-        if issubclass(type(found), BaseException):
-            trace = traceback_of(found)
-            if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
-                return found
+    left = _LOOK_BACK
+    for generation in _YOUNG:
+        young = gc.get_objects(generation)  # before there are iterators over it: it would hold them, and they it
+        for found in islice(reversed(young), left):
+            if issubclass(type(found), BaseException):
+                trace = traceback_of(found)
+                if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
+                    return found
+        left = max(0, left - len(young))
+        del young
     return None
