@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProcess, SubprocessError, TimeoutExpired
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeAlias, overload
 
 from .._core.base.checks import pause
 from .._core.base.clock import FOREVER
@@ -63,6 +63,9 @@ __all__ = [
     "run",
 ]
 
+PopenOption: TypeAlias = Any
+"""Whatever ``subprocess.Popen`` takes by this name."""
+
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL.  Arbitrary: time to remove a temporary file, and a program that heeds neither
 SIGTERM nor Ctrl-C still ends within a second."""
@@ -82,15 +85,17 @@ class ProcessCancelled(CallCancelled):
 
 
 @overload
-def run(*popenargs: object, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(
+    *popenargs: object, text: Literal[True], grace: float = ..., **kwargs: PopenOption
+) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: PopenOption) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: object, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
+def run(*popenargs: object, grace: float = ..., **kwargs: PopenOption) -> CompletedProcess[Any]: ...
 
 
 def run(
@@ -100,7 +105,7 @@ def run(
     timeout: float | None = None,
     check: bool = False,
     grace: float = GRACE,
-    **kwargs: Any,
+    **kwargs: PopenOption,
 ) -> CompletedProcess[Any]:
     """``subprocess.run``, ended with the scope of the call.
 
@@ -164,17 +169,17 @@ def run(
     return CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def call(*popenargs: object, **kwargs: Any) -> int:
+def call(*popenargs: object, **kwargs: PopenOption) -> int:
     """``subprocess.call``, ended with the scope of the call: run a program and give its code."""
     return run(*popenargs, **kwargs).returncode
 
 
-def check_call(*popenargs: object, **kwargs: Any) -> int:
+def check_call(*popenargs: object, **kwargs: PopenOption) -> int:
     """``subprocess.check_call``, ended with the scope of the call: the same, and CalledProcessError if it is not 0."""
     return run(*popenargs, check=True, **kwargs).returncode
 
 
-def check_output(*popenargs: object, **kwargs: Any) -> Any:
+def check_output(*popenargs: object, **kwargs: PopenOption) -> Any:
     """``subprocess.check_output``, ended with the scope of the call: give what the program writes."""
     if "input" in kwargs and kwargs["input"] is None:  # as in the standard library: an empty one
         kwargs["input"] = b"" if not any(map(kwargs.get, ("text", "encoding", "errors", "universal_newlines"))) else ""

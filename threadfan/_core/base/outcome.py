@@ -195,7 +195,7 @@ class Outcome(Record, Generic[T_co]):
             "history": [attempt.to_dict() for attempt in self.history],
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
         self._raw = restored(self._raw)
 

@@ -52,8 +52,8 @@ class Call:
     """A call that waits its turn or runs; subclasses say where its outcome goes."""
 
     fn: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
     context: Context
     timeout: float | None  # seconds
     since: float  # when it was handed in
@@ -200,7 +200,7 @@ class CallQueue(WorkQueue):
         """The name of the call's function."""
         return describe(key.fn)
 
-    def index_of(self, key: Call) -> Any:
+    def index_of(self, key: Call) -> object:
         """The call's place in a batch, if it has one."""
         return key.index
 
@@ -283,7 +283,7 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
         log.call_ended(session.scheduler.name, queue.function_of(call), raw, queue.figures_of(call))
 
 
-def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:
+def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> object:
     scope_var.set(session)
     set_own = session.worker.set_own
     if set_own is not None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
+    from ..pool.terms import Key
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from ..scope.scope import Scope
     from .backlog import Backlog
@@ -154,7 +155,7 @@ class PolicyBatch(TaskBatch):
         scheduler: Scheduler,
         group: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], Any],
+        fn: Callable[[Any], object],
         *,
         calls: list[TaskCall] | None,
         waitlists: set[Waitlist],
@@ -208,7 +209,7 @@ class PolicyBatch(TaskBatch):
         finally:
             del self, session  # leave no cycle: see ``call_queue``
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
         after.append(partial(self.waiter.tell, raw[0]))
@@ -262,11 +263,11 @@ class PolicyBatch(TaskBatch):
 
     timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
-    def function_of(self, key: Any) -> str:
+    def function_of(self, key: Key) -> str:
         """The name of the batch's function, or the task's own."""
         return self.name if self._make is not None else super().function_of(key)
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Key, usage: Usage) -> None:
         """Only the call's own thread notes any."""
         answers.note_usage(key, usage)
         super().add_usage(key, usage)
@@ -275,7 +276,7 @@ class PolicyBatch(TaskBatch):
 def policy_call(
     policies: Policies,
     timeout: float | None,
-    fn: Callable[[Any], Any],
+    fn: Callable[[Any], object],
     several: bool,
     context: Context,
     item: Any,
