@@ -15,7 +15,6 @@ from .report import put_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from ..base.clock import Gate
     from ..base.outcome import Raw
@@ -43,7 +42,7 @@ def join(
 
 def begin(
     where: str,
-    policy: Joiner[Any, Any],
+    policy: Joiner[T, R],
     tasks: tuple[Callable[..., object], ...],
     named: Mapping[str, Callable[..., object]],
 ) -> None:

@@ -18,7 +18,8 @@ from .left import end_dropped, end_map_early, end_taking_early
 from .lifetime import enlist, tell_end
 from .making import new_batch
 from .reading import sleep
-from .stream import cut, make_stream
+from .stream import cut
+from .window import make_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from .intake import Given
-    from .stream import BatchStream
+    from .window import BatchStream
 
 CLOSED = "the iterator was closed"
 

@@ -16,7 +16,7 @@ from ..base.generic import TYPE_CHECKING, T
 from . import intake
 from .iteration import Iteration
 from .left import end_dropped, end_early
-from .stream import make_stream, window_of
+from .window import make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -31,7 +31,7 @@ Last: TypeAlias = Callable[[A], B] | Task[B]
 
 
 class Signatures:
-    """The base of ``Builders``, for type checkers."""
+    """A base of ``Front``, for type checkers."""
 
     @overload
     def pipeline(self, one: Task[B], /) -> Unknown[B]: ...

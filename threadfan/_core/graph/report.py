@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.plain import plain
 from ..batches.report import Report
 from .names import near
@@ -92,7 +92,7 @@ class GraphReport(Report["Any"]):
         if isinstance(tree, list):
             return [self._shaped(inner, default) for inner in tree]
         raw = self._raws[tree]
-        return raw[4] if raw[3] is SUCCEEDED else default
+        return raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default
 
     def _part(self, places: list[int]) -> Report[Any]:
         """A report of some of the calls."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .node import Function
     from .node_state import Rows
-    from .plan import Plan
+    from .plan import GraphPlan
 
     Ready = list[NodeState]
     """States that wait for nothing more; it grows while others end."""
@@ -30,7 +30,7 @@ class NodeTree:
         inputs: by name; all that the plan requires.
     """
 
-    def __init__(self, plan: Plan, functions: Sequence[Function], inputs: Mapping[str, object]) -> None:
+    def __init__(self, plan: GraphPlan, functions: Sequence[Function], inputs: Mapping[str, object]) -> None:
         self.plan, self.functions, self.inputs = plan, functions, inputs
         self._forked()
         self._numbers = count(len(plan.tasks))

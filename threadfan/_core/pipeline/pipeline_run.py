@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED, WORKER
 from ..batches.lifetime import enlist
 from ..batches.task_group import TaskGroup
 from .inputs import Inputs
@@ -150,7 +150,7 @@ class PipelineRun(TaskGroup):
         call: StageCall = step  # type: ignore[assignment]  # it hands in no others
         item, stage = call.pipeline_item, call.stage
         item.note(call, raw)
-        status, payload = raw[3], raw[4]
+        status, payload = raw[STATUS], raw[PAYLOAD]
         if status is SUCCEEDED and stage.next is not None:
             calls = self._calls(item, stage.next, payload)
             if not calls or self.hand_in(calls, expected=0):
@@ -161,13 +161,13 @@ class PipelineRun(TaskGroup):
             stage = stage.next
         if status is not SUCCEEDED:
             self.progress.ends[item.index] = stage.name
-        self._hand_out(item, item.end(status, payload, raw[6], raw[7]))
+        self._hand_out(item, item.end(status, payload, raw[END], raw[WORKER]))
         self.stir()
 
     def _hand_out(self, item: PipelineItem, raw: Raw) -> None:
         after: Actions = []
         with self.scheduler.lock:
-            self.progress.leave_locked(item, raw[3])
+            self.progress.leave_locked(item, raw[STATUS])
             self.queue.offer(after)
         self.scheduler.perform(after)
         self.progress.note(item)

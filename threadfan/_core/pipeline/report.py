@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, T_co
+from ..base.outcome import INDEX
 from ..batches.report import Report
 from .bottleneck import bottleneck
 from .outcome import PipelineOutcome
@@ -40,7 +41,7 @@ class PipelineReport(Report[T_co]):
         if self._outcomes is None:
             usages, attempts, ends = self._usages, self._attempts, self._ends
             self._outcomes = [
-                PipelineOutcome(raw, usages.get(raw[0]), attempts.get(raw[0], []), ends.get(raw[0]))  # type: ignore[arg-type]
+                PipelineOutcome(raw, usages.get(raw[INDEX]), attempts.get(raw[INDEX], []), ends.get(raw[INDEX]))  # type: ignore[arg-type]
                 for raw in self._raws
             ]
         return self._outcomes

@@ -10,7 +10,6 @@ from .stage_state import StageCall
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from ..calls.call_queue import Call
     from ..pool.scheduler import Scheduler
@@ -54,10 +53,12 @@ class WaitingCalls:
             stage.entries.clear()
 
 
-def stage_of(call: Any) -> StageState:
+def stage_of(call: Call) -> StageState:
     """The stage of a call, or of the call whose second attempt it is."""
-    stage: StageState = call.stage if isinstance(call, StageCall) else call.hedging.call.stage
-    return stage
+    if not isinstance(call, StageCall):
+        assert call.hedging is not None  # noqa: S101 -- there are no others
+        call = call.hedging.call
+    return call.stage  # type: ignore[attr-defined,no-any-return]  # of a pipeline there are no other calls
 
 
 class StageBacklog(Backlog):

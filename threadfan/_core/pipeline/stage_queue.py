@@ -23,7 +23,7 @@ from .stage_backlog import StageBacklog, stage_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from ..base.outcome import Raw
     from ..calls.call_queue import Call
@@ -56,12 +56,12 @@ class StageQueue(PolicyCallQueue):
 
     def add(self, call: Call, after: Actions) -> None:
         """Put an item in front of its next stage; it leaves the one before."""
-        step: Any = call
-        step.queue, stage, now = self, step.stage, self.scheduler.clock.monotonic()
-        step.pipeline_item.move_locked(stage)
-        if step.policies is not None:
-            step.state.joins(now, stage.limited(now))
-        stage.entries.append(step)
+        stage, now = stage_of(call), self.scheduler.clock.monotonic()
+        call.queue = self
+        call.pipeline_item.move_locked(stage)  # type: ignore[attr-defined]  # those of a pipeline have one
+        if call.policies is not None:
+            call.state.joins(now, stage.limited(now))
+        stage.entries.append(call)
         self.accepted += 1
         self.offer(after)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..base.outcome import INDEX
 from ..batches.iteration import Iteration
 from ..batches.reading import outcomes
-from ..batches.stream import PATIENCE, Stream
+from ..batches.stream import Stream
+from ..batches.window import PATIENCE
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun
@@ -85,7 +87,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
-        index, collector = raw[0], self._collector
+        index, collector = raw[INDEX], self._collector
         usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
         ends = self.batch.progress.ends
         return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from ...base import checks
 from ...base import clock as clocks
 from ...base.errors import TaskCancelled
 from ...base.generic import TYPE_CHECKING, Coro, T
-from ...base.outcome import CANCELLED, SUCCEEDED
+from ...base.outcome import CANCELLED, PAYLOAD, STATUS, SUCCEEDED
 from ...base.variables import settle
 from ...calls.call_queue import Call
 from ...calls.registry import hand_in
@@ -141,7 +141,7 @@ class LoopCall(Call):
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self._post(raw[3] is SUCCEEDED, raw[4])
+        self._post(raw[STATUS] is SUCCEEDED, raw[PAYLOAD])
 
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Post the error to the loop."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...base.generic import Coro
-    from ...batches.tasks import Take
+
+    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
+    """Like that of ``batches.tasks``; what is put in a function's place returns what its coroutine does."""
 
 LOOK = 1.0
 """Seconds between looks whether the loop is still there; arbitrary: a loop that is closed forgets what it was told."""

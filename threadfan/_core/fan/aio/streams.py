@@ -8,7 +8,7 @@ from functools import partial
 from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches.left import put_left_on
-from ...batches.stream import make_stream, window_of
+from ...batches.window import make_stream, window_of
 from .completion import Feeder
 from .coroutines import taker
 from .items import check, items_of
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
     from ...batches.completion import B
-    from ...batches.stream import BatchStream, Stream
+    from ...batches.stream import Stream
+    from ...batches.window import BatchStream
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
     from .items import Given
