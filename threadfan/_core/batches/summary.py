@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ..base.errors import shortened, text_of
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
+from ..base.texts import shortened, text_of
 from .places import written
 
 TYPE_CHECKING = False

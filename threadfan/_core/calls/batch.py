@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
     from ..pool.terms import Key

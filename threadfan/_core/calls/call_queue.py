@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import deque
 
 from ..base.clock import FOREVER
-from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
+from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
-from ..base.static import is_a, traceback_of
+from ..base.static import describe, is_a, traceback_of
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
 from ..scope.scope import Scope, scope_var
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any, Protocol
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session

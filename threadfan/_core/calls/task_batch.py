@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from ..base.errors import describe
 from ..base.outcome import SUCCEEDED
+from ..base.static import describe
 from ..events import log
 from ..pool.work_queue import QUANTUM
 from .batch import Batch

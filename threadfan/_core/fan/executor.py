@@ -9,10 +9,11 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base import clock as clocks
-from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.errors import CallCancelled, FanClosed
 from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..base.static import caller
+from ..base.texts import brief
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
 from ..pool.work_queue import ConcurrencyLimit
