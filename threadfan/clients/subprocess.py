@@ -143,7 +143,7 @@ def run(
         take_back.append(scope.on_cancel(io.waker.wake))
         if timeout is not None:
             take_back.append(set_alarm(clock, due, io.waker.wake, quick=True))
-        ended = io.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
+        ended = io.communicate(lambda: scope.cancelled or clock.monotonic() >= due)
         scope.check()
         if not ended:
             io.end(grace=0)
@@ -153,8 +153,8 @@ def run(
         io.end(grace)
         cancelled = ProcessCancelled(*error.args)
         cancelled.cmd = process.args
-        cancelled.stdout = cancelled.output = io.said_on(process.stdout)
-        cancelled.stderr = io.said_on(process.stderr)
+        cancelled.stdout = cancelled.output = io.output_of(process.stdout)
+        cancelled.stderr = io.output_of(process.stderr)
         raise cancelled from None
     except BaseException:
         io.end(grace)
@@ -163,7 +163,7 @@ def run(
         for each in take_back:
             each()
         io.close()
-    stdout, stderr = io.said_on(process.stdout), io.said_on(process.stderr)
+    stdout, stderr = io.output_of(process.stdout), io.output_of(process.stderr)
     if check and process.returncode:
         raise CalledProcessError(process.returncode, process.args, output=stdout, stderr=stderr)
     return CompletedProcess(process.args, process.returncode, stdout, stderr)
