@@ -9,7 +9,7 @@ import re
 
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
 from ..base.texts import shortened, text_of
-from .places import written
+from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
