@@ -8,7 +8,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, until, within_patience
 from threadfan import Fan, RateLimit, TaskTimeout, current_scope, task
-from threadfan._core.base.errors import describe
+from threadfan._core.base.static import describe
 from threadfan._core.scope.scope import Scope
 
 

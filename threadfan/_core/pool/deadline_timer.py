@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from queue import SimpleQueue
     from typing import Protocol
 
-    from ..base.outcome import Status
+    from ..base.attempt import Status
     from ..scope.scope import Scope
     from .callbacks import Callbacks
     from .crew import Crew
