@@ -49,7 +49,6 @@ def _names(node):
             yield inner.value
 
 
-@pytest.mark.xfail(reason="the pages have the names that the divided files will have")
 @pytest.mark.parametrize("page", ["internals", "design-notes"])
 def test_every_file_exists(page):
     """Whatever is named as a path is a file of the package, of its private floors, or of the project."""

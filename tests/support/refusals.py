@@ -30,7 +30,7 @@ def half():
 
 def retry_state(value, draw=half):
     """The attempts of one call under `retry=value`."""
-    return retry_policy(value, draw).course(0.0, print, (), {})
+    return retry_policy(value, draw).new_state(0.0, print, (), {})
 
 
 def waits(state, *errors):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         """What is used of httpx's."""
 
         headers: Mapping[str, str]
-        extensions: dict[str, Any]
+        extensions: dict[str, dict[str, int]]
 
 
 __all__ = ["attach"]
@@ -78,17 +78,17 @@ def _copy(client: Sdk, changes: dict[str, int]) -> Sdk:
     )
     try:
         # Not client.copy: that of an attached client attaches again.
-        copied = type(client).copy(client, http_client=client._client, **changes)
+        copied = type(client).copy(client, http_client=_http_client_of(client), **changes)
     except TypeError as error:
         raise TypeError(f"a {name} cannot be copied: {error}; {remedy}") from error
-    if copied._client is not client._client:
+    if _http_client_of(copied) is not _http_client_of(client):
         copied.close()
         raise TypeError(f"a {name} cannot be copied: it loses its http_client; {remedy}")
     return copied
 
 
 def _seam(client: Sdk) -> Sdk:
-    attach_http(client._client)
+    attach_http(_http_client_of(client))
     client.__dict__.update(
         _process_response_data=partial(_process, client._process_response_data),
         _sleep_for_retry=partial(_wait, client),
@@ -96,6 +96,10 @@ def _seam(client: Sdk) -> Sdk:
         with_options=partial(_copied, client.copy),
     )
     return client
+
+
+def _http_client_of(client: Sdk) -> object:
+    return client._client
 
 
 def _copied(copy: Callable[..., Sdk], *args: object, **options: object) -> Sdk:

@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
     from httpx import SyncByteStream as Base  # or of httpx2, for which it is made too
 
@@ -69,8 +69,8 @@ class Connected:
 
     __slots__ = ("_closing", "_generation", "_semaphore", "chunks", "inner")
 
-    def __init__(self, inner: Any, semaphore: ScopedSemaphore) -> None:
-        self.inner: Any = inner
+    def __init__(self, inner: Base, semaphore: ScopedSemaphore) -> None:
+        self.inner: Base = inner
         self.chunks: Iterator[bytes] | None = None
         self._semaphore: ScopedSemaphore | None = semaphore
         self._generation = forks.generation
@@ -112,7 +112,7 @@ class Connected:
 class Body(Base):
     """A response's body, of which no more is had once the scope has ended."""
 
-    def __init__(self, inner: Any, semaphore: ScopedSemaphore) -> None:
+    def __init__(self, inner: Base, semaphore: ScopedSemaphore) -> None:
         self._connected = Connected(inner, semaphore)
 
     def __iter__(self) -> Iterator[bytes]:

@@ -147,9 +147,9 @@ class Stream:
         """Send all of it."""
         self._awaited = True
         self._operate(partial(self._inner.write, buffer), timeout)
-        meter = current_scope().meter
-        if meter is not None:
-            meter.sent()
+        permits = current_scope().permits
+        if permits is not None:
+            permits.sent()
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None

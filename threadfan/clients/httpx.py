@@ -111,16 +111,16 @@ class Transport(Base):
             )
         scope = current_scope()
         scope.check()
-        meter = scope.meter
-        if meter is None:
+        permits = scope.permits
+        if permits is None:
             return self._placed(scope, request)
-        ticket = meter.begin()  # first: who waits for a permit needs no connection, and keeps none from others
+        ticket = permits.begin()  # first: who waits for a permit needs no connection, and keeps none from others
         try:
             response = self._placed(scope, request)
         except BaseException:
-            meter.end(ticket, None, None)
+            permits.end(ticket, None, None)
             raise
-        meter.end(ticket, response.status_code, response.headers)
+        permits.end(ticket, response.status_code, response.headers)
         return response
 
     def _placed(self, scope: Scope, request: Request) -> Response:

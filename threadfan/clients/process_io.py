@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from .._core.scope.scope import Scope
 
-    Watched = int | IO[Any] | SelfPipe
+    Pipe = IO[Any]  # in bytes or in text
+    Watched = int | Pipe | SelfPipe
     """What is waited for: a descriptor, or what has one."""
 
 _LOOK = 0.01
@@ -62,7 +63,7 @@ class ProcessIO:
         self._clock = scope.clock
         self._popenargs, self._kwargs = popenargs, kwargs
         self._has_group = _given_a_group(popenargs, kwargs)
-        self._said: dict[IO[Any], list[bytes]] = {}
+        self._said: dict[Pipe, list[bytes]] = {}
         self._life: int | None = None  # a descriptor that tells of the process's end
         self._exited = False
         self._finished = False  # the process is reaped, its pipes closed or given up
@@ -133,7 +134,7 @@ class ProcessIO:
         self._exited = True
         return True
 
-    def _writer(self, stdin: IO[Any]) -> Callable[[], bool]:
+    def _writer(self, stdin: Pipe) -> Callable[[], bool]:
         if isinstance(stdin, TextIOWrapper) and isinstance(self._message, str):
             self._message = self._message.encode(stdin.encoding, stdin.errors or "strict")
         self._message = memoryview(self._message).cast("B")
@@ -232,11 +233,11 @@ class ProcessIO:
 
     # -- what was said -----------------------------------------------------------------------------------------------
 
-    def bytes_of(self, stream: IO[Any] | None) -> bytes | None:
+    def bytes_of(self, stream: Pipe | None) -> bytes | None:
         """What one of the process's streams has said so far; None if it is not captured."""
         return None if stream is None else b"".join(self._said[stream])
 
-    def said_on(self, stream: IO[Any] | None) -> Any:
+    def said_on(self, stream: Pipe | None) -> str | bytes | None:
         """The same, in text if the stream is one."""
         data = self.bytes_of(stream)
         if data is None or not isinstance(stream, TextIOWrapper):
@@ -248,7 +249,7 @@ class ProcessIO:
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
+def _reader(stream: Pipe, chunks: list[bytes]) -> Callable[[], bool]:
     def read() -> bool:
         chunks.append(os.read(stream.fileno(), _CHUNK))
         return not chunks[-1]
@@ -256,7 +257,7 @@ def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
     return read
 
 
-def _given_a_group(popenargs: tuple[object, ...], kwargs: dict[str, Any]) -> bool:
+def _given_a_group(popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Have the process head a session of its own, unless the user decided otherwise; say whether it heads a group."""
     joined = kwargs.get("process_group")
     if joined is not None and joined >= 0:
@@ -266,7 +267,7 @@ def _given_a_group(popenargs: tuple[object, ...], kwargs: dict[str, Any]) -> boo
     return bool(kwargs["start_new_session"])
 
 
-def _is_terminal(stdin: Any) -> bool:
+def _is_terminal(stdin: int | Pipe | None) -> bool:
     number = 0 if stdin is None else stdin if isinstance(stdin, int) else stdin.fileno()
     return number >= 0 and os.isatty(number)
 

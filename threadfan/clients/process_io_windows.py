@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from .._core.scope.scope import Scope
 
+    Pipe = IO[Any]  # in bytes or in text
+
 _LOOK = 0.02  # seconds between looks whether the call is over; arbitrary
 _LAST_WORDS = 0.1  # seconds for the output of a process that was killed; arbitrary
 
@@ -38,7 +40,7 @@ class ProcessIO:
         self._popenargs, self._kwargs = popenargs, kwargs
         self.process: Popen[Any]  # from the start on
         self._message: Any = message
-        self._said: tuple[Any, Any] = None, None
+        self._said: tuple[object, object] = None, None
         self._finished = False
 
     def start(self) -> None:
@@ -79,10 +81,10 @@ class ProcessIO:
                 if stream is not None:
                     stream.close()
 
-    def bytes_of(self, stream: IO[Any] | None) -> Any:
+    def bytes_of(self, stream: Pipe | None) -> object:
         """What one of the process's streams has said; None if it is not captured."""
         return self.said_on(stream)
 
-    def said_on(self, stream: IO[Any] | None) -> Any:
+    def said_on(self, stream: Pipe | None) -> object:
         """The same."""
         return None if stream is None else self._said[0 if stream is self.process.stdout else 1]

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
+    from typing_extensions import Buffer
     from urllib3._collections import HTTPHeaderDict
     from urllib3.response import HTTPResponse as Answer
 
-    from .._core.scope.scope import Scope
+    from .._core.scope.scope import RequestListener, Scope
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -62,7 +63,7 @@ class AbortableConnection(HTTPConnection):
     _guard: Guard | None = None
     _answering = False  # in ``getresponse``, where closing the connection does not end the answer
     _wire: socket.socket | None = None  # the socket of the answer that is being read
-    _ticket: tuple[Any, Any] | None = None  # of the request that waits for its answer: the meter, and what it gave
+    _ticket: tuple[RequestListener, Any] | None = None  # of the request that waits for its answer, and who gave it
 
     def connect(self) -> None:
         """Connect, with the tunnel and the handshake."""
@@ -76,13 +77,13 @@ class AbortableConnection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, with a permit if the call that makes it has a rate limit."""
         scope = scope_around()
-        meter = None if scope is None else scope.meter
-        self._ticket = None if meter is None else (meter, meter.begin())
+        permits = None if scope is None else scope.permits
+        self._ticket = None if permits is None else (permits, permits.begin())
         try:
             with self._in_scope():
                 super().request(*args, **kwargs)
-            if meter is not None:
-                meter.sent()
+            if permits is not None:
+                permits.sent()
         except BaseException:
             self._answered(None, None)
             raise
@@ -248,7 +249,7 @@ class _Reading(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
-    def readinto(self, buffer: Any, /) -> int | None:
+    def readinto(self, buffer: Buffer, /) -> int | None:
         scope = scope_around()
         self._owner.watch(scope, self._owner.wire())
         if scope is None:

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 
 from .._core.base import checks
 from .._core.base.fitting import fits
-from .._core.base.generic import TYPE_CHECKING, Generic, T
+from .._core.base.generic import TYPE_CHECKING, Coro, Generic, T
 from .._core.base.given import is_text
 from .._core.base.static import describe
 from .aggregate import values_of
@@ -14,7 +14,7 @@ from .errors import carrying
 from .results import Aggregate, Synthesis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from typing import Any, TypeAlias, TypeVar, overload
 
     from .._core.base.outcome import Outcome
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     J = TypeVar("J")
     P = TypeVar("P")
     R = TypeVar("R")
-    Async: TypeAlias = Callable[[P], Coroutine[Any, Any, T]]
-    Mixed: TypeAlias = Callable[[P], Coroutine[Any, Any, T] | T]
+    Async: TypeAlias = Callable[[P], Coro[T]]
+    Mixed: TypeAlias = Callable[[P], Coro[T] | T]
 
 _NONE: Any = checks.Unset("not given")
 
@@ -122,16 +122,16 @@ async def afan_out(
     job: J,
     /,
     *,
-    decompose: Callable[[J], Any],
-    work: Callable[[P], Any],
-    synthesise: Callable[[Report[T]], Any],
+    decompose: Callable[..., object],
+    work: Callable[..., object],
+    synthesise: Callable[..., object],
     partial: bool = False,
-) -> Synthesis[Any]:
+) -> Synthesis[object]:
     """``fan_out`` for coroutines.  Cancelling the awaiting task cancels what runs."""
     checks.a_fan("afan_out", fan)
     for role, one in (("work", work), ("synthesise", synthesise)):
         checks.callable_(f"{role} of afan_out", one)
-    parts = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
+    parts: Any = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
     values_of(report, partial=partial)
     with carrying(report):
@@ -180,7 +180,7 @@ if TYPE_CHECKING:
     @overload
     async def amap_reduce(
         fan: Front,
-        fn: Callable[..., Coroutine[Any, Any, T]],
+        fn: Callable[..., Coro[T]],
         /,
         *iterables: Iterable[object] | AsyncIterable[object],
         reduce: Callable[[T, T], T],

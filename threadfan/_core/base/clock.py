@@ -86,6 +86,12 @@ class Asleep:
         return NOTHING if found is _NUDGE else found
 
 
+def receive(gate: Gate) -> Any:
+    """What is put into the gate next, or ``NOTHING`` if there may be chores."""
+    with Asleep(gate) as asleep:
+        return asleep.receive()
+
+
 class Clock:
     """Real time."""
 

@@ -9,12 +9,13 @@ Guarantees: nothing here runs code written in Python of the object's class, meta
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType, TracebackType
     from typing import Any, TypeGuard, TypeVar, overload
 
     T = TypeVar("T")
@@ -82,6 +83,11 @@ def cause_of(error: BaseException) -> BaseException | None:
 def context_of(error: BaseException) -> BaseException | None:
     """``error.__context__``."""
     return _of_error["__context__"].__get__(error)  # type: ignore[no-any-return]
+
+
+def caller() -> FrameType:
+    """The frame that has called the function that asks."""
+    return sys._getframe(2)
 
 
 def _name_of_type(kind: type) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LOOK_BACK = 50_000
-"""Objects of a generation; arbitrary: more than is made between an exception and this look, which takes some 2 ms for so
-many."""
+"""Objects of a generation; arbitrary: more than is made between an exception and this look, which takes some 2 ms for
+so many."""
 _YOUNG = (0, 1) if sys.version_info < (3, 14) else (0,)
 """Generations of the collector; the second has what a collection between the exception and the look has moved there.
 From CPython 3.14 on that is all that is old."""

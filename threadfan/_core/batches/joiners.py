@@ -92,7 +92,7 @@ class Quorum(Joiner["object", "Report[object]"]):
     """
 
     def __init__(self, needed: int) -> None:
-        self.needed = checks.count("needed", needed)
+        self.needed: int = checks.count("needed", needed)
 
     def begin(self, calls: int) -> None:
         """All may still succeed.

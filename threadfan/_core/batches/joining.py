@@ -15,7 +15,6 @@ from .report import put_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from ..base.clock import Gate
     from ..base.outcome import Raw
@@ -43,7 +42,7 @@ def join(
 
 def begin(
     where: str,
-    policy: Joiner[Any, Any],
+    policy: Joiner[T, R],
     tasks: tuple[Callable[..., object], ...],
     named: Mapping[str, Callable[..., object]],
 ) -> None:
@@ -74,7 +73,7 @@ class Joining(Completion["TaskBatch", "Report[T]"], Generic[T, R]):
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will wake whoever waits."""
         while not self._tell_news():
-            if self.batch.wish.wait_for(self._wake, wanted=None, idle=self._idle):
+            if self.batch.waiter.wait_for(self._wake, wanted=None, idle=self._idle):
                 break
         return super().look()
 

@@ -53,26 +53,29 @@ def new_batch(
     one = taking_tuples(options.dressed(fn), given, star=star)
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
-        return _under_policies(scheduler, options, one, star or len(given) > 1, items, shared)
+        return _under_policies(scheduler, options, options.policies, one, star or len(given) > 1, items, shared)
     return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
 
 
 def _under_policies(
     scheduler: Scheduler,
     options: Options,
+    policies: Policies,
     one: Callable[[Any], object],
     several: bool,
     items: list[object] | None,
     shared: Shared,
 ) -> Batch:
     """Each call has its own attempts, so each is an object from the start."""
-    from ..calls.policy_queues import PolicyBatch, item_call
+    from ..calls.policy_queues import PolicyBatch, policy_call
 
-    make = partial(item_call, options, one, several, shared["context"])
+    make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
     now = scheduler.clock.monotonic()
     calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
-    lines = _waitlists([options.policies])
-    return PolicyBatch(scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, lines=lines, **shared)
+    waitlists = policies.waitlists
+    return PolicyBatch(
+        scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
+    )
 
 
 def task_batch(
@@ -102,8 +105,10 @@ def task_batch(
     if any(call.policies is not None for call in calls):
         from ..calls.policy_queues import PolicyBatch
 
-        lines = _waitlists(call.policies for call in calls)
-        batch = PolicyBatch(scheduler, options.group, scheduler.depth(), describe, calls=calls, lines=lines, **shared)
+        waitlists = _waitlists(call.policies for call in calls)
+        batch = PolicyBatch(
+            scheduler, options.group, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
+        )
     else:
         batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
     batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}
@@ -112,4 +117,4 @@ def task_batch(
 
 def _waitlists(policies: Iterable[Policies | None]) -> set[Waitlist]:
     """Those of the limits that several policies have."""
-    return set().union(*(one.lines for one in policies if one is not None))
+    return set().union(*(one.waitlists for one in policies if one is not None))

@@ -18,7 +18,8 @@ from .left import end_dropped, end_map_early, end_taking_early
 from .lifetime import enlist, tell_end
 from .making import new_batch
 from .reading import sleep
-from .stream import cut, make_stream
+from .stream import cut
+from .window import make_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from .intake import Given
-    from .stream import BatchStream
+    from .window import BatchStream
 
 CLOSED = "the iterator was closed"
 
@@ -91,7 +92,7 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
                 break
             if stream.idle():
                 stream.fill()
-                sleep(stream.batch, stream.wish, stream.idle, gate, end)
+                sleep(stream.batch, stream.watch, stream.idle, gate, end)
         stream.check_complete()
     except GeneratorExit:
         finalizing = True
@@ -121,7 +122,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                sleep(batch, partial(batch.wish.wait_for, wanted=index, idle=idle), idle, gate, end)
+                sleep(batch, partial(batch.waiter.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[STATUS] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[PAYLOAD]
@@ -142,7 +143,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        batch.wish.clear()
+        batch.waiter.clear()
         cut(batch, CLOSED, running=False, finalizing=finalizing)
         tell_end(batch, scheduler.clock.monotonic() - batch.since)
         raw = idle = results = batch = None  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from ..base.generic import TYPE_CHECKING, T
 from . import intake
 from .iteration import Iteration
 from .left import end_dropped, end_early
-from .stream import make_stream, window_of
+from .window import make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -75,7 +75,7 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
                 break
             if stream.idle():
                 stream.fill()
-                sleep(stream.batch, stream.wish, stream.idle, gate, None)
+                sleep(stream.batch, stream.watch, stream.idle, gate, None)
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         finalizing = True
@@ -93,7 +93,7 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
 
 def sleep(
     queue: Batch | TaskGroup,
-    wish: Callable[[Callable[[], object]], bool],
+    watch: Callable[[Callable[[], object]], bool],
     idle: Callable[[], bool],
     gate: Gate,
     end: float | None,
@@ -102,12 +102,12 @@ def sleep(
 
     Args:
         queue: whose calls are waited for.
-        wish: has a function called when there is something to do; False if there is no need to wait.
+        watch: has a function called when there is something to do; False if there is no need to wait.
         idle: whether there is nothing to do.
         end: when to give up.
 
     Raises:
-        TimeoutError: there is nothing to do at the end; the wish is left to the caller.
+        TimeoutError: there is nothing to do at the end; to stop watching is left to the caller.
     """
     scheduler = queue.scheduler
     loan = scheduler.lending.take_out()
@@ -119,7 +119,7 @@ def sleep(
 
     if loan is not None:
         scheduler.lending.await_done(loan, queue)
-    if not wish(wake):
+    if not watch(wake):
         return
     try:
         if loan is not None:

@@ -39,11 +39,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     Args:
         raws: the outcomes, in input order.
-        names: the names given in ``gather``, by place.
+        names: the names given in ``gather``, by place in ``raws``.
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
-        usages: tokens noted while calls ran, by place.
-        attempts: those of calls that may have several, by place.
+        usages: tokens noted while calls ran, by index.
+        attempts: those of calls that may have several, by index.
         limited: seconds in which no call could start because of a rate limit.
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
@@ -233,7 +233,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         figures = self._wall, self._slots, self._limits, self._conditions
         return self._raws, self._names, self._usages, self._attempts, figures, self._cause
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Any) -> None:
         raws, self._names, self._usages, self._attempts, figures, self._cause = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late = {}  # those are of the process that had it

@@ -1,23 +1,15 @@
-"""The window between inputs and outcomes, which bounds how many are held between the two.
-
-Inputs are taken only by whoever reads the outcomes, and at most ``window`` of them are taken and not yet handed out, so
-that inputs may be endless and memory stays bounded.
-"""
+"""Outcomes handed out one by one, in the order of the inputs or as calls end."""
 
 from __future__ import annotations
 
 from functools import partial
-from itertools import islice
 
-from ..base import checks
 from ..base.errors import FanClosed
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import INDEX, Outcome
-from . import intake
 from .completion import B
 from .figures import parts
 from .lifetime import enlist, tell_end
-from .making import new_batch
 from .report import Report
 
 if TYPE_CHECKING:
@@ -25,15 +17,8 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..calls.batch import Batch
-    from ..calls.options import Options
-    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
-    from .intake import Given
     from .task_group import TaskGroup
-
-PATIENCE = 0.001
-"""Seconds that filling the window may take before outcomes that are ready go first.  Arbitrary: far above what it
-takes to fill a window from memory, far below what a user notices."""
 
 
 class Stream(Generic[B, T]):
@@ -69,11 +54,11 @@ class Stream(Generic[B, T]):
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
         raise NotImplementedError
 
-    def wish(self, wake: Callable[[], object]) -> bool:
+    def watch(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when there is something to hand out; False if there is no need to wait."""
         raise NotImplementedError
 
-    def forget_wish(self) -> None:
+    def stop_watching(self) -> None:
         """Nobody waits any more."""
         raise NotImplementedError
 
@@ -146,7 +131,7 @@ class Stream(Generic[B, T]):
         Args:
             finalizing: whether it may be the garbage collector who says so.
         """
-        self.forget_wish()  # it may lead back here
+        self.stop_watching()  # it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
     def left(self) -> list[Raw]:
@@ -162,72 +147,6 @@ class Stream(Generic[B, T]):
         tell_end(self.batch, self._clock() - self.batch.since)
 
 
-class BatchStream(Stream["Batch", T]):
-    """The window between the inputs and the outcomes of one function.
-
-    Args:
-        window: how many inputs may be taken and not yet handed out.
-        quick: whether taking inputs neither blocks nor raises.
-    """
-
-    def __init__(
-        self, batch: Batch, inputs: Iterator[object] | None, *, window: int, ordered: bool, quick: bool
-    ) -> None:
-        super().__init__(batch, inputs, ordered=ordered)
-        self._window = window
-        self._quick = quick
-
-    @property
-    def room(self) -> int:
-        """How many more inputs may be taken."""
-        return self._window - (self.batch.accepted - self.yielded)
-
-    def after_yield(self) -> None:
-        """One outcome was handed out: take more inputs if half the window is free or the threads have none left."""
-        self.yielded += 1
-        if self._inputs is not None and (2 * self.room >= self._window or not self.batch.entries):
-            self.fill()
-
-    def fill(self) -> None:
-        """Take inputs until the window is full, they end, or outcomes are ready that should not wait any longer."""
-        batch, inputs = self.batch, self._inputs
-        if inputs is None:
-            return
-        if self._must_end():
-            return
-        room, now = self.room, self._clock()
-        if self._quick:
-            items = list(islice(inputs, room))
-            if items:
-                batch.feed(items, now)
-            if len(items) < room:
-                self._end_of_inputs()
-            return
-        for item in islice(inputs, room):
-            batch.feed([item], self._clock())
-            room -= 1
-            if self._must_end() or (self._results and self._clock() - now > PATIENCE):
-                return
-        if room:
-            self._end_of_inputs()
-
-    def _must_end(self) -> bool:
-        """Whether no further input may be taken; then it was cut short."""
-        batch = self.batch
-        if batch.scheduler.closing or batch.scheduler.broken or batch.ended:
-            self._cut_short = True
-            self._end_of_inputs()
-        return self._cut_short
-
-    def wish(self, wake: Callable[[], object]) -> bool:
-        """See ``Waiter.wait_for``."""
-        return self.batch.wish.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
-
-    def forget_wish(self) -> None:
-        """Nobody waits any more."""
-        self.batch.wish.clear()
-
-
 def cut(batch: Batch | TaskGroup, message: str, *, running: bool, finalizing: bool = False) -> None:
     """Cancel what is queued of a batch that nobody reads any more, and what runs too if ``running``."""
     if not batch.done:
@@ -236,28 +155,3 @@ def cut(batch: Batch | TaskGroup, message: str, *, running: bool, finalizing: bo
             batch.scheduler.decisions.hand_over(cancel)
         else:
             cancel()
-
-
-def window_of(scheduler: Scheduler, window: int | None) -> int:
-    """How many inputs may be taken and not yet yielded."""
-    return max(64, 4 * scheduler.slots.total) if window is None else checks.count("window", window)
-
-
-def make_stream(
-    scheduler: Scheduler,
-    options: Options,
-    fn: Callable[..., T],
-    given: Given,
-    *,
-    window: int,
-    ordered: bool,
-    strict: bool,
-    star: bool = False,
-    fed_by_owner: bool = False,
-) -> BatchStream[T]:
-    """Check that calls may be handed in, and capture the context; work starts later."""
-    with scheduler.lock:
-        scheduler.check_open()
-    inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star)
-    return BatchStream(batch, inputs, window=window, ordered=ordered, quick=intake.known(given))

@@ -304,6 +304,6 @@ def _check_done_locked(group: TaskGroup, after: Actions) -> None:
     group.scheduler.check_done(group, after)
 
 
-def _figures(queue: Any, now: float) -> tuple[float, int]:
+def _figures(queue: CallQueue, now: float) -> tuple[float, int]:
     """For how long and how often limits have held up a queue under policies."""
     return queue.limited(now), queue.pauses()

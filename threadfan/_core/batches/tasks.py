@@ -14,14 +14,14 @@ from ..calls.options import of_each_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Never, ParamSpec, overload
+    from typing import Any, Never, ParamSpec, overload
 
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
 
     P = ParamSpec("P")
-    Take = Callable[[str, Callable[..., object]], Callable[..., object]]
+    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
     """Checks a function that was given to a method of this name, and may put another in its place."""
 
 _UNSET = checks.UNSET
@@ -37,10 +37,10 @@ class Task(Portable, Generic[Out_co]):
     ) -> None:
         if not callable(fn):
             raise TypeError(f"task needs a function to call, not {brief(fn)}")
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.changes = changes
+        self.fn: Callable[..., Out_co] = fn
+        self.args: tuple[object, ...] = args
+        self.kwargs: dict[str, object] = kwargs
+        self.changes: dict[str, object] = changes
 
     def with_options(
         self,

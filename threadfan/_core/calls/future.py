@@ -11,7 +11,6 @@ that costs none of it. What decides is one dict, ``_cell``, whose ``setdefault``
 
 from __future__ import annotations
 
-import sys
 from concurrent import futures
 from concurrent.futures._base import (
     _STATE_TO_DESCRIPTION_MAP as _STATES,
@@ -36,6 +35,7 @@ from ..base.locks import Condition
 from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.static import caller
 from ..base.threads import check_depth
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
@@ -194,7 +194,7 @@ class Future(Call, futures.Future[T]):
         mark = object()
         fate = self._cell.setdefault(FATE, mark)
         if fate is RUNNING:
-            if sys._getframe(1).f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
+            if caller().f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
                 self.disowned = "the coroutine that awaited this call was cancelled"
             self._signal()
             return False

@@ -92,7 +92,7 @@ def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | N
     """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings.
 
     Args:
-        more: figures of a call under rules.
+        more: figures of a call under policies.
     """
     status, figures = raw[3], {**_figures(raw), **(more or {})}
     if status is SUCCEEDED:
@@ -145,7 +145,7 @@ def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, mo
     """One event per batch: how many calls there were of each status, and the wall time.
 
     Args:
-        more: figures of a batch under rules, and of the tokens it used.
+        more: figures of a batch under policies, and of the tokens it used.
     """
     level = "warning" if counts.get(FAILED) else "info"
     _emit(level, "batch_finished", fan, function, **counts, duration=milliseconds(wall), **more)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ..base import checks
+from ..base.generic import TYPE_CHECKING
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from types import ModuleType
     from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
 
+    from ..base.generic import Coro
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.report import Report
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     T = TypeVar("T")
     Items: TypeAlias = Iterable[object] | AsyncIterable[object]
-    Coroutines: TypeAlias = Callable[..., Coroutine[Any, Any, R]]
-    AsyncTask: TypeAlias = Callable[[], Coroutine[Any, Any, T]]
-    MixedTask: TypeAlias = Callable[[], Coroutine[Any, Any, T] | T]
+    Coroutines: TypeAlias = Callable[..., Coro[R]]
+    AsyncTask: TypeAlias = Callable[[], Coro[T]]
+    MixedTask: TypeAlias = Callable[[], Coro[T] | T]
 
-_calls_module: Any = None
+_calls_module: ModuleType | None = None
 
 
-def _calls() -> Any:
+def _calls() -> ModuleType:
     """Imported on first use; an import statement in ``call`` would cost a tenth of the call."""
     global _calls_module
     if _calls_module is None:
@@ -95,7 +97,7 @@ class AsyncCalls:
 
     async def arun(
         self,
-        fn: Callable[..., Any],
+        fn: Callable[..., object],
         /,
         *iterables: Items,
         fail_fast: bool = False,
@@ -103,7 +105,7 @@ class AsyncCalls:
         late: Literal["keep"] | None = None,
         star: bool = False,
         **misplaced: Never,
-    ) -> Report[Any]:
+    ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
 
         ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
@@ -142,14 +144,14 @@ class AsyncCalls:
 
     def astream(
         self,
-        fn: Callable[..., Any],
+        fn: Callable[..., object],
         /,
         *iterables: Items,
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
         **misplaced: Never,
-    ) -> AsyncGenerator[Outcome[Any], None]:
+    ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
 
@@ -168,7 +170,7 @@ class AsyncCalls:
         @overload
         async def agather(self, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]: ...
 
-    async def agather(self, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
+    async def agather(self, /, *tasks: Callable[[], object], **named: Callable[[], object]) -> Report[Any]:
         """``gather`` for coroutines; tasks may be coroutine functions."""
         from .aio.batches import agather
 
@@ -191,7 +193,9 @@ class AsyncCalls:
         @overload
         async def ajoin(self, policy: Joiner[T, R], /, *tasks: MixedTask[T], **named: MixedTask[T]) -> R: ...
 
-    async def ajoin(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Any:
+    async def ajoin(
+        self, policy: Joiner[Any, Any], /, *tasks: Callable[[], object], **named: Callable[[], object]
+    ) -> object:
         """``join`` for coroutines, whose tasks may be coroutine functions; the policy is asked in the event loop.
 
         Cancelling the awaiting task cancels all.

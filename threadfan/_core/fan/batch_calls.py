@@ -112,7 +112,7 @@ class BatchCalls:
         @overload
         def join(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R: ...
 
-    def join(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Any:
+    def join(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], object], **named: Callable[[], object]) -> object:
         """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
 
         Args:

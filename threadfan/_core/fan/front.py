@@ -5,11 +5,11 @@ from __future__ import annotations
 from ..base import checks
 from .async_calls import AsyncCalls
 from .batch_calls import BatchCalls
-from .builders import Builders
 from .standard_calls import StandardCalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Never
 
     from ..calls.options import Options
@@ -17,15 +17,50 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
+    from .graph import Graph
+    from .signatures import Signatures
+else:
+    Signatures = object
 
 _UNSET = checks.UNSET
 
 
-class Front(StandardCalls, BatchCalls, Builders, AsyncCalls):
+class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
     """Everything that hands calls in, for a fan and for views of it: safe from any thread and any event loop.
 
-    Each base is one face of it, and knows nothing of the others; all have the same threads and options.
+    Each base is one face of it, and knows nothing of the others; all have the same threads and options.  Here is what
+    is made of a fan to be used later: graphs, pipelines and views.
     """
+
+    def graph(self, /, *functions: Callable[..., object], name: str = "graph", **misplaced: Never) -> Graph:
+        """Functions that depend on each other's results: a parameter named like one takes what that one returns.
+
+        Args:
+            functions: the first tasks; ``graph.add`` and ``@graph.task`` add more, with options.
+            name: by which events call it.
+        """
+        from .graph import Graph
+
+        if misplaced:
+            checks.refuse_misplaced("fan.graph", misplaced)
+        return Graph(self._scheduler, self._options, functions, name, owner=self)
+
+    if not TYPE_CHECKING:  # to type checkers ``Signatures`` says more
+
+        def pipeline(self, *stages, **misplaced):
+            """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
+
+            Each item enters its next stage the moment it is ready, whatever the others do.
+
+            Args:
+                stages: functions of one item, the first of the input, each other of what the one before has returned;
+                    or ``stage(fn, max_concurrent=4, …)``, which takes options of its own.
+            """
+            from .pipeline import Pipeline
+
+            if misplaced:
+                checks.refuse_misplaced("fan.pipeline", misplaced)
+            return Pipeline(self._scheduler, self._options, stages, owner=self)
 
     def with_options(
         self,

@@ -10,7 +10,7 @@ from ..base.errors import brief, describe
 from ..batches.completion import Completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
-from ..graph.plan import Plan, in_order
+from ..graph.plan import GraphPlan, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Graph:
         self._owner = owner  # kept alive
         self._nodes: dict[str, Node] = {}
         self._mentioned: set[str] = set()  # names that tasks may depend on
-        self._plan: Plan | None = None
+        self._plan: GraphPlan | None = None
         for fn in functions:
             self.add(fn)
 
@@ -134,9 +134,9 @@ class Graph:
         @overload
         def task(self, fn: F, /) -> F: ...
         @overload
-        def task(self, /, **options: Any) -> Callable[[F], F]: ...
+        def task(self, /, **options: object) -> Callable[[F], F]: ...
 
-    def task(self, fn: Any = None, /, **options: Any) -> Any:
+    def task(self, fn: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
         """``add`` as a decorator: ``@graph.task``, or ``@graph.task(timeout=5)`` with what ``add`` takes."""
         if fn is not None:
             return self.add(fn, **options)
@@ -230,10 +230,10 @@ class Graph:
             raise ValueError(f"{describe(reference)} is the function of several tasks, {' and '.join(found)}: name one")
         return found[0]
 
-    def _checked(self) -> Plan:
+    def _checked(self) -> GraphPlan:
         plan = self._plan
         if plan is None:
-            plan = self._plan = Plan(tuple(self._nodes.values()))
+            plan = self._plan = GraphPlan(tuple(self._nodes.values()))
         return plan
 
     def _new_run(

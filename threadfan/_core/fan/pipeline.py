@@ -5,14 +5,15 @@ from __future__ import annotations
 from ..base import checks
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
-from ..batches.stream import window_of
+from ..batches.window import window_of
 from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable
-    from typing import Any, Never, TypeVar, overload
+    from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+    from typing import Never, TypeVar, overload
 
+    from ..base.generic import Coro
     from ..batches.tasks import Take
     from ..calls.options import Options
     from ..pipeline.outcome import PipelineOutcome
@@ -107,7 +108,7 @@ class Pipeline(Generic[In_contra, Out_co]):
 
         @overload
         async def arun(
-            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            self: Pipeline[In_contra, Coro[R]],
             items: Iterable[In_contra] | AsyncIterable[In_contra],
             /,
             *,
@@ -125,8 +126,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> PipelineReport[Out_co]: ...
 
     async def arun(
-        self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None, **misplaced: Never
-    ) -> PipelineReport[Any]:
+        self,
+        items: Iterable[In_contra] | AsyncIterable[In_contra],
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **misplaced: Never,
+    ) -> PipelineReport[object]:
         """``run`` for coroutines; takes async iterables and coroutine functions too.
 
         Cancelling the awaiting task cancels the run.
@@ -145,7 +152,7 @@ class Pipeline(Generic[In_contra, Out_co]):
 
         @overload
         def astream(
-            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            self: Pipeline[In_contra, Coro[R]],
             items: Iterable[In_contra] | AsyncIterable[In_contra],
             /,
             *,
@@ -163,8 +170,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
 
     def astream(
-        self, items: Any, /, *, ordered: bool = False, window: int | None = None, **misplaced: Never
-    ) -> AsyncGenerator[PipelineOutcome[Any], None]:
+        self,
+        items: Iterable[In_contra] | AsyncIterable[In_contra],
+        /,
+        *,
+        ordered: bool = False,
+        window: int | None = None,
+        **misplaced: Never,
+    ) -> AsyncGenerator[PipelineOutcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio import pipelines
         from .aio.coroutines import taker
@@ -188,7 +201,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         return f"<Pipeline {' | '.join(self._names)}>"
 
 
-def _check(where: str, items: Any, misplaced: dict[str, Any]) -> None:
+def _check(where: str, items: object, misplaced: dict[str, Never]) -> None:
     if misplaced:
         checks.refuse_misplaced(where, misplaced)
     checks.text(f"what {where} is given", items)

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent import futures
+    from types import ModuleType
     from typing import Any, Never, ParamSpec, TypeVar
 
     from ..calls.future import Future
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-_variables_module: Any = None
+_variables_module: ModuleType | None = None
 
 
-def _variables() -> Any:
+def _variables() -> ModuleType:
     """What belongs to threads among context variables; imported once a caller has any."""
     global _variables_module
     from ..base import variables

@@ -11,7 +11,6 @@ from ..batches.advice_on_time import alone, more
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ..base.outcome import Outcome
     from ..batches.figures import Conditions
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def chain(
-    outcomes: Sequence[Outcome[Any]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
+    outcomes: Sequence[Outcome[object]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
 ) -> str | None:
     """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
     if not stats.wall or stats.duration_sum < TINY * len(outcomes):
@@ -32,7 +31,7 @@ def chain(
     return alone(outcomes, stats, labels)
 
 
-def _latest(outcomes: Sequence[Outcome[Any]]) -> list[Outcome[Any]]:
+def _latest(outcomes: Sequence[Outcome[object]]) -> list[Outcome[object]]:
     """From the call that ended last back to the first: each came when the next one in this list had ended."""
     ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: raw_of(outcome)[END])
     ends = [raw_of(outcome)[END] for outcome in ran]

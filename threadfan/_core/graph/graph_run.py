@@ -7,7 +7,7 @@ waits for anything.
 from __future__ import annotations
 
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, STATUSES, SUCCEEDED
+from ..base.outcome import CANCELLED, STATUS, STATUSES, SUCCEEDED
 from ..batches.completion import FAILED_FAST
 from ..batches.task_group import TaskGroup
 from .own_queues import OwnQueues
@@ -19,9 +19,10 @@ from .turn import Turn, uncalled
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Unpack
 
     from ..base.outcome import Raw, Status
+    from ..batches.figures import Parts
     from ..batches.task_group import Step
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Actions
     from .node import Function
     from .node_state import NodeState
-    from .plan import Plan, Tree
+    from .plan import GraphPlan, Tree
 
 
 class GraphRun(TaskGroup):
@@ -45,7 +46,7 @@ class GraphRun(TaskGroup):
         scheduler: Scheduler,
         options: Options,
         name: str,
-        plan: Plan,
+        plan: GraphPlan,
         functions: Sequence[Function],
         inputs: Mapping[str, object],
     ) -> None:
@@ -83,7 +84,7 @@ class GraphRun(TaskGroup):
 
     # -- the report --------------------------------------------------------------------------------------------------
 
-    def report(self, raws: list[Raw], **figures: Any) -> GraphReport:
+    def report(self, raws: list[Raw], **figures: Unpack[Parts]) -> GraphReport:
         """What became of it, once it is done."""
         roots = [self._tree.roots[task.place] for task in self._plan.fanned]
         folded = {state.name: state.value() for state in roots if state.children is not None and _has_value(state)}
@@ -114,9 +115,9 @@ class GraphRun(TaskGroup):
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
-        statuses = [raw[3] for raw in self.in_order()]
+        statuses = [raw[STATUS] for raw in self.in_order()]
         return {status: statuses.count(status) for status in STATUSES}
 
 
 def _has_value(state: NodeState) -> bool:
-    return state.raw is not None and state.raw[3] is SUCCEEDED
+    return state.raw is not None and state.raw[STATUS] is SUCCEEDED

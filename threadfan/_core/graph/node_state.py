@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.errors import TaskSkipped
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
+from ..base.outcome import CANCELLED, FAILED, PAYLOAD, SKIPPED, STATUS, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from ..batches.task_group import Step
     from .plan import PlannedNode
 
+    Rows = list[Any]
+    """What is iterable, or ``ALONG``."""
+
     Then = Callable[[Any, "NodeState", Step, Raw], Step | None]
 
 HOW = {FAILED: "failed", TIMED_OUT: "timed out", CANCELLED: "was cancelled", SKIPPED: "was skipped by its condition"}
 
-ALONG: Any = object()
+ALONG = object()
 """Instead of something to go through: the same source for all that is deeper."""
 
 
@@ -70,7 +73,7 @@ class NodeState:
     def value(self) -> object:
         """Its value, once it is over; those of a fan-out in lists of the same shape."""
         if self.raw is not None:
-            return self.raw[4]
+            return self.raw[PAYLOAD]
         return [child.value() for child in self.children or ()]
 
     def forget(self) -> None:
@@ -94,7 +97,7 @@ class NodeState:
                 source.opened = [*(source.opened or ()), self]
                 self.missing += 1
 
-    def rows(self) -> list[Any]:
+    def rows(self) -> Rows:
         """What each parameter goes through from here: states, or what should be iterable; or it is to go ``ALONG``."""
         level = len(self.path)
         found: list[object] = []
@@ -128,14 +131,14 @@ class NodeState:
 
     def by_condition(self) -> bool:
         """Whether its own condition has skipped it."""
-        return self.raw is not None and self.raw[3] is SKIPPED
+        return self.raw is not None and self.raw[STATUS] is SKIPPED
 
     def why_skipped(self) -> TaskSkipped:
         """What those are told that depend on it in vain."""
         raw = self.raw
         assert raw is not None  # noqa: S101 -- it is the fault of others
-        error = TaskSkipped(f"it depends on {self.name}, which {HOW[raw[3]]}")
-        error.__cause__ = raw[4]
+        error = TaskSkipped(f"it depends on {self.name}, which {HOW[raw[STATUS]]}")
+        error.__cause__ = raw[PAYLOAD]
         return error
 
 

@@ -48,4 +48,4 @@ def _new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, polici
         return CallQueue(scheduler, group, depth)
     from ..calls.policy_queues import PolicyCallQueue
 
-    return PolicyCallQueue(scheduler, group, depth, policies.lines)
+    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)

@@ -92,7 +92,7 @@ class PlannedNode:
         self.outer = 0 if self.node.reduce is not None else self.level
 
 
-class Plan:
+class GraphPlan:
     """All tasks of a graph, checked; used by any number of runs.
 
     Attributes:

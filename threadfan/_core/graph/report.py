@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.plain import plain
 from ..batches.report import Report
 from .names import near
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Unpack
 
     from ..base.outcome import Raw
+    from ..batches.figures import Parts
     from ..batches.stats import Stats
     from .plan import Tree
 
@@ -39,8 +40,8 @@ class GraphReport(Report["Any"]):
         raws: list[Raw],
         *,
         trees: dict[str, Tree] | None = None,
-        folded: dict[str, Any] | None = None,
-        **figures: Any,
+        folded: dict[str, object] | None = None,
+        **figures: Unpack[Parts],
     ) -> None:
         super().__init__(raws, **figures)
         self._trees: dict[str, Tree] = trees or {}
@@ -91,7 +92,7 @@ class GraphReport(Report["Any"]):
         if isinstance(tree, list):
             return [self._shaped(inner, default) for inner in tree]
         raw = self._raws[tree]
-        return raw[4] if raw[3] is SUCCEEDED else default
+        return raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default
 
     def _part(self, places: list[int]) -> Report[Any]:
         """A report of some of the calls."""

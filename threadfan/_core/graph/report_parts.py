@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import ITEM, STATUS, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class ReportParts:
             return [place] if state.task.level > len(state.path) else place
         tree: list[Tree] = [self.add(child) for child in state.children]
         unfolded = state.raw is None and state.fault is None and state.task.node.reduce is not None and not state.path
-        if unfolded or (state.raw is not None and state.raw[3] is not SUCCEEDED):
+        if unfolded or (state.raw is not None and state.raw[STATUS] is not SUCCEEDED):
             tree.append(self._put(state))
         return tree
 
     def _put(self, state: NodeState) -> int:
         place, number = len(self.raws), state.number
         raw = state.raw or self._unstarted(state)
-        self.raws.append((place, *raw[1:]))
+        self.raws.append((place, *raw[ITEM:]))
         self.names[place] = state.name
         if number in self._usages:
             self.usages[place] = self._usages[number]

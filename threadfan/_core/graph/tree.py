@@ -11,10 +11,10 @@ from .node_state import ALONG, NodeState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
 
     from .node import Function
-    from .plan import Plan
+    from .node_state import Rows
+    from .plan import GraphPlan
 
     Ready = list[NodeState]
     """States that wait for nothing more; it grows while others end."""
@@ -30,7 +30,7 @@ class NodeTree:
         inputs: by name; all that the plan requires.
     """
 
-    def __init__(self, plan: Plan, functions: Sequence[Function], inputs: Mapping[str, object]) -> None:
+    def __init__(self, plan: GraphPlan, functions: Sequence[Function], inputs: Mapping[str, object]) -> None:
         self.plan, self.functions, self.inputs = plan, functions, inputs
         self._forked()
         self._numbers = count(len(plan.tasks))
@@ -50,7 +50,7 @@ class NodeTree:
             state.watch()
         return [state for state in roots if not state.missing]
 
-    def open(self, state: NodeState, rows: list[Any], columns: Iterable[tuple[object, ...]], ready: Ready) -> None:
+    def open(self, state: NodeState, rows: Rows, columns: Iterable[tuple[object, ...]], ready: Ready) -> None:
         """Give a fan-out a state for each of its elements.
 
         Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 
 from ..base.errors import TaskSkipped, brief, describe
-from ..base.outcome import FAILED, SKIPPED, SUCCEEDED
+from ..base.outcome import FAILED, PAYLOAD, SKIPPED, STATUS, SUCCEEDED
 from ..batches import intake
 from ..batches.task_group import Step
 from .node import UNSET
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw, Status
     from ..batches.task_group import TaskGroup
-    from .node_state import NodeState, Then
+    from .node_state import NodeState, Rows, Then
     from .tree import NodeTree, Ready
 
 
@@ -85,9 +85,9 @@ class Turn:
         return None
 
     def _decided(self, state: NodeState, step: Step, raw: Raw) -> Step | None:
-        if raw[3] is not SUCCEEDED:
+        if raw[STATUS] is not SUCCEEDED:
             self._end(state, raw, step)
-        elif raw[4]:
+        elif raw[PAYLOAD]:
             return self._enter(state)
         else:
             self._skip(state, TaskSkipped("its condition did not hold"), state)
@@ -114,13 +114,13 @@ class Turn:
         )
 
     def _listed(self, state: NodeState, step: Step, raw: Raw) -> Step | None:
-        if raw[3] is SUCCEEDED:
-            self._open(state, raw[4])
+        if raw[STATUS] is SUCCEEDED:
+            self._open(state, raw[PAYLOAD])
         else:
             self._end(state, raw, step)
         return None
 
-    def _open(self, state: NodeState, rows: list[Any]) -> None:
+    def _open(self, state: NodeState, rows: Rows) -> None:
         """There is a call, or a deeper list of them, for each element."""
         widths = {each.source: len(row) for row, each in zip(rows, state.task.each, strict=True) if row is not ALONG}
         if len(set(widths.values())) > 1:
@@ -144,7 +144,7 @@ class Turn:
         return self._aside(state, Turn._folded, lambda: reduce(fn, values), describe(fn))  # type: ignore[arg-type]
 
     def _folded(self, state: NodeState, step: Step, raw: Raw) -> Step | None:
-        if raw[3] is SUCCEEDED:  # the outcomes are those of the calls
+        if raw[STATUS] is SUCCEEDED:  # the outcomes are those of the calls
             with self._tree.lock:
                 state.raw = raw
                 self._tree.complete_locked(state, self._ready)
@@ -173,7 +173,7 @@ class Turn:
         return Step(self._group, state.task.node.chores, state.number, chore, tag=state)
 
     def _called(self, state: NodeState, step: Step, raw: Raw) -> Step | None:
-        if raw[3] is not SUCCEEDED or step.policies is not None or step.usage is not None:
+        if raw[STATUS] is not SUCCEEDED or step.policies is not None or step.usage is not None:
             self._end(state, raw, step)
             return None
         tree = self._tree
@@ -192,7 +192,7 @@ class Turn:
         self._group.record(raw, step)
         with self._tree.lock:
             state.raw = raw
-            if raw[3] is not SUCCEEDED:
+            if raw[STATUS] is not SUCCEEDED:
                 state.fault = fault or state
             self._tree.complete_locked(state, self._ready)
 

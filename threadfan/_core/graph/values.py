@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.outcome import Outcome
+from ..base.outcome import ITEM, PAYLOAD, Outcome
 from .arguments import ELEMENT, INPUT, VALUE
 from .node_state import value_of
 
@@ -27,7 +27,7 @@ def known(group: TaskGroup, tree: NodeTree, state: NodeState, arguments: list[Ar
         if kind == VALUE:
             root = roots[source]
             if root.fault is None:  # else the default will do
-                found[parameter] = root.value() if root.raw is None else root.raw[4]
+                found[parameter] = root.value() if root.raw is None else root.raw[PAYLOAD]
         elif kind == INPUT:
             if source in inputs:
                 found[parameter] = inputs[source]
@@ -44,4 +44,4 @@ def _outcome(group: TaskGroup, state: NodeState) -> object:
     raw, number, collector = state.raw, state.number, group.collector
     assert raw is not None  # noqa: S101 -- it is over
     place = state.path[-1] if state.path else number
-    return Outcome((place, *raw[1:]), state.name, collector.usages.get(number), collector.attempts.get(number))
+    return Outcome((place, *raw[ITEM:]), state.name, collector.usages.get(number), collector.attempts.get(number))

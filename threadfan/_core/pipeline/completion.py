@@ -45,9 +45,9 @@ class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
         while run.full():
             end = None if left is None else now() + left
             try:
-                sleep(run, partial(run.wish.watch, idle=run.full), run.full, gate, end)
+                sleep(run, partial(run.waiters.watch, idle=run.full), run.full, gate, end)
             except TimeoutError:
-                run.wish.clear()
+                run.waiters.clear()
             left = self.look()
 
 
@@ -55,7 +55,7 @@ def run(
     scheduler: Scheduler,
     options: Options,
     planned: PlannedStages,
-    given: Iterable[Any],
+    given: Iterable[object],
     *,
     fail_fast: bool,
     deadline: float | None,

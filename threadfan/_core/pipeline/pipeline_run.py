@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED, WORKER
 from ..batches.lifetime import enlist
 from ..batches.task_group import TaskGroup
 from .inputs import Inputs
@@ -23,7 +23,6 @@ from .waiters import Waiters
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..base.outcome import Raw, Status
     from ..batches.task_group import Step
@@ -67,7 +66,7 @@ class PipelineRun(TaskGroup):
         self.inputs = Inputs(items, self.stages[0], window)
         self.progress = Progress(self.stages, self.inputs, scheduler.clock, self.since)
         self.collector = self.progress.collector
-        self.wish = Waiters()
+        self.waiters = Waiters()
         self.accepted = 0 if items is None else len(items)
         if deadline is not None:
             self.until = self.queue.until = self.since + deadline
@@ -115,7 +114,7 @@ class PipelineRun(TaskGroup):
         inputs, items = self.inputs, self.inputs.items
         while items is not None and inputs.read < len(items) and not self.closed and self.should_read():
             self._read_more(items)
-        self.wish.tell()
+        self.waiters.tell()
 
     def _read_more(self, items: list[object]) -> None:
         with self.scheduler.lock:
@@ -148,10 +147,10 @@ class PipelineRun(TaskGroup):
 
     def follow(self, step: Step, raw: Raw) -> None:
         """Send an item on to its next stage, or out."""
-        call: Any = step
+        call: StageCall = step  # type: ignore[assignment]  # it hands in no others
         item, stage = call.pipeline_item, call.stage
         item.note(call, raw)
-        status, payload = raw[3], raw[4]
+        status, payload = raw[STATUS], raw[PAYLOAD]
         if status is SUCCEEDED and stage.next is not None:
             calls = self._calls(item, stage.next, payload)
             if not calls or self.hand_in(calls, expected=0):
@@ -162,13 +161,13 @@ class PipelineRun(TaskGroup):
             stage = stage.next
         if status is not SUCCEEDED:
             self.progress.ends[item.index] = stage.name
-        self._hand_out(item, item.end(status, payload, raw[6], raw[7]))
+        self._hand_out(item, item.end(status, payload, raw[END], raw[WORKER]))
         self.stir()
 
     def _hand_out(self, item: PipelineItem, raw: Raw) -> None:
         after: Actions = []
         with self.scheduler.lock:
-            self.progress.leave_locked(item, raw[3])
+            self.progress.leave_locked(item, raw[STATUS])
             self.queue.offer(after)
         self.scheduler.perform(after)
         self.progress.note(item)
@@ -196,7 +195,7 @@ class PipelineRun(TaskGroup):
 
     def forget(self) -> None:
         """As every group; nobody waits any more."""
-        self.wish.clear()
+        self.waiters.clear()
         super().forget()
 
     def in_order(self) -> list[Raw]:

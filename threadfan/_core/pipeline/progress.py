@@ -11,11 +11,11 @@ from .stage_state import PipelineItem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Unpack
 
     from ..base.clock import Clock
     from ..base.outcome import Raw, Status
-    from ..batches.report import Report
+    from ..batches.figures import Parts
     from .inputs import Inputs
     from .stage_state import StageState
 
@@ -81,7 +81,7 @@ class Progress:
         found = {**self.collector.failures, SUCCEEDED: self.succeeded}
         return {**found, CANCELLED: found.get(CANCELLED, 0) + self._inputs.total() - sum(found.values())}
 
-    def report(self, raws: list[Raw], **figures: Any) -> Report[Any]:
+    def report(self, raws: list[Raw], **figures: Unpack[Parts]) -> PipelineReport[Any]:
         """The report of a run that is done."""
         stages = [(stage.name, stage.max_concurrent) for stage in self._stages]
         return PipelineReport(raws, stages=stages, ends=self.ends, **figures)

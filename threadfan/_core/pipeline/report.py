@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from ..base.generic import TYPE_CHECKING, T_co
+from ..base.outcome import INDEX
 from ..batches.report import Report
 from .bottleneck import bottleneck
 from .outcome import PipelineOutcome
 from .stage_stats import StageStats, visits_of, ways_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, overload
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Unpack, overload
 
     from ..base.outcome import Outcome, Raw
-    from ..batches.figures import Conditions
+    from ..batches.figures import Conditions, Parts
     from ..batches.stats import Stats
     from .stage_stats import Visit
 
@@ -29,7 +30,7 @@ class PipelineReport(Report[T_co]):
     __slots__ = ("_ends", "_limits_of_stages", "_stages")
 
     def __init__(
-        self, raws: list[Raw], *, stages: list[tuple[str, int | None]], ends: dict[int, str], **figures: Any
+        self, raws: list[Raw], *, stages: list[tuple[str, int | None]], ends: dict[int, str], **figures: Unpack[Parts]
     ) -> None:
         super().__init__(raws, **figures)
         self._limits_of_stages = stages
@@ -40,7 +41,7 @@ class PipelineReport(Report[T_co]):
         if self._outcomes is None:
             usages, attempts, ends = self._usages, self._attempts, self._ends
             self._outcomes = [
-                PipelineOutcome(raw, usages.get(raw[0]), attempts.get(raw[0], []), ends.get(raw[0]))  # type: ignore[arg-type]
+                PipelineOutcome(raw, usages.get(raw[INDEX]), attempts.get(raw[INDEX], []), ends.get(raw[INDEX]))  # type: ignore[arg-type]
                 for raw in self._raws
             ]
         return self._outcomes
@@ -52,7 +53,7 @@ class PipelineReport(Report[T_co]):
         def __getitem__(self, place: int | str) -> PipelineOutcome[T_co]: ...
         @overload
         def __getitem__(self, place: slice) -> list[PipelineOutcome[T_co]]: ...
-        def __getitem__(self, place: Any) -> Any: ...
+        def __getitem__(self, place: int | str | slice) -> object: ...
         @property
         def succeeded(self) -> list[PipelineOutcome[T_co]]:  # type: ignore[override]
             """As of any report."""
@@ -82,7 +83,7 @@ class PipelineReport(Report[T_co]):
     def stages(self) -> Stages:
         """Figures of each stage, by name, in order."""
         if self._stages is None:
-            outcomes: Any = self._all()
+            outcomes: list[PipelineOutcome[T_co]] = self._all()  # type: ignore[assignment]
             self._stages = Stages(self._limits_of_stages, outcomes, self._wall, self._slots, self._conditions)
         return self._stages
 
@@ -111,7 +112,7 @@ class Stages(dict[str, StageStats]):
     def __init__(
         self,
         stages: list[tuple[str, int | None]],
-        outcomes: list[PipelineOutcome[Any]],
+        outcomes: Sequence[PipelineOutcome[object]],
         wall: float,
         slots: int,
         conditions: Conditions | None = None,

@@ -16,19 +16,17 @@ Guarantees, at every moment and counted under the lock of the fan:
 from __future__ import annotations
 
 import weakref
-from itertools import chain
 
+from ..calls.attempts import Attempts
 from ..calls.policy_queues import PolicyCallQueue
-from .stage_state import StageCall
+from .stage_backlog import StageBacklog, stage_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from ..base.outcome import Raw
     from ..calls.call_queue import Call
-    from ..events import log
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from .stage_state import StageState
@@ -45,173 +43,93 @@ if TYPE_CHECKING:
         def stir(self) -> None: ...
 
 
-class WaitingCalls:
-    """What waits in front of all stages, later stages first: what a queue of calls takes for one deque."""
-
-    def __init__(self, stages: list[StageState]) -> None:
-        self._stages = stages
-
-    def __len__(self) -> int:
-        return sum(len(stage.entries) for stage in self._stages)
-
-    def __iter__(self) -> Iterator[Call]:
-        return chain.from_iterable(stage.entries for stage in reversed(self._stages))
-
-    def __contains__(self, call: Call) -> bool:
-        return call in stage_of(call).entries
-
-    def appendleft(self, call: Call) -> None:
-        """Put a call first in front of its stage."""
-        stage_of(call).entries.appendleft(call)
-
-    def remove(self, call: Call) -> None:
-        """Take a call out; ValueError if it is not there."""
-        stage_of(call).entries.remove(call)
-
-    def mend(self) -> None:
-        """Nothing is counted besides."""
-
-    def clear(self) -> None:
-        """Take out all."""
-        for stage in self._stages:
-            stage.entries.clear()
-
-
-def stage_of(call: Any) -> StageState:
-    """The stage of a call, or of the call whose second attempt it is."""
-    stage: StageState = call.stage if isinstance(call, StageCall) else call.race.call.stage
-    return stage
-
-
 class StageQueue(PolicyCallQueue):
     """The calls of one run of a pipeline, from which threads pull."""
 
     def __init__(self, run: Run, stages: list[StageState]) -> None:
-        lines = set().union(*(stage.options.policies.lines for stage in stages if stage.options.policies is not None))
-        super().__init__(run.scheduler, run.group, run.depth, lines)
-        self.stages = stages
+        super().__init__(run.scheduler, run.group, run.depth, set())
+        self.backlog = StageBacklog(self, run.scheduler, stages)
         self.ended = run.ended  # one list for both: what ends the one stops the other in that moment
-        self.entries = WaitingCalls(stages)
         self._run_ref = weakref.ref(run)  # which has the queue: leave no cycle; it lives while anything of it runs
 
-    # -- pulling: with the lock held ---------------------------------------------------------------------------------
+    # -- with the lock held ------------------------------------------------------------------------------------------
 
     def add(self, call: Call, after: Actions) -> None:
         """Put an item in front of its next stage; it leaves the one before."""
-        step: Any = call
-        step.queue, stage, now = self, step.stage, self.scheduler.clock.monotonic()
-        step.pipeline_item.move_locked(stage)
-        if step.policies is not None:
-            step.state.joins(now, stage.limited(now))
-        stage.entries.append(step)
+        stage, now = stage_of(call), self.scheduler.clock.monotonic()
+        call.queue = self
+        call.pipeline_item.move_locked(stage)  # type: ignore[attr-defined]  # those of a pipeline have one
+        if call.policies is not None:
+            call.state.joins(now, stage.limited(now))
+        stage.entries.append(call)
         self.accepted += 1
         self.offer(after)
 
     def offer(self, after: Actions) -> None:
         """Something has changed: have threads come if any item may start."""
-        if self.ready():
-            self.scheduler.offer(self, after)
-
-    def ready(self) -> int:
-        """How many items may start now, given slots."""
-        return len(self.undecided) + sum(stage.could_start() for stage in self.stages)
-
-    def take(self) -> Call | None:
-        """An item of the latest stage that may start one."""
-        if self.undecided:
-            return self._taken(self.undecided.popleft())
-        for stage in reversed(self.stages):
-            if stage.could_start() and self._may_start(stage):
-                call = stage.entries.popleft()
-                stage.running += 1
-                if isinstance(call, StageCall) and not call.begun:
-                    call.begun = call.pipeline_item.begun = True
-                    stage.begun += 1
-                return self._taken(call)
-        return None
-
-    def _may_start(self, stage: StageState) -> bool:
-        call, now = stage.entries[0], self.scheduler.clock.monotonic()
-        if call.policies is not None and not self._let(call, call.policies, self):
-            stage.hold(now)
-            return False
-        stage.let_through(now)
-        return True
+        self.backlog.offer(after)
 
     def unwanted(self) -> bool:
         """Whether the scope in which the run was made has ended."""
         run = self._run_ref()
         return run is not None and run.unwanted()
 
-    # -- at limits ---------------------------------------------------------------------------------------------------
-
-    def limited_for(self, call: Call, now: float) -> float:
-        """Seconds that its stage was held."""
-        return stage_of(call).limited(now)
-
-    def limited(self, now: float) -> float:
-        """Seconds that the stage was held that was held longest."""
-        return max(stage.limited(now) for stage in self.stages)
-
-    def waiting(self) -> int:
-        """How many back off or wait for a limit."""
-        return len(self.backing_off) + sum(len(stage.entries) for stage in self.stages if stage.held)
-
-    def invite(self, _: object = None) -> None:
-        """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
-        after: Actions = []
-        with self.scheduler.lock:
-            wanted = set()
-            for stage in self.stages:
-                stage.held = False
-                if stage.entries and stage.options.policies is not None:
-                    wanted |= stage.options.policies.lines
-            for line in self.lines - wanted:
-                line.leave(self, self.scheduler.clock)
-            self.offer(after)
-        self.scheduler.perform(after)
-
-    def _leave_lines(self) -> None:
-        self._let_through()
-        for line in self.lines:
-            line.leave(self, self.scheduler.clock)
-
-    def _let_through(self) -> None:
-        for stage in self.stages:
-            stage.let_through(self.scheduler.clock.monotonic())
-
     # -- starts and ends ---------------------------------------------------------------------------------------------
 
-    def _attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
-        stage = stage_of(call)
-        judged = call.state is not None and call.state.undecided is not None  # it does not run
-        run = self._run_ref()
-        if stage.place == 0 and run is not None:
-            run.stir()
+    def run(self, session: Session) -> None:
+        """Run attempts one after another."""
         try:
-            if call.policies is None and not call.begin(session):
-                end: float | None = self.scheduler.clock.monotonic()
-            else:
-                end = super()._attempt(session, call, observer)
+            StageAttempts(self, session).run()
         finally:
-            run = call = session = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
-        if end is not None and not judged:
-            after: Actions = []
-            with self.scheduler.lock:
-                stage.running -= 1
-                self.offer(after)
-            self.scheduler.perform(after)
-        return end
+            del self, session  # leave no cycle: see ``calls.call_queue``
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def stir(self) -> None:
+        """An item is about to be in the first stage: the run may read the next.  Without the lock."""
+        run = self._run_ref()
+        if run is not None:
+            run.stir()
+
+    def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """A call was ended from outside, and its place in the stage is free."""
         stage_of(key).running -= 1
         final = super().settle(key, raw, after)
         self.offer(after)
         return final
 
-    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
+    def abandon_locked(self, call: Call, reason: BaseException, after: Actions) -> None:
+        """A call will not be tried (again)."""
         if call.policies is None:
             call.refuse(reason, after)
         else:
-            super()._abandon(call, reason, after)
+            super().abandon_locked(call, reason, after)
+
+
+class StageAttempts(Attempts):
+    """Attempts of calls that have a place in their stage, which is free when they end."""
+
+    __slots__ = ("_stages",)
+
+    def __init__(self, queue: StageQueue, session: Session) -> None:
+        super().__init__(queue, session)
+        self._stages = queue
+
+    def attempt(self, call: Call) -> float | None:
+        """See ``Attempts``."""
+        stage = stage_of(call)
+        judged = call.policies is not None and call.state.undecided is not None  # it does not run
+        if stage.place == 0:
+            self._stages.stir()
+        try:
+            if call.policies is None and not call.begin(self._session):
+                end: float | None = self._scheduler.clock.monotonic()
+            else:
+                end = super().attempt(call)
+            if end is not None and not judged:
+                after: Actions = []
+                with self._scheduler.lock:
+                    stage.running -= 1
+                    self._stages.offer(after)
+                self._scheduler.perform(after)
+            return end
+        finally:
+            del self, call  # leave no cycle: see ``calls.call_queue``

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from ..base.outcome import START
 from ..batches.task_group import Step
 from .outcome import StageAttempt
 
@@ -131,7 +132,7 @@ class PipelineItem:
 
     def note(self, call: StageCall, raw: Raw) -> None:
         """What its call in a stage has come to."""
-        start, name, later = raw[5], call.stage.name, call.since - self.since
+        start, name, later = raw[START], call.stage.name, call.since - self.since
         if start is not None and self.start is None:
             self.start = start
         if call.usage is not None:

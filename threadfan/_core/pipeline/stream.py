@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..base.outcome import INDEX
 from ..batches.iteration import Iteration
 from ..batches.reading import outcomes
-from ..batches.stream import PATIENCE, Stream
+from ..batches.stream import Stream
+from ..batches.window import PATIENCE
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun
@@ -75,17 +77,17 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
             return False
         return super().idle()
 
-    def wish(self, wake: Callable[[], object]) -> bool:
+    def watch(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when it is not idle any more."""
-        return self.batch.wish.watch(wake, self.idle)
+        return self.batch.waiters.watch(wake, self.idle)
 
-    def forget_wish(self) -> None:
+    def stop_watching(self) -> None:
         """Nobody waits any more."""
-        self.batch.wish.clear()
+        self.batch.waiters.clear()
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
-        index, collector = raw[0], self._collector
+        index, collector = raw[INDEX], self._collector
         usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
         ends = self.batch.progress.ends
         return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]

@@ -6,8 +6,7 @@ from ..base.errors import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from ..base.usage import Usage
 
@@ -22,8 +21,8 @@ class Cost:
     __slots__ = ("input", "output")
 
     def __init__(self, tokens_in: float = 0.0, tokens_out: float = 0.0) -> None:
-        self.input = tokens_in
-        self.output = tokens_out
+        self.input: float = tokens_in
+        self.output: float = tokens_out
 
     @classmethod
     def of(cls, usage: Usage) -> Cost:
@@ -48,10 +47,10 @@ class Permit:
     __slots__ = ("at", "cost", "epoch", "levels")
 
     def __init__(self, at: float, cost: Cost, epoch: int, levels: dict[str, float]) -> None:
-        self.at = at
-        self.cost = cost
-        self.epoch = epoch
-        self.levels = levels  # what each bucket held once this was taken from it
+        self.at: float = at
+        self.cost: Cost = cost
+        self.epoch: int = epoch
+        self.levels: dict[str, float] = levels  # what each bucket held once this was taken from it
 
 
 class Costs:
@@ -65,14 +64,14 @@ class Costs:
 
     def __init__(self, estimate: Estimate | None = None) -> None:
         self._estimate = estimate
-        self.untold = False  # requests were answered, and none has said what it used
+        self.untold: bool = False  # requests were answered, and none has said what it used
         self._known = 0
         self.mean: Cost | None = None
 
-    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any], first: Cost) -> Cost:
-        """The cost of a call with these arguments; ``first`` until the first answer, nothing if that tells nothing."""
+    def of(self, args: tuple[object, ...], kwargs: Mapping[str, object], first: Callable[[], Cost]) -> Cost:
+        """The cost of a call with these arguments; ``first()`` before any answer, nothing if answers tell nothing."""
         if self._estimate is None:
-            return self.mean or (Cost() if self.untold else first)
+            return self.mean or (Cost() if self.untold else first())
         answer = self._estimate(*args, **kwargs)
         try:
             tokens_in, tokens_out = answer
@@ -84,6 +83,10 @@ class Costs:
         raise ValueError(
             f"estimate answered {brief(answer)}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
         )
+
+    def guessed(self, cost: Cost) -> bool:
+        """Whether tokens were reserved by a guess that nothing has confirmed yet."""
+        return bool(cost.input or cost.output) and self._estimate is None and self.mean is None
 
     def learn(self, true: Cost) -> None:
         """A request has cost this much."""

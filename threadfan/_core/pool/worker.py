@@ -6,7 +6,7 @@ import threading
 from queue import SimpleQueue
 
 from ..base import last
-from ..base.clock import Asleep
+from ..base.clock import receive
 from ..base.threads import helper_thread
 
 TYPE_CHECKING = False
@@ -64,10 +64,9 @@ class Worker:
 
     def told(self) -> object:
         """Wait for what is put into the inbox; ``NOTHING`` if there is something else to do."""
-        with Asleep(self.inbox) as asleep:
-            self.thread.helps = True  # from here on others may start it at any moment
-            told = asleep.receive()
-            self.thread.helps = False
+        self.thread.helps = True  # from here on others may start it at any moment
+        told = receive(self.inbox)
+        self.thread.helps = False
         return told
 
     def _run(self) -> None:

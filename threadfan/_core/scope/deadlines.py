@@ -49,7 +49,7 @@ class Block(Scope):
         outer = self._outer = current_scope()
         self._clock = outer.clock
         self._ledger = outer.add_usage
-        self.meter = outer.meter
+        self.permits = outer.permits
         self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[ScopeSource] = scope_var.set(self)
@@ -105,7 +105,7 @@ class Block(Scope):
         self._outer = outer._in_child()
         self._callbacks, self._alarms = {}, []
         self._ledger = self._outer.add_usage
-        self.meter = self._outer.meter
+        self.permits = self._outer.permits
         self._unlink = self._outer.on_cancel(self.cancel)
         return self
 

@@ -26,10 +26,33 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
     from typing import Any, Protocol
 
     from ..base.usage import Usage
+
+    class RequestListener(Protocol):
+        """What attached clients tell of each request, for calls that are tried again or have a rate limit."""
+
+        @property
+        def call(self) -> Any:
+            """That of the call around, if it is a call's."""
+
+        def begin(self) -> Any:
+            """A request is about to be made; waits for a permit if there has to be one, and gives the request's ticket.
+
+            Raises:
+                CallCancelled: the scope has ended meanwhile.
+            """
+
+        def sent(self) -> None:
+            """Some of the request has been written."""
+
+        def end(self, ticket: Any, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+            """The request with this ticket has its answer, or has failed without one."""
+
+        def forget(self) -> None:
+            """The call has ended."""
 
     class ScopeSource(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
@@ -50,7 +73,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "meter")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "permits")
 
     def __init__(
         self,
@@ -59,7 +82,7 @@ class Scope:
         ledger: Callable[[Usage], object] | None = None,
     ) -> None:
         self._ledger = ledger
-        self.meter: Any = None
+        self.permits: RequestListener | None = None
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self._deadline = deadline
         self._clock = clock or clocks.current()

@@ -16,24 +16,26 @@ from contextvars import copy_context
 from ...base import checks
 from ...base import clock as clocks
 from ...base.errors import TaskCancelled
-from ...base.generic import TYPE_CHECKING, T
-from ...base.outcome import CANCELLED, SUCCEEDED
+from ...base.generic import TYPE_CHECKING, Coro, T
+from ...base.outcome import CANCELLED, PAYLOAD, STATUS, SUCCEEDED
 from ...base.variables import settle
 from ...calls.call_queue import Call
 from ...calls.registry import hand_in
 from .loops import look_after, running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Never, TypeAlias
 
     from ...base.outcome import Raw
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
     from ...pool.work_queue import Actions, Session
 
-    class _Future(asyncio.Future[T], Coroutine[Any, Any, T]):
+    class _Future(asyncio.Future[T], Coro[T]):
         """To a type checker, both."""
+
+    AnyFuture: TypeAlias = "LoopFuture[Any]"
 else:
     _Future = asyncio.Future
 
@@ -48,7 +50,7 @@ class LoopFuture(_Future[T]):
 
     _call: LoopCall | None = None  # until it has ended or was cancelled
 
-    def cancel(self, msg: Any | None = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
         call, self._call = self._call, None
         if call is not None and not self.done():
@@ -76,7 +78,7 @@ class LoopFuture(_Future[T]):
         def close(self) -> None:
             """See ``_NewFuture``."""
 
-    def send(self, _: None) -> Any:
+    def send(self, _: None) -> object:
         """A step of the coroutine: wait for the future, then return its result."""
         if not self.done():
             self._asyncio_future_blocking = True
@@ -86,7 +88,7 @@ class LoopFuture(_Future[T]):
         finally:
             del self  # an error's traceback holds this frame: leave no cycle
 
-    def throw(self, error: Any, *rest: Any) -> Any:
+    def throw(self, error: Any, *rest: object) -> Never:
         """Raise in the coroutine: a task that is cancelled before its first step ends here."""
         self.cancel()
         try:
@@ -118,7 +120,7 @@ _NewFuture.__name__ = LoopFuture.__name__
 class LoopCall(Call):
     """The call whose outcome a ``LoopFuture`` waits for."""
 
-    def __init__(self, future: LoopFuture[Any], mailbox: _Mailbox) -> None:
+    def __init__(self, future: AnyFuture, mailbox: _Mailbox) -> None:
         self.future = future
         self.mailbox = mailbox
 
@@ -139,7 +141,7 @@ class LoopCall(Call):
 
     def deliver(self, raw: Raw) -> None:
         """Post the outcome to the loop."""
-        self._post(raw[3] is SUCCEEDED, raw[4])
+        self._post(raw[STATUS] is SUCCEEDED, raw[PAYLOAD])
 
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Post the error to the loop."""
@@ -149,7 +151,7 @@ class LoopCall(Call):
         """Post the reason to the loop."""
         after.append(lambda: self._post(False, reason))
 
-    def _post(self, ok: bool, payload: Any) -> None:
+    def _post(self, ok: bool, payload: object) -> None:
         self.mailbox.post(self.future, ok, payload)
         self.forget()
 
@@ -159,10 +161,10 @@ class _Mailbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
-        self._letters: deque[tuple[LoopFuture[Any], bool, Any]] = deque()
+        self._letters: deque[tuple[AnyFuture, bool, object]] = deque()
         self._called = False  # the loop has been told to look, and will
 
-    def post(self, future: LoopFuture[Any], ok: bool, payload: Any) -> None:
+    def post(self, future: AnyFuture, ok: bool, payload: object) -> None:
         """From any thread."""
         self._letters.append((future, ok, payload))
         if not self._called:

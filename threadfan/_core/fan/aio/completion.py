@@ -7,9 +7,7 @@ from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
+    from ...base.generic import Coro
     from ...batches.completion import B, Completion, MadeReport
     from .loops import LoopGate
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 class Feeder:
     """A task that feeds a batch from an async iterable; its failure is raised where the batch is awaited."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], gate: LoopGate) -> None:
+    def __init__(self, coroutine: Coro[None], gate: LoopGate) -> None:
         self._task = asyncio.ensure_future(coroutine)
         self._task.add_done_callback(gate.put)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 
 from ...batches import intake
-from ...batches.stream import PATIENCE
+from ...batches.window import PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

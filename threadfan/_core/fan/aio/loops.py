@@ -40,9 +40,9 @@ class LoopGate:
     async def wait(self, timeout: float | None = None) -> None:
         """Wait until it is opened, or for ``timeout`` seconds."""
         timer = None if timeout is None else self._loop.call_later(timeout, self._event.set)
-        nudged: Any = _Nudged(self._loop)
+        nudged = _Nudged(self._loop)
         try:
-            with clocks.Asleep(nudged):
+            with clocks.Asleep(nudged):  # type: ignore[arg-type]  # nothing is ever taken out of it
                 look_after(self._loop)
                 await self._event.wait()
         finally:

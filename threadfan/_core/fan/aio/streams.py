@@ -8,24 +8,25 @@ from functools import partial
 from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches.left import put_left_on
-from ...batches.stream import make_stream, window_of
+from ...batches.window import make_stream, window_of
 from .completion import Feeder
 from .coroutines import taker
 from .items import check, items_of
 from .loops import LoopGate, running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
-    from typing import Any
+    from collections.abc import AsyncGenerator, Callable
 
+    from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
     from ...batches.completion import B
-    from ...batches.stream import BatchStream, Stream
+    from ...batches.stream import Stream
+    from ...batches.window import BatchStream
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
     from .items import Given
 
-    Feed = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+    Feed = Callable[[asyncio.Event], Coro[None]]
     """Feeds a stream; the event is set when an outcome was handed out."""
 
 
@@ -83,7 +84,7 @@ async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) ->
                 feeder.check()
             if stream.idle():
                 stream.fill()
-                if stream.wish(gate.put):
+                if stream.watch(gate.put):
                     await gate.wait()
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here

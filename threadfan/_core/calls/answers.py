@@ -1,0 +1,96 @@
+"""What queues of calls under policies answer alike, by their backlog and their calls: they have these as methods.
+
+Those of the backlog are asked with the scheduler's lock held.
+"""
+
+from __future__ import annotations
+
+from ..events import log
+from ..limits.rate_waitlist import STALL
+from .request_permits import RequestPermits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..base.usage import Usage
+    from ..limits.waitlist import Waitlist
+    from ..pool.work_queue import Session
+    from .call_queue import Call
+    from .policy_queue import PolicyQueue
+
+
+def pending(queue: PolicyQueue) -> int:
+    """How many calls have not ended and do not run."""
+    return queue.backlog.pending()
+
+
+def ready(queue: PolicyQueue) -> int:
+    """How many of them wait for a slot alone."""
+    return queue.backlog.ready()
+
+
+def waiting(queue: PolicyQueue) -> int:
+    """How many of them back off or wait for a limit."""
+    return queue.backlog.waiting()
+
+
+def take(queue: PolicyQueue) -> Call | None:
+    """The first call that its limit lets through, with its permits."""
+    return queue.backlog.take()
+
+
+def mend(queue: PolicyQueue) -> None:
+    """See ``WorkQueue.mend``."""
+    queue.backlog.entries.mend()
+
+
+def limited(queue: PolicyQueue, now: float) -> float:
+    """Seconds in which no call could start because of a limit."""
+    return queue.backlog.limited(now)
+
+
+def pauses(queue: PolicyQueue) -> int:
+    """How often limits have had all calls pause since the queue was made."""
+    return queue.backlog.pauses()
+
+
+def limits(queue: PolicyQueue) -> set[Waitlist]:
+    """What its calls may wait for."""
+    return queue.backlog.waitlists
+
+
+def timeout_of(_queue: PolicyQueue, key: Call) -> float | None:
+    """The call's own; what it waited for a limit while it ran does not count."""
+    if key.policies is None:
+        return key.timeout
+    if key.state.asking:
+        return STALL
+    return None if key.timeout is None else key.timeout + key.state.allowance
+
+
+def permits_of(queue: PolicyQueue, session: Session, key: Call) -> RequestPermits | None:
+    """For calls under policies."""
+    return (
+        None if key.policies is None else RequestPermits(queue.scheduler, session, key, key.policies, queue.long_waits)
+    )
+
+
+def figures_of(_queue: PolicyQueue, key: Call) -> dict[str, float | str | None] | None:
+    """Attempts, waits in milliseconds, and tokens if any are known."""
+    if key.policies is None:
+        return None
+    attempts, usage = key.state.attempts, key.state.usage
+    figures: dict[str, float | str | None] = {
+        "attempt": len(attempts),
+        "waited_limit": log.milliseconds(sum(attempt.waited_limit for attempt in attempts)),
+        "waited_backoff": log.milliseconds(sum(attempt.waited_backoff for attempt in attempts)),
+    }
+    if usage is not None:
+        figures |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return figures
+
+
+def note_usage(call: Call, usage: Usage) -> None:
+    """Note tokens that the attempt at hand has used, beside those of all the call's."""
+    if call.policies is not None:
+        state = call.state
+        state.usage = usage if state.usage is None else state.usage + usage
