@@ -134,7 +134,7 @@ def test_a_call_starts_when_the_one_before_it_has_ended_and_not_later():
         assert report.result(PATIENCE).unwrap() == [0, 1]
 
 
-@pytest.mark.parametrize("rate", [False, True], ids=["plain", "under rules"])
+@pytest.mark.parametrize("rate", [False, True], ids=["plain", "under a rate"])
 def test_what_ends_it_cancels_what_runs_and_what_waits(clock, rate):
     """The deadline: queued steps do not start, the running one's scope ends, and what follows is never handed in."""
     begun = []
