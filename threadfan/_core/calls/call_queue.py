@@ -187,7 +187,7 @@ class CallQueue(WorkQueue):
             return None
 
     def drop(self, call: Call) -> None:
-        """Do not wait with a call that nobody waits for; under rules there may be one between two attempts."""
+        """Do not wait with a call that nobody waits for; under policies there may be one between two attempts."""
 
     def timeout_of(self, key: Call) -> float | None:
         """The call's own timeout."""

@@ -289,7 +289,7 @@ class Future(Call, futures.Future[T]):
     def begin(self, session: Session) -> bool:
         """Start, unless it was cancelled."""
         self.session = session
-        if self._stage == RUNNING:  # another attempt of a call under rules
+        if self._stage == RUNNING:  # another attempt of a call under policies
             return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True
