@@ -14,7 +14,6 @@ from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..base.static import caller
 from ..base.texts import brief
-from ..calls.options import Options
 from ..pool import shutdown as lifecycle
 from ..pool.work_queue import ConcurrencyLimit
 from .front import Front
@@ -81,6 +80,7 @@ class Fan(Front, ThreadPoolExecutor):
         **misplaced: Never,
     ) -> None:
         from ..calls.future import Future
+        from ..calls.options import Options
         from ..pool.scheduler import Scheduler
         from . import first_use  # noqa: F401 -- with the first fan
 
