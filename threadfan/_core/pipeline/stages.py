@@ -6,9 +6,10 @@ from functools import partial
 from itertools import chain
 
 from ..base import checks
-from ..base.errors import brief, describe
 from ..base.fitting import fits
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
+from ..base.static import describe
+from ..base.texts import brief
 from ..batches.tasks import Task
 from ..calls.options import of_each_call
 
@@ -51,7 +52,7 @@ class Stage(Generic[In_contra, Out_co]):
             max_concurrent if max_concurrent is None else checks.count("max_concurrent", max_concurrent)
         )
         self.buffer: int | None = buffer if buffer is None else checks.count("buffer", buffer)
-        self.changes: dict[str, object] = changes
+        self.changes: dict[str, Any] = changes
 
     def __call__(self, item: In_contra, /) -> Out_co:
         """Run it here and now, in this thread."""
