@@ -217,7 +217,7 @@ def _in_a_scope_that_ended(fan):
 
 
 def test_timeouts_are_each_step_s_own(clock):
-    """What follows one that timed out is told of it off the watchdog."""
+    """What follows one that timed out is told of it off the deadline timer."""
     with Gate() as gate, Fan(1, timeout=2) as fan:
         threads = []
 
@@ -232,7 +232,7 @@ def test_timeouts_are_each_step_s_own(clock):
         clock.advance(2)
         (outcome,) = report.result(PATIENCE)
         assert outcome.status == "timed_out"
-        assert "watchdog" not in threads[-1]
+        assert "-deadlines" not in threads[-1]
         gate.open()
         quiet(fan)
 
