@@ -208,9 +208,9 @@ class Written(Others):
 def request():
     """What an attached client does in a call."""
     permits = current_scope().permits
-    ticket = permits.begin()
+    counted = permits.begin()
     permits.sent()
-    permits.end(ticket, 200, None)
+    permits.end(counted, 200, None)
 
 
 def test_requests_of_attached_clients_count_when_they_are_written(shared):
@@ -268,10 +268,10 @@ def test_a_request_that_is_written_late_is_told(shared, clock):
 
     def call(seconds):
         permits = current_scope().permits
-        ticket = permits.begin()
+        counted = permits.begin()
         clock.advance(seconds)
         permits.sent()
-        permits.end(ticket, 200, None)
+        permits.end(counted, 200, None)
 
     with Fan(1, rate=shared(store)) as fan:
         for seconds in (0.0, 0.25, 0.0001):

@@ -114,13 +114,13 @@ class Transport(Base):
         permits = scope.permits
         if permits is None:
             return self._placed(scope, request)
-        ticket = permits.begin()  # first: who waits for a permit needs no connection, and keeps none from others
+        counted = permits.begin()  # first: who waits for a permit needs no connection, and keeps none from others
         try:
             response = self._placed(scope, request)
         except BaseException:
-            permits.end(ticket, None, None)
+            permits.end(counted, None, None)
             raise
-        permits.end(ticket, response.status_code, response.headers)
+        permits.end(counted, response.status_code, response.headers)
         return response
 
     def _placed(self, scope: Scope, request: Request) -> Response:

@@ -63,7 +63,7 @@ class AbortableConnection(HTTPConnection):
     _guard: Guard | None = None
     _answering = False  # in ``getresponse``, where closing the connection does not end the answer
     _wire: socket.socket | None = None  # the socket of the answer that is being read
-    _ticket: tuple[RequestListener, Any] | None = None  # of the request that waits for its answer, and who gave it
+    _counted: tuple[RequestListener, Any] | None = None  # of the request that waits for its answer, and who gave it
 
     def connect(self) -> None:
         """Connect, with the tunnel and the handshake."""
@@ -78,7 +78,7 @@ class AbortableConnection(HTTPConnection):
         """Send a request, with a permit if the call that makes it has a rate limit."""
         scope = scope_around()
         permits = None if scope is None else scope.permits
-        self._ticket = None if permits is None else (permits, permits.begin())
+        self._counted = None if permits is None else (permits, permits.begin())
         try:
             with self._in_scope():
                 super().request(*args, **kwargs)
@@ -89,9 +89,9 @@ class AbortableConnection(HTTPConnection):
             raise
 
     def _answered(self, status: int | None, headers: HTTPHeaderDict | None) -> None:
-        ticket, self._ticket = self._ticket, None
-        if ticket is not None:
-            ticket[0].end(ticket[1], status, headers)
+        counted, self._counted = self._counted, None
+        if counted is not None:
+            counted[0].end(counted[1], status, headers)
 
     def getresponse(self) -> Answer:  # type: ignore[override]
         """Wait for the head of the answer."""

@@ -63,7 +63,7 @@ class Completion(Generic[B, MadeReport]):
         self._early = False  # ended here
         self._report: Callable[[], MadeReport | None] = lambda: None  # a weak reference, or there would be a cycle
         if fail_fast:
-            batch.collector.alarms.append(wake)
+            batch.collector.on_first_failure.append(wake)
 
     @property
     def over(self) -> bool:

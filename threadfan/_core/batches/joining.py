@@ -73,7 +73,7 @@ class Joining(Completion["TaskBatch", "Report[T]"], Generic[T, R]):
     def look(self) -> float | None:
         """Tell the policy what is new; when it returns, the next outcome will wake whoever waits."""
         while not self._tell_news():
-            if self.batch.waiter.wait_for(self._wake, wanted=None, idle=self._idle):
+            if self.batch.reader.wait_for(self._wake, wanted=None, idle=self._idle):
                 break
         return super().look()
 

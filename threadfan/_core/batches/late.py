@@ -85,7 +85,7 @@ class Latecomers(Generic[T]):
                 self._missing -= ended.keys()
             for index, raw in ended.items():
                 self._settle(self.futures[index], raw)
-            if not self._missing or self._batch.waiter.wait_for(self._gather, wanted=None, idle=self._idle):
+            if not self._missing or self._batch.reader.wait_for(self._gather, wanted=None, idle=self._idle):
                 return
 
     def _idle(self) -> bool:

@@ -122,7 +122,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
                 if batch.outer is not None:
                     batch.outer.check()
                 idle = _Missing(results, index)
-                sleep(batch, partial(batch.waiter.wait_for, wanted=index, idle=idle), idle, gate, end)
+                sleep(batch, partial(batch.reader.wait_for, wanted=index, idle=idle), idle, gate, end)
             if raw[STATUS] is not SUCCEEDED:
                 _check_goes_on(batch)
                 failed = raw[PAYLOAD]
@@ -143,7 +143,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
         raise
     finally:
         failed = None  # its traceback holds this frame: leave no cycle
-        batch.waiter.clear()
+        batch.reader.clear()
         cut(batch, CLOSED, running=False, finalizing=finalizing)
         tell_end(batch, scheduler.clock.monotonic() - batch.since)
         raw = idle = results = batch = None  # type: ignore[assignment]

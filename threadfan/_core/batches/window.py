@@ -85,12 +85,12 @@ class BatchStream(Stream["Batch", T]):
         return self._cut_short
 
     def watch(self, wake: Callable[[], object]) -> bool:
-        """See ``Waiter.wait_for``."""
-        return self.batch.waiter.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
+        """See ``Reader.wait_for``."""
+        return self.batch.reader.wait_for(wake, wanted=self.yielded if self._ordered else None, idle=self.idle)
 
     def stop_watching(self) -> None:
         """Nobody waits any more."""
-        self.batch.waiter.clear()
+        self.batch.reader.clear()
 
 
 def window_of(scheduler: Scheduler, window: int | None) -> int:

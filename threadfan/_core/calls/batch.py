@@ -5,7 +5,7 @@ call where a future, its condition and a wake-up cost ten to twenty, because not
 
 - *Who settles a call* is decided by popping its claim (see ``Session``), not by a lock.
 - *When the batch is done* is decided by counting sessions, not calls (see ``WorkQueue``).
-- *Waking whoever waits for outcomes* happens only while somebody says so (see ``Waiter``).
+- *Waking whoever waits for outcomes* happens only while somebody says so (see ``Reader``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..scope.scope import scope_var
 from .call_queue import classify
 from .collector import Collector
 from .inputs import Inputs
-from .waiter import Waiter
+from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Batch(WorkQueue):
         outer: the scope in which the batch is made, which ends it.
     """
 
-    __slots__ = ("collector", "context", "entries", "fn", "inputs", "processor", "since", "until", "waiter")
+    __slots__ = ("collector", "context", "entries", "fn", "inputs", "processor", "reader", "since", "until")
 
     scheduler: Scheduler
 
@@ -80,7 +80,7 @@ class Batch(WorkQueue):
         self.context = context
         self.since = scheduler.clock.monotonic()
         self.processor = scheduler.clock.processor()  # what had been computed by then
-        self.waiter = Waiter()
+        self.reader = Reader()
         self.inputs = Inputs(items, self.since)
         self.entries: Sized = self.inputs.entries  # those that were fed and not pulled yet
         if items is not None:
@@ -140,10 +140,10 @@ class Batch(WorkQueue):
 
     def _loop(self, session: Session) -> None:
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
-        run_queue, waiter = scheduler.run_queue, self.waiter
+        run_queue, reader = scheduler.run_queue, self.reader
         raw: Raw | None
         clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.thread.name
-        settle_own, wakes = claim.pop, waiter.wakes
+        settle_own, wakes = claim.pop, reader.wakes
         scope_var.set(session)
         if session.worker.set_own is not None:
             session.worker.set_own()
@@ -180,14 +180,14 @@ class Batch(WorkQueue):
                         tell(raw)
                     raw = None  # a long next call must not keep this result alive
                 if wakes:
-                    waiter.tell(index)
+                    reader.tell(index)
                 if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return
         except IndexError:
             return  # the deque was empty
         finally:
             del self, session, results, fn, ended, claim, settle_own, tell  # leave no cycle: see ``call_queue``
-            del waiter, wakes
+            del reader, wakes
             item = raw = None
 
     def _fail(
@@ -239,7 +239,7 @@ class Batch(WorkQueue):
         self.collector.results[raw[0]] = raw
         self.failed -= 1  # counted once, below
         self._note_failure(raw, after)
-        after.append(partial(self.waiter.tell, raw[0]))
+        after.append(partial(self.reader.tell, raw[0]))
         return True
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -258,7 +258,7 @@ class Batch(WorkQueue):
                 self.collector.count(CANCELLED)
         except IndexError:
             pass
-        after.append(self.waiter.wake)
+        after.append(self.reader.wake)
         self.scheduler.check_done(self, after)
 
     def discard_late(self, after: Actions) -> None:
@@ -281,7 +281,7 @@ class Batch(WorkQueue):
         """The report is made; see ``Collector.forget``."""
         self.collector.forget()
         self.reason = self.inputs.feeding = None
-        self.waiter.clear()
+        self.reader.clear()
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
@@ -294,5 +294,5 @@ class Batch(WorkQueue):
             for index, raw in enumerate(results):
                 if raw is None:
                     results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
-        for act in [*self.waiter.wakes, *self.listeners]:
+        for act in [*self.reader.wakes, *self.listeners]:
             act()

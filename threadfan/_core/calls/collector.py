@@ -1,7 +1,7 @@
 """What has become of calls that are waited for together, as far as it is known.
 
 A batch has one, and so has a group of tasks.  Threads put outcomes into their places without a lock, each into that of
-its own call; ``failures``, ``first_failure`` and ``alarms`` are guarded by the scheduler's lock.
+its own call; ``failures``, ``first_failure`` and ``on_first_failure`` are guarded by the scheduler's lock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Collector:
         number: of the calls, if all are known; then outcomes stand in the order of the inputs from the start.
     """
 
-    __slots__ = ("alarms", "attempts", "fail_fast", "failures", "first_failure", "names", "results", "usages")
+    __slots__ = ("attempts", "fail_fast", "failures", "first_failure", "names", "on_first_failure", "results", "usages")
 
     def __init__(self, number: int | None = None) -> None:
         self.results: Results = {} if number is None else [None] * number
@@ -39,7 +39,7 @@ class Collector:
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
         self.fail_fast = False  # start no call after the first failure
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
-        self.alarms: Actions = []  # called once, at the first failure
+        self.on_first_failure: Actions = []  # called once, at the first failure
 
     # -- as calls end ------------------------------------------------------------------------------------------------
 
@@ -76,8 +76,8 @@ class Collector:
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw
             ended.append(True)  # here and now: the next call would be paid for
-        alarms, self.alarms = self.alarms, []
-        after.extend(alarms)
+        listeners, self.on_first_failure = self.on_first_failure, []
+        after.extend(listeners)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 

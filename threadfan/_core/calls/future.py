@@ -40,7 +40,7 @@ from ..base.threads import check_depth
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
 from .call_queue import Call
-from .future_waiters import OVER, Gate, Waiters
+from .future_waiters import OVER, Listening, WaiterList
 from .registry import hand_in, promote
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Future(Call, futures.Future[T]):
             waiters = self._cell.setdefault("waiters", [])
         if scope_var.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
             return waiters
-        return Waiters(self._scheduler, self, waiters)
+        return WaiterList(self._scheduler, self, waiters)
 
     @property
     def _done_callbacks(self) -> List:
@@ -234,14 +234,14 @@ class Future(Call, futures.Future[T]):
                 say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
 
     def _tell(self) -> None:
-        """Open the gates of those that wait in ``result`` or ``exception``."""
-        for told in tuple(self._cell.get("gates", ())):  # a copy, for who is told leaves the list
+        """Wake those that wait in ``result`` or ``exception``."""
+        for told in tuple(self._cell.get("listeners", ())):  # a copy, for who is told leaves the list
             told()
 
-    def _gate(self, told: Callable[[], object]) -> Gate:
+    def _listening(self, told: Callable[[], object]) -> Listening:
         """A ``with`` block during which ``told()`` is called when the call has ended."""
         _ = self._condition  # makes it, so that the end of the call sees that somebody waits
-        return Gate(self._cell.setdefault("gates", []), told)
+        return Listening(self._cell.setdefault("listeners", []), told)
 
     def _await(self, timeout: float | None) -> None:
         """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
@@ -256,7 +256,7 @@ class Future(Call, futures.Future[T]):
             return
         gate = SimpleQueue[None]()
         if found is None:
-            with self._gate(partial(gate.put, None)):
+            with self._listening(partial(gate.put, None)):
                 if not self.done():
                     clocks.REAL.wait(gate, timeout)
             return
@@ -272,7 +272,7 @@ class Future(Call, futures.Future[T]):
                 scheduler.lending.finish(loan)
             gate.put(None)
 
-        with self._gate(told):
+        with self._listening(told):
             if loan is not None:
                 scheduler.lending.lend(loan, unless=self.done)
             try:
@@ -352,7 +352,7 @@ class Future(Call, futures.Future[T]):
             for waiter in self._cell.get("waiters", ()):
                 waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
-        if "gates" in self._cell:
+        if "listeners" in self._cell:
             self._tell()
         return True
 

@@ -1,4 +1,7 @@
-"""How threads wait for futures: by gates, by waiters with events, and at the condition of those that have ended."""
+"""How threads wait for futures.
+
+At gates of their own; with the events of the standard library; or at the condition of futures that have ended.
+"""
 
 from __future__ import annotations
 
@@ -56,23 +59,23 @@ class _NoLock:
 OVER = _Over()
 
 
-class Gate:
-    """A ``with`` block during which whoever ends a future opens a gate, by calling ``told``."""
+class Listening:
+    """A ``with`` block during which whoever ends a future calls ``told``."""
 
-    __slots__ = ("_gates", "_told")
+    __slots__ = ("_listeners", "_told")
 
-    def __init__(self, gates: list[Callable[[], object]], told: Callable[[], object]) -> None:
-        self._gates = gates
+    def __init__(self, listeners: list[Callable[[], object]], told: Callable[[], object]) -> None:
+        self._listeners = listeners
         self._told = told
 
     def __enter__(self) -> None:
-        self._gates.append(self._told)
+        self._listeners.append(self._told)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._gates.remove(self._told)
+        self._listeners.remove(self._told)
 
 
-class Waiters:
+class WaiterList:
     """The list of those that wait for a future, as a call sees it that is about to wait."""
 
     __slots__ = ("_call", "_list", "_scheduler", "remove")

@@ -211,7 +211,7 @@ class PolicyBatch(TaskBatch):
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
-        after.append(partial(self.waiter.tell, raw[0]))
+        after.append(partial(self.reader.tell, raw[0]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -221,7 +221,7 @@ class PolicyBatch(TaskBatch):
         self.ended.append(True)
         self.closed = True
         endings.discard(self, reason, after)
-        after.append(self.waiter.wake)
+        after.append(self.reader.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:
@@ -239,7 +239,7 @@ class PolicyBatch(TaskBatch):
         else:
             self.store_failure(raw)
         call.forget()
-        self.waiter.tell(raw[0])
+        self.reader.tell(raw[0])
 
     def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
         """The same of a call that was ended from outside, and counted as failed."""

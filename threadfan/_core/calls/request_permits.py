@@ -4,7 +4,7 @@ The permit that the call was started with is for its first request; each further
 through the scope.  That wait holds the call's slot, but does not count against its timeout.  An answer that says "too
 many" reaches the limit at once, and the client's own retries are kept out of what the fan tries again by itself.
 
-Used by the call's own thread; threads that the call starts may share it, as each request has a ticket of its own.
+Used by the call's own thread; threads that the call starts may share it, for each request is told of by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 
 from ..base.clock import FOREVER
-from ..limits.permits import Permits, Ticket
+from ..limits.permits import CountedRequest, Permits
 from ..limits.request_end import RequestEnd
 from ..policies.cost import Cost
 from ..policies.responses import refuses
@@ -76,7 +76,7 @@ class RequestPermits(Permits):
         """Of the fan that runs the call."""
         return self._scheduler.clock
 
-    def begin(self) -> Ticket:
+    def begin(self) -> CountedRequest:
         """A request is about to be made; waits for a permit if the limit asks for it.
 
         Raises:
@@ -84,22 +84,22 @@ class RequestPermits(Permits):
         """
         waitlist = self._policies.waitlist
         if waitlist is None:
-            return Ticket(None)
+            return CountedRequest(None)
         self._state.told = True
-        ticket = Ticket(self._further(waitlist))
+        counted = CountedRequest(self._further(waitlist))
         try:
             self.wait_to_leave(waitlist, self._scheduler.clock)
         except BaseException:
-            self.end(ticket, None, None)
+            self.end(counted, None, None)
             raise
-        return ticket
+        return counted
 
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
         if self._policies.waitlist is not None:
             self._policies.waitlist.left(self._scheduler.clock)
 
-    def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+    def end(self, counted: CountedRequest, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
         waitlist = self._policies.waitlist
         refused = refuses(status, headers)
@@ -110,7 +110,7 @@ class RequestPermits(Permits):
             silence(headers)
         if waitlist is None:
             return
-        permit, clock = ticket.permit, self._scheduler.clock
+        permit, clock = counted.permit, self._scheduler.clock
         if permit is None and refused:
             permit = self._first_permit()
         if permit is None:

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from random import random
 
 from ..limits.adaptive_limit import PATIENCE
-from ..limits.permits import Permits, Ticket
+from ..limits.permits import CountedRequest, Permits
 from ..limits.request_end import FAILED, RequestEnd
 from ..policies.cost import Cost
 from ..policies.responses import is_overload, refuses
@@ -198,7 +198,7 @@ class Request:
 
     # -- what an attached client tells, see ``RequestPermits`` ---------------------------------------------------------
 
-    def begin(self) -> Ticket:
+    def begin(self) -> CountedRequest:
         """It is about to make a request; each after the first waits for a permit of its own.
 
         Raises:
@@ -206,14 +206,14 @@ class Request:
         """
         owner, waitlist = self._owner, self._owner.waitlist
         if waitlist is None:
-            return Ticket(None)
-        ticket = Ticket(self._further(waitlist))
+            return CountedRequest(None)
+        counted = CountedRequest(self._further(waitlist))
         try:
             owner.wait_to_leave(waitlist, owner.clock)
         except BaseException:
-            self.end(ticket, None, None)
+            self.end(counted, None, None)
             raise
-        return ticket
+        return counted
 
     def _further(self, waitlist: RateWaitlist) -> Permit | None:
         try:
@@ -230,15 +230,15 @@ class Request:
         if self._owner.waitlist is not None:
             self._owner.waitlist.left(self._owner.clock)
 
-    def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+    def end(self, counted: CountedRequest, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """A request was answered; ``status`` is None if it was not."""
         owner, refused = self._owner, refuses(status, headers)
         if headers is not None and owner.is_ours(status, refused):
             silence(headers)
         how: How = "overloaded" if refused else "failed" if status is None else "succeeded"
         end = RequestEnd(how, retry_after=retry_after(headers, time.time()) if refused else None, headers=headers)
-        if ticket.permit is not None and owner.waitlist is not None:
-            owner.waitlist.note(ticket.permit, owner.clock, end)
+        if counted.permit is not None and owner.waitlist is not None:
+            owner.waitlist.note(counted.permit, owner.clock, end)
         elif refused:
             self._tell(end)
         else:

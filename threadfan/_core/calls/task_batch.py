@@ -57,7 +57,7 @@ class TaskBatch(Batch):
 
     def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        scheduler, run_queue, waiter, depth = self.scheduler, self.scheduler.run_queue, self.waiter, self.depth
+        scheduler, run_queue, reader, depth = self.scheduler, self.scheduler.run_queue, self.reader, self.depth
         until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
         first, session.first = iter((session.first,)), None
@@ -75,7 +75,7 @@ class TaskBatch(Batch):
                 else:
                     self.store_failure(raw)
                 call.forget()
-                waiter.tell(raw[0])
+                reader.tell(raw[0])
                 raw = call = None  # noqa: PLW2901 -- a parked thread must not keep a result alive
                 if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return

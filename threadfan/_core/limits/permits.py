@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .waitlist import Waitlist
 
 
-class Ticket:
-    """One request.  ``permit`` is None if the one that was there before it is used."""
+class CountedRequest:
+    """A request that the limit knows of.  ``permit`` is None for one that uses the permit of the attempt."""
 
     __slots__ = ("permit",)
 
@@ -47,7 +47,7 @@ class Permits:
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        waiter = _Waiter()
+        waiter = _WaitingCall()
         permit = None if waitlist.shared else waitlist.take(waiter, cost, clock)
         if permit is not None:
             return permit
@@ -86,14 +86,14 @@ class Permits:
             wait = 0.0
 
 
-def _ask(waitlist: Waitlist[T], clock: Clock, waiter: _Waiter, cost: Cost | None) -> T | None:
+def _ask(waitlist: Waitlist[T], clock: Clock, waiter: _WaitingCall, cost: Cost | None) -> T | None:
     while (permit := waitlist.take(waiter, cost, clock)) is not None:
         if waitlist.confirm(permit, clock):
             break
     return permit
 
 
-class _Waiter:
+class _WaitingCall:
     """A call that waits, holding its slot."""
 
     def __init__(self) -> None:

@@ -45,9 +45,9 @@ class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
         while run.full():
             end = None if left is None else now() + left
             try:
-                sleep(run, partial(run.waiters.watch, idle=run.full), run.full, gate, end)
+                sleep(run, partial(run.watchers.watch, idle=run.full), run.full, gate, end)
             except TimeoutError:
-                run.waiters.clear()
+                run.watchers.clear()
             left = self.look()
 
 

@@ -18,7 +18,7 @@ from .inputs import Inputs
 from .progress import Progress
 from .stage_queue import StageQueue
 from .stage_state import PipelineItem, StageCall, StageState
-from .waiters import Waiters
+from .watchers import Watchers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PipelineRun(TaskGroup):
         self.inputs = Inputs(items, self.stages[0], window)
         self.progress = Progress(self.stages, self.inputs, scheduler.clock, self.since)
         self.collector = self.progress.collector
-        self.waiters = Waiters()
+        self.watchers = Watchers()
         self.accepted = 0 if items is None else len(items)
         if deadline is not None:
             self.until = self.queue.until = self.since + deadline
@@ -115,7 +115,7 @@ class PipelineRun(TaskGroup):
         inputs, items = self.inputs, self.inputs.items
         while items is not None and inputs.read < len(items) and not self.closed and self.should_read():
             self._read_more(items)
-        self.waiters.tell()
+        self.watchers.tell()
 
     def _read_more(self, items: list[object]) -> None:
         with self.scheduler.lock:
@@ -196,7 +196,7 @@ class PipelineRun(TaskGroup):
 
     def forget(self) -> None:
         """As every group; nobody waits any more."""
-        self.waiters.clear()
+        self.watchers.clear()
         super().forget()
 
     def in_order(self) -> list[Raw]:

@@ -79,11 +79,11 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
 
     def watch(self, wake: Callable[[], object]) -> bool:
         """Have ``wake()`` called when it is not idle any more."""
-        return self.batch.waiters.watch(wake, self.idle)
+        return self.batch.watchers.watch(wake, self.idle)
 
     def stop_watching(self) -> None:
         """Nobody waits any more."""
-        self.batch.waiters.clear()
+        self.batch.watchers.clear()
 
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""

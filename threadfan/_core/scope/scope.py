@@ -39,7 +39,7 @@ if TYPE_CHECKING:
             """That of the call around, if it is a call's."""
 
         def begin(self) -> Any:
-            """A request is about to be made; waits for a permit if there has to be one, and gives the request's ticket.
+            """A request is about to be made; waits for a permit if there has to be one, and gives what ``end`` takes.
 
             Raises:
                 CallCancelled: the scope has ended meanwhile.
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
         def sent(self) -> None:
             """Some of the request has been written."""
 
-        def end(self, ticket: Any, status: int | None, headers: MutableMapping[str, str] | None) -> None:
-            """The request with this ticket has its answer, or has failed without one."""
+        def end(self, counted: Any, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+            """The request of which ``begin`` has given this has its answer, or has failed without one."""
 
         def forget(self) -> None:
             """The call has ended."""

@@ -75,7 +75,7 @@ async def _feed(run: PipelineRun, given: Items, look: Callable[[], object] | Non
         if look is not None:
             look()
         while run.full():
-            if run.waiters.watch(gate.put, run.full):
+            if run.watchers.watch(gate.put, run.full):
                 await gate.wait()
         if run.closed or run.ended:
             return

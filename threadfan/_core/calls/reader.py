@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Waiter:
-    """The one who waits; from any thread, without a lock."""
+class Reader:
+    """The one who waits for outcomes; told from any thread, without a lock."""
 
     __slots__ = ("wakes", "wanted")
 
