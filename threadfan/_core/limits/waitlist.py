@@ -1,12 +1,13 @@
 """Who may use a limit next: first come, first served, whatever fan they come from.
 
-Waiting holds no thread and no slot.  A queue of calls (or a call that makes one more request) asks; if the limit does
-not let it through, it stands in the list, and is *invited* when its turn has come.  The permit is taken only by a
-thread that has a slot and starts the call at once: handed out earlier, permits would pile up before busy slots and go
-off in bursts.
+A queue of calls asks; if the limit does not let its first call through, it stands in the list, and is *invited* when
+its turn has come.  So a call that waits holds neither thread nor slot.  A call that runs and makes one more request
+asks as well, and waits at a gate, with its thread and its slot.  The permit is taken only by a thread that has a slot
+and starts the request at once: handed out earlier, permits would pile up before busy slots and go off in bursts.
 
 Guarantees, from any thread: who came first is invited first, passing over those whose fan has no slot to use the
-permit with; while permits are to be had, somebody in the list is invited; who leaves it passes the invitation on.
+permit with; if nobody has one, all are invited, and who gets a slot first asks first.  While permits are to be had,
+somebody in the list is invited; who leaves it passes the invitation on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..scope.alarms import set_alarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Protocol
 
     from typing_extensions import TypeVar
@@ -185,26 +186,45 @@ class Waitlist(Generic[P]):
         self._invited.discard(waiter)
 
     def _plan(self, clock: Clock, now: float) -> None:
-        """See to it that the next in the list is invited in time."""
-        uninvited = next((waiter for waiter in self._waiting if waiter not in self._invited), None)
-        if uninvited is None:
+        """See to it that the next in the list is invited in time.  To be called after whatever may change that."""
+        first = next(self._uninvited(), None)
+        if first is None:
             self._forget_alarm()
             return
-        wait = self.limit.wait(now, self._waiting[uninvited])
-        if wait <= NOTHING:  # let those go first who were invited before, unless all their slots are busy
-            wait = LATE if any(waiter.can_start() for waiter in self._invited) else 0.0
-        if wait == FOREVER or now + wait >= self._due > now:
+        wait = self.limit.wait(now, self._waiting[first])
+        if wait <= NOTHING:
+            wait = self._head_start()
+        alarm_in_time = now < self._due <= now + wait
+        if wait == FOREVER or alarm_in_time:
             return
         self._forget_alarm()
-        self._take_back = set_alarm(clock, now + wait, lambda: self._call(clock), quick=True)
+        self._take_back = set_alarm(clock, now + wait, lambda: self._invite_next(clock), quick=True)
         self._due = now + wait
+
+    def _uninvited(self) -> Iterator[Waiter]:
+        """Those in the list who were not told to come, in order of arrival."""
+        return (waiter for waiter in self._waiting if waiter not in self._invited)
+
+    def _head_start(self) -> float:
+        """Seconds that those have who were invited before; none if all their slots are busy."""
+        return LATE if any(waiter.can_start() for waiter in self._invited) else 0.0
 
     def _forget_alarm(self) -> None:
         if self._take_back is not None:
             self._take_back()
         self._due, self._take_back = FOREVER, None
 
-    def _call(self, clock: Clock) -> None:
+    def _next(self, now: float) -> list[Waiter]:
+        """Whom to invite now: nobody while the first must wait, else the first who can start, or all if nobody can."""
+        uninvited = list(self._uninvited())
+        if not uninvited or self.limit.wait(now, self._waiting[uninvited[0]]) > NOTHING:
+            return []
+        able = next((waiter for waiter in uninvited if waiter.can_start()), None)
+        return uninvited if able is None else [able]
+
+    # -- without it, in the thread of alarms -------------------------------------------------------------------------
+
+    def _invite_next(self, clock: Clock) -> None:
         with self._lock:
             self._due, self._take_back = FOREVER, None
             now = clock.monotonic()
@@ -213,10 +233,3 @@ class Waitlist(Generic[P]):
             self._plan(clock, now)
         for waiter in invited:
             waiter.invite()
-
-    def _next(self, now: float) -> list[Waiter]:
-        uninvited = [waiter for waiter in self._waiting if waiter not in self._invited]
-        if not uninvited or self.limit.wait(now, self._waiting[uninvited[0]]) > NOTHING:
-            return []
-        able = next((waiter for waiter in uninvited if waiter.can_start()), None)
-        return uninvited if able is None else [able]
