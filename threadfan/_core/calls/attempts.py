@@ -1,6 +1,12 @@
-"""Attempts of calls under policies: permits, the word of other processes, the start, the call itself, and its end."""
+"""Attempts of calls under policies: permits, the word of other processes, the start, the call itself, and its end.
+
+Guarantee: whatever fails here besides the call itself, the call has exactly one end: from this thread, or from whoever
+pops its claim meanwhile.
+"""
 
 from __future__ import annotations
+
+from enum import Enum
 
 from ..base.errors import TaskCancelled
 from ..base.outcome import FAILED, SUCCEEDED
@@ -22,6 +28,14 @@ if TYPE_CHECKING:
     from .call_queue import Call
     from .policies import Policies
     from .policy_queue import PolicyQueue
+
+
+class Asked(Enum):
+    """What has become of a call that asked other processes for room under its limit."""
+
+    GOES_ON = "there is room; or nobody waits for the call any more, and it ends where it would begin"
+    PUT_BACK = "there is no room, and it is in the backlog again"
+    TAKEN_AWAY = "while it asked somebody else has ended it, or put it back: this thread has nothing to do with it"
 
 
 class Attempts:
@@ -82,9 +96,12 @@ class Attempts:
                 return now
             waitlist = call.policies.waitlist
             if waitlist is not None and waitlist.shared:
-                confirmed, now = self._confirmed(call, waitlist), self._scheduler.clock.monotonic()
-                if not confirmed:
-                    return None if confirmed is None else now
+                asked = self._ask(call, waitlist)
+                if asked is Asked.TAKEN_AWAY:
+                    return None
+                now = self._scheduler.clock.monotonic()
+                if asked is Asked.PUT_BACK:
+                    return now
             return self._begin(call, call.policies, now)
         finally:
             del self, call  # leave no cycle: see ``call_queue``
@@ -118,16 +135,16 @@ class Attempts:
 
     # -- before the call ---------------------------------------------------------------------------------------------
 
-    def _confirmed(self, call: Call, waitlist: RateWaitlist) -> bool | None:
-        """Whether it may go on; else the other processes leave no room, and it is back in the backlog.
+    def _ask(self, call: Call, waitlist: RateWaitlist) -> Asked:
+        """Ask the other processes whether they leave room for it.
 
         The answer may take a while.  Meanwhile the call has a claim, as one that runs, so that from outside it can be
-        ended, or put back after ``STALL`` seconds: then the answer is None, and nobody has waited for this thread.
+        ended, or put back after ``STALL`` seconds (see ``endings``): nobody waits for this thread then.
         """
         state, session, scheduler, backlog = call.state, self._session, self._scheduler, self._queue.backlog
         permit = state.permit
         if permit is None or call.policies is None:
-            return True
+            return Asked.GOES_ON
         call.session = session  # first: whoever ends the call marks it, and then looks here or for the claim
         state.asking = True
         now = scheduler.clock.monotonic()
@@ -138,10 +155,10 @@ class Attempts:
                 scheduler.timer.announce(now + STALL)
             wait = waitlist.ask(scheduler.clock)
         if session.claim.pop(call, None) is None:
-            return None
+            return Asked.TAKEN_AWAY
         state.asking, call.session = False, None
         if wait <= 0.0:
-            return True
+            return Asked.GOES_ON
         waitlist.postpone(permit, wait, scheduler.clock)
         state.permit = None
         call.policies.give_back(state, scheduler.clock)
@@ -151,7 +168,7 @@ class Attempts:
             if not needless:
                 backlog.put_back(call, after)
         scheduler.perform(after)
-        return needless
+        return Asked.GOES_ON if needless else Asked.PUT_BACK
 
     def _is_needless(self, call: Call) -> bool:
         """Whether nobody waits for the call, so that it would end before its function is called."""

@@ -1,6 +1,9 @@
 """What follows when a call under policies is ended from outside: at its timeout, or because nobody wants it any more.
 
 All of it is done with the scheduler's lock held, and none of it runs code of the user's.
+
+Guarantee: of a call that was ended from outside either the outcome is final, or it waits in the backlog, or another
+attempt of it goes on; so it is never lost, and never has two ends.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, TIMED_OUT
+from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, TIMED_OUT
 from ..pool.work_queue import GRACE
 from .hedging import HedgeAttempt
 from .limit_reports import tell_limits
@@ -23,20 +26,26 @@ if TYPE_CHECKING:
     from .policies import Policies
     from .policy_queue import PolicyQueue
 
+FINAL, NOT_FINAL = True, False
+"""What is said of a call that was ended from outside: it has its outcome; or it is tried again, or another attempt of
+it goes on."""
+
 
 def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
-    """An attempt was ended, and counted as failed: it may be tried again if its time was up.
-
-    Returns:
-        Whether the call has its outcome.
-    """
+    """An attempt was ended, and counted as failed: it may be tried again if its time was up.  ``FINAL`` or not."""
     policies = call.policies
     if policies is None:
         return queue.finish_locked(call, raw, after)
     if call.state.asking:
-        raw = (*raw[:5], None, raw[6], None)  # it was not begun
-        if _asked_in_vain(queue, call, policies, raw, after):
-            return raw[3] is not TIMED_OUT
+        raw = (*raw[:START], None, raw[END], None)  # it was not begun
+        stalled = raw[STATUS] is TIMED_OUT
+        _ask_no_more(call)
+        if stalled:
+            _put_back(queue, call, policies, after)
+            return NOT_FINAL
+        if not isinstance(call, HedgeAttempt):  # else it ends as any other
+            _abandon(queue, call, policies, raw, after)
+            return FINAL
     call.state.ended(raw)
     tell_limits(queue, call, policies, raw, after)
     hedging = call.hedging
@@ -44,18 +53,18 @@ def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
         last = hedging.ended(call, raw, after)
         if last is None:
             queue.failed -= 1
-            return False
+            return NOT_FINAL
         call, raw = hedging.call, last
-    if raw[3] is TIMED_OUT and _is_tried_again(queue, call, policies, raw, after):
+    if raw[STATUS] is TIMED_OUT and _is_tried_again(queue, call, policies, raw, after):
         queue.failed -= 1
-        return False
+        return NOT_FINAL
     return queue.finish_locked(call, raw, after)
 
 
 def _is_tried_again(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, after: Actions) -> bool:
     """Whether an attempt whose time was up is followed by another, or by the verdict of a policy of the user's."""
-    asked = policies.retry is not None and not policies.retry.plain and not call.state.once
-    if asked and queue.backlog.can_go_on(call):
+    users = policies.retry is not None and not policies.retry.plain  # so a worker has to ask it
+    if users and not call.state.once and queue.backlog.can_go_on(call):
         call.state.undecided = raw
         queue.backlog.put_first(call, after)
         return True
@@ -64,29 +73,33 @@ def _is_tried_again(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw
     return wait is not None and verdicts.postpone_locked(call, wait, raw, after)
 
 
-def _asked_in_vain(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, after: Actions) -> bool:
-    """While a call asked the other processes for room it was ended, or the answer did not come in time.
+# -- while a call asks other processes for room, before it begins: see ``Attempts`` ----------------------------------
 
-    Returns:
-        False for a second attempt that was ended, which ends as any other.
-    """
-    state, session, waitlist, scheduler = call.state, call.session, policies.waitlist, queue.scheduler
-    stalled = raw[3] is TIMED_OUT
-    state.asking, call.session = False, None
+
+def _ask_no_more(call: Call) -> None:
+    """It has been ended, and its thread may be stuck in the question."""
+    session = call.session
+    call.state.asking, call.session = False, None
     if session is not None and session.lost is not None:  # what its thread is said to be stuck in
         key, start, _, index = session.lost
         session.lost = key, start, "waiting for the place where its rate limit is shared", index
-    if stalled and waitlist is not None:
+
+
+def _put_back(queue: PolicyQueue, call: Call, policies: Policies, after: Actions) -> None:
+    """The answer did not come in time."""
+    waitlist, scheduler = policies.waitlist, queue.scheduler
+    if waitlist is not None:
         after.append(partial(scheduler.callbacks.tell, waitlist.stalls, "the word about a stalled store"))
-    elif isinstance(call, HedgeAttempt):
-        return False
     queue.failed -= 1
-    policies.give_back(state, scheduler.clock)
-    if stalled:
-        queue.backlog.put_back(call, after)
-    else:
-        queue.abandon_locked(call, raw[4], after)
-    return True
+    policies.give_back(call.state, scheduler.clock)
+    queue.backlog.put_back(call, after)
+
+
+def _abandon(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, after: Actions) -> None:
+    """Nobody waits for the call any more."""
+    queue.failed -= 1
+    policies.give_back(call.state, queue.scheduler.clock)
+    queue.abandon_locked(call, raw[PAYLOAD], after)
 
 
 def withdraw(queue: PolicyQueue, call: Call, after: Actions) -> bool:
