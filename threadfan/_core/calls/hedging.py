@@ -4,14 +4,22 @@ Guarantees: a call under hedging has exactly one end, as every call; the attempt
 ends whatever it waits for; an attempt that fails while the other goes on leaves the end to that one; there are never
 more second attempts than the budget allows.
 
+An attempt that ends has the end of the call if it has an answer, if the call was cancelled, or if it is the last one.
+Then the other one is ended, whose own end is not the call's any more.  There is one case in which that is not possible:
+the second has an answer, and the first has just ended by itself, so that its thread is about to say so.  Then that
+thread gets the answer and has the end; else it would go on with a call that may have been tried again by now, and the
+two attempts would have one state.
+
 Guarded by ``scheduler.lock``: everything.
 """
 
 from __future__ import annotations
 
+from enum import Enum
+
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, SUCCEEDED
 from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm
 from .call_queue import Call
@@ -26,6 +34,14 @@ if TYPE_CHECKING:
     from ..policies.hedge import Hedge
     from ..pool.work_queue import Actions, Session
     from .policy_queue import PolicyQueue
+
+
+class Elsewhere(Enum):
+    """Why the end of an attempt is not that of its call."""
+
+    OVER = "the call has its end: this attempt has lost"
+    OTHER_GOES_ON = "this attempt has failed, and the other may succeed"
+    LEFT_TO_FIRST = "the thread of the first attempt is about to say that it has ended, and tells this answer"
 
 
 class HedgeAttempt(Call):
@@ -77,10 +93,10 @@ class Hedging:
         self._hedge = hedge
         self.call = call
         self._start = start
-        self._over = False
-        self._failure: Raw | None = None  # of the attempt that ended before the other
-        self._answer: Raw | None = None  # of the second, come while the first was about to say that it has ended
-        self._alive: set[Call] = {call}
+        self._over = False  # the call has its end, or is being given it: whoever ends now has lost
+        self._failure: Raw | None = None  # of the attempt that failed while the other went on
+        self._answer: Raw | None = None  # of the second, left to the first: see ``Elsewhere.LEFT_TO_FIRST``
+        self._alive: set[Call] = {call}  # at most the two
         with hedge.lock:
             if not call.state.attempts:
                 hedge.began()
@@ -113,50 +129,52 @@ class Hedging:
     # go on all but one, of a call that has its end all that are left.
 
     def ended(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
-        """An attempt has ended, by itself or not; the end of the call, or None if that is another's affair."""
+        """An attempt has ended, by itself or not; the end of the call, or None if that is told elsewhere."""
         self._alive.discard(who)
-        if raw[5] is None and isinstance(who, HedgeAttempt):
+        if raw[START] is None and isinstance(who, HedgeAttempt):
             self._refund()
-        last = None if self._over else self._decide(who, raw, after)
-        if last is None:
+        last = self._end_of_call(who, raw, after)
+        if isinstance(last, Elsewhere):
             self._queue.extra_attempts -= 1
-        elif last[3] is SUCCEEDED:
+            return None
+        if last[STATUS] is SUCCEEDED:
             with self._hedge.lock:
-                self._hedge.ended(last[6] - self._start)
-        return last if last is None or last[5] is None else (*last[:5], self._start, *last[6:])
+                self._hedge.ended(last[END] - self._start)
+        return last if last[START] is None else (*last[:START], self._start, *last[END:])
 
-    def _decide(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
-        if self._answer is not None:
+    def _end_of_call(self, who: Call, raw: Raw, after: Actions) -> Raw | Elsewhere:
+        """The end that the call has, now that this attempt has ended."""
+        if self._over:
+            return Elsewhere.OVER
+        call_cancelled = who is self.call and raw[STATUS] is CANCELLED  # the first one's cancel is the call's
+        if self._answer is not None:  # so this is the first
             raw = self._answer
-        elif raw[3] is SUCCEEDED:
+        elif raw[STATUS] is SUCCEEDED:
             self.call.state.usage = who.state.usage
-        elif who is not self.call or raw[3] is not CANCELLED:  # the first one's cancel is the call's
+        elif not call_cancelled:
             self._drop_queued()
             if self._alive:
                 self._failure = raw
-                return None
-            if self._failure is not None and raw[3] is CANCELLED:
+                return Elsewhere.OTHER_GOES_ON
+            if self._failure is not None and raw[STATUS] is CANCELLED:
                 raw = self._instead_of(raw, self._failure)
-        if self._finish(after):
-            return raw
-        self._answer = raw
-        return None
+        if not self._finish(after):
+            self._answer = raw
+            return Elsewhere.LEFT_TO_FIRST
+        return raw
 
     def _instead_of(self, cancelled: Raw, failure: Raw) -> Raw:
         """One attempt had failed, and the other was never made or was cancelled."""
-        if cancelled[5] is None:
+        if cancelled[START] is None:
             return failure
-        cancelled[4].__cause__ = failure[4]
+        cancelled[PAYLOAD].__cause__ = failure[PAYLOAD]
         return cancelled
 
     def _finish(self, after: Actions) -> bool:
-        """End the other attempt; False if that is the first, and its thread is about to say so: it tells the end.
-
-        Else a call that is tried again could have two attempts with one state.
-        """
-        self._over = True
+        """End the other attempt, if there is one; False if that is the first, and has just ended by itself."""
+        self._over = True  # first: that end comes here too, and finds that it has lost
         if not self._end_other(TaskCancelled("another attempt of this call was faster"), after):
-            self._over = False
+            self._over = False  # it has not lost: the end of the call is told by it
             return False
         if self._take_back is not None:
             after.append(self._take_back)
@@ -168,10 +186,10 @@ class Hedging:
         for other in list(self._alive):
             other.unwanted = other.unwanted or other is not self.call
             session = other.session
-            ended = session is not None and self._scheduler.timer.end(
+            ended_here = session is not None and self._scheduler.timer.end(
                 session, other, CANCELLED, error, after, grace=GRACE
             )
-            if not ended and other is self.call:
+            if other is self.call and not ended_here:
                 return False
         return True
 
