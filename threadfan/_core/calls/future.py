@@ -29,13 +29,13 @@ from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base import forks
-from ..base.errors import TaskCancelled, describe
+from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Condition
 from ..base.logs import ERROR, say
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
-from ..base.static import caller
+from ..base.static import caller, describe
 from ..base.threads import check_depth
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
@@ -112,8 +112,8 @@ class Future(Call, futures.Future[T]):
         self,
         scheduler: Scheduler,
         fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
         context: Context,
         timeout: float | None,
         since: float,
@@ -289,7 +289,7 @@ class Future(Call, futures.Future[T]):
     def begin(self, session: Session) -> bool:
         """Start, unless it was cancelled."""
         self.session = session
-        if self._stage == RUNNING:  # another attempt of a call under rules
+        if self._stage == RUNNING:  # another attempt of a call under policies
             return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True

@@ -13,10 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..base import forks
-from ..base.errors import text_of
 from ..base.locks import bare
 from ..base.packages import install
-from ..base.texts import masked_url
+from ..base.texts import masked_url, text_of
 from . import ticks
 from .ticks import TICKS, in_ticks
 from .turns import Turns, Word
