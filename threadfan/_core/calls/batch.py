@@ -91,7 +91,7 @@ class Batch(WorkQueue):
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
-        return len(self.inputs)
+        return self.inputs.left()
 
     ready = pending
 
