@@ -118,13 +118,6 @@ def test_the_check_lets_pass(package, source):
 STILL_IN_CIRCLES = """
 _core/batches/left.py
 _core/batches/stream.py
-_core/calls/attempts.py
-_core/calls/backlog.py
-_core/calls/call_queue.py
-_core/calls/hedging.py
-_core/calls/options.py
-_core/calls/policy_queue.py
-_core/calls/policy_queues.py
 _core/fan/front.py
 _core/fan/graph.py
 _core/fan/pipeline.py
@@ -135,8 +128,6 @@ _core/graph/placing.py
 _core/graph/plan.py
 _core/graph/report.py
 _core/graph/running.py
-_core/limits/shared_waitlist.py
-_core/limits/waitlist.py
 _core/pipeline/bottleneck.py
 _core/pipeline/pipeline_run.py
 _core/pipeline/report.py

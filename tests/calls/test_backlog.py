@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, aside, until
 from threadfan import Fan, FanClosed, RateLimit, task
-from threadfan._core.calls.backlog import Backlog
-from threadfan._core.calls.policy_queue import PolicyQueue
+from threadfan._core.calls.lanes import Lanes
+from threadfan._core.calls.policies import Policies
 
 
 class Call:
@@ -16,7 +16,7 @@ class Call:
 
     def __init__(self, limit):
         self.limit = limit
-        self.policies = None if limit is None else SimpleNamespace(line=limit, pace=None)
+        self.policies = None if limit is None else SimpleNamespace(waitlist=limit, pace=None)
 
 
 OPERATIONS = st.lists(
@@ -27,7 +27,7 @@ OPERATIONS = st.lists(
 @given(OPERATIONS)
 def test_it_is_a_list_of_which_some_calls_are_held(operations):
     """Whatever happens, the call to take next is the first whose limit has not refused one."""
-    backlog, model, lanes = Backlog(None), [], {}
+    backlog, model, lanes = Lanes(None), [], {}
 
     def held(call):
         lane = lanes.get(call.limit)
@@ -60,8 +60,8 @@ def test_it_is_a_list_of_which_some_calls_are_held(operations):
 def test_calls_of_a_limit_that_is_shut_are_not_asked_about_again(clock, monkeypatch):
     """However many wait for one limit, taking a call under another one asks no more questions than there are calls."""
     asked = []
-    let = PolicyQueue._let
-    monkeypatch.setattr(PolicyQueue, "_let", lambda self, *arguments: asked.append(1) or let(self, *arguments))
+    admit = Policies.admit
+    monkeypatch.setattr(Policies, "admit", lambda self, *arguments: asked.append(1) or admit(self, *arguments))
     shut, wide = RateLimit(requests_per_minute=1), RateLimit(requests_per_minute=10**9, burst=10**6)
     with Fan(4) as fan:
         tasks = [task(int).with_options(rate=limit) for limit in [shut] * 300 + [wide] * 300]

@@ -67,7 +67,7 @@ def left_nothing(fan, calls, limit=None):
     until(lambda: probe.free_slots == probe.slots and not probe.stuck and not probe.at_work)
     seen = fan.snapshot()
     assert (seen["done"], seen["queued"], seen["running"], seen["waiting"]) == (calls, 0, 0, 0)
-    assert sum(queue.twins for queue in probe.queues) == 0
+    assert sum(queue.extra_attempts for queue in probe.queues) == 0
     assert limit is None or limit.in_flight == 0
 
 
@@ -114,6 +114,6 @@ def test_cancelled_at_random():
                 future.exception(PATIENCE)
         probe = Probe(fan)
         until(lambda: probe.free_slots == probe.slots and not probe.stuck and not probe.at_work)
-        assert sum(queue.twins for queue in probe.queues) == 0
+        assert sum(queue.extra_attempts for queue in probe.queues) == 0
     assert watch.impossible[:3] == []
     assert hedge.extra <= 0.5 * CALLS

@@ -262,7 +262,7 @@ def test_nothing_is_lost_or_doubled_under_rules(seed, eager_switching, monkeypat
         assert (figures["queued"], figures["running"], figures["waiting"]) == (0, 0, 0)
     assert max(ledger.values.values()) == 1
     assert max(ledger.starts.values()) <= RETRIES + 1
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
     assert sum(ledger.starts.values()) <= len(limit.taken)
     assert limit.taken == sorted(limit.taken)
     for place in range(0, len(limit.taken) - 200, 50):

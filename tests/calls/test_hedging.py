@@ -281,8 +281,8 @@ def test_the_second_waits_for_a_permit(clock):
         fn.say(0, "answer")
         assert future.result(PATIENCE) == "answer"
         quiet(fan, 1)
-        assert (one.extra, limit.in_flight, limit.line._waiting) == (0, 0, {})
-        until(lambda: not limit.line._waiting)
+        assert (one.extra, limit.in_flight, limit.waitlist._waiting) == (0, 0, {})
+        until(lambda: not limit.waitlist._waiting)
         fn = Attempts()
         future = fan.submit(fn)
         clock.wait_for_sleepers(until=11)

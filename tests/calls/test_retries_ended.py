@@ -78,7 +78,7 @@ def test_cancelling_a_future_that_waits_for_a_limit(clock):
         held(fan, 1)
         assert third.cancel()
     assert limit.in_flight == 0
-    assert not limit.line._waiting
+    assert not limit.waitlist._waiting
 
 
 def test_cancelling_a_future_between_two_attempts(clock):
@@ -133,7 +133,7 @@ def test_cancelling_a_task_that_awaits_a_call(clock):
         within_patience(asyncio.run, main(fan.with_options(rate=limit), abs))
         within_patience(asyncio.run, main(fan.with_options(rate=RateLimit(1)), Script(GONE)))
         assert fan.snapshot()["waiting"] == 0
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
 
 
 @pytest.mark.parametrize("rate", [None, RateLimit(1)])
@@ -192,7 +192,7 @@ def test_the_deadline_drops_what_waits_for_a_limit(clock):
     assert ended_with(first.error)
     assert (first.attempts, second.attempts) == (1, 0)
     assert isinstance(second.error, TaskCancelled)
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
 
 
 def test_a_mixed_gathering_is_dropped_whole(clock):
@@ -214,7 +214,7 @@ def test_a_mixed_gathering_is_dropped_whole(clock):
     assert isinstance(error, FanClosed)
     assert [one.status for one in error.report] == ["cancelled", "succeeded", "cancelled", "cancelled"]
     assert ended_with(error.report[0].error)
-    assert not limit.line._waiting
+    assert not limit.waitlist._waiting
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -454,7 +454,7 @@ if not child:
         assert fan.submit(int).result(10) == 0
         assert fan.with_options(rate=free).submit(int).result(10) == 0
         assert capped.submit(int).result(10) == 0
-        assert not limit.line._waiting
+        assert not limit.waitlist._waiting
         fan.shutdown()
     except BaseException:
         import traceback

@@ -134,7 +134,7 @@ def test_a_limit_of_one_kind_of_tokens_is_none_of_both(messages_server, kind):
     limit = RateLimit(**figures)
     with sdk(messages_server) as client, Fan(2, rate=limit) as fan:
         assert fan.run(lambda _: ask(client), range(2)).ok
-    assert [unit for unit in limit._paces if unit.endswith("tokens")] == [f"{kind}_tokens"]
+    assert [unit for unit in limit.buckets.rates() if unit.endswith("tokens")] == [f"{kind}_tokens"]
 
 
 def test_a_call_without_a_request_is_one_permit(clock):
@@ -180,9 +180,9 @@ def waits_inside(clock, limit, due=INTERVAL):
 
     def waits():
         sleepers = list(clock._sleepers)
-        gates = [waiter.gate for waiter in list(limit.line._waiting) if hasattr(waiter, "gate")]
+        gates = [waiter.gate for waiter in list(limit.waitlist._waiting) if hasattr(waiter, "gate")]
         keeper = alarms._keepers.get(clock)
-        alarm = limit.line._due <= due + 0.001 and any(
+        alarm = limit.waitlist._due <= due + 0.001 and any(
             keeper is not None and sleeper.gate is keeper.helper._gate and sleeper.deadline <= due + 0.001
             for sleeper in sleepers
         )
@@ -252,7 +252,7 @@ def test_what_ends_the_wait(clock, server, client, end):
         assert isinstance(future.exception(PATIENCE), TaskCancelled)
         until(lambda: not Probe(fan).stuck)
         until(lambda: limit.in_flight == 0)
-        until(lambda: not limit.line._waiting)
+        until(lambda: not limit.waitlist._waiting)
     assert server.requests == 1
 
 
@@ -270,7 +270,7 @@ def test_the_deadline_of_the_batch_ends_the_wait(clock, server, client):
         thread.join()
         assert outcome.status == "cancelled"
         until(lambda: limit.in_flight == 0)
-        until(lambda: not limit.line._waiting)
+        until(lambda: not limit.waitlist._waiting)
     assert server.requests == 1
 
 

@@ -187,7 +187,7 @@ def test_every_way_goes_through_it(way):
     adaptive = Adaptive(start=2, ceiling=8)
     told = []
     with Fan(adaptive) as fan:
-        limit = adaptive.line.limit
+        limit = adaptive.waitlist.limit
         usual, limit.adaptive = limit.adaptive, _Told(adaptive, told)
         assert WAYS[way](fan, abs) == [1, 2]
         until(lambda: Probe(fan).free_slots == Probe(fan).slots)
@@ -273,7 +273,7 @@ def test_with_a_rate_limit_as_well(clock):
         assert future.result() == "answer"
         until(lambda: fan.snapshot()["running"] == 0)
     assert (limit.in_flight, limit.overloads) == (0, 1)
-    assert (adaptive.line.limit.in_flight, adaptive.line.limit.overloads) == (0, 1)
+    assert (adaptive.waitlist.limit.in_flight, adaptive.waitlist.limit.overloads) == (0, 1)
     assert adaptive.pace < float("inf")
 
 

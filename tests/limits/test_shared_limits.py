@@ -13,8 +13,9 @@ from support.shared_limits import Worker, redis_server
 from threadfan import Fan
 from threadfan._core.base.errors import FanClosed
 from threadfan._core.limits import shared_waitlist as sharing
-from threadfan._core.limits import ticks
-from threadfan._core.limits.waitlist import waitlist_of
+from threadfan._core.limits import store_link, ticks
+from threadfan._core.limits.request_end import RequestEnd
+from threadfan._core.limits.waitlists import waitlist_of
 from threadfan._core.policies.rate_limit import RateLimit
 from threadfan._core.scope.scope import current_scope
 from threadfan.testing import Limits, MessagesServer, Probe
@@ -111,7 +112,7 @@ with Fan(3, rate=limit) as fan:
 if not child:
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-left = limit.line._store.take(*limit.bucket)
+left = limit.waitlist._store.take(*limit.bucket)
 assert left > 1, left
 """
     run_program(program)
@@ -149,7 +150,7 @@ def test_the_limit_is_whole_after_refusals(shared):
     with Fan(4, rate=limit) as fan:
         assert fan.run(abs, range(4)).values() == [0, 1, 2, 3]
     assert limit.in_flight == 0
-    assert 5.4 <= limit._paces["requests"].level(Probe(fan).clock.monotonic()) <= 6.1
+    assert 5.4 <= limit.buckets.of_requests.level(Probe(fan).clock.monotonic()) <= 6.1
 
 
 def test_a_batch_that_ends_meanwhile_is_complete(shared):
@@ -240,14 +241,14 @@ def test_few_calls_wait_until_they_may_write(shared):
         fan.submit(call, 0).result(PATIENCE)
         store.busy = True
         running = aside(fan.run, call, range(1, 7))
-        until(lambda: len(limit.line._departing) == sharing.AHEAD)
+        until(lambda: len(limit.waitlist._departing) == sharing.AHEAD)
         asked = store.asked
         until(lambda: store.asked > asked + 20)
         assert len(begun.started) == 1 + sharing.AHEAD
         assert fan.with_options(rate=None).submit(abs, -2).result(PATIENCE) == 2
         store.busy = False
         assert running.result(PATIENCE).ok
-    assert (limit.line._departing, limit.in_flight) == ({}, 0)
+    assert (limit.waitlist._departing, limit.in_flight) == ({}, 0)
 
 
 def test_a_call_that_tells_of_no_request_counts_when_it_starts(shared):
@@ -305,7 +306,7 @@ def test_what_one_process_is_refused_for_all_learn_from(shared):
         line = waitlist_of(limit)
         permits = []
         until(lambda: permits.append(line.take(Nobody(), None, Probe(fan).clock)) or permits[-1])
-        line.note(permits[-1], Probe(fan).clock, "overloaded", retry_after=0.001)
+        line.note(permits[-1], Probe(fan).clock, RequestEnd("overloaded", retry_after=0.001))
         own = limit.bucket[0]
         until(lambda: store.told)
         store.pauses = 2
@@ -335,7 +336,7 @@ def test_a_pause_reaches_the_other_processes(place, clock):
     """One is refused for half an hour: the other starts nothing in that time."""
     first, second = (waitlist_of(RateLimit(600, shared=place)) for _ in range(2))
     permit = first.take(Nobody(), None, clock)
-    first.note(permit, clock, "overloaded", retry_after=HOUR / 2)
+    first.note(permit, clock, RequestEnd("overloaded", retry_after=HOUR / 2))
     clock.advance(0.0)
     until(lambda: second._store.take(0.001, 100) > 60)
     assert not second.confirm(second.take(Nobody(), None, clock), clock)
@@ -350,7 +351,7 @@ def test_a_pause_is_told_once(shared):
         clock = Probe(fan).clock
         permits = [line.take(Nobody(), None, clock) for _ in range(3)]
         for permit in permits:
-            line.note(permit, clock, "overloaded", retry_after=5.0)
+            line.note(permit, clock, RequestEnd("overloaded", retry_after=5.0))
         until(lambda: store.told)
     assert [round(seconds) for seconds in store.told] == [5]
 
@@ -378,7 +379,7 @@ def test_without_its_store_each_process_goes_on(shared, caplog):
 
     store = Others(ConnectionError("gone"), ConnectionError("gone"), 0.0, 0.0)
     line = waitlist_of(shared(store))
-    for later, asked in ((0.0, 1), (sharing.AGAIN - 1, 1), (2.0, 2), (sharing.AGAIN, 3), (0.0, 4)):
+    for later, asked in ((0.0, 1), (store_link.AGAIN - 1, 1), (2.0, 2), (store_link.AGAIN, 3), (0.0, 4)):
         now += later
         assert line.confirm(line.take(Nobody(), None, Clock), Clock)
         assert store.asked == asked
@@ -401,7 +402,7 @@ def test_a_file_that_vanishes_loses_no_call(tmp_path, caplog):
 def test_a_redis_that_hangs_loses_no_call(tmp_path, caplog, monkeypatch):
     """The server is stopped between two batches; when it goes on, it is asked again."""
     monkeypatch.setattr(ticks, "PATIENCE", 0.2)
-    monkeypatch.setattr(sharing, "AGAIN", 0.1)
+    monkeypatch.setattr(store_link, "AGAIN", 0.1)
     with redis_server(tmp_path) as (url, process), Fan(4, rate=RateLimit(60_000, burst=50, shared=url)) as fan:
         process.send_signal(signal.SIGSTOP)
         try:

@@ -12,7 +12,7 @@ from support.shared_limits import redis_server
 from threadfan import Fan, RateLimit, fail_after, stage, task
 from threadfan._core.limits import shared_waitlist as sharing
 from threadfan._core.limits import stores, ticks
-from threadfan._core.limits.waitlist import STALL
+from threadfan._core.limits.rate_waitlist import STALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
 

@@ -36,14 +36,14 @@ class Starts:
 def tick(clock, limit, seconds=1.0):
     """Move time on when the line has set its alarm for then."""
     due = clock.monotonic() + seconds
-    until(lambda: limit.line._due <= due)
+    until(lambda: limit.waitlist._due <= due)
     clock.wait_for_sleepers(until=due)
     clock.advance(seconds)
 
 
 def standing(limit, count):
     """Wait until so many stand in line."""
-    until(lambda: len(limit.line._waiting) == count)
+    until(lambda: len(limit.waitlist._waiting) == count)
 
 
 def replay(moments, *args, **options):
@@ -66,7 +66,7 @@ def test_calls_start_exactly_as_the_limit_lets_them(clock, way):
         for count in range(1, 5):
             starts.wait_for(count)
             until(lambda count=count: fan.snapshot()["waiting"] == 5 - count)
-            until(lambda count=count: limit.line._due <= count)
+            until(lambda count=count: limit.waitlist._due <= count)
             clock.wait_for_sleepers(until=count)
             clock.advance(0.5)
             clock.advance(0.5)
@@ -78,7 +78,7 @@ def test_calls_start_exactly_as_the_limit_lets_them(clock, way):
             assert [one.waited_limit for one in outcomes] == [0, 1, 2, 3, 4]
             assert [one.waited_slot for one in outcomes] == [0] * 5
     assert (starts.items, starts.moments) == (list(range(5)), [0, 1, 2, 3, 4])
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
 
 
 def test_a_burst_starts_at_once(clock):
@@ -97,8 +97,8 @@ def test_a_burst_starts_at_once(clock):
                 break
             if clock.monotonic() == 0:
                 assert expected == 9  # a tenth of a burst stays, half an interval long, for what is late on its way
-            until(lambda: limit.line._due < float("inf"))
-            clock.wait_for_sleepers(until=limit.line._due)
+            until(lambda: limit.waitlist._due < float("inf"))
+            clock.wait_for_sleepers(until=limit.waitlist._due)
             clock.advance(0.25)
         assert report.result(PATIENCE).ok
     replay(starts.moments, 60, burst=10)
@@ -149,7 +149,7 @@ def test_a_fan_whose_slots_are_busy_lets_others_pass(clock):
         late = other.submit(starts, "late")  # the permit is there, but somebody came before
         until(late.done)
         gate.open()
-        until(lambda: limit.line._due < float("inf"))
+        until(lambda: limit.waitlist._due < float("inf"))
         tick(clock, limit)
         assert first.result(PATIENCE) == "busy"
     assert starts.items == [0, 1, 2, "late", "busy"]
@@ -169,9 +169,9 @@ def test_who_is_cancelled_passes_the_invitation_on(clock):
         other.with_options(rate=None).submit(gate)
         gate.wait_for(2)
         tick(clock, limit)
-        until(lambda: len(limit.line._invited) == 2)  # nobody can come, so all are told
+        until(lambda: len(limit.waitlist._invited) == 2)  # nobody can come, so all are told
         assert first.cancel()
-        assert [lane.queue for lane in limit.line._waiting] == [second.queue]
+        assert [lane.host for lane in limit.waitlist._waiting] == [second.queue.backlog]
         gate.open()
         assert second.result(PATIENCE) == "second"
     assert (starts.items, starts.moments) == (["second"], [1])
@@ -202,8 +202,8 @@ def test_tasks_under_several_limits(clock):
         for moment, count in ((1, 6), (2, 7), (4, 8), (8, 9)):
             starts.wait_for(count - 1)
             until(lambda count=count: fan.snapshot()["done"] == count - 1)
-            until(lambda: min(slow.line._due, slower.line._due) < float("inf"))
-            due = min(slow.line._due, slower.line._due)
+            until(lambda: min(slow.waitlist._due, slower.waitlist._due) < float("inf"))
+            due = min(slow.waitlist._due, slower.waitlist._due)
             clock.wait_for_sleepers(until=due)
             clock.advance(moment - clock.monotonic())
             starts.wait_for(count)
@@ -240,7 +240,7 @@ def test_one_refusal_pauses_all(clock):
         assert fan.snapshot()["running"] + other.snapshot()["running"] == 1
         go.set()
         while not (report.done() and elsewhere.done()):
-            until(lambda: limit.line._due < float("inf") or (report.done() and elsewhere.done()))
+            until(lambda: limit.waitlist._due < float("inf") or (report.done() and elsewhere.done()))
             clock.advance(0.25)
         outcomes = report.result(PATIENCE)
         assert [one.attempts for one in outcomes] == [2] * 4 + [1] * 4
@@ -280,7 +280,7 @@ def test_what_waits_for_what_is_hopeless_fails_too(clock):
     assert {type(outcome.error) for outcome in outcomes} == {Overload, LimitExhausted}
     assert all(isinstance(one.error.__cause__, Overload) for one in outcomes if isinstance(one.error, LimitExhausted))
     assert isinstance(future.exception(PATIENCE), (Overload, LimitExhausted))
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
 
 
 def test_permits_of_calls_that_end_anyhow_come_back(clock):
@@ -296,7 +296,7 @@ def test_permits_of_calls_that_end_anyhow_come_back(clock):
         first.exception(PATIENCE)
         fan.run(abs, range(5), fail_fast=True)
         meet(fan, 2)
-    assert (limit.in_flight, limit.line._waiting) == (0, {})
+    assert (limit.in_flight, limit.waitlist._waiting) == (0, {})
 
 
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
@@ -333,12 +333,12 @@ def test_the_line_asks_for_the_cost_of_the_call_that_is_next(clock):
         cheap.cancel()
         again = fan.submit(abs, 2)
         standing(limit, 1)
-        clock.wait_for_sleepers(until=limit.line._due)
+        clock.wait_for_sleepers(until=limit.waitlist._due)
         clock.advance(1000)
         assert dear.result(PATIENCE) == 50
         until(lambda: fan.snapshot()["waiting"] == 1)
         count = len(asked)
-        clock.wait_for_sleepers(until=limit.line._due)
+        clock.wait_for_sleepers(until=limit.waitlist._due)
         clock.advance(1000)
         assert again.result(PATIENCE) == 2
         assert len(asked) < count + 20

@@ -38,7 +38,7 @@ def test_tokens_are_reserved_and_corrected():
     """60,000 a minute are 1000 a second: the estimate is reserved, the true usage counts, cache reads do not."""
     limit = RateLimit(input_tokens_per_minute=60_000, burst=2, estimate=lambda prompt: (len(prompt), 0))
     limit._feedback.margin = limit._feedback._least = 0.0
-    limit._tune(0.0)
+    limit.buckets.tune(0.0)
     cost = limit.cost(("x" * 1000,), {})
     assert cost.input == 1000
     permit = limit.take(0.0, cost)

@@ -172,7 +172,7 @@ def test_a_policy_of_tenacitys_for_an_error():
         after=lambda state: seen.append(("after", state.attempt_number, state.seconds_since_start)),
         reraise=True,
     )
-    attempts = retry_policy({KeyError: retrying, ConnectionError: 1}, half).course(10.0, print, (), {})
+    attempts = retry_policy({KeyError: retrying, ConnectionError: 1}, half).new_state(10.0, print, (), {})
     wrong = KeyError()
     found = []
     for moment, error in enumerate([FAILED, wrong, wrong, wrong], start=11):
@@ -196,7 +196,7 @@ def test_what_the_user_changes_later():
     given = {ConnectionError: 1}
     policy = retry_policy(given, half)
     given[ConnectionError] = 5
-    assert waits(policy.course(0.0, print, (), {}), FAILED, FAILED) == [0.25, None]
+    assert waits(policy.new_state(0.0, print, (), {}), FAILED, FAILED) == [0.25, None]
 
 
 def test_numbers_cost_no_import_of_tenacity():
@@ -204,7 +204,7 @@ def test_numbers_cost_no_import_of_tenacity():
     code = (
         "import sys, threadfan; before = set(sys.modules);"
         "from threadfan._core.policies.retry import retry_policy; retry_policy(3); retry_policy({429: 3});"
-        "assert retry_policy(3).course(0.0, print, (), {}).decide(0.0, False, ConnectionError())[0] is not None;"
+        "assert retry_policy(3).new_state(0.0, print, (), {}).decide(0.0, False, ConnectionError())[0] is not None;"
         "print(sorted({'tenacity', 'typing', 'dataclasses', 'email', 'socket', 'ssl'} & set(sys.modules) - before))"
     )
     assert run_program(code)[0].strip() == "[]"

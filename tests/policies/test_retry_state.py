@@ -90,5 +90,5 @@ def test_an_overload_that_is_not_worth_it():
 def test_courses_of_one_policy_are_apart():
     """Calls that share a policy each have their own count."""
     policy = retry_policy(1, half)
-    assert [waits(policy.course(0.0, print, (), {}), FAILED, FAILED) for _ in range(3)] == [[0.25, None]] * 3
+    assert [waits(policy.new_state(0.0, print, (), {}), FAILED, FAILED) for _ in range(3)] == [[0.25, None]] * 3
     assert policy.plain

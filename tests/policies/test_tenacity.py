@@ -100,7 +100,7 @@ def by_course(retrying, ends):
     """The same by a course, each step of it in another thread."""
     time, seen = Time(), []
     script = Script(ends, time, seen)
-    attempts = retry_policy(hooked(retrying, seen), half).course(time.now, script, (1,), {"key": 2})
+    attempts = retry_policy(hooked(retrying, seen), half).new_state(time.now, script, (1,), {"key": 2})
     while True:
         assert elsewhere(lambda: attempts.begin(time.now)) is None
         ok, payload = ended(lambda: script(1, key=2))
@@ -196,7 +196,7 @@ def test_as_tenacity_itself(stop, most, wait, retry, others, ends):
 
 def begun(retrying, draw=half):
     """A call under a policy of tenacity's whose first attempt has begun."""
-    attempts = retry_policy(retrying, draw).course(0.0, print, (), {})
+    attempts = retry_policy(retrying, draw).new_state(0.0, print, (), {})
     assert attempts.begin(0.0) is None
     return attempts
 
@@ -215,7 +215,7 @@ def test_calls_that_share_a_policy():
         before_sleep=lambda state: numbers.append(state.retry_object.statistics["attempt_number"]),
     )
     policy = retry_policy(retrying)
-    calls = [policy.course(0.0, print, (), {}) for _ in range(2)]
+    calls = [policy.new_state(0.0, print, (), {}) for _ in range(2)]
     found = [waits(call, FAILED)[0] for _ in range(3) for call in calls]
     assert found == [0.0, 0.0, 0.0, 0.0, None, None]
     assert numbers == [2, 2, 3, 3]
@@ -360,7 +360,7 @@ def test_nothing_is_left_behind():
     retrying = Retrying(
         stop=stop_after_attempt(2), reraise=True, after=lambda state: seen.append(weakref.ref(state.retry_object))
     )
-    attempts = retry_policy(retrying).course(0.0, print, (argument,), {})
+    attempts = retry_policy(retrying).new_state(0.0, print, (argument,), {})
     gc.collect()
     gc.disable()
     try:

@@ -1,15 +1,15 @@
-"""Pace: GCRA by exact values, and its invariant."""
+"""TokenBucket: GCRA by exact values, and its invariant."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadfan._core.policies.token_bucket import LATE, Pace
+from threadfan._core.policies.token_bucket import LATE, TokenBucket
 
 
 def test_gaps_count_from_the_start_of_the_last():
     """With a capacity of 1, each start is a whole interval after the one before, however late that was."""
-    pace = Pace(600)
+    pace = TokenBucket(600)
     assert pace.wait(5.0) == 0.0
     pace.take(5.0)
     assert pace.wait(5.0) == pytest.approx(0.1)
@@ -19,7 +19,7 @@ def test_gaps_count_from_the_start_of_the_last():
 
 def test_the_lateness_of_a_wake_up_does_not_add_up():
     """One per cent of an interval late is made up for in the next gap."""
-    pace = Pace(600)
+    pace = TokenBucket(600)
     pace.take(5.0)
     pace.take(5.1 + LATE * 0.1 / 2)
     assert pace.wait(5.2) == 0.0
@@ -27,7 +27,7 @@ def test_the_lateness_of_a_wake_up_does_not_add_up():
 
 def test_a_burst_then_the_pace():
     """A capacity of 3 lets three start at once; the next waits an interval and the slack."""
-    pace = Pace(60, capacity=3, slack=0.25)
+    pace = TokenBucket(60, capacity=3, slack=0.25)
     for _ in range(3):
         assert pace.wait(10.0) == 0.0 or pace.wait(10.25) == 0.0
         pace.take(10.0)
@@ -37,7 +37,7 @@ def test_a_burst_then_the_pace():
 
 def test_what_is_larger_than_the_bucket_goes_when_it_is_full():
     """A cost beyond the capacity is let out, and paid for by those after it."""
-    pace = Pace(6000, capacity=100)  # 100 a second
+    pace = TokenBucket(6000, capacity=100)  # 100 a second
     assert pace.wait(1.0, 500) == 0.0
     pace.take(1.0, 500)
     assert pace.wait(1.0, 100) == pytest.approx(5.0)
@@ -47,7 +47,7 @@ def test_what_is_larger_than_the_bucket_goes_when_it_is_full():
 
 def test_another_pace_keeps_what_is_lacking():
     """Slowed to half in the middle of a gap, the other half of the gap takes twice as long."""
-    pace = Pace(60)
+    pace = TokenBucket(60)
     pace.take(0.0)
     pace.tune(0.5, 60, 2.0)
     assert pace.wait(0.5) == pytest.approx(1.0)
@@ -57,7 +57,7 @@ def test_another_pace_keeps_what_is_lacking():
 
 def test_a_smaller_bucket_of_the_server_is_believed_once():
     """What the server has less is taken away here too, but not again for requests sent before that."""
-    pace = Pace(60, capacity=10)
+    pace = TokenBucket(60, capacity=10)
     pace.take(0.0)
     pace.match(level=9, remaining=4, taken_at=0.0, now=0.5)
     assert pace.level(0.5) == pytest.approx(4.5)
@@ -71,7 +71,7 @@ def test_a_smaller_bucket_of_the_server_is_believed_once():
 )
 def test_no_span_holds_more_than_its_bucket(capacity, arrivals):
     """Over any span, what was used is at most the capacity and what came in meanwhile, and late starts."""
-    pace, now, used = Pace(60, capacity), 0.0, []
+    pace, now, used = TokenBucket(60, capacity), 0.0, []
     for pause, cost in arrivals:
         now += pause
         now += pace.wait(now, min(cost, capacity))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, aside, until
 from threadfan import Fan
-from threadfan._core.pipeline.stage_queue import StageQueue
+from threadfan._core.pipeline.stage_queue import StageBacklog, StageQueue
 from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 
@@ -104,26 +104,26 @@ PLANS = st.lists(
 @pytest.fixture
 def counted(monkeypatch):
     """Check what waits and what is in each stage at every change, under the lock."""
-    take, add = StageQueue.take, StageQueue.add
+    take, add = StageBacklog.take, StageQueue.add
 
-    def check(queue):
-        for row in queue.rows:
-            before = queue.rows[row.place - 1].begun if row.place else 0
+    def check(backlog):
+        for row in backlog.rows:
+            before = backlog.rows[row.place - 1].begun if row.place else 0
             assert before + row.crowd <= row.buffer + row.places or row.place == 0
             assert row.crowd - row.begun <= row.buffer or row.running < row.places
             assert 0 <= row.running <= row.places
             assert 0 <= row.begun <= row.crowd
 
-    def checked_take(queue):
-        taken = take(queue)
-        check(queue)
+    def checked_take(backlog):
+        taken = take(backlog)
+        check(backlog)
         return taken
 
     def checked_add(queue, call, after):
         add(queue, call, after)
-        check(queue)
+        check(queue.backlog)
 
-    monkeypatch.setattr(StageQueue, "take", checked_take)
+    monkeypatch.setattr(StageBacklog, "take", checked_take)
     monkeypatch.setattr(StageQueue, "add", checked_add)
 
 

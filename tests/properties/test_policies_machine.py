@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         for fan in self.fans:
             figures = fan.snapshot()
             assert (figures["queued"], figures["running"], figures["waiting"]) == (0, 0, 0)
-        assert (self.limit.in_flight, self.limit.line._waiting, self.limit.line._invited) == (0, {}, set())
+        assert (self.limit.in_flight, self.limit.waitlist._waiting, self.limit.waitlist._invited) == (0, {}, set())
 
     def _check(self, call, status, value, error):
         if status == "succeeded":

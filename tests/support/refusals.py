@@ -30,7 +30,7 @@ def half():
 
 def course(value, draw=half):
     """A call under `retry=value`."""
-    return retry_policy(value, draw).course(0.0, print, (), {})
+    return retry_policy(value, draw).new_state(0.0, print, (), {})
 
 
 def waits(course, *errors):

@@ -185,15 +185,15 @@ class World:
         return f"{self.now}, {self._asleep}, {moving}, alarm {self._next_alarm()}, let {self._let()}, {self._clock}"
 
     def _queues(self):
-        return [queue for queue in Probe(self.fan).queues if hasattr(queue, "backing_off")]
+        return [queue for queue in Probe(self.fan).queues if hasattr(queue, "backlog")]
 
     def _let(self):
         """Whether a limit lets a call go, or a back-off is over, and it has not gone yet."""
         probe = Probe(self.fan)
         for queue in self._queues():
-            if any(take_back.args[0].due <= self.now - ROUNDING for take_back in queue.backing_off.values()):
+            if any(take_back.args[0].due <= self.now - ROUNDING for take_back in queue.backlog.backing_off.values()):
                 return True
-            if probe.free_slots > 0 and any(self._open(line) for line in queue.lines):
+            if probe.free_slots > 0 and any(self._open(waitlist) for waitlist in queue.backlog.waitlists):
                 return True
         return False
 

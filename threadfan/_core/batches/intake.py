@@ -106,31 +106,34 @@ def new_batch(
     one = taking_tuples(options.dressed(fn), given, star=star)
     shared: dict[str, Any] = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
-        return _governed(scheduler, options, one, star or len(given) > 1, items, shared)
+        return _under_policies(scheduler, options, options.policies, one, star or len(given) > 1, items, shared)
     return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
 
 
-def _governed(
+def _under_policies(
     scheduler: Scheduler,
     options: Options,
+    policies: Policies,
     one: Callable[[Any], Any],
     several: bool,
     items: list[Any] | None,
     shared: dict[str, Any],
 ) -> Batch:
-    """A batch under rules: each call has its own progress, so each is an object from the start."""
-    from ..calls.policy_queues import PolicyBatch, item_call
+    """A batch under policies: each call has its own state, so each is an object from the start."""
+    from ..calls.policy_queues import PolicyBatch, policy_call
 
-    make = partial(item_call, options, one, several, shared["context"])
+    make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
     now = scheduler.clock.monotonic()
     calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
-    lines = lines_of([options.policies])
-    return PolicyBatch(scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, lines=lines, **shared)
+    waitlists = policies.waitlists
+    return PolicyBatch(
+        scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
+    )
 
 
-def lines_of(policies: Iterable[Policies | None]) -> set[Waitlist]:
-    """The lines before the limits of several rules."""
-    return set().union(*(one.lines for one in policies if one is not None))
+def waitlists_of(policies: Iterable[Policies | None]) -> set[Waitlist]:
+    """All that calls under several policies may stand in."""
+    return set().union(*(one.waitlists for one in policies if one is not None))
 
 
 def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:

@@ -84,8 +84,10 @@ def task_batch(
     if any(call.policies is not None for call in calls):
         from ..calls.policy_queues import PolicyBatch
 
-        lines = intake.lines_of(call.policies for call in calls)
-        batch = PolicyBatch(scheduler, options.group, scheduler.depth(), describe, calls=calls, lines=lines, **shared)
+        waitlists = intake.waitlists_of(call.policies for call in calls)
+        batch = PolicyBatch(
+            scheduler, options.group, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
+        )
     else:
         batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
     batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}

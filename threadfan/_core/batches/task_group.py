@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw, Status
+    from ..calls.backlog import Backlog
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
@@ -129,7 +130,8 @@ class TaskGroup(WorkQueue):
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.collector = Collector()
-        self._queues: dict[Any, tuple[float, int]] = {}  # under rules, with their figures when it came to them
+        # Of queues under policies: seconds and pauses that they had waited for limits when it came to them.
+        self._backlogs: dict[Backlog, tuple[float, int]] = {}
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
@@ -176,8 +178,8 @@ class TaskGroup(WorkQueue):
                 self.active += 1
                 self.steps.add(step)  # by the very next instruction, see ``Scheduler``
                 queue = self.queue_for(step)
-                if step.policies is not None and queue not in self._queues:
-                    self._queues[queue] = self._figures(queue)
+                if step.policies is not None:
+                    self._note_backlog(queue)
                 if session is not None and session.queue is queue and step.policies is None:
                     queue.add_own(step)  # it takes the first, and the others wake threads
                     session = None
@@ -292,16 +294,17 @@ class TaskGroup(WorkQueue):
 
     def limited(self, now: float) -> float:
         """Seconds in which no step could start because of a rate limit: those of the limit that took longest."""
-        return max((queue.limited(now) - before for queue, (before, _) in self._queues.items()), default=0.0)
+        return max((backlog.limited(now) - before for backlog, (before, _) in self._backlogs.items()), default=0.0)
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause."""
-        return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
+        return sum(backlog.pauses() - before for backlog, (_, before) in self._backlogs.items())
 
     def limits(self) -> set[Waitlist]:
-        """What its steps may stand in line for."""
-        return {line for queue in self._queues for line in queue.limits()}
+        """What its steps may wait for."""
+        return {waitlist for backlog in self._backlogs for waitlist in backlog.waitlists}
 
-    def _figures(self, queue: CallQueue) -> tuple[float, int]:
-        governed: Any = queue
-        return governed.limited(self.scheduler.clock.monotonic()), governed.pauses()
+    def _note_backlog(self, queue: CallQueue) -> None:
+        backlog: Backlog = queue.backlog  # type: ignore[attr-defined]  # it is a ``PolicyCallQueue``
+        if backlog not in self._backlogs:
+            self._backlogs[backlog] = backlog.limited(self.scheduler.clock.monotonic()), backlog.pauses()

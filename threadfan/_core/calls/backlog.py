@@ -1,199 +1,201 @@
-"""The calls under rules that wait for a slot, sorted by the limits that they wait for.
+"""Who waits in a queue of calls under policies: for a slot, for a limit, for the end of a back-off, or for a verdict.
 
-Guarantees: what is taken is the first call of all whose limit has not just refused one; the cost of adding, taking and
-removing one does not grow with the number of calls, and with that of different limits only as its logarithm.
+Guarantees: a call that backs off or waits for a limit holds neither a thread nor a slot; it counts as pending, so that
+nothing is done before it is.  A permit is taken only by a thread that has a slot.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import OrderedDict
+import weakref
+from collections import deque
+from functools import partial
+
+from ..scope.alarms import set_alarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Protocol
 
-    from ..base.clock import Clock
     from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions, WorkQueue
     from .call_queue import Call
-    from .policy_queue import PolicyQueue
 
+    class Entries(Protocol):
+        """Calls that wait for a slot, in their order."""
 
-class Lane:
-    """Calls under the same limits, and who stands in line for them.  Guarded by the scheduler's lock."""
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[Call]: ...
+        def __contains__(self, call: Call) -> bool: ...
 
-    __slots__ = ("calls", "lines", "queue", "shut")
+        def append(self, call: Call) -> None:
+            """Add a call behind all others."""
 
-    def __init__(self, lines: tuple[Waitlist | None, Waitlist | None]) -> None:
-        self.lines = lines
-        self.calls: OrderedDict[Call, int] = OrderedDict()  # with their numbers in the order of all lanes
-        self.shut = False  # a limit has refused its first call, and will invite it
-        self.queue: PolicyQueue | None = None  # while it may stand in line; else the two would hold each other
+        def appendleft(self, call: Call) -> None:
+            """Add a call before all others."""
 
-    @property
-    def first(self) -> Call:
-        """The call that comes next."""
-        return next(iter(self.calls))
+        def remove(self, call: Call) -> None:
+            """Take a call out that is there."""
 
-    @property
-    def number(self) -> int:
-        """That call's place among those of all lanes."""
-        return next(iter(self.calls.values()))
+        def clear(self) -> None:
+            """Take out all."""
 
-    def can_start(self) -> bool:
-        """Whether it could use a permit now."""
-        queue = self.queue
-        return queue is not None and queue.can_start()
-
-    def invite(self) -> None:
-        """It is its turn."""
-        queue = self.queue
-        if queue is not None:  # else it has just gone
-            queue.invite(self)
-
-    def leave(self, clock: Clock) -> None:
-        """It needs no permit any more."""
-        if self.queue is not None:
-            for line in self.lines:
-                if line is not None:
-                    line.leave(self, clock)
-            self.queue = None
+        def mend(self) -> None:
+            """Count anew what is counted, see ``WorkQueue.mend``."""
 
 
 class Backlog:
-    """All that wait, in order; what a `Queue` has in place of a deque.  Guarded by the scheduler's lock."""
+    """The calls of one queue that do not run.  Guarded by the scheduler's lock.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lanes: dict[tuple[Waitlist | None, Waitlist | None], Lane] = {}
-        self._open: list[tuple[int, Lane]] = []  # a heap with each lane that is open, and what it was before
-        self._length = 0
-        self._last = self._first = 0  # the numbers given out at either end
-        self.ready = 0  # how many calls are in open lanes
+    A subclass says which of ``entries`` may start, and for how long limits have held them.
 
-    def __len__(self) -> int:
-        return self._length
+    Args:
+        queue: whose calls they are; it is held weakly, as it has the backlog.
+        waitlists: all that the calls may stand in.
+        entries: those that wait for a slot, and before it perhaps for a limit.
 
-    def __iter__(self) -> Iterator[Call]:
-        numbered = [(number, call) for lane in self._lanes.values() for call, number in lane.calls.items()]
-        return iter([call for _, call in sorted(numbered, key=_number)])
+    Attributes:
+        undecided: calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
+        backing_off: calls that are tried again, with what takes back the alarm at their time.
+        discards: grows with every discard; calls that were taken before it are not tried again.
+    """
 
-    def __contains__(self, call: Call) -> bool:
-        return call in self._lane(call).calls
+    def __init__(self, scheduler: Scheduler, queue: WorkQueue, waitlists: set[Waitlist], entries: Entries) -> None:
+        self._queue = weakref.ref(queue)
+        self.scheduler = scheduler
+        self.clock = scheduler.clock
+        self._group = queue.group
+        self.waitlists = waitlists
+        self.entries = entries
+        self.undecided: deque[Call] = deque()
+        self.backing_off: dict[Call, Callable[[], None]] = {}
+        self.discards = 0
 
-    def append(self, call: Call) -> None:
-        """Add a call behind all others."""
-        self._last += 1
-        lane = self._lane(call)
-        lane.calls[call] = self._last
-        self._added(lane, new_first=len(lane.calls) == 1)
+    # -- how many there are ------------------------------------------------------------------------------------------
 
-    def extend(self, calls: Iterable[Call]) -> None:
-        """Add several."""
-        for call in calls:
-            self.append(call)
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+        return len(self.entries) + len(self.undecided) + len(self.backing_off)
 
-    def appendleft(self, call: Call) -> None:
-        """Add a call before all others."""
-        self._first -= 1
-        lane = self._lane(call)
-        lane.calls[call] = self._first
-        lane.calls.move_to_end(call, last=False)
-        self._added(lane, new_first=True)
+    def ready(self) -> int:
+        """How many of them wait for a slot alone."""
+        raise NotImplementedError
 
-    def remove(self, call: Call) -> None:
-        """Take a call out; ValueError if it is not there."""
-        lane = self._lane(call)
-        if call not in lane.calls:
-            raise ValueError("it does not wait here")
-        was_first = lane.first is call
-        self._pop(lane, call)
-        if not lane.calls:
-            lane.leave(self._clock)
-            lane.shut = False
-        elif was_first and not lane.shut:
-            heapq.heappush(self._open, (lane.number, lane))
+    def waiting(self) -> int:
+        """How many of them back off or wait for a limit."""
+        raise NotImplementedError
 
-    def clear(self) -> None:
-        """Take out all; lanes keep their places in line until they leave."""
-        for lane in self._lanes.values():
-            lane.calls.clear()
-            lane.shut = False
-        self._open.clear()
-        self._length = self.ready = 0
+    def limited(self, now: float, call: Call | None = None) -> float:
+        """Seconds that it has waited for limits until now.
 
-    def mend(self) -> None:
-        """Count anew, by what is in the lanes: an exception may have cut short what changed them.
-
-        See ``Scheduler.mend``.
+        Args:
+            call: for which of them, where not all calls wait for the same.
         """
-        lanes = [lane for lane in self._lanes.values() if lane.calls]
-        self._length = sum(len(lane.calls) for lane in lanes)
-        self.ready = sum(len(lane.calls) for lane in lanes if not lane.shut)
-        self._open = [(lane.number, lane) for lane in lanes if not lane.shut]
-        heapq.heapify(self._open)
+        raise NotImplementedError
 
-    # -- by lanes ----------------------------------------------------------------------------------------------------
+    def pauses(self) -> int:
+        """How often its limits have ever had all calls pause."""
+        return sum(waitlist.limit.overloads for waitlist in self.waitlists)
 
-    def next_lane(self) -> Lane | None:
-        """The open lane with the first call."""
-        while self._open:
-            number, lane = self._open[0]
-            if not lane.shut and lane.calls and lane.number == number:
-                return lane
-            heapq.heappop(self._open)
-        return None
+    def can_start(self) -> bool:
+        """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
+        free = self.scheduler.slots.free > 0 or self.scheduler.slots.waking > 0
+        return free and self._group.active < self._group.limit
 
-    def take(self, lane: Lane) -> Call:
-        """Take out the first call of the lane that ``next_lane`` has given."""
-        call, _ = lane.calls.popitem(last=False)
-        self._length -= 1
-        self.ready -= 1
-        if lane.calls:
-            heapq.heapreplace(self._open, (lane.number, lane))
-        else:
-            heapq.heappop(self._open)
+    # -- to a thread and back ----------------------------------------------------------------------------------------
+
+    def take(self) -> Call | None:
+        """The first call that its limit lets through, with its permits; None if no call may start."""
+        call = self.undecided.popleft() if self.undecided else self.take_entry()
+        if call is not None and call.policies is not None:
+            call.state.discards = self.discards
         return call
 
-    def shut(self, lane: Lane) -> None:
-        """A limit has refused the first call of a lane."""
-        lane.shut = True
-        self.ready -= len(lane.calls)
+    def take_entry(self) -> Call | None:
+        """``take``, of those that wait for a slot."""
+        raise NotImplementedError
 
-    def open(self, lane: Lane) -> bool:
-        """The limit invites it; False if there is nobody in it."""
-        if lane.calls and lane.shut:
-            lane.shut = False
-            self.ready += len(lane.calls)
-            heapq.heappush(self._open, (lane.number, lane))
-        return bool(lane.calls)
+    def can_go_on(self, call: Call) -> bool:
+        """Whether nothing has happened since the attempt began that ends the call with it."""
+        queue = self._queue()
+        if queue is None or queue.ended or self.scheduler.broken or call.unwanted:
+            return False
+        return call.state.discards == self.discards
 
-    def leave_lines(self) -> None:
-        """No lane needs a permit any more."""
-        for lane in self._lanes.values():
-            lane.leave(self._clock)
+    def put_first(self, call: Call, after: Actions) -> None:
+        """Queue a call before the others: it has waited its time, or waits for nothing else."""
+        now = self.clock.monotonic()
+        call.state.joins(now, self.limited(now, call))
+        self.put_back(call, after)
 
-    def _lane(self, call: Call) -> Lane:
-        policies = call.policies
-        key = (None, None) if policies is None else (policies.line, policies.pace)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(key)
-        return lane
+    def put_back(self, call: Call, after: Actions) -> None:
+        """Queue a call before the others that has not begun since it was taken."""
+        (self.entries if call.state.undecided is None else self.undecided).appendleft(call)
+        self.offer(after)
 
-    def _added(self, lane: Lane, *, new_first: bool) -> None:
-        self._length += 1
-        if not lane.shut:
-            self.ready += 1
-            if new_first:
-                heapq.heappush(self._open, (lane.number, lane))
+    def offer(self, after: Actions) -> None:
+        """Have threads come if any call may start."""
+        queue = self._queue()
+        if queue is not None and self.ready():
+            self.scheduler.offer(queue, after)
 
-    def _pop(self, lane: Lane, call: Call) -> None:
-        del lane.calls[call]
-        self._length -= 1
-        if not lane.shut:
-            self.ready -= 1
+    def back_off(self, call: Call, now: float, due: float) -> None:
+        """Queue the call at this moment, and not before."""
+        self.backing_off[call] = set_alarm(self.clock, due, partial(self._come_back, call, now), quick=True)
 
+    def _come_back(self, call: Call, since: float) -> None:
+        after: Actions = []
+        with self.scheduler.lock:
+            if self.backing_off.pop(call, None) is not None:
+                call.state.backoff = self.clock.monotonic() - since
+                self.put_first(call, after)
+        self.scheduler.perform(after)
 
-def _number(numbered: tuple[int, Call]) -> int:
-    return numbered[0]
+    # -- out of it ---------------------------------------------------------------------------------------------------
+
+    def take_out(self, call: Call) -> bool:
+        """Take a call out that waits for a slot or a limit; False if a thread has it."""
+        if call not in self.entries:
+            return False
+        self.entries.remove(call)
+        if not self.entries:
+            self.leave_waitlists()
+        return True
+
+    def withdraw(self, call: Call) -> bool:
+        """Take a call out, whatever it waits for; False if it is not here."""
+        take_back = self.backing_off.pop(call, None)
+        if take_back is not None:
+            take_back()
+        elif call in self.entries:
+            self.entries.remove(call)
+        elif call in self.undecided:
+            self.undecided.remove(call)
+        else:
+            return False
+        if not self.entries:
+            self.leave_waitlists()
+        return True
+
+    def discard(self) -> list[Call]:
+        """Take out all, and have no attempt follow those that run."""
+        backing_off, self.backing_off = self.backing_off, {}
+        for take_back in backing_off.values():
+            take_back()
+        found = [*self.entries, *self.undecided, *backing_off]
+        self.entries.clear()
+        self.undecided.clear()
+        self.discards += 1
+        self.leave_waitlists()
+        return found
+
+    def leave_waitlists(self) -> None:
+        """No call needs a permit any more."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """In the child of a fork: they wait in the parent only."""
+        self.backing_off.clear()
+        self.undecided.clear()
+        self.entries.clear()

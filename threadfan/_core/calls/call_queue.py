@@ -25,14 +25,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context
-    from typing import Any
+    from typing import Any, Protocol
 
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
-    from .hedging import Hedging
     from .policies import AttemptState, Policies
+
+    class BothAttempts(Protocol):
+        """What a call has while it may have a second attempt: ``Hedging``."""
+
+        call: Call
+
+        def ended(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
+            """An attempt has ended; the end of the call, or None if that is another's affair.  With the lock held."""
+
+        def drop(self, second: Call) -> None:
+            """The second attempt does not wait any more, and will not be made.  With the lock held."""
+
+        def give_up(self) -> None:
+            """Nobody waits for the call any more.  Without the lock."""
 
 
 class Call:
@@ -52,7 +65,7 @@ class Call:
     session: Session | None = None  # while it runs
     policies: Policies | None = None  # of retries and limits
     state: AttemptState = None  # type: ignore[assignment]  # under them
-    race: Hedging | None = None  # of two attempts
+    hedging: BothAttempts | None = None  # while it may have two attempts
     usage: Usage | None = None  # tokens noted while it ran
 
     def begin(self, session: Session) -> bool:
@@ -78,9 +91,9 @@ class Call:
     def give_up(self) -> None:
         """Make no further attempt."""
         self.unwanted = True
-        race = self.race
-        if race is not None:
-            race.give_up()
+        hedging = self.hedging
+        if hedging is not None:
+            hedging.give_up()
         if self.queue is not None:
             self.queue.drop(self)
 

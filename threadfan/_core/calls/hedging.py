@@ -15,6 +15,7 @@ from ..base.outcome import CANCELLED, SUCCEEDED
 from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm
 from .call_queue import Call
+from .outcomes import NOBODY
 from .policies import AttemptState
 
 TYPE_CHECKING = False
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..policies.hedge import Hedge
     from ..pool.work_queue import Actions, Session
-    from .attempts import PolicyAttempts
+    from .policy_queue import PolicyQueue
 
 
 class HedgeAttempt(Call):
     """The second attempt of a call."""
 
-    def __init__(self, call: Call, race: Hedging, now: float) -> None:
+    def __init__(self, call: Call, hedging: Hedging, now: float) -> None:
         self.fn, self.args, self.kwargs, self.context = call.fn, call.args, call.kwargs, call.context
         self.timeout, self.index, self.item, self.outer = call.timeout, call.index, call.item, call.outer
         self.policies = call.policies
@@ -38,7 +39,7 @@ class HedgeAttempt(Call):
         self.state = AttemptState(call.state.cost, now)
         self.state.handed_in = call.state.handed_in
         self.state.attempts = call.state.attempts
-        self.race = race
+        self.hedging = hedging
 
     def begin(self, session: Session) -> bool:
         """Start; one that nobody wants any more ends there like any other attempt, for it may be the last."""
@@ -60,21 +61,23 @@ class Hedging:
         "_answer",
         "_failure",
         "_hedge",
+        "_over",
         "_queue",
+        "_scheduler",
         "_session",
+        "_start",
         "_take_back",
         "call",
-        "over",
-        "start",
     )
 
-    def __init__(self, queue: PolicyAttempts, session: Session, call: Call, hedge: Hedge, start: float) -> None:
+    def __init__(self, queue: PolicyQueue, session: Session, call: Call, hedge: Hedge, start: float) -> None:
         self._queue = queue
+        self._scheduler = queue.scheduler
         self._session = session
         self._hedge = hedge
         self.call = call
-        self.start = start
-        self.over = False
+        self._start = start
+        self._over = False
         self._failure: Raw | None = None  # of the attempt that ended before the other
         self._answer: Raw | None = None  # of the second, come while the first was about to say that it has ended
         self._alive: set[Call] = {call}
@@ -84,43 +87,43 @@ class Hedging:
             delay = hedge.delay()
         self._take_back: Callable[[], None] | None = None
         if delay < FOREVER:
-            self._take_back = set_alarm(queue.scheduler.clock, start + delay, self._call, quick=True)
+            self._take_back = set_alarm(self._scheduler.clock, start + delay, self._hedge_now, quick=True)
 
-    def _call(self) -> None:
+    def _hedge_now(self) -> None:
         """The first attempt takes long: make another."""
-        queue = self._queue
+        scheduler, backlog = self._scheduler, self._queue.backlog
         after: Actions = []
-        with queue.scheduler.lock:
-            if self.over or self.call not in self._session.claim or not queue.may_go_on(self.call):
+        with scheduler.lock:
+            if self._over or self.call not in self._session.claim or not backlog.can_go_on(self.call):
                 return
             if self.call.state.once:
                 return
             with self._hedge.lock:
                 if not self._hedge.allow():
                     return
-            twin = HedgeAttempt(self.call, self, queue.scheduler.clock.monotonic())
-            self._alive.add(twin)
-            queue.twins += 1
-            queue.put_first(twin, after)
-        queue.scheduler.perform(after)
+            second = HedgeAttempt(self.call, self, scheduler.clock.monotonic())
+            self._alive.add(second)
+            self._queue.extra_attempts += 1
+            backlog.put_first(second, after)
+        scheduler.perform(after)
 
     # -- with the lock held ------------------------------------------------------------------------------------------
 
-    # ``queue.twins`` says how many attempts there are besides those that stand for their calls: of a race that goes
-    # on all but one, of one that is over all that are left.
+    # ``queue.extra_attempts`` says how many attempts there are besides those that stand for their calls: of two that
+    # go on all but one, of a call that has its end all that are left.
 
     def ended(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
         """An attempt has ended, by itself or not; the end of the call, or None if that is another's affair."""
         self._alive.discard(who)
         if raw[5] is None and isinstance(who, HedgeAttempt):
             self._refund()
-        last = None if self.over else self._decide(who, raw, after)
+        last = None if self._over else self._decide(who, raw, after)
         if last is None:
-            self._queue.twins -= 1
+            self._queue.extra_attempts -= 1
         elif last[3] is SUCCEEDED:
             with self._hedge.lock:
-                self._hedge.ended(last[6] - self.start)
-        return last if last is None or last[5] is None else (*last[:5], self.start, *last[6:])
+                self._hedge.ended(last[6] - self._start)
+        return last if last is None or last[5] is None else (*last[:5], self._start, *last[6:])
 
     def _decide(self, who: Call, raw: Raw, after: Actions) -> Raw | None:
         if self._answer is not None:
@@ -151,13 +154,13 @@ class Hedging:
 
         Else a call that is tried again could have two attempts with one state.
         """
-        self.over = True
+        self._over = True
         if not self._end_other(TaskCancelled("another attempt of this call was faster"), after):
-            self.over = False
+            self._over = False
             return False
         if self._take_back is not None:
             after.append(self._take_back)
-        self.call.race = None  # leave no cycle
+        self.call.hedging = None  # leave no cycle
         return True
 
     def _end_other(self, error: BaseException, after: Actions) -> bool:
@@ -165,7 +168,7 @@ class Hedging:
         for other in list(self._alive):
             other.unwanted = other.unwanted or other is not self.call
             session = other.session
-            ended = session is not None and self._queue.scheduler.timer.end(
+            ended = session is not None and self._scheduler.timer.end(
                 session, other, CANCELLED, error, after, grace=GRACE
             )
             if not ended and other is self.call:
@@ -175,24 +178,24 @@ class Hedging:
     def give_up(self) -> None:
         """Nobody waits for the call any more.  Without the lock."""
         after: Actions = []
-        with self._queue.scheduler.lock:
+        with self._scheduler.lock:
             self._drop_queued()
-            for twin in [other for other in self._alive if other is not self.call]:
-                twin.unwanted = True
-                if twin.session is not None:
-                    error = TaskCancelled("nobody waited for this call any more")
-                    self._queue.scheduler.timer.end(twin.session, twin, CANCELLED, error, after, grace=GRACE)
-        self._queue.scheduler.perform(after)
+            for second in [other for other in self._alive if other is not self.call]:
+                second.unwanted = True
+                if second.session is not None:
+                    error = TaskCancelled(NOBODY)
+                    self._scheduler.timer.end(second.session, second, CANCELLED, error, after, grace=GRACE)
+        self._scheduler.perform(after)
 
     def _drop_queued(self) -> None:
         for other in list(self._alive):
-            if other is not self.call and self._queue.take_out(other):
+            if other is not self.call and self._queue.backlog.take_out(other):
                 self.drop(other)
 
-    def drop(self, twin: Call) -> None:
-        """The second attempt is not in the queue any more, and will not be made."""
-        self._alive.discard(twin)
-        self._queue.twins -= 1
+    def drop(self, second: Call) -> None:
+        """The second attempt is not in the backlog any more, and will not be made."""
+        self._alive.discard(second)
+        self._queue.extra_attempts -= 1
         self._refund()
 
     def _refund(self) -> None:

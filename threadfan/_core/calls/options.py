@@ -27,7 +27,7 @@ class Options:
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
         hedge: when they are attempted a second time.
-        pace: the line before the fan's `Adaptive`, if it has one.
+        pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
@@ -86,13 +86,13 @@ RULING = ("retry", "rate", "hedge")
 def _policies(
     retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Waitlist | None = None
 ) -> Policies | None:
-    from ..limits.waitlist import waitlist_of  # on first use: imports are dear to programs that need none of it
+    from ..limits.waitlists import waitlist_of  # on first use: imports are dear to programs that need none of it
     from .policies import Policies
 
     policy = _ruled(retry, rate, hedge)
     if policy is None and rate is None and pace is None and hedge is None:
         return None
-    from . import policy_queues as governed  # noqa: F401 -- what their calls need, before there is one
+    from . import policy_queues  # noqa: F401 -- what their calls need, before there is one
 
     return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge)
 

@@ -1,4 +1,4 @@
-"""What governs calls besides their timeout: retries and a rate limit; and how far a call has come under them."""
+"""What calls are under besides their timeout: retries, limits, second attempts; and how far one has come with them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from ..base.variables import renewed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
+    from ..base.clock import Clock
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..limits.waitlist import Waitlist
+    from ..limits.adaptive_limit import Start
+    from ..limits.rate_waitlist import RateWaitlist
+    from ..limits.waitlist import Waiter, Waitlist
     from ..policies.cost import Cost, Permit
     from ..policies.hedge import Hedge
     from ..policies.retry_state import Policy, RetryState
@@ -22,33 +25,42 @@ class Policies:
     """The same for all calls that were handed in under the same options.
 
     Args:
-        policy: of retries, or None.
-        line: before the rate limit, or None.
-        pace: before the fan's `Adaptive`, or None.
-        hedge: of second attempts, or None.
+        retry: what is tried again, or None.
+        waitlist: of the rate limit, or None.
+        pace: that of the fan's `Adaptive`, or None.
+        hedge: when there are second attempts, or None.
     """
 
-    __slots__ = ("hedge", "line", "pace", "policy")
+    __slots__ = ("hedge", "pace", "retry", "waitlist")
 
     renewed = staticmethod(renewed)
     """The context of the next attempt, of a call's own."""
 
     def __init__(
-        self, policy: Policy | None, line: Waitlist | None, pace: Waitlist | None, hedge: Hedge | None
+        self,
+        retry: Policy | None,
+        waitlist: RateWaitlist | None,
+        pace: Waitlist[Start] | None,
+        hedge: Hedge | None,
     ) -> None:
-        self.policy = policy
-        self.line = line
+        self.retry = retry
+        self.waitlist = waitlist
         self.pace = pace
         self.hedge = hedge
 
     @property
-    def lines(self) -> set[Waitlist]:
+    def waitlists(self) -> set[Waitlist]:
         """All that its calls stand in."""
-        return {line for line in (self.line, self.pace) if line is not None}
+        return {waitlist for waitlist in (self.waitlist, self.pace) if waitlist is not None}
 
-    def state(self, args: tuple[Any, ...], kwargs: dict[str, Any], now: float) -> AttemptState:
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.waitlist is not None or self.pace is not None
+
+    def state(self, args: tuple[object, ...], kwargs: dict[str, object], now: float) -> AttemptState:
         """For a call that is handed in now; one of which the ``estimate`` fails is to fail with its error."""
-        limit = None if self.line is None else self.line.limit
+        limit = None if self.waitlist is None else self.waitlist.limit
         if limit is None or not limit.estimates:
             return AttemptState(None, now)
         try:
@@ -57,6 +69,33 @@ class Policies:
             state = AttemptState(None, now)
             state.flaw = error
             return state
+
+    def admit(self, state: AttemptState, waiter: Waiter, clock: Clock) -> bool:
+        """Whether all limits let a call start now, which then has their permits; else the waiter stands in a waitlist.
+
+        Permits are taken by a thread that has a slot, see ``Waitlist``.
+        """
+        if state.flaw is not None:
+            return True
+        waitlist, pace = self.waitlist, self.pace
+        if waitlist is not None:
+            state.permit = waitlist.take(waiter, state.cost, clock)
+            if state.permit is None:
+                return False
+        if pace is not None:
+            state.start = pace.take(waiter, None, clock)
+            if state.start is None:
+                self.give_back(state, clock)
+                return False
+        return True
+
+    def give_back(self, state: AttemptState, clock: Clock) -> None:
+        """The attempt that the permits were for is not begun."""
+        (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
+        if self.waitlist is not None and permit is not None:
+            self.waitlist.give_back(permit, clock)
+        if self.pace is not None and start is not None:
+            self.pace.give_back(start, clock)
 
 
 class AttemptState:
@@ -68,20 +107,20 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "course", "discards", "flaw", "handed_in", "headers",
-        "limited", "mark", "once", "permit", "queued", "refusals", "since", "start", "told", "undecided", "usage",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "flaw", "handed_in", "headers", "limited",
+        "mark", "once", "permit", "queued", "refusals", "retry", "since", "start", "told", "undecided", "usage",
         "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
-        self.course: RetryState | None = None  # what decides about further attempts, from the first on
+        self.retry: RetryState | None = None  # what decides about further attempts, from the first on
         self.cost = cost
         self.flaw: Exception | None = None  # why it cannot be made at all
         self.handed_in = self.since = now  # since: when it joined its queue, this time
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
-        self.start: Any = None  # what the fan's `Adaptive` has let it start with
-        self.asking = False  # the other processes for room, before an attempt; see ``PolicyAttempts._confirmed``
+        self.start: Start | None = None  # what the fan's `Adaptive` has let it start with
+        self.asking = False  # the other processes for room, before an attempt; see ``Attempts``
         self.refusals = 0  # in a row
         self.once = False  # an agent has run in it, so there is no other attempt
         self.discards = 0  # how many its queue had seen when it was taken for this attempt
@@ -90,7 +129,7 @@ class AttemptState:
         self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
         self.allowance = 0.0  # that, or infinity while it waits
         self.told = False  # whether a client has told of a request
-        self.headers: Any = None  # of the answer to its first request
+        self.headers: Mapping[str, str] | None = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
 

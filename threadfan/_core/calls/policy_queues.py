@@ -1,20 +1,23 @@
-"""Queues of calls under rules: those that may be tried again, or wait for a rate limit, or are attempted twice.
+"""Queues of calls under policies: those that may be tried again, or wait for a rate limit, or are attempted twice.
 
 The general path with three more steps: a permit before an attempt, a verdict after it, and a due time for the next.
+What these queues have, and which other files do their work, is said in ``policy_queue``; here is where outcomes go.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
-from .attempts import PolicyAttempts
-from .backlog import Backlog
+from . import call_facts, endings
+from .attempts import Attempts
 from .call_queue import CallQueue
 from .inputs import Inputs
+from .lane_backlog import LaneBacklog
+from .long_waits import LongWaits
+from .outcomes import cancelled
 from .task_batch import TaskBatch, TaskCall
 
 TYPE_CHECKING = False
@@ -24,95 +27,206 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions, ConcurrencyLimit
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
+    from ..scope.scope import Scope
+    from .backlog import Backlog
     from .call_queue import Call
-    from .options import Options
+    from .policies import Policies
 
 
-class PolicyCallQueue(PolicyAttempts, CallQueue):
-    """Single calls under the same rules."""
+class PolicyCallQueue(CallQueue):
+    """Single calls under the same policies."""
 
+    backlog: Backlog
     until = FOREVER
 
-    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, lines: set[Waitlist]) -> None:
+    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, waitlists: set[Waitlist]) -> None:
         super().__init__(scheduler, group, depth)
-        self.backing_off, self.undecided = {}, deque()
-        self.entries: Any = Backlog(scheduler.clock)
-        self.lines = lines
+        self.backlog = LaneBacklog(scheduler, self, waitlists)
+        self.long_waits = LongWaits(scheduler)
+
+    # -- the backlog: with the lock held -----------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+        return self.backlog.pending()
+
+    def ready(self) -> int:
+        """How many of them wait for a slot alone."""
+        return self.backlog.ready()
+
+    def waiting(self) -> int:
+        """How many of them back off or wait for a limit."""
+        return self.backlog.waiting()
+
+    def take(self) -> Call | None:
+        """The first call that its limit lets through, with its permits."""
+        return self.backlog.take()
+
+    def mend(self) -> None:
+        """See ``WorkQueue.mend``."""
+        self.backlog.entries.mend()
 
     def add(self, call: Call, after: Actions) -> None:
-        """Queue a call.  With the lock held."""
+        """Queue a call."""
         call.queue = self
         now = self.scheduler.clock.monotonic()
-        call.state.joins(now, self.limited(now))
+        call.state.joins(now, self.backlog.limited(now))
         self.accepted += 1
-        self.entries.append(call)
+        self.backlog.entries.append(call)
         if self.ready():
             self.scheduler.offer(self, after, eager=True)
 
     def remove(self, call: Call) -> bool:
-        """Take a call out of the queue; False if it has left already.  With the lock held."""
-        found = super().remove(call)
-        if found and not self.entries:
-            self._leave_lines()
+        """Take a call out of the queue; False if it has left already."""
+        found = self.backlog.take_out(call)
+        if found:
+            self.accepted -= 1
         return found
 
-    def _finish(self, call: Call, raw: Raw) -> None:
+    # -- attempts and ends -------------------------------------------------------------------------------------------
+
+    def run(self, session: Session) -> None:
+        """Run attempts one after another."""
+        try:
+            Attempts(self, session).run()
+        finally:
+            del self, session  # leave no cycle: see ``call_queue``
+
+    def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
+        """An attempt was ended from outside."""
+        return endings.settle(self, key, raw, after)
+
+    def drop(self, call: Call) -> None:
+        """Nobody waits for this call any more: do not wait with it.  Without the lock."""
+        after: Actions = []
+        with self.scheduler.lock:
+            queue = call.queue  # which may be another by now, see ``Scheduler.promote``
+            if isinstance(queue, PolicyCallQueue):
+                queue.withdraw(call, after)
+        self.scheduler.perform(after)
+
+    def withdraw(self, call: Call, after: Actions) -> bool:
+        """End a call that does not run; False if it is not here."""
+        return endings.withdraw(self, call, after)
+
+    def discard(self, reason: BaseException, after: Actions) -> None:
+        """End every call that does not run."""
+        endings.discard(self, reason, after)
+
+    def orphan(self, reason: BaseException) -> None:
+        """Each future tells the reason to whoever looks at it."""
+        self.backlog.forget()
+        super().orphan(reason)
+
+    # -- where outcomes go -------------------------------------------------------------------------------------------
+
+    def finish(self, call: Call, raw: Raw) -> None:
+        """The call has its outcome.  In a worker, without the lock."""
         if raw[3] is not SUCCEEDED:
             with self.scheduler.lock:
                 self.failed += 1
         call.deliver(raw)
 
-    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
+    def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
+        """The same of a call that was ended from outside, and counted as failed."""
+        return super().settle(call, raw, after)
+
+    def abandon_locked(self, call: Call, reason: BaseException, after: Actions) -> None:
+        """A call will not be tried (again)."""
         if call.state.attempts:  # begun
             self.failed += 1
-            call.settle(self.scheduler, self._cancelled(call, reason), after)
+            call.settle(self.scheduler, cancelled(call, reason, self.scheduler.clock.monotonic()), after)
         else:
             call.refuse(reason, after)
         self.left()
 
-    def orphan(self, reason: BaseException) -> None:
-        """Each future tells the reason to whoever looks at it."""
-        self.backing_off.clear()
-        self.undecided.clear()
-        super().orphan(reason)
+    # -- what is asked about a call ----------------------------------------------------------------------------------
+
+    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+
+    def add_usage(self, key: Call, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        call_facts.note_usage(key, usage)
+        super().add_usage(key, usage)
 
 
-class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries are calls
-    """A batch of calls under rules; those of ``gather`` may each have their own."""
+class PolicyBatch(TaskBatch):
+    """A batch of calls under policies; those of ``gather`` may each have their own.
+
+    Args:
+        calls: all of them, if they are known; else inputs are fed.
+        waitlists: all that they may stand in.
+        make: the call of an input that is fed, by its place and when it was taken; None if each call has policies of
+            its own.
+    """
+
+    backlog: Backlog
 
     def __init__(
         self,
-        *args: Any,
+        scheduler: Scheduler,
+        group: ConcurrencyLimit,
+        depth: int,
+        fn: Callable[[Any], Any],
+        *,
         calls: list[TaskCall] | None,
-        lines: set[Waitlist],
-        make: Callable[..., TaskCall] | None = None,
-        **options: Any,
+        waitlists: set[Waitlist],
+        name: str,
+        context: Context,
+        outer: Scope | None = None,
+        make: Callable[[Any, int, float], TaskCall] | None = None,
     ) -> None:
-        self.backing_off, self.undecided = {}, deque()
-        self.lines = lines
-        self.pauses_before = 0
-        self.pauses_before = self.pauses()
-        self._make: Any = make  # a call of an item that is fed; None if each call has rules of its own
-        super().__init__(*args, items=calls, timeout=None, **options)
+        super().__init__(
+            scheduler, group, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer
+        )
         self.inputs = Inputs(None, self.since)  # which would know the calls
-        self.entries: Any = Backlog(self.scheduler.clock)
-        self.entries.extend(calls or ())
+        self._make = make
+        self.backlog = LaneBacklog(scheduler, self, waitlists)
+        self.entries = self.backlog.entries
+        self._pauses_before = self.backlog.pauses()
+        self.long_waits = LongWaits(scheduler)
+        for call in calls or ():
+            self.backlog.entries.append(call)
+
+    # -- the backlog: with the lock held, but for ``feed`` -------------------------------------------------------------
+
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+        return self.backlog.pending()
+
+    def ready(self) -> int:
+        """How many of them wait for a slot alone."""
+        return self.backlog.ready()
+
+    def waiting(self) -> int:
+        """How many of them back off or wait for a limit."""
+        return self.backlog.waiting()
+
+    def take(self) -> Any:
+        """The first call that its limit lets through, with its permits."""
+        return self.backlog.take()
+
+    def mend(self) -> None:
+        """See ``WorkQueue.mend``."""
+        self.backlog.entries.mend()
 
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
-        first = self.accepted
-        calls = [self._make(item, first + place, now) for place, item in enumerate(items)]
+        first, make = self.accepted, self._make
+        calls = [] if make is None else [make(item, first + place, now) for place, item in enumerate(items)]
         after: Actions = []
         with self.scheduler.lock:
             for call in calls:
-                call.state.joins(now, self.limited(now))
+                call.state.joins(now, self.backlog.limited(now))
             last = first + len(items)
             self.inputs.feeding = first, items, now
             self.accepted = last
-            self.entries.extend(calls)
+            for call in calls:
+                self.backlog.entries.append(call)
             if self.ended:
                 self.discard_late(after)
             elif self.ready():
@@ -120,33 +234,30 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
         self.scheduler.perform(after)
         self.inputs.feeding = None
 
-    def function_of(self, key: Any) -> str:
-        """The name of the batch's function, or the task's own."""
-        return self.name if self._make is not None else super().function_of(key)
+    def limited(self, now: float) -> float:
+        """Seconds in which no call could start because of a rate limit."""
+        return self.backlog.limited(now)
 
-    def _finish(self, call: Call, raw: Raw) -> None:
-        self._note(call)
-        if raw[3] is SUCCEEDED:
-            self.collector.results[raw[0]] = raw
-        else:
-            self.store_failure(raw)
-        call.forget()
-        self.wish.tell(raw[0])
+    def pauses(self) -> int:
+        """How often its limits have had all calls pause."""
+        return self.backlog.pauses() - self._pauses_before
 
-    def _note(self, call: Call) -> None:
-        if call.policies is not None and call.index is not None:
-            self.collector.attempts[call.index] = call.state.attempts
+    def limits(self) -> set[Waitlist]:
+        """What its calls may wait for."""
+        return self.backlog.waitlists
 
-    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
-        self._note(call)
-        raw = self._cancelled(call, reason)
-        self.collector.results[raw[0]] = raw
-        self.failed += 1
-        self.collector.count(raw[3])
+    # -- attempts and ends -------------------------------------------------------------------------------------------
+
+    def run(self, session: Session) -> None:
+        """Run attempts one after another."""
+        try:
+            Attempts(self, session).run()
+        finally:
+            del self, session  # leave no cycle: see ``call_queue``
 
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
-        final = super().settle(key, raw, after)
+        final = endings.settle(self, key, raw, after)
         after.append(partial(self.wish.tell, raw[0]))
         return final
 
@@ -156,27 +267,73 @@ class PolicyBatch(PolicyAttempts, TaskBatch):  # type: ignore[misc]  # entries a
             self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
         self.closed = True
-        super().discard(reason, after)
+        endings.discard(self, reason, after)
         after.append(self.wish.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
-        self.backing_off.clear()
-        self.undecided.clear()
+        self.backlog.forget()
         super().orphan(reason)
 
+    # -- where outcomes go -------------------------------------------------------------------------------------------
 
-def item_call(
-    options: Options, fn: Callable[[Any], Any], several: bool, context: Context, item: Any, index: int, now: float
+    def finish(self, call: Call, raw: Raw) -> None:
+        """The call has its outcome.  In a worker, without the lock."""
+        self._note(call)
+        if raw[3] is SUCCEEDED:
+            self.collector.results[raw[0]] = raw
+        else:
+            self.store_failure(raw)
+        call.forget()
+        self.wish.tell(raw[0])
+
+    def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
+        """The same of a call that was ended from outside, and counted as failed."""
+        self._note(call)
+        return super().settle(call, raw, after)
+
+    def abandon_locked(self, call: Call, reason: BaseException, after: Actions) -> None:
+        """A call will not be tried (again)."""
+        self._note(call)
+        raw = cancelled(call, reason, self.scheduler.clock.monotonic())
+        self.collector.results[raw[0]] = raw
+        self.failed += 1
+        self.collector.count(raw[3])
+
+    def _note(self, call: Call) -> None:
+        if call.policies is not None and call.index is not None:
+            self.collector.attempts[call.index] = call.state.attempts
+
+    # -- what is asked about a call ----------------------------------------------------------------------------------
+
+    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+
+    def function_of(self, key: Any) -> str:
+        """The name of the batch's function, or the task's own."""
+        return self.name if self._make is not None else super().function_of(key)
+
+    def add_usage(self, key: Any, usage: Usage) -> None:
+        """Only the call's own thread notes any."""
+        call_facts.note_usage(key, usage)
+        super().add_usage(key, usage)
+
+
+def policy_call(
+    policies: Policies,
+    timeout: float | None,
+    fn: Callable[[Any], Any],
+    several: bool,
+    context: Context,
+    item: Any,
+    index: int,
+    now: float,
 ) -> TaskCall:
     """The call of a batch for one item.
 
     Args:
         several: whether the item is a tuple of what the user's function takes.
     """
-    call = TaskCall(item, index, fn, (item,), {}, context, options.timeout, now)
-    policies = options.policies
-    if policies is not None:
-        call.policies, call.state = policies, policies.state(item if several else (item,), {}, now)
+    call = TaskCall(item, index, fn, (item,), {}, context, timeout, now)
+    call.policies, call.state = policies, policies.state(item if several else (item,), {}, now)
     return call

@@ -55,7 +55,7 @@ def new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policie
         return CallQueue(scheduler, group, depth)
     from .policy_queues import PolicyCallQueue  # on first use, with what it needs
 
-    return PolicyCallQueue(scheduler, group, depth, policies.lines)
+    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)
 
 
 def promote(scheduler: Scheduler, call: Call) -> None:

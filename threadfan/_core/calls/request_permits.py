@@ -1,4 +1,4 @@
-"""The requests that a call under rules makes through attached clients: a limit counts requests, not calls.
+"""The requests that a call under policies makes through attached clients: a limit counts requests, not calls.
 
 The permit that the call was started with is for its first request; each further one waits for a permit of its own,
 through the scope.  That wait holds the call's slot, but does not count against its timeout.  An answer that says "too
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from ..base.clock import FOREVER
 from ..limits.permits import Permits, Ticket
+from ..limits.request_end import RequestEnd
 from ..policies.cost import Cost
 from ..policies.responses import refuses
 from ..policies.retry_after import retry_after, silence
@@ -23,27 +24,31 @@ from .policies import AttemptState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
-    from typing import Any
 
     from ..base.clock import Clock
-    from ..limits.waitlist import Waitlist
+    from ..limits.rate_waitlist import RateWaitlist
     from ..policies.cost import Permit
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, Session
+    from .call_queue import Call
+    from .long_waits import LongWaits
     from .policies import Policies
 
 
 class RequestPermits(Permits):
     """Of one call."""
 
-    __slots__ = ("_call", "_first", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
+    __slots__ = ("_call", "_first", "_long_waits", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
 
-    def __init__(self, scheduler: Scheduler, session: Session, call: Any) -> None:
+    def __init__(
+        self, scheduler: Scheduler, session: Session, call: Call, policies: Policies, long_waits: LongWaits
+    ) -> None:
         self._scheduler = scheduler
         self._session: Session | None = session
-        self._call = call
-        self._policies: Policies = call.policies
-        self._state: AttemptState = call.state
+        self._call: Call | None = call
+        self._policies = policies
+        self._long_waits = long_waits
+        self._state = call.state
         self._permit_at_start = self._state.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
 
@@ -77,13 +82,13 @@ class RequestPermits(Permits):
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        line = self._policies.line
-        if line is None:
+        waitlist = self._policies.waitlist
+        if waitlist is None:
             return Ticket(None)
         self._state.told = True
-        ticket = Ticket(self._further(line))
+        ticket = Ticket(self._further(waitlist))
         try:
-            self.wait_to_leave(line, self._scheduler.clock)
+            self.wait_to_leave(waitlist, self._scheduler.clock)
         except BaseException:
             self.end(ticket, None, None)
             raise
@@ -91,20 +96,19 @@ class RequestPermits(Permits):
 
     def sent(self) -> None:
         """Some of the request has been written: the distance to the next one counts from here."""
-        if self._policies.line is not None:
-            self._policies.line.left(self._scheduler.clock)
+        if self._policies.waitlist is not None:
+            self._policies.waitlist.left(self._scheduler.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """The request was answered; ``status`` is None if it was not."""
-        line = self._policies.line
+        waitlist = self._policies.waitlist
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
             asked, call, session = retry_after(headers, time.time(), FOREVER), self._call, self._session
             if asked is not None and call is not None and session is not None:  # else the call has ended
-                queue: Any = session.queue
-                queue.told_to_wait(call, asked)
+                self._long_waits.told(session.queue.function_of(call), asked)
             silence(headers)
-        if line is None:
+        if waitlist is None:
             return
         permit, clock = ticket.permit, self._scheduler.clock
         if permit is None and refused:
@@ -112,17 +116,17 @@ class RequestPermits(Permits):
         if permit is None:
             self._state.headers = headers or self._state.headers  # the attempt's end tells the limit
         elif refused:
-            line.note(permit, clock, "overloaded", retry_after=retry_after(headers, time.time()), headers=headers)
+            asked = retry_after(headers, time.time())
+            waitlist.note(permit, clock, RequestEnd("overloaded", retry_after=asked, headers=headers))
         else:
-            line.note(permit, clock, "failed" if status is None else "succeeded", headers=headers)
+            waitlist.note(permit, clock, RequestEnd("failed" if status is None else "succeeded", headers=headers))
 
     def _is_tried_again(self, status: int | None, refused: bool) -> bool:
         """Whether an answer is the fan's to react to; a hedge alone tries nothing again."""
         policies = self._policies
-        limited = policies.line is not None or policies.pace is not None
-        return (refused and limited) or (policies.policy is not None and (status or 0) >= 400)
+        return (refused and policies.limited) or (policies.retry is not None and (status or 0) >= 400)
 
-    def _first_permit(self) -> Any:
+    def _first_permit(self) -> Permit | None:
         """The permit of the attempt, once; None if it has ended meanwhile and another one may be under way."""
         permit = self._permit_at_start
         if permit is None or self._state.permit is not permit:
@@ -130,7 +134,7 @@ class RequestPermits(Permits):
         self._state.permit = None
         return permit
 
-    def _further(self, line: Waitlist) -> Any:
+    def _further(self, waitlist: RateWaitlist) -> Permit | None:
         """None for the first request, and a permit of its own for each other.
 
         After a first request that was refused, the next one takes its place: the attempt's end tells its tokens.
@@ -139,7 +143,7 @@ class RequestPermits(Permits):
             self._first.pop()
         except IndexError:
             # Its tokens are counted with the call's: all that it uses corrects what was reserved for it.
-            permit = self.draw(line, self._scheduler.clock, Cost())
+            permit = self.draw(waitlist, self._scheduler.clock, Cost())
             return None if self._adopted(permit) else permit
         return None
 
@@ -158,7 +162,7 @@ class RequestPermits(Permits):
         with self._scheduler.lock:  # or whoever ends the call meanwhile might tell it too
             return self._first_permit() if self._running() else None
 
-    def restart(self, seconds: float, **note: Any) -> None:
+    def restart(self, seconds: float, refusal: RequestEnd) -> None:
         """Wait so long until a request that was refused is made again; the fan's `Adaptive` hears of it and paces that.
 
         Raises:
@@ -174,7 +178,7 @@ class RequestPermits(Permits):
             sleep(seconds)
             return
         after: Actions = []
-        pace.note(start, scheduler.clock, "overloaded", **note)
+        pace.note(start, scheduler.clock, refusal)
         with scheduler.lock:
             scheduler.adapt(after)
         scheduler.perform(after)

@@ -2,7 +2,7 @@
 
 An agent is many requests and many calls of tools, which may not be done twice.  So what a fan does for a call is done
 here for each request, in the thread that makes it: it waits for a permit, tells the limit how it ended, and if that
-may pass it is made again, as ``attempting`` does it for calls.  The call around, if there is one, is never made again.
+may pass it is made again, as ``attempts`` does it for calls.  The call around, if there is one, is never made again.
 
 Guarantees: each permit ends in exactly one way, and at the latest when the scope around ends; who waits here ends with
 that scope.  An attached client finds the request in its scope and tells it what is written and answered.
@@ -16,6 +16,7 @@ from random import random
 
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.permits import Permits, Ticket
+from ..limits.request_end import FAILED, RequestEnd
 from ..policies.cost import Cost
 from ..policies.responses import is_overload, refuses
 from ..policies.retry_after import headers_of, retry_after, retry_after_of, silence
@@ -27,17 +28,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from contextlib import AbstractContextManager
-    from typing import Any, Self, TypeVar
+    from typing import Self
 
     from ..base.clock import Clock
+    from ..base.generic import T
     from ..base.usage import Usage
-    from ..limits.waitlist import Waitlist
+    from ..limits.rate_waitlist import RateWaitlist
+    from ..limits.request_end import How
     from ..policies.cost import Permit
     from ..policies.retry_state import RetryState, Verdict
     from .policies import Policies
     from .request_permits import RequestPermits
-
-    T = TypeVar("T")
 
 
 class Requests(Permits):
@@ -46,20 +47,20 @@ class Requests(Permits):
     Under the limit and the retries of the call that the run is made in; where that has none, under its own fan's.
 
     Args:
-        own: the rules of the agent's fan, or None.
+        own: the policies of the agent's fan, or None.
         clock: the fan's.
     """
 
-    __slots__ = ("call", "clock", "line", "policies")
+    __slots__ = ("call", "clock", "policies", "waitlist")
 
     def __init__(self, own: Policies | None, clock: Clock) -> None:
         meter = current_scope().meter
         self.call: RequestPermits | None = None if meter is None else meter.call
         self.policies: Policies | None = own if self.call is None else self.call.policies
-        self.line = None if self.policies is None else self.policies.line
-        self.clock = clock if self.call is None or self.line is None else self.call.clock
-        if self.line is None and own is not None:
-            self.line = own.line
+        self.waitlist = None if self.policies is None else self.policies.waitlist
+        self.clock = clock if self.call is None or self.waitlist is None else self.call.clock
+        if self.waitlist is None and own is not None:
+            self.waitlist = own.waitlist
         if self.call is not None:
             self.call.keep()
 
@@ -74,12 +75,12 @@ class Requests(Permits):
         Raises:
             BaseException: what ``ask`` raises, or the code of the user's in the policy of retries.
         """
-        policy = None if self.policies is None else self.policies.policy
-        course = None if policy is None else policy.course(self.clock.monotonic(), ask, (), {})
+        retry = None if self.policies is None else self.policies.retry
+        retry_state = None if retry is None else retry.new_state(self.clock.monotonic(), ask, (), {})
         refusals = 0
         while True:
-            if course is not None:
-                _heed(course.begin(self.clock.monotonic()))
+            if retry_state is not None:
+                _heed(retry_state.begin(self.clock.monotonic()))
             try:
                 with Request(self) as request:
                     answer = ask()
@@ -88,18 +89,18 @@ class Requests(Permits):
             except Exception as error:
                 refused = is_overload(error)
                 refusals = refusals + 1 if refused else 0
-                wait = self._wait(course, error, refusals) if repeatable() else None
+                wait = self._wait(retry_state, error, refusals) if repeatable() else None
                 if wait is None or wait > current_scope().remaining():
                     raise
-                note = _note(error) if refused else None
-            self._pause(wait, note)
+                refusal = _refusal(error) if refused else None
+            self._pause(wait, refusal)
 
-    def permit(self, line: Waitlist) -> Permit:
+    def permit(self, waitlist: RateWaitlist) -> Permit:
         """For a request: that of the call around if it is unused, else one of its own."""
         call = self.call
-        permit = call.hand_over() if call is not None and call.policies.line is line else None
+        permit = call.hand_over() if call is not None and call.policies.waitlist is waitlist else None
         # What the user's function says of a call's arguments it cannot say of a request.
-        return permit or self.draw(line, self.clock, Cost() if line.limit.estimates else None)
+        return permit or self.draw(waitlist, self.clock, Cost() if waitlist.limit.estimates else None)
 
     def uncounted(self) -> AbstractContextManager[None]:
         """What is waited inside counts against no timeout of the call around."""
@@ -108,29 +109,29 @@ class Requests(Permits):
     def is_ours(self, status: int | None, refused: bool) -> bool:
         """Whether an answer is reacted to here, and not by the client that got it."""
         policies = self.policies
-        limited = self.line is not None or (policies is not None and policies.pace is not None)
-        return (refused and limited) or (policies is not None and policies.policy is not None and (status or 0) >= 400)
+        limited = self.waitlist is not None or (policies is not None and policies.pace is not None)
+        return (refused and limited) or (policies is not None and policies.retry is not None and (status or 0) >= 400)
 
-    def _wait(self, course: RetryState | None, error: Exception, refusals: int) -> float | None:
+    def _wait(self, retry_state: RetryState | None, error: Exception, refusals: int) -> float | None:
         """Seconds until a request that has failed is made again; None if it is not."""
         counted = True
-        if refusals and self.line is not None:
-            counted = self.line.hopeless()
+        if refusals and self.waitlist is not None:
+            counted = self.waitlist.hopeless()
         elif refusals and self.policies is not None and self.policies.pace is not None:
             counted = refusals >= PATIENCE
             if not counted:
                 asked = not_before(retry_after_of(error, time.time()), random)
                 return max(asked, backoff(refusals, random))
-        if course is None:
+        if retry_state is None:
             return None if counted else 0.0
-        wait, ok, payload = course.decide(self.clock.monotonic(), False, error, counted=counted, wall=time.time())
+        wait, ok, payload = retry_state.decide(self.clock.monotonic(), False, error, counted=counted, wall=time.time())
         if wait is None and not ok and payload is not error:
             raise payload from error
         return wait
 
-    def _pause(self, seconds: float, refusal: dict[str, Any] | None) -> None:
+    def _pause(self, seconds: float, refusal: RequestEnd | None) -> None:
         if refusal is not None and self.call is not None:
-            self.call.restart(seconds, **refusal)
+            self.call.restart(seconds, refusal)
         elif seconds > 0:
             sleep(seconds)
 
@@ -154,8 +155,8 @@ class Request:
     def __enter__(self) -> Self:
         scope = self._scope = current_scope()
         scope.check()
-        if self._owner.line is not None:
-            self._open.append(self._owner.permit(self._owner.line))
+        if self._owner.waitlist is not None:
+            self._open.append(self._owner.permit(self._owner.waitlist))
         self._forget = scope.on_cancel(self._lost)
         self._bearer = bearer.set(scope)  # outside of any call there is none to be found
         self._before, scope.meter = scope.meter, self
@@ -166,35 +167,35 @@ class Request:
         bearer.reset(self._bearer)
         self._forget()
         if error is not None and is_overload(error):
-            self._tell("overloaded", **_note(error))
+            self._tell(_refusal(error))
         else:
-            self._tell("failed")
+            self._tell(FAILED)
 
     def answered(self, usage: Usage | None) -> None:
         """It was."""
-        if self._first and self._owner.line is not None:
-            self._owner.line.unattached()
-        self._tell("succeeded", usage=usage, headers=self._headers)
+        if self._first and self._owner.waitlist is not None:
+            self._owner.waitlist.unattached()
+        self._tell(RequestEnd("succeeded", usage=usage, headers=self._headers))
 
     def _lost(self) -> None:
         """Nobody waits for it any more, and its thread may hang."""
-        self._tell("failed")
+        self._tell(FAILED)
 
-    def _tell(self, end: str, **note: Any) -> None:
-        line = self._owner.line
+    def _tell(self, end: RequestEnd) -> None:
+        waitlist = self._owner.waitlist
         try:
             permit = self._open.pop()
         except IndexError:
             return
-        if line is not None:
-            line.note(permit, self._owner.clock, end, **note)
+        if waitlist is not None:
+            waitlist.note(permit, self._owner.clock, end)
 
     def forget(self) -> None:
         """The call around has ended, see ``RequestPermits.forget``."""
         if self.call is not None:
             self.call.forget()
 
-    # -- what an attached client tells, see `Meter` ------------------------------------------------------------------
+    # -- what an attached client tells, see ``RequestPermits`` ---------------------------------------------------------
 
     def begin(self) -> Ticket:
         """It is about to make a request; each after the first waits for a permit of its own.
@@ -202,22 +203,22 @@ class Request:
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        owner, line = self._owner, self._owner.line
-        if line is None:
+        owner, waitlist = self._owner, self._owner.waitlist
+        if waitlist is None:
             return Ticket(None)
-        ticket = Ticket(self._further(line))
+        ticket = Ticket(self._further(waitlist))
         try:
-            owner.wait_to_leave(line, owner.clock)
+            owner.wait_to_leave(waitlist, owner.clock)
         except BaseException:
             self.end(ticket, None, None)
             raise
         return ticket
 
-    def _further(self, line: Waitlist) -> Permit | None:
+    def _further(self, waitlist: RateWaitlist) -> Permit | None:
         try:
             self._first.pop()
         except IndexError:
-            permit: Permit = self._owner.draw(line, self._owner.clock, Cost())
+            permit = self._owner.draw(waitlist, self._owner.clock, Cost())
             if self._open:
                 return permit
             self._open.append(permit)  # the first was refused, and this one takes its place
@@ -225,29 +226,27 @@ class Request:
 
     def sent(self) -> None:
         """Some of a request has been written."""
-        if self._owner.line is not None:
-            self._owner.line.left(self._owner.clock)
+        if self._owner.waitlist is not None:
+            self._owner.waitlist.left(self._owner.clock)
 
     def end(self, ticket: Ticket, status: int | None, headers: MutableMapping[str, str] | None) -> None:
         """A request was answered; ``status`` is None if it was not."""
         owner, refused = self._owner, refuses(status, headers)
         if headers is not None and owner.is_ours(status, refused):
             silence(headers)
-        note: dict[str, Any] = {"headers": headers}
-        if refused:
-            note["retry_after"] = retry_after(headers, time.time())
-        if ticket.permit is not None and owner.line is not None:
-            end = "overloaded" if refused else "failed" if status is None else "succeeded"
-            owner.line.note(ticket.permit, owner.clock, end, **note)
+        how: How = "overloaded" if refused else "failed" if status is None else "succeeded"
+        end = RequestEnd(how, retry_after=retry_after(headers, time.time()) if refused else None, headers=headers)
+        if ticket.permit is not None and owner.waitlist is not None:
+            owner.waitlist.note(ticket.permit, owner.clock, end)
         elif refused:
-            self._tell("overloaded", **note)
+            self._tell(end)
         else:
             self._headers = headers or self._headers
 
 
-def _note(refusal: BaseException) -> dict[str, Any]:
-    """What a limit is told of an error."""
-    return {"retry_after": retry_after_of(refusal, time.time()), "headers": headers_of(refusal)}
+def _refusal(error: BaseException) -> RequestEnd:
+    """What a limit is told of an error that says that too much is asked."""
+    return RequestEnd("overloaded", retry_after=retry_after_of(error, time.time()), headers=headers_of(error))
 
 
 def _heed(verdict: Verdict | None) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Never, Self
 
+    from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
     from ..policies.hedge import Hedge
@@ -292,18 +293,18 @@ def _check_initializer(initializer: Any, initargs: Any) -> None:
         raise TypeError(f"initargs must be a tuple of the initializer's arguments, not {shown}: initargs=({shown},)")
 
 
-def _pace(adaptive: Adaptive | None) -> Waitlist | None:
-    """What the calls of a fan with an `Adaptive` stand in line for."""
+def _pace(adaptive: Adaptive | None) -> Waitlist[Start] | None:
+    """What the calls of a fan with an `Adaptive` wait for."""
     if adaptive is None:
         return None
     from ..limits.adaptive_limit import AdaptiveLimit
     from ..limits.waitlist import Waitlist
 
-    if adaptive.line is not None:
+    if adaptive.waitlist is not None:
         raise ValueError(f"each fan needs an Adaptive of its own, and {adaptive!r} was given to another fan before")
-    adaptive.line = Waitlist(AdaptiveLimit(adaptive))
-    line: Waitlist = adaptive.line
-    return line
+    waitlist = Waitlist(AdaptiveLimit(adaptive))
+    adaptive.waitlist = waitlist
+    return waitlist
 
 
 def _in_coroutine(frame: Any) -> bool:

@@ -337,7 +337,7 @@ def new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policie
     else:
         from ..calls.policy_queues import PolicyCallQueue
 
-        queue = PolicyCallQueue(scheduler, group, depth, policies.lines)
+        queue = PolicyCallQueue(scheduler, group, depth, policies.waitlists)
     return queue
 
 

@@ -1,20 +1,20 @@
-"""``Adaptive`` as a limit that a fan's calls stand in line for, and the fan's slots by it.
-
-Besides how many calls run at once it paces their starts, for which a `Line` is all that is needed.
-"""
+"""``Adaptive`` as a limit that a fan's calls wait for: besides how many run at once it paces their starts."""
 
 from __future__ import annotations
+
+from ..policies.cost import Cost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from ..base.usage import Usage
     from ..policies.adaptive import Adaptive
 
 PATIENCE = 10
 """Refusals in a row of one call after which waiting is no honest answer, as for a `RateLimit`."""
+
+_ANY = Cost()
 
 
 class Start:
@@ -27,11 +27,8 @@ class Start:
 
 
 class AdaptiveLimit:
-    """What a `Line` needs of a limit.  Guarded by the line's lock."""
+    """What a ``Waitlist`` needs of a limit.  Guarded by the waitlist's lock."""
 
-    line: Any = None
-    estimates = False
-    untold = False
     hopeless = False
 
     def __init__(self, adaptive: Adaptive) -> None:
@@ -39,21 +36,19 @@ class AdaptiveLimit:
         self.in_flight = 0
         self.overloads = 0  # refusals
 
-    def _forked(self) -> None:
+    def forget_requests(self) -> None:
         """In the child of a fork: the attempts under way are the parent's."""
         self.in_flight = 0
 
-    def _rates(self) -> None:
-        """Nobody has given it a number."""
-
-    def cost(self) -> None:
+    def cost(self) -> Cost:
         """Each attempt costs the same."""
+        return _ANY
 
-    def wait(self, now: float, cost: object) -> float:
+    def wait(self, now: float, cost: Cost) -> float:
         """Seconds until the next attempt may start."""
         return self.adaptive.wait(now)
 
-    def take(self, now: float, cost: object) -> Start:
+    def take(self, now: float, cost: Cost) -> Start:
         """An attempt starts."""
         self.adaptive.started(now)
         self.in_flight += 1
@@ -63,15 +58,13 @@ class AdaptiveLimit:
         """It did not start after all; its place in the pace is lost."""
         self.in_flight -= 1
 
-    def succeeded(
-        self, start: Start, now: float, usage: Usage | None = None, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def succeeded(self, start: Start, now: float, usage: Usage | None, headers: Mapping[str, str] | None) -> None:
         """It succeeded."""
         self.adaptive.succeeded(now, now - start.at, self.in_flight)
         self.in_flight -= 1
 
     def overloaded(
-        self, start: Start, now: float, retry_after: float | None = None, headers: Mapping[str, str] | None = None
+        self, start: Start, now: float, retry_after: float | None, headers: Mapping[str, str] | None
     ) -> None:
         """It was refused."""
         self.overloads += 1

@@ -12,10 +12,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from typing import Any
 
     from ..base.clock import Clock
+    from ..base.generic import T
     from ..policies.cost import Cost, Permit
+    from .rate_waitlist import RateWaitlist
     from .waitlist import Waitlist
 
 
@@ -37,7 +38,7 @@ class Permits:
         """What is waited inside counts against no timeout of the call's own."""
         return nullcontext()
 
-    def draw(self, line: Waitlist, clock: Clock, cost: Cost | None) -> Any:
+    def draw(self, waitlist: Waitlist[T], clock: Clock, cost: Cost | None) -> T:
         """A permit, as soon as there is one.
 
         Args:
@@ -47,51 +48,53 @@ class Permits:
             CallCancelled: the scope has ended meanwhile.
         """
         waiter = _Waiter()
-        permit = None if line.shared else line.take(waiter, cost, clock)
+        permit = None if waitlist.shared else waitlist.take(waiter, cost, clock)
         if permit is not None:
             return permit
         try:
             with self.uncounted():
-                if line.shared:  # to ask others may take a while too
-                    permit = _ask(line, clock, waiter, cost)
+                if waitlist.shared:  # to ask others may take a while too
+                    permit = _ask(waitlist, clock, waiter, cost)
                 while permit is None:
                     wait_in(current_scope(), waiter.gate, None)
-                    permit = _ask(line, clock, waiter, cost)
+                    permit = _ask(waitlist, clock, waiter, cost)
         finally:
             if permit is None:
-                line.leave(waiter, clock)
+                waitlist.leave(waiter, clock)
         return permit
 
-    def wait_to_leave(self, line: Waitlist, clock: Clock) -> None:
+    def wait_to_leave(self, waitlist: RateWaitlist, clock: Clock) -> None:
         """Wait until a request that has its permit is far enough away from the one before.
 
         Raises:
             CallCancelled: the scope has ended meanwhile.
         """
-        if not line.shared:
-            self._wait_to_leave(line, clock, self.uncounted)
+        if not waitlist.shared:
+            self._wait_to_leave(waitlist, clock, self.uncounted)
             return
-        with line.departing(), self.uncounted():  # to ask others may take a while too
-            self._wait_to_leave(line, clock, nullcontext)
+        with waitlist.departing(), self.uncounted():  # to ask others may take a while too
+            self._wait_to_leave(waitlist, clock, nullcontext)
 
     @staticmethod
-    def _wait_to_leave(line: Waitlist, clock: Clock, uncounted: Callable[[], AbstractContextManager[None]]) -> None:
-        wait = line.departs(clock)
-        while wait > 0 or (wait := line.leaves(clock)) > 0:
+    def _wait_to_leave(
+        waitlist: RateWaitlist, clock: Clock, uncounted: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        wait = waitlist.departs(clock)
+        while wait > 0 or (wait := waitlist.leaves(clock)) > 0:
             with uncounted():
                 sleep(wait)
             wait = 0.0
 
 
-def _ask(line: Waitlist, clock: Clock, waiter: _Waiter, cost: Cost | None) -> Permit | None:
-    while (permit := line.take(waiter, cost, clock)) is not None:
-        if line.confirm(permit, clock):
+def _ask(waitlist: Waitlist[T], clock: Clock, waiter: _Waiter, cost: Cost | None) -> T | None:
+    while (permit := waitlist.take(waiter, cost, clock)) is not None:
+        if waitlist.confirm(permit, clock):
             break
     return permit
 
 
 class _Waiter:
-    """A call that stands in line, holding its slot."""
+    """A call that waits, holding its slot."""
 
     def __init__(self) -> None:
         self.gate: SimpleQueue[None] = SimpleQueue()

@@ -1,4 +1,4 @@
-"""The line before a limit that several processes share.
+"""Who waits for a limit that several processes share.
 
 Everything that holds for a limit holds in each process; besides, all processes count each request in one place.  That
 is done as late as can be, for what passes between the counting and the writing differs from request to request, and a
@@ -18,41 +18,32 @@ A pause reaches the other processes: they wait as long as its server asked for, 
 the one that was refused, so that they learn as quickly as one process does.  Probing afterwards is each one's own
 affair, as is the pace of tokens.
 
-While the store is asked the call has not begun: its timeout does not run, and it can be cancelled at once.  A store
-that does not answer must lose no call and hold up nobody.  After ``STALL`` seconds the call is back in its queue, its
-slot is another's, and its thread goes on waiting alone; no further call asks meanwhile, so there are never more such
-threads than slots.  A store that cannot be reached is an error when the fan is made, for that is most likely a wrong
-address.  Later each process keeps to the limit for itself, so that together they may be refused by the provider, which
-a ``RateLimit`` copes with; a warning says so, and the store is asked again every ``AGAIN`` seconds.
+How a store that hangs or is lost is coped with is said in ``store_link``.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
-from queue import SimpleQueue
 
-from ..base.clock import FOREVER, Clock
-from ..base.errors import brief, text_of
-from ..base.threads import helper_thread, started
+from ..base.clock import FOREVER
 from ..scope.alarms import set_alarm
+from .rate_waitlist import RateWaitlist
+from .store_link import StoreLink, reach
 from .stores import store_at
-from .waitlist import STALL, Waitlist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeVar
 
-    from ..policies.cost import Cost
+    from ..base.clock import Clock
+    from ..base.generic import T
+    from ..policies.cost import Cost, Permit
     from ..policies.rate_limit import RateLimit
-    from .waitlist import Permit, Waiter
+    from .request_end import RequestEnd
+    from .waitlist import Waiter
 
-    T = TypeVar("T")
-
-AGAIN = 5.0  # seconds; arbitrary: a store that hangs costs the time of one thread, two of seven seconds
 LOOK = 0.05  # seconds between looks whether a store that stalls has answered; arbitrary: a tenth of ``STALL``
 AHEAD = 2
 """Requests of this process that wait until they may be written, before no further one is begun."""
@@ -66,8 +57,8 @@ quarter of what is kept between two requests beyond what is allowed, at 600 a mi
 UNNAMED = "rate"
 
 
-class SharedWaitlist(Waitlist):
-    """A line whose permits other processes have a say in.
+class SharedWaitlist(RateWaitlist):
+    """A waitlist whose permits other processes have a say in.
 
     Raises:
         ImportError, OSError, ValueError: what is needed is not installed, or the store cannot be reached.
@@ -78,70 +69,48 @@ class SharedWaitlist(Waitlist):
     def __init__(self, limit: RateLimit, place: str) -> None:
         super().__init__(limit)
         self._store = store_at(place, limit.name or UNNAMED)
-        self._reach()
-        self._asked: dict[object, float] = {}  # by question that is not answered: since when
-        self._complained = False  # of a stall that has not ended yet, as far as is known
+        reach(self._store)
+        self._link = StoreLink(limit)
         self._attached: bool | None = None  # whether clients tell when they are about to write, as far as is known
-        self._paid: deque[tuple[float, float]] = deque(
-            maxlen=AHEAD
-        )  # when calls have started whose requests are counted
+        # When calls have started whose requests are counted, and what was lacking then.
+        self._paid: deque[tuple[float, float]] = deque(maxlen=AHEAD)
         self._departing: dict[object, None] = {}  # requests that are about to be written, and wait
         self._new = NEW  # so many more requests may be on connections that are new
         self._full_at = FOREVER  # when the bucket would have been full if the request that left last had not
         self._known: int | None = None  # pauses that this process has learned from, its own among them
         self._told = 0  # pauses that the other processes know of
-        self._lost_until = -FOREVER  # when the store is asked again; infinitely long ago as long as it answers
-
-    def _reach(self) -> None:
-        """In a thread of its own, so that a Ctrl-C does not have to wait."""
-        gate: SimpleQueue[BaseException | None] = SimpleQueue()
-        answer: list[BaseException] = []
-
-        def reach() -> None:
-            try:
-                self._store.reach()
-            except BaseException as error:
-                answer.append(error)
-            gate.put(None)
-
-        if started(helper_thread(reach, "threadfan-store")) is not None:  # there are no more: then here
-            reach()
-        Clock().wait(gate)  # real seconds, as the store's
-        if answer:
-            try:
-                raise answer[0]
-            finally:
-                del answer[:]  # the traceback holds this frame: leave no cycle
 
     def _forked(self) -> None:
         """In the child of a fork: questions are the parent's."""
         super()._forked()
-        self._asked, self._departing = {}, {}
+        self._link.forget_questions()
+        self._departing = {}
         self._paid.clear()
 
     def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> Permit | None:
         """See ``Waitlist``; none as long as a question waits for its answer so long that one more would do so too."""
-        if self._asked:
+        if self._link.asked:
             with self._lock:
                 now = clock.monotonic()
-                if self._is_stalled(now):
+                if self._link.is_stalled(now):
                     self.limit.hold(now + LOOK)
         return super().take(waiter, cost, clock)
 
-    def note(self, permit: Permit, clock: Clock, end: str, **what: Any) -> None:
+    def note(self, permit: Permit, clock: Clock, end: RequestEnd) -> None:
         """What became of the request; that a pause has begun is passed on."""
-        super().note(permit, clock, end, **what)
-        if end != "overloaded":
+        super().note(permit, clock, end)
+        if end.how != "overloaded":
             return
         with self._lock:
             now = clock.monotonic()
             begun, self._told = self.limit.overloads - self._told, self.limit.overloads
             seconds = self.limit.paused_for(now)
-            bucket = None if self.limit._brief else self.limit.bucket
+            bucket = None if self.limit.pause.brief else self.limit.bucket
             if begun and bucket is not None and self._known is not None:
                 self._known += 1  # it will be counted there
         if begun and seconds > 0:
-            set_alarm(clock, now, partial(self._tell, seconds, bucket, clock))  # in a thread of its own
+            pause = partial(self._store.pause, seconds, bucket)
+            set_alarm(clock, now, partial(self._link.tell, pause, clock))  # in a thread of its own
 
     def ask(self, clock: Clock) -> float:
         """Count the request where all count theirs, or say when it may be tried again.
@@ -155,6 +124,12 @@ class SharedWaitlist(Waitlist):
         if wait <= 0.0:
             self._paid.append((clock.monotonic(), self._store.lacking))
         return wait
+
+    def stalls(self) -> None:
+        """Say so, once."""
+        self._link.stalls()
+
+    # -- requests as they leave --------------------------------------------------------------------------------------
 
     def unattached(self) -> None:
         """A call has ended well and told of no request: from now on each counts as one when it starts."""
@@ -171,18 +146,18 @@ class SharedWaitlist(Waitlist):
             self._departing.pop(key, None)
 
     def departs(self, clock: Clock) -> float:
-        """See ``Waitlist``; ``leaves`` waits for this process's own requests too."""
+        """See ``RateWaitlist``; ``leaves`` waits for this process's own requests too."""
         if self._attached is None:
             self._attached = True
         wait = super().departs(clock)
-        return 0.0 if self._lost_until == -FOREVER else wait
+        return wait if self._link.lost else 0.0
 
     def leaves(self, clock: Clock) -> float:
         """Seconds until the requests before, whoever's they are, are far enough away; 0.0 counts this one as gone."""
         asked = clock.monotonic()
         if self._is_paid(asked):
             return 0.0
-        if self._is_stalled(asked):
+        if self._link.is_stalled(asked):
             return LOOK
         wait = self._take(clock)
         if wait is None:
@@ -196,7 +171,7 @@ class SharedWaitlist(Waitlist):
         super().left(clock)
         now = clock.monotonic()
         late = now - self._full_at
-        if late > LATELY and not self._is_stalled(now):
+        if late > LATELY and not self._link.is_stalled(now):
             self._full_at = now
             self._answer(lambda spacing, capacity: self._store.left(spacing, capacity, late), clock)
 
@@ -212,10 +187,7 @@ class SharedWaitlist(Waitlist):
         self._full_at = counted + lacking
         return True
 
-    def _is_stalled(self, now: float) -> bool:
-        """Whether a question waits for its answer so long that one more would do so too."""
-        asked = list(self._asked.values())
-        return bool(asked) and now >= self._lost_until and min(asked) <= now - STALL
+    # -- what the store is asked -------------------------------------------------------------------------------------
 
     def _take(self, clock: Clock) -> float | None:
         """Seconds until it should be asked again; 0.0 counts a request as leaving now, None is said by nobody."""
@@ -236,64 +208,10 @@ class SharedWaitlist(Waitlist):
         with self._lock:
             known, self._known = self._known, pauses
             if known is not None and pauses > known:
-                self.limit._refused_elsewhere(clock.monotonic())
+                self.limit.refused_elsewhere(clock.monotonic())
 
     def _answer(self, question: Callable[[float, float], T], clock: Clock) -> T | None:
         """What the store says to a question about the limit as it is; None if it is lost."""
-        key = object()
         with self._lock:
             bucket = self.limit.bucket
-            now = clock.monotonic()
-            if bucket is None or now < self._lost_until:
-                return None
-            if self._lost_until != -FOREVER:
-                self._lost_until = now + AGAIN  # one call asks for all, as it may have to wait
-            asked = self._asked
-            asked[key] = now
-        try:
-            answer = question(*bucket)
-        except Exception as error:
-            self._lose(error, clock)
-            return None
-        finally:
-            asked.pop(key, None)
-        if self._lost_until != -FOREVER:
-            self._find()
-        return answer
-
-    def _tell(self, seconds: float, bucket: tuple[float, float] | None, clock: Clock) -> None:
-        try:
-            self._store.pause(seconds, bucket)
-        except Exception as error:
-            self._lose(error, clock)
-
-    def _lose(self, error: Exception, clock: Clock) -> None:
-        with self._lock:
-            news = self._lost_until == -FOREVER
-            self._lost_until = clock.monotonic() + AGAIN
-        if news and not self._complained:
-            logging.getLogger("threadfan").warning(
-                "the place where %s is shared does not answer (%s: %s); until it does, each process keeps to the limit "
-                "for itself",
-                brief(self.limit, 200),
-                type(error).__name__,
-                text_of(error),
-            )
-
-    def stalls(self) -> None:
-        """Say so, once."""
-        with self._lock:
-            news, self._complained = not self._complained and self._lost_until == -FOREVER, True
-        if news:
-            logging.getLogger("threadfan").warning(
-                "the place where %s is shared does not answer (nothing for %g s yet); calls wait for it, but if that "
-                "lasts, each process keeps to the limit for itself until it does",
-                brief(self.limit, 200),
-                STALL,
-            )
-
-    def _find(self) -> None:
-        with self._lock:
-            news, self._lost_until, self._complained = self._lost_until != -FOREVER, -FOREVER, False
-        if news:
-            logging.getLogger("threadfan").warning("the place where %s is shared answers again", brief(self.limit, 200))
+        return None if bucket is None else self._link.ask(partial(question, *bucket), clock)

@@ -20,6 +20,8 @@ from collections import deque
 from itertools import chain
 
 from ..batches.task_group import Step
+from ..calls.attempts import Attempts
+from ..calls.backlog import Backlog
 from ..calls.policy_queues import PolicyCallQueue
 
 TYPE_CHECKING = False
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..calls.call_queue import Call
     from ..calls.options import Options
-    from ..events import log
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, Session
     from .pipeline_run import PipelineItem, PipelineRun
@@ -128,7 +129,7 @@ class StageCall(Step):
 
 
 class Entries:
-    """What waits in all rows, later stages first: what ``Queue`` takes for one deque."""
+    """What waits in all rows, later stages first: what a backlog has for one row."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
@@ -141,6 +142,10 @@ class Entries:
 
     def __contains__(self, call: Call) -> bool:
         return call in row_of(call).entries
+
+    def append(self, call: Call) -> None:
+        """Put a call in front of its stage, behind all others."""
+        row_of(call).entries.append(call)
 
     def appendleft(self, call: Call) -> None:
         """Put a call first in front of its stage."""
@@ -161,25 +166,89 @@ class Entries:
 
 def row_of(call: Any) -> Row:
     """The stage of a call, or of the call whose second attempt it is."""
-    row: Row = call.row if isinstance(call, StageCall) else call.race.call.row
+    row: Row = call.row if isinstance(call, StageCall) else call.hedging.call.row
     return row
+
+
+class StageBacklog(Backlog):
+    """The calls of all stages that do not run.
+
+    It stands in waitlists itself, and not each of its stages, for they take turns.
+    """
+
+    def __init__(self, queue: StageQueue, rows: list[Row]) -> None:
+        waitlists = set().union(*(row.options.policies.waitlists for row in rows if row.options.policies is not None))
+        super().__init__(queue.scheduler, queue, waitlists, Entries(rows))
+        self.rows = rows
+
+    def ready(self) -> int:
+        """How many items may start now, given slots."""
+        return len(self.undecided) + sum(row.could_start() for row in self.rows)
+
+    def waiting(self) -> int:
+        """How many back off or wait for a limit."""
+        return len(self.backing_off) + sum(len(row.entries) for row in self.rows if row.held)
+
+    def limited(self, now: float, call: Call | None = None) -> float:
+        """Seconds that the call's stage was held, or the one that was held longest."""
+        return max(row.limited(now) for row in self.rows) if call is None else row_of(call).limited(now)
+
+    def take_entry(self) -> Call | None:
+        """An item of the latest stage that may start one."""
+        for row in reversed(self.rows):
+            if row.could_start() and self._may_start(row):
+                call = row.entries.popleft()
+                row.running += 1
+                if isinstance(call, StageCall) and not call.begun:
+                    call.begun = call.passage.begun = True
+                    row.begun += 1
+                return call
+        return None
+
+    def _may_start(self, row: Row) -> bool:
+        call, now = row.entries[0], self.clock.monotonic()
+        if call.policies is not None and not call.policies.admit(call.state, self, self.clock):
+            row.hold(now)
+            return False
+        row.let_through(now)
+        return True
+
+    # -- as one who waits for limits ---------------------------------------------------------------------------------
+
+    def invite(self) -> None:
+        """A limit is open for one of its calls."""
+        after: Actions = []
+        with self.scheduler.lock:
+            wanted = set()
+            for row in self.rows:
+                row.held = False
+                if row.entries and row.options.policies is not None:
+                    wanted |= row.options.policies.waitlists
+            for waitlist in self.waitlists - wanted:
+                waitlist.leave(self, self.clock)
+            self.offer(after)
+        self.scheduler.perform(after)
+
+    def leave_waitlists(self) -> None:
+        """No call needs a permit any more."""
+        now = self.clock.monotonic()
+        for row in self.rows:
+            row.let_through(now)
+        for waitlist in self.waitlists:
+            waitlist.leave(self, self.clock)
 
 
 class StageQueue(PolicyCallQueue):
     """The calls of one run of a pipeline, from which threads pull."""
 
     def __init__(self, flow: PipelineRun, rows: list[Row]) -> None:
-        lines = set().union(*(row.options.policies.lines for row in rows if row.options.policies is not None))
-        super().__init__(flow.scheduler, flow.group, flow.depth, lines)
-        self.rows = rows
+        super().__init__(flow.scheduler, flow.group, flow.depth, set())
+        self.backlog = StageBacklog(self, rows)
         self.ended = flow.ended  # one list for both: what ends the one stops the other in that moment
-        self.entries = Entries(rows)
         self._flow = weakref.ref(flow)  # which has the queue: leave no cycle; it lives while anything of it runs
 
-    # -- pulling: with the lock held ---------------------------------------------------------------------------------
-
     def add(self, call: Call, after: Actions) -> None:
-        """Put an item in front of its next stage; it leaves the one before."""
+        """Put an item in front of its next stage; it leaves the one before.  With the lock held."""
         step: Any = call
         step.queue, row, now = self, step.row, self.scheduler.clock.monotonic()
         step.passage.move(row)
@@ -190,110 +259,68 @@ class StageQueue(PolicyCallQueue):
         self.offer(after)
 
     def offer(self, after: Actions) -> None:
-        """Something has changed: have threads come if any item may start."""
-        if self.ready():
-            self.scheduler.offer(self, after)
-
-    def ready(self) -> int:
-        """How many items may start now, given slots."""
-        return len(self.undecided) + sum(row.could_start() for row in self.rows)
-
-    def take(self) -> Call | None:
-        """An item of the latest stage that may start one."""
-        if self.undecided:
-            return self._taken(self.undecided.popleft())
-        for row in reversed(self.rows):
-            if row.could_start() and self._may_start(row):
-                call = row.entries.popleft()
-                row.running += 1
-                if isinstance(call, StageCall) and not call.begun:
-                    call.begun = call.passage.begun = True
-                    row.begun += 1
-                return self._taken(call)
-        return None
-
-    def _may_start(self, row: Row) -> bool:
-        call, now = row.entries[0], self.scheduler.clock.monotonic()
-        if call.policies is not None and not self._let(call, call.policies, self):
-            row.hold(now)
-            return False
-        row.let_through(now)
-        return True
+        """Something has changed: have threads come if any item may start.  With the lock held."""
+        self.backlog.offer(after)
 
     def unwanted(self) -> bool:
         """Whether the scope in which the run was made has ended."""
         flow = self._flow()
         return flow is not None and flow.unwanted()
 
-    # -- at limits ---------------------------------------------------------------------------------------------------
-
-    def limited_for(self, call: Call, now: float) -> float:
-        """Seconds that its stage was held."""
-        return row_of(call).limited(now)
-
-    def limited(self, now: float) -> float:
-        """Seconds that the stage was held that was held longest."""
-        return max(row.limited(now) for row in self.rows)
-
-    def waiting(self) -> int:
-        """How many back off or wait for a limit."""
-        return len(self.backing_off) + sum(len(row.entries) for row in self.rows if row.held)
-
-    def invite(self, _: object = None) -> None:
-        """A limit is open for one of its calls: here the queue itself stands in line, for its stages take turns."""
-        after: Actions = []
-        with self.scheduler.lock:
-            wanted = set()
-            for row in self.rows:
-                row.held = False
-                if row.entries and row.options.policies is not None:
-                    wanted |= row.options.policies.lines
-            for line in self.lines - wanted:
-                line.leave(self, self.scheduler.clock)
-            self.offer(after)
-        self.scheduler.perform(after)
-
-    def _leave_lines(self) -> None:
-        self._let_through()
-        for line in self.lines:
-            line.leave(self, self.scheduler.clock)
-
-    def _let_through(self) -> None:
-        for row in self.rows:
-            row.let_through(self.scheduler.clock.monotonic())
-
-    # -- starts and ends ---------------------------------------------------------------------------------------------
-
-    def _attempt(self, session: Session, call: Call, observer: log.Observer | None) -> float | None:
-        row = row_of(call)
-        judged = call.state is not None and call.state.undecided is not None  # it does not run
+    def stir(self) -> None:
+        """The first stage has begun an item: the run may read the next."""
         flow = self._flow()
-        if row.place == 0 and flow is not None:
+        if flow is not None:
             flow.stir()
-        try:
-            if call.policies is None and not call.begin(session):
-                end: float | None = self.scheduler.clock.monotonic()
-            else:
-                end = super()._attempt(session, call, observer)
-        finally:
-            flow = call = session = None  # type: ignore[assignment]  # leave no cycle: see ``executor.calls``
-        if end is not None and not judged:
-            after: Actions = []
-            with self.scheduler.lock:
-                row.running -= 1
-                self.offer(after)
-            self.scheduler.perform(after)
-        return end
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def run(self, session: Session) -> None:
+        """Run attempts one after another."""
+        try:
+            StageAttempts(self, session).run()
+        finally:
+            del self, session  # leave no cycle: see ``calls.call_queue``
+
+    def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """A call was ended from outside, and its place in the stage is free."""
         row_of(key).running -= 1
         final = super().settle(key, raw, after)
         self.offer(after)
         return final
 
-    def _abandon(self, call: Call, reason: BaseException, after: Actions) -> None:
+    def abandon_locked(self, call: Call, reason: BaseException, after: Actions) -> None:
+        """A call will not be tried (again)."""
         if call.policies is None:
             call.refuse(reason, after)
         else:
-            super()._abandon(call, reason, after)
+            super().abandon_locked(call, reason, after)
+
+
+class StageAttempts(Attempts):
+    """Attempts of calls that have a place in their stage, which is free when they end."""
+
+    __slots__ = ("_stages",)
+
+    def __init__(self, queue: StageQueue, session: Session) -> None:
+        super().__init__(queue, session)
+        self._stages = queue
+
+    def attempt(self, call: Call) -> float | None:
+        """See ``Attempts``."""
+        row = row_of(call)
+        judged = call.policies is not None and call.state.undecided is not None  # it does not run
+        if row.place == 0:
+            self._stages.stir()
+        try:
+            if call.policies is None and not call.begin(self._session):
+                end: float | None = self._scheduler.clock.monotonic()
+            else:
+                end = super().attempt(call)
+            if end is not None and not judged:
+                after: Actions = []
+                with self._scheduler.lock:
+                    row.running -= 1
+                    self._stages.offer(after)
+                self._scheduler.perform(after)
+            return end
+        finally:
+            del self, call  # leave no cycle: see ``calls.call_queue``

@@ -25,10 +25,6 @@ from math import ceil
 from ..base import arguments
 from .token_bucket import NOTHING
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 CUT = 0.93  # of the pace that was really answered
 DROP = 0.5  # but never below this part of the pace before
 BELOW = 0.98  # the plateau, as a part of the level that was refused
@@ -61,7 +57,7 @@ class Adaptive:
     """
 
     __slots__ = ("_answered", "_blind", "_bottom", "_cut_at", "_latency", "_next", "_pace", "_plateau", "_reach",
-                 "_started", "_use", "ceiling", "floor", "history", "limit", "line")  # fmt: skip
+                 "_started", "_use", "ceiling", "floor", "history", "limit", "waitlist")  # fmt: skip
 
     def __init__(self, start: int = 4, ceiling: int = 64, floor: int = 1) -> None:
         self.floor = arguments.whole("floor", floor)
@@ -69,7 +65,7 @@ class Adaptive:
         self.limit = arguments.whole("start", start)
         if not self.floor <= self.limit <= self.ceiling:
             raise ValueError(f"start must be between floor and ceiling, not {start!r} with {floor!r} and {ceiling!r}")
-        self.line: Any = None  # of those who wait for it; the executor's affair
+        self.waitlist: object = None  # of those who wait for it, see ``limits``
         self.history: deque[tuple[float, int]] = deque(maxlen=HISTORY)
         self._answered: deque[float] = deque()  # when, within the last SPAN seconds
         self._pace = float("inf")  # starts a second

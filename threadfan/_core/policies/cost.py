@@ -6,8 +6,7 @@ from ..base.errors import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from ..base.usage import Usage
 
@@ -69,10 +68,10 @@ class Costs:
         self._known = 0
         self.mean: Cost | None = None
 
-    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any], first: Cost) -> Cost:
-        """The cost of a call with these arguments; ``first`` until the first answer, nothing if that tells nothing."""
+    def of(self, args: tuple[object, ...], kwargs: Mapping[str, object], first: Callable[[], Cost]) -> Cost:
+        """The cost of a call with these arguments; ``first()`` before any answer, nothing if answers tell nothing."""
         if self._estimate is None:
-            return self.mean or (Cost() if self.untold else first)
+            return self.mean or (Cost() if self.untold else first())
         answer = self._estimate(*args, **kwargs)
         try:
             tokens_in, tokens_out = answer
@@ -84,6 +83,10 @@ class Costs:
         raise ValueError(
             f"estimate answered {brief(answer)}; it must answer (input tokens, output tokens), e.g. (1200, 300)"
         )
+
+    def guessed(self, cost: Cost) -> bool:
+        """Whether tokens were reserved by a guess that nothing has confirmed yet."""
+        return bool(cost.input or cost.output) and self._estimate is None and self.mean is None
 
     def learn(self, true: Cost) -> None:
         """A request has cost this much."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Protocol, TypeAlias, TypeVar
 
-    from .retry_state import Draw, Verdict
+    from .retry_state import Draw, Payload, Verdict
 
     Question = Callable[[BaseException], object]
     T = TypeVar("T")
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         """A ``tenacity.Retrying``, which need not be installed; not an ``AsyncRetrying``, whose calls are awaited."""
 
         @property
-        def statistics(self) -> dict[str, Any]: ...
-        def __call__(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...
+        def statistics(self) -> dict[str, object]: ...
+        def __call__(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> T: ...
 
     Retry: TypeAlias = int | Retrying | Mapping[Any, Any] | None
     """What a mapping holds is not checked: of one with keys and policies of several kinds mypy only sees objects."""
@@ -41,7 +41,7 @@ _RIGHT = (
 )
 
 
-def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
+def retry_policy(value: object, draw: Draw | None = None) -> Policy | None:
     """The policy for what a user gave for ``retry=``; None if nothing is to be tried again.
 
     Args:
@@ -61,7 +61,8 @@ def retry_policy(value: Any, draw: Draw | None = None) -> Policy | None:
     draw = draw or _random()
     if not hasattr(type(value), "keys"):
         return _simple("retry", value, draw)
-    entries = [(Matcher(key), _simple(f"retry[{brief(key)}]", of, draw, any_error=True)) for key, of in value.items()]
+    pairs = value.items()  # type: ignore[attr-defined]  # whatever has keys is taken for a mapping
+    entries = [(Matcher(key), _simple(f"retry[{brief(key)}]", of, draw, any_error=True)) for key, of in pairs]
     return Entries(entries, draw) if entries else None
 
 
@@ -71,7 +72,7 @@ def _random() -> Draw:
     return random
 
 
-def _simple(where: str, value: Any, draw: Draw, *, any_error: bool = False) -> Policy:
+def _simple(where: str, value: object, draw: Draw, *, any_error: bool = False) -> Policy:
     """A policy that is no mapping."""
     tenacity = sys.modules.get("tenacity")  # without an import of it, no value is one of its objects
     if tenacity is not None and isinstance(value, tenacity.Retrying):
@@ -86,7 +87,7 @@ def _simple(where: str, value: Any, draw: Draw, *, any_error: bool = False) -> P
     return Times(times, draw, any_error=any_error)
 
 
-def _remedy(value: Any) -> str:
+def _remedy(value: object) -> str:
     """What would be right instead of ``value``, which is nothing that ``retry`` takes."""
     tenacity = sys.modules.get("tenacity")
     if tenacity is not None:
@@ -111,7 +112,7 @@ class Matcher:
 
     __slots__ = ("classes", "questions", "statuses", "transient")
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: object) -> None:
         parts = key if isinstance(key, tuple) else (key,)
         self.transient = any(isinstance(part, str) and part == TRANSIENT for part in parts)
         self.classes = tuple(part for part in parts if isinstance(part, type) and issubclass(part, Exception))
@@ -161,41 +162,41 @@ class Entries(Policy):
         status = None if final_word(error) else status_of(error)  # no number of attempts brings money
         return next((policy for matcher, policy in self.entries if matcher.matches(error, status)), None)
 
-    def course(
-        self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def new_state(
+        self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> RetryState:
         """What decides about one call."""
-        return _EntriesCourse(self, lambda policy: policy.course(now, fn, args, kwargs))
+        return _EntriesState(self, lambda policy: policy.new_state(now, fn, args, kwargs))
 
     def text(self) -> str:
         """As a mapping is written."""
         return "{" + ", ".join(f"{matcher.text()}: {policy.text()}" for matcher, policy in self.entries) + "}"
 
 
-class _EntriesCourse(RetryState):
-    """A course for each entry that has come up.
+class _EntriesState(RetryState):
+    """A state for each entry that has come up.
 
     The ``before`` hook of an entry runs ahead of the attempts that the entry asked for, not of the first.
     """
 
-    __slots__ = ("_courses", "_latest", "_make", "_policy")
+    __slots__ = ("_latest", "_make", "_policy", "_states")
 
     def __init__(self, policy: Entries, make: Callable[[Policy], RetryState]) -> None:
         super().__init__()
         self._policy = policy
         self._make = make
-        self._courses: dict[Policy, RetryState] = {}
+        self._states: dict[Policy, RetryState] = {}
         self._latest: RetryState | None = None  # the one that asked for another attempt
 
     def begin(self, now: float) -> Verdict | None:
         ended = None if self._latest is None else self._latest.begin(now)
         return super().begin(now) if ended is None else ended
 
-    def judge(self, now: float, ok: bool, payload: Any, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
         policy = None if ok else self._policy.matching(payload)
         if policy is None:
             return None, ok, payload
-        if policy not in self._courses:
-            self._courses[policy] = self._make(policy)
-        self._latest = self._courses[policy]
+        if policy not in self._states:
+            self._states[policy] = self._make(policy)
+        self._latest = self._states[policy]
         return self._latest.judge(now, ok, payload, wall)

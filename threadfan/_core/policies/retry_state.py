@@ -1,6 +1,6 @@
 """The attempts of one call, and what a policy says after each of them.
 
-A policy is immutable and shared by all calls and threads.  A course belongs to one call and is used by one thread at a
+A policy is immutable and shared by all calls and threads.  A state belongs to one call and is used by one thread at a
 time, not always the same one.  Neither waits, and neither reads a clock: ``now`` is in seconds of one monotonic clock.
 """
 
@@ -12,12 +12,15 @@ from .retryable import never, worth_retrying
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, TypeAlias
 
-    # (seconds until the next attempt, whether this one succeeded, its value or error): try again; or
-    # (None, whether the call succeeded, its value or error): that is the end, and the value or error may be another.
-    Verdict = tuple[float | None, bool, Any]
-    Draw = Callable[[], float]  # a random number from 0 to 1, as random.random
+    Payload: TypeAlias = Any
+    """What a call returned, if it did, else what it raised."""
+    Verdict: TypeAlias = tuple[float | None, bool, Payload]
+    """(seconds until the next attempt, whether this one succeeded, its value or error): try again; or
+    (None, whether the call succeeded, its value or error): that is the end, and the value or error may be another."""
+    Draw: TypeAlias = Callable[[], float]
+    """A random number from 0 to 1, as ``random.random``."""
 
 BASE = 0.5  # seconds that the first wait is at most
 CAP = 30.0  # seconds that any wait is at most, unless the answer asks for more
@@ -58,13 +61,13 @@ class Policy:
     __slots__ = ("draw",)
 
     plain = True
-    """Whether no code of the user's takes part, so that its courses may be asked in any thread and never take long."""
+    """Whether no code of the user's takes part, so that its states may be asked in any thread and never take long."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
 
-    def course(
-        self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def new_state(
+        self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> RetryState:
         """What decides about one call.
 
@@ -98,7 +101,9 @@ class RetryState:
         self.attempts += 1
         return None
 
-    def decide(self, now: float, ok: bool, payload: Any, *, counted: bool = True, wall: float | None = None) -> Verdict:
+    def decide(
+        self, now: float, ok: bool, payload: Payload, *, counted: bool = True, wall: float | None = None
+    ) -> Verdict:
         """What is to follow the attempt that has just ended.
 
         Args:
@@ -116,7 +121,7 @@ class RetryState:
                 return 0.0, ok, payload
         return self.judge(now, ok, payload, wall)
 
-    def judge(self, now: float, ok: bool, payload: Any, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
         """``decide``, for a success or for an error that counts and may be tried again."""
         raise NotImplementedError
 
@@ -137,18 +142,18 @@ class Times(Policy):
         self.retries = retries
         self.any_error = any_error
 
-    def course(
-        self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def new_state(
+        self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> RetryState:
         """What decides about one call; none of the arguments matters."""
-        return _TimesCourse(self)
+        return _TimesState(self)
 
     def text(self) -> str:
         """The number."""
         return str(self.retries)
 
 
-class _TimesCourse(RetryState):
+class _TimesState(RetryState):
     __slots__ = ("_policy", "_used")
 
     def __init__(self, policy: Times) -> None:
@@ -156,7 +161,7 @@ class _TimesCourse(RetryState):
         self._policy = policy
         self._used = 0
 
-    def judge(self, now: float, ok: bool, payload: Any, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
         policy = self._policy
         if ok or self._used >= policy.retries or not (policy.any_error or worth_retrying(payload)):
             return None, ok, payload

@@ -14,7 +14,7 @@ from .statuses import passes, status_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
 
 class ErrorAnswer(Exception):
@@ -26,7 +26,7 @@ class ErrorAnswer(Exception):
         headers: its headers.
     """
 
-    response: Any
+    response: object
     status_code: int
     headers: dict[str, str]
 
@@ -57,11 +57,11 @@ def error_in(value: object) -> ErrorAnswer | None:
         return None
     error = ErrorAnswer(f"an answer with status {status}")
     error.status_code, error.response = status, value  # type: ignore[assignment]  # a status that passes is one
-    error.headers = _plain(headers)
+    error.headers = _plain(headers)  # type: ignore[arg-type]  # as far as one can tell
     return error
 
 
-def _plain(headers: Any) -> dict[str, str]:
+def _plain(headers: Mapping[str, object]) -> dict[str, str]:
     """As a dict, in small letters: the headers of clients tell no letters apart, and a dict does."""
     try:
         return {str(key).lower(): str(headers[key]) for key in headers}

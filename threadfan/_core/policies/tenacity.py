@@ -19,11 +19,11 @@ from .returned import ErrorAnswer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Never
 
     from tenacity import Retrying
 
-    from .retry_state import Draw, Verdict
+    from .retry_state import Draw, Payload, Verdict
 
 
 class Tenacious(Policy):
@@ -48,11 +48,11 @@ class Tenacious(Policy):
                 f"tenacity.Retrying, or a class of your own that takes the same arguments"
             ) from error
 
-    def course(
-        self, now: float, fn: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def new_state(
+        self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> RetryState:
         """What decides about one call; it holds ``fn`` and its arguments for the user's hooks."""
-        return _TenaciousCourse(self, now, fn, args, kwargs)
+        return _TenaciousState(self, now, fn, args, kwargs)
 
     def text(self) -> str:
         """Its kind, and the kinds of what it is made of."""
@@ -83,7 +83,7 @@ class _Wait:
 class Future(tenacity.Future):
     """An attempt that has failed: the base class takes an exception whose ``bool()`` is False for none."""
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> Never:
         """Raises it."""
         error = self.exception(timeout)
         try:
@@ -92,11 +92,16 @@ class Future(tenacity.Future):
             del self, error  # the traceback holds this frame: leave no cycle
 
 
-class _TenaciousCourse(RetryState):
+class _TenaciousState(RetryState):
     __slots__ = ("_enabled", "_error", "_retrying", "_state", "_statistics", "_wait")
 
     def __init__(
-        self, policy: Tenacious, now: float, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        policy: Tenacious,
+        now: float,
+        fn: Callable[..., object] | None,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
     ) -> None:
         super().__init__()
         self._error: BaseException | None = None  # of the latest attempt
@@ -116,7 +121,7 @@ class _TenaciousCourse(RetryState):
                 return None, False, self._blamed(error)
         return super().begin(now)
 
-    def judge(self, now: float, ok: bool, payload: Any, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
         if not self._enabled:
             return None, ok, payload
         self._note(now, ok, payload, wall)
@@ -132,7 +137,7 @@ class _TenaciousCourse(RetryState):
         self._state.prepare_for_next_attempt()
         return max(0.0, float(answer)), ok, payload
 
-    def _note(self, now: float, ok: bool, payload: Any, wall: float | None) -> None:
+    def _note(self, now: float, ok: bool, payload: Payload, wall: float | None) -> None:
         state = self._state
         if type(payload) is ErrorAnswer:  # the user's policy sees what the call returned
             state.set_result(payload.response)
@@ -147,7 +152,7 @@ class _TenaciousCourse(RetryState):
             self._error, self._wait.asked = payload, retry_after_of(payload, wall)
         state.outcome_timestamp = now
 
-    def _ask(self) -> Any:
+    def _ask(self) -> object:
         """What is next by tenacity's own rules, with the call's statistics in whichever thread this is."""
         retrying = self._retrying
         retrying.statistics.clear()

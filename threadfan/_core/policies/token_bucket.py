@@ -9,13 +9,13 @@ from __future__ import annotations
 
 # To wake up a little later than asked for is usual, and would add up from gap to gap.  A start that is late by at most
 # so much of an interval is made up for in the next gap.  It is less than the smallest margin of a limit without bursts,
-# so that no gap is shorter than that limit's own interval.  Simulated as in rate.py, with starts that are
+# so that no gap is shorter than that limit's own interval.  Simulated as in rate_limit.py, with starts that are
 # 0.1-0.5 ms late: 96.7 % of the limit without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
 LATE = 0.02
 NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
 
 
-class Pace:
+class TokenBucket:
     """One kind of unit, requests or tokens, that may be used at so many per minute.
 
     Args:
@@ -71,7 +71,7 @@ class Pace:
             self.correct(level - remaining)
             self._matched = now
 
-    def session(self, now: float) -> None:
+    def empty(self, now: float) -> None:
         """The server has nothing left: at most as much is here as comes in from now on."""
         self._full_at = max(self._full_at, now + self.capacity * self._interval)
 

@@ -138,13 +138,13 @@ class Scheduler:
             accepted = figures.accepted + sum(queue.accepted for queue in self.queues)
             lent = sum(session.loan is not None for session in self.draining)
             running = sum(session.busy() for session in self.draining) - lent
-            twins = sum(queue.twins for queue in self.queues)
+            extra = sum(queue.extra_attempts for queue in self.queues)
             return {
                 "queued": pending - waiting,
                 "running": running,
                 "waiting": waiting + lent,
                 "abandoned": len(self.abandoned),
-                "done": accepted - pending - running - lent + twins,
+                "done": accepted - pending - running - lent + extra,
                 "failed": figures.failed + sum(queue.failed for queue in self.queues),
                 "slots": self.slots.total,
                 "retries": figures.retries,

@@ -115,8 +115,8 @@ class WorkQueue(Terms):
     """
 
     __slots__ = (
-        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted", "failed",
-        "generation", "group", "lender", "listeners", "queued", "reason", "scheduler", "twins",
+        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted",
+        "extra_attempts", "failed", "generation", "group", "lender", "listeners", "queued", "reason", "scheduler",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
@@ -138,7 +138,7 @@ class WorkQueue(Terms):
         self.accepted = 0  # calls ever taken in
         self.failed = 0  # calls settled without a value
         self.counted = 0, 0  # both, as the scheduler has counted them when it was done
-        self.twins = 0  # second attempts that wait or run
+        self.extra_attempts = 0  # by hedging, beyond one for each call: they wait or run
         self.lender: Loan | None = None  # the call that waits for this queue and gave its slot away meanwhile
         self.listeners: Actions = []  # called once when done
 
@@ -169,7 +169,7 @@ class WorkQueue(Terms):
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
-    def meter_of(self, session: Session, key: Any) -> Any:
+    def permits_of(self, session: Session, key: Any) -> Any:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
@@ -292,7 +292,7 @@ class Session:
         scheduler, queue = self.scheduler, self.queue
         late = partial(_note_late, scheduler)
         scope = CallScope(key, start, self.claim, queue, clock=scheduler.clock, late=late)
-        scope.meter = queue.meter_of(self, key)
+        scope.meter = queue.permits_of(self, key)
         return scope
 
     def _in_child(self) -> Scope:

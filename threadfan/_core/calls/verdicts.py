@@ -1,0 +1,159 @@
+"""What follows an attempt: another one, or the call's outcome, and that of others which wait for the same limit.
+
+Guarantees: the outcome of a call is final when the verdict is; until then a ``Future`` counts as running.  Code of the
+user's (policies that hold any) runs in workers, outside of every lock.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from random import random
+
+from ..base.errors import LimitExhausted
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
+from ..events import log
+from ..policies.responses import is_overload
+from ..policies.retry_after import retry_after_of
+from ..policies.retry_state import pause_before
+from ..policies.returned import ErrorAnswer
+from ..policies.words import account_word
+from ..pool.deadline_timer import EVENT
+from .call_queue import tell_end
+from .hedging import HedgeAttempt
+from .outcomes import without_attempt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..base.outcome import Raw
+    from ..limits.rate_waitlist import RateWaitlist
+    from ..policies.retry_state import Verdict
+    from ..pool.work_queue import Actions, Session
+    from .call_queue import Call
+    from .policy_queue import PolicyQueue
+
+
+class Verdicts:
+    """On the calls of one queue; made when they are needed, as queue and verdicts must not hold each other."""
+
+    __slots__ = ("_queue", "_scheduler")
+
+    def __init__(self, queue: PolicyQueue) -> None:
+        self._queue = queue
+        self._scheduler = queue.scheduler
+
+    # -- in a worker, without the lock -------------------------------------------------------------------------------
+
+    def before_attempt(self, call: Call, now: float) -> Verdict | None:
+        """What the policy of retries says before an attempt; None to make it."""
+        state, retry = call.state, None if call.policies is None else call.policies.retry
+        if retry is None or isinstance(call, HedgeAttempt):
+            return None
+        try:
+            if state.retry is None:
+                state.retry = retry.new_state(now, call.fn, call.args, call.kwargs)
+            return state.retry.begin(now)
+        except BaseException as error:  # of the user's code, which must not cost the call its outcome
+            return None, False, error
+
+    def judge(self, session: Session, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
+        """Have an attempt followed by another one or by the outcome.
+
+        Args:
+            counted: False for a refusal that the limits see to.
+        """
+        wait, ok, payload = self.after_attempt(call, raw, counted)
+        if wait is not None:
+            actions: Actions = []
+            with self._scheduler.lock:
+                postponed = self.postpone_locked(call, wait, raw, actions)
+                session.judging = not postponed
+            self._scheduler.perform(actions)
+            if postponed:
+                if type(raw[4]) is ErrorAnswer:
+                    raw[4].let_go()
+                return
+        refusal = None if ok else payload
+        if type(payload) is ErrorAnswer:  # nothing is done about it after all
+            ok, payload = True, payload.response
+        if ok and type(raw[4]) is ErrorAnswer:
+            last = call.state.attempts[-1]
+            last.status, last.error = SUCCEEDED, None
+        if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
+            raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
+        tell_end(session, call, raw, observer)
+        self.conclude(session, call, raw, refusal)
+
+    def conclude(self, session: Session, call: Call, raw: Raw, refusal: BaseException | None = None) -> None:
+        """The call has its outcome; a refusal may be that of all who wait for the same limit."""
+        session.judging = False  # first: whoever learns of the end may look at the figures
+        self._queue.finish(call, raw)
+        waitlist = None if call.policies is None else call.policies.waitlist
+        if waitlist is None or refusal is None:
+            return
+        word = account_word(refusal)
+        if word is not None:
+            why = f"the provider refuses all calls of {waitlist.limit!r}: {word}"
+            self._give_up(session, waitlist, refusal, why)
+        elif is_overload(refusal) and waitlist.hopeless():
+            self._give_up(session, waitlist, refusal, f"{waitlist.limit!r} has let nothing through for long")
+
+    def _give_up(self, session: Session, waitlist: RateWaitlist, refusal: BaseException, why: str) -> None:
+        """Calls that wait for the limit would wait for nothing, so they fail too."""
+        backlog = self._queue.backlog
+        with self._scheduler.lock:
+            waiting = [call for call in backlog.entries if _waits_for(call, waitlist)]
+            for call in waiting:
+                backlog.entries.remove(call)
+            if not backlog.entries:
+                backlog.leave_waitlists()
+        for call in waiting:
+            if call.begin(session):
+                error = LimitExhausted(f"this call was not made: {why}")
+                error.__cause__ = refusal
+                self._queue.finish(call, without_attempt(call, FAILED, error, self._scheduler.clock.monotonic()))
+
+    def after_attempt(self, call: Call, raw: Raw, counted: bool) -> Verdict:
+        """What the policy of retries says after an attempt, or the limit that refused it."""
+        ok, payload, retry_state = raw[3] is SUCCEEDED, raw[4], call.state.retry
+        if raw[3] is CANCELLED or call.unwanted or call.state.once:
+            return None, ok, payload
+        if not counted and call.policies is not None and call.policies.waitlist is None:
+            # No limit has all calls wait.
+            return pause_before(call.state.refusals, retry_after_of(payload, time.time()), random), ok, payload
+        if retry_state is None:
+            return (None if counted else 0.0), ok, payload
+        try:
+            return retry_state.decide(raw[6], ok, payload, counted=counted, wall=time.time())
+        except BaseException as error:  # of the user's code, as before
+            if not ok and error.__context__ is None and error is not payload:
+                error.__context__ = payload
+            return None, False, error
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def postpone_locked(self, call: Call, wait: float, raw: Raw, after: Actions) -> bool:
+        """Have another attempt made after so many seconds; False if nobody would wait for it."""
+        scheduler, queue = self._scheduler, self._queue
+        now = scheduler.clock.monotonic()
+        due = now + wait
+        if not queue.backlog.can_go_on(call) or due >= queue.until:
+            return False
+        outer = queue.outer_of(call)
+        if outer is not None and outer.live and due >= outer.deadline:
+            return False
+        if wait > 0:
+            queue.backlog.back_off(call, now, due)
+        else:
+            queue.backlog.put_first(call, after)
+        scheduler.figures.count_retry()
+        if log.in_use():
+            attempts = len(call.state.attempts)
+            tell = partial(log.call_retried, scheduler.name, queue.function_of(call), raw, attempts, wait)
+            after.append(lambda: scheduler.callbacks.tell(tell, EVENT))
+        return True
+
+
+def _waits_for(call: Call, waitlist: RateWaitlist) -> bool:
+    """Whether a call is under this limit; a second attempt ends with the first."""
+    return call.policies is not None and call.policies.waitlist is waitlist and not isinstance(call, HedgeAttempt)

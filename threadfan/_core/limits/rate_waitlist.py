@@ -1,0 +1,111 @@
+"""Who waits for a ``RateLimit``: its requests leave apart, and other processes may have a say."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from ..policies.cost import Permit
+from .waitlist import Waitlist
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ..base.clock import Clock
+    from ..policies.rate_limit import RateLimit
+    from .request_end import RequestEnd
+
+_ALONE = nullcontext()
+STALL = 0.5
+"""Seconds that a call waits, with its slot, for what other processes say.  Arbitrary: far more than they take, and not
+long for those who wait for the slot."""
+
+
+class RateWaitlist(Waitlist[Permit]):
+    """The one waitlist of a rate limit, see ``waitlist_of``."""
+
+    limit: RateLimit
+
+    def __init__(self, limit: RateLimit) -> None:
+        super().__init__(limit)
+        self._warned = False
+
+    # -- other processes: here there are none ------------------------------------------------------------------------
+
+    def confirm(self, permit: Permit, clock: Clock) -> bool:
+        """See ``Waitlist``."""
+        wait = self.ask(clock)
+        if wait > 0.0:
+            self.postpone(permit, wait, clock)
+        return wait <= 0.0
+
+    def ask(self, clock: Clock) -> float:
+        """Seconds until other processes leave room for a request; 0.0 counts it.  May take a while, as ``confirm``."""
+        return 0.0
+
+    def postpone(self, permit: Permit, wait: float, clock: Clock) -> None:
+        """They leave none for so long: the permit is void, and nobody else need ask before."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.give_back(permit, now)
+            self.limit.hold(now + wait)
+            self._plan(clock, now)
+
+    def stalls(self) -> None:
+        """They have not answered for ``STALL`` seconds."""
+
+    # -- requests as they leave --------------------------------------------------------------------------------------
+
+    def unattached(self) -> None:
+        """A call has ended well and told of no request that it has made."""
+
+    def departing(self) -> AbstractContextManager[None]:
+        """While a request that has its permit waits until it may leave."""
+        return _ALONE
+
+    def departs(self, clock: Clock) -> float:
+        """Seconds that a request with a permit should still wait before it leaves."""
+        with self._lock:
+            return self.limit.departs(clock.monotonic())
+
+    def leaves(self, clock: Clock) -> float:
+        """Seconds until the request before is far enough away; 0.0 counts this one as gone now."""
+        with self._lock:
+            return self.limit.leaves(clock.monotonic())
+
+    def left(self, clock: Clock) -> None:
+        """A request was written only now."""
+        with self._lock:
+            self.limit.left(clock.monotonic())
+
+    # -- after them --------------------------------------------------------------------------------------------------
+
+    def note(self, permit: Permit, clock: Clock, end: RequestEnd) -> None:
+        """What became of the request; a warning if nothing ever tells of tokens that are limited."""
+        super().note(permit, clock, end)
+        if self.limit.untold and not self._warned:
+            self._warn()
+
+    def _warn(self) -> None:
+        with self._lock:
+            news, self._warned = not self._warned, True
+        if news:
+            import logging
+
+            logging.getLogger("threadfan").warning(
+                "nothing tells how many tokens the calls under %r use, so its limit of tokens holds nothing "
+                "back; right is estimate=…, an attached client, or calls that return the response with its usage",
+                self.limit,
+            )
+
+    def lift(self, clock: Clock) -> None:
+        """The refusal that was told last was none of too many requests."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.lift(now)
+            self._plan(clock, now)
+
+    def rates(self) -> dict[str, float]:
+        """What the limit lets through per minute, by unit."""
+        with self._lock:
+            return self.limit.buckets.rates()
