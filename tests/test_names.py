@@ -18,9 +18,9 @@ _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
 _core/base/portable.py _getframe
 _core/batches/stream.py _getframe
-_core/calls/future.py _STATE_TO_DESCRIPTION_MAP
 _core/calls/future.py _getframe
 _core/calls/future.py _lock
+_core/calls/lazy_future.py _STATE_TO_DESCRIPTION_MAP
 _core/fan/executor.py _getframe
 _core/fan/stuck.py _current_frames
 _core/fan/stuck.py _getframe
@@ -49,9 +49,6 @@ _core/fan/pipeline.py _outcomes
 _core/fan/pipeline.py _scheduler
 _core/fan/pipeline.py _wait
 _core/graph/chain.py _raw
-_core/limits/shared_waitlist.py _brief
-_core/limits/shared_waitlist.py _refused_elsewhere
-_core/limits/waitlist.py _rates
 _core/pipeline/report.py _raw
 _core/pipeline/running.py _outcomes
 _core/pipeline/running.py _sleep
