@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.collector import look_again, pass_over
 from threadfan.testing import ManualClock
 from threadfan.testing.leaks import no_leaks
 
@@ -34,6 +35,18 @@ def _no_leaks(request):
 def _belongs_to_the_process(thread):
     """One that tqdm starts once and never ends."""
     return type(thread).__name__ == "TMonitor"
+
+
+def pytest_collection_finish(session):
+    """Modules and tests are loaded: the collector has no business with them any more."""
+    pass_over()
+
+
+@pytest.fixture(scope="module")
+def passing_over():
+    """For files whose tests pass over what there is: what they have left comes into sight again at their end."""
+    yield
+    look_again()
 
 
 @pytest.fixture

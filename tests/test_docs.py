@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import threadfan
+from threadfan._core.base.checks import Unset
 from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
@@ -181,7 +182,7 @@ def signature(name, function):
     plain = [
         parameter.replace(
             annotation=inspect.Parameter.empty,
-            default=Unchanged() if type(parameter.default) is object else parameter.default,
+            default=Unchanged() if isinstance(parameter.default, Unset) else parameter.default,
         )
         for parameter in found.parameters.values()
         if parameter.name not in ("self", "misplaced")  # the second: what is not taken, and is told where it belongs
@@ -195,7 +196,8 @@ def offered_by(thing):
         return [signature(thing.__name__, thing)]
     if issubclass(thing, BaseException):
         return []
-    found = {**(vars(Front) if thing is threadfan.Fan else {}), **vars(thing)}
+    faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
+    found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []
     properties = [name for name, member in public.items() if isinstance(member, property)]

@@ -1,6 +1,7 @@
 """What `import threadfan` offers, and what it costs."""
 
 import inspect
+import pydoc
 import re
 from pathlib import Path
 
@@ -59,8 +60,25 @@ def test_every_public_callable_is_documented(thing):
 @pytest.mark.parametrize("cls", OWN_CLASSES, ids=lambda cls: cls.__name__)
 def test_every_public_method_is_documented(cls):
     """Each public method and property of the library's own classes says what it does."""
-    members = {name: member for name, member in vars(cls).items() if callable(member) or isinstance(member, property)}
+    own = [one for one in cls.__mro__ if one.__module__.startswith("threadfan")]
+    found = {name: member for one in reversed(own) for name, member in vars(one).items()}
+    members = {name: member for name, member in found.items() if callable(member) or isinstance(member, property)}
     assert [name for name, member in members.items() if not name.startswith("_") and not inspect.getdoc(member)] == []
+
+
+@pytest.mark.parametrize("thing", [*OWN_CLASSES, threadfan.stage, threadfan.task], ids=lambda thing: thing.__name__)
+def test_help_shows_what_defaults_mean(thing):
+    """An option that is not given is left `unchanged`, or is `not given`; no default is shown as a nameless object."""
+    shown = pydoc.plain(pydoc.render_doc(thing))
+    assert "<object object" not in shown
+    assert thing is not threadfan.Fan or "= unchanged" in shown
+
+
+def test_the_fan_goes_by_its_name():
+    """Messages, logs and tools that name a class name the one that users know, in the place where they have it from."""
+    assert (threadfan.Fan.__name__, threadfan.Fan.__qualname__, threadfan.Fan.__module__) == ("Fan", "Fan", "threadfan")
+    with threadfan.Fan(1) as fan:
+        assert type(fan.with_options(timeout=5)).__name__ == "View"
 
 
 def test_import_is_cheap():

@@ -16,14 +16,12 @@ _core/base/locks.py _RLock
 _core/base/locks.py _active
 _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
-_core/base/portable.py _getframe
-_core/batches/stream.py _getframe
-_core/calls/future.py _getframe
+_core/base/static.py _getframe
+_core/batches/mapping.py _getframe
+_core/batches/reading.py _getframe
 _core/calls/future.py _lock
 _core/calls/lazy_future.py _STATE_TO_DESCRIPTION_MAP
-_core/fan/executor.py _getframe
 _core/fan/stuck.py _current_frames
-_core/fan/stuck.py _getframe
 _core/pool/shutdown.py _register_atexit
 clients/anthropic.py _calculate_retry_timeout
 clients/anthropic.py _client
@@ -36,24 +34,6 @@ testing/leaks.py _current_frames
 testing/messages_app.py _exit
 """
 """Private names of the interpreter's and of libraries' that are used for want of a public one: file and name."""
-
-STILL_USED = """
-_core/batches/advice.py _history
-_core/batches/advice.py _raw
-_core/fan/graph.py _options
-_core/fan/graph.py _scheduler
-_core/fan/graph.py _wait
-_core/fan/pipeline.py _Feeder
-_core/fan/pipeline.py _options
-_core/fan/pipeline.py _outcomes
-_core/fan/pipeline.py _scheduler
-_core/fan/pipeline.py _wait
-_core/graph/chain.py _raw
-_core/pipeline/report.py _raw
-_core/pipeline/running.py _outcomes
-_core/pipeline/running.py _sleep
-"""
-"""Private names of this package's own that are still used from another file.  It only gets shorter."""
 
 
 def own_names(tree):
@@ -85,13 +65,13 @@ def foreign_names(source):
 
 
 def test_private_names_stay_in_their_file():
-    """Each use of another file's private name is in one of the lists above, and each entry of them is still used."""
+    """Nobody uses another file's private names; of others' those that are listed are used, and each of them is."""
     found = {
         f"{path.relative_to(ROOT).as_posix()} {name}"
         for path in ROOT.rglob("*.py")
         for name in foreign_names(path.read_text(encoding="utf-8"))
     }
-    assert sorted(found) == sorted([*OF_OTHERS.strip().splitlines(), *STILL_USED.strip().splitlines()])
+    assert sorted(found) == OF_OTHERS.strip().splitlines()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         samples = harness.race(contenders, plan.size(min(plan.rounds, 3), 1))
         taken = harness.medians(samples)
         what = f"2 stages, {case.items:,} items, {case.slots} slots, {case.name}"
-        note = f"{what}: lower bound {bound:.3f} s; standard: two maps; the limit of a stage is a pool of that size"
+        note = f"{what}: lower bound {bound:.3f} s; standard: two maps; a stage with a cap is a pool of that size"
         yield Figure(f"{what}: makespan", "s", taken, harness.ratios(samples), FASTER, note=note)
         near = {name: 100 * bound / seconds for name, seconds in taken.items()}
         yield Figure(f"{what}: lower bound ÷ makespan", "%", near, goal=NEAR, least=True)

@@ -33,11 +33,11 @@ def child_ends(act):
     [
         ("threadfan._core.pipeline.pipeline_run", "threadfan._core.pipeline.pipeline_run"),
         ("threadfan._core.pipeline.pipeline_run", "threadfan._core.batches.task_group"),
-        ("threadfan._core.fan.aio", "asyncio.events"),
+        ("threadfan._core.fan.aio.calls", "asyncio.events"),
         ("threadfan._core.calls.policy_queues", "threadfan._core.calls.attempts"),
         ("threadfan._core.limits.stores", "threadfan._core.limits.turns"),
         ("threadfan._core.limits.transactions", "sqlite3"),
-        ("threadfan.clients.subprocess", "threadfan.clients.bell"),
+        ("threadfan.clients.subprocess", "threadfan.clients.self_pipe"),
     ],
 )
 def test_a_fork_waits_for_an_import_of_another_thread(module, part):

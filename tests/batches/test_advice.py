@@ -20,7 +20,7 @@ def report_of(*histories, wall=10.0, slots=8, **figures):
         notes[index] = [
             Attempt(FAILED, ValueError("bad"), started=start, duration=took, **more) for start, took, more in history
         ]
-    return Report(raws, notes=notes, wall=wall, slots=slots, **figures)
+    return Report(raws, attempts=notes, wall=wall, slots=slots, **figures)
 
 
 def calls(count, duration, **more):

@@ -68,7 +68,7 @@ def test_slots_that_other_calls_hold():
 
 
 def test_a_limit_of_a_view():
-    """Where the view's limit is what calls wait for, it is named; more slots would not help."""
+    """Where the view's `max_concurrent` is what calls wait for, it is named; more slots would not help."""
 
     def run(slots, limit):
         with World(slots) as world:

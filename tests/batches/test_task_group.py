@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current_scope, wait
-from threadfan._core.batches import intake
-from threadfan._core.batches.run import Ending
+from threadfan._core.batches.completion import Completion
+from threadfan._core.batches.lifetime import enlist
 from threadfan._core.batches.task_group import Step, TaskGroup
-from threadfan._core.fan.aio import LoopGate, _wait
+from threadfan._core.fan.aio.completion import wait_for
+from threadfan._core.fan.aio.loops import LoopGate
 from threadfan._core.pool.work_queue import here
 from threadfan.testing import Probe
 
@@ -61,16 +62,16 @@ class Chains(TaskGroup):
     def run(self):
         """Wait for all."""
         gate = SimpleQueue()
-        intake.enlist(self, [lambda: gate.put(None)])
+        enlist(self, [lambda: gate.put(None)])
         self.begin()
-        return Ending(self, gate, **self.ending).wait()
+        return Completion(self, lambda: gate.put(None), **self.ending).wait(gate)
 
     async def arun(self):
         """Await all."""
         gate = LoopGate(asyncio.get_running_loop())
-        intake.enlist(self, [gate.put])
+        enlist(self, [gate.put])
         self.begin()
-        return await _wait(Ending(self, gate, **self.ending), gate, None)
+        return await wait_for(Completion(self, gate.put, **self.ending), gate)
 
 
 def quiet(fan):

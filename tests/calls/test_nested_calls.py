@@ -181,7 +181,7 @@ def test_futures_of_two_fans_are_waited_for_together():
 
 
 def test_a_view_with_a_limit_may_be_used_inside_its_own_calls():
-    """A call that waits does not count against the limit of the view it was handed to."""
+    """A call that waits does not count against the `max_concurrent` of the view it was handed to."""
 
     def body():
         with Fan(4) as fan:

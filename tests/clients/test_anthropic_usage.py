@@ -12,7 +12,7 @@ from support.loopback import Loopback, until_gone
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.base.usage import Usage
-from threadfan._core.scope.scope import bearer
+from threadfan._core.scope.scope import scope_var
 from threadfan.clients.anthropic import attach
 
 anthropic = pytest.importorskip("anthropic", exc_type=ImportError)
@@ -61,9 +61,9 @@ def delta(**usage):
 def ledger():
     """What is noted on the scope of the test."""
     noted = []
-    token = bearer.set(Scope(ledger=noted.append))
+    token = scope_var.set(Scope(ledger=noted.append))
     yield noted
-    bearer.reset(token)
+    scope_var.reset(token)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import threading
 import pytest
 import requests
 
-from support.controlled import PATIENCE, until, without_collector
+from support.collector import without_collector
+from support.controlled import PATIENCE, until
 from support.faulty_server import FaultyServer
 from support.scoped import call
 from threadfan import Scope
@@ -56,7 +57,8 @@ class Collecting:
 @pytest.fixture(autouse=True)
 def _collector_off():
     """The test alone says when the collector runs."""
-    yield from without_collector()
+    with without_collector():
+        yield
 
 
 def half_read(session, url):

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, until, without_collector
+from support.collector import without_collector
+from support.controlled import PATIENCE, until
 from support.scoped import call
 from threadfan import Scope
 from threadfan.clients import bodies
@@ -44,7 +45,8 @@ class Collecting:
 @pytest.fixture(autouse=True)
 def _collector_off():
     """The test alone says when the collector runs."""
-    yield from without_collector()
+    with without_collector():
+        yield
     until(lambda: not bodies._open)
 
 
@@ -114,7 +116,7 @@ def test_nothing_is_closed_under_the_lock_of_the_pool(library, server, drop):
     with attach(client_of(library, 2)) as client:
         lock = collected_under_the_lock(client, client._transport.wrapped._pool, drop, server.url("/stall"))
         server.wait_until_closed(1)  # that of the other request stays
-        until(lambda: client._transport._places._free == 2)
+        until(lambda: client._transport._semaphore._free == 2)
         assert not lock.would_hang
 
 
@@ -143,7 +145,7 @@ def test_at_the_end_of_the_block_it_is_closed(library, server):
         with client.stream("GET", server.url("/stall")) as response:
             for _ in response.iter_raw():
                 break
-        assert client._transport._places._free == 1
+        assert client._transport._semaphore._free == 1
         assert client._transport.wrapped._pool.connections == []
 
 
@@ -184,4 +186,4 @@ def test_a_cancel_closes_what_it_ends(library, server):
 
     with attach(client_of(library, 1)) as client:
         assert type(call(scope, read).exception(PATIENCE)).__name__ == "CallCancelled"
-        assert client._transport._places._free == 1
+        assert client._transport._semaphore._free == 1

@@ -24,7 +24,7 @@ def test_the_seam_is_where_it_was(library, server):
         pool = transport.wrapped._pool
         assert isinstance(transport, library.BaseTransport)
         assert isinstance(pool._network_backend, seam.Backend)
-        assert pool._max_connections == transport._places._free == 100
+        assert pool._max_connections == transport._semaphore._free == 100
         core = importlib.import_module(library.__name__.replace("httpx", "httpcore"))
         assert type(pool._network_backend._inner) is core.SyncBackend
         assert core._backends.sync.SyncStream
@@ -189,7 +189,7 @@ def test_more_threads_than_connections(library, server):
             report = fan.run(lambda _: client.get(server.url("/ok")).status_code, range(300))
         assert report.unwrap() == [200] * 300
         assert server.accepted <= 3
-        assert client._transport._places._free == 3
+        assert client._transport._semaphore._free == 3
 
 
 def test_calls_outside_of_scopes_are_as_ever(library, server):

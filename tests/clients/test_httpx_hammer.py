@@ -14,7 +14,7 @@ from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer
 from support.scope_ends import LIBRARIES
 from threadfan import CallCancelled, Fan, Scope
-from threadfan._core.scope.scope import bearer
+from threadfan._core.scope.scope import scope_var
 from threadfan.clients.httpx import attach
 
 CALLS = int(2000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
@@ -70,7 +70,7 @@ def test_no_cancel_reaches_the_call_of_another(name, tls, eager_switching):
     def call(index):
         dice = random.Random(index)
         scope, doomed = Scope(), dice.random() < 0.5
-        token = bearer.set(scope)
+        token = scope_var.set(scope)
         try:
             if doomed:
                 canceller.cancel_after(dice.random() * LONGEST, scope)
@@ -80,7 +80,7 @@ def test_no_cancel_reaches_the_call_of_another(name, tls, eager_switching):
             assert doomed, "a call was ended that nobody cancelled"
             ends.append(None)
         finally:
-            bearer.reset(token)
+            scope_var.reset(token)
 
     with FaultyServer(tls=tls) as server, Canceller() as canceller:
         trusted = ssl.create_default_context(cafile=server.ca_file) if tls else True
@@ -91,7 +91,7 @@ def test_no_cancel_reaches_the_call_of_another(name, tls, eager_switching):
             assert len(ends) == CALLS
             assert False not in ends
             assert 0 < ends.count(None) < CALLS
-            assert client._transport._places._free == SLOTS - 2
+            assert client._transport._semaphore._free == SLOTS - 2
             for _ in range(100):
                 assert client.get(server.url("/ok")).json() == {"ok": True}
         server.wait_until_closed()

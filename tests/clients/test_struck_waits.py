@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from support.controlled import PATIENCE, without_collector
+from support.collector import without_collector
+from support.controlled import PATIENCE
 from support.scoped import call
 from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan import Scope
@@ -32,7 +33,8 @@ def of_ours(frame, event):
 
 @pytest.fixture(autouse=True)
 def _no_collector():
-    yield from without_collector()
+    with without_collector():
+        yield
 
 
 def with_it(thing):

@@ -15,8 +15,8 @@ import threadfan
 from support.controlled import PATIENCE, until
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after, move_on_after
-from threadfan.clients import processes_windows, subprocess
-from threadfan.clients.groups import Group
+from threadfan.clients import process_io_windows, subprocess
+from threadfan.clients.process_group import Group
 from threadfan.testing import ManualClock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these programs are shell scripts")
@@ -27,7 +27,7 @@ LONG = 60  # seconds; nothing in these tests waits for it to pass
 def every_way(request, monkeypatch):
     """The ways in which the end of a process is waited for, here and on other systems."""
     if request.param == "windows":
-        monkeypatch.setattr(subprocess, "Talk", processes_windows.Talk)
+        monkeypatch.setattr(subprocess, "ProcessIO", process_io_windows.ProcessIO)
     elif request.param == "no pidfd":
         monkeypatch.delattr(os, "pidfd_open", raising=False)
     return request.param

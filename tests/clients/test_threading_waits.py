@@ -13,7 +13,7 @@ import pytest
 from support.controlled import PATIENCE, until
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout
-from threadfan._core.scope.scope import bearer
+from threadfan._core.scope.scope import scope_var
 from threadfan.clients.threading import BoundedSemaphore, Condition, Empty, Event, Full, Lock, Queue, Semaphore
 
 ROUNDS = int(1000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
@@ -359,7 +359,7 @@ def cancels_in_time(roles):
         chance, done, told = random.Random(seed), 0, SimpleQueue()
         while done < ROUNDS:
             scope = Scope()
-            bearer.set(scope)
+            scope_var.set(scope)
             is_doomed = chance.random() < 0.5
             if is_doomed:
                 doomed.put((scope, told, chance.randrange(500)))

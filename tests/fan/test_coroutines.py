@@ -150,7 +150,7 @@ def test_sync_forms_refuse_them():
 
 def test_a_loop_that_is_closed_fails_the_call():
     """Nothing hangs, and no coroutine is left that nobody awaited."""
-    from threadfan._core.fan.coroutines import taker
+    from threadfan._core.fan.aio.coroutines import taker
 
     loop = asyncio.new_event_loop()
     fn = taker(loop)("here", double)
@@ -181,7 +181,7 @@ async def test_one_that_cancels_itself_is_a_cancelled_call():
 
 def test_a_loop_that_is_closed_while_a_call_waits_for_it():
     """What the loop was told last it forgets; the call does not wait for ever, and nothing is left that never ran."""
-    from threadfan._core.fan.coroutines import taker
+    from threadfan._core.fan.aio.coroutines import taker
 
     loop = asyncio.new_event_loop()
     fn = taker(loop)("here", double)

@@ -17,7 +17,7 @@ OWNERS = {
         "Scheduler",
         "Ledger",
         "Waitlist",
-        "Places",
+        "ScopedSemaphore",
         "RecentlyUsedContainer",
     ),
     *("SharedWaitlist", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan._core.scope.alarms"),

@@ -1,6 +1,6 @@
 """A signal's exception, wherever it strikes in the main thread: no slot is lost, nothing hangs, no report is lost.
 
-See ``striking`` for how.
+See ``support.striking`` for how.
 """
 
 import gc
@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from support.controlled import PATIENCE, without_collector
+from support.collector import without_collector
+from support.controlled import PATIENCE
 from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan import Fan, RateLimit, task
 
-pytestmark = only_where_it_may_be_struck
+pytestmark = [only_where_it_may_be_struck, pytest.mark.usefixtures("passing_over")]
 
 OURS = str(Path(threadfan.__file__).parent)
 THEIRS = (threading.__file__, futures.__file__)  # what of the standard library stands below a future
@@ -32,7 +33,8 @@ def of_ours(frame, _event):
 
 @pytest.fixture(autouse=True)
 def _no_collector():
-    yield from without_collector(freeze=True)
+    with without_collector(freeze=True):
+        yield
 
 
 def generated(number):

@@ -33,7 +33,7 @@ class Meter:
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_limit_caps_concurrency(limit):
-    """Never more than `limit` calls of a view run at once, batches and single ones together."""
+    """Never more than `max_concurrent` calls of a view run at once, batches and single ones together."""
     meter = Meter()
     with Fan(8) as fan:
         view = fan.with_options(max_concurrent=limit)
@@ -47,7 +47,7 @@ def test_a_limit_caps_concurrency(limit):
 
 
 def test_a_limit_leaves_the_other_slots_alone():
-    """While a view is at its limit, the fan's other slots serve others, and the view's next call waits."""
+    """While a view runs as many calls as it may, the fan's other slots serve others, and the view's next call waits."""
     go, running = threading.Event(), threading.Event()
 
     def hold():

@@ -70,9 +70,9 @@ def test_without_plotly_a_page_says_how_to_get_it(graph, tmp_path, monkeypatch):
 
 def test_layers_are_as_deep_as_the_longest_way(graph):
     """Inputs above all."""
-    from threadfan._core.graph.picture import _spots
+    from threadfan._core.graph.picture import spots_of
 
-    spots = _spots(graph._checked())
+    spots = spots_of(graph._checked())
     assert {one: -y for one, (_, y) in spots.items()} == {"topic": 0, "tone": 0, 0: 1, 1: 2, 2: 3, 3: 3, 4: 4}
     assert len(set(spots.values())) == len(spots)
 

@@ -172,9 +172,9 @@ def test_every_request_of_a_call_is_counted(shared):
     store = Others(0.0, 0.001, 0.0, 0.001, 0.001, 0.0)
 
     def three_requests():
-        meter = current_scope().meter
+        permits = current_scope().permits
         for _ in range(3):
-            meter.end(meter.begin(), 200, None)
+            permits.end(permits.begin(), 200, None)
 
     limit = shared(store)
     with Fan(1, rate=limit) as fan:
@@ -207,10 +207,10 @@ class Written(Others):
 
 def request():
     """What an attached client does in a call."""
-    meter = current_scope().meter
-    ticket = meter.begin()
-    meter.sent()
-    meter.end(ticket, 200, None)
+    permits = current_scope().permits
+    ticket = permits.begin()
+    permits.sent()
+    permits.end(ticket, 200, None)
 
 
 def test_requests_of_attached_clients_count_when_they_are_written(shared):
@@ -267,11 +267,11 @@ def test_a_request_that_is_written_late_is_told(shared, clock):
     store = Written()
 
     def call(seconds):
-        meter = current_scope().meter
-        ticket = meter.begin()
+        permits = current_scope().permits
+        ticket = permits.begin()
         clock.advance(seconds)
-        meter.sent()
-        meter.end(ticket, 200, None)
+        permits.sent()
+        permits.end(ticket, 200, None)
 
     with Fan(1, rate=shared(store)) as fan:
         for seconds in (0.0, 0.25, 0.0001):

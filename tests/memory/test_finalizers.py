@@ -6,12 +6,15 @@ from contextlib import suppress
 
 import pytest
 
+from support.collector import without_collector
 from support.controlled import PATIENCE, within_patience
 from threadfan import Fan, Hedge, RateLimit, fail_after
 from threadfan._core.base.locks import Lock
 from threadfan._core.limits import in_redis
 from threadfan._core.limits.stores import RedisStore
 from threadfan._core.scope import alarms
+
+pytestmark = pytest.mark.usefixtures("passing_over")
 
 
 class Collecting(Lock):
@@ -78,12 +81,8 @@ def collector_off():
 
     Else each of its many collections would go through all that the tests before have left.
     """
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-    gc.enable()
+    with without_collector(freeze=True):
+        yield
 
 
 @pytest.mark.parametrize("whose", ["fan", "alarms"])

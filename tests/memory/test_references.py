@@ -3,8 +3,11 @@
 import pytest
 import tenacity
 
-from support.kept_alive import WAYS, Failure, Probe, garbage, no_collector
+from support.collector import without_collector
+from support.kept_alive import WAYS, Failure, Probe, garbage
 from threadfan import Fan, Hedge, RateLimit
+
+pytestmark = pytest.mark.usefixtures("passing_over")
 
 
 def governed():
@@ -31,10 +34,10 @@ def test_nothing_outlives_its_last_reference(use, make, fails):
     """All that was returned or raised is gone when the user has let go of it, and no cycle of ours is left."""
     probe = Probe(fails=fails)
     with make() as fan:
-        with no_collector():
+        with without_collector(freeze=True):
             use(fan, probe)
             assert probe.left(fan) == []
-        with no_collector():
+        with without_collector(freeze=True):
             again = Probe(fails=fails)
             use(fan, again)
             assert again.left(fan) == []
@@ -48,7 +51,7 @@ def test_nothing_outlives_its_last_reference(use, make, fails):
 def test_nothing_outlives_its_last_reference_in_a_view(use, fails):
     """The same through a view with a cap, and such a view is gone with all it had."""
     probe = Probe(fails=fails)
-    with Fan(2) as fan, no_collector():
+    with Fan(2) as fan, without_collector(freeze=True):
         use(fan.with_options(max_concurrent=2), probe)
         assert probe.left(fan) == []
         fan.shutdown()

@@ -737,8 +737,8 @@ def test_a_long_stream_keeps_only_what_is_under_way(monkeypatch):
 
     def counting(queue, call, after):
         add_to(queue, call, after)
-        flow = queue._flow()
-        held.append(len(flow._going) + len(flow.collector.results))
+        flow = queue._run_ref()
+        held.append(len(flow.progress.under_way) + len(flow.collector.results))
         if len(held) > 1000:
             held[:] = [max(held)]
 

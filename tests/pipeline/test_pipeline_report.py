@@ -7,7 +7,9 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, aside, until
 from threadfan import Fan, sleep
-from threadfan._core.pipeline.report import PipelineOutcome, PipelineReport, StageAttempt, Stages, most_at_once
+from threadfan._core.pipeline.outcome import PipelineOutcome, StageAttempt
+from threadfan._core.pipeline.report import PipelineReport, Stages
+from threadfan._core.pipeline.stage_stats import most_at_once
 from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 

@@ -1,5 +1,7 @@
 """What is read off the answer that an error carries: its status, its headers, and when to come back."""
 
+import builtins
+import contextlib
 import email.message
 import io
 import urllib.error
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.refusals import closed
+from threadfan._core.policies.asking import is_bare
 from threadfan._core.policies.responses import is_overload
 from threadfan._core.policies.retry_after import (
     LONGEST,
@@ -19,7 +22,8 @@ from threadfan._core.policies.retry_after import (
     silence,
     told_to_retry,
 )
-from threadfan._core.policies.statuses import status_of
+from threadfan._core.policies.statuses import own_status, status_of
+from threadfan._core.policies.words import own_words
 
 WALL = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
 
@@ -190,3 +194,34 @@ def test_told_to_retry(said, told):
     silence(headers)
     assert headers["x-should-retry"] == "false"
     assert told_to_retry(refused) is told
+
+
+def built_in_errors():
+    """One error of each of the interpreter's classes of errors that can be made of texts or numbers."""
+    for kind in vars(builtins).values():
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            for args in ((), ("429 Too Many Requests",), (429, "Too Many Requests"), (b"{}", 1.5, None)):
+                with contextlib.suppress(TypeError):
+                    yield kind(*args)
+
+
+def test_errors_of_the_interpreter_hold_no_answer():
+    """What is passed over unread would have said nothing: no status, no word of a provider's, no header."""
+    found = list(built_in_errors())
+    assert len(found) > 150
+    assert all(map(is_bare, found))
+    assert {(own_status(error), tuple(own_words(error)), told_to_retry(error)) for error in found} == {(None, (), None)}
+
+
+@pytest.mark.parametrize("name", ["status_code", "headers", "__notes__"])
+def test_an_error_with_an_attribute_is_read(name):
+    """Whatever somebody has put on an error of the interpreter's may be an answer."""
+    error = ConnectionError("no")
+    setattr(error, name, 429)
+    assert not is_bare(error)
+    assert status_of(error) == (429 if name == "status_code" else None)
+
+
+def test_an_error_that_was_made_of_another_is_read():
+    """What is in the arguments of an error may say what happened."""
+    assert not is_bare(ConnectionError(ValueError("429")))

@@ -116,7 +116,7 @@ def test_lender_is_first_to_take_a_slot_back():
 
 
 def test_limit_leaves_the_other_slots_alone():
-    """A view with a limit holds no more slots than that, and the rest serve others."""
+    """A view with a `max_concurrent` holds no more slots than that, and the rest serve others."""
     with Gate() as limited, Gate() as free, Fan(4) as fan:
         batch = aside(fan.with_options(max_concurrent=2).run, limited, range(10))
         limited.wait_for(2)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, aside, until
 from threadfan import Fan
-from threadfan._core.pipeline.stage_queue import StageBacklog, StageQueue
+from threadfan._core.pipeline.stage_backlog import StageBacklog
+from threadfan._core.pipeline.stage_queue import StageQueue
 from threadfan._core.pipeline.stages import stage
 from threadfan.testing import ManualClock
 
@@ -107,12 +108,12 @@ def counted(monkeypatch):
     take, add = StageBacklog.take, StageQueue.add
 
     def check(backlog):
-        for row in backlog.rows:
-            before = backlog.rows[row.place - 1].begun if row.place else 0
-            assert before + row.crowd <= row.buffer + row.places or row.place == 0
-            assert row.crowd - row.begun <= row.buffer or row.running < row.places
+        for row in backlog.stages:
+            before = backlog.stages[row.place - 1].begun if row.place else 0
+            assert before + row.present <= row.buffer + row.places or row.place == 0
+            assert row.present - row.begun <= row.buffer or row.running < row.places
             assert 0 <= row.running <= row.places
-            assert 0 <= row.begun <= row.crowd
+            assert 0 <= row.begun <= row.present
 
     def checked_take(backlog):
         taken = take(backlog)

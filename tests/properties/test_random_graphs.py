@@ -10,7 +10,7 @@ from support.controlled import PATIENCE, aside, until
 from support.graph_reference import MOST, Reference, graphs
 from threadfan import Fan, Report, sleep
 from threadfan._core.calls.call_queue import CallQueue
-from threadfan._core.graph.running import GraphRun
+from threadfan._core.graph.graph_run import GraphRun
 from threadfan.testing import ManualClock, Probe
 
 

@@ -7,7 +7,7 @@ import pytest
 from support.controlled import PATIENCE, until
 from threadfan import CallCancelled, Fan, TaskCancelled, TaskTimeout, current_scope, task
 from threadfan._core.scope.interrupt import Interrupt
-from threadfan._core.scope.scope import Scope, bearer
+from threadfan._core.scope.scope import Scope, scope_var
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 
@@ -87,7 +87,7 @@ def test_it_never_strikes_after_the_call():
     """However a cancel falls into the end of a block, nothing is raised behind it."""
     for number in range(3000):
         scope = Scope()
-        token = bearer.set(scope)
+        token = scope_var.set(scope)
         go = threading.Barrier(2)
 
         def cancel(scope=scope, go=go, number=number):
@@ -105,7 +105,7 @@ def test_it_never_strikes_after_the_call():
                     pass
         except CallCancelled:
             pass
-        bearer.reset(token)
+        scope_var.reset(token)
         # From here on nothing may come: this code stands for the calls after it.
         canceller.join()
         for _ in range(20):

@@ -1,6 +1,5 @@
 """Calls that start and end when a test says so, and waits that end in a failure and not in a hang."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -131,19 +130,3 @@ def heed_cancel(started=None):
         started.set()
     assert told.wait(PATIENCE)
     scope.check()
-
-
-def without_collector(*, freeze=False):
-    """What a fixture does in which finalizers run at no other moment than what they belong to; to be yielded from.
-
-    Args:
-        freeze: what there is by now need not be looked at by later collections.
-    """
-    gc.collect()
-    if freeze:
-        gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
-    if freeze:
-        gc.unfreeze()

@@ -72,19 +72,6 @@ class Probe:
         return [name for _, gone, name in self.seen if not gone.is_set()]
 
 
-@contextmanager
-def no_collector():
-    """References alone; what was there before is out of the collector's sight, so that its runs are quick."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()
-
-
 def garbage():
     """What the collector finds of ours, in words."""
     gc.set_debug(gc.DEBUG_SAVEALL)

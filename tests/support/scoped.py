@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import Future
 
-from threadfan._core.scope.scope import bearer
+from threadfan._core.scope.scope import scope_var
 
 
 def call(scope, fn, *args):
@@ -11,7 +11,7 @@ def call(scope, fn, *args):
     future = Future()
 
     def run():
-        bearer.set(scope)
+        scope_var.set(scope)
         try:
             future.set_result(fn(*args))
         except BaseException as error:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, assert_type
 
 from threadfan import Fan, Graph, Outcome, Pipeline, PipelineReport, Report, Task, stage, task
-from threadfan._core.pipeline.report import PipelineOutcome
+from threadfan._core.pipeline.outcome import PipelineOutcome
 
 
 def one() -> int:

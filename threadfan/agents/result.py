@@ -40,10 +40,10 @@ class ToolCall(Portable):
         self.id: str = block["id"]
         self.name: str = block["name"]
         self.input: Any = block["input"]
-        self.turn = turn
+        self.turn: int = turn
         self.outcome: Outcome[Any] = renamed(outcome, self.name, self.input)
-        self.content = content
-        self.is_error = is_error
+        self.content: Content = content
+        self.is_error: bool = is_error
 
     def to_block(self) -> Json:
         """The ``tool_result`` block for the model."""
@@ -78,12 +78,12 @@ class AgentResult(Portable):
         usage: Usage,
         tool_calls: list[ToolCall],
     ) -> None:
-        self.text = text
-        self.messages = messages
-        self.stop_reason = stop_reason
-        self.turns = turns
-        self.usage = usage
-        self.tool_calls = tool_calls
+        self.text: str = text
+        self.messages: list[Json] = messages
+        self.stop_reason: str | None = stop_reason
+        self.turns: int = turns
+        self.usage: Usage = usage
+        self.tool_calls: list[ToolCall] = tool_calls
 
     def __str__(self) -> str:
         return self.text

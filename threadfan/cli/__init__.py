@@ -11,24 +11,10 @@ from typing import TYPE_CHECKING
 
 from threadfan._core.base.packages import install
 
+from .errors import INTERRUPTED, CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-INTERRUPTED = 130
-
-
-class CommandError(Exception):
-    """What the user is told instead of a result.
-
-    Args:
-        message: the line.
-        status: the exit status.
-    """
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

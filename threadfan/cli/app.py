@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import INTERRUPTED, CommandError, demo, plan
+from . import demo, settings
+from .errors import INTERRUPTED, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .figures import Answer, Call, Result
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app: typer.Typer = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -61,13 +62,15 @@ def _demo(
     workers: Annotated[int, typer.Option(help="Companies that the fan is busy with at once.")] = 12,
     latency: Annotated[
         float | None,
-        typer.Option(help="Seconds that the loopback server takes for an answer.", show_default=f"{plan.LATENCY:g}"),
+        typer.Option(
+            help="Seconds that the loopback server takes for an answer.", show_default=f"{settings.LATENCY:g}"
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that each call may take.")] = 30.0,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the real API with the key in ANTHROPIC_API_KEY.  This costs tokens.")
     ] = False,
-    model: Annotated[str, typer.Option(help="The model to ask.")] = plan.MODEL,
+    model: Annotated[str, typer.Option(help="The model to ask.")] = settings.MODEL,
     companies: Annotated[
         str | None, typer.Option(help="Companies to study, separated by commas.", show_default="12 of them")
     ] = None,
@@ -92,15 +95,15 @@ def _demo(
     if latency is not None and (live or base_url):
         raise CommandError("--latency is the loopback server's; right is to leave it out with --live or --base-url", 2)
     try:
-        todo = plan.Plan(
-            companies=plan.COMPANIES
+        todo = settings.DemoSettings(
+            companies=settings.COMPANIES
             if companies is None
             else tuple(filter(None, map(str.strip, companies.split(",")))),
             workers=workers,
             timeout=timeout,
             model=model,
             sequential=sequential,
-            latency=plan.LATENCY if latency is None else latency,
+            latency=settings.LATENCY if latency is None else latency,
             base_url=base_url,
             key=_key() if live else None,
         )
@@ -108,7 +111,7 @@ def _demo(
         raise CommandError(str(error), 2) from error
     try:
         result = _watched(todo, as_json=as_json)
-    except plan.DemoError as error:
+    except settings.DemoError as error:
         raise CommandError(str(error)) from error
     if result.failures:
         raise CommandError(result.complaint())
@@ -125,7 +128,7 @@ def _key() -> str:
     return key
 
 
-def _watched(todo: plan.Plan, *, as_json: bool) -> Result:
+def _watched(todo: settings.DemoSettings, *, as_json: bool) -> Result:
     if as_json:
         result = demo.run(todo, _Silent())
         typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))

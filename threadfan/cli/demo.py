@@ -14,8 +14,8 @@ from threadfan import Fan, current_scope
 
 from .._core.base.locks import Lock
 from .figures import Answer, Call, Part, Result
-from .plan import DemoError, Plan
 from .reasons import reason
+from .settings import DemoError, DemoSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ _RESEARCH = "Research {company}: what does it do, for whom, and against which co
 _ANALYSE = "Analyse {company} in two sentences: its strongest advantage and its greatest risk. Notes:\n\n{notes}"
 
 
-def run(plan: Plan, watcher: Watcher) -> Result:
+def run(settings: DemoSettings, watcher: Watcher) -> Result:
     """Do the job.
 
     One call goes ahead of the clock: it pays for the client's lazy imports, which are no part of either way to make
@@ -53,21 +53,21 @@ def run(plan: Plan, watcher: Watcher) -> Result:
     Raises:
         DemoError: the server cannot be asked.
     """
-    with _connected(plan) as client:
-        watcher.asking(plan.server(str(client.base_url)))
+    with _connected(settings) as client:
+        watcher.asking(settings.server(str(client.base_url)))
         try:
-            _greet(client, plan)
+            _greet(client, settings)
         except Exception as error:
-            why = reason(error, plan.timeout)
-            raise DemoError(f"{plan.server(str(client.base_url))} cannot be asked: {why}") from error
-        calls = 2 * len(plan.companies)
+            why = reason(error, settings.timeout)
+            raise DemoError(f"{settings.server(str(client.base_url))} cannot be asked: {why}") from error
+        calls = 2 * len(settings.companies)
         sequential = None
-        if plan.sequential:
+        if settings.sequential:
             watcher.begin("one after another", calls)
-            sequential = Study(client, plan, watcher).one_after_another()
-        _open_connections(client, plan)
-        watcher.begin(f"through the fan, {plan.workers} workers", calls)
-        return Result(sequential, Study(client, plan, watcher).through_the_fan(), plan.workers)
+            sequential = Study(client, settings, watcher).one_after_another()
+        _open_connections(client, settings)
+        watcher.begin(f"through the fan, {settings.workers} workers", calls)
+        return Result(sequential, Study(client, settings, watcher).through_the_fan(), settings.workers)
 
 
 class Study:
@@ -77,13 +77,13 @@ class Study:
 
     Args:
         client: shared by all threads.
-        plan: what to ask, and how.
+        settings: what to ask, and how.
         watcher: is told of each call.
     """
 
-    def __init__(self, client: anthropic.Anthropic, plan: Plan, watcher: Watcher) -> None:
+    def __init__(self, client: anthropic.Anthropic, settings: DemoSettings, watcher: Watcher) -> None:
         self._client = client
-        self._plan = plan
+        self._settings = settings
         self._watcher = watcher
         self._lock = Lock()  # guards the two below, and makes the watcher's lines come one by one
         self._calls: list[Call] = []
@@ -92,7 +92,7 @@ class Study:
     def one_after_another(self) -> Part:
         """As a plain loop does it."""
         start = time.monotonic()
-        for index, company in enumerate(self._plan.companies):
+        for index, company in enumerate(self._settings.companies):
             try:
                 self._settle(index, self._study(index, company), None)
             except Exception as error:
@@ -101,10 +101,10 @@ class Study:
 
     def through_the_fan(self) -> Part:
         """As the fan does it: the same function, over the same companies."""
-        plan = self._plan
+        settings = self._settings
         start = time.monotonic()
-        with _no_word_of_stuck_threads(), Fan(plan.workers, timeout=2 * plan.timeout, name="demo") as fan:
-            for outcome in fan.stream(self._study, range(len(plan.companies)), plan.companies):
+        with _no_word_of_stuck_threads(), Fan(settings.workers, timeout=2 * settings.timeout, name="demo") as fan:
+            for outcome in fan.stream(self._study, range(len(settings.companies)), settings.companies):
                 self._settle(outcome.index, outcome.value, outcome.error)
             seconds = time.monotonic() - start  # all answers are here; closing the fan is no part of getting them
         return self._part(seconds)
@@ -115,11 +115,11 @@ class Study:
 
     def _call(self, index: int, stage: str, prompt: str) -> str:
         start = time.monotonic()
-        message = _ask(self._client, self._plan.model, prompt)
+        message = _ask(self._client, self._settings.model, prompt)
         seconds = time.monotonic() - start
         current_scope().check()  # a company whose time is up was reported already, and costs no further call
         usage = message.usage
-        call = Call(index, self._plan.companies[index], stage, seconds, usage.input_tokens, usage.output_tokens)
+        call = Call(index, self._settings.companies[index], stage, seconds, usage.input_tokens, usage.output_tokens)
         with self._lock:
             self._calls.append(call)
             self._watcher.finished(call)
@@ -130,13 +130,13 @@ class Study:
             why = None
             if error is not None:
                 stage = "analyse" if any(call.index == index for call in self._calls) else "research"
-                why = f"{stage}: {reason(error, self._plan.timeout)}"
-            answer = self._answers[index] = Answer(index, self._plan.companies[index], text, why)
+                why = f"{stage}: {reason(error, self._settings.timeout)}"
+            answer = self._answers[index] = Answer(index, self._settings.companies[index], text, why)
             if error is not None:
                 self._watcher.failed(answer)
 
     def _part(self, seconds: float) -> Part:
-        return Part(seconds, [self._answers[index] for index in range(len(self._plan.companies))], self._calls)
+        return Part(seconds, [self._answers[index] for index in range(len(self._settings.companies))], self._calls)
 
 
 def _ask(
@@ -148,38 +148,38 @@ def _ask(
     return message
 
 
-def _greet(client: anthropic.Anthropic, plan: Plan) -> None:
-    _ask(client, plan.model, "Say ok.", max_tokens=1)
+def _greet(client: anthropic.Anthropic, settings: DemoSettings) -> None:
+    _ask(client, settings.model, "Say ok.", max_tokens=1)
 
 
-def _open_connections(client: anthropic.Anthropic, plan: Plan) -> None:
+def _open_connections(client: anthropic.Anthropic, settings: DemoSettings) -> None:
     """Open the fan's connections before its time counts, as the sequential part's was; not where calls cost money."""
-    if plan.key is None:
-        connections = min(plan.workers, len(plan.companies))
-        with _no_word_of_stuck_threads(), Fan(connections, timeout=plan.timeout, name="demo") as fan:
+    if settings.key is None:
+        connections = min(settings.workers, len(settings.companies))
+        with _no_word_of_stuck_threads(), Fan(connections, timeout=settings.timeout, name="demo") as fan:
             fan.run(
-                _greet, [client] * connections, [plan] * connections
+                _greet, [client] * connections, [settings] * connections
             )  # what fails here fails again, and is told then
 
 
 @contextmanager
-def _connected(plan: Plan) -> Iterator[anthropic.Anthropic]:
+def _connected(settings: DemoSettings) -> Iterator[anthropic.Anthropic]:
     """A client that retries nothing, so that every figure is of one call."""
     import anthropic
 
-    if plan.loopback:
+    if settings.loopback:
         from threadfan.testing import MessagesServer
 
-        with MessagesServer(latency=plan.latency) as server:
-            yield server.client(timeout=plan.timeout)
+        with MessagesServer(latency=settings.latency) as server:
+            yield server.client(timeout=settings.timeout)
         return
     try:
         client = anthropic.Anthropic(
-            api_key=plan.key or "none", base_url=plan.base_url, timeout=plan.timeout, max_retries=0
+            api_key=settings.key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0
         )
     except Exception as error:
-        shown = plan.server(plan.base_url or "")
-        raise DemoError(f"{shown} cannot be asked: {reason(error, plan.timeout)}") from error
+        shown = settings.server(settings.base_url or "")
+        raise DemoError(f"{shown} cannot be asked: {reason(error, settings.timeout)}") from error
     with client:
         yield client
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import requests
     from requests.adapters import BaseAdapter
+    from urllib3.poolmanager import ProxyManager
 
 
 class AbortableAdapter(HTTPAdapter):
@@ -48,11 +49,11 @@ class AbortableAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         make_abortable(self.poolmanager, self._least_size)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
         """The manager of the connections through a proxy."""
         with self._lock:
             known = self.proxy_manager.get(proxy)
-            manager = super().proxy_manager_for(proxy, **kwargs)
+            manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
             if manager is not known:
                 make_abortable(manager, self._least_size)
         return manager
@@ -68,7 +69,7 @@ class AbortableAdapter(HTTPAdapter):
         # What is no `Retry`, urllib3 would turn into one in just this way.
         self.__dict__["max_retries"] = waiting(Retry.from_int(retries, redirect=False))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         (kind,) = type(self).__bases__[1:]
         return _unpickled, (kind, self._least_size, self.__getstate__())
 
@@ -85,7 +86,7 @@ def _abortable_class(kind: type[HTTPAdapter]) -> type[HTTPAdapter]:
     return type(kind.__name__, (AbortableAdapter, kind), {})
 
 
-def _unpickled(kind: type[HTTPAdapter], size: int, state: dict[str, Any]) -> HTTPAdapter:
+def _unpickled(kind: type[HTTPAdapter], size: int, state: object) -> HTTPAdapter:
     adapter = kind.__new__(kind)
     adapter.__setstate__(state)  # type: ignore[attr-defined]
     adopt(adapter, size)

@@ -28,12 +28,20 @@ from .passing import pass_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol, TypeVar
 
     from anthropic import *  # noqa: F403 -- what passes through
 
     C = TypeVar("C")
+    Sdk = Any  # a client of the SDK: what is used of it has no public type
+
+    class Response(Protocol):
+        """What is used of httpx's."""
+
+        headers: Mapping[str, str]
+        extensions: dict[str, dict[str, int]]
+
 
 __all__ = ["attach"]
 
@@ -63,25 +71,25 @@ def attach(client: C, *, max_retries: int | None = None) -> C:
     return copied
 
 
-def _copy(client: Any, changes: dict[str, Any]) -> Any:
+def _copy(client: Sdk, changes: dict[str, int]) -> Sdk:
     name = type(client).__name__
     remedy = (
         f"right is to attach a plain client, or to give {name} an __init__ that takes what its base's copy() passes"
     )
     try:
         # Not client.copy: that of an attached client attaches again.
-        copied = type(client).copy(client, http_client=client._client, **changes)
+        copied = type(client).copy(client, http_client=_http_client_of(client), **changes)
     except TypeError as error:
         raise TypeError(f"a {name} cannot be copied: {error}; {remedy}") from error
-    if copied._client is not client._client:
+    if _http_client_of(copied) is not _http_client_of(client):
         copied.close()
         raise TypeError(f"a {name} cannot be copied: it loses its http_client; {remedy}")
     return copied
 
 
-def _seam(client: Any) -> Any:
-    attach_http(client._client)
-    vars(client).update(
+def _seam(client: Sdk) -> Sdk:
+    attach_http(_http_client_of(client))
+    client.__dict__.update(
         _process_response_data=partial(_process, client._process_response_data),
         _sleep_for_retry=partial(_wait, client),
         copy=partial(_copied, client.copy),
@@ -90,11 +98,15 @@ def _seam(client: Any) -> Any:
     return client
 
 
-def _copied(copy: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def _http_client_of(client: Sdk) -> object:
+    return client._client
+
+
+def _copied(copy: Callable[..., Sdk], *args: object, **options: object) -> Sdk:
     return _seam(copy(*args, **options))
 
 
-def _process(process: Callable[..., Any], *, data: object, response: Any, **rest: Any) -> Any:
+def _process(process: Callable[..., object], *, data: object, response: Response, **rest: object) -> object:
     """In the place of the SDK's: it makes objects of a response's data, or of those of one event of a stream."""
     used = _usage(data)
     if used is not None:
@@ -103,7 +115,7 @@ def _process(process: Callable[..., Any], *, data: object, response: Any, **rest
     return process(data=data, response=response, **rest)
 
 
-def _wait(client: Any, *, retries_taken: int, max_retries: int, options: Any, response: Any) -> None:
+def _wait(client: Sdk, *, retries_taken: int, max_retries: int, options: Any, response: Response | None) -> None:
     """In the place of the SDK's, which sleeps where no cancel reaches it."""
     headers = None if response is None else response.headers
     seconds = client._calculate_retry_timeout(max_retries - retries_taken, options, headers)
@@ -111,7 +123,7 @@ def _wait(client: Any, *, retries_taken: int, max_retries: int, options: Any, re
     sleep(seconds)
 
 
-def _usage(data: object) -> dict[str, Any] | None:
+def _usage(data: object) -> dict[str, int | None] | None:
     """What a message, or an event of one that is streamed, says of its tokens."""
     match data:
         case {"type": "message" | "message_delta", "usage": dict(usage)}:
@@ -121,7 +133,7 @@ def _usage(data: object) -> dict[str, Any] | None:
     return None
 
 
-def _note(usage: dict[str, Any], response: Any) -> None:
+def _note(usage: dict[str, int | None], response: Response) -> None:
     """Note what is new: the events of a stream each give the whole sum until then, and leave out what they lack."""
     extensions = response.extensions
     before: dict[str, int] | None = extensions.get(NOTED)

@@ -25,11 +25,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
-    from .places import Places
+    from httpx import SyncByteStream as Base  # or of httpx2, for which it is made too
 
-    Base: Any  # SyncByteStream of whichever library it is made for
+    from .scoped_semaphore import ScopedSemaphore
 else:
     Base = object
 
@@ -67,12 +67,12 @@ def close_what_is_left() -> None:
 class Connected:
     """What a body holds: the client's own stream, an iterator over it, and a place."""
 
-    __slots__ = ("_closing", "_generation", "_places", "chunks", "inner")
+    __slots__ = ("_closing", "_generation", "_semaphore", "chunks", "inner")
 
-    def __init__(self, inner: Any, places: Places) -> None:
-        self.inner = inner
+    def __init__(self, inner: Base, semaphore: ScopedSemaphore) -> None:
+        self.inner: Base = inner
         self.chunks: Iterator[bytes] | None = None
-        self._places: Places | None = places
+        self._semaphore: ScopedSemaphore | None = semaphore
         self._generation = forks.generation
         self._closing = Lock()  # so that whoever closes it finds it closed afterwards, if another thread is at it too
         _open.add(self)
@@ -85,19 +85,19 @@ class Connected:
             self.hand_over()
             return
         with self._closing, Inside():
-            places, self._places = self._places, None
-            if places is None:
+            semaphore, self._semaphore = self._semaphore, None
+            if semaphore is None:
                 return
             try:
                 self.inner.close()
             finally:
-                places.leave()
+                semaphore.release()
                 self.chunks = None
                 _open.discard(self)
 
     def hand_over(self) -> None:
         """Have it closed in a thread that holds no lock; takes none."""
-        if self._places is None or self._generation != forks.generation:
+        if self._semaphore is None or self._generation != forks.generation:
             return
         try:
             _thread.start_new_thread(bare, (self._close_unseen,))
@@ -109,11 +109,11 @@ class Connected:
             self.close()
 
 
-class Body(Base):  # type: ignore[misc]
+class Body(Base):
     """A response's body, of which no more is had once the scope has ended."""
 
-    def __init__(self, inner: Any, places: Places) -> None:
-        self._connected = Connected(inner, places)
+    def __init__(self, inner: Base, semaphore: ScopedSemaphore) -> None:
+        self._connected = Connected(inner, semaphore)
 
     def __iter__(self) -> Iterator[bytes]:
         return _Chunks(self, self._connected)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-_KEPT: Any = object()  # in the place of what a lock gives when it is let go: it was not
+_KEPT: object = object()  # in the place of what a lock gives when it is let go: it was not
 
 
 class Condition(threading.Condition):
@@ -33,12 +33,12 @@ class Condition(threading.Condition):
     """
 
     _lock: Any
-    _waiters: deque[Any]
+    _waiters: deque[SimpleQueue[None]]
     if TYPE_CHECKING:
 
         def _is_owned(self) -> bool: ...
-        def _release_save(self) -> Any: ...
-        def _acquire_restore(self, state: Any) -> None: ...
+        def _release_save(self) -> object: ...
+        def _acquire_restore(self, state: object) -> None: ...
 
     if not TYPE_CHECKING:
         __enter__ = property(attrgetter("_lock.__enter__"))
@@ -108,7 +108,7 @@ class Condition(threading.Condition):
                 self.notify()
             raise
 
-    def _take_back(self, state: Any, count: int) -> None:
+    def _take_back(self, state: object, count: int) -> None:
         """Hold the lock again, ``count`` times if that can be told, whatever has become of it."""
         if count:  # else it is none that knows its thread
             while self._lock._recursion_count() < count:

@@ -28,10 +28,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ssl import SSLContext
-    from typing import Any
+    from typing import Any, TypeVar
+
+    from httpcore import SOCKET_OPTION, NetworkBackend, NetworkStream
+
+    from .sockets import Address
+
+    Pool = Any  # of httpcore or httpcore2: what is used of it is private
+    T = TypeVar("T")
 
 
-def make_abortable(pool: Any) -> None:
+def make_abortable(pool: Pool) -> None:
     """Have a pool of httpcore's open connections that end with the scope; harmless when done twice.
 
     Idle connections from before are closed, as nothing could end a call on them.  So do this before other threads use
@@ -45,7 +52,7 @@ def make_abortable(pool: Any) -> None:
             connection.close()
 
 
-def leave_to_parent(pool: Any) -> None:
+def leave_to_parent(pool: Pool) -> None:
     """In the child of a fork: have a pool of httpcore's begin without connections.
 
     Those that it has are the parent's.  To close them ends nothing but the child's handle on them.
@@ -73,7 +80,7 @@ class Backend:
         shared: whether its connections speak HTTP/2 from the start, so that each belongs to many calls.
     """
 
-    def __init__(self, inner: Any, *, shared: bool = False) -> None:
+    def __init__(self, inner: NetworkBackend, *, shared: bool = False) -> None:
         self._inner = inner
         self._shared = shared
         self._core = import_module(type(inner).__module__.partition(".")[0])
@@ -84,7 +91,7 @@ class Backend:
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[tuple[Any, ...]] | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> Stream:
         """Connect; of httpcore's own backend the socket is made here, where the scope can reach it meanwhile."""
         if type(self._inner) is not getattr(self._core, "SyncBackend", None) or replaced():
@@ -99,7 +106,7 @@ class Backend:
             raise self._core.ConnectError(error) from error
 
     def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[tuple[Any, ...]] | None = None
+        self, path: str, timeout: float | None = None, socket_options: Iterable[SOCKET_OPTION] | None = None
     ) -> Stream:
         """Connect to a socket of this machine."""
         return self._made(self._inner.connect_unix_socket, path, timeout=timeout, socket_options=socket_options)
@@ -108,7 +115,9 @@ class Backend:
         """Wait through the scope; between attempts to connect."""
         sleep(seconds)
 
-    def _made(self, connect: Callable[..., Any], *args: Any, timeout: float | None, **options: Any) -> Stream:
+    def _made(
+        self, connect: Callable[..., NetworkStream], *args: object, timeout: float | None, **options: object
+    ) -> Stream:
         scope = current_scope()
         scope.check()
         try:
@@ -122,7 +131,7 @@ class Backend:
 class Stream:
     """A network stream as httpcore wants one, around another."""
 
-    def __init__(self, inner: Any, *, shared: bool) -> None:
+    def __init__(self, inner: NetworkStream, *, shared: bool) -> None:
         self._inner = inner
         self._shared = shared
         self._awaited = False  # something was sent, or is being read: what arrives is for whoever did that
@@ -130,7 +139,7 @@ class Stream:
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, once something has; empty when the other side is done."""
         self._awaited = True
-        data: bytes = self._operate(partial(self._inner.read, max_bytes), timeout)
+        data = self._operate(partial(self._inner.read, max_bytes), timeout)
         self._awaited = False
         return data
 
@@ -138,9 +147,9 @@ class Stream:
         """Send all of it."""
         self._awaited = True
         self._operate(partial(self._inner.write, buffer), timeout)
-        meter = current_scope().meter
-        if meter is not None:
-            meter.sent()
+        permits = current_scope().permits
+        if permits is not None:
+            permits.sent()
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -151,7 +160,7 @@ class Stream:
         sock = self.get_extra_info("socket")
         # The handshake takes the descriptor away from a plain socket object, so it is reached through another.
         twin = sock.dup() if isinstance(sock, socket.socket) and not isinstance(sock, SSLSocket) else sock
-        made: list[Any] = []
+        made: list[NetworkStream] = []
         try:
             # Only the reading side is shut meanwhile: if the other side answers by closing, Python takes the socket for
             # one that was never connected, skips the handshake, and up to 3.12 leaks it.
@@ -162,8 +171,9 @@ class Stream:
                 socket.SHUT_RD,
             )
         except BaseException:
-            for stream in (*made, self):
+            for stream in made:
                 stream.close()
+            self.close()
             raise
         finally:
             if twin is not sock:
@@ -187,11 +197,11 @@ class Stream:
 
     def _operate(
         self,
-        act: Callable[[float | None], Any],
+        act: Callable[[float | None], T],
         timeout: float | None,
         sock: socket.socket | None = None,
         how: int = socket.SHUT_RDWR,
-    ) -> Any:
+    ) -> T:
         if self._shared:
             return self._operate_shared(act, timeout)
         scope = current_scope()
@@ -212,7 +222,7 @@ class Stream:
             raise
         return done
 
-    def _operate_shared(self, act: Callable[[float | None], Any], timeout: float | None) -> Any:
+    def _operate_shared(self, act: Callable[[float | None], T], timeout: float | None) -> T:
         """Heed the deadline alone: bytes that were read or are to be written may belong to other calls."""
         scope = current_scope()
         try:
@@ -227,7 +237,7 @@ def connect(
     port: int,
     timeout: float | None,
     local_address: str | None = None,
-    options: Iterable[tuple[Any, ...]] | None = None,
+    options: Iterable[SOCKET_OPTION] | None = None,
 ) -> socket.socket:
     """``socket.create_connection`` that ends with the scope.
 
@@ -260,7 +270,7 @@ def connect(
         del failure  # its traceback holds this frame: leave no cycle
 
 
-def _reach(scope: Scope, sock: socket.socket, address: Any, timeout: float | None) -> None:
+def _reach(scope: Scope, sock: socket.socket, address: Address, timeout: float | None) -> None:
     code = begin_connect(sock, address)
     try:
         with Abort(scope, partial(shut, sock)):

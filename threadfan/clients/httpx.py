@@ -32,18 +32,21 @@ from .._core.scope.scope import Scope, current_scope
 from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
 from .passing import pass_through
-from .places import Places
+from .scoped_semaphore import ScopedSemaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
+    from types import ModuleType, TracebackType
     from typing import Any, Self, TypeVar
 
     from httpx import *  # noqa: F403 -- what passes through
+    from httpx import BaseTransport, Request, Response
 
     C = TypeVar("C")
-    Base: Any  # BaseTransport of whichever library it is made for
+    Pool = Any  # of httpcore or httpcore2
+    Timeouts = dict[str, float | None]
+    Base = BaseTransport  # or of httpx2
 else:
     Base = object
 
@@ -53,7 +56,7 @@ LIBRARIES = ("httpx", "httpx2")
 PHASES = ("connect", "read", "write", "pool")
 
 
-class Transport(Base):  # type: ignore[misc]
+class Transport(Base):
     """A transport for a sync client, whose calls end with their scope.
 
     It is made for httpx; for httpx2 if only that is installed, or if what it wraps is of httpx2.
@@ -67,7 +70,9 @@ class Transport(Base):  # type: ignore[misc]
         TypeError: ``wrapped`` is for async clients, or options come with it.
     """
 
-    def __new__(cls, wrapped: Any = None, **options: Any) -> Self:  # noqa: ARG004 -- they are for __init__
+    _library: ModuleType
+
+    def __new__(cls, wrapped: BaseTransport | None = None, **options: object) -> Self:  # noqa: ARG004 -- they are for __init__
         """An instance that is a ``BaseTransport`` too, of the library that it is made for."""
         library = _library(wrapped) or _installed()
         kind: Any = cls
@@ -75,15 +80,15 @@ class Transport(Base):  # type: ignore[misc]
         made._library = library
         return made
 
-    def __init__(self, wrapped: Any = None, **options: Any) -> None:
+    def __init__(self, wrapped: BaseTransport | None = None, **options: object) -> None:
         if wrapped is not None and options:
             raise TypeError(f"Transport got a transport and {', '.join(options)}; options go to the wrapped one")
         if wrapped is not None and not hasattr(wrapped, "handle_request"):
             raise TypeError(f"Transport cannot wrap {wrapped!r}; right is a transport for sync clients")
-        self._wrapped = self._library.HTTPTransport(**options) if wrapped is None else wrapped
+        self._wrapped: BaseTransport = self._library.HTTPTransport(**options) if wrapped is None else wrapped
         for pool in _pools(self._wrapped):
             make_abortable(pool)
-        self._places = _places(self._wrapped)
+        self._semaphore = _semaphore_for(self._wrapped)
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
@@ -92,11 +97,11 @@ class Transport(Base):  # type: ignore[misc]
             leave_to_parent(pool)
 
     @property
-    def wrapped(self) -> Any:
+    def wrapped(self) -> BaseTransport:
         """The transport that does the work."""
         return self._wrapped
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: Request) -> Response:
         """Send one request; its response's body ends with the scope as well."""
         if not isinstance(request, self._library.Request):
             right = getattr(_library(request), "__name__", type(request).__module__.partition(".")[0])
@@ -106,34 +111,34 @@ class Transport(Base):  # type: ignore[misc]
             )
         scope = current_scope()
         scope.check()
-        meter = scope.meter
-        if meter is None:
+        permits = scope.permits
+        if permits is None:
             return self._placed(scope, request)
-        ticket = meter.begin()  # first: who waits for a permit needs no connection, and keeps none from others
+        ticket = permits.begin()  # first: who waits for a permit needs no connection, and keeps none from others
         try:
             response = self._placed(scope, request)
         except BaseException:
-            meter.end(ticket, None, None)
+            permits.end(ticket, None, None)
             raise
-        meter.end(ticket, response.status_code, response.headers)
+        permits.end(ticket, response.status_code, response.headers)
         return response
 
-    def _placed(self, scope: Scope, request: Any) -> Any:
+    def _placed(self, scope: Scope, request: Request) -> Response:
         """Send it when there is a connection for it."""
         close_what_is_left()
         timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
         with Inside():
-            if not self._places.enter(scope, timeouts.get("pool")):
+            if not self._semaphore.acquire(scope, timeouts.get("pool")):
                 raise self._library.PoolTimeout("no connection became free in time", request=request)
             try:
                 response = self._send(scope, request, timeouts)
             except BaseException:
-                self._places.leave()
+                self._semaphore.release()
                 raise
-        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._places)
+        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._semaphore)
         return response
 
-    def _send(self, scope: Scope, request: Any, timeouts: dict[str, Any]) -> Any:
+    def _send(self, scope: Scope, request: Request, timeouts: Timeouts) -> Response:
         extensions = request.extensions
         request.extensions = {**extensions, "timeout": timeouts}
         try:
@@ -154,7 +159,10 @@ class Transport(Base):  # type: ignore[misc]
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None:
         with Inside():
             self._wrapped.__exit__(kind, error, traceback)
@@ -180,13 +188,13 @@ def attach(client: C) -> C:
     if library is None or not isinstance(client, library.Client):
         raise TypeError(f"{found}; right is an httpx.Client or httpx2.Client")
     seam: Any = client
-    made: dict[int, Any] = {}  # a transport that is mounted twice stays one
+    made: dict[int, BaseTransport] = {}  # a transport that is mounted twice stays one
     seam._transport = _attached(seam._transport, made)
     seam._mounts = {pattern: _attached(transport, made) for pattern, transport in seam._mounts.items()}
     return client
 
 
-def _attached(transport: Any, made: dict[int, Any]) -> Any:
+def _attached(transport: BaseTransport | None, made: dict[int, BaseTransport]) -> BaseTransport | None:
     if transport is None or isinstance(transport, Transport):
         return transport
     if id(transport) not in made:
@@ -194,12 +202,12 @@ def _attached(transport: Any, made: dict[int, Any]) -> Any:
     return made[id(transport)]
 
 
-def _bounded(timeouts: dict[str, Any], scope: Scope) -> dict[str, Any]:
+def _bounded(timeouts: Timeouts, scope: Scope) -> Timeouts:
     left = scope.remaining()
     return timeouts if left == inf else {phase: smaller(timeouts.get(phase), left) for phase in PHASES}
 
 
-def _pools(transport: Any) -> Iterator[Any]:
+def _pools(transport: object) -> Iterator[Pool]:
     """The pools of httpcore that a transport holds, or that transports within it hold: for retries, for a cache."""
     for part in getattr(transport, "__dict__", {}).values():
         if hasattr(part, "_network_backend"):
@@ -208,7 +216,7 @@ def _pools(transport: Any) -> Iterator[Any]:
             yield from _pools(part)
 
 
-def _places(transport: Any) -> Places:
+def _semaphore_for(transport: object) -> ScopedSemaphore:
     """As many as the pool has connections, which it therefore has at once; HTTP/2 needs fewer connections.
 
     A pool of httpcore, though not one of httpcore2, wakes all who wait whenever a connection is free, and whoever does
@@ -216,10 +224,12 @@ def _places(transport: Any) -> Places:
     """
     pool = getattr(transport, "_pool", None)
     patient = type(pool).__module__.partition(".")[0] == "httpcore"
-    return Places(inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf), patient=patient)
+    return ScopedSemaphore(
+        inf if getattr(pool, "_http2", False) else getattr(pool, "_max_connections", inf), patient=patient
+    )
 
 
-def _library(thing: object) -> Any:
+def _library(thing: object) -> ModuleType | None:
     """The module, httpx or httpx2, that a client, transport or request is of; None if neither.
 
     By its classes and not by their ``__module__``: openai puts its own name there of what it passes on from them.
@@ -231,7 +241,7 @@ def _library(thing: object) -> Any:
     return None
 
 
-def _installed() -> Any:
+def _installed() -> ModuleType:
     for name in LIBRARIES:
         if find_spec(name) is not None:
             return import_module(name)

@@ -13,13 +13,13 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from types import ModuleType
 
 # What the import system, `inspect` and `unittest.mock` take for a statement on the module itself.
 _ITS_OWN = {"__path__", "__wrapped__"}
 
 
-def pass_through(module: str, *libraries: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def pass_through(module: str, *libraries: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The ``__getattr__`` and the ``__dir__`` of a module that has all that a library has.
 
     The library is imported when somebody asks for a name of it.
@@ -29,7 +29,7 @@ def pass_through(module: str, *libraries: str) -> tuple[Callable[[str], Any], Ca
         libraries: the library's; of several, the first that is installed.
     """
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if name not in _ITS_OWN:
             library = _imported(libraries)
             if library is None:
@@ -48,7 +48,7 @@ def pass_through(module: str, *libraries: str) -> tuple[Callable[[str], Any], Ca
     return find, names
 
 
-def _imported(libraries: tuple[str, ...]) -> Any:
+def _imported(libraries: tuple[str, ...]) -> ModuleType | None:
     for name in libraries:
         try:
             return import_module(name)

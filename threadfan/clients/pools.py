@@ -59,7 +59,7 @@ def abortable_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     """The class of pools like ``pool`` whose connections are abortable."""
     if any(isinstance(vars(kind).get("ConnectionCls"), _Mixed) for kind in pool.__mro__):
         return pool
-    members: dict[str, Any] = {"ConnectionCls": _Mixed(pool)}
+    members: dict[str, object] = {"ConnectionCls": _Mixed(pool)}
     if pool.QueueCls is queue.LifoQueue:
         members["QueueCls"] = _Idle
     return type(pool.__name__, (pool,), members)
@@ -129,7 +129,7 @@ class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # ty
             if not self._leave(gate):  # it was told of a connection, or took one: others have to look
                 self._tell()
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+    def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
         """Give a connection back.
 
         Raises:
@@ -183,5 +183,5 @@ class _Waiting(Retry):
         if seconds > 0:
             sleep(seconds)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return waiting, (_as(type(self).__bases__[1], self),)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any
 
+    Address = tuple[Any, ...] | str | bytes
+    """As ``socket.connect`` takes it."""
+
     from .._core.scope.scope import Scope
 
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
@@ -62,7 +65,7 @@ def replaced() -> bool:
     return any(thing.__module__ != "socket" for thing in (socket.socket, socket.create_connection))
 
 
-def begin_connect(sock: socket.socket, address: Any) -> int:
+def begin_connect(sock: socket.socket, address: Address) -> int:
     """Begin to connect, without waiting; gives the code for `finish_connect`.
 
     Only a socket whose connect is under way can be shut: what is to shut it must not be set up before.
@@ -111,10 +114,10 @@ class Guard:
     __slots__ = ("_abort", "_apart", "_handle", "fired", "how", "scope")
 
     def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
-        self.scope = scope
-        self.fired = False
+        self.scope: Scope = scope
+        self.fired: bool = False
         """Whether the connection was shut."""
-        self.how = how
+        self.how: int = how
         self._apart = apart or not isinstance(sock, socket.socket)  # TLS within TLS is no socket
         self._handle = _second_handle(sock) if self._apart else sock
         self._abort = Abort(scope, self._fire)

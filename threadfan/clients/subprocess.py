@@ -39,12 +39,14 @@ if TYPE_CHECKING:
         getstatusoutput as getstatusoutput,
         list2cmdline as list2cmdline,
     )
+
     # isort: on
+    from typing_extensions import Buffer
 
 if sys.platform == "win32":
-    from .processes_windows import Talk
+    from .process_io_windows import ProcessIO
 else:
-    from .processes import Talk
+    from .process_io import ProcessIO
 
 __all__ = [
     "DEVNULL",
@@ -73,27 +75,27 @@ class ProcessCancelled(CallCancelled):
     what was captured so far, None if it was not to be captured.
     """
 
-    cmd: Any = None
-    output: Any = None
-    stdout: Any = None
-    stderr: Any = None
+    cmd: object = None
+    output: str | bytes | None = None
+    stdout: str | bytes | None = None
+    stderr: str | bytes | None = None
 
 
 @overload
-def run(*popenargs: Any, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: Any, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: Any, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
+def run(*popenargs: object, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
 
 
 def run(
-    *popenargs: Any,
-    input: Any = None,  # noqa: A002 - the standard library's name
+    *popenargs: object,
+    input: str | Buffer | None = None,  # noqa: A002 - the standard library's name
     capture_output: bool = False,
     timeout: float | None = None,
     check: bool = False,
@@ -128,51 +130,51 @@ def run(
     scope.check()
     clock = scope.clock
     due = FOREVER if timeout is None else clock.monotonic() + timeout
-    talk = Talk(scope, input, popenargs, kwargs)
+    io = ProcessIO(scope, input, popenargs, kwargs)
     take_back = []
     try:
-        talk.start()
-        process = talk.process
-        take_back.append(scope.on_cancel(talk.bell.ring))
+        io.start()
+        process = io.process
+        take_back.append(scope.on_cancel(io.waker.wake))
         if timeout is not None:
-            take_back.append(set_alarm(clock, due, talk.bell.ring, quick=True))
-        ended = talk.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
+            take_back.append(set_alarm(clock, due, io.waker.wake, quick=True))
+        ended = io.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
         scope.check()
         if not ended:
-            talk.end(grace=0)
-            output, errors = (talk.bytes_of(stream) or None for stream in (process.stdout, process.stderr))
+            io.end(grace=0)
+            output, errors = (io.bytes_of(stream) or None for stream in (process.stdout, process.stderr))
             raise TimeoutExpired(process.args, timeout or 0.0, output=output, stderr=errors)
     except CallCancelled as error:
-        talk.end(grace)
+        io.end(grace)
         cancelled = ProcessCancelled(*error.args)
         cancelled.cmd = process.args
-        cancelled.stdout = cancelled.output = talk.said_on(process.stdout)
-        cancelled.stderr = talk.said_on(process.stderr)
+        cancelled.stdout = cancelled.output = io.said_on(process.stdout)
+        cancelled.stderr = io.said_on(process.stderr)
         raise cancelled from None
     except BaseException:
-        talk.end(grace)
+        io.end(grace)
         raise
     finally:
         for each in take_back:
             each()
-        talk.close()
-    stdout, stderr = talk.said_on(process.stdout), talk.said_on(process.stderr)
+        io.close()
+    stdout, stderr = io.said_on(process.stdout), io.said_on(process.stderr)
     if check and process.returncode:
         raise CalledProcessError(process.returncode, process.args, output=stdout, stderr=stderr)
     return CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def call(*popenargs: Any, **kwargs: Any) -> int:
+def call(*popenargs: object, **kwargs: Any) -> int:
     """``subprocess.call``, ended with the scope of the call: run a program and give its code."""
     return run(*popenargs, **kwargs).returncode
 
 
-def check_call(*popenargs: Any, **kwargs: Any) -> int:
+def check_call(*popenargs: object, **kwargs: Any) -> int:
     """``subprocess.check_call``, ended with the scope of the call: the same, and CalledProcessError if it is not 0."""
     return run(*popenargs, check=True, **kwargs).returncode
 
 
-def check_output(*popenargs: Any, **kwargs: Any) -> Any:
+def check_output(*popenargs: object, **kwargs: Any) -> Any:
     """``subprocess.check_output``, ended with the scope of the call: give what the program writes."""
     if "input" in kwargs and kwargs["input"] is None:  # as in the standard library: an empty one
         kwargs["input"] = b"" if not any(map(kwargs.get, ("text", "encoding", "errors", "universal_newlines"))) else ""

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
+    from typing_extensions import Buffer
+    from urllib3._collections import HTTPHeaderDict
     from urllib3.response import HTTPResponse as Answer
 
-    from .._core.scope.scope import Scope
+    from .._core.scope.scope import RequestListener, Scope
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -60,8 +62,8 @@ class AbortableConnection(HTTPConnection):
 
     _guard: Guard | None = None
     _answering = False  # in ``getresponse``, where closing the connection does not end the answer
-    _wire: Any = None  # the socket of the answer that is being read
-    _ticket: Any = None  # of the request that waits for its answer: the meter, and what it gave
+    _wire: socket.socket | None = None  # the socket of the answer that is being read
+    _ticket: tuple[RequestListener, Any] | None = None  # of the request that waits for its answer, and who gave it
 
     def connect(self) -> None:
         """Connect, with the tunnel and the handshake."""
@@ -75,18 +77,18 @@ class AbortableConnection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, with a permit if the call that makes it has a rate limit."""
         scope = scope_around()
-        meter = None if scope is None else scope.meter
-        self._ticket = None if meter is None else (meter, meter.begin())
+        permits = None if scope is None else scope.permits
+        self._ticket = None if permits is None else (permits, permits.begin())
         try:
             with self._in_scope():
                 super().request(*args, **kwargs)
-            if meter is not None:
-                meter.sent()
+            if permits is not None:
+                permits.sent()
         except BaseException:
             self._answered(None, None)
             raise
 
-    def _answered(self, status: int | None, headers: Any) -> None:
+    def _answered(self, status: int | None, headers: HTTPHeaderDict | None) -> None:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             ticket[0].end(ticket[1], status, headers)
@@ -95,7 +97,7 @@ class AbortableConnection(HTTPConnection):
         """Wait for the head of the answer."""
         self._wire = sock = self.sock
         self._answering = True
-        answer: Any = None
+        answer: Answer | None = None
         try:
             with self._in_scope():
                 answer = super().getresponse()
@@ -109,9 +111,9 @@ class AbortableConnection(HTTPConnection):
             self._answering = False
         if sock is not None and sock.fileno() >= 0:
             sock.settimeout(self.timeout)  # the body may be read in another scope
-        return answer  # type: ignore[no-any-return]
+        return answer
 
-    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]
         """An answer whose reads end with the scope that reads; that to CONNECT is guarded as ``connect`` is."""
         answer = super().response_class(sock, *args, **kwargs)
         if self._answering and isinstance(answer.fp, io.BufferedReader):  # not so of a socket that a test makes up
@@ -140,17 +142,19 @@ class AbortableConnection(HTTPConnection):
             if guard.fired:
                 self.close()
 
-    def watch(self, scope: Scope | None, sock: Any, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
+    def watch(
+        self, scope: Scope | None, sock: socket.socket | None, how: int = socket.SHUT_RDWR, *, apart: bool = False
+    ) -> None:
         """From now on this scope is the one that may shut the connection."""
         guard = self._guard
         if guard is not None and guard.scope is not scope:
             guard.release()
             self._guard = None
         # What cannot send stands for a connection that there is not: a replay of one that was recorded.
-        if scope is not None and hasattr(sock, "sendall") and self._guard is None:
+        if scope is not None and sock is not None and hasattr(sock, "sendall") and self._guard is None:
             self._guard = Guard(scope, sock, how, apart=apart)
 
-    def wire(self) -> Any:
+    def wire(self) -> socket.socket | None:
         """The socket, also of an answer whose connection is closed."""
         return self._wire if self.sock is None else self.sock
 
@@ -245,7 +249,7 @@ class _Reading(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
-    def readinto(self, buffer: Any, /) -> int | None:
+    def readinto(self, buffer: Buffer, /) -> int | None:
         scope = scope_around()
         self._owner.watch(scope, self._owner.wire())
         if scope is None:

@@ -21,14 +21,14 @@ from .tally import tally_of, tie_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
-    from typing import Any, Literal, TypeVar, overload
+    from typing import Any, Literal, TypeAlias, TypeVar, overload
 
     from .tally import Tie
 
     K = TypeVar("K")
     V = TypeVar("V")
     R = TypeVar("R")
-    Conflicts = Literal["error", "first", "last"] | Callable[[Any, list[Any]], Any]
+    Conflicts: TypeAlias = Literal["error", "first", "last"] | Callable[[K, list[V]], V]
 
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def best_score(report: Report[T], *, key: Callable[[T], Any], partial: bool = Fa
 
 
 def merge(
-    report: Report[Mapping[K, V]], *, conflicts: Conflicts = "error", partial: bool = False
+    report: Report[Mapping[K, V]], *, conflicts: Conflicts[K, V] = "error", partial: bool = False
 ) -> Merged[dict[K, V]]:
     """One dictionary of several, with the keys in the order in which they come up.
 
@@ -157,9 +157,9 @@ def values_of(report: Report[T], *, partial: bool) -> list[T]:
         return report.unwrap()
 
 
-def _by_key(values: list[Any]) -> dict[Any, list[Any]]:
+def _by_key(values: list[Mapping[K, V]]) -> dict[K, list[V]]:
     """All values of each key, in order."""
-    found: dict[Any, list[Any]] = {}
+    found: dict[K, list[V]] = {}
     for value in values:
         if not hasattr(value, "items"):
             raise TypeError(f"merge needs values that are dictionaries, not a {type(value).__name__}")
@@ -168,7 +168,7 @@ def _by_key(values: list[Any]) -> dict[Any, list[Any]]:
     return found
 
 
-def _resolver(conflicts: Conflicts) -> Callable[[Any, list[Any]], Any] | None:
+def _resolver(conflicts: Conflicts[K, V]) -> Callable[[K, list[V]], V] | None:
     """What chooses among the values of a key; None if nothing may."""
     if callable(conflicts):
         return conflicts

@@ -10,14 +10,14 @@ from .._core.batches.report import put_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
     from typing import Any
 
     from .._core.batches.report import Report
 
 
 @contextmanager
-def carrying(report: Report[Any]) -> Iterator[None]:
+def carrying(report: Report[object]) -> Iterator[None]:
     """Whatever is raised inside carries the report: what it tells of is paid for."""
     try:
         yield
@@ -55,7 +55,7 @@ class VoteTied(Portable, ValueError):
 
     report: Report[Any]
 
-    def __init__(self, counts: dict[Any, int], tied: int) -> None:
+    def __init__(self, counts: dict[Hashable, int], tied: int) -> None:
         super().__init__(counts, tied)
         self.counts = counts
         self.tied = tied

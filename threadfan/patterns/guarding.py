@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
-    from .._core.fan.front import AsyncTask, Front, MixedTask
+    from .._core.fan.async_calls import AsyncTask, MixedTask
+    from .._core.fan.front import Front
 
 
-class Guarded(Joiner["Any", "Any"]):
+class Guarded(Joiner["Any", T]):
     """The work and its checks, the work first; whatever of them comes to nothing ends the rest.
 
     Args:
@@ -32,16 +33,16 @@ class Guarded(Joiner["Any", "Any"]):
 
     def begin(self, calls: int) -> None:
         """All may still pass."""
-        self._ended_by: Outcome[Any] | None = None
+        self._ended_by: Outcome[object] | None = None
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """Whether the work has failed, or a check did not pass."""
         passed = outcome.ok if outcome.index == 0 else truth(outcome.value) is True
         if not passed:
             self._ended_by = outcome
         return not passed
 
-    def result(self, report: Report[Any]) -> Any:
+    def result(self, report: Report[Any]) -> T:
         """The output of the work, for every check has passed.
 
         Raises:
@@ -51,7 +52,8 @@ class Guarded(Joiner["Any", "Any"]):
         ended_by, self._ended_by = self._ended_by, None
         try:
             if ended_by is None or ended_by.index == 0:
-                return report[0].unwrap()
+                output: T = report[0].unwrap()
+                return output
             check = self._checks[ended_by.index - 1]
             raise GuardFailed(check, _reason(ended_by)) from ended_by.error
         finally:
@@ -77,8 +79,8 @@ def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> 
         BaseException: the work has failed.
     """
     checks_of_arguments.a_fan("guard", fan)
-    output: T = fan.join(Guarded(_names(checks)), work, *checks)
-    return output
+    guarded: Guarded[T] = Guarded(_names(checks))
+    return fan.join(guarded, work, *checks)
 
 
 if TYPE_CHECKING:
@@ -89,19 +91,20 @@ if TYPE_CHECKING:
     async def aguard(fan: Front, work: MixedTask[T], /, *checks: MixedTask[bool]) -> T: ...
 
 
-async def aguard(fan: Front, work: Callable[[], Any], /, *checks: Callable[[], Any]) -> Any:
+async def aguard(fan: Front, work: MixedTask[T], /, *checks: MixedTask[bool]) -> T:
     """``guard`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks_of_arguments.a_fan("aguard", fan)
-    return await fan.ajoin(Guarded(_names(checks)), work, *checks)
+    guarded: Guarded[T] = Guarded(_names(checks))
+    return await fan.ajoin(guarded, work, *checks)
 
 
-def _names(checks: tuple[Callable[[], Any], ...]) -> list[str]:
+def _names(checks: tuple[Callable[[], object], ...]) -> list[str]:
     if not checks:
         raise TypeError("guard needs at least one check beside the work: guard(fan, work, check)")
     return [describe(check.fn if isinstance(check, Task) else check) for check in checks]
 
 
-def _reason(outcome: Outcome[Any]) -> str:
+def _reason(outcome: Outcome[object]) -> str:
     """Why a check did not pass; values stay out of it, for they may hold prompts and keys."""
     if not outcome.ok:
         return f"{type(outcome.error).__name__}: {text_of(outcome.error)}"

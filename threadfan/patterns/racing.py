@@ -11,11 +11,12 @@ from .._core.batches.joiners import FirstSuccess, Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, overload
+    from typing import overload
 
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
-    from .._core.fan.front import AsyncTask, Front, MixedTask
+    from .._core.fan.async_calls import AsyncTask, MixedTask
+    from .._core.fan.front import Front
 
 
 def race(fan: Front, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]: ...
 
 
-async def arace(fan: Front, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Outcome[Any]:
+async def arace(fan: Front, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Outcome[T]:
     """``race`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks.a_fan("arace", fan)
     return await fan.ajoin(FirstSuccess(), *tasks, **named)
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
     async def aquorum(fan: Front, needed: int, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]: ...
 
 
-async def aquorum(fan: Front, needed: int, /, *tasks: Callable[[], Any], **named: Callable[[], Any]) -> Report[Any]:
+async def aquorum(fan: Front, needed: int, /, *tasks: MixedTask[T], **named: MixedTask[T]) -> Report[T]:
     """``quorum`` for coroutines.  Cancelling the awaiting task cancels all."""
     checks.a_fan("aquorum", fan)
     return await fan.ajoin(Quorum(needed), *tasks, **named)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
 
+    LeftOut = list[Outcome[Any]]
+    """Outcomes without a value."""
+
 
 class Aggregate(Portable, Generic[T_co]):
     """One value made of several outcomes.
@@ -24,9 +27,9 @@ class Aggregate(Portable, Generic[T_co]):
 
     __slots__ = ("left_out", "value")
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]]) -> None:
-        self.value = value
-        self.left_out = left_out
+    def __init__(self, value: T_co, left_out: LeftOut) -> None:
+        self.value: T_co = value
+        self.left_out: LeftOut = left_out
 
     @property
     def complete(self) -> bool:
@@ -50,10 +53,10 @@ class Best(Aggregate[T_co]):
 
     __slots__ = ("outcome", "score")
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, score: Any, outcome: Outcome[T_co]) -> None:
+    def __init__(self, value: T_co, left_out: LeftOut, *, score: Any, outcome: Outcome[T_co]) -> None:
         super().__init__(value, left_out)
-        self.score = score
-        self.outcome = outcome
+        self.score: Any = score
+        self.outcome: Outcome[T_co] = outcome
 
     def _facts(self) -> list[str]:
         return [f"number {self.outcome.index}, score {self.score}", *super()._facts()]
@@ -68,9 +71,9 @@ class Merged(Aggregate[T_co]):
 
     __slots__ = ("conflicts",)
 
-    def __init__(self, value: T_co, left_out: list[Outcome[Any]], *, conflicts: dict[Any, list[Any]]) -> None:
+    def __init__(self, value: T_co, left_out: LeftOut, *, conflicts: dict[Any, list[Any]]) -> None:
         super().__init__(value, left_out)
-        self.conflicts = conflicts
+        self.conflicts: dict[Any, list[Any]] = conflicts
 
     def _facts(self) -> list[str]:
         return [f"{len(self.conflicts)} conflicts", *super()._facts()]
@@ -87,7 +90,7 @@ class Synthesis(Aggregate[T_co]):
 
     def __init__(self, value: T_co, report: Report[Any]) -> None:
         super().__init__(value, report.failed)
-        self.report = report
+        self.report: Report[Any] = report
 
 
 class Vote(Aggregate[T_co]):
@@ -106,9 +109,9 @@ class Vote(Aggregate[T_co]):
 
     def __init__(self, winner: T_co, *, counts: dict[Hashable, int], tied: list[T_co], report: Report[T_co]) -> None:
         super().__init__(winner, report.failed)
-        self.counts = counts
-        self.tied = tied
-        self.report = report
+        self.counts: dict[Hashable, int] = counts
+        self.tied: list[T_co] = tied
+        self.report: Report[T_co] = report
 
     @property
     def winner(self) -> T_co:

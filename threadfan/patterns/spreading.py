@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 
 from .._core.base import checks
 from .._core.base.fitting import fits
-from .._core.base.generic import TYPE_CHECKING, Generic, T
+from .._core.base.generic import TYPE_CHECKING, Coro, Generic, T
 from .._core.base.given import is_text
 from .._core.base.static import describe
 from .aggregate import values_of
@@ -14,7 +14,7 @@ from .errors import carrying
 from .results import Aggregate, Synthesis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from typing import Any, TypeAlias, TypeVar, overload
 
     from .._core.base.outcome import Outcome
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     J = TypeVar("J")
     P = TypeVar("P")
     R = TypeVar("R")
-    Async: TypeAlias = Callable[[P], Coroutine[Any, Any, T]]
-    Mixed: TypeAlias = Callable[[P], Coroutine[Any, Any, T] | T]
+    Async: TypeAlias = Callable[[P], Coro[T]]
+    Mixed: TypeAlias = Callable[[P], Coro[T] | T]
 
-_NONE: Any = object()
+_NONE: Any = checks.Unset("not given")
 
 
 def fan_out(
@@ -119,19 +119,19 @@ if TYPE_CHECKING:  # any of them may be a coroutine function
 
 async def afan_out(
     fan: Front,
-    job: Any,
+    job: J,
     /,
     *,
-    decompose: Callable[[Any], Any],
-    work: Callable[[Any], Any],
-    synthesise: Callable[[Report[Any]], Any],
+    decompose: Callable[..., object],
+    work: Callable[..., object],
+    synthesise: Callable[..., object],
     partial: bool = False,
-) -> Synthesis[Any]:
+) -> Synthesis[object]:
     """``fan_out`` for coroutines.  Cancelling the awaiting task cancels what runs."""
     checks.a_fan("afan_out", fan)
     for role, one in (("work", work), ("synthesise", synthesise)):
         checks.callable_(f"{role} of afan_out", one)
-    parts = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
+    parts: Any = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
     values_of(report, partial=partial)
     with carrying(report):
@@ -142,7 +142,7 @@ def map_reduce(
     fan: Front,
     fn: Callable[..., T],
     /,
-    *iterables: Iterable[Any],
+    *iterables: Iterable[object],
     reduce: Callable[[T, T], T],
     initial: T = _NONE,
     partial: bool = False,
@@ -180,9 +180,9 @@ if TYPE_CHECKING:
     @overload
     async def amap_reduce(
         fan: Front,
-        fn: Callable[..., Coroutine[Any, Any, T]],
+        fn: Callable[..., Coro[T]],
         /,
-        *iterables: Iterable[Any] | AsyncIterable[Any],
+        *iterables: Iterable[object] | AsyncIterable[object],
         reduce: Callable[[T, T], T],
         initial: T = ...,
         partial: bool = False,
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
         fan: Front,
         fn: Callable[..., T],
         /,
-        *iterables: Iterable[Any] | AsyncIterable[Any],
+        *iterables: Iterable[object] | AsyncIterable[object],
         reduce: Callable[[T, T], T],
         initial: T = ...,
         partial: bool = False,
@@ -203,11 +203,11 @@ async def amap_reduce(
     fan: Front,
     fn: Callable[..., Any],
     /,
-    *iterables: Iterable[Any] | AsyncIterable[Any],
-    reduce: Callable[[Any, Any], Any],
-    initial: Any = _NONE,
+    *iterables: Iterable[object] | AsyncIterable[object],
+    reduce: Callable[[T, T], T],
+    initial: T = _NONE,
     partial: bool = False,
-) -> Aggregate[Any]:
+) -> Aggregate[T]:
     """``map_reduce`` for coroutines; takes async iterables too.  ``reduce`` is called in the event loop."""
     checks.a_fan("amap_reduce", fan)
     fold = _Fold(_folding("reduce of amap_reduce", reduce), initial, partial)
@@ -255,7 +255,7 @@ def _folding(where: str, reduce: Callable[[T, T], T]) -> Callable[[T, T], T]:
     return reduce
 
 
-def _listing(decompose: Callable[[J], Iterable[P]]) -> Callable[[J], Iterable[P]]:
+def _listing(decompose: Callable[[J], Any]) -> Callable[[J], Any]:
     """``decompose``, whose parts are all made inside the call: they may come of a generator that blocks."""
     if checks.is_coroutine_function(decompose):
         return decompose  # the fan takes it or says why not

@@ -9,9 +9,9 @@ from .errors import VoteTied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
-    from typing import Any, Literal
+    from typing import Any, Literal, TypeAlias
 
-    Tie = Literal["error", "first"] | Callable[[list[Any]], Any]
+    Tie: TypeAlias = Literal["error", "first"] | Callable[[list[Any]], Any]
 
 
 class Tally(Generic[T]):
@@ -32,7 +32,7 @@ class Tally(Generic[T]):
         Raises:
             TypeError: the answer, or its key, cannot be counted.
         """
-        key: Any = answer if self._key is None else self._key(answer)
+        key: object = answer if self._key is None else self._key(answer)
         try:
             self._counts[key] = self._counts.get(key, 0) + 1
         except TypeError:

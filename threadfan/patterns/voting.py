@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from .._core.base.outcome import Outcome
     from .._core.batches.report import Report
-    from .._core.fan.front import AsyncTask, Front, MixedTask
+    from .._core.fan.async_calls import AsyncTask, MixedTask
+    from .._core.fan.front import Front
     from .results import Vote
     from .tally import Tie
 
@@ -42,16 +43,16 @@ class Majority(Joiner["Any", "Vote[Any]"]):
         if calls < 1:
             raise ValueError("a vote needs at least one voter, not 0")
         self._left = calls
-        self._tally: Tally[Any] = Tally(self._key)
+        self._tally: Tally[object] = Tally(self._key)
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """Count a vote; whether the winner is certain."""
         self._left -= 1
         if outcome.ok:
             self._tally.add(outcome.unwrap())
         return self._tally.certain(self._left)
 
-    def result(self, report: Report[Any]) -> Vote[Any]:
+    def result(self, report: Report[T]) -> Vote[T]:
         """The votes that were cast.
 
         Raises:
@@ -121,12 +122,12 @@ if TYPE_CHECKING:
 async def avote(
     fan: Front,
     /,
-    *voters: Callable[[], Any],
+    *voters: MixedTask[T],
     of: int | None = None,
-    key: Callable[[Any], Hashable] | None = None,
+    key: Callable[[T], Hashable] | None = None,
     tie: Tie = "error",
-    **named: Callable[[], Any],
-) -> Vote[Any]:
+    **named: MixedTask[T],
+) -> Vote[T]:
     """``vote`` for coroutines.  Cancelling the awaiting task cancels the voters."""
     checks.a_fan("avote", fan)
     return await fan.ajoin(Majority(key=key, tie=tie), *_asked(voters, named, of), **named)

@@ -36,7 +36,7 @@ from threadfan.testing.loopback.connections import Connection, drop
 from threadfan.testing.loopback.gate import Gate
 from threadfan.testing.loopback.guard import UNREADABLE, Guard, body_of, unreadable
 from threadfan.testing.loopback.intake import ApiError
-from threadfan.testing.loopback.messages import Plan, messages, refuse
+from threadfan.testing.loopback.messages import Scenario, messages, refuse
 from threadfan.testing.loopback.meter import Meter, Tally
 from threadfan.testing.options import Options
 
@@ -70,7 +70,7 @@ def build_app(options: Options) -> Starlette:
 
 
 def _begin(app: Starlette, options: Options) -> None:
-    app.state.plan, app.state.gate = Plan(options), Gate(options.limits)
+    app.state.scenario, app.state.gate = Scenario(options), Gate(options.limits)
     app.state.tally = Tally(app.state.gate)
 
 
@@ -102,7 +102,7 @@ async def _configure(request: Request) -> Response:
     options, state = Options.from_json(await body_of(request)), request.app.state
     state.gate.change(options.limits)
     if "series" not in request.query_params:
-        state.plan = Plan(options)
+        state.scenario = Scenario(options)
     return JSONResponse({})
 
 

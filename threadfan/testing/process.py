@@ -60,7 +60,7 @@ class ServerProcess:
                 f"messages server ended with exit code {code} before it wrote its port; its standard error is:\n"
                 f"{self.stop()}"
             )
-        self.port = int(port)
+        self.port: int = int(port)
 
     def stop(self) -> str:
         """Ends the process, whatever it is doing, and returns what it wrote to its standard error."""

@@ -7,7 +7,7 @@ from .texts import brief, masked_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
 SHARED = ("sqlite:///", "redis://", "rediss://")
 
@@ -34,7 +34,7 @@ def whole(name: str, value: int) -> int:
     return found
 
 
-def unknown(where: str, misplaced: dict[str, Any], per_minute: tuple[str, ...]) -> TypeError:
+def unknown(where: str, misplaced: Mapping[str, object], per_minute: tuple[str, ...]) -> TypeError:
     """What to raise about options that there are not, most likely limits in another unit."""
     name, value = next(iter(misplaced.items()))
     return TypeError(f"{where} takes no {name}={brief(value)}: limits are numbers per minute, {', '.join(per_minute)}")

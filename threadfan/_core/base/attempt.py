@@ -39,13 +39,13 @@ class Attempt(Record):
         worker: str | None = None,
     ) -> None:
         self.status = status
-        self.error = error
-        self.started = started
-        self.duration = duration
-        self.waited_slot = waited_slot
-        self.waited_limit = waited_limit
-        self.waited_backoff = waited_backoff
-        self.worker = worker
+        self.error: BaseException | None = error
+        self.started: float = started
+        self.duration: float = duration
+        self.waited_slot: float = waited_slot
+        self.waited_limit: float = waited_limit
+        self.waited_backoff: float = waited_backoff
+        self.worker: str | None = worker
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: all attributes by name, with the text of the error."""

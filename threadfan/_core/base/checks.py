@@ -10,20 +10,38 @@ from .texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    Fn = TypeVar("Fn", bound=Callable[..., object])
 
 
-UNSET: Any = object()
+class Unset:
+    """The default of an argument that is no value of it.
+
+    Args:
+        shown: what ``help`` shows in its place.
+    """
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+UNSET: Any = Unset("unchanged")
 """The default of an option that stays as it is."""
 
 
-def given(**options: Any) -> dict[str, Any]:
+def given(**options: object) -> dict[str, Any]:
     """The options that were given, as changes of others."""
     return {name: value for name, value in options.items() if value is not UNSET}
 
 
-def refuse_misplaced(where: str, given: dict[str, Any]) -> None:
+def refuse_misplaced(where: str, given: Mapping[str, object]) -> None:
     """Say where options belong that are not taken here."""
     from ..base.misplaced import misplaced
 
@@ -65,20 +83,20 @@ _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 _UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
-def callable_(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+def callable_(where: str, fn: Fn) -> Fn:
     """Check that ``fn`` can be called."""
     if not callable(fn):
         raise _not_callable(where, fn)
     return fn
 
 
-def a_fan(where: str, given: Any) -> None:
+def a_fan(where: str, given: object) -> None:
     """Check that the first argument is a fan, a view of one, or what stands in for it."""
     if not callable(getattr(given, "gather", None)):
         raise TypeError(f"{where} needs a Fan, or a view of one, as its first argument, not {brief(given)}")
 
 
-def function(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+def function(where: str, fn: Fn) -> Fn:
     """Check that ``fn`` is something a thread can call and get a result from."""
     if not callable(fn):
         raise _not_callable(where, fn)
@@ -138,7 +156,7 @@ def _flags_of(fn: object) -> int:
     return flags if isinstance(flags, int) else 0
 
 
-def iterables(where: str, given: tuple[Any, ...], *, star: bool = False) -> None:
+def iterables(where: str, given: tuple[object, ...], *, star: bool = False) -> None:
     """Check that there is something to iterate over."""
     if not given:
         raise TypeError(f"{where} needs at least one iterable of inputs: {where}(fn, items)")

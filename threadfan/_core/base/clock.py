@@ -30,8 +30,8 @@ chores: list[Callable[[], object]] = []
 CHORES = 0.05  # seconds between two looks at the chores; arbitrary: what a timeout may then come too late
 
 _asleep: dict[object, Gate] = {}  # the gates that somebody waits at, by the wait
-_NUDGE: Any = object()  # in a gate: not open, but there are chores
-NOTHING: Any = object()
+_NUDGE = object()  # in a gate: not open, but there are chores
+NOTHING = object()
 
 
 def add_chore(chore: Callable[[], object]) -> None:
@@ -86,13 +86,19 @@ class Asleep:
         return NOTHING if found is _NUDGE else found
 
 
+def receive(gate: Gate) -> Any:
+    """What is put into the gate next, or ``NOTHING`` if there may be chores."""
+    with Asleep(gate) as asleep:
+        return asleep.receive()
+
+
 class Clock:
     """Real time."""
 
-    monotonic = staticmethod(time.monotonic)
+    monotonic: staticmethod[[], float] = staticmethod(time.monotonic)
     """Seconds since some fixed moment; never goes back."""
 
-    processor = staticmethod(time.process_time)
+    processor: staticmethod[[], float] = staticmethod(time.process_time)
     """Seconds for which the threads of this process have computed, all together."""
 
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:

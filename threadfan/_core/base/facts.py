@@ -9,10 +9,6 @@ from contextlib import suppress
 
 from .texts import masked, text_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 FRAMES = 100  # of a traceback, the innermost; arbitrary
 
 
@@ -31,7 +27,7 @@ class Answer:
         known = facts(error)
         return None if known.status_code is None else cls(known.status_code, known.request_id)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Answer], tuple[object, ...]]:
         return Answer, (self.status_code, self.request_id)
 
     def __repr__(self) -> str:
@@ -99,7 +95,7 @@ def traceback_text(error: BaseException | None) -> str | None:
     return masked("".join(lines[-FRAMES:]))
 
 
-def facts_of(error: BaseException | None) -> dict[str, Any]:
+def facts_of(error: BaseException | None) -> dict[str, object]:
     """What stands of an error in plain data: kind and text in one, and by themselves what else is known."""
     if error is None:
         return {"error": None, "error_details": None}

@@ -12,8 +12,7 @@ from .static import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Mapping
 
 _CO_VARARGS, _CO_VARKEYWORDS = 0x4, 0x8  # inspect.CO_VARARGS, inspect.CO_VARKEYWORDS, without the import of inspect
 
@@ -70,7 +69,7 @@ def parameters_of(fn: object) -> Parameters | None:
     return None
 
 
-def _of_python(fn: Any) -> Parameters:
+def _of_python(fn: FunctionType) -> Parameters:
     code, defaults, named = fn.__code__, fn.__defaults__ or (), fn.__kwdefaults__ or {}
     names = list(code.co_varnames[: code.co_argcount])
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -110,7 +109,7 @@ STARRED = ("fan.run", "fan.arun", "fan.stream", "fan.astream")
 """What takes ``star=True``."""
 
 
-def fits(where: str, fn: Callable[..., Any], given: int, by_name: Iterable[str] = ()) -> None:
+def fits(where: str, fn: Callable[..., object], given: int, by_name: Iterable[str] = ()) -> None:
     """Check that ``fn`` can be called with so many positional arguments, and with those by name."""
     if not by_name and _plainly(fn, given):
         return
@@ -130,7 +129,7 @@ def fits(where: str, fn: Callable[..., Any], given: int, by_name: Iterable[str] 
     raise TypeError(f"{where} calls {name} with {_so_many(given)}, but {wrong}: {remedy}")
 
 
-def fits_task(where: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def fits_task(where: str, fn: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
     """Check that a task's function can be called with the task's arguments."""
     if not kwargs and _plainly(fn, len(args)):
         return
@@ -144,7 +143,7 @@ def fits_task(where: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs:
     raise TypeError(f"{where} calls {name} without arguments, but {wrong}: give task({name}, …) with its arguments")
 
 
-def _plainly(fn: Any, given: int) -> bool:
+def _plainly(fn: object, given: int) -> bool:
     """Whether it is a function that takes so many arguments, told in a tenth of a microsecond: tasks may be many."""
     if type(fn) is not FunctionType:
         return False

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Thing = TypeVar("Thing")
 
 
-generation = 0
+generation: int = 0
 """How many forks this process is away from the first one.  Read as ``forks.generation``: it changes."""
 
 REASON = "the process was forked while this call waited or ran; it goes on in the parent only"

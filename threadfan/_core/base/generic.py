@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Any, Generic, TypeVar
 
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     # Of classes that may be named without parameters.
     In_contra = TypeVarWithDefault("In_contra", contravariant=True, default=Any)
     Out_co = TypeVarWithDefault("Out_co", covariant=True, default=Any)
+    Coro = Coroutine[Any, Any, T]
+    """What a coroutine function makes; what is sent into it is the event loop's affair."""
 else:
 
     class Generic:
@@ -23,6 +26,6 @@ else:
         def __class_getitem__(cls, _parameters):
             return cls
 
-    T = T_co = In_contra = Out_co = None
+    Coro = T = T_co = In_contra = Out_co = None
 
-__all__ = ["TYPE_CHECKING", "Generic", "In_contra", "Out_co", "T", "T_co"]
+__all__ = ["TYPE_CHECKING", "Coro", "Generic", "In_contra", "Out_co", "T", "T_co"]

@@ -50,7 +50,7 @@ class Helper:
         self._refused = refused
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._tended = Lock()  # held by the thread that stands in, never twice; guards what follows
-        self.begun = False
+        self.begun: bool = False
         self._refusals = Refusals()
         self._due = -FOREVER
         self._over = False

@@ -14,12 +14,11 @@ from .static import describe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from logging import Logger
-    from typing import Any
 
 __all__ = ["CRITICAL", "ERROR", "WARNING", "say"]
 
 
-def say(logger: Logger, level: int, message: str, *args: Any, error: BaseException | None = None) -> None:
+def say(logger: Logger, level: int, message: str, *args: object, error: BaseException | None = None) -> None:
     """Log a message and the traceback of ``error``; or that it cannot be shown; or nothing.
 
     Only a Ctrl-C that falls into it gets out.
@@ -36,7 +35,7 @@ def say(logger: Logger, level: int, message: str, *args: Any, error: BaseExcepti
                 raise
 
 
-def _filled(message: str, args: tuple[Any, ...]) -> str:
+def _filled(message: str, args: tuple[object, ...]) -> str:
     try:
         return message % args
     except Exception:

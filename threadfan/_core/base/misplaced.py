@@ -8,8 +8,7 @@ from .texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Iterable, Mapping
 
 EACH_CALL = ("timeout", "retry", "rate", "hedge", "interrupt")
 TAKEN: dict[str, tuple[str, ...]] = {
@@ -47,7 +46,7 @@ OTHER_NAMES = {
 """What others call it."""
 
 
-def misplaced(where: str, given: dict[str, Any]) -> TypeError:
+def misplaced(where: str, given: Mapping[str, object]) -> TypeError:
     """What to raise where a method was given options that it does not take.
 
     Args:

@@ -12,7 +12,8 @@ from .generic import TYPE_CHECKING, Generic, T_co
 from .portable import Record
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
+    from typing import Any, Final
 
     from .attempt import Attempt
     from .attempt import Status as Status  # noqa: PLC0414 -- passed on
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
     # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
     Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
+
+# The parts of a ``Raw`` by name.
+INDEX: Final = 0
+ITEM: Final = 1
+SINCE: Final = 2
+STATUS: Final = 3
+PAYLOAD: Final = 4
+START: Final = 5
+END: Final = 6
+WORKER: Final = 7
 
 SUCCEEDED: Status = "succeeded"
 FAILED: Status = "failed"
@@ -195,6 +206,11 @@ class Outcome(Record, Generic[T_co]):
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
 
 
+def raw_of(outcome: Outcome[object]) -> Raw:
+    """The plain tuple that it is a view of; moments by the fan's clock are in it, of which an outcome tells nothing."""
+    return outcome._raw
+
+
 def renamed(outcome: Outcome[T_co], name: str, item: object) -> Outcome[T_co]:
     """The same outcome by another name, of another item."""
     raw = outcome._raw
@@ -222,6 +238,11 @@ def twin_of(error: BaseException) -> BaseException:
 
 _FIELDS = (type(vars(OSError)["errno"]), type(vars(BaseException)["args"]))  # of slots, and of what is made in C
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: of classes that are not part of the interpreter
+
+
+def attempts_of(outcome: Outcome[object]) -> Sequence[Attempt]:
+    """The attempts of a call that may have had several; none of any other, which ``history`` makes one for."""
+    return outcome._history or ()
 
 
 def time_covered(spans: list[tuple[float, float]]) -> float:

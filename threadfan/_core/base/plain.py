@@ -24,7 +24,7 @@ _DEEPEST = 100  # levels; arbitrary: json.dumps goes to about ten times that
 _SHOWN = 200  # characters of a repr; arbitrary
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """``value`` as plain data."""
     return _Reader().read(value)
 
@@ -33,13 +33,13 @@ class _Reader:
     """Reads one value; remembers what it is inside of."""
 
     def __init__(self) -> None:
-        self._inside: dict[int, Any] = {}
+        self._inside: dict[int, object] = {}
 
-    def read(self, value: Any) -> Any:
+    def read(self, value: object) -> object:
         kind = type(value)
         if value is None or kind in (bool, int, str):
             return value
-        if kind is float:
+        if type(value) is float:
             return value if isfinite(value) else None
         if id(value) in self._inside or len(self._inside) > _DEEPEST:
             return brief(value, _SHOWN)
@@ -51,7 +51,7 @@ class _Reader:
         finally:
             del self._inside[id(value)]
 
-    def _read(self, kind: type, value: Any) -> Any:
+    def _read(self, kind: type, value: Any) -> object:
         if issubclass(kind, dict):
             return {self._key(key): self.read(inner) for key, inner in dict.items(value)}
         if issubclass(kind, (list, tuple, set, frozenset)):
@@ -70,7 +70,7 @@ class _Reader:
             return brief(value, _SHOWN)
         return self.read(self._asked(value))
 
-    def _asked(self, value: Any) -> Any:
+    def _asked(self, value: object) -> object:
         """A value of a class that is not built in, one step plainer: at least no more of that class."""
         if not hasattr(value, "tolist"):  # of numpy, which pydantic does not know
             with suppress(Exception):
@@ -82,23 +82,23 @@ class _Reader:
                     return to_jsonable_python(value, fallback=self._unknown, bytes_mode="base64")
         return self._stepped(value)
 
-    def _unknown(self, value: Any) -> Any:
+    def _unknown(self, value: object) -> object:
         """What pydantic does not know: the value itself, or something in it."""
         return self._stepped(value) if id(value) in self._inside else self.read(value)
 
-    def _stepped(self, value: Any) -> Any:
+    def _stepped(self, value: object) -> object:
         for read in _READERS:
             found = read(value)
             if found is not None and type(found) is not type(value):
                 return found
         return brief(value, _SHOWN)
 
-    def _key(self, key: Any) -> str:
+    def _key(self, key: object) -> str:
         found = self.read(key)
         return found if isinstance(found, str) else str(found)
 
 
-def _slots(value: Any) -> dict[str, Any]:
+def _slots(value: object) -> dict[str, object]:
     """The public attributes of one of our own objects."""
     names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
     return {name: getattr(value, name, None) for name in names if not name.startswith("_")} or {"repr": repr(value)}
@@ -113,27 +113,27 @@ def _of_bytes(data: bytes) -> str:
         return b64encode(data).decode()
 
 
-def _by(method: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
+def _by(method: str) -> Callable[[Any], object]:
+    def read(value: object) -> object:
         return getattr(value, method)() if callable(getattr(type(value), method, None)) else None
 
     return read
 
 
-def _of_builtin(value: Any) -> Any:
+def _of_builtin(value: Any) -> object:
     if hasattr(type(value), "__members__"):  # an enum
         return value.value
     return next((base(value) for base in (int, float, str) if isinstance(value, base)), None)
 
 
-def _of_fields(value: Any) -> Any:
+def _of_fields(value: object) -> object:
     if isinstance(value, type):
         return None
     names = getattr(value, "__dataclass_fields__", None) or [one.name for one in getattr(value, "__attrs_attrs__", ())]
     return {name: getattr(value, name, None) for name in names} or None
 
 
-def _of_number(value: Any) -> Any:
+def _of_number(value: object) -> object:
     return str(value) if type(value).__module__ in ("decimal", "fractions", "uuid", "datetime") else None
 
 

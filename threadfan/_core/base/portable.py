@@ -5,10 +5,10 @@ The work is done in ``pickling``, which is imported when something is first pick
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 
 from .copying import Copyable
+from .static import caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Travelling:
         if error is None:
             raise TypeError("this is a copy of an error that is gone: pickle the report that it has")
         # `copy` asks in the same way, and is to get all there is.
-        if sys._getframe(1).f_globals.get("__name__") == "copy":
+        if caller().f_globals.get("__name__") == "copy":
             return type(error).__reduce_ex__(error, protocol)
         from .pickling.packing import packed
 

@@ -9,12 +9,13 @@ Guarantees: nothing here runs code written in Python of the object's class, meta
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType, TracebackType
     from typing import Any, TypeGuard, TypeVar, overload
 
     T = TypeVar("T")
@@ -41,7 +42,7 @@ def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
     return any(one is kind for one in mro for kind in wanted)  # `in` would ask a metaclass that compares
 
 
-def is_group(error: object) -> TypeGuard[BaseExceptionGroup[Any]]:
+def is_group(error: object) -> TypeGuard[BaseExceptionGroup[BaseException]]:
     """Whether an error is a group of errors, by its type alone."""
     return is_a(error, BaseExceptionGroup)
 
@@ -84,7 +85,12 @@ def context_of(error: BaseException) -> BaseException | None:
     return _of_error["__context__"].__get__(error)  # type: ignore[no-any-return]
 
 
-def _name_of_type(kind: Any) -> str:
+def caller() -> FrameType:
+    """The frame that has called the function that asks."""
+    return sys._getframe(2)
+
+
+def _name_of_type(kind: type) -> str:
     return str.__str__(_of_type["__qualname__"].__get__(kind))
 
 
@@ -100,5 +106,5 @@ def _name_of(thing: object) -> str | None:
     return None
 
 
-def _read(attribute: Any, thing: object) -> Any:
+def _read(attribute: Any, thing: object) -> object:
     return attribute.__get__(thing) if type(attribute) in _BY_THE_INTERPRETER else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
 FIELDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
@@ -51,7 +51,7 @@ class Usage:
         object.__setattr__(self, "_counted", 0)
 
     @classmethod
-    def of(cls, usage: Any) -> Usage:
+    def of(cls, usage: object) -> Usage:
         """From the ``usage`` of a response; what it lacks counts as 0."""
         return _read(usage) or cls()
 
@@ -83,7 +83,7 @@ class Usage:
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., Usage], tuple[int, ...]]:
         return _restored, self._key()
 
     def to_dict(self) -> dict[str, int]:
@@ -117,7 +117,7 @@ def usage_of(value: object) -> Usage | None:
     return None
 
 
-def _read(usage: Any) -> Usage | None:
+def _read(usage: object) -> Usage | None:
     """From an object or a dict; None if no tokens are in it."""
     alone, whole, output = _number(usage, _INPUT_ALONE), _number(usage, _INPUT), _number(usage, _OUTPUT)
     if alone is None and whole is None and output is None:
@@ -134,11 +134,11 @@ def _read(usage: Any) -> Usage | None:
     return _restored(max(0, entered - read - written), output, written, read, 1, read)
 
 
-def _get(thing: Any, name: str) -> Any:
+def _get(thing: object, name: str) -> object:
     return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
 
 
-def _number(thing: Any, names: tuple[str, ...]) -> int | None:
+def _number(thing: object, names: tuple[str, ...]) -> int | None:
     """The first of these that is a number."""
     for name in names:
         number = _get(thing, name)

@@ -20,9 +20,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import ContextVar
-    from typing import Any
+    from typing import Any, TypeVar
 
-    Kind = tuple[ContextVar[Any], Callable[[Any], Any]]
+    T = TypeVar("T")
+    R = TypeVar("R")
+
+    from types import ModuleType
+
+    Variable = ContextVar[Any]
+    Renew = Callable[[Any], object]
+    Kind = tuple[Variable, Renew]
     """A variable, and what makes of its value what another call may have."""
 
 
@@ -72,13 +79,13 @@ def setter_of_own() -> Callable[[], None] | None:
     return set_own if own else None
 
 
-def renewing(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def renewing(fn: Callable[[T], R]) -> Callable[[T], R]:
     """``fn`` for calls that run in plain copies of this context, where something has to be renewed for each."""
     here = [(variable, renew) for variable, renew in _known[1] if variable.get(None) is not None]
     if not here:
         return fn
 
-    def renew_and_call(item: Any) -> Any:
+    def renew_and_call(item: T) -> R:
         for variable, renew in here:
             variable.set(renew(variable.get()))
         return fn(item)
@@ -89,23 +96,23 @@ def renewing(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
 # -- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _variable_of(module: Any, getter: str) -> ContextVar[Any] | None:
+def _variable_of(module: ModuleType, getter: str) -> Variable | None:
     """The variable that a module keeps its context in, found by having it set that in a context of its own."""
     scratch = Context()
     scratch.run(getattr(module, getter))
     return next(iter(scratch), None)
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any) -> object:
     return value.copy()
 
 
-def _unset(_: Any) -> None:
+def _unset(_: object) -> None:
     return None
 
 
 # module -> the attribute that is there once it is imported, what finds the variable by it, what renews its value
-_SOURCES: dict[str, tuple[str, Callable[[Any, str], ContextVar[Any] | None], Callable[[Any], Any]]] = {
+_SOURCES: dict[str, tuple[str, Callable[[ModuleType, str], Variable | None], Renew]] = {
     "decimal": ("getcontext", _variable_of, _copied),
     "gmpy2": ("get_context", _variable_of, _copied),
     "sniffio": ("current_async_library_cvar", getattr, _unset),
@@ -122,7 +129,7 @@ def _look() -> tuple[Kind, ...]:
     for name in awaited:
         attribute, find, renew = _SOURCES[name]
         module = modules.get(name)
-        if hasattr(module, attribute):  # else it is being imported now
+        if module is not None and hasattr(module, attribute):  # else it is being imported now
             variable = find(module, attribute)
             awaited = tuple(one for one in awaited if one != name)
             kinds = kinds if variable is None else (*kinds, (variable, renew))

@@ -5,12 +5,8 @@ from __future__ import annotations
 from ..base.errors import brief
 from .report import Report, put_on
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
-
-def report_of(error: BaseException) -> Report[Any] | None:
+def report_of(error: BaseException) -> Report[object] | None:
     """What was done before this exception ended a batch, or None if there is no report.
 
     It is the exception's own attribute ``report`` or, failing that, the first one found on the exceptions that it was

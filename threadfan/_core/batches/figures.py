@@ -8,9 +8,12 @@ from ..pool.work_queue import GIL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypedDict
+    from typing import TypedDict
 
-    from ..calls.collector import Collector
+    from ..base.attempt import Attempt
+    from ..base.usage import Usage
+    from ..calls.batch import Batch
+    from .task_group import TaskGroup
 
     class Conditions(TypedDict, total=False):
         """Under what the calls of a batch have run; what does not apply is not there."""
@@ -24,24 +27,39 @@ if TYPE_CHECKING:
         processor: float  # the share of the time of so many of them that the program has used
         processors: int  # on which threads can compute at once
 
+    class Parts(TypedDict, total=False):
+        """Of what a report is made, besides the outcomes."""
 
-def parts(collector: Collector) -> dict[str, Any]:
-    """What is known of single calls."""
-    return {"names": collector.names, "usages": collector.usages, "notes": collector.attempts}
+        names: dict[int, str]  # of the calls that have one, by place
+        usages: dict[int, Usage]  # tokens noted while calls ran, by index
+        attempts: dict[int, list[Attempt]]  # of calls that may have several, by index
+        wall: float  # seconds from the start of the batch to its end
+        slots: int  # how many calls could run at once
+        limited: float  # seconds in which no call could start because of a rate limit
+        pauses: int  # how often an overload had all calls of the limit pause
+        conditions: Conditions
 
 
-def figures(batch: Any, wall: float, *, taken: bool = False) -> dict[str, Any]:
-    """Of a batch or what is like one, ``wall`` seconds after its start."""
+def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Parts:
+    """Of a batch, ``wall`` seconds after its start.
+
+    Args:
+        taken: whether its inputs were taken as results were read.
+    """
+    collector = batch.collector
     return {
+        "names": collector.names,
+        "usages": collector.usages,
+        "attempts": collector.attempts,
         "wall": wall,
         "slots": batch.scheduler.slots.total,
         "limited": batch.limited(batch.since + wall),
         "pauses": batch.pauses(),
-        "conditions": _conditions(batch, wall, taken),
+        "conditions": _conditions(batch, wall, taken=taken),
     }
 
 
-def _conditions(batch: Any, wall: float, taken: bool) -> Conditions:
+def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Conditions:
     scheduler = batch.scheduler
     found: Conditions = {}
     if batch.group.limit < float("inf"):
@@ -49,7 +67,7 @@ def _conditions(batch: Any, wall: float, taken: bool) -> Conditions:
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling
         found["paced"] = scheduler.adaptive.pace < float("inf")
-    limits = [rates for line in batch.limits() if (rates := line.rates()) is not None]
+    limits = [rates for waitlist in batch.limits() if (rates := waitlist.rates()) is not None]
     if limits:
         found["limits"] = len(limits)
     if len(limits) == 1:

@@ -5,9 +5,8 @@ is queued is dropped, and at the end it makes a result of the report.  Loom's jo
 
 Whoever writes one may rely on this:
 
-- It is asked in the thread, or the event loop, that waits for the result, never on a worker or the deadline timer, and
-about
-  one outcome at a time: it needs no lock.  While it thinks nobody is held up but the one who waits.
+- It is asked in the thread, or the event loop, that waits for the result, never on a worker or on the thread that keeps
+  deadlines, and about one outcome at a time: it needs no lock.  While it thinks only the one who waits is held up.
 - It is told outcomes as calls end, each once, and nothing more once it has said that it has enough.
 - When it is asked for the result, every outcome is final.
 - Whatever it raises ends the batch, and carries the report as its attribute ``report``.
@@ -19,7 +18,7 @@ from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, T
 
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     from ..base.outcome import Outcome
     from .report import Report
@@ -49,28 +48,28 @@ class Joiner(Generic[T, R]):
         )
 
 
-class Collect(Joiner["Any", "Report[Any]"]):
+class Collect(Joiner["object", "Report[object]"]):
     """Never enough: all outcomes, failures included, as ``gather`` collects them."""
 
-    def result(self, report: Report[Any]) -> Report[Any]:
+    def result(self, report: Report[T]) -> Report[T]:
         """The report as it is."""
         return report
 
 
-class AllSucceed(Joiner["Any", "Report[Any]"]):
+class AllSucceed(Joiner["object", "Report[object]"]):
     """All or nothing: the first failure cancels the rest, and is raised."""
 
     def begin(self, calls: int) -> None:
         """No failure so far."""
-        self._failure: Outcome[Any] | None = None
+        self._failure: Outcome[object] | None = None
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """A failure is enough."""
         if not outcome.ok:
             self._failure = outcome
         return not outcome.ok
 
-    def result(self, report: Report[Any]) -> Report[Any]:
+    def result(self, report: Report[T]) -> Report[T]:
         """The report, in which every call has a value.
 
         Raises:
@@ -85,7 +84,7 @@ class AllSucceed(Joiner["Any", "Report[Any]"]):
             del failure, report  # the traceback holds this frame: leave no cycle
 
 
-class Quorum(Joiner["Any", "Report[Any]"]):
+class Quorum(Joiner["object", "Report[object]"]):
     """As many successes as are needed, whichever come first; one too many failures end it at once.
 
     Args:
@@ -93,7 +92,7 @@ class Quorum(Joiner["Any", "Report[Any]"]):
     """
 
     def __init__(self, needed: int) -> None:
-        self.needed = checks.count("needed", needed)
+        self.needed: int = checks.count("needed", needed)
 
     def begin(self, calls: int) -> None:
         """All may still succeed.
@@ -104,15 +103,15 @@ class Quorum(Joiner["Any", "Report[Any]"]):
         if calls < self.needed:
             raise ValueError(f"{self.needed} successes need at least as many tasks, not {calls}")
         self._calls = calls
-        self._succeeded: list[Outcome[Any]] = []
-        self._failed: list[Outcome[Any]] = []
+        self._succeeded: list[Outcome[object]] = []
+        self._failed: list[Outcome[object]] = []
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """Enough have succeeded, or too many have failed."""
         (self._succeeded if outcome.ok else self._failed).append(outcome)
         return len(self._succeeded) == self.needed or self._calls - len(self._failed) < self.needed
 
-    def result(self, report: Report[Any]) -> Report[Any]:
+    def result(self, report: Report[T]) -> Report[T]:
         """The report, of whose calls at least as many as are needed have a value.
 
         Raises:
@@ -121,7 +120,7 @@ class Quorum(Joiner["Any", "Report[Any]"]):
         self.winner()
         return report
 
-    def winner(self) -> Outcome[Any]:
+    def winner(self) -> Outcome[object]:
         """The outcome that succeeded first, if there is a quorum; raises as ``result`` does if there is none."""
         if len(self._succeeded) >= self.needed:
             return self._succeeded[0]
@@ -131,7 +130,7 @@ class Quorum(Joiner["Any", "Report[Any]"]):
         )
 
 
-class FirstSuccess(Joiner["Any", "Outcome[Any]"]):
+class FirstSuccess(Joiner["object", "Outcome[object]"]):
     """A race: the first success wins, failures are passed over."""
 
     def begin(self, calls: int) -> None:
@@ -143,11 +142,11 @@ class FirstSuccess(Joiner["Any", "Outcome[Any]"]):
         self._quorum = Quorum(1)
         self._quorum.begin(calls)
 
-    def joined(self, outcome: Outcome[Any]) -> bool:
+    def joined(self, outcome: Outcome[object]) -> bool:
         """One success is enough."""
         return self._quorum.joined(outcome)
 
-    def result(self, report: Report[Any]) -> Outcome[Any]:
+    def result(self, report: Report[object]) -> Outcome[object]:
         """The winner's outcome.
 
         Raises:

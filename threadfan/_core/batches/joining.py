@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from queue import SimpleQueue
 
 from ..base.errors import brief
-from ..base.outcome import Outcome
-from .joiners import Joiner
+from ..base.generic import TYPE_CHECKING, Generic, T
+from ..base.outcome import INDEX, Outcome
+from .completion import Completion
+from .joiners import Joiner, R
+from .making import task_batch
 from .report import put_on
-from .run import Ending, task_batch
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
+    from ..base.clock import Gate
     from ..base.outcome import Raw
     from ..calls.options import Options
     from ..calls.task_batch import TaskBatch
@@ -24,34 +27,43 @@ ENOUGH = "it was not needed any more: the outcomes so far were enough"
 
 
 def join(
-    scheduler: Scheduler, options: Options, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
+    scheduler: Scheduler,
+    options: Options,
+    policy: Joiner[T, R],
+    tasks: tuple[Callable[..., object], ...],
+    named: Mapping[str, Callable[..., object]],
+) -> R:
     """See ``Fan.join``."""
     begin("fan.join", policy, tasks, named)
-    gate: SimpleQueue[None] = SimpleQueue()
-    joining = Joining(task_batch(scheduler, options, tasks, named, where="fan.join"), gate, policy)
-    return joining.result(joining.wait())
+    gate: Gate = SimpleQueue()
+    joining = Joining(task_batch(scheduler, options, tasks, named, where="fan.join"), partial(gate.put, None), policy)
+    return joining.result(joining.wait(gate))
 
 
-def begin(where: str, policy: Joiner[Any, Any], tasks: tuple[Any, ...], named: dict[str, Any]) -> None:
+def begin(
+    where: str,
+    policy: Joiner[T, R],
+    tasks: tuple[Callable[..., object], ...],
+    named: Mapping[str, Callable[..., object]],
+) -> None:
     """Begin a policy before anything runs: it may refuse so few calls."""
     if not isinstance(policy, Joiner):
         raise TypeError(f"{where} needs a policy first, such as {where}(FirstSuccess(), …), not {brief(policy)}")
     policy.begin(len(tasks) + len(named))
 
 
-class Joining(Ending):
+class Joining(Completion["TaskBatch", "Report[T]"], Generic[T, R]):
     """How such a batch ends: when its policy has enough, or like any other.
 
     The policy is asked here, by whoever waits; threads only wake it.
 
     Args:
         batch: not yet enlisted.
-        gate: opened at each outcome, and when the batch is done.
+        wake: wakes whoever waits: called at each outcome, and when the batch is done.
     """
 
-    def __init__(self, batch: TaskBatch, gate: Any, policy: Joiner[Any, Any]) -> None:
-        super().__init__(batch, gate, fail_fast=False, deadline=None)
+    def __init__(self, batch: TaskBatch, wake: Callable[[], object], policy: Joiner[T, R]) -> None:
+        super().__init__(batch, wake)
         batch.name = "join"
         self._results = batch.collector.in_order_of_ends()
         self._policy = policy
@@ -59,13 +71,13 @@ class Joining(Ending):
         self._enough = False
 
     def look(self) -> float | None:
-        """Tell the policy what is new; when it returns, the next outcome will open the gate."""
+        """Tell the policy what is new; when it returns, the next outcome will wake whoever waits."""
         while not self._tell_news():
-            if self.batch.wish.wait_for(lambda: self._gate.put(None), wanted=None, idle=self._idle):
+            if self.batch.waiter.wait_for(self._wake, wanted=None, idle=self._idle):
                 break
         return super().look()
 
-    def report(self) -> Report[Any]:
+    def report(self) -> Report[T]:
         """The report of a batch that is done; outcomes that came last are told before."""
         try:
             self._tell_news()
@@ -74,7 +86,7 @@ class Joining(Ending):
             raise
         return super().report()
 
-    def result(self, report: Report[Any]) -> Any:
+    def result(self, report: Report[T]) -> R:
         """What the policy makes of it; what it raises carries the report."""
         try:
             return self._policy.result(report)
@@ -98,7 +110,7 @@ class Joining(Ending):
         return self._enough
 
     def _tell(self, raw: Raw) -> bool:
-        batch, collector, index = self.batch, self.batch.collector, raw[0]
+        batch, collector, index = self.batch, self.batch.collector, raw[INDEX]
         self._enough = True  # if it raises, too
         try:
             self._enough = self._policy.joined(

@@ -6,15 +6,13 @@ from concurrent.futures import Future
 
 from ..base import forks
 from ..base.errors import TaskTimeout
-from ..base.generic import TYPE_CHECKING, T
+from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.locks import Lock
-from ..base.outcome import SUCCEEDED, TIMED_OUT
-from .figures import figures
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED, TIMED_OUT
+from .figures import parts
 from .report import Report
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..base.outcome import Raw
     from ..calls.batch import Batch
 
@@ -33,18 +31,18 @@ class LateFuture(Future[T]):
             del error, self  # the traceback holds this frame: leave no cycle
 
 
-class Latecomers:
+class Latecomers(Generic[T]):
     """Futures of the calls of a batch that are unfinished now; each is done in the thread that ends its call.
 
     Args:
         items: the batch's inputs.
     """
 
-    def __init__(self, batch: Batch, items: list[Any]) -> None:
+    def __init__(self, batch: Batch, items: list[object]) -> None:
         self._batch = batch
         self._collector = batch.collector
         self._items = items
-        self.futures: dict[int, Future[Any]] = {}
+        self.futures: dict[int, Future[T]] = {}
         for index in range(len(items)):
             if self._collector.get(index) is None:
                 future = self.futures[index] = LateFuture()
@@ -57,22 +55,17 @@ class Latecomers:
         """In the child of a fork too, nobody is just gathering."""
         self._lock = Lock()  # guards ``_missing``; several threads may gather at once
 
-    def report(self, deadline: float, wall: float) -> Report[Any]:
+    def report(self, deadline: float, wall: float) -> Report[T]:
         """What is done, and the futures of what is not.
 
         Args:
             deadline: the batch's, in seconds.
             wall: seconds since the batch began.
         """
-        batch, collector = self._batch, self._collector
         raws = [self._raw_so_far(index, deadline, wall) for index in range(len(self._items))]
-        report: Report[Any] = Report(
-            raws,
-            names=collector.names,
-            usages=dict(collector.usages),
-            notes=dict(collector.attempts),
-            **figures(batch, wall),
-        )
+        so_far = parts(self._batch, wall)
+        so_far["usages"], so_far["attempts"] = dict(so_far["usages"]), dict(so_far["attempts"])  # which go on
+        report: Report[T] = Report(raws, **so_far)
         report.late = self.futures
         self._gather()  # from here on
         return report
@@ -88,11 +81,11 @@ class Latecomers:
     def _gather(self) -> None:
         while True:
             with self._lock:
-                ended = {index for index in self._missing if self._collector.get(index) is not None}
-                self._missing -= ended
-            for index in sorted(ended):
-                self._settle(self.futures[index], self._collector.get(index))
-            if not self._missing or self._batch.wish.wait_for(self._gather, wanted=None, idle=self._idle):
+                ended = {one: raw for one in sorted(self._missing) if (raw := self._collector.get(one)) is not None}
+                self._missing -= ended.keys()
+            for index, raw in ended.items():
+                self._settle(self.futures[index], raw)
+            if not self._missing or self._batch.waiter.wait_for(self._gather, wanted=None, idle=self._idle):
                 return
 
     def _idle(self) -> bool:
@@ -100,8 +93,8 @@ class Latecomers:
             return all(self._collector.get(index) is None for index in self._missing)
 
     @staticmethod
-    def _settle(future: Future[Any], raw: Any) -> None:
-        if raw[3] is SUCCEEDED:
-            future.set_result(raw[4])
+    def _settle(future: Future[T], raw: Raw) -> None:
+        if raw[STATUS] is SUCCEEDED:
+            future.set_result(raw[PAYLOAD])
         else:
-            future.set_exception(raw[4])
+            future.set_exception(raw[PAYLOAD])

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from ..base.generic import TYPE_CHECKING, T
+from ..base.outcome import INDEX
 from ..base.static import is_a
 from ..base.unwinding import exception_leaving
-from .figures import figures
+from .figures import parts
 from .report import Report, put_on
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from queue import SimpleQueue
     from types import FrameType
-    from typing import Any
 
+    from ..base.clock import Gate
     from ..base.outcome import Raw
     from ..calls.batch import Batch
+    from .completion import B
     from .stream import Stream
 
 
-def put_left_on(stream: Stream, error: BaseException, ready: list[Raw]) -> None:
+def put_left_on(stream: Stream[B, T], error: BaseException, ready: list[Raw]) -> None:
     """Let what ends a stream early carry what was not handed out, ``ready`` among it."""
-    raws = sorted([*ready, *stream.left()], key=itemgetter(0))
-    put_on(error, stream.report(raws, **_figures(stream.batch, taken=True)))
+    raws = sorted([*ready, *stream.left()], key=itemgetter(INDEX))
+    put_on(error, stream.report(raws))
 
 
-def end_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
+def end_early(stream: Stream[B, T], error: BaseException, ready: list[Raw], gate: Gate) -> None:
     """Cancel what is left of a stream and, when all has ended, let the error carry it."""
     stream.cut(running=True)
     try:
@@ -60,7 +61,7 @@ def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> Non
             put_on(error, report)
 
 
-def end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gate: SimpleQueue[None]) -> None:
+def end_taking_early(stream: Stream[B, T], error: BaseException, ready: list[Raw], gate: Gate) -> None:
     """As ``end_map_early``, of a ``map`` whose inputs are taken as its results are read."""
     if isinstance(error, Exception):
         stream.cut(running=False)
@@ -69,7 +70,7 @@ def end_taking_early(stream: Stream, error: BaseException, ready: list[Raw], gat
         end_early(stream, error, ready, gate)
 
 
-def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -> None:
+def end_map_early(error: BaseException, batch: Batch, gate: Gate) -> None:
     """Let the error that ends a ``map`` carry the outcomes that were not handed out, each with its index.
 
     Calls that run are cancelled if the user wants out; else they go on, as in the standard library.
@@ -83,10 +84,5 @@ def end_map_early(error: BaseException, batch: Batch, gate: SimpleQueue[None]) -
     except BaseException as again:  # a second Ctrl-C
         end_map_early(again, batch, gate)
         raise
-    put_on(error, Report(batch.collector.so_far(), **_figures(batch)))
-
-
-def _figures(batch: Batch, *, taken: bool = False) -> dict[str, Any]:
-    """What reports say besides outcomes."""
-    wall = batch.scheduler.clock.monotonic() - batch.since
-    return {"usages": batch.collector.usages, "notes": batch.collector.attempts, **figures(batch, wall, taken=taken)}
+    report: Report[object] = Report(batch.collector.so_far(), **parts(batch, scheduler.clock.monotonic() - batch.since))
+    put_on(error, report)

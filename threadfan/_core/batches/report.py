@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import SUCCEEDED, Outcome, restored, twin_of
+from ..base.outcome import INDEX, PAYLOAD, START, STATUS, SUCCEEDED, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
 from .failures import failures
 from .stats import Stats
@@ -28,7 +29,7 @@ else:
         """``Sequence``, with parameters that are forgotten."""
 
 
-_MISSING: Any = object()
+_MISSING: Any = Unset("not given")
 
 
 class Report(Portable, SequenceOfOutcomes[T_co]):
@@ -38,18 +39,18 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     Args:
         raws: the outcomes, in input order.
-        names: the names given in ``gather``, by place.
+        names: the names given in ``gather``, by place in ``raws``.
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
-        usages: tokens noted while calls ran, by place.
-        notes: the attempts of calls that may have several, by place.
+        usages: tokens noted while calls ran, by index.
+        attempts: those of calls that may have several, by index.
         limited: seconds in which no call could start because of a rate limit.
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
     """
 
     __slots__ = (
-        "_cause", "_conditions", "_limits", "_names", "_notes", "_outcomes", "_raws", "_slots", "_stats", "_usages",
+        "_attempts", "_cause", "_conditions", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats", "_usages",
         "_wall", "late",
     )  # fmt: skip
 
@@ -64,7 +65,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         wall: float = 0.0,
         slots: int = 1,
         usages: dict[int, Usage] | None = None,
-        notes: dict[int, list[Attempt]] | None = None,
+        attempts: dict[int, list[Attempt]] | None = None,
         limited: float = 0.0,
         pauses: int = 0,
         conditions: Conditions | None = None,
@@ -74,7 +75,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
         self._usages = usages or {}
-        self._notes = notes or {}
+        self._attempts = attempts or {}
         self._limits = limited, pauses
         self._names = names or {}
         self._wall = wall
@@ -86,9 +87,9 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
-            names, usages, notes = self._names, self._usages, self._notes
+            names, usages, attempts = self._names, self._usages, self._attempts
             self._outcomes = [
-                Outcome(raw, names.get(place), usages.get(raw[0]), notes.get(raw[0]))
+                Outcome(raw, names.get(place), usages.get(raw[INDEX]), attempts.get(raw[INDEX]))
                 for place, raw in enumerate(self._raws)
             ]
         return self._outcomes
@@ -121,7 +122,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def ok(self) -> bool:
         """Whether every call succeeded."""
-        return all(raw[3] is SUCCEEDED for raw in self._raws)
+        return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
 
     @property
     def succeeded(self) -> list[Outcome[T_co]]:
@@ -140,15 +141,16 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
             BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are
             ``Exception``s).  Its text and its ``indices`` say whose they are, in the same order.
         """
-        places = [place for place, raw in enumerate(self._raws) if raw[3] is not SUCCEEDED]
+        places = [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
         if places:
-            errors, indices = [self._raws[place][4] for place in places], [self._raws[place][0] for place in places]
+            failed = [self._raws[place] for place in places]
+            errors, indices = [raw[PAYLOAD] for raw in failed], [raw[INDEX] for raw in failed]
             said = f"{len(errors)} of {len(self)} calls have no value"
             try:
                 raise failures(said, errors, indices, list(map(self._label, places)))
             finally:
-                del errors, self  # the traceback holds this frame: leave no cycle
-        return [raw[4] for raw in self._raws]
+                del errors, failed, self  # the traceback holds this frame: leave no cycle
+        return [raw[PAYLOAD] for raw in self._raws]
 
     if TYPE_CHECKING:
 
@@ -157,7 +159,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         @overload
         def values(self, default: T) -> list[T_co | T]: ...
 
-    def values(self, default: Any = _MISSING) -> list[Any]:
+    def values(self, default: object = _MISSING) -> list[Any]:
         """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
 
         Args:
@@ -168,7 +170,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """
         if default is _MISSING:
             return list(self.unwrap())
-        return [raw[4] if raw[3] is SUCCEEDED else default for raw in self._raws]
+        return [raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default for raw in self._raws]
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
@@ -183,9 +185,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def _complete(self, stats: Stats) -> None:
         """What a report adds to its figures."""
-        from .advice import advice
+        from .advice_on_limits import held, refused
+        from .advice_on_time import slow
 
-        stats.advice = advice(self._all(), stats, self._conditions, self._labels())
+        about = self._all(), stats, self._conditions
+        stats.advice = refused(*about) or held(*about) or slow(*about, self._labels())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -196,25 +200,26 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
 
     def _disown(self, error: BaseException) -> None:
-        """Have a twin of an error in its place: the error is to hold this report, and would hold itself by it."""
-        if not any(raw[4] is error for raw in self._raws):
+        """Have a copy of an error in its place: the error is to hold this report, and would hold itself by it."""
+        if not any(raw[PAYLOAD] is error for raw in self._raws):
             return
-        twin = twin_of(error)
+        copy = twin_of(error)
         for place, raw in enumerate(self._raws):
-            if raw[4] is error:
-                self._raws[place] = (*raw[:4], twin, *raw[5:])
+            payload = raw[PAYLOAD]
+            if payload is error:
+                self._raws[place] = (*raw[:PAYLOAD], copy, *raw[START:])
                 self._cause = place if self._cause is None else self._cause
-            elif raw[3] is not SUCCEEDED and raw[4].__cause__ is error:  # of what was skipped or given up because of it
-                object.__setattr__(raw[4], "__cause__", twin)  # even if its class is frozen
-        for attempts in self._notes.values():
+            elif raw[STATUS] is not SUCCEEDED and payload.__cause__ is error:  # was skipped or given up because of it
+                object.__setattr__(payload, "__cause__", copy)  # even if its class is frozen
+        for attempts in self._attempts.values():
             for attempt in attempts:
                 if attempt.error is error:
-                    attempt.error = twin
+                    attempt.error = copy
         self._outcomes = None
 
     def _label(self, place: int) -> int | str:
         """What the call at that place is called: its name or its index."""
-        index: int = self._raws[place][0]
+        index: int = self._raws[place][INDEX]
         return self._names.get(place) or index
 
     def _labels(self) -> list[int | str]:
@@ -224,12 +229,12 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """Where in a pipeline it has ended."""
         return None
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
-        return self._raws, self._names, self._usages, self._notes, figures, self._cause
+        return self._raws, self._names, self._usages, self._attempts, figures, self._cause
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        raws, self._names, self._usages, self._notes, figures, self._cause = state
+    def __setstate__(self, state: Any) -> None:
+        raws, self._names, self._usages, self._attempts, figures, self._cause = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late = {}  # those are of the process that had it
         self._raws = [restored(raw) for raw in raws]
@@ -242,7 +247,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
 
 
-def put_on(error: BaseException, report: Report[Any]) -> None:
+def put_on(error: BaseException, report: Report[object]) -> None:
     """Let an error that ends a batch carry what was done: its attribute ``report``.
 
     If it is the error of one of the batch's calls, the outcome of that call in this report has one just like it.

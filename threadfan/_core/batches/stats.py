@@ -10,7 +10,6 @@ from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIME
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ..base.outcome import Outcome
 
@@ -38,36 +37,36 @@ class Stats:
     advice: str | None
 
     def __init__(
-        self, outcomes: Sequence[Outcome[Any]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
+        self, outcomes: Sequence[Outcome[object]], wall: float, slots: int, limited: float = 0.0, pauses: int = 0
     ) -> None:
         self.advice = None  # the report's affair, which knows more
         counts = dict.fromkeys(STATUSES, 0)
         for outcome in outcomes:
             counts[outcome.status] += 1
-        self.total = len(outcomes)
-        self.succeeded = counts[SUCCEEDED]
-        self.failed = counts[FAILED]
-        self.timed_out = counts[TIMED_OUT]
-        self.cancelled = counts[CANCELLED]
-        self.skipped = counts[SKIPPED]
-        self.wall = wall
-        self.slots = slots
+        self.total: int = len(outcomes)
+        self.succeeded: int = counts[SUCCEEDED]
+        self.failed: int = counts[FAILED]
+        self.timed_out: int = counts[TIMED_OUT]
+        self.cancelled: int = counts[CANCELLED]
+        self.skipped: int = counts[SKIPPED]
+        self.wall: float = wall
+        self.slots: int = slots
         durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
         self.duration_sum = sum(durations)
-        self.duration_p50 = percentile(durations, 50)
-        self.duration_p90 = percentile(durations, 90)
-        self.duration_p99 = percentile(durations, 99)
-        self.duration_max = durations[-1] if durations else 0.0
-        self.retries = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
+        self.duration_p50: float = percentile(durations, 50)
+        self.duration_p90: float = percentile(durations, 90)
+        self.duration_p99: float = percentile(durations, 99)
+        self.duration_max: float = durations[-1] if durations else 0.0
+        self.retries: int = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
         self.waited_slot = sum(outcome.waited_slot for outcome in outcomes)
         self.waited_limit = sum(outcome.waited_limit for outcome in outcomes)
         self.waited_backoff = sum(outcome.waited_backoff for outcome in outcomes)
-        self.asked = max((_asked(outcome) for outcome in outcomes), default=0.0)
-        self.limited = limited
-        self.pauses = pauses
+        self.asked: float = max((_asked(outcome) for outcome in outcomes), default=0.0)
+        self.limited: float = limited
+        self.pauses: int = pauses
         usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
-        self.input_tokens = sum(usage.input_tokens for usage in usages)
-        self.output_tokens = sum(usage.output_tokens for usage in usages)
+        self.input_tokens: int = sum(usage.input_tokens for usage in usages)
+        self.output_tokens: int = sum(usage.output_tokens for usage in usages)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -98,7 +97,7 @@ class Stats:
         return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
 
 
-def _asked(outcome: Outcome[Any]) -> float:
+def _asked(outcome: Outcome[object]) -> float:
     """The longest time that answers to a call have asked to wait."""
     if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
         return 0.0

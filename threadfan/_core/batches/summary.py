@@ -14,7 +14,6 @@ from .places import written
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from ..base.outcome import Outcome
     from .stats import Stats
@@ -25,7 +24,7 @@ _VARIES = re.compile(r"""https?://\S+|'[^']*'|"[^"]*"|\w*\d\w*""")  # in texts t
 
 
 def summary(
-    outcomes: Sequence[Outcome[Any]],
+    outcomes: Sequence[Outcome[object]],
     stats: Stats,
     labels: Sequence[int | str],
     stages: Sequence[str | None],
@@ -57,7 +56,7 @@ class _Ended:
 
     __slots__ = ("kind", "label", "place", "stage", "status", "text")
 
-    def __init__(self, outcome: Outcome[Any], label: int | str, stage: str | None, place: int) -> None:
+    def __init__(self, outcome: Outcome[object], label: int | str, stage: str | None, place: int) -> None:
         error = outcome.error
         self.label = label
         self.place = place
@@ -66,13 +65,13 @@ class _Ended:
         self.kind = type(error)
         self.text = text_of(error)
 
-    def same(self) -> tuple[Any, ...]:
+    def same(self) -> tuple[object, ...]:
         return (*self.related(), self.text)
 
-    def alike(self) -> tuple[Any, ...]:
+    def alike(self) -> tuple[object, ...]:
         return (*self.related(), _VARIES.sub("#", self.text))
 
-    def related(self) -> tuple[Any, ...]:
+    def related(self) -> tuple[object, ...]:
         return self.stage, self.status, id(self.kind)  # a class may not want to be compared
 
     def what(self) -> str:
@@ -94,8 +93,8 @@ def _causes(ended: list[_Ended], cause: int | None) -> list[str]:
     return lines
 
 
-def _grouped(ended: list[_Ended], key: Callable[[_Ended], tuple[Any, ...]]) -> list[list[_Ended]]:
-    groups: dict[tuple[Any, ...], list[_Ended]] = {}
+def _grouped(ended: list[_Ended], key: Callable[[_Ended], tuple[object, ...]]) -> list[list[_Ended]]:
+    groups: dict[tuple[object, ...], list[_Ended]] = {}
     for one in ended:
         groups.setdefault(key(one), []).append(one)
     return list(groups.values())
@@ -110,7 +109,7 @@ def _line(group: list[_Ended]) -> str:
     return f"{len(group)} {first.what()}{such_as}{text and f': {text}'} ({written([one.label for one in group])})"
 
 
-def _slowest(outcomes: Sequence[Outcome[Any]], stats: Stats, labels: Sequence[int | str]) -> str | None:
+def _slowest(outcomes: Sequence[Outcome[object]], stats: Stats, labels: Sequence[int | str]) -> str | None:
     """The calls that took longest, if there are several to compare."""
     durations = [(outcome.duration, place) for place, outcome in enumerate(outcomes) if outcome.attempts]
     if len(durations) < 2 or not stats.duration_max:
@@ -120,5 +119,5 @@ def _slowest(outcomes: Sequence[Outcome[Any]], stats: Stats, labels: Sequence[in
     return f"slowest: {', '.join(calls)}; median {stats.duration_p50:.3f} s"
 
 
-def _end_of(outcome: Outcome[Any]) -> str:
+def _end_of(outcome: Outcome[object]) -> str:
     return "" if outcome.ok else f", {outcome.status.replace('_', ' ')}"

@@ -1,11 +1,11 @@
 """Calls that are handed in as others end: what graphs and pipelines stand on.
 
-A relay is waited for like any batch (``Ending``), and like one it ends at its deadline, at a first failure, with the
-scope it was made in, or with its fan.  Its calls, *steps*, wait in the fan's queues of single calls, each under its own
-options.
+A group is waited for like any batch (see ``completion``), and like one it ends at its deadline, at a first failure,
+with the scope it was made in, or with its fan.  Its calls, *steps*, wait in the fan's queues of single calls, each
+under its own options.
 
 Guarantees: each step has exactly one end, and ``follow`` is told of it once, outside of every lock, in the thread of
-the step or, if it was ended from outside, in one that may run users' code.  The relay is done when no step is left and
+the step or, if it was ended from outside, in one that may run users' code.  The group is done when no step is left and
 ``follow`` has handed in none.  Once it was ended no step starts.
 """
 
@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, SUCCEEDED
+from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw, Status
-    from ..calls.backlog import Backlog
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Step(Call):
-    """One call of a relay.
+    """One call of a group.
 
     Args:
         index: the place of its outcome.
@@ -46,50 +45,50 @@ class Step(Call):
         tag: whatever ``follow`` wants to know of it.
     """
 
-    counted = True  # among those that are active in its relay
+    counted = True  # among those that are active in its group
 
     def __init__(
         self,
-        relay: TaskGroup,
+        task_group: TaskGroup,
         options: Options,
         index: int,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        fn: Callable[..., object],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
         *,
-        item: Any = None,
+        item: object = None,
         tag: Any = None,
     ) -> None:
-        self.relay = relay
+        self.task_group = task_group
         self.group = options.group
         self.index, self.item, self.tag = index, item, tag
         self.fn = options.dressed(fn) if options.interrupt else fn
         self.args, self.kwargs = args, kwargs or {}
-        self.context = renewed(relay.context)
+        self.context = renewed(task_group.context)
         self.timeout = options.timeout
-        self.outer = relay.outer
-        self.since = relay.scheduler.clock.monotonic()
+        self.outer = task_group.outer
+        self.since = task_group.scheduler.clock.monotonic()
         if options.policies is not None:
             self.policies, self.state = options.policies, options.policies.state(self.args, self.kwargs, self.since)
 
     def begin(self, session: Session) -> bool:
-        """Start, unless the relay was ended."""
-        self.session = session  # first: whoever ends the relay marks the step and then looks here
+        """Start, unless the group was ended."""
+        self.session = session  # first: whoever ends the group marks the step and then looks here
         if self.unwanted:
             self.deliver(self._cancelled(TaskCancelled("nobody waited for this call any more")))
         return not self.unwanted
 
     def deliver(self, raw: Raw) -> None:
         """In the step's own thread."""
-        self.relay.step_ended(self, raw)
+        self.task_group.step_ended(self, raw)
 
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """What follows may run users' code."""
-        after.append(lambda: scheduler.callbacks.tell(lambda: self.relay.step_ended(self, raw)))
+        after.append(lambda: scheduler.callbacks.tell(lambda: self.task_group.step_ended(self, raw)))
 
     def refuse(self, reason: BaseException, after: Actions) -> None:
         """The same."""
-        self.settle(self.relay.scheduler, self._cancelled(reason), after)
+        self.settle(self.task_group.scheduler, self._cancelled(reason), after)
 
     def withdraw(self, reason: BaseException, after: Actions) -> None:
         """Leave the queue, if it still is in one; it does not start any more.  With the scheduler's lock held."""
@@ -102,7 +101,7 @@ class Step(Call):
             self.refuse(reason, after)
 
     def _cancelled(self, reason: BaseException) -> Raw:
-        now = self.relay.scheduler.clock.monotonic()
+        now = self.task_group.scheduler.clock.monotonic()
         error = TaskCancelled(str(reason))
         return (self.index, self.item, self.since, CANCELLED, error, None, now, None)
 
@@ -130,8 +129,7 @@ class TaskGroup(WorkQueue):
         self.until = FOREVER
         self.steps: set[Step] = set()
         self.collector = Collector()
-        # Of queues under policies: seconds and pauses that they had waited for limits when it came to them.
-        self._backlogs: dict[Backlog, tuple[float, int]] = {}
+        self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
@@ -141,7 +139,7 @@ class TaskGroup(WorkQueue):
 
     def in_order(self) -> list[Raw]:
         """The outcomes, once it is done."""
-        return sorted(self.collector.so_far(), key=itemgetter(0))
+        return sorted(self.collector.so_far(), key=itemgetter(INDEX))
 
     def forget(self) -> None:
         """The report is made; see ``Collector.forget``."""
@@ -157,7 +155,7 @@ class TaskGroup(WorkQueue):
                 self.accepted += number
 
     def hand_in(self, steps: Sequence[Step], *, expected: int | None = None, ended: Step | None = None) -> bool:
-        """Have steps run; False if the relay was ended, and then none of them will.
+        """Have steps run; False if the group was ended, and then none of them will.
 
         Args:
             expected: how many fewer will follow now; as many as there are steps by default.
@@ -178,8 +176,8 @@ class TaskGroup(WorkQueue):
                 self.active += 1
                 self.steps.add(step)  # by the very next instruction, see ``Scheduler``
                 queue = self.queue_for(step)
-                if step.policies is not None:
-                    self._note_backlog(queue)
+                if step.policies is not None and queue not in self._queues:
+                    self._queues[queue] = _figures(queue, self.scheduler.clock.monotonic())
                 if session is not None and session.queue is queue and step.policies is None:
                     queue.add_own(step)  # it takes the first, and the others wake threads
                     session = None
@@ -194,14 +192,14 @@ class TaskGroup(WorkQueue):
         return queue_for(self.scheduler, step.group, self.depth, step.policies)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
-        """Keep an outcome; the first that has no value may end the relay."""
-        index, collector = raw[0], self.collector
+        """Keep an outcome; the first that has no value may end the group."""
+        index, collector = raw[INDEX], self.collector
         collector.results[index] = raw
         if step is not None and step.policies is not None:
             collector.attempts[index] = step.state.attempts
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
-        if raw[3] is SUCCEEDED:
+        if raw[STATUS] is SUCCEEDED:
             return
         after: Actions = []
         with self.scheduler.lock:
@@ -213,7 +211,7 @@ class TaskGroup(WorkQueue):
         after: Actions = []
         with self.scheduler.lock:
             self.closed = True
-            self._check_done(after)
+            _check_done_locked(self, after)
         self.scheduler.perform(after)
 
     # -- how a step ends ---------------------------------------------------------------------------------------------
@@ -236,14 +234,9 @@ class TaskGroup(WorkQueue):
         with scheduler.lock:
             self.active -= 1
             if not self.active:
-                self._check_done(after)
+                _check_done_locked(self, after)
         if after:
             scheduler.perform(after)
-
-    def _check_done(self, after: Actions) -> None:
-        if self.closed and not self.active:
-            self.accepted = 0  # nobody is left whom anything could follow
-        self.scheduler.check_done(self, after)
 
     # -- as a queue --------------------------------------------------------------------------------------------------
 
@@ -294,17 +287,23 @@ class TaskGroup(WorkQueue):
 
     def limited(self, now: float) -> float:
         """Seconds in which no step could start because of a rate limit: those of the limit that took longest."""
-        return max((backlog.limited(now) - before for backlog, (before, _) in self._backlogs.items()), default=0.0)
+        return max((queue.limited(now) - before for queue, (before, _) in self._queues.items()), default=0.0)
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause."""
-        return sum(backlog.pauses() - before for backlog, (_, before) in self._backlogs.items())
+        return sum(queue.pauses() - before for queue, (_, before) in self._queues.items())
 
     def limits(self) -> set[Waitlist]:
-        """What its steps may wait for."""
-        return {waitlist for backlog in self._backlogs for waitlist in backlog.waitlists}
+        """Where its steps may wait for permits."""
+        return {waitlist for queue in self._queues for waitlist in queue.limits()}
 
-    def _note_backlog(self, queue: CallQueue) -> None:
-        backlog: Backlog = queue.backlog  # type: ignore[attr-defined]  # it is a ``PolicyCallQueue``
-        if backlog not in self._backlogs:
-            self._backlogs[backlog] = backlog.limited(self.scheduler.clock.monotonic()), backlog.pauses()
+
+def _check_done_locked(group: TaskGroup, after: Actions) -> None:
+    if group.closed and not group.active:
+        group.accepted = 0  # nobody is left whom anything could follow
+    group.scheduler.check_done(group, after)
+
+
+def _figures(queue: CallQueue, now: float) -> tuple[float, int]:
+    """For how long and how often limits have held up a queue under policies."""
+    return queue.limited(now), queue.pauses()

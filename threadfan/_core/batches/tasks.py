@@ -13,7 +13,7 @@ from ..base.portable import Portable
 from ..calls.options import of_each_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Never, ParamSpec, overload
 
     from ..policies.hedge import Hedge
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
+    """Checks a function that was given to a method of this name, and may put another in its place."""
 
 _UNSET = checks.UNSET
 
@@ -32,14 +33,14 @@ class Task(Portable, Generic[Out_co]):
     __slots__ = ("args", "changes", "fn", "kwargs")
 
     def __init__(
-        self, fn: Callable[..., Out_co], args: tuple[Any, ...], kwargs: dict[str, Any], changes: dict[str, Any]
+        self, fn: Callable[..., Out_co], args: tuple[object, ...], kwargs: dict[str, object], changes: dict[str, object]
     ) -> None:
         if not callable(fn):
             raise TypeError(f"task needs a function to call, not {brief(fn)}")
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.changes = changes
+        self.fn: Callable[..., Out_co] = fn
+        self.args: tuple[object, ...] = args
+        self.kwargs: dict[str, object] = kwargs
+        self.changes: dict[str, object] = changes
 
     def with_options(
         self,
@@ -80,7 +81,9 @@ class Task(Portable, Generic[Out_co]):
             from ..base.pickling.unpicklable import Unpicklable
 
             fn = Unpicklable.of(inner, "the object that it is a method of is left out")
-        plain = {name: value for name, value in self.changes.items() if value is None or isinstance(value, int | float)}
+        plain: dict[str, object] = {
+            name: value for name, value in self.changes.items() if value is None or isinstance(value, int | float)
+        }
         return Task(fn, self.args, self.kwargs, plain)
 
     def __repr__(self) -> str:
@@ -92,15 +95,17 @@ if TYPE_CHECKING:
     @overload
     def task(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Task[T]: ...
     @overload  # what takes an item besides: a stage of a pipeline
-    def task(fn: Callable[..., T], /, **kwargs: Any) -> Task[T]: ...  # type: ignore[overload-cannot-match]
+    def task(fn: Callable[..., T], /, **kwargs: object) -> Task[T]: ...  # type: ignore[overload-cannot-match]
 
 
-def task(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+def task(fn: Callable[..., T], /, *args: object, **kwargs: object) -> Task[T]:
     """A call of ``fn`` for ``gather``; ``task(fn, x).with_options(timeout=5)`` gives it options of its own."""
     return Task(fn, args, kwargs, {})
 
 
-def all_tasks(where: str, tasks: tuple[Any, ...], named: dict[str, Any], take: Take) -> Iterator[Task[Any]]:
+def all_tasks(
+    where: str, tasks: Iterable[Callable[..., object]], named: Mapping[str, Callable[..., object]], take: Take
+) -> Iterator[Task[object]]:
     """Tasks, and functions without arguments as such; checked.
 
     Args:
@@ -114,7 +119,7 @@ def all_tasks(where: str, tasks: tuple[Any, ...], named: dict[str, Any], take: T
             raise TypeError(
                 f"{where} needs a function to call as {name}, not {brief(one)}{if_option(where, name, one)}"
             )
-        made = one if isinstance(one, Task) else Task(checks.callable_(where, one), (), {}, {})
+        made: Task[object] = one if isinstance(one, Task) else Task(checks.callable_(where, one), (), {}, {})
         fn = take(where, made.fn)
         fits_task(where, made.fn, made.args, made.kwargs)
         yield made if fn is made.fn else Task(fn, made.args, made.kwargs, made.changes)

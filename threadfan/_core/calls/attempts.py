@@ -182,7 +182,7 @@ class Attempts:
                 call.hedging = Hedging(self._queue, session, call, policies.hedge, now)
             return self._perform(call, policies)
         finally:
-            del self, call, session, state, verdict, ended  # leave no cycle: see ``call_queue``
+            del self, call, session, state, verdicts, verdict, ended  # leave no cycle: see ``call_queue``
 
     # -- the call, and after it --------------------------------------------------------------------------------------
 

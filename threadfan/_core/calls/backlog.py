@@ -61,7 +61,7 @@ class Backlog:
         discards: grows with every discard; calls that were taken before it are not tried again.
     """
 
-    def __init__(self, scheduler: Scheduler, queue: WorkQueue, waitlists: set[Waitlist], entries: Entries) -> None:
+    def __init__(self, queue: WorkQueue, scheduler: Scheduler, waitlists: set[Waitlist], entries: Entries) -> None:
         self._queue = weakref.ref(queue)
         self.scheduler = scheduler
         self.clock = scheduler.clock
@@ -71,6 +71,8 @@ class Backlog:
         self.undecided: deque[Call] = deque()
         self.backing_off: dict[Call, Callable[[], None]] = {}
         self.discards = 0
+        self._pauses_before = 0
+        self._pauses_before = self.pauses()
 
     # -- how many there are ------------------------------------------------------------------------------------------
 
@@ -95,8 +97,8 @@ class Backlog:
         raise NotImplementedError
 
     def pauses(self) -> int:
-        """How often its limits have ever had all calls pause."""
-        return sum(waitlist.limit.overloads for waitlist in self.waitlists)
+        """How often its limits have had all calls pause since it was made."""
+        return sum(waitlist.limit.overloads for waitlist in self.waitlists) - self._pauses_before
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""

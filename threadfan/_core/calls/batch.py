@@ -20,7 +20,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
 from ..pool.work_queue import GIL, QUANTUM, WorkQueue
-from ..scope.scope import bearer
+from ..scope.scope import scope_var
 from .call_queue import classify
 from .collector import Collector
 from .inputs import Inputs
@@ -51,7 +51,7 @@ class Batch(WorkQueue):
         outer: the scope in which the batch is made, which ends it.
     """
 
-    __slots__ = ("collector", "context", "entries", "fn", "inputs", "processor", "since", "until", "wish")
+    __slots__ = ("collector", "context", "entries", "fn", "inputs", "processor", "since", "until", "waiter")
 
     scheduler: Scheduler
 
@@ -78,7 +78,7 @@ class Batch(WorkQueue):
         self.context = context
         self.since = scheduler.clock.monotonic()
         self.processor = scheduler.clock.processor()  # what had been computed by then
-        self.wish = Waiter()
+        self.waiter = Waiter()
         self.inputs = Inputs(items, self.since)
         self.entries: Sized = self.inputs.entries  # those that were fed and not pulled yet
         if items is not None:
@@ -138,11 +138,11 @@ class Batch(WorkQueue):
 
     def _loop(self, session: Session) -> None:
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
-        run_queue, waiter = scheduler.run_queue, self.wish
+        run_queue, waiter = scheduler.run_queue, self.waiter
         raw: Raw | None
-        clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.name
-        settle_own, wishes = claim.pop, waiter.wishes
-        bearer.set(session)
+        clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.thread.name
+        settle_own, wakes = claim.pop, waiter.wakes
+        scope_var.set(session)
         if session.worker.set_own is not None:
             session.worker.set_own()
         one, copied = renewing(fn), copy_context
@@ -177,7 +177,7 @@ class Batch(WorkQueue):
                     if tell is not None:
                         tell(raw)
                     raw = None  # a long next call must not keep this result alive
-                if wishes:
+                if wakes:
                     waiter.tell(index)
                 if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return
@@ -185,7 +185,7 @@ class Batch(WorkQueue):
             return  # the deque was empty
         finally:
             del self, session, results, fn, ended, claim, settle_own, tell  # leave no cycle: see ``call_queue``
-            del waiter, wishes
+            del waiter, wakes
             item = raw = None
 
     def _fail(
@@ -199,7 +199,7 @@ class Batch(WorkQueue):
             return None
         session.forget_scope()
         end = self.scheduler.clock.monotonic()
-        raw = (index, claim[0], claim[1], status, error, start, end, session.worker.name)
+        raw = (index, claim[0], claim[1], status, error, start, end, session.worker.thread.name)
         self.store_failure(raw)
         if log.in_use():
             log.call_ended(self.scheduler.name, self.name, raw)
@@ -237,7 +237,7 @@ class Batch(WorkQueue):
         self.collector.results[raw[0]] = raw
         self.failed -= 1  # counted once, below
         self._note_failure(raw, after)
-        after.append(partial(self.wish.tell, raw[0]))
+        after.append(partial(self.waiter.tell, raw[0]))
         return True
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -256,7 +256,7 @@ class Batch(WorkQueue):
                 self.collector.count(CANCELLED)
         except IndexError:
             pass
-        after.append(self.wish.wake)
+        after.append(self.waiter.wake)
         self.scheduler.check_done(self, after)
 
     def discard_late(self, after: Actions) -> None:
@@ -279,7 +279,7 @@ class Batch(WorkQueue):
         """The report is made; see ``Collector.forget``."""
         self.collector.forget()
         self.reason = self.inputs.feeding = None
-        self.wish.clear()
+        self.waiter.clear()
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here; the consumer gets the reason."""
@@ -292,5 +292,5 @@ class Batch(WorkQueue):
             for index, raw in enumerate(results):
                 if raw is None:
                     results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
-        for act in [*self.wish.wishes, *self.listeners]:
+        for act in [*self.waiter.wakes, *self.listeners]:
             act()

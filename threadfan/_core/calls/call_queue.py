@@ -19,7 +19,7 @@ from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
 from ..base.static import is_a, traceback_of
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
-from ..scope.scope import Scope, bearer
+from ..scope.scope import Scope, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
             return None
         if session.made is not None:
             session.forget_scope()
-        return (index, item, since, status, payload, start if started else None, end, session.worker.name)
+        return (index, item, since, status, payload, start if started else None, end, session.worker.thread.name)
     finally:
         payload = call = context = session = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
 
@@ -284,7 +284,7 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
 
 
 def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:
-    bearer.set(session)
+    scope_var.set(session)
     set_own = session.worker.set_own
     if set_own is not None:
         set_own()

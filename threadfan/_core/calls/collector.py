@@ -6,7 +6,7 @@ its own call; ``failures``, ``first_failure`` and ``alarms`` are guarded by the 
 
 from __future__ import annotations
 
-from ..base.outcome import SKIPPED, SUCCEEDED
+from ..base.outcome import SKIPPED, STATUS, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw, Status
     from ..base.usage import Usage
-    from ..pool.work_queue import Actions
 
+    Actions = list[Callable[[], object]]
+    """What to do once the scheduler's lock is released."""
     Results = dict[int, Raw] | list[Raw | None]
     """Outcomes by the index of their call: in the order in which calls end, or in that of their inputs."""
 
@@ -69,8 +70,8 @@ class Collector:
 
         A call that was skipped never is the first: it was so because of another, or by a condition.
         """
-        self.count(raw[3])
-        if raw[3] is SKIPPED:
+        self.count(raw[STATUS])
+        if raw[STATUS] is SKIPPED:
             return
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw

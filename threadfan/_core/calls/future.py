@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent import futures
 from concurrent.futures._base import (
     CANCELLED,
@@ -19,8 +18,9 @@ from ..base.errors import TaskCancelled, describe
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
+from ..base.static import caller
 from ..pool.work_queue import here
-from ..scope.scope import bearer
+from ..scope.scope import scope_var
 from .call_queue import Call
 from .future_waiters import Waiters, wait_in_call
 from .lazy_future import CONDITION, FATE, NOT_DONE, OVER, LazyFuture
@@ -56,7 +56,7 @@ class Future(Call, LazyFuture[T]):
         waiters = self._cell.get("waiters")
         if waiters is None:
             waiters = self._cell.setdefault("waiters", [])
-        if bearer.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
+        if scope_var.get(None) is None and not clocks.chores and getattr(here, "session", None) is None:
             return waiters
         return Waiters(self._scheduler, self, waiters)
 
@@ -123,7 +123,7 @@ class Future(Call, LazyFuture[T]):
         mark = object()
         fate = self._cell.setdefault(FATE, mark)
         if fate is RUNNING:
-            if sys._getframe(1).f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
+            if caller().f_globals.get("__name__") == "asyncio.futures":  # who awaited it does not any more
                 self.disowned = "the coroutine that awaited this call was cancelled"
             self._signal()
             return False
@@ -143,7 +143,7 @@ class Future(Call, LazyFuture[T]):
         At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
         block around it then releases.  A call that waits heeds its own scope, and lends its slot.
         """
-        found = bearer.get(None)
+        found = scope_var.get(None)
         if found is not None:
             found.scope().check()
         if self.done():

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Loan
-    from ..scope.scope import Bearer
+    from ..scope.scope import ScopeSource
     from .call_queue import Call
 
 
 def wait_in_call(
     scheduler: Scheduler,
     call: Call,
-    waits: Bearer,
+    waits: ScopeSource,
     gated: Callable[[Callable[[], object]], AbstractContextManager[None]],
     done: Callable[[], bool],
     timeout: float | None,
@@ -36,7 +36,7 @@ def wait_in_call(
     """In a call that waits for another, ``call`` of ``scheduler``: heed the own scope, and lend the slot meanwhile.
 
     Args:
-        waits: bears the scope of the call that waits.
+        waits: knows the scope of the call that waits.
         gated: a ``with`` block during which what it is given is called when ``call`` has ended.
         done: whether it has.
         timeout: real seconds to wait at most.

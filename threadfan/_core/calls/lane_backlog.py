@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class LaneBacklog(Backlog):
     """Calls stand in lanes, each behind those that are under the same limits."""
 
-    def __init__(self, scheduler: Scheduler, queue: WorkQueue, waitlists: set[Waitlist]) -> None:
+    def __init__(self, queue: WorkQueue, scheduler: Scheduler, waitlists: set[Waitlist]) -> None:
         self._lanes = Lanes(scheduler.clock)
-        super().__init__(scheduler, queue, waitlists, self._lanes)
+        super().__init__(queue, scheduler, waitlists, self._lanes)
         self._held_since: float | None = None  # no call may start before a limit invites
         self._held_for = 0.0  # seconds, all in all
 

@@ -9,13 +9,22 @@ from ..pool.work_queue import ConcurrencyLimit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeAlias
 
+    from ..base.generic import T
+    from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
+    from ..policies.retry import Retry
     from ..policies.retry_state import Policy
     from .policies import Policies
+
+    Changes: TypeAlias = dict[str, Any]
+    """Options that replace others, by name."""
+
+UNDER_POLICIES = ("retry", "rate", "hedge")
+"""The options that put calls under policies."""
 
 
 class Options:
@@ -32,7 +41,7 @@ class Options:
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
 
-    __slots__ = ("group", "interrupt", "most", "policies", "ruling", "timeout")
+    __slots__ = ("_pace", "_retry_rate_hedge", "group", "interrupt", "most", "policies", "timeout")
 
     def __init__(
         self,
@@ -40,25 +49,32 @@ class Options:
         group: ConcurrencyLimit,
         interrupt: bool = False,
         most: int | None = None,
-        **ruling: Any,
+        *,
+        retry: Retry = None,
+        rate: RateLimit | None = None,
+        hedge: Hedge | None = None,
+        pace: Waitlist[Start] | None = None,
     ) -> None:
-        self.most = most
-        self.timeout = seconds("timeout", timeout)
-        self.group = group
-        self.interrupt = flag("interrupt", interrupt)
-        self.ruling = ruling
-        self.policies = None if all(value is None for value in ruling.values()) else _policies(**ruling)
+        self.most: int | None = most
+        self.timeout: float | None = seconds("timeout", timeout)
+        self.group: ConcurrencyLimit = group
+        self.interrupt: bool = flag("interrupt", interrupt)
+        self._retry_rate_hedge = retry, rate, hedge
+        self._pace = pace
+        self.policies: Policies | None = _policies(retry, rate, hedge, pace)
 
-    def changed(self, changes: dict[str, Any]) -> Options:
+    def changed(self, changes: Changes) -> Options:
         """A copy with some options replaced."""
         group = self.group
         if "max_concurrent" in changes:
             most = changes["max_concurrent"]
             group = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
         new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt), self.most)
-        new.ruling = {**self.ruling, **{name: changes[name] for name in RULING if name in changes}}
-        same = all(new.ruling.get(name) is self.ruling.get(name) for name in RULING)
-        new.policies = self.policies if same else _policies(**new.ruling)
+        retry, rate, hedge = self._retry_rate_hedge
+        new._retry_rate_hedge = changes.get("retry", retry), changes.get("rate", rate), changes.get("hedge", hedge)
+        new._pace = self._pace
+        same = all(one is old for one, old in zip(new._retry_rate_hedge, self._retry_rate_hedge, strict=True))
+        new.policies = self.policies if same else _policies(*new._retry_rate_hedge, self._pace)
         return new
 
     def at_most(self, value: int) -> int:
@@ -71,7 +87,7 @@ class Options:
             )
         return found
 
-    def dressed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def dressed(self, fn: Callable[..., T]) -> Callable[..., T]:
         """``fn`` as it is to be called under these options."""
         if not self.interrupt:
             return fn
@@ -80,25 +96,24 @@ class Options:
         return interruptible(fn)
 
 
-RULING = ("retry", "rate", "hedge")
-
-
 def _policies(
-    retry: Any = None, rate: RateLimit | None = None, hedge: Hedge | None = None, pace: Waitlist | None = None
+    retry: Retry, rate: RateLimit | None, hedge: Hedge | None, pace: Waitlist[Start] | None
 ) -> Policies | None:
-    from ..limits.waitlists import waitlist_of  # on first use: imports are dear to programs that need none of it
-    from .policies import Policies
-
-    policy = _ruled(retry, rate, hedge)
+    if retry is None and rate is None and hedge is None and pace is None:
+        return None
+    policy = _checked(retry, rate, hedge)
     if policy is None and rate is None and pace is None and hedge is None:
         return None
+    # On first use: imports are dear to programs that need none of it.
+    from ..limits.waitlists import waitlist_of
     from . import policy_queues  # noqa: F401 -- what their calls need, before there is one
+    from .policies import Policies
 
     return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge)
 
 
-def _ruled(retry: Any = None, rate: Any = None, hedge: Any = None) -> Policy | None:
-    """Check what calls are ruled by; the policy of their retries."""
+def _checked(retry: object = None, rate: object = None, hedge: object = None) -> Policy | None:
+    """Check what would put calls under policies; answers that of their retries."""
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import retry_policy
@@ -110,14 +125,14 @@ def _ruled(retry: Any = None, rate: Any = None, hedge: Any = None) -> Policy | N
     return retry_policy(retry)
 
 
-def of_each_call(**options: Any) -> dict[str, Any]:
+def of_each_call(**options: object) -> Changes:
     """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
     changes = given(**options)
     if "timeout" in changes:
         changes["timeout"] = seconds("timeout", changes["timeout"])
     if "interrupt" in changes:
         changes["interrupt"] = flag("interrupt", changes["interrupt"])
-    ruling = {name: changes[name] for name in RULING if changes.get(name) is not None}
-    if ruling:
-        _ruled(**ruling)
+    wanted = {name: changes[name] for name in UNDER_POLICIES if changes.get(name) is not None}
+    if wanted:
+        _checked(**wanted)
     return changes

@@ -9,6 +9,7 @@ from ..base.variables import renewed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Context
 
     from ..base.clock import Clock
     from ..base.outcome import Raw
@@ -33,7 +34,7 @@ class Policies:
 
     __slots__ = ("hedge", "pace", "retry", "waitlist")
 
-    renewed = staticmethod(renewed)
+    renewed: staticmethod[[Context], Context] = staticmethod(renewed)
     """The context of the next attempt, of a call's own."""
 
     def __init__(
@@ -43,10 +44,10 @@ class Policies:
         pace: Waitlist[Start] | None,
         hedge: Hedge | None,
     ) -> None:
-        self.retry = retry
-        self.waitlist = waitlist
-        self.pace = pace
-        self.hedge = hedge
+        self.retry: Policy | None = retry
+        self.waitlist: RateWaitlist | None = waitlist
+        self.pace: Waitlist[Start] | None = pace
+        self.hedge: Hedge | None = hedge
 
     @property
     def waitlists(self) -> set[Waitlist]:
@@ -114,21 +115,24 @@ class AttemptState:
 
     def __init__(self, cost: Cost | None, now: float) -> None:
         self.retry: RetryState | None = None  # what decides about further attempts, from the first on
-        self.cost = cost
+        self.cost: Cost | None = cost
         self.flaw: Exception | None = None  # why it cannot be made at all
-        self.handed_in = self.since = now  # since: when it joined its queue, this time
+        self.handed_in: float = now  # since: when it joined its queue, this time
+        self.since: float = now
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Start | None = None  # what the fan's `Adaptive` has let it start with
-        self.asking = False  # the other processes for room, before an attempt; see ``Attempts``
-        self.refusals = 0  # in a row
-        self.once = False  # an agent has run in it, so there is no other attempt
-        self.discards = 0  # how many its queue had seen when it was taken for this attempt
-        self.mark = 0.0  # what its queue had waited for the limit when it joined that
-        self.queued = self.limited = self.backoff = 0.0  # seconds waited before this attempt
-        self.waited_inside = 0.0  # seconds that the attempt has waited for the limit while it ran
-        self.allowance = 0.0  # that, or infinity while it waits
-        self.told = False  # whether a client has told of a request
+        self.asking: bool = False  # the other processes for room, before an attempt; see ``Attempts``
+        self.refusals: int = 0  # in a row
+        self.once: bool = False  # an agent has run in it, so there is no other attempt
+        self.discards: int = 0  # how many its queue had seen when it was taken for this attempt
+        self.mark: float = 0.0  # what its queue had waited for the limit when it joined that
+        self.queued: float = 0.0  # seconds waited before this attempt
+        self.limited: float = 0.0
+        self.backoff: float = 0.0
+        self.waited_inside: float = 0.0  # seconds that the attempt has waited for the limit while it ran
+        self.allowance: float = 0.0  # that, or infinity while it waits
+        self.told: bool = False  # whether a client has told of a request
         self.headers: Mapping[str, str] | None = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt

@@ -11,7 +11,7 @@ from functools import partial
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import SUCCEEDED
-from . import call_facts, endings
+from . import answers, endings
 from .attempts import Attempts
 from .call_queue import CallQueue
 from .inputs import Inputs
@@ -45,30 +45,13 @@ class PolicyCallQueue(CallQueue):
 
     def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, waitlists: set[Waitlist]) -> None:
         super().__init__(scheduler, group, depth)
-        self.backlog = LaneBacklog(scheduler, self, waitlists)
+        self.backlog = LaneBacklog(self, scheduler, waitlists)
         self.long_waits = LongWaits(scheduler)
 
     # -- the backlog: with the lock held -----------------------------------------------------------------------------
 
-    def pending(self) -> int:
-        """How many calls have not ended and do not run."""
-        return self.backlog.pending()
-
-    def ready(self) -> int:
-        """How many of them wait for a slot alone."""
-        return self.backlog.ready()
-
-    def waiting(self) -> int:
-        """How many of them back off or wait for a limit."""
-        return self.backlog.waiting()
-
-    def take(self) -> Call | None:
-        """The first call that its limit lets through, with its permits."""
-        return self.backlog.take()
-
-    def mend(self) -> None:
-        """See ``WorkQueue.mend``."""
-        self.backlog.entries.mend()
+    pending, ready, waiting, take, mend = answers.pending, answers.ready, answers.waiting, answers.take, answers.mend
+    limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
     def add(self, call: Call, after: Actions) -> None:
         """Queue a call."""
@@ -146,11 +129,11 @@ class PolicyCallQueue(CallQueue):
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
     def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        call_facts.note_usage(key, usage)
+        answers.note_usage(key, usage)
         super().add_usage(key, usage)
 
 
@@ -185,34 +168,16 @@ class PolicyBatch(TaskBatch):
         )
         self.inputs = Inputs(None, self.since)  # which would know the calls
         self._make = make
-        self.backlog = LaneBacklog(scheduler, self, waitlists)
-        self.entries = self.backlog.entries
-        self._pauses_before = self.backlog.pauses()
+        self.backlog = LaneBacklog(self, scheduler, waitlists)
         self.long_waits = LongWaits(scheduler)
         for call in calls or ():
             self.backlog.entries.append(call)
 
     # -- the backlog: with the lock held, but for ``feed`` -------------------------------------------------------------
 
-    def pending(self) -> int:
-        """How many calls have not ended and do not run."""
-        return self.backlog.pending()
-
-    def ready(self) -> int:
-        """How many of them wait for a slot alone."""
-        return self.backlog.ready()
-
-    def waiting(self) -> int:
-        """How many of them back off or wait for a limit."""
-        return self.backlog.waiting()
-
-    def take(self) -> Any:
-        """The first call that its limit lets through, with its permits."""
-        return self.backlog.take()
-
-    def mend(self) -> None:
-        """See ``WorkQueue.mend``."""
-        self.backlog.entries.mend()
+    pending, ready, waiting, mend = answers.pending, answers.ready, answers.waiting, answers.mend
+    take = answers.take  # type: ignore[assignment]  # its entries are calls
+    limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
     def feed(self, items: list[Any], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
@@ -234,18 +199,6 @@ class PolicyBatch(TaskBatch):
         self.scheduler.perform(after)
         self.inputs.feeding = None
 
-    def limited(self, now: float) -> float:
-        """Seconds in which no call could start because of a rate limit."""
-        return self.backlog.limited(now)
-
-    def pauses(self) -> int:
-        """How often its limits have had all calls pause."""
-        return self.backlog.pauses() - self._pauses_before
-
-    def limits(self) -> set[Waitlist]:
-        """What its calls may wait for."""
-        return self.backlog.waitlists
-
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
     def run(self, session: Session) -> None:
@@ -258,7 +211,7 @@ class PolicyBatch(TaskBatch):
     def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
-        after.append(partial(self.wish.tell, raw[0]))
+        after.append(partial(self.waiter.tell, raw[0]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
@@ -268,7 +221,7 @@ class PolicyBatch(TaskBatch):
         self.ended.append(True)
         self.closed = True
         endings.discard(self, reason, after)
-        after.append(self.wish.wake)
+        after.append(self.waiter.wake)
         self.scheduler.check_done(self, after)
 
     def orphan(self, reason: BaseException) -> None:
@@ -286,7 +239,7 @@ class PolicyBatch(TaskBatch):
         else:
             self.store_failure(raw)
         call.forget()
-        self.wish.tell(raw[0])
+        self.waiter.tell(raw[0])
 
     def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
         """The same of a call that was ended from outside, and counted as failed."""
@@ -307,7 +260,7 @@ class PolicyBatch(TaskBatch):
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = call_facts.timeout_of, call_facts.permits_of, call_facts.figures_of
+    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
     def function_of(self, key: Any) -> str:
         """The name of the batch's function, or the task's own."""
@@ -315,7 +268,7 @@ class PolicyBatch(TaskBatch):
 
     def add_usage(self, key: Any, usage: Usage) -> None:
         """Only the call's own thread notes any."""
-        call_facts.note_usage(key, usage)
+        answers.note_usage(key, usage)
         super().add_usage(key, usage)
 
 

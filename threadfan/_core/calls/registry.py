@@ -1,4 +1,4 @@
-"""Which queue a single call waits in: there is one for each cap, depth and set of rules.
+"""Which queue a single call waits in: there is one for each cap, depth and set of policies.
 
 The queues are kept by the cap, that of the fan or of a view; so when a view is dropped nothing is left of it.
 """
@@ -37,7 +37,7 @@ def hand_in(call: Call, scheduler: Scheduler, group: ConcurrencyLimit, policies:
 
 
 def queue_for(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
-    """The queue of single calls at a depth, under these rules.  With the lock held."""
+    """The queue of single calls at a depth, under these policies.  With the lock held."""
     found: CallQueue | None = group.queues.get((depth, policies))
     if found is None:
         if policies is not None:
@@ -75,7 +75,7 @@ def promote(scheduler: Scheduler, call: Call) -> None:
 
 
 def _forget_idle(group: ConcurrencyLimit) -> None:
-    """Drop queues under rules that nothing is in: there may be a new one for every view."""
+    """Drop queues under policies that nothing is in: there may be a new one for every view."""
     for (_, policies), queue in list(group.queues.items()):
         if policies is not None:
             queue.forget_if_idle()

@@ -21,7 +21,7 @@ from ..policies.cost import Cost
 from ..policies.responses import is_overload, refuses
 from ..policies.retry_after import headers_of, retry_after, retry_after_of, silence
 from ..policies.retry_state import backoff, not_before
-from ..scope.scope import bearer, current_scope
+from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 TYPE_CHECKING = False
@@ -54,8 +54,8 @@ class Requests(Permits):
     __slots__ = ("call", "clock", "policies", "waitlist")
 
     def __init__(self, own: Policies | None, clock: Clock) -> None:
-        meter = current_scope().meter
-        self.call: RequestPermits | None = None if meter is None else meter.call
+        permits = current_scope().permits
+        self.call: RequestPermits | None = None if permits is None else permits.call
         self.policies: Policies | None = own if self.call is None else self.call.policies
         self.waitlist = None if self.policies is None else self.policies.waitlist
         self.clock = clock if self.call is None or self.waitlist is None else self.call.clock
@@ -139,7 +139,7 @@ class Requests(Permits):
 class Request:
     """One request; a ``with`` block around it, in which the scope tells attached clients of it."""
 
-    __slots__ = ("_bearer", "_before", "_first", "_forget", "_headers", "_open", "_owner", "_scope")
+    __slots__ = ("_before", "_first", "_forget", "_headers", "_open", "_owner", "_scope", "_token")
 
     def __init__(self, owner: Requests) -> None:
         self._owner = owner
@@ -158,13 +158,13 @@ class Request:
         if self._owner.waitlist is not None:
             self._open.append(self._owner.permit(self._owner.waitlist))
         self._forget = scope.on_cancel(self._lost)
-        self._bearer = bearer.set(scope)  # outside of any call there is none to be found
-        self._before, scope.meter = scope.meter, self
+        self._token = scope_var.set(scope)  # outside of any call there is none to be found
+        self._before, scope.permits = scope.permits, self
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._scope.meter = self._before
-        bearer.reset(self._bearer)
+        self._scope.permits = self._before
+        scope_var.reset(self._token)
         self._forget()
         if error is not None and is_overload(error):
             self._tell(_refusal(error))

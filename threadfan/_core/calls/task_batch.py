@@ -56,7 +56,7 @@ class TaskBatch(Batch):
 
     def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        scheduler, run_queue, waiter, depth = self.scheduler, self.scheduler.run_queue, self.wish, self.depth
+        scheduler, run_queue, waiter, depth = self.scheduler, self.scheduler.run_queue, self.waiter, self.depth
         until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
         first, session.first = iter((session.first,)), None

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class Waiter:
     """The one who waits; from any thread, without a lock."""
 
-    __slots__ = ("wanted", "wishes")
+    __slots__ = ("wakes", "wanted")
 
     def __init__(self) -> None:
-        self.wishes: list[Callable[[], object]] = []  # what wakes it, while it waits
+        self.wakes: list[Callable[[], object]] = []  # what wakes it, while it waits
         self.wanted: int | None = None  # the index that it waits for; None: any
 
     def wait_for(self, wake: Callable[[], object], *, wanted: int | None, idle: Callable[[], bool]) -> bool:
@@ -27,10 +27,10 @@ class Waiter:
             False if ``idle()`` no longer holds, so there is no need to wait; ``wake`` may be called all the same.
         """
         self.wanted = wanted
-        self.wishes.append(wake)
+        self.wakes.append(wake)
         if idle():
             return True
-        self.wishes.clear()
+        self.wakes.clear()
         return False
 
     def tell(self, index: int) -> None:
@@ -41,11 +41,11 @@ class Waiter:
     def wake(self) -> None:
         """There may be nothing more to wait for."""
         try:
-            wake = self.wishes.pop()
+            wake = self.wakes.pop()
         except IndexError:  # another thread was first
             return
         wake()
 
     def clear(self) -> None:
         """Nobody waits any more."""
-        self.wishes.clear()
+        self.wakes.clear()

@@ -13,12 +13,13 @@ from ..base.outcome import FAILED, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..base.outcome import Raw
 
 DEBUG = 10
-_variables: dict[str, ContextVar[Any]] = {}
+_variables: dict[str, ContextVar[object]] = {}
 _listens: dict[type, bool] = {}  # by class of logger
 
 
@@ -27,7 +28,7 @@ def in_use() -> bool:
     return hasattr(sys.modules.get("structlog.contextvars"), "bound_contextvars")
 
 
-def context_variable(key: str) -> ContextVar[Any]:
+def context_variable(key: str) -> ContextVar[object]:
     """The very variable that ``structlog.contextvars.bind_contextvars(key=…)`` sets (structlog must be in use)."""
     variable = _variables.get(key)
     if variable is None:
@@ -87,11 +88,11 @@ def _tells_finished() -> bool:
     return known
 
 
-def call_ended(fan: str, function: str, raw: Raw, more: dict[str, Any] | None = None) -> None:
+def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | None = None) -> None:
     """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings.
 
     Args:
-        more: figures of a call under rules.
+        more: figures of a call under policies.
     """
     status, figures = raw[3], {**_figures(raw), **(more or {})}
     if status is SUCCEEDED:
@@ -123,12 +124,12 @@ def _warn(text: str, *args: object) -> None:
     logging.getLogger("threadfan").warning(text, *args)
 
 
-def call_abandoned(fan: str, function: str, index: Any, worker: str, seconds: float) -> None:
+def call_abandoned(fan: str, function: str, index: object, worker: str, seconds: float) -> None:
     """A thread is stuck in a call that is over, and has been replaced."""
     _emit("warning", "call_abandoned", fan, function, index=index, worker=worker, duration=milliseconds(seconds))
 
 
-def tool_failed(fan: str, function: str, error_type: str, more: dict[str, Any]) -> bool:
+def tool_failed(fan: str, function: str, error_type: str, more: Mapping[str, object]) -> bool:
     """``tool_failed``: a tool of an agent has failed as nobody expects it to; say whether there was anyone to tell.
 
     Args:
@@ -140,17 +141,17 @@ def tool_failed(fan: str, function: str, error_type: str, more: dict[str, Any]) 
     return True
 
 
-def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, more: dict[str, Any]) -> None:
+def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, more: Mapping[str, object]) -> None:
     """One event per batch: how many calls there were of each status, and the wall time.
 
     Args:
-        more: figures of a batch under rules, and of the tokens it used.
+        more: figures of a batch under policies, and of the tokens it used.
     """
     level = "warning" if counts.get(FAILED) else "info"
     _emit(level, "batch_finished", fan, function, **counts, duration=milliseconds(wall), **more)
 
 
-def _emit(level: str, event: str, fan: str, function: str, **figures: Any) -> None:
+def _emit(level: str, event: str, fan: str, function: str, **figures: object) -> None:
     try:
         target = logger()
         if target is not None:
@@ -167,7 +168,7 @@ def _failed(error: BaseException) -> None:
     say(getLogger("threadfan"), ERROR, "a structlog processor failed", error=error)
 
 
-def _figures(raw: Raw) -> dict[str, Any]:
+def _figures(raw: Raw) -> dict[str, object]:
     index, _, since, _, _, start, end, worker = raw
     began = end if start is None else start
     return {

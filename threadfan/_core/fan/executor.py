@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from ..base import clock as clocks
 from ..base.errors import CallCancelled, FanClosed, brief
 from ..base.given import is_text, whole
 from ..base.locks import aside
+from ..base.static import caller
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
 from ..pool.work_queue import ConcurrencyLimit
@@ -21,8 +21,8 @@ from .front import Front
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Any, Never, Self
+    from types import FrameType, TracebackType
+    from typing import Any, Never, Self, TypeGuard
 
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
@@ -85,16 +85,16 @@ class Fan(Front, ThreadPoolExecutor):
 
         if misplaced:
             checks.refuse_misplaced("Fan", misplaced)
-        adaptive: Any = None
-        if hasattr(max_workers, "ceiling") and not isinstance(max_workers, type):
-            adaptive = max_workers  # an Adaptive, told without an import for those that have none
+        adaptive = None
+        if _is_adaptive(max_workers):
+            adaptive = max_workers
             max_workers = adaptive.ceiling
         most = None if max_workers is None else _most(max_workers)
         _check_names(thread_name_prefix, name)
         _check_initializer(initializer, initargs)
         checks.seconds("timeout", timeout)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        slots: int = self._max_workers if adaptive is None else adaptive.limit
+        slots = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
         cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         pace = _pace(adaptive)
@@ -199,7 +199,7 @@ class Fan(Front, ThreadPoolExecutor):
                     from ..batches.carried import carry
 
                     carry(exc)
-            self.shutdown(wait=not _in_coroutine(sys._getframe(1)))
+            self.shutdown(wait=not _in_coroutine(caller()))
         except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
             raise
@@ -226,10 +226,10 @@ class Fan(Front, ThreadPoolExecutor):
 
     async def aclose(self) -> None:
         """``shutdown``, waiting without blocking the event loop."""
-        from . import aio
+        from .aio.closing import join
 
         self.shutdown(wait=False)
-        await aio.join(self._scheduler)
+        await join(self._scheduler)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:
@@ -257,11 +257,15 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
         return not self.qsize()
 
 
-# Some tools go by the name of an executor's class; by any other it would not be a drop-in.
-Fan.__name__ = ThreadPoolExecutor.__name__
+Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 
 
-def _most(max_workers: Any) -> int:
+def _is_adaptive(max_workers: object) -> TypeGuard[Adaptive]:
+    """Told without an import, for those that have none."""
+    return hasattr(max_workers, "ceiling") and not isinstance(max_workers, type)
+
+
+def _most(max_workers: object) -> int:
     """Check how many calls may run at once."""
     found = whole(max_workers)
     if found is None:
@@ -276,7 +280,7 @@ def _most(max_workers: Any) -> int:
     return found
 
 
-def _check_names(prefix: Any, name: Any) -> None:
+def _check_names(prefix: object, name: object) -> None:
     if isinstance(prefix, (int, float)):
         raise TypeError(
             f"thread_name_prefix, the second argument, must be a text, not {brief(prefix)}: options are given by name, "
@@ -286,7 +290,7 @@ def _check_names(prefix: Any, name: Any) -> None:
         raise TypeError(f"name must be a text or None, not {brief(name)}")
 
 
-def _check_initializer(initializer: Any, initargs: Any) -> None:
+def _check_initializer(initializer: object, initargs: object) -> None:
     """Check what would otherwise break the pool at its first call."""
     if initializer is not None and (is_text(initargs) or not hasattr(type(initargs), "__iter__")):
         shown = brief(initargs)
@@ -307,7 +311,7 @@ def _pace(adaptive: Adaptive | None) -> Waitlist[Start] | None:
     return waitlist
 
 
-def _in_coroutine(frame: Any) -> bool:
+def _in_coroutine(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":  # an ExitStack
         frame = frame.f_back
     return frame is not None and bool(frame.f_code.co_flags & _CO_ASYNC)

@@ -5,5 +5,5 @@ import.  Nor by the calls themselves: CPython swallows a Ctrl-C that falls into 
 would have to wait for it (see ``base.forks``).
 """
 
-from ..batches import run, stream  # noqa: F401
+from ..batches import mapping, reading, run  # noqa: F401
 from ..scope import waiting  # noqa: F401

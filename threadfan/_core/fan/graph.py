@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from queue import SimpleQueue
 
 from ..base import checks
 from ..base.errors import brief, describe
-from ..batches.run import Ending
+from ..batches.completion import Completion
+from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
-from ..graph.plan import Plan, in_order
-from ..graph.running import GraphRun
+from ..graph.plan import GraphPlan, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, Never, TypeVar, overload
 
+    from ..base.clock import Gate
     from ..batches.tasks import Take
-    from ..graph.node import Reference, References
+    from ..calls.options import Options
+    from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
-    from .front import Front
+    from ..pool.scheduler import Scheduler
 
-    F = TypeVar("F", bound=Callable[..., Any])
+    F = TypeVar("F", bound=Callable[..., object])
 
 _UNSET = checks.UNSET
 
@@ -36,16 +39,19 @@ class Graph:
     which ``run`` is to be given.  Safe to run many times, at the same time too, and inside calls of its own fan.
     """
 
-    def __init__(self, front: Front, functions: Iterable[Callable[..., Any]], name: str) -> None:
+    def __init__(
+        self, scheduler: Scheduler, options: Options, functions: Iterable[Function], name: str, *, owner: object
+    ) -> None:
         if not isinstance(name, str):
             raise TypeError(
                 f"the name of a graph must be a text, not {brief(name)}; tasks are functions: graph.add(fn)"
             )
         self.name = name
-        self._front = front
+        self._scheduler, self._options = scheduler, options
+        self._owner = owner  # kept alive
         self._nodes: dict[str, Node] = {}
         self._mentioned: set[str] = set()  # names that tasks may depend on
-        self._plan: Plan | None = None
+        self._plan: GraphPlan | None = None
         for fn in functions:
             self.add(fn)
 
@@ -58,9 +64,9 @@ class Graph:
         depends_on: References = (),
         each: Mapping[str, Reference] | Reference | None = None,
         depth: int | None = None,
-        reduce: Callable[[Any, Any], Any] | None = None,
-        initial: Any = UNSET,
-        when: Callable[..., Any] | None = None,
+        reduce: Fold | None = None,
+        initial: object = UNSET,
+        when: Function | None = None,
         outcomes: References = (),
         timeout: float | None = _UNSET,
         retry: Retry = _UNSET,
@@ -110,7 +116,7 @@ class Graph:
         node = Node(
             fn,
             called,
-            self._front._options.changed(changes),
+            self._options.changed(changes),
             depends_on=depends_on,
             each=each,
             depth=depth,
@@ -128,9 +134,9 @@ class Graph:
         @overload
         def task(self, fn: F, /) -> F: ...
         @overload
-        def task(self, /, **options: Any) -> Callable[[F], F]: ...
+        def task(self, /, **options: object) -> Callable[[F], F]: ...
 
-    def task(self, fn: Any = None, /, **options: Any) -> Any:
+    def task(self, fn: F | None = None, /, **options: Any) -> F | Callable[[F], F]:
         """``add`` as a decorator: ``@graph.task``, or ``@graph.task(timeout=5)`` with what ``add`` takes."""
         if fn is not None:
             return self.add(fn, **options)
@@ -138,12 +144,12 @@ class Graph:
 
     def run(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, object] | None = None,
         /,
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
-        **named: Any,
+        **named: object,
     ) -> GraphReport:
         """Run all tasks, and report what became of each.
 
@@ -157,29 +163,31 @@ class Graph:
             BaseException: whatever ended it early, as for ``Fan.run``, with the report so far as its ``report``.
             TypeError: an input is missing, or there is none of that name.
         """
-        gate: SimpleQueue[None] = SimpleQueue()
+        gate: Gate = SimpleQueue()
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return ending.wait()  # type: ignore[return-value]  # it is what run.report makes
+        wake = partial(gate.put, None)
+        completion = Completion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return completion.wait(gate)
 
     async def arun(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, object] | None = None,
         /,
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
-        **named: Any,
+        **named: object,
     ) -> GraphReport:
         """``run`` for coroutines; tasks may be coroutine functions.  Cancelling the awaiting task cancels the run."""
-        from . import aio
-        from .coroutines import taker
+        from .aio.completion import wait_for
+        from .aio.coroutines import taker
+        from .aio.loops import LoopGate, running_loop
 
-        loop = aio.running_loop("graph.arun")
-        gate = aio.LoopGate(loop)
+        loop = running_loop("graph.arun")
+        gate = LoopGate(loop)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
-        ending = Ending(run, gate, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return await aio._wait(ending, gate, None)  # type: ignore[return-value]
+        completion = Completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        return await wait_for(completion, gate)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart, to paste into Markdown."""
@@ -222,16 +230,16 @@ class Graph:
             raise ValueError(f"{describe(reference)} is the function of several tasks, {' and '.join(found)}: name one")
         return found[0]
 
-    def _checked(self) -> Plan:
+    def _checked(self) -> GraphPlan:
         plan = self._plan
         if plan is None:
-            plan = self._plan = Plan(tuple(self._nodes.values()))
+            plan = self._plan = GraphPlan(tuple(self._nodes.values()))
         return plan
 
     def _new_run(
         self,
         where: str,
-        inputs: dict[str, Any],
+        inputs: Mapping[str, object],
         fail_fast: bool,
         deadline: float | None,
         take: Take = checks.function,
@@ -240,8 +248,7 @@ class Graph:
         plan = self._checked()
         plan.check_inputs(where, inputs)
         functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
-        front = self._front
-        run = GraphRun(front._scheduler, front._options, self.name, plan, functions, inputs)
+        run = GraphRun(self._scheduler, self._options, self.name, plan, functions, inputs)
         run.collector.fail_fast = fail_fast
         if deadline is not None:
             run.until = run.since + deadline

@@ -5,18 +5,22 @@ from __future__ import annotations
 from ..base import checks
 from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
-from ..batches.stream import window_of
-from ..pipeline import running as flows
+from ..batches.window import window_of
+from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator, Iterable
-    from typing import Any, Never, TypeVar, overload
+    from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+    from typing import Never, TypeVar, overload
 
+    from ..base.generic import Coro
     from ..batches.tasks import Take
-    from ..pipeline.pipeline_run import Plan
-    from ..pipeline.report import PipelineOutcome, PipelineReport
-    from .front import Front
+    from ..calls.options import Options
+    from ..pipeline.outcome import PipelineOutcome
+    from ..pipeline.pipeline_run import PlannedStages
+    from ..pipeline.report import PipelineReport
+    from ..pipeline.stages import GivenStage
+    from ..pool.scheduler import Scheduler
 
     R = TypeVar("R")
 
@@ -29,16 +33,18 @@ class Pipeline(Generic[In_contra, Out_co]):
     ``max_concurrent`` of the view that it was made from.
     """
 
-    def __init__(self, owner: Front, stages: tuple[Any, ...]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, options: Options, stages: tuple[GivenStage, ...], *, owner: object
+    ) -> None:
         if not stages:
             raise TypeError("a pipeline needs at least one stage: fan.pipeline(research, analyse)")
-        self._owner = owner
+        self._scheduler, self._options, self._owner = scheduler, options, owner
         self._stages = [as_stage(one) for one in stages]
         self._names = names_of(self._stages)
-        self._own = [owner._options.changed(one.changes) for one in self._stages]
+        self._own = [options.changed(one.changes) for one in self._stages]
         for one in self._stages:
             if one.max_concurrent is not None:
-                owner._options.at_most(one.max_concurrent)
+                options.at_most(one.max_concurrent)
 
     def run(
         self,
@@ -67,9 +73,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         plan = self._plan(where, checks.function)
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-        owner = self._owner
-        report: Any = flows.run(owner._scheduler, owner._options, plan, items, fail_fast=fail_fast, deadline=deadline)
-        return report  # type: ignore[no-any-return]
+        return completion.run(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
 
     def stream(
         self,
@@ -95,15 +99,16 @@ class Pipeline(Generic[In_contra, Out_co]):
         where = "pipeline.stream"
         plan = self._plan(where, checks.function)
         _check(where, items, misplaced)
-        owner = self._owner
-        size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
-        return flows.stream(owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, owner=owner)
+        size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
+        return stream.stream(
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner
+        )
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
 
         @overload
         async def arun(
-            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            self: Pipeline[In_contra, Coro[R]],
             items: Iterable[In_contra] | AsyncIterable[In_contra],
             /,
             *,
@@ -121,33 +126,33 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> PipelineReport[Out_co]: ...
 
     async def arun(
-        self, items: Any, /, *, fail_fast: bool = False, deadline: float | None = None, **misplaced: Never
-    ) -> PipelineReport[Any]:
+        self,
+        items: Iterable[In_contra] | AsyncIterable[In_contra],
+        /,
+        *,
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        **misplaced: Never,
+    ) -> PipelineReport[object]:
         """``run`` for coroutines; takes async iterables and coroutine functions too.
 
         Cancelling the awaiting task cancels the run.
         """
-        from . import aio
-        from .coroutines import taker
+        from .aio import pipelines
+        from .aio.coroutines import taker
+        from .aio.loops import running_loop
 
-        where, owner = "pipeline.arun", self._owner
-        loop = aio.running_loop(where)
-        plan = self._plan(where, taker(loop))
+        where = "pipeline.arun"
+        plan = self._plan(where, taker(running_loop(where)))
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-        gate = aio.LoopGate(loop)
-        flow, ending = flows.begin(
-            owner._scheduler, owner._options, plan, items, gate, fail_fast=fail_fast, deadline=deadline
-        )
-        feeder = None if flow.at_hand else aio._Feeder(aio.feed_flow(flow, items, ending.look), gate)
-        report: Any = await aio._wait(ending, gate, feeder)
-        return report  # type: ignore[no-any-return]
+        return await pipelines.arun(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
 
     if TYPE_CHECKING:
 
         @overload
         def astream(
-            self: Pipeline[In_contra, Coroutine[Any, Any, R]],
+            self: Pipeline[In_contra, Coro[R]],
             items: Iterable[In_contra] | AsyncIterable[In_contra],
             /,
             *,
@@ -165,25 +170,29 @@ class Pipeline(Generic[In_contra, Out_co]):
         ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
 
     def astream(
-        self, items: Any, /, *, ordered: bool = False, window: int | None = None, **misplaced: Never
-    ) -> AsyncGenerator[PipelineOutcome[Any], None]:
+        self,
+        items: Iterable[In_contra] | AsyncIterable[In_contra],
+        /,
+        *,
+        ordered: bool = False,
+        window: int | None = None,
+        **misplaced: Never,
+    ) -> AsyncGenerator[PipelineOutcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
-        from . import aio
-        from .coroutines import taker
+        from .aio import pipelines
+        from .aio.coroutines import taker
+        from .aio.loops import running_loop
 
-        where, owner = "pipeline.astream", self._owner
+        where = "pipeline.astream"
         coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
-        plan = self._plan(where, taker(aio.running_loop(where)) if coroutines else checks.function)
+        plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function)
         _check(where, items, misplaced)
-        size, ordered = window_of(owner._scheduler, window), checks.flag("ordered", ordered)
-        made = flows.make_stream(
-            owner._scheduler, owner._options, plan, items, ordered=ordered, window=size, fed_by_owner=True
-        )
-        feed = None if made.batch.at_hand else lambda _: aio.feed_flow(made.batch, items)
-        outcomes: Any = aio._outcomes(made, feed, owner)
-        return outcomes  # type: ignore[no-any-return]
+        size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
+        return pipelines.astream(
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner
+        )  # type: ignore[return-value]  # its outcomes are those of a pipeline
 
-    def _plan(self, where: str, take: Take) -> Plan:
+    def _plan(self, where: str, take: Take) -> PlannedStages:
         """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""
         named = zip(self._names, self._stages, self._own, strict=True)
         return [(name, one, own, take(where, one.fn)) for name, one, own in named]
@@ -192,7 +201,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         return f"<Pipeline {' | '.join(self._names)}>"
 
 
-def _check(where: str, items: Any, misplaced: dict[str, Any]) -> None:
+def _check(where: str, items: object, misplaced: dict[str, Never]) -> None:
     if misplaced:
         checks.refuse_misplaced(where, misplaced)
     checks.text(f"what {where} is given", items)

@@ -7,12 +7,14 @@ coroutine is left to ``Pipeline.arun``, and longer pipelines are not followed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
+from ..base.generic import Coro
 from ..batches.tasks import Task
 
 if TYPE_CHECKING:
+    from ..pipeline.stages import GivenStage
     from .pipeline import Pipeline
 
 A = TypeVar("A")
@@ -22,37 +24,36 @@ D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
 
-Awaited: TypeAlias = Callable[[A], Coroutine[Any, Any, B]]
-Inner: TypeAlias = Callable[[A], Coroutine[Any, Any, B] | B] | Task[Coroutine[Any, Any, B] | B]
+Unknown: TypeAlias = "Pipeline[Any, B]"
+Awaited: TypeAlias = Callable[[A], Coro[B]]
+Inner: TypeAlias = Callable[[A], Coro[B] | B] | Task[Coro[B] | B]
 Last: TypeAlias = Callable[[A], B] | Task[B]
 
 
 class Signatures:
-    """The base of ``Front``, for type checkers."""
+    """A base of ``Front``, for type checkers."""
 
     @overload
-    def pipeline(self, one: Task[B], /) -> Pipeline[Any, B]: ...
+    def pipeline(self, one: Task[B], /) -> Unknown[B]: ...
     @overload
     def pipeline(self, one: Callable[[A], B], /) -> Pipeline[A, B]: ...
 
     @overload
-    def pipeline(self, one: Task[Any], two: Last[B, C], /) -> Pipeline[Any, C]: ...
+    def pipeline(self, one: Task, two: Last[B, C], /) -> Unknown[C]: ...
     @overload
     def pipeline(self, one: Awaited[A, B], two: Last[B, C], /) -> Pipeline[A, C]: ...
     @overload
     def pipeline(self, one: Callable[[A], B], two: Last[B, C], /) -> Pipeline[A, C]: ...
 
     @overload
-    def pipeline(self, one: Task[Any], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[Any, D]: ...
+    def pipeline(self, one: Task, two: Inner[B, C], three: Last[C, D], /) -> Unknown[D]: ...
     @overload
     def pipeline(self, one: Awaited[A, B], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[A, D]: ...
     @overload
     def pipeline(self, one: Callable[[A], B], two: Inner[B, C], three: Last[C, D], /) -> Pipeline[A, D]: ...
 
     @overload
-    def pipeline(
-        self, one: Task[Any], two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /
-    ) -> Pipeline[Any, E]: ...
+    def pipeline(self, one: Task, two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /) -> Unknown[E]: ...
     @overload
     def pipeline(
         self, one: Awaited[A, B], two: Inner[B, C], three: Inner[C, D], four: Last[D, E], /
@@ -64,8 +65,8 @@ class Signatures:
 
     @overload
     def pipeline(
-        self, one: Task[Any], two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
-    ) -> Pipeline[Any, F]: ...
+        self, one: Task, two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
+    ) -> Unknown[F]: ...
     @overload
     def pipeline(
         self, one: Awaited[A, B], two: Inner[B, C], three: Inner[C, D], four: Inner[D, E], five: Last[E, F], /
@@ -77,10 +78,18 @@ class Signatures:
 
     @overload
     def pipeline(
-        self, one: Any, two: Any, three: Any, four: Any, five: Any, six: Any, /, *more: Any
-    ) -> Pipeline[Any, Any]: ...
+        self,
+        one: GivenStage,
+        two: GivenStage,
+        three: GivenStage,
+        four: GivenStage,
+        five: GivenStage,
+        six: GivenStage,
+        /,
+        *more: GivenStage,
+    ) -> Pipeline: ...
 
-    def pipeline(self, *stages: Any) -> Pipeline[Any, Any]:
+    def pipeline(self, *stages: GivenStage) -> Pipeline:
         """Stages that items go through, each at its own pace: ``fan.pipeline(research, analyse).run(companies)``.
 
         Each item enters its next stage the moment it is ready, whatever the others do.

@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from ..base.errors import shortened
+from ..base.static import caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _installed(filename: str) -> bool:
 
 def _levels_up() -> int:
     """How far above the caller the user's own line is."""
-    level, frame = 1, sys._getframe(1)
+    level, frame = 1, caller()
     while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
         level, frame = level + 1, frame.f_back
     return level

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from ..batches.advice import BUSY, HALF, TINY, alone, more
+from ..base.outcome import END, SINCE, raw_of
+from ..batches.advice import BUSY, HALF, TINY
+from ..batches.advice_on_time import alone, more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from ..base.outcome import Outcome
     from ..batches.figures import Conditions
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def chain(
-    outcomes: Sequence[Outcome[Any]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
+    outcomes: Sequence[Outcome[object]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
 ) -> str | None:
     """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
     if not stats.wall or stats.duration_sum < TINY * len(outcomes):
@@ -30,12 +31,12 @@ def chain(
     return alone(outcomes, stats, labels)
 
 
-def _latest(outcomes: Sequence[Outcome[Any]]) -> list[Outcome[Any]]:
+def _latest(outcomes: Sequence[Outcome[object]]) -> list[Outcome[object]]:
     """From the call that ended last back to the first: each came when the next one in this list had ended."""
-    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: outcome._raw[6])
-    ends = [outcome._raw[6] for outcome in ran]
+    ran = sorted((outcome for outcome in outcomes if outcome.attempts), key=lambda outcome: raw_of(outcome)[END])
+    ends = [raw_of(outcome)[END] for outcome in ran]
     found, place = [], len(ran) - 1
     while place >= 0:
         found.append(ran[place])
-        place = min(place, bisect_right(ends, ran[place]._raw[2])) - 1
+        place = min(place, bisect_right(ends, raw_of(ran[place])[SINCE])) - 1
     return found

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .plan import Plan, Task
+    from .plan import GraphPlan, PlannedNode
 
     # (place of a task or name of an input, place of a task, what goes from one to the other)
     Edge = tuple[int | str, int, str]
@@ -19,7 +19,7 @@ SHAPES = {"plain": ('["', '"]'), "each": ('[["', '"]]'), "when": ('{{"', '"}}')}
 ENTITIES = {ord(character): f"#{ord(character)};" for character in '#"<>&|[]{}()`\\'}
 
 
-def mermaid(plan: Plan) -> str:
+def mermaid(plan: GraphPlan) -> str:
     """The flowchart: inputs are round, fanned-out tasks have double sides, those under a condition are hexagons."""
     inputs = {name: f"i{number}" for number, name in enumerate([*plan.required, *sorted(plan.optional)])}
     lines = ["flowchart TD"]
@@ -33,13 +33,13 @@ def mermaid(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def edges(plan: Plan) -> Iterator[Edge]:
+def edges(plan: GraphPlan) -> Iterator[Edge]:
     """Who gives what to whom, each once."""
     for task in plan.tasks:
         yield from dict.fromkeys(_edges(task))
 
 
-def _edges(task: Task) -> Iterator[Edge]:
+def _edges(task: PlannedNode) -> Iterator[Edge]:
     place = task.place
     for arguments, kind in ((task.arguments, "value"), (task.conditions, "when")):
         for _, origin, source, _ in arguments:
@@ -55,12 +55,12 @@ def _edges(task: Task) -> Iterator[Edge]:
             yield needed, place, "order"
 
 
-def kind_of(task: Task) -> str:
+def kind_of(task: PlannedNode) -> str:
     """Whether it is fanned out, may be skipped by a condition, or neither."""
     return "each" if task.each else "when" if task.node.when is not None else "plain"
 
 
-def labels(task: Task) -> list[str]:
+def labels(task: PlannedNode) -> list[str]:
     """Its name, and what else is to be known of it."""
     node = task.node
     found = [node.name]

@@ -9,16 +9,19 @@ from ..base import checks
 from ..base.errors import brief, describe
 from ..base.fitting import fits
 from ..calls.options import Options
+from .names import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, TypeGuard
 
-    Reference = str | Callable[..., Any]
+    Function = Callable[..., object]
+    Fold = Callable[[Any, Any], object]
+    Reference = str | Function
     References = Iterable[Reference] | Mapping[str, Reference] | Reference
 
-UNSET: Any = object()
+UNSET: Any = checks.Unset("not given")
 NAMELESS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -32,7 +35,7 @@ class Signature:
         open: whether it takes any further name.
     """
 
-    def __init__(self, fn: Callable[..., Any], where: str) -> None:
+    def __init__(self, fn: Function, where: str) -> None:
         try:
             found = inspect.signature(fn).parameters.values()
         except (ValueError, TypeError):  # some that are written in C do not tell
@@ -63,17 +66,17 @@ class Node:
 
     def __init__(
         self,
-        fn: Callable[..., Any],
+        fn: Function,
         name: str,
         options: Options,
         *,
-        depends_on: Any,
-        each: Any,
+        depends_on: References,
+        each: Mapping[str, Reference] | Reference | None,
         depth: int | None,
-        reduce: Callable[[Any, Any], Any] | None,
-        initial: Any,
-        when: Callable[..., Any] | None,
-        outcomes: Any,
+        reduce: Fold | None,
+        initial: object,
+        when: Function | None,
+        outcomes: References,
         find: Callable[[Reference], str],
     ) -> None:
         self.fn, self.name, self.options = fn, name, options
@@ -81,18 +84,17 @@ class Node:
         self.signature = Signature(fn, name)
         self.renamed: dict[str, str] = {}
         self.after: list[str] = []
-        if hasattr(depends_on, "keys"):
+        if _is_mapping(depends_on):
             self.renamed = self._mapped("depends_on", depends_on, find)
         else:
             self.after = [find(one) for one in _several("depends_on", depends_on)]
         self.each: dict[str | None, str] = {}
-        if hasattr(each, "keys"):
+        if _is_mapping(each):
             self.each.update(self._mapped("each", each, find))
         elif each is not None:
-            self.each[None] = find(each)
-        if not hasattr(outcomes, "keys"):
-            outcomes = {find(one): one for one in _several("outcomes", outcomes)}
-        self.outcomes = self._mapped("outcomes", outcomes, find)
+            self.each[None] = find(each)  # type: ignore[arg-type]  # it is no mapping
+        named = outcomes if _is_mapping(outcomes) else {find(one): one for one in _several("outcomes", outcomes)}
+        self.outcomes = self._mapped("outcomes", named, find)
         self.depth = None if depth is None else checks.count("depth", depth)
         self.reduce = reduce
         self.initial = initial
@@ -143,7 +145,7 @@ class Node:
                 )
 
 
-def name_of(fn: Callable[..., Any], given: str | None) -> str:
+def name_of(fn: Function, given: str | None) -> str:
     """What a task is called: the name it was given, or that of its function."""
     name = describe(fn).rpartition(".")[2] if given is None else given
     if given is None and not name.isidentifier():
@@ -153,12 +155,11 @@ def name_of(fn: Callable[..., Any], given: str | None) -> str:
     return name
 
 
-def listed(names: Iterable[object]) -> str:
-    """Names for a message."""
-    return ", ".join(map(repr, names)) or "none"
+def _is_mapping(given: object) -> TypeGuard[Mapping[str, Reference]]:
+    return hasattr(given, "keys")
 
 
-def _several(option: str, given: Any) -> list[Reference]:
+def _several(option: str, given: References) -> list[Reference]:
     if isinstance(given, str) or callable(given):
         return [given]
     try:

@@ -10,9 +10,9 @@ from .drawing import edges, kind_of, labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import ModuleType
 
-    from .plan import Plan
+    from .plan import GraphPlan
 
     Spots = dict[int | str, tuple[float, float]]
 
@@ -21,14 +21,14 @@ NAMES = {"input": "input", "plain": "task", "each": "one call for each element",
 DASHES = {"value": "solid", "each": "solid", "outcome": "dot", "when": "dash", "order": "dash"}
 
 
-def draw(plan: Plan, title: str, path: str) -> None:
+def draw(plan: GraphPlan, title: str, path: str) -> None:
     """Write the page: what depends on nothing stands above, and everything below what it depends on.
 
     Raises:
         ImportError: plotly is not installed.
     """
     try:
-        go: Any = import_module("plotly.graph_objects")
+        go = import_module("plotly.graph_objects")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "plotly":
             raise
@@ -37,7 +37,7 @@ def draw(plan: Plan, title: str, path: str) -> None:
             "nothing",
             name="plotly",
         ) from error
-    spots = _spots(plan)
+    spots = spots_of(plan)
     figure = go.Figure([*_lines(go, plan, spots), *_marks(go, plan, spots)])
     for source, target, _ in edges(plan):
         (x, y), (to_x, to_y) = spots[source], spots[target]
@@ -51,7 +51,7 @@ def draw(plan: Plan, title: str, path: str) -> None:
     figure.write_html(path)
 
 
-def _spots(plan: Plan) -> Spots:
+def spots_of(plan: GraphPlan) -> Spots:
     """A layer for each step that has to wait for another, inputs above all."""
     layer: dict[int | str, int] = dict.fromkeys([*plan.required, *sorted(plan.optional)], 0)
     for name in plan.order:
@@ -67,7 +67,7 @@ def _spots(plan: Plan) -> Spots:
     }
 
 
-def _lines(go: Any, plan: Plan, spots: Spots) -> list[Any]:
+def _lines(go: ModuleType, plan: GraphPlan, spots: Spots) -> list[object]:
     found = []
     for dash in dict.fromkeys(DASHES.values()):
         xs: list[float | None] = []
@@ -82,7 +82,7 @@ def _lines(go: Any, plan: Plan, spots: Spots) -> list[Any]:
     return found
 
 
-def _marks(go: Any, plan: Plan, spots: Spots) -> list[Any]:
+def _marks(go: ModuleType, plan: GraphPlan, spots: Spots) -> list[object]:
     texts: dict[str, dict[int | str, str]] = {kind: {} for kind in COLOURS}
     for one in spots:
         kind = "input" if isinstance(one, str) else kind_of(plan.tasks[one])

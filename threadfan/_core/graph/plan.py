@@ -7,17 +7,18 @@ from graphlib import CycleError, TopologicalSorter
 from ..base.checks import is_coroutine_function, is_generator_function
 from ..base.errors import brief
 from ..base.given import is_text
-from .arguments import ELEMENT, INPUT, OUTCOME, arguments_of, left_over, near
-from .node import listed
+from .arguments import ELEMENT, INPUT, OUTCOME, arguments_of, left_over
+from .names import listed, near
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .arguments import Argument
     from .node import Node
-    from .report import Tree
+
+    Tree = int | list["Tree"]
+    """The place of an outcome in a report, or those of a fan-out in lists of its shape."""
 
 
 class Each:
@@ -36,7 +37,7 @@ class Each:
         self.depth, self.level = depth, level
 
 
-class Task:
+class PlannedNode:
     """A node with its names resolved to places.
 
     Attributes:
@@ -59,13 +60,13 @@ class Task:
     def __init__(self, node: Node, place: int, places: dict[str, int]) -> None:
         self.node, self.place = node, place
         parameters = {parameter: source for parameter, source in node.each.items() if parameter is not None}
-        arguments, self.needs = arguments_of(node, node.signature, places)
+        arguments, needs = arguments_of(node, node.signature, places)
         if None in node.each:
             parameters[left_over(node, arguments)] = node.each[None]
         self.each = [Each(name, source, places.get(source), 1, 0) for name, source in parameters.items()]
         elements: list[Argument] = [(each.parameter, ELEMENT, number, False) for number, each in enumerate(self.each)]
         self.arguments = [one for one in arguments if one[0] not in parameters] + elements
-        self.needs = [(one, optional) for one, optional, parameter in self.needs if parameter not in parameters]
+        self.needs = [(one, optional) for one, optional, parameter in needs if parameter not in parameters]
         self.conditions: list[Argument] = []
         if node.when is not None:
             self.conditions, more = arguments_of(node, node.when, places, condition=True)
@@ -82,7 +83,7 @@ class Task:
         """Places of the tasks that it depends on in any way."""
         return [*self.waits, *(each.place for each in self.each if each.place is not None)]
 
-    def measure(self, tasks: Sequence[Task]) -> None:
+    def measure(self, tasks: Sequence[PlannedNode]) -> None:
         """Say how deep it goes, once those it depends on have."""
         for each in self.each:
             each.level = 0 if each.place is None else tasks[each.place].outer
@@ -91,7 +92,7 @@ class Task:
         self.outer = 0 if self.node.reduce is not None else self.level
 
 
-class Plan:
+class GraphPlan:
     """All tasks of a graph, checked; used by any number of runs.
 
     Attributes:
@@ -108,7 +109,7 @@ class Plan:
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         places = {node.name: place for place, node in enumerate(nodes)}
-        self.tasks = [Task(node, place, places) for place, node in enumerate(nodes)]
+        self.tasks = [PlannedNode(node, place, places) for place, node in enumerate(nodes)]
         self.places = places
         self.order = in_order({task.node.name: [nodes[one].name for one in task.sources()] for task in self.tasks})
         for name in self.order:
@@ -142,7 +143,7 @@ class Plan:
                 if each.place is None:
                     self.required.setdefault(each.source, []).append(task.node.name)
 
-    def check_inputs(self, where: str, given: dict[str, Any]) -> None:
+    def check_inputs(self, where: str, given: Mapping[str, object]) -> None:
         """Refuse to begin with too few inputs, with unknown ones, or with one that nobody can go through."""
         for task in self.fanned:
             for each in task.each:
@@ -169,7 +170,7 @@ class Plan:
             raise TypeError(f"{where}: {'; '.join(wrong)}.  Its inputs are: {listed(sorted(known))}")
 
 
-def _if_option(where: str, name: str, given: dict[str, Any]) -> str:
+def _if_option(where: str, name: str, given: Mapping[str, object]) -> str:
     from ..base.misplaced import if_option
 
     return if_option("graph.run" if where == "graph.arun" else where, name, given[name])

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.plain import plain
 from ..batches.report import Report
-from .arguments import near
+from .names import near
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Unpack
 
     from ..base.outcome import Raw
+    from ..batches.figures import Parts
     from ..batches.stats import Stats
+    from .plan import Tree
 
-    Tree = int | list["Tree"]
-
-_MISSING: Any = object()
+_MISSING: Any = Unset("not given")
 
 
 class GraphReport(Report["Any"]):
@@ -39,8 +40,8 @@ class GraphReport(Report["Any"]):
         raws: list[Raw],
         *,
         trees: dict[str, Tree] | None = None,
-        folded: dict[str, Any] | None = None,
-        **figures: Any,
+        folded: dict[str, object] | None = None,
+        **figures: Unpack[Parts],
     ) -> None:
         super().__init__(raws, **figures)
         self._trees: dict[str, Tree] = trees or {}
@@ -91,7 +92,7 @@ class GraphReport(Report["Any"]):
         if isinstance(tree, list):
             return [self._shaped(inner, default) for inner in tree]
         raw = self._raws[tree]
-        return raw[4] if raw[3] is SUCCEEDED else default
+        return raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default
 
     def _part(self, places: list[int]) -> Report[Any]:
         """A report of some of the calls."""
@@ -101,13 +102,13 @@ class GraphReport(Report["Any"]):
             wall=self._wall,
             slots=self._slots,
             usages=self._usages,
-            notes=self._notes,
+            attempts=self._attempts,
             conditions=self._conditions,
         )
         return part
 
     def _complete(self, stats: Stats) -> None:
-        from ..batches.advice import held, refused
+        from ..batches.advice_on_limits import held, refused
         from .chain import chain
 
         about = self._all(), stats, self._conditions

@@ -23,7 +23,7 @@ class Start:
     __slots__ = ("at",)
 
     def __init__(self, at: float) -> None:
-        self.at = at
+        self.at: float = at
 
 
 class AdaptiveLimit:

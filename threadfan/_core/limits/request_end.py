@@ -32,9 +32,9 @@ class RequestEnd:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.how = how
-        self.usage = usage
-        self.retry_after = retry_after
-        self.headers = headers
+        self.usage: Usage | None = usage
+        self.retry_after: float | None = retry_after
+        self.headers: Mapping[str, str] | None = headers
 
     def plain_headers(self) -> Mapping[str, str] | None:
         """The headers that say something of limits, which can be read under a lock: nobody's code is in them."""

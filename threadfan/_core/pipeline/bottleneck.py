@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..batches.advice import Found
     from ..batches.figures import Conditions
     from ..batches.replay import Way
-    from .report import StageStats
+    from .stage_stats import StageStats
 
     Change = Callable[[float, float], float]
     """Of the time that a call took, given the stage's median."""

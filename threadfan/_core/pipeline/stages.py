@@ -14,7 +14,7 @@ from ..calls.options import of_each_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Never, TypeVar
+    from typing import Any, Never, TypeAlias, TypeVar
 
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     In = TypeVar("In")
     Out = TypeVar("Out")
+    GivenStage: TypeAlias = "Stage | Task | Callable[[Any], object]"
 
 _UNSET = checks.UNSET
 
@@ -37,20 +38,20 @@ class Stage(Generic[In_contra, Out_co]):
         name: str | None,
         max_concurrent: int | None,
         buffer: int | None,
-        changes: dict[str, Any],
+        changes: dict[str, object],
     ) -> None:
         if not callable(fn):
             raise TypeError(f"a stage needs a function of one item, not {brief(fn)}")
         fits("a stage", fn, 1)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"the name of a stage must be a text, not {brief(name)}")
-        self.fn = fn
-        self.name = name
-        self.max_concurrent = (
+        self.fn: Callable[[In_contra], Out_co] = fn
+        self.name: str | None = name
+        self.max_concurrent: int | None = (
             max_concurrent if max_concurrent is None else checks.count("max_concurrent", max_concurrent)
         )
-        self.buffer = buffer if buffer is None else checks.count("buffer", buffer)
-        self.changes = changes
+        self.buffer: int | None = buffer if buffer is None else checks.count("buffer", buffer)
+        self.changes: dict[str, Any] = changes
 
     def __call__(self, item: In_contra, /) -> Out_co:
         """Run it here and now, in this thread."""
@@ -93,7 +94,7 @@ def stage(
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 
-def as_stage(given: Any) -> Stage[Any, Any]:
+def as_stage(given: GivenStage) -> Stage:
     """Accept a stage, a task without positional arguments, or a function."""
     if isinstance(given, Stage):
         return given
@@ -108,7 +109,7 @@ def as_stage(given: Any) -> Stage[Any, Any]:
     return Stage(partial(given.fn, **given.kwargs) if given.kwargs else given.fn, None, None, None, given.changes)
 
 
-def names_of(stages: list[Stage[Any, Any]]) -> list[str]:
+def names_of(stages: list[Stage]) -> list[str]:
     """A name for each; those taken from functions are numbered where they would clash.
 
     Raises:

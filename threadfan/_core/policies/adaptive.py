@@ -60,9 +60,9 @@ class Adaptive:
                  "_started", "_use", "ceiling", "floor", "history", "limit", "waitlist")  # fmt: skip
 
     def __init__(self, start: int = 4, ceiling: int = 64, floor: int = 1) -> None:
-        self.floor = arguments.whole("floor", floor)
-        self.ceiling = arguments.whole("ceiling", ceiling)
-        self.limit = arguments.whole("start", start)
+        self.floor: int = arguments.whole("floor", floor)
+        self.ceiling: int = arguments.whole("ceiling", ceiling)
+        self.limit: int = arguments.whole("start", start)
         if not self.floor <= self.limit <= self.ceiling:
             raise ValueError(f"start must be between floor and ceiling, not {start!r} with {floor!r} and {ceiling!r}")
         self.waitlist: object = None  # of those who wait for it, see ``limits``

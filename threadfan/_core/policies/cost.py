@@ -21,8 +21,8 @@ class Cost:
     __slots__ = ("input", "output")
 
     def __init__(self, tokens_in: float = 0.0, tokens_out: float = 0.0) -> None:
-        self.input = tokens_in
-        self.output = tokens_out
+        self.input: float = tokens_in
+        self.output: float = tokens_out
 
     @classmethod
     def of(cls, usage: Usage) -> Cost:
@@ -47,10 +47,10 @@ class Permit:
     __slots__ = ("at", "cost", "epoch", "levels")
 
     def __init__(self, at: float, cost: Cost, epoch: int, levels: dict[str, float]) -> None:
-        self.at = at
-        self.cost = cost
-        self.epoch = epoch
-        self.levels = levels  # what each bucket held once this was taken from it
+        self.at: float = at
+        self.cost: Cost = cost
+        self.epoch: int = epoch
+        self.levels: dict[str, float] = levels  # what each bucket held once this was taken from it
 
 
 class Costs:
@@ -64,7 +64,7 @@ class Costs:
 
     def __init__(self, estimate: Estimate | None = None) -> None:
         self._estimate = estimate
-        self.untold = False  # requests were answered, and none has said what it used
+        self.untold: bool = False  # requests were answered, and none has said what it used
         self._known = 0
         self.mean: Cost | None = None
 

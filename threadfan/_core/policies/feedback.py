@@ -32,7 +32,8 @@ class Feedback:
     __slots__ = ("_bottom", "_last", "_least", "_plateau", "_work", "margin", "share")
 
     def __init__(self, margin: float) -> None:
-        self.margin = self._least = margin
+        self.margin: float = margin
+        self._least: float = margin
         self.forget()
         self._work = CALM  # seconds of work since the last refusal
         self._last = float("inf")
@@ -45,7 +46,9 @@ class Feedback:
 
     def forget(self) -> None:
         """The limit is known anew: use all of it."""
-        self.share = self._plateau = self._bottom = 1.0
+        self.share: float = 1.0
+        self._plateau: float = 1.0
+        self._bottom: float = 1.0
 
     @property
     def stretch(self) -> float:

@@ -56,11 +56,11 @@ class Hedge:
             raise TypeError(f"budget must be a part of the calls, e.g. 0.05, not {brief(budget)}")
         if not 0 < part <= 1:
             raise ValueError(f"budget must be greater than 0 and at most 1, not {budget!r}")
-        self.lock = Lock()  # held by whoever tells it
-        self.after = after
-        self.budget = part
-        self.calls = 0
-        self.extra = 0
+        self.lock: Lock = Lock()  # held by whoever tells it
+        self.after: str | float = after
+        self.budget: float = part
+        self.calls: int = 0
+        self.extra: int = 0
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []  # the same in ascending order
         forks.renew(self, type(self)._forked)

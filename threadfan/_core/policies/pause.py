@@ -48,11 +48,11 @@ class Pause:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.epoch = 0  # grows with each pause: tells requests sent before one from those sent after
-        self.paused = False
-        self.brief = False  # the last pause was for what may be an exception
-        self.fruitless = 0  # probes refused in a row
-        self.patience = PATIENCE
+        self.epoch: int = 0  # grows with each pause: tells requests sent before one from those sent after
+        self.paused: bool = False
+        self.brief: bool = False  # the last pause was for what may be an exception
+        self.fruitless: int = 0  # probes refused in a row
+        self.patience: float = PATIENCE
         self._answered = True  # a request of this epoch has succeeded
         self._level = 0  # how often the guess was doubled
         self._refused, self._known = 1.0, 1  # the part of the last requests that was refused; how many those are

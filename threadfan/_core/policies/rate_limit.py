@@ -92,23 +92,23 @@ class RateLimit:
             "output_tokens": arguments.per_minute("output_tokens_per_minute", output_tokens_per_minute),
             "tokens": None,  # both together; only ever known from headers
         }
-        self.burst = arguments.whole("burst", burst)
+        self.burst: int = arguments.whole("burst", burst)
         if estimate is not None and not callable(estimate):
             raise TypeError(f"estimate must be a function of the call's arguments, not {brief(estimate)}")
-        self.shared = arguments.location(shared)
+        self.shared: str | None = arguments.location(shared)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None, not {brief(name)}")
         self.name = name
         self.waitlist: object = None  # of those who wait for it, see ``waitlist_of``
-        self.estimates = estimate is not None
-        self.in_flight = 0
-        self.overloads = 0  # pauses that have begun
+        self.estimates: bool = estimate is not None
+        self.in_flight: int = 0
+        self.overloads: int = 0  # pauses that have begun
         single, sent = (SINGLE_MARGIN, SENT_MARGIN) if self.shared is None else (SHARED_MARGIN, SHARED_SENT_MARGIN)
-        self.pause = Pause()
+        self.pause: Pause = Pause()
         self._costs = Costs(estimate)
         self._feedback = Feedback(single if self.burst == 1 else BURST_MARGIN)
         self._departures = Departures(self.burst, self._feedback, sent)
-        self.buckets = Buckets(configured, self.burst, self._costs, self._feedback, self._departures)
+        self.buckets: Buckets = Buckets(configured, self.burst, self._costs, self._feedback, self._departures)
 
     # -- before a request --------------------------------------------------------------------------------------------
 

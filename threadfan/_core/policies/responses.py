@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def is_overload(error: BaseException) -> bool:
     """Whether the answer that ``error`` was raised for says that too much is asked."""
-    return refuses(status_of(error), headers_of(error)) and final_word(error) is None
+    status = status_of(error)
+    if status is None or status not in (*OVERLOADS, 503):
+        return False
+    return refuses(status, headers_of(error)) and final_word(error) is None
 
 
 def refuses(status: int | None, headers: Mapping[str, str] | None) -> bool:

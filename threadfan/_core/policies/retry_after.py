@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.static import is_a, is_group
-from .asking import at, attribute, causes, members
+from .asking import at, attribute, causes, first_at, members, telling
 from .shapes import HEADERS
 from .words import bodies
 
@@ -26,7 +26,7 @@ def headers_of(error: BaseException) -> Mapping[str, str] | None:
 
     Of a group, those that ask for the longest wait.
     """
-    return next((headers for link in causes(error) if (headers := _headers(link)) is not None), None)
+    return next((headers for link in telling(error) if (headers := _headers(link)) is not None), None)
 
 
 def plain_headers(error: BaseException) -> dict[str, str] | None:
@@ -68,7 +68,7 @@ def retry_after_of(error: BaseException, now_wall: float | None = None, longest:
     asked = retry_after(headers_of(error), now_wall, longest)
     if asked is not None:
         return asked
-    return next((_bounded(delay, longest) for link in causes(error) if (delay := _delay(link)) is not None), None)
+    return next((_bounded(delay, longest) for link in telling(error) if (delay := _delay(link)) is not None), None)
 
 
 def told_to_retry(error: BaseException) -> bool | None:
@@ -93,11 +93,11 @@ def _headers(error: BaseException) -> Mapping[str, str] | None:
     if is_group(error):
         found = [headers for member in members(error) if (headers := headers_of(member)) is not None]
         return max(found, key=lambda headers: retry_after(headers) or 0.0, default=None)
-    for path in HEADERS:
-        thing = at(error, path)
-        if callable(attribute(thing, "get")):
-            return thing  # type: ignore[return-value]  # as far as one can tell
-    return None
+    return first_at(error, HEADERS, _mapping)
+
+
+def _mapping(thing: object) -> Mapping[str, str] | None:
+    return thing if callable(attribute(thing, "get")) else None  # type: ignore[return-value]  # as far as one can tell
 
 
 def _delay(error: BaseException) -> float | None:
@@ -116,12 +116,14 @@ def _delay(error: BaseException) -> float | None:
 
 def _header(headers: Mapping[str, str] | None, name: str) -> str | None:
     """A header in any mapping: clients' own ones do not tell ``Retry-Actions`` from ``retry-after``, a dict does."""
+    if headers is None:
+        return None
     for spelling in (name, name.title()):
         try:
-            value = None if headers is None else headers.get(spelling)
+            value = headers.get(spelling)
         except BaseException:  # what has a `get` need not be headers
             return None
-        if is_a(value, str):
+        if value is not None and is_a(value, str):
             return value.strip()
     return None
 

@@ -45,7 +45,7 @@ def not_before(asked: float | None, draw: Draw) -> float:
 
 
 def pause_before(retries: int, asked: float | None, draw: Draw) -> float:
-    """Seconds to wait after so many retries, the last of which was answered with a wish for ``asked`` seconds.
+    """Seconds to wait after so many retries, the last of which was answered with a demand for ``asked`` seconds.
 
     Whoever names a short time means it: the backoff is then at most that, doubled for each retry.
     """
@@ -64,7 +64,7 @@ class Policy:
     """Whether no code of the user's takes part, so that its states may be asked in any thread and never take long."""
 
     def __init__(self, draw: Draw) -> None:
-        self.draw = draw
+        self.draw: Draw = draw
 
     def new_state(
         self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]

@@ -10,7 +10,7 @@ import errno
 from concurrent.futures import CancelledError
 
 from ..base.static import cause_of, context_of, is_a, is_group, traceback_of
-from .asking import attribute, causes, members
+from .asking import attribute, causes, is_bare, members
 from .retry_after import told_to_retry
 from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
 from .statuses import own_status, passes
@@ -71,12 +71,13 @@ def _verdict(error: BaseException) -> bool | None:
     """What ``error`` says by itself; None if nothing."""
     if is_group(error):
         return all(map(worth_retrying, members(error)))
-    told = told_to_retry(error)
-    if told is not None:
-        return told
-    status = own_status(error)
-    if status is not None and status >= 400:
-        return passes(status)
+    if not is_bare(error):
+        told = told_to_retry(error)
+        if told is not None:
+            return told
+        status = own_status(error)
+        if status is not None and status >= 400:
+            return passes(status)
     if _is_broken(error):
         return not any(HOPELESS & _class_names(link) for link in history(error))
     if is_a(error, OSError) and _network(error):

@@ -17,8 +17,8 @@ STATUSES = (
 )
 """Where an error has the HTTP status of its answer: attributes, or keys where there are dicts."""
 
-NUMBERS = ("code",)
-"""Attributes that may hold a status as well, in errors that have any of ``COMPANIONS``; else they may mean anything."""
+NUMBERS = (("code",),)
+"""Places that may hold a status as well, in errors that have any of ``COMPANIONS``; else they may mean anything."""
 
 COMPANIONS = ("response", "headers", "body", "grpc_status_code", "trailing_metadata")
 

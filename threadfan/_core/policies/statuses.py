@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.static import is_a, is_group
-from .asking import at, attribute, causes, members, text
+from .asking import at, attribute, first_at, members, telling, text
 from .shapes import CODES, NUMBERS, STATUSES, WORDS
 from .words import bodies, has_companion, letters, own_words
 
@@ -21,7 +21,7 @@ def status_of(error: BaseException) -> int | None:
     An error that a provider reports in the middle of a stream has the status that stands for it elsewhere, and so has
     one that comes by another protocol.
     """
-    return next((status for link in causes(error) if (status := own_status(link)) is not None), None)
+    return next((status for link in telling(error) if (status := own_status(link)) is not None), None)
 
 
 def own_status(error: BaseException) -> int | None:
@@ -30,7 +30,7 @@ def own_status(error: BaseException) -> int | None:
         return _status_of_all(members(error))
     status = status_in(error)
     if status is None and has_companion(error):
-        status = next((found for name in NUMBERS if (found := _status(attribute(error, name))) is not None), None)
+        status = first_at(error, NUMBERS, _status)
     if status is None:
         status = _given_up(error)
     if status is None or status < 400 or status == 400:  # Amazon's services throttle with 400 too
@@ -42,7 +42,7 @@ def own_status(error: BaseException) -> int | None:
 
 def status_in(thing: object) -> int | None:
     """The HTTP status that stands in one of the places where clients put it, in errors and in answers."""
-    return next((found for path in STATUSES if (found := _number_at(thing, path)) is not None), None)
+    return first_at(thing, STATUSES, _number)
 
 
 def passes(status: int | None) -> bool:
@@ -59,8 +59,7 @@ def _status_of_all(errors: list[BaseException]) -> int | None:
     return next((status for status in statuses if status in OVERLOADS), statuses[0] if statuses else None)
 
 
-def _number_at(error: object, path: tuple[str, ...]) -> int | None:
-    value = at(error, path)
+def _number(value: object) -> int | None:
     return int(value) if _is_status(value) else None
 
 
@@ -68,7 +67,7 @@ def _status(value: object) -> int | None:
     """A status as an int or in digits."""
     if is_a(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
-    return int(value) if _is_status(value) else None
+    return _number(value)
 
 
 def _is_status(value: object) -> TypeGuard[int]:
@@ -80,7 +79,7 @@ def _given_up(error: BaseException) -> int | None:
     args = attribute(error, "args")
     for holder in (error, *(args[:1] if is_a(args, tuple) else ())):
         reason = attribute(holder, "reason")
-        if is_a(reason, Exception) and (said := text(reason)).startswith(_TOO_MANY[0]):
+        if reason is not None and is_a(reason, Exception) and (said := text(reason)).startswith(_TOO_MANY[0]):
             return _status(said.removeprefix(_TOO_MANY[0]).removesuffix(_TOO_MANY[1]))
     return None
 

@@ -28,8 +28,8 @@ class TokenBucket:
     __slots__ = ("_full_at", "_interval", "_matched", "_slack", "_stretch", "capacity", "per_minute")
 
     def __init__(self, per_minute: float, capacity: float = 1.0, slack: float = 0.0) -> None:
-        self.per_minute = per_minute
-        self.capacity = capacity
+        self.per_minute: float = per_minute
+        self.capacity: float = capacity
         self._slack = slack
         self._stretch = 1.0
         self._interval = 60.0 / per_minute  # seconds per unit, stretched

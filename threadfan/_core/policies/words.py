@@ -6,7 +6,7 @@ Where such words stand, and which of them mean that another attempt must end the
 from __future__ import annotations
 
 from ..base.static import is_a, is_group
-from .asking import at, attribute, called, causes, has, members
+from .asking import at, attribute, attributes, called, has_any, members, telling
 from .shapes import ACCOUNT, BODIES, COMPANIONS, FINAL, WORDS
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ def words_of(error: BaseException) -> list[str]:
     """What providers call what went wrong: of the error itself, of what is beneath, and of the members of groups."""
     if is_group(error):
         return [word for member in members(error) for word in words_of(member)]
-    return [word for link in causes(error) for word in own_words(link)]
+    return [word for link in telling(error) for word in own_words(link)]
 
 
 def final_word(error: BaseException) -> str | None:
@@ -53,16 +53,18 @@ def letters(text: str) -> str:
 
 def has_companion(error: BaseException) -> bool:
     """Whether it looks like the error of a client, in which a ``code`` is one of an answer."""
-    return any(has(error, name) for name in COMPANIONS)
+    return has_any(error, COMPANIONS)
 
 
 def bodies(error: BaseException) -> Iterator[dict[object, object]]:
     """What the provider has said, as far as it is there: nothing is read from a connection for it."""
-    response = attribute(error, "response")
-    for body in (response, *(attribute(error, name) for name in BODIES)):
+    for body in attributes(error, ("response", *BODIES)):
         if is_a(body, dict):
             yield body
-    content = attribute(response, "_content")  # of requests and httpx: what they have read; `content` might read
+    response = attribute(error, "response")
+    content = (
+        None if response is None else attribute(response, "_content")
+    )  # of requests and httpx: what they have read
     if is_a(content, bytes) and len(content) <= _CONTENT and content[:1] in b"{[":
         import json
 

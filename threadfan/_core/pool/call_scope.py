@@ -10,11 +10,10 @@ from ..scope.scope import Scope
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..base.clock import Clock
     from ..base.usage import Usage
-    from .terms import Terms
+    from .terms import Claim, Key, Terms
 
 
 class CallScope(Scope):
@@ -38,14 +37,14 @@ class CallScope(Scope):
         self,
         key: object,
         start: float,
-        claims: dict[Any, tuple[Any, float, float]],
+        claims: dict[Key, Claim],
         terms: Terms,
         *,
         clock: Clock,
         late: Callable[[Usage], object],
     ) -> None:
         super().__init__(clock=clock, ledger=partial(terms.add_usage, key))
-        self._claims: dict[Any, tuple[Any, float, float]] | None = claims
+        self._claims: dict[Key, Claim] | None = claims
         self._claim = claims.get(key)
         self._terms: Terms | None = terms
         self._key: object = key
@@ -74,6 +73,6 @@ class CallScope(Scope):
         """The call has ended by itself: threads that it has started may use the scope still."""
         if self._claims is not None:
             self._ledger = self._late
-            if self.meter is not None:
-                self.meter.forget()
+            if self.permits is not None:
+                self.permits.forget()
             self._claims = self._terms = self._claim = self._key = None

@@ -52,8 +52,8 @@ class Crew:
         self.draining = draining
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
         self.workers: set[Worker] = set()
-        self.going_home = False  # a worker that has nothing to do ends
-        self.starts = Starts(self)
+        self.going_home: bool = False  # a worker that has nothing to do ends
+        self.starts: Starts = Starts(self)
         self._work = work
         self._prefix = prefix
         self._names = count()
@@ -75,12 +75,13 @@ class Crew:
 
     def hand_out(self, after: Actions) -> None:
         """Give free slots to those who can use them."""
-        self.slots.serve(after)
+        if self.slots.lenders:
+            self.slots.serve(after)
         self.grant_if_needed(after)
 
     def grant_if_needed(self, after: Actions) -> None:
         """Wake or start a worker if there is a slot and a call for it."""
-        if self.slots.free > 0 and not self.slots.waking and self.run_queue and self.run_queue.has_work():
+        if self.slots.free > 0 and not self.slots.waking and self.run_queue.rings and self.run_queue.has_work():
             self.grant(after)
 
     def grant(self, after: Actions, *, eager: bool = False) -> None:
@@ -128,6 +129,11 @@ class Crew:
             self.workers.discard(worker)
             if not self.going_home:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
+
+    def rest(self, worker: Worker, after: Actions) -> None:
+        """It has nothing to do, and does not need its slot."""
+        self.park(worker)  # first, so that the slot may come back to this very thread
+        self.release(after)
 
     def forget(self, worker: Worker) -> None:
         """It ends, and is not woken any more."""

@@ -22,7 +22,7 @@ from .work_queue import GRACE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from queue import SimpleQueue
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from ..base.outcome import Status
     from ..scope.scope import Scope
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .crew import Crew
     from .decisions import Decisions
     from .slots import Slots
+    from .terms import Key
     from .work_queue import Actions, Owner, Session, WorkQueue
 
     class Host(Owner, Protocol):
@@ -72,7 +73,7 @@ class DeadlineTimer:
 
     def __init__(self, scheduler: Host) -> None:
         self._scheduler = scheduler
-        self.next_look = FOREVER
+        self.next_look: float = FOREVER
         self._evictions: list[tuple[float, Session]] = []  # lost sessions whose threads are to be replaced, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
@@ -123,7 +124,7 @@ class DeadlineTimer:
             after.append(self.helper.tell)
 
     def end(
-        self, session: Session, key: Any, status: Status, error: BaseException, after: Actions, *, grace: float = 0.0
+        self, session: Session, key: Key, status: Status, error: BaseException, after: Actions, *, grace: float = 0.0
     ) -> bool:
         """Settle a running call unless it has just settled itself; say which.  With the lock held.
 
@@ -192,12 +193,12 @@ class DeadlineTimer:
                 self.end(session, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
     def end_call(
-        self, session: Session, key: Any, status: Status, error: BaseException, *, grace: float = GRACE
+        self, session: Session, key: Key, status: Status, error: BaseException, *, grace: float = GRACE
     ) -> None:
         """Settle one running call from outside."""
         aside(partial(self._end_call, session, key, status, error, grace))
 
-    def _end_call(self, session: Session, key: Any, status: Status, error: BaseException, grace: float) -> None:
+    def _end_call(self, session: Session, key: Key, status: Status, error: BaseException, grace: float) -> None:
         after: Actions = []
         with self._scheduler.lock:
             self.end(session, key, status, error, after, grace=grace)

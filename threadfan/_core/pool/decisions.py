@@ -38,7 +38,7 @@ class Decisions:
 
     def __init__(self, mend: Callable[[], None]) -> None:
         self._mend = mend
-        self.torn = False  # an exception has cut a decision in two, which is to be mended
+        self.torn: bool = False  # an exception has cut a decision in two, which is to be mended
         self.handed_over: deque[Callable[[], object]] = deque()  # by finalizers that could have no thread
 
     def perform(self, after: Actions) -> None:

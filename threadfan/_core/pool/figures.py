@@ -13,10 +13,11 @@ class Figures:
     __slots__ = ("accepted", "failed", "input_tokens", "output_tokens", "retries")
 
     def __init__(self) -> None:
-        self.accepted = 0  # calls of queues that are done
-        self.failed = 0  # those of them without a value
-        self.retries = 0  # attempts after the first
-        self.input_tokens = self.output_tokens = 0  # as attached clients have noted them
+        self.accepted: int = 0  # calls of queues that are done
+        self.failed: int = 0  # those of them without a value
+        self.retries: int = 0  # attempts after the first
+        self.input_tokens: int = 0  # as attached clients have noted them
+        self.output_tokens: int = 0
 
     def count_tokens(self, usage: Usage) -> None:
         """A call has used tokens.  With the lock held."""

@@ -25,30 +25,27 @@ if TYPE_CHECKING:
 class RunQueue:
     """Of one scheduler.  Guarded by its lock: everything, but ``pressure`` is read without it."""
 
-    __slots__ = ("_hurried", "_rings", "pressure")
+    __slots__ = ("_hurried", "pressure", "rings")
 
     def __init__(self) -> None:
-        self._rings: dict[int, deque[WorkQueue]] = {}  # by depth
+        self.rings: dict[int, deque[WorkQueue]] = {}  # by depth; none of them is empty
         self._hurried = False
-        self.pressure = -1.0
+        self.pressure: float = -1.0
         """Tells sessions, by one number, whether others wait.
 
         A session at depth ``d`` compares: above ``d`` means that others wait, so leave when the quantum is over; ``d +
         1`` or more means a deeper queue or a lender, so leave after this call.
         """
 
-    def __bool__(self) -> bool:
-        return bool(self._rings)
-
     def __iter__(self) -> Iterator[WorkQueue]:
-        for ring in self._rings.values():
+        for ring in self.rings.values():
             yield from ring
 
     def enlist(self, queue: WorkQueue) -> None:
         """Put ``queue`` into its ring, and wake nobody.  With the lock held."""
-        ring = self._rings.get(queue.depth)
+        ring = self.rings.get(queue.depth)
         if ring is None:
-            ring = self._rings[queue.depth] = deque()
+            ring = self.rings[queue.depth] = deque()
         ring.append(queue)
         queue.queued = True
         self._press()
@@ -60,7 +57,7 @@ class RunQueue:
 
     def has_work(self) -> bool:
         """Whether any pending call could start, given a slot.  With the lock held."""
-        for ring in self._rings.values():
+        for ring in self.rings.values():
             for queue in ring:
                 if queue.ready() and queue.group.active < queue.group.limit:
                     return True
@@ -71,8 +68,8 @@ class RunQueue:
 
         With the lock held.
         """
-        for depth in sorted(self._rings, reverse=True) if len(self._rings) > 1 else tuple(self._rings):
-            ring = self._rings[depth]
+        for depth in sorted(self.rings, reverse=True) if len(self.rings) > 1 else tuple(self.rings):
+            ring = self.rings[depth]
             for _ in range(len(ring)):
                 queue = ring.popleft()
                 entry = None
@@ -92,7 +89,7 @@ class RunQueue:
 
     def clear(self) -> None:
         """Forget all queues, to enlist them anew.  With the lock held."""
-        self._rings = {}
+        self.rings = {}
 
     def _unqueue(self, queue: WorkQueue, ring: deque[WorkQueue]) -> None:
         """Leave a queue that has nothing pending out of its ring."""
@@ -101,14 +98,14 @@ class RunQueue:
             queue.queued = True
             ring.append(queue)
         elif not ring:
-            del self._rings[queue.depth]
+            del self.rings[queue.depth]
         self._press()
 
     def _press(self) -> None:
         if self._hurried:
             self.pressure = FOREVER
-        elif self._rings:
-            deepest = max(self._rings)
-            self.pressure = deepest + 0.5 if len(self._rings[deepest]) > 1 else deepest
+        elif self.rings:
+            deepest = max(self.rings)
+            self.pressure = deepest + 0.5 if len(self.rings[deepest]) > 1 else deepest
         else:
             self.pressure = -1.0

@@ -82,22 +82,22 @@ class Scheduler:
 
     def _reset(self, slots: int) -> None:
         """Back to a scheduler that has not run anything: at the start, and in the child of a fork."""
-        self.lock = Lock()
-        self.decisions = Decisions(self._mend_if_torn)
-        self.perform = self.decisions.perform
+        self.lock: Lock = Lock()
+        self.decisions: Decisions = Decisions(self._mend_if_torn)
+        self.perform: Callable[[Actions], None] = self.decisions.perform
         self.queues: set[WorkQueue] = set()  # all that are not done
         self.draining: set[Session] = set()  # whose calls count as running
         self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Session] = set()  # those of them whose threads were replaced
-        self.closing = last.exiting()
-        self.dismissed = False  # closing, and the threads were sent home
+        self.closing: bool = last.exiting()
+        self.dismissed: bool = False  # closing, and the threads were sent home
         self.broken: str | bool = False
         self.quiet_gates: list[SimpleQueue[None]] = []
         self._threads.clear()
-        self.figures = Figures()
-        self.run_queue = RunQueue()
-        self.slots = Slots(slots, self.run_queue)
-        self.crew = Crew(
+        self.figures: Figures = Figures()
+        self.run_queue: RunQueue = RunQueue()
+        self.slots: Slots = Slots(slots, self.run_queue)
+        self.crew: Crew = Crew(
             self,
             self.slots,
             self.run_queue,
@@ -106,9 +106,9 @@ class Scheduler:
             threads=self._threads,
             draining=self.draining,
         )
-        self.lending = Lending(self, self.crew)
-        self.timer = DeadlineTimer(self)
-        self.callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.crew.starts.warn)
+        self.lending: Lending = Lending(self, self.crew)
+        self.timer: DeadlineTimer = DeadlineTimer(self)
+        self.callbacks: Callbacks = Callbacks(f"{self.name}-callbacks", set_alarm, self.crew.starts.warn)
 
     # -- what callers ask --------------------------------------------------------------------------------------------
 
@@ -237,12 +237,13 @@ class Scheduler:
         return session
 
     def _enter(self, worker: Worker, after: Actions) -> Session | None:
-        slots, crew = self.slots, self.crew
-        crew.accept(worker)
-        chosen = None if slots.lenders and slots.first() else self.run_queue.choose(after)
+        slots, crew, run_queue = self.slots, self.crew, self.run_queue
+        if worker.woken:
+            crew.accept(worker)
+        due = run_queue.rings and not (slots.lenders and slots.first())
+        chosen = run_queue.choose(after) if due else None
         if chosen is None:
-            crew.park(worker)  # first, so that the slot may come back to this very thread
-            crew.release(after)
+            crew.rest(worker, after)
             return None
         queue, first = chosen
         session = Session(self, worker, queue)
@@ -252,12 +253,14 @@ class Scheduler:
         self.draining.add(session)
         if queue.timeout is not None:
             self.timer.mind(self.clock.monotonic() + queue.timeout, after)
-        crew.grant_if_needed(after)
+        if slots.free > 0 and not slots.waking:
+            crew.grant_if_needed(after)
         return session
 
     def leave(self, session: Session, after: Actions) -> bool:
         """End a stay at a queue; say whether the worker still has its slot.  With the lock held."""
-        session.forget_scope()  # leave no cycle
+        if session.made is not None or session.signalled is not None:
+            session.forget_scope()  # leave no cycle
         if session.lost is None:
             self.detach(session, after)
         else:

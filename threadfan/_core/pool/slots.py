@@ -42,9 +42,9 @@ class Slots:
 
     def __init__(self, total: int, run_queue: RunQueue) -> None:
         self._run_queue = run_queue
-        self.total = total
-        self.free = total  # below 0 while there are fewer slots than calls that run
-        self.waking = 0  # given to workers that have not chosen a queue yet
+        self.total: int = total
+        self.free: int = total  # below 0 while there are fewer slots than calls that run
+        self.waking: int = 0  # given to workers that have not chosen a queue yet
         self.lenders: list[Loan] = []  # in line for a slot
 
     def resize(self, total: int) -> None:

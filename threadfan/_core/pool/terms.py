@@ -4,10 +4,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..base.usage import Usage
     from ..scope.scope import Scope
+
+    Key = Any
+    """By which a queue knows a call that was taken from it: its place in a batch, or an object of the call's own."""
+
+    Claim = tuple[Any, float, float]
+    """Of a call that runs: its item, since when it was queued, its start."""
 
 
 class Terms:
@@ -25,26 +32,26 @@ class Terms:
     outer: Scope | None
     """The scope in which all were handed in."""
 
-    def timeout_of(self, key: Any) -> float | None:
+    def timeout_of(self, key: Key) -> float | None:
         """The timeout of the call ``key`` in seconds."""
         return self.timeout
 
-    def outer_of(self, key: Any) -> Scope | None:
+    def outer_of(self, key: Key) -> Scope | None:
         """The scope in which the call ``key`` was handed in."""
         return self.outer
 
-    def function_of(self, key: Any) -> str:
+    def function_of(self, key: Key) -> str:
         """The name of the function that the call ``key`` runs."""
         return self.name
 
-    def index_of(self, key: Any) -> Any:
+    def index_of(self, key: Key) -> Any:
         """The place of the call ``key`` in its input."""
         raise NotImplementedError
 
-    def figures_of(self, key: Any) -> dict[str, Any] | None:
-        """What the events of the call ``key`` say besides its times, if it is under rules."""
+    def figures_of(self, key: Key) -> Mapping[str, object] | None:
+        """What the events of the call ``key`` say besides its times, if it is under policies."""
         return None
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Key, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
         raise NotImplementedError

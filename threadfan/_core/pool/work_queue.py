@@ -26,16 +26,15 @@ if TYPE_CHECKING:
     from ..base.locks import Lock
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from ..scope.scope import RequestListener
     from .figures import Figures
+    from .terms import Claim, Key
     from .worker import Worker
 
     Actions = list[Callable[[], object]]
     """What was decided under the lock and is done once it is released."""
 
-    Claim = tuple[Any, float, float]
-    """Of a call that runs: its item, since when it was queued, its start."""
-
-    Lost = tuple[Any, float, str, Any]
+    Lost = tuple[Key, float, str, object]
     """Of a call that was ended from outside: key, start, name of the function, index."""
 
     class Timer(Protocol):
@@ -95,14 +94,14 @@ class ConcurrencyLimit:
     __slots__ = ("__weakref__", "active", "lasting", "limit", "queues")
 
     def __init__(self, limit: float = float("inf"), *, lasting: bool = False) -> None:
-        self.limit = limit
-        self.lasting = lasting
+        self.limit: float = limit
+        self.lasting: bool = lasting
         self._forked()
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
         """Nothing runs: at the start, and in the child of a fork."""
-        self.active = 0
+        self.active: int = 0
         self.queues: dict[Any, Any] = {}  # those of single calls, by depth and rules
 
 
@@ -121,24 +120,24 @@ class WorkQueue(Terms):
 
     def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
         self.scheduler: Owner = scheduler
-        self.generation = forks.generation  # of processes: in the child of a fork it is another
-        self.group = group
-        self.depth = depth  # 0, or one more than that of the call that made it
+        self.generation: int = forks.generation  # of processes: in the child of a fork it is another
+        self.group: ConcurrencyLimit = group
+        self.depth: int = depth  # 0, or one more than that of the call that made it
         self.name = ""
-        self.timeout = None
-        self.outer = None
-        self.active = 0  # sessions at work here
-        self.cancel_at_close = False  # whether leaving the fan's `with` cancels it
-        self.queued = False  # in the scheduler's ring
-        self.closed = False  # takes no more calls
-        self.done = False
-        self.enlisted = False  # threads may come, or could have
+        self.timeout: float | None = None
+        self.outer: Scope | None = None
+        self.active: int = 0  # sessions at work here
+        self.cancel_at_close: bool = False  # whether leaving the fan's `with` cancels it
+        self.queued: bool = False  # in the scheduler's ring
+        self.closed: bool = False  # takes no more calls
+        self.done: bool = False
+        self.enlisted: bool = False  # threads may come, or could have
         self.ended: list[bool] = []  # not empty: start no further call (a list, as its truth is read without a lock)
         self.reason: BaseException | None = None  # why it was ended from outside
-        self.accepted = 0  # calls ever taken in
-        self.failed = 0  # calls settled without a value
-        self.counted = 0, 0  # both, as the scheduler has counted them when it was done
-        self.extra_attempts = 0  # by hedging, beyond one for each call: they wait or run
+        self.accepted: int = 0  # calls ever taken in
+        self.failed: int = 0  # calls settled without a value
+        self.counted: tuple[int, int] = 0, 0  # both, as the scheduler has counted them when it was done
+        self.extra_attempts: int = 0  # by hedging, beyond one for each call: they wait or run
         self.lender: Loan | None = None  # the call that waits for this queue and gave its slot away meanwhile
         self.listeners: Actions = []  # called once when done
 
@@ -169,7 +168,7 @@ class WorkQueue(Terms):
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
-    def permits_of(self, session: Session, key: Any) -> Any:
+    def permits_of(self, session: Session, key: Key) -> RequestListener | None:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
 
@@ -189,12 +188,12 @@ class WorkQueue(Terms):
         """Whether the scope in which all its calls were handed in has ended."""
         return self.outer is not None and self.outer.cancelled
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Key, usage: Usage) -> None:
         """Note tokens that the call ``key`` has used."""
         with self.scheduler.lock:
             self.scheduler.figures.count_tokens(usage)
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Put the outcome of a call that was ended from outside where it belongs.  Call with the lock held.
 
         Returns:
@@ -226,9 +225,9 @@ class Loan:
     __slots__ = ("gate", "lent", "returning", "session")
 
     def __init__(self, session: Session) -> None:
-        self.session = session
-        self.lent = False  # the slot was given away
-        self.returning = False  # it is in line for a slot
+        self.session: Session = session
+        self.lent: bool = False  # the slot was given away
+        self.returning: bool = False  # it is in line for a slot
         self.gate: SimpleQueue[None] = SimpleQueue()  # opened when the call may go on
 
 
@@ -249,20 +248,20 @@ class Session:
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, worker: Worker, queue: WorkQueue) -> None:
-        self.scheduler = scheduler
-        self.worker = worker
-        self.queue = queue
-        self.claim: dict[Any, Claim] = {}
+        self.scheduler: Owner = scheduler
+        self.worker: Worker = worker
+        self.queue: WorkQueue = queue
+        self.claim: dict[Key, Claim] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
-        self.holds = True  # a slot
-        self.judging = (
+        self.holds: bool = True  # a slot
+        self.judging: bool = (
             False  # under rules: it has a call, whose attempts have ended or will, and it decides what follows
         )
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
-        self.lost_at = 0.0  # when, in real seconds, whatever the fan's clock
-        self.signalled: Any = None  # the key of a call whose future was told to cancel
-        self.made: tuple[Any, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
+        self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
+        self.signalled: Key = None  # the key of a call whose future was told to cancel
+        self.made: tuple[Key, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
@@ -288,11 +287,11 @@ class Session:
             scope.cancel()
         return scope
 
-    def _new_scope(self, key: Any, start: float) -> CallScope:
+    def _new_scope(self, key: Key, start: float) -> CallScope:
         scheduler, queue = self.scheduler, self.queue
         late = partial(_note_late, scheduler)
         scope = CallScope(key, start, self.claim, queue, clock=scheduler.clock, late=late)
-        scope.meter = queue.permits_of(self, key)
+        scope.permits = queue.permits_of(self, key)
         return scope
 
     def _in_child(self) -> Scope:
@@ -317,14 +316,14 @@ class Session:
             made[1].forget()
         return before
 
-    def end_scope(self, key: Any) -> None:
+    def end_scope(self, key: Key) -> None:
         """The call ``key`` heeds that it was cancelled or its time is up: so must all that it has handed in."""
         with self.scheduler.lock:
             scope = self.made_scope(key)
         if scope is not None:
             scope.cancel()
 
-    def extend(self, key: Any) -> None:
+    def extend(self, key: Key) -> None:
         """The call ``key``, which runs, may take longer or shorter than it might before."""
         with self.scheduler.lock:
             scope = self.made_scope(key)
@@ -335,7 +334,7 @@ class Session:
         if claim is not None and timeout is not None and timeout < FOREVER:
             self.scheduler.timer.announce(claim[2] + timeout)
 
-    def made_scope(self, key: Any) -> CallScope | None:
+    def made_scope(self, key: Key) -> CallScope | None:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
         made = self.made
         return made[1] if made is not None and made[0] is key else None

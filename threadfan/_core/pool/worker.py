@@ -6,12 +6,14 @@ import threading
 from queue import SimpleQueue
 
 from ..base import last
-from ..base.clock import Asleep
+from ..base.clock import receive
 from ..base.threads import helper_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..base.threads import Thread
 
 
 class Worker:
@@ -33,13 +35,14 @@ class Worker:
     def __init__(self, work: Callable[[Worker], object], name: str) -> None:
         self._work = work
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
-        self.woken = True  # it has a slot that it has not used yet
-        self.parked = False  # it waits for one, or has been given one meanwhile
-        self.retired = self.visiting = False
-        self.ident = 0
+        self.woken: bool = True  # it has a slot that it has not used yet
+        self.parked: bool = False  # it waits for one, or has been given one meanwhile
+        self.retired: bool = False
+        self.visiting: bool = False
+        self.ident: int = 0
         self._unstarted = [True]
         self.set_own: Callable[[], None] | None = None  # sets what the initializer has set in context variables
-        self.thread = helper_thread(self._run, name)
+        self.thread: Thread = helper_thread(self._run, name)
 
     @property
     def name(self) -> str:
@@ -61,10 +64,9 @@ class Worker:
 
     def told(self) -> object:
         """Wait for what is put into the inbox; ``NOTHING`` if there is something else to do."""
-        with Asleep(self.inbox) as asleep:
-            self.thread.helps = True  # from here on others may start it at any moment
-            told = asleep.receive()
-            self.thread.helps = False
+        self.thread.helps = True  # from here on others may start it at any moment
+        told = receive(self.inbox)
+        self.thread.helps = False
         return told
 
     def _run(self) -> None:

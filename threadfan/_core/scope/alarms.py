@@ -32,7 +32,6 @@ from .scope import call_logged
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from ..base.clock import Clock
 
@@ -153,7 +152,7 @@ def _warn(error: Exception) -> None:
 
 
 _lock = Lock()
-_keepers: dict[Any, _Keeper] = {}
+_keepers: dict[Clock, _Keeper] = {}
 
 
 def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: bool = False) -> Callable[[], None]:

@@ -8,14 +8,16 @@ from ..base.checks import pause
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskTimeout
 from .alarms import set_alarm
-from .scope import Scope, bearer, current_scope
+from .scope import Scope, current_scope, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
+
+    from .scope import ScopeSource
 
 
 class Block(Scope):
@@ -37,7 +39,7 @@ class Block(Scope):
         self._fails = fails
         self._alarms: list[Callable[[], None]] = []
         self._inside = False
-        self.cancelled_caught = False
+        self.cancelled_caught: bool = False
         """Whether the block was ended by this scope, and not by one around it."""
 
     def __enter__(self) -> Self:
@@ -47,10 +49,10 @@ class Block(Scope):
         outer = self._outer = current_scope()
         self._clock = outer.clock
         self._ledger = outer.add_usage
-        self.meter = outer.meter
+        self.permits = outer.permits
         self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
-        self._token: Token[Any] = bearer.set(self)
+        self._token: Token[ScopeSource] = scope_var.set(self)
         self._inside = True
         if self._callbacks:  # of before
             self._watch()
@@ -102,7 +104,8 @@ class Block(Scope):
         self._cancelled = self._cancelled and not outer.cancelled
         self._outer = outer._in_child()
         self._callbacks, self._alarms = {}, []
-        self._ledger, self.meter = self._outer.add_usage, self._outer.meter
+        self._ledger = self._outer.add_usage
+        self.permits = self._outer.permits
         self._unlink = self._outer.on_cancel(self.cancel)
         return self
 
@@ -110,7 +113,7 @@ class Block(Scope):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         try:
-            bearer.reset(self._token)
+            scope_var.reset(self._token)
         except ValueError:
             if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
                 raise

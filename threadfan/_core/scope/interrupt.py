@@ -21,7 +21,10 @@ from .scope import current_scope
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 
 class Interrupt:
@@ -49,10 +52,10 @@ class Interrupt:
             self._abort.release()
 
 
-def interruptible(fn: Callable[..., Any]) -> Callable[..., Any]:
+def interruptible(fn: Callable[P, R]) -> Callable[P, R]:
     """``fn``, ended at its next bytecode when its scope ends."""
 
-    def interrupted(*args: Any, **kwargs: Any) -> Any:
+    def interrupted(*args: P.args, **kwargs: P.kwargs) -> R:
         with Interrupt():
             return fn(*args, **kwargs)
 

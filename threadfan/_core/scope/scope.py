@@ -26,18 +26,41 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
     from typing import Any, Protocol
 
     from ..base.usage import Usage
 
-    class Bearer(Protocol):
+    class RequestListener(Protocol):
+        """What attached clients tell of each request, for calls that are tried again or have a rate limit."""
+
+        @property
+        def call(self) -> Any:
+            """That of the call around, if it is a call's."""
+
+        def begin(self) -> Any:
+            """A request is about to be made; waits for a permit if there has to be one, and gives the request's ticket.
+
+            Raises:
+                CallCancelled: the scope has ended meanwhile.
+            """
+
+        def sent(self) -> None:
+            """Some of the request has been written."""
+
+        def end(self, ticket: Any, status: int | None, headers: MutableMapping[str, str] | None) -> None:
+            """The request with this ticket has its answer, or has failed without one."""
+
+        def forget(self) -> None:
+            """The call has ended."""
+
+    class ScopeSource(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
 
         def scope(self) -> Scope:
             """The scope of the call at hand."""
 
-        def _in_child(self) -> Bearer:
+        def _in_child(self) -> ScopeSource:
             """What takes its place in the child of a fork."""
 
 
@@ -50,7 +73,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "meter")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "permits")
 
     def __init__(
         self,
@@ -59,7 +82,7 @@ class Scope:
         ledger: Callable[[Usage], object] | None = None,
     ) -> None:
         self._ledger = ledger
-        self.meter: Any = None
+        self.permits: RequestListener | None = None
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
@@ -142,7 +165,7 @@ class Scope:
         return [partial(self._run, number) for number in list(self._callbacks)]
 
     def scope(self) -> Scope:
-        """Itself: a scope bears itself."""
+        """Itself."""
         return self
 
     def _in_child(self) -> Scope:
@@ -188,7 +211,8 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
         say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
-bearer: ContextVar[Bearer] = ContextVar("threadfan_scope")
+scope_var: ContextVar[ScopeSource] = ContextVar("threadfan_scope")
+"""Whose scope holds here; not set outside of calls and blocks."""
 
 
 def scope_around() -> Scope | None:
@@ -197,7 +221,7 @@ def scope_around() -> Scope | None:
     Raises:
         CallCancelled: it has ended, so nothing more may be begun in it.
     """
-    found = bearer.get(None)
+    found = scope_var.get(None)
     if found is None:
         return None
     scope = found.scope()
@@ -210,14 +234,14 @@ def current_scope() -> Scope:
 
     It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
     """
-    found = bearer.get(None)
+    found = scope_var.get(None)
     return Endless() if found is None else found.scope()
 
 
 def _in_child() -> None:
-    found = bearer.get(None)
+    found = scope_var.get(None)
     if found is not None:
-        bearer.set(found._in_child())
+        scope_var.set(found._in_child())
 
 
 forks.in_child(_in_child)

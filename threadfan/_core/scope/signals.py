@@ -10,14 +10,14 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Self
 
 
 class Handlers:
     """Signal handlers that were installed; ``restore`` or leaving a ``with`` block puts the former ones back."""
 
     def __init__(self, numbers: tuple[int, ...]) -> None:
-        self._former: dict[int, Any] = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+        self._former = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
 
     def restore(self) -> None:
         """Put the former handlers back; harmless when done twice."""

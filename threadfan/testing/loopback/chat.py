@@ -20,7 +20,7 @@ from threadfan.testing.loopback.wire import message, prompt_of, stay, tokens
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from threadfan.testing.loopback.messages import Plan
+    from threadfan.testing.loopback.messages import Scenario
 
 _ENDS = {"tool_use": "tool_calls", "max_tokens": "length", "refusal": "content_filter"}
 _MAX_TOKENS = 4096  # for a request that sets no limit
@@ -28,11 +28,11 @@ _MAX_TOKENS = 4096  # for a request that sets no limit
 
 async def completions(request: Request) -> Response:
     """Answers a request for a chat completion."""
-    plan: Plan = request.app.state.plan
+    scenario: Scenario = request.app.state.scenario
     asked = parse(json.dumps(_translated(await body_of(request))).encode())
-    turn, delay = Turn.of(asked), next(plan.delays)
+    turn, delay = Turn.of(asked), next(scenario.delays)
     number: int = request.state.number
-    content, stop = compose(asked, turn, plan.script, number)
+    content, stop = compose(asked, turn, scenario.script, number)
     whole = message(asked, content, number, tokens(prompt_of(asked)), stop)
     await stay(request.receive, delay)
     return JSONResponse(_completion(whole))

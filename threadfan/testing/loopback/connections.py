@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -23,8 +23,8 @@ class Connection(H11Protocol):
     ASGI does not hand the connection to the application, but it does hand over the client's address.
     """
 
-    connected: ClassVar[dict[Any, Connection]] = {}
-    received = 0
+    connected: ClassVar[dict[object, Connection]] = {}
+    received: int = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Enters the connection."""

@@ -31,7 +31,8 @@ class Gate:
     """
 
     def __init__(self, limits: Limits | None) -> None:
-        self.accepted = self.refused = 0
+        self.accepted: int = 0
+        self.refused: int = 0
         self._limits = limits
         self._limiters: dict[str, Limiter] = {}
         self._began = self._now = monotonic_ns()

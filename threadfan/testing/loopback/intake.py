@@ -32,7 +32,7 @@ class ApiError(Exception):
         self.status = status
         self.kind = kind
         self.message = message
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def bad_request(message: str) -> ApiError:
@@ -101,7 +101,7 @@ def _check_messages(messages: list[Any]) -> None:
     _check_pairs(messages)
 
 
-def _check_message(index: int, message: Any) -> None:
+def _check_message(index: int, message: object) -> None:
     if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
         raise bad_request(f"messages.{index}.role: Input should be 'user' or 'assistant'")
     content = message.get("content")
@@ -111,11 +111,11 @@ def _check_message(index: int, message: Any) -> None:
         raise bad_request(f"messages.{index}.content: a tool_result should hold a string or a list of content blocks")
 
 
-def _is_content(content: Any) -> bool:
+def _is_content(content: object) -> bool:
     return isinstance(content, str | list) and all(isinstance(block, dict) for block in blocks(content))
 
 
-def _check_tools(tools: Any, choice: Any) -> None:
+def _check_tools(tools: object, choice: object) -> None:
     if not isinstance(tools, list) or not all(
         isinstance(one, dict) and isinstance(one.get("name"), str) for one in tools
     ):

@@ -141,7 +141,8 @@ class Limiter:
 
     def change(self, limits: Limits, now: int) -> None:
         """Goes on with other limits; a kind that is limited by the same algorithm as before keeps its level."""
-        old, self._gauges, self.limits, self._figures = self._gauges, {}, limits, dict(_figures(limits))
+        self.limits: Limits = limits
+        old, self._gauges, self._figures = self._gauges, {}, dict(_figures(limits))
         for kind, (per_minute, capacity) in self._figures.items():
             how = Window if kind == "requests" and limits.algorithm == "window" else Bucket
             gauge = old.get(kind)

@@ -18,6 +18,8 @@ from threadfan.testing.loopback.replies import Script, compose
 from threadfan.testing.loopback.wire import Pieces, events, message, prompt_of, single_bytes, stay, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from threadfan.testing.loopback.gate import Gate, Ticket
     from threadfan.testing.options import Options
 
@@ -28,8 +30,8 @@ _REFUSALS = {
 }
 
 
-class Plan:
-    """The options and how far their series have come; a request keeps the plan that it met on arrival.
+class Scenario:
+    """The options and how far their series have come; a request keeps the scenario that it met on arrival.
 
     Args:
         options: What the user has set.
@@ -37,9 +39,9 @@ class Plan:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.delays = options.distribution().delays()
-        self.faults = Faults(options.faults, options.seed)
-        self.script = Script(options.replies)
+        self.delays: Iterator[float] = options.distribution().delays()
+        self.faults: Faults = Faults(options.faults, options.seed)
+        self.script: Script = Script(options.replies)
 
 
 async def messages(request: Request) -> Pieces:
@@ -47,25 +49,25 @@ async def messages(request: Request) -> Pieces:
 
     Everything that comes out of a series is taken before the first wait, so that the order of arrival decides.
     """
-    plan: Plan = request.app.state.plan
+    scenario: Scenario = request.app.state.scenario
     gate: Gate = request.app.state.gate
-    check_key(request.headers, plan.options.reject_keys)
+    check_key(request.headers, scenario.options.reject_keys)
     asked = parse(await body_of(request))
     prompt = request.state.prompt = prompt_of(asked)
     request.state.tally.answers.ask(prompt)
     ticket = gate.admit(request, tokens(prompt))
     turn = Turn.of(asked)
-    delay = _delay(plan, turn)
-    fault = _fault(plan, turn)
+    delay = _delay(scenario, turn)
+    fault = _fault(scenario, turn)
     if fault is not None:
         request.state.tally.faults[fault] += 1
-        await _fail(request, plan, fault, delay)
+        await _fail(request, scenario, fault, delay)
     number = request.state.number
-    content, stop = compose(asked, turn, plan.script, number)
+    content, stop = compose(asked, turn, scenario.script, number)
     whole = message(asked, content, number, tokens(prompt), stop)
     await stay(request.receive, delay)
     ticket.charge(whole["usage"]["output_tokens"])
-    return _answer(request, plan, fault, asked, whole, ticket)
+    return _answer(request, scenario, fault, asked, whole, ticket)
 
 
 async def refuse(request: Request, error: Exception) -> Response:
@@ -77,19 +79,19 @@ async def refuse(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status, {**identity, **error.headers})
 
 
-def _delay(plan: Plan, turn: Turn) -> float:
-    drawn, marked = next(plan.delays), marked_delay(turn.prompt)
+def _delay(scenario: Scenario, turn: Turn) -> float:
+    drawn, marked = next(scenario.delays), marked_delay(turn.prompt)
     return drawn if marked is None else marked
 
 
-def _fault(plan: Plan, turn: Turn) -> str | None:
+def _fault(scenario: Scenario, turn: Turn) -> str | None:
     try:
-        return plan.faults.pick(turn.prompt, (turn.system, turn.prompt))
+        return scenario.faults.pick(turn.prompt, (turn.system, turn.prompt))
     except ValueError as error:
         raise bad_request(str(error)) from None
 
 
-async def _fail(request: Request, plan: Plan, fault: str, delay: float) -> None:
+async def _fail(request: Request, scenario: Scenario, fault: str, delay: float) -> None:
     """Ends the request here when the fault leaves no answer; returns when it only damages one."""
     if fault == "hang":
         await stay(request.receive, None)
@@ -98,7 +100,9 @@ async def _fail(request: Request, plan: Plan, fault: str, delay: float) -> None:
     if fault == "reset":
         await _reset(request)
     if fault in _REFUSALS:
-        raise ApiError(*_REFUSALS[fault], {"retry-after": f"{plan.options.retry_after:g}"} if fault == "429" else None)
+        raise ApiError(
+            *_REFUSALS[fault], {"retry-after": f"{scenario.options.retry_after:g}"} if fault == "429" else None
+        )
 
 
 async def _reset(request: Request) -> None:
@@ -108,7 +112,9 @@ async def _reset(request: Request) -> None:
     raise ConnectionDroppedError
 
 
-def _answer(request: Request, plan: Plan, fault: str | None, asked: Json, whole: Json, ticket: Ticket) -> Pieces:
+def _answer(
+    request: Request, scenario: Scenario, fault: str | None, asked: Json, whole: Json, ticket: Ticket
+) -> Pieces:
     stream = bool(asked.get("stream"))
     pieces = _pieces(whole, fault, stream=stream)
     headers = {"content-type": "text/event-stream" if stream else "application/json", **_request_id(request)}
@@ -120,7 +126,7 @@ def _answer(request: Request, plan: Plan, fault: str | None, asked: Json, whole:
         if fault != "broken" and connected(request.scope["client"]):
             request.state.tally.answers.answer(request.state.prompt)
 
-    return Pieces(pieces, headers, plan.options.drip_interval if fault == "drip" else 0.0, sent)
+    return Pieces(pieces, headers, scenario.options.drip_interval if fault == "drip" else 0.0, sent)
 
 
 def _pieces(whole: Json, fault: str | None, *, stream: bool) -> list[bytes]:

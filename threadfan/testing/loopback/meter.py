@@ -29,7 +29,7 @@ class Answers:
     """Which prompts have had their whole answer; of each only a hash is kept."""
 
     def __init__(self) -> None:
-        self.asked_again = 0
+        self.asked_again: int = 0
         self._once: set[int] = set()
         self._again: set[int] = set()
 
@@ -56,13 +56,13 @@ class Tally:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self.requests = 0
-        self.open = 0
-        self.max_open = 0
-        self.disconnects = 0
+        self.requests: int = 0
+        self.open: int = 0
+        self.max_open: int = 0
+        self.disconnects: int = 0
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
-        self.answers = Answers()
+        self.answers: Answers = Answers()
         self.clients: set[object] = set()
         self._waiting: list[tuple[Mapping[str, int], asyncio.Future[dict[str, object]]]] = []
 

@@ -41,7 +41,7 @@ async def hang(request: Request) -> Response:
 
 async def drip(request: Request) -> Pieces:
     """Sends headers at once and then `bytes` bytes, one every `interval` seconds."""
-    options: Options = request.app.state.plan.options
+    options: Options = request.app.state.scenario.options
     body = b"." * int(_number(request, "bytes", 10))
     headers = {"content-type": "text/plain", "content-length": str(len(body))}
     return Pieces(single_bytes(body), headers, _number(request, "interval", options.drip_interval))
@@ -59,7 +59,7 @@ async def status(request: Request) -> Response:
         raise HTTPException(400, f"status is {code}; right is a number from 200 to 599")
     if code in {204, 205, 304}:  # HTTP gives these no body
         return Response(status_code=code)
-    options: Options = request.app.state.plan.options
+    options: Options = request.app.state.scenario.options
     headers = {"retry-after": f"{options.retry_after:g}"} if code in {429, 503} else None
     return JSONResponse({"status": code}, code, headers)
 

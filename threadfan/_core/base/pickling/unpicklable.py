@@ -48,8 +48,8 @@ class Unpicklable:
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"this stands for {self.what}: it could not be pickled, so it is not here")
 
-    __call__ = __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = __int__ = __float__ = __index__ = _refuse
-    __add__ = __radd__ = __mul__ = __rmul__ = __lt__ = __gt__ = __le__ = __ge__ = __enter__ = __next__ = _refuse
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        self._refuse()
 
     def __getattr__(self, name: str) -> Any:
         if name == "__qualname__":  # for messages
@@ -68,3 +68,11 @@ class Unpicklable:
 
     def __repr__(self) -> str:
         return f"<Unpicklable: {self.what}>"
+
+
+_USES = (
+    "__bool__", "__iter__", "__next__", "__len__", "__getitem__", "__contains__", "__enter__", "__int__",
+    "__float__", "__index__", "__add__", "__radd__", "__mul__", "__rmul__", "__lt__", "__gt__", "__le__", "__ge__",
+)  # fmt: skip
+for _use in _USES:
+    setattr(Unpicklable, _use, Unpicklable._refuse)

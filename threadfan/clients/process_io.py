@@ -1,6 +1,6 @@
 """A process, what is said to it and what it says, and the group that is ended with it: what ``subprocess`` here uses.
 
-The thread of the call alone writes, reads, signals and reaps; others only ring its bell.  The process is reaped after
+The thread of the call alone writes, reads, signals and reaps; others only wake it.  The process is reaped after
 the last signal to its group, so that the group's number cannot be another's by then.  There are two exceptions: a group
 that was seen to live a moment ago, and systems without ``pidfd_open``, where only reaping tells that a process ended.
 """
@@ -21,15 +21,21 @@ from subprocess import Popen
 from .._core.base import clock as clocks
 from .._core.base.clock import PULSE
 from .._core.scope.alarms import set_alarm
-from .bell import Bell
-from .groups import Group
+from .process_group import Group
+from .self_pipe import SelfPipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
+    from typing_extensions import Buffer
+
     from .._core.scope.scope import Scope
+
+    Pipe = IO[Any]  # in bytes or in text
+    Watched = int | Pipe | SelfPipe
+    """What is waited for: a descriptor, or what has one."""
 
 _LOOK = 0.01
 """Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),
@@ -40,7 +46,7 @@ _SAFE_WRITE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe which is rea
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # neither needs a descriptor of its own
 
 
-class Talk:
+class ProcessIO:
     """A conversation with a new process.
 
     Args:
@@ -50,24 +56,26 @@ class Talk:
         kwargs: of ``Popen``.
     """
 
-    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self._scope = scope
         self._clock = scope.clock
         self._popenargs, self._kwargs = popenargs, kwargs
         self._has_group = _given_a_group(popenargs, kwargs)
-        self._said: dict[IO[Any], list[bytes]] = {}
+        self._said: dict[Pipe, list[bytes]] = {}
         self._life: int | None = None  # a descriptor that tells of the process's end
         self._exited = False
         self._finished = False  # the process is reaped, its pipes closed or given up
         self._complete = False  # the process has ended by itself
         self._maker = os.getpid()
-        self._message = message
-        self.bell = Bell()
+        self._message: Any = message  # what is left of it
+        self.waker: SelfPipe = SelfPipe()
         self.process: Popen[Any]  # from the start on
 
     def start(self) -> None:
         """Start the process; from then on ``end`` and ``close`` are due."""
-        _talks.add(self)
+        _open.add(self)
         self.process = Popen(*self._popenargs, **self._kwargs)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
@@ -78,7 +86,7 @@ class Talk:
     def go_on(self, over: Callable[[], bool]) -> bool:
         """Write and read until the process has ended and its pipes are closed; False as soon as it is ``over``.
 
-        That is asked for at first and whenever the bell has rung.
+        That is asked for at first and whenever the thread was woken.
         """
         if not self._converse(over):
             return False
@@ -103,12 +111,12 @@ class Talk:
                             thing.close()
         return True
 
-    def _acts(self) -> dict[Any, tuple[int, Callable[[], object]]]:
+    def _acts(self) -> dict[Watched, tuple[int, Callable[[], object]]]:
         """For each thing to wait for: at which event to do what; a true result says that this was the last."""
         if self._life is None and hasattr(os, "pidfd_open") and not self._exited:
             with suppress(OSError):  # forbidden here, or somebody else has reaped the process
                 self._life = os.pidfd_open(self.process.pid)
-        acts: dict[Any, tuple[int, Callable[[], object]]] = {self.bell: (selectors.EVENT_READ, self.bell.answer)}
+        acts: dict[Watched, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
         if self._life is not None and not self._exited:
             acts[self._life] = (selectors.EVENT_READ, self._note_exit)
         for stream, chunks in self._said.items():
@@ -126,7 +134,7 @@ class Talk:
         self._exited = True
         return True
 
-    def _writer(self, stdin: IO[Any]) -> Callable[[], bool]:
+    def _writer(self, stdin: Pipe) -> Callable[[], bool]:
         if isinstance(stdin, TextIOWrapper) and isinstance(self._message, str):
             self._message = self._message.encode(stdin.encoding, stdin.errors or "strict")
         self._message = memoryview(self._message).cast("B")
@@ -179,7 +187,7 @@ class Talk:
 
     def _outlives(self, due: float) -> bool:
         """Wait until the process has ended, at most until ``due``; say whether some of the group may still live."""
-        take_back = set_alarm(self._clock, due, self.bell.ring, quick=True)
+        take_back = set_alarm(self._clock, due, self.waker.wake, quick=True)
         try:
             if not self._converse(lambda: self._clock.monotonic() >= due) or self._said or not self._has_group:
                 return True
@@ -187,7 +195,7 @@ class Talk:
             self.process.wait()
             group = Group(self.process.pid)
             while (others := self._signal(0) and group.may_live()) and self._clock.monotonic() < due:
-                select.select([self.bell], [], [], _LOOK)
+                select.select([self.waker], [], [], _LOOK)
             return others
         finally:
             take_back()
@@ -213,8 +221,8 @@ class Talk:
 
     def close(self) -> None:
         """Close what is open; the process must have been reaped, if there was one."""
-        _talks.discard(self)
-        self.bell.close()
+        _open.discard(self)
+        self.waker.close()
         if self._life is not None:
             os.close(self._life)
             self._life = None
@@ -225,11 +233,11 @@ class Talk:
 
     # -- what was said -----------------------------------------------------------------------------------------------
 
-    def bytes_of(self, stream: IO[Any] | None) -> bytes | None:
+    def bytes_of(self, stream: Pipe | None) -> bytes | None:
         """What one of the process's streams has said so far; None if it is not captured."""
         return None if stream is None else b"".join(self._said[stream])
 
-    def said_on(self, stream: IO[Any] | None) -> Any:
+    def said_on(self, stream: Pipe | None) -> str | bytes | None:
         """The same, in text if the stream is one."""
         data = self.bytes_of(stream)
         if data is None or not isinstance(stream, TextIOWrapper):
@@ -241,7 +249,7 @@ class Talk:
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reader(stream: IO[Any], chunks: list[bytes]) -> Callable[[], bool]:
+def _reader(stream: Pipe, chunks: list[bytes]) -> Callable[[], bool]:
     def read() -> bool:
         chunks.append(os.read(stream.fileno(), _CHUNK))
         return not chunks[-1]
@@ -259,17 +267,17 @@ def _given_a_group(popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return bool(kwargs["start_new_session"])
 
 
-def _is_terminal(stdin: Any) -> bool:
+def _is_terminal(stdin: int | Pipe | None) -> bool:
     number = 0 if stdin is None else stdin if isinstance(stdin, int) else stdin.fileno()
     return number >= 0 and os.isatty(number)
 
 
-_talks: set[Talk] = set()  # that have not been closed
+_open: set[ProcessIO] = set()  # that have not been closed
 
 
 def _kill_at_exit() -> None:
-    for talk in list(_talks):
-        talk.kill_at_exit()
+    for process_io in list(_open):
+        process_io.kill_at_exit()
 
 
 atexit.register(_kill_at_exit)

@@ -1,4 +1,7 @@
-"""What is asked about a call under policies while it runs; queues of such calls have these as methods."""
+"""What queues of calls under policies answer alike, by their backlog and their calls: they have these as methods.
+
+Those of the backlog are asked with the scheduler's lock held.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,50 @@ from .request_permits import RequestPermits
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.usage import Usage
+    from ..limits.waitlist import Waitlist
     from ..pool.work_queue import Session
     from .call_queue import Call
     from .policy_queue import PolicyQueue
+
+
+def pending(queue: PolicyQueue) -> int:
+    """How many calls have not ended and do not run."""
+    return queue.backlog.pending()
+
+
+def ready(queue: PolicyQueue) -> int:
+    """How many of them wait for a slot alone."""
+    return queue.backlog.ready()
+
+
+def waiting(queue: PolicyQueue) -> int:
+    """How many of them back off or wait for a limit."""
+    return queue.backlog.waiting()
+
+
+def take(queue: PolicyQueue) -> Call | None:
+    """The first call that its limit lets through, with its permits."""
+    return queue.backlog.take()
+
+
+def mend(queue: PolicyQueue) -> None:
+    """See ``WorkQueue.mend``."""
+    queue.backlog.entries.mend()
+
+
+def limited(queue: PolicyQueue, now: float) -> float:
+    """Seconds in which no call could start because of a limit."""
+    return queue.backlog.limited(now)
+
+
+def pauses(queue: PolicyQueue) -> int:
+    """How often limits have had all calls pause since the queue was made."""
+    return queue.backlog.pauses()
+
+
+def limits(queue: PolicyQueue) -> set[Waitlist]:
+    """What its calls may wait for."""
+    return queue.backlog.waitlists
 
 
 def timeout_of(_queue: PolicyQueue, key: Call) -> float | None:

@@ -1,4 +1,4 @@
-"""What ``processes`` has, for systems without process groups and descriptors that can be waited for: Windows."""
+"""What ``process_io`` has, for systems without process groups and descriptors that can be waited for: Windows."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
 
+    from typing_extensions import Buffer
+
     from .._core.scope.scope import Scope
+
+    Pipe = IO[Any]  # in bytes or in text
 
 _LOOK = 0.02  # seconds between looks whether the call is over; arbitrary
 _LAST_WORDS = 0.1  # seconds for the output of a process that was killed; arbitrary
 
 
-class Bell:
-    """Rings in vain: the thread looks by itself."""
+class SelfPipe:
+    """Wakes nobody: the thread looks by itself."""
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Do nothing."""
 
 
-class Talk:
-    """A conversation with a new process, in short pieces.  Its arguments are those of ``processes.Talk``.
+class ProcessIO:
+    """A conversation with a new process, in short pieces.  Its arguments are those of ``process_io.ProcessIO``.
 
     While it writes a message that the process does not read, it cannot look whether the call is over.
     """
 
-    def __init__(self, scope: Scope, message: Any, popenargs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.bell = Bell()
+    def __init__(
+        self, scope: Scope, message: str | Buffer | None, popenargs: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.waker: SelfPipe = SelfPipe()
         self._popenargs, self._kwargs = popenargs, kwargs
         self.process: Popen[Any]  # from the start on
-        self._message = message
-        self._said: tuple[Any, Any] = None, None
+        self._message: Any = message
+        self._said: tuple[object, object] = None, None
         self._finished = False
 
     def start(self) -> None:
@@ -75,10 +81,10 @@ class Talk:
                 if stream is not None:
                     stream.close()
 
-    def bytes_of(self, stream: IO[Any] | None) -> Any:
+    def bytes_of(self, stream: Pipe | None) -> object:
         """What one of the process's streams has said; None if it is not captured."""
         return self.said_on(stream)
 
-    def said_on(self, stream: IO[Any] | None) -> Any:
+    def said_on(self, stream: Pipe | None) -> object:
         """The same."""
         return None if stream is None else self._said[0 if stream is self.process.stdout else 1]

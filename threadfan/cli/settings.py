@@ -22,7 +22,7 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DemoSettings:
     """What to do.
 
     Args:

@@ -11,22 +11,27 @@ from contextvars import copy_context
 from functools import partial, wraps
 from queue import SimpleQueue
 
-from ..base import checks
-from ..base.errors import TaskCancelled, describe
-from ..scope.scope import bearer, current_scope
-from ..scope.waiting import wait_in
+from ...base import checks
+from ...base.errors import TaskCancelled, describe
+from ...base.generic import TYPE_CHECKING, Generic, T
+from ...scope.scope import current_scope, scope_var
+from ...scope.waiting import wait_in
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from typing import Any
 
+    from ...base.generic import Coro
+
+    Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
+    """Like that of ``batches.tasks``; what is put in a function's place returns what its coroutine does."""
+
 LOOK = 1.0
 """Seconds between looks whether the loop is still there; arbitrary: a loop that is closed forgets what it was told."""
 
 
-def taker(loop: asyncio.AbstractEventLoop) -> Callable[[str, Callable[..., Any]], Callable[..., Any]]:
+def taker(loop: asyncio.AbstractEventLoop) -> Take:
     """What checks functions that are handed in from a coroutine, as ``options.function`` does elsewhere."""
 
     def take(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,12 +40,12 @@ def taker(loop: asyncio.AbstractEventLoop) -> Callable[[str, Callable[..., Any]]
     return take
 
 
-def _in_loop(fn: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+def _in_loop(fn: Callable[..., Coro[T]], loop: asyncio.AbstractEventLoop) -> Callable[..., T]:
     """``fn`` for a thread: has its coroutine run in ``loop``, and cancels it with the call."""
 
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: object, **kwargs: object) -> T:
         scope, standby, context = current_scope(), _Standby(loop, partial(fn, *args, **kwargs)), copy_context()
-        context.run(bearer.set, scope)  # made here: in the loop's thread nobody could tell which call this is
+        context.run(scope_var.set, scope)  # made here: in the loop's thread nobody could tell which call this is
         forget = scope.on_cancel(standby.cancel)
         try:
             loop.call_soon_threadsafe(standby.begin, context=context)
@@ -56,17 +61,17 @@ def _in_loop(fn: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callabl
     return wraps(fn, updated=())(run)
 
 
-class _Standby:
+class _Standby(Generic[T]):
     """What a thread waits for: a coroutine that is made in the loop alone, so that none is left that never ran.
 
     ``begin`` and what the task calls run in the loop; the rest in any thread.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, make: Callable[[], Any]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, make: Callable[[], Coro[T]]) -> None:
         self.gate: SimpleQueue[None] = SimpleQueue()
         self._loop = loop
         self._make = make
-        self._task: asyncio.Task[Any] | None = None
+        self._task: asyncio.Task[T] | None = None
         self._error: BaseException | None = None
         self._unwanted = False
 
@@ -94,7 +99,7 @@ class _Standby:
         if self._task is not None:
             self._task.cancel()
 
-    def result(self) -> Any:
+    def result(self) -> T:
         """Of one that has ended."""
         try:
             if self._error is not None or self._task is None:

@@ -1,4 +1,4 @@
-"""Places in a pool of connections, waited for through the scope."""
+"""ScopedSemaphore in a pool of connections, waited for through the scope."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._core.scope.scope import Scope
 
 
-class Places:
+class ScopedSemaphore:
     """At most so many holders at a time; who waits comes in turn, and leaves the queue when its scope ends.
 
     A pool of connections makes its callers wait where no cancel reaches them.  With as many places before it as it
@@ -41,8 +41,8 @@ class Places:
         self._free = self._count
         self._waiting: deque[SimpleQueue[object]] = deque()  # not empty only while none is free
 
-    def enter(self, scope: Scope, timeout: float | None) -> bool:
-        """Take a place, which ``leave`` has to give back; say whether there was one within ``timeout`` seconds.
+    def acquire(self, scope: Scope, timeout: float | None) -> bool:
+        """Take a place, which ``release`` has to give back; say whether there was one within ``timeout`` seconds.
 
         Raises:
             CallCancelled: the scope ended first.
@@ -61,11 +61,11 @@ class Places:
                     return False
         except BaseException:
             if not self._withdrawn(gate):
-                self.leave()
+                self.release()
             raise
         return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give a place back: to the one who has waited longest, if anybody waits."""
         with self._lock:
             self._freed = clocks.current().monotonic()

@@ -1,0 +1,120 @@
+"""Batches, made in the caller's context and scope; not yet enlisted, so no call starts before somebody waits."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..base import checks
+from ..base.errors import describe
+from ..base.variables import capture, renewed
+from ..calls.batch import Batch
+from ..calls.task_batch import TaskBatch, TaskCall
+from ..scope.scope import scope_around
+from .intake import taking_tuples
+from .tasks import all_tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Context
+    from typing import Any, TypedDict
+
+    from ..calls.options import Options
+    from ..calls.policies import Policies
+    from ..limits.waitlist import Waitlist
+    from ..pool.scheduler import Scheduler
+    from ..scope.scope import Scope
+    from .intake import Given
+    from .tasks import Take
+
+    class Shared(TypedDict):
+        """What all kinds of batches are made with."""
+
+        name: str
+        context: Context
+        outer: Scope | None
+
+
+def new_batch(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., object],
+    given: Given,
+    *,
+    items: list[object] | None,
+    star: bool = False,
+) -> Batch:
+    """Calls of one function.
+
+    Args:
+        items: all inputs, or None if they will be fed.
+        star: whether each input is a tuple of arguments.
+    """
+    one = taking_tuples(options.dressed(fn), given, star=star)
+    shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
+    if options.policies is not None:
+        return _under_policies(scheduler, options, options.policies, one, star or len(given) > 1, items, shared)
+    return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
+
+
+def _under_policies(
+    scheduler: Scheduler,
+    options: Options,
+    policies: Policies,
+    one: Callable[[Any], object],
+    several: bool,
+    items: list[object] | None,
+    shared: Shared,
+) -> Batch:
+    """Each call has its own attempts, so each is an object from the start."""
+    from ..calls.policy_queues import PolicyBatch, policy_call
+
+    make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
+    now = scheduler.clock.monotonic()
+    calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
+    waitlists = policies.waitlists
+    return PolicyBatch(
+        scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
+    )
+
+
+def task_batch(
+    scheduler: Scheduler,
+    options: Options,
+    tasks: tuple[Callable[..., object], ...],
+    named: Mapping[str, Callable[..., object]],
+    take: Take = checks.function,
+    where: str = "fan.gather",
+) -> TaskBatch:
+    """Calls of different functions, each with options of its own.
+
+    Args:
+        take: checks each function, and may put another in its place.
+        where: the method that they were given to.
+    """
+    context, now = capture(), scheduler.clock.monotonic()
+    calls = []
+    for place, one in enumerate(all_tasks(where, tasks, named, take)):
+        own = options.changed(one.changes)
+        call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
+        if own.policies is not None:
+            call.policies, call.state = own.policies, own.policies.state(one.args, one.kwargs, now)
+        calls.append(call)
+    shared: Shared = {"name": "gather", "context": context, "outer": scope_around()}
+    batch: TaskBatch
+    if any(call.policies is not None for call in calls):
+        from ..calls.policy_queues import PolicyBatch
+
+        waitlists = _waitlists(call.policies for call in calls)
+        batch = PolicyBatch(
+            scheduler, options.group, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
+        )
+    else:
+        batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
+    batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}
+    return batch
+
+
+def _waitlists(policies: Iterable[Policies | None]) -> set[Waitlist]:
+    """Those of the limits that several policies have."""
+    return set().union(*(one.waitlists for one in policies if one is not None))

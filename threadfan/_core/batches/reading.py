@@ -1,0 +1,131 @@
+"""Outcomes one by one: ``stream``.
+
+What ends one early while its consumer waits for the next (a Ctrl-C, an exception of the inputs, a fan that was closed)
+carries what had ended and was not handed out, in its attribute ``report``.  An exception in the consumer's own code
+cannot: the iterator is then closed without being told of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from queue import SimpleQueue
+
+from ..base import checks
+from ..base.generic import TYPE_CHECKING, T
+from . import intake
+from .iteration import Iteration
+from .left import end_dropped, end_early
+from .window import make_stream, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ..base.clock import Gate
+    from ..base.outcome import Outcome, Raw
+    from ..calls.batch import Batch
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+    from .completion import B
+    from .intake import Given
+    from .stream import Stream
+    from .task_group import TaskGroup
+
+
+def stream(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., T],
+    given: Given,
+    *,
+    ordered: bool,
+    window: int | None,
+    star: bool,
+    owner: object,
+) -> Generator[Outcome[T], None, None]:
+    """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
+    checks.function("fan.stream", fn)
+    intake.check("fan.stream", fn, given, star=star)
+    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    made = make_stream(scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
+    return Iteration(outcomes(made, owner), partial(made.cut, running=True))
+
+
+def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None, None]:
+    """What is iterated over; a finalizer of it may be the garbage collector.
+
+    Args:
+        owner: kept alive until it ends.
+    """
+    finalizing = False
+    stream.batch.cancel_at_close = True
+    after_yield, outcome = stream.after_yield, stream.outcome
+    ready: list[Raw] = []
+    gate: Gate = SimpleQueue()
+    try:
+        stream.enlist([partial(gate.put, None)])
+        stream.fill()
+        while True:
+            stream.check_wanted()
+            ready = stream.harvest()
+            while ready:
+                yield outcome(ready.pop())  # whoever iterates may be the only one to hold it
+                after_yield()
+            if stream.over:
+                break
+            if stream.idle():
+                stream.fill()
+                sleep(stream.batch, stream.watch, stream.idle, gate, None)
+        stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        finalizing = True
+        if not stream.batch.ended:
+            end_dropped(sys._getframe(1), partial(end_early, stream, ready=ready, gate=gate))
+        raise
+    except BaseException as error:
+        end_early(stream, error, ready, gate)
+        raise
+    finally:
+        stream.cut(running=True, finalizing=finalizing)
+        stream.tell_end()
+        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
+
+
+def sleep(
+    queue: Batch | TaskGroup,
+    watch: Callable[[Callable[[], object]], bool],
+    idle: Callable[[], bool],
+    gate: Gate,
+    end: float | None,
+) -> None:
+    """Sleep until there is something to do, lending the slot if this is a call; may wake for nothing.
+
+    Args:
+        queue: whose calls are waited for.
+        watch: has a function called when there is something to do; False if there is no need to wait.
+        idle: whether there is nothing to do.
+        end: when to give up.
+
+    Raises:
+        TimeoutError: there is nothing to do at the end; to stop watching is left to the caller.
+    """
+    scheduler = queue.scheduler
+    loan = scheduler.lending.take_out()
+
+    def wake() -> None:
+        if loan is not None:
+            scheduler.lending.finish(loan)
+        gate.put(None)
+
+    if loan is not None:
+        scheduler.lending.await_done(loan, queue)
+    if not watch(wake):
+        return
+    try:
+        if loan is not None:
+            scheduler.lending.lend(loan, unless=lambda: not idle())
+        if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
+            raise TimeoutError
+    finally:
+        if loan is not None:
+            scheduler.lending.take_back(loan)

@@ -1,0 +1,80 @@
+"""Batches to await: ``arun``, ``agather``, ``ajoin``."""
+
+from __future__ import annotations
+
+from ...base.generic import TYPE_CHECKING, T
+from ...batches.completion import Completion
+from ...batches.joining import Joining, begin
+from ...batches.making import task_batch
+from ...batches.run import RunCompletion, begin_run
+from .completion import Feeder, wait_for
+from .coroutines import taker
+from .items import check, items_of
+from .loops import LoopGate, running_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ...batches.joiners import Joiner, R
+    from ...batches.report import Report
+    from ...calls.options import Options
+    from ...calls.task_batch import TaskBatch
+    from ...pool.scheduler import Scheduler
+    from .items import Given
+
+    Functions = tuple[Callable[[], object], ...]
+    Named = dict[str, Callable[[], object]]
+
+
+async def arun(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., T],
+    given: Given,
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+    late: str | None,
+    star: bool,
+) -> Report[T]:
+    """See ``Fan.arun``."""
+    loop = running_loop("fan.arun")
+    fn, asked = taker(loop)("fan.arun", fn), fn
+    check("fan.arun", asked, given, star=star)
+    gate = LoopGate(loop)
+    completion = begin_run(
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+    )
+    feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
+    return await wait_for(completion, gate, feeder)
+
+
+async def _feed(completion: RunCompletion[T], given: Given) -> None:
+    batch, scheduler = completion.batch, completion.scheduler
+    async for item in items_of(given, strict=True):
+        completion.feed(item, scheduler.clock.monotonic())  # in any case: what was taken has an outcome
+        completion.look()
+        if completion.over or batch.closed:
+            return
+        scheduler.check_open()
+    batch.close()
+
+
+async def agather(scheduler: Scheduler, options: Options, tasks: Functions, named: Named) -> Report[Any]:
+    """See ``Fan.agather``."""
+    loop = running_loop("fan.agather")
+    gate = LoopGate(loop)
+    batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.agather")
+    completion: Completion[TaskBatch, Report[Any]] = Completion(batch, gate.put)
+    return await wait_for(completion, gate)
+
+
+async def ajoin(scheduler: Scheduler, options: Options, policy: Joiner[T, R], tasks: Functions, named: Named) -> R:
+    """See ``Fan.ajoin``."""
+    loop = running_loop("fan.ajoin")
+    gate = LoopGate(loop)
+    begin("fan.ajoin", policy, tasks, named)
+    batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
+    joining = Joining(batch, gate.put, policy)
+    return joining.result(await wait_for(joining, gate))

@@ -1,0 +1,129 @@
+"""Outcomes one by one, for coroutines: ``astream``."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from ...base import checks
+from ...base.generic import TYPE_CHECKING, T
+from ...batches.left import put_left_on
+from ...batches.window import make_stream, window_of
+from .completion import Feeder
+from .coroutines import taker
+from .items import check, items_of
+from .loops import LoopGate, running_loop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from ...base.generic import Coro
+    from ...base.outcome import Outcome, Raw
+    from ...batches.completion import B
+    from ...batches.stream import Stream
+    from ...batches.window import BatchStream
+    from ...calls.options import Options
+    from ...pool.scheduler import Scheduler
+    from .items import Given
+
+    Feed = Callable[[asyncio.Event], Coro[None]]
+    """Feeds a stream; the event is set when an outcome was handed out."""
+
+
+def astream(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., T],
+    given: Given,
+    *,
+    ordered: bool,
+    window: int | None,
+    star: bool,
+    owner: object,
+) -> AsyncGenerator[Outcome[T], None]:
+    """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
+    asked = fn
+    if checks.is_coroutine_function(fn, generators=False):
+        fn = taker(running_loop("fan.astream"))("fan.astream", fn)
+    checks.function("fan.astream", fn)
+    check("fan.astream", asked, given, star=star)
+    mixed = any(hasattr(one, "__aiter__") for one in given)
+    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    made = make_stream(
+        scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
+    )
+    return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner)
+
+
+async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) -> AsyncGenerator[Outcome[T], None]:
+    """The outcomes of a stream.
+
+    Args:
+        feed: feeds it, if it does not read its inputs by itself.
+        owner: kept alive until the stream ends.
+    """
+    batch = stream.batch
+    batch.cancel_at_close = True
+    gate = LoopGate(running_loop("fan.astream"))
+    room = asyncio.Event()
+    feeder: Feeder | None = None
+    ready: list[Raw] = []
+    try:
+        stream.enlist([gate.put])
+        feeder = None if feed is None else Feeder(feed(room), gate)
+        stream.fill()
+        while True:
+            ready = stream.harvest()
+            while ready:
+                yield stream.outcome(ready.pop())
+                stream.after_yield()
+                room.set()
+            if stream.over:
+                break
+            if feeder is not None:
+                feeder.check()
+            if stream.idle():
+                stream.fill()
+                if stream.watch(gate.put):
+                    await gate.wait()
+        stream.check_complete()
+    except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
+        raise
+    except BaseException as error:
+        await _end_early(stream, ready, gate, feeder, error)
+        raise
+    finally:
+        # Not by the collector, who leaves asynchronous generators to their loop.
+        stream.cut(running=True)
+        stream.tell_end()
+        if feeder is not None:
+            await feeder.stop()
+        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
+
+
+async def _end_early(
+    stream: Stream[B, T], ready: list[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
+) -> None:
+    """Cancel what is left and, when all has ended, let the error carry it."""
+    stream.cut(running=True)
+    try:
+        if feeder is not None:
+            await feeder.stop()  # first: what was taken has an outcome
+        while not stream.batch.done:
+            await gate.wait()
+    except BaseException as again:  # cancelled once more
+        await _end_early(stream, ready, gate, feeder, again)
+        raise
+    put_left_on(stream, error, ready)
+
+
+async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
+    batch = stream.batch
+    async for item in items_of(given, strict=True):
+        batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
+        if batch.scheduler.closing or batch.ended:
+            return
+        while stream.room <= 0:
+            room.clear()
+            await room.wait()
+    batch.close()

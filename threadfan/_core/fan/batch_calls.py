@@ -1,0 +1,130 @@
+"""Whole batches, and different functions side by side: ``run``, ``stream``, ``gather``, ``join``."""
+
+from __future__ import annotations
+
+from ..base import checks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from typing import Any, Literal, Never, TypeVar, overload
+
+    from ..base.outcome import Outcome
+    from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.report import Report
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+
+    R = TypeVar("R")
+    T = TypeVar("T")
+
+
+class BatchCalls:
+    """Many calls at once, waited for in the caller's thread."""
+
+    _scheduler: Scheduler
+    _options: Options
+
+    def run(
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Iterable[object],
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        late: Literal["keep"] | None = None,
+        star: bool = False,
+        **misplaced: Never,
+    ) -> Report[R]:
+        """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
+
+        Args:
+            iterables: as for ``map``, but their lengths must agree.  Inputs that are not at hand yet (a generator's)
+                are worked on as they come.
+            fail_fast: let the first failure cancel the rest, and raise it.
+            deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
+            late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
+            star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
+
+        Raises:
+            BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
+                ``FanClosed``), with the outcomes so far in its attribute ``report``.
+        """
+        from ..batches.run import run
+
+        if misplaced:
+            checks.refuse_misplaced("fan.run", misplaced)
+        return run(
+            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        )
+
+    def stream(
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Iterable[object],
+        ordered: bool = False,
+        window: int | None = None,
+        star: bool = False,
+        **misplaced: Never,
+    ) -> Generator[Outcome[R], None, None]:
+        """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
+
+        Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
+
+        Args:
+            iterables: as for ``run``; they may be endless.
+            ordered: hand out in input order.
+            window: how many inputs may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            star: as for ``run``.
+
+        Raises:
+            FanClosed: (while iterating) the fan was closed before the end.
+        """
+        from ..batches.reading import stream
+
+        if misplaced:
+            checks.refuse_misplaced("fan.stream", misplaced)
+        return stream(
+            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+        )
+
+    def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
+        """Run different functions side by side, and report what became of each.
+
+        Args:
+            tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.
+            named: the same; their outcomes are found in the report by name.
+        """
+        from ..batches.run import gather
+
+        report: Report[T] = gather(self._scheduler, self._options, tasks, named)
+        return report
+
+    if TYPE_CHECKING:  # policies that take any tasks give back what the tasks return
+
+        @overload
+        def join(self, policy: FirstSuccess, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Outcome[T]: ...
+        @overload
+        def join(
+            self, policy: AllSucceed | Collect | Quorum, /, *tasks: Callable[[], T], **named: Callable[[], T]
+        ) -> Report[T]: ...
+        @overload
+        def join(self, policy: Joiner[T, R], /, *tasks: Callable[[], T], **named: Callable[[], T]) -> R: ...
+
+    def join(self, policy: Joiner[Any, Any], /, *tasks: Callable[[], object], **named: Callable[[], object]) -> object:
+        """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
+
+        Args:
+            policy: is told each outcome as its call ends, here in this thread; see ``threadfan._core.batches.joiners``
+                for those there are, and for how to write one.
+            tasks: as for ``gather``.
+            named: as for ``gather``.
+
+        Raises:
+            BaseException: what the policy makes of the outcomes, or whatever ended the batch early, with the outcomes
+                so far in its attribute ``report``.
+        """
+        from ..batches.joining import join
+
+        return join(self._scheduler, self._options, policy, tasks, named)

@@ -1,0 +1,150 @@
+"""What a fan offers as the standard library's executor: ``submit`` and ``map``, and ``starmap`` like it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from contextvars import copy_context
+
+from ..base import checks
+from ..base.errors import brief
+from ..base.given import real, whole
+from ..scope.scope import scope_around
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent import futures
+    from types import ModuleType
+    from typing import Any, Never, ParamSpec, TypeVar
+
+    from ..calls.future import Future
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+_variables_module: ModuleType | None = None
+
+
+def _variables() -> ModuleType:
+    """What belongs to threads among context variables; imported once a caller has any."""
+    global _variables_module
+    from ..base import variables
+
+    _variables_module = variables
+    return variables
+
+
+class StandardCalls:
+    """Calls as ``concurrent.futures`` has them."""
+
+    _scheduler: Scheduler
+    _options: Options
+    _future: type[Future[Any]]
+    """What ``submit`` makes; imported with the first fan."""
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[R]:
+        """Have ``fn(*args, **kwargs)`` called in a thread, under the fan's timeout.
+
+        Returns:
+            A future; at the timeout its result is a ``TaskTimeout``.
+
+        Raises:
+            RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
+        """
+        scheduler, outer = self._scheduler, scope_around()
+        options = self._options
+        if options.interrupt:
+            fn = options.dressed(fn)
+        context = copy_context()
+        if context:
+            (_variables_module or _variables()).settle(context)
+        future: Future[R] = self._future(
+            scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
+        )
+        future.outer = outer  # before its first attempt, whose wait for the next it bounds
+        policies = options.policies
+        if policies is not None:
+            future.policies, future.state = policies, policies.state(args, kwargs, future.since)
+        future.hand_in(scheduler, options.group, policies)
+        if outer is not None:
+            future.end_with(outer)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[object],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        **misplaced: Never,
+    ) -> Iterator[R]:
+        """The results of ``fn`` over the iterables (the shortest one ends it), in input order.
+
+        Args:
+            timeout: seconds from now after which waiting for the next result raises ``TimeoutError``.
+            chunksize: has no effect on threads.
+            buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the
+                results can be read after the fan is closed.
+        """
+        if misplaced:
+            checks.refuse_misplaced("fan.map", misplaced)
+        return self._map(fn, iterables, timeout, chunksize, buffersize)
+
+    def starmap(
+        self,
+        fn: Callable[..., R],
+        iterable: Iterable[Iterable[object]],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+        **misplaced: Never,
+    ) -> Iterator[R]:
+        """``map`` over tuples of arguments: ``fan.starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9.
+
+        Args:
+            iterable: each input has the arguments of one call.
+            timeout: and the rest: as for ``map``.
+        """
+        if misplaced:
+            checks.refuse_misplaced("fan.starmap", misplaced)
+        return self._map(fn, (iterable,), timeout, chunksize, buffersize, star=True)
+
+    def _map(
+        self,
+        fn: Callable[..., R],
+        iterables: tuple[Iterable[object], ...],
+        timeout: float | None,
+        chunksize: int,
+        buffersize: int | None,
+        *,
+        star: bool = False,
+    ) -> Iterator[R]:
+        from ..batches.mapping import mapped
+
+        if not callable(fn):
+            raise TypeError(f"{'starmap' if star else 'map'} needs a function to call, not {brief(fn)}")
+        if timeout is not None and real(timeout) is None:
+            raise TypeError(f"timeout must be a number of seconds or None, not {brief(timeout)}")
+        size = None if buffersize is None else whole(buffersize)
+        if buffersize is not None and size is None:
+            raise TypeError(f"buffersize must be an integer or None, not {brief(buffersize)}")
+        if size is not None and size < 1:
+            raise ValueError(f"buffersize must be None or > 0, not {buffersize!r}")
+        if not iterables:
+            return iter(())
+        if star:
+            from ..batches import intake
+
+            intake.check("fan.starmap", checks.function("fan.starmap", fn), iterables, star=True)
+        if size is None and getattr(self.submit, "__func__", None) is not StandardCalls.submit:
+            # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
+            by_one = intake.taking_tuples(fn, iterables, star=True) if star else fn
+            return Executor.map(self, by_one, *iterables, timeout=timeout)  # type: ignore[arg-type]
+        return mapped(
+            self._scheduler, self._options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self
+        )

@@ -1,0 +1,51 @@
+"""The queues of a run's calls: it takes turns with others, however many of its calls wait."""
+
+from __future__ import annotations
+
+from ..calls.call_queue import CallQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..calls.policies import Policies
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions, ConcurrencyLimit
+
+
+class OwnQueues:
+    """Queues that others do not put calls into, one for each way in which calls of the run are run.
+
+    Guarded by ``scheduler.lock``.
+    """
+
+    def __init__(self, scheduler: Scheduler, depth: int) -> None:
+        self._scheduler, self._depth = scheduler, depth
+        self._queues: dict[tuple[ConcurrencyLimit, Policies | None], CallQueue] = {}
+
+    def get_locked(self, group: ConcurrencyLimit, policies: Policies | None) -> CallQueue:
+        """That of calls under a cap and policies."""
+        key = group, policies
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _new_queue(self._scheduler, group, self._depth, policies)
+            self._scheduler.queues.add(queue)
+        return queue
+
+    def close(self) -> None:
+        """The run is done: nothing more is put into them."""
+        after: Actions = []
+        scheduler = self._scheduler
+        with scheduler.lock:
+            for queue in self._queues.values():
+                queue.closed = True
+                if queue in scheduler.queues:  # not in the child of a fork
+                    scheduler.check_done(queue, after)
+        if after:
+            scheduler.perform(after)
+
+
+def _new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+    if policies is None:
+        return CallQueue(scheduler, group, depth)
+    from ..calls.policy_queues import PolicyCallQueue
+
+    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)

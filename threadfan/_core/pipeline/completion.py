@@ -1,0 +1,83 @@
+"""How a run of a pipeline is waited for, and how its inputs are read meanwhile."""
+
+from __future__ import annotations
+
+from functools import partial
+from queue import SimpleQueue
+
+from ..batches.completion import Completion
+from ..batches.reading import sleep
+from .inputs import at_hand
+from .pipeline_run import PipelineRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from ..base.clock import Gate
+    from ..batches.report import Report
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
+    from .pipeline_run import PlannedStages
+
+
+class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
+    """How a run of a pipeline ends; its inputs are read as there is room for them."""
+
+    def _enlist(self, listeners: Actions) -> None:
+        self.batch.enlist(listeners)
+
+    def _feed(self, inputs: Iterator[object], gate: Gate) -> None:
+        """Read in this thread, which lends its slot if it has to wait for room."""
+        run, scheduler = self.batch, self.scheduler
+        for item in inputs:
+            run.feed(item)  # first: what was taken has an outcome
+            scheduler.check_open()
+            self._await_room(gate)
+            if run.closed or run.ended:
+                break
+
+    def _await_room(self, gate: Gate) -> None:
+        run, now = self.batch, self.scheduler.clock.monotonic
+        left = self.look()
+        while run.full():
+            end = None if left is None else now() + left
+            try:
+                sleep(run, partial(run.waiters.watch, idle=run.full), run.full, gate, end)
+            except TimeoutError:
+                run.waiters.clear()
+            left = self.look()
+
+
+def run(
+    scheduler: Scheduler,
+    options: Options,
+    planned: PlannedStages,
+    given: Iterable[object],
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+) -> Report[Any]:
+    """See ``Pipeline.run``."""
+    gate: Gate = SimpleQueue()
+    wake = partial(gate.put, None)
+    completion = begin(scheduler, options, planned, given, wake, fail_fast=fail_fast, deadline=deadline)
+    return completion.wait(gate) if completion.batch.inputs.at_hand else completion.feed_and_wait(gate, iter(given))
+
+
+def begin(
+    scheduler: Scheduler,
+    options: Options,
+    planned: PlannedStages,
+    given: object,
+    wake: Callable[[], object],
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+) -> PipelineCompletion:
+    """A run that has begun, but for inputs that are not at hand; ``wake`` is called when it is done."""
+    run = PipelineRun(scheduler, options, planned, at_hand(given), deadline=deadline)
+    run.collector.fail_fast = fail_fast
+    return PipelineCompletion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.progress.report)

@@ -1,0 +1,127 @@
+"""Outcomes of a pipeline one by one: ``Pipeline.stream``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..base.outcome import INDEX
+from ..batches.iteration import Iteration
+from ..batches.reading import outcomes
+from ..batches.stream import Stream
+from ..batches.window import PATIENCE
+from .inputs import at_hand
+from .outcome import PipelineOutcome
+from .pipeline_run import PipelineRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from typing import Any
+
+    from ..base.outcome import Raw
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
+    from .pipeline_run import PlannedStages
+
+_END = object()
+
+
+class PipelineStream(Stream["PipelineRun", "Any"]):
+    """The window between a pipeline's inputs and outcomes.
+
+    Args:
+        inputs: an iterator over items; None if they are at hand, or the owner feeds them.
+    """
+
+    def __init__(self, run: PipelineRun, inputs: Iterator[object] | None, *, ordered: bool) -> None:
+        super().__init__(run, inputs, ordered=ordered)
+        self.make = run.progress.report
+
+    def enlist(self, listeners: Actions) -> None:
+        """Let threads at it; the listeners are called when it is done."""
+        self.batch.enlist(listeners)
+
+    def after_yield(self) -> None:
+        """One outcome was handed out."""
+        self.yielded += 1
+        self.batch.inputs.handed_out = self.yielded
+        self.batch.stir()
+
+    def fill(self) -> None:
+        """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
+        run, start = self.batch, self._clock()
+        while self._inputs is not None and not run.ended and run.should_read():
+            if run.scheduler.closing or run.scheduler.broken:
+                self._cut_short = True
+                self._end_of_inputs()
+            elif (item := next(self._inputs, _END)) is _END:
+                self._end_of_inputs()
+            else:
+                run.feed(item)
+                if self._results and self._clock() - start > PATIENCE:
+                    return
+
+    def harvest(self) -> list[Raw]:
+        """Take the outcomes that can be handed out now, the first of them last."""
+        self.fill()
+        return super().harvest()
+
+    def left(self) -> list[Raw]:
+        """The outcomes that were not taken, and those of items that were read and never started."""
+        return [*super().left(), *self.batch.progress.unstarted()]
+
+    def idle(self) -> bool:
+        """Whether there is nothing to hand out or to read although more may come: the consumer should wait."""
+        if self._inputs is not None and not self.batch.ended and self.batch.should_read():
+            return False
+        return super().idle()
+
+    def watch(self, wake: Callable[[], object]) -> bool:
+        """Have ``wake()`` called when it is not idle any more."""
+        return self.batch.waiters.watch(wake, self.idle)
+
+    def stop_watching(self) -> None:
+        """Nobody waits any more."""
+        self.batch.waiters.clear()
+
+    def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
+        """An outcome, as it is handed out."""
+        index, collector = raw[INDEX], self._collector
+        usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
+        ends = self.batch.progress.ends
+        return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]
+
+
+def make_stream(
+    scheduler: Scheduler,
+    options: Options,
+    planned: PlannedStages,
+    given: Any,
+    *,
+    ordered: bool,
+    window: int,
+    fed_by_owner: bool = False,
+) -> PipelineStream:
+    """Check that calls may be handed in, and capture the context; work starts later."""
+    with scheduler.lock:
+        scheduler.check_open()
+    items = at_hand(given)
+    inputs = None if fed_by_owner or items is not None else iter(given)
+    run = PipelineRun(scheduler, options, planned, items, window=window)
+    return PipelineStream(run, inputs, ordered=ordered)
+
+
+def stream(
+    scheduler: Scheduler,
+    options: Options,
+    planned: PlannedStages,
+    given: Iterable[object],
+    *,
+    ordered: bool,
+    window: int,
+    owner: object,
+) -> Generator[PipelineOutcome[Any], None, None]:
+    """See ``Pipeline.stream``."""
+    made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window)
+    return Iteration(outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

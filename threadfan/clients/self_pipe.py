@@ -1,0 +1,48 @@
+"""Waking a thread that waits for descriptors: a pipe to itself, of which it waits for one end too."""
+
+from __future__ import annotations
+
+import os
+
+from .._core.base import forks
+from .._core.base.locks import Lock
+
+
+class SelfPipe:
+    """Wakes the thread that waits for it among other descriptors.
+
+    ``wake`` may be called from any thread, and does nothing once it is closed.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe()
+        self._closed = False
+        self._lock = Lock()  # held while it is written to, or the descriptor could be somebody else's by then
+        forks.renew(self, type(self)._forked)
+
+    def _forked(self) -> None:
+        """In the child of a fork: whoever waits is the parent's."""
+        self._lock = Lock()
+        self.close()
+
+    def wake(self) -> None:
+        """Wake the thread, now or as soon as it waits."""
+        with self._lock:
+            if not self._closed:
+                os.write(self._write_end, b"!")
+
+    def clear(self) -> None:
+        """Let the thread wait again."""
+        os.read(self._read_end, 512)  # more often than that nobody wakes it
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+        return self._read_end
+
+    def close(self) -> None:
+        """Let nobody wake it any more."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self._read_end)
+                os.close(self._write_end)
