@@ -60,7 +60,6 @@ def test_every_file_exists(page):
     ] == []
 
 
-@pytest.mark.xfail(reason="the pages have the names that the divided files will have")
 def test_every_name_exists():
     """What is written as a class, or as a class with a name of its own, is one of the package's."""
     classes = defined()

@@ -1,11 +1,10 @@
 """A real client of a loopback server, and agents that ask it."""
 
-import importlib.util
-
 import pytest
 
-# Not every build of Python has all that the server and its real clients need (pydantic_core, for one).
-if not all(importlib.util.find_spec(name) for name in ("anthropic", "pydantic_core", "starlette", "uvicorn")):
+from support import server_packages
+
+if not server_packages.INSTALLED:
     collect_ignore_glob = ["test_*"]
 
 

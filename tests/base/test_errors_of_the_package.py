@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from threadfan import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
-from threadfan._core.base.errors import brief, describe
+from threadfan._core.base.static import describe
+from threadfan._core.base.texts import brief
 
 
 def test_what_the_caller_gets_is_what_the_standard_library_raises():

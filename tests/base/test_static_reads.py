@@ -4,8 +4,7 @@ import functools
 
 import pytest
 
-from threadfan._core.base.errors import describe
-from threadfan._core.base.static import cause_of, context_of, is_a, traceback_of
+from threadfan._core.base.static import cause_of, context_of, describe, is_a, traceback_of
 
 
 class Hostile:

@@ -70,12 +70,12 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("rules", [{}, {"retry": 1}], ids=["plain", "retries"])
+@pytest.mark.parametrize("options", [{}, {"retry": 1}], ids=["plain", "retries"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_first_failure_loses_no_input(way, rules):
+def test_a_first_failure_loses_no_input(way, options):
     """The input that was being made when a call failed is cancelled, not lost; the figures count it."""
     kind, batch = WAYS[way]
-    with Fan(2, **rules) as fan:
+    with Fan(2, **options) as fan:
         source = kind(lambda: until(lambda: has_ended(fan)))
         with pytest.raises(ValueError, match=str(LAST - 1)) as caught:
             batch(fan, source, {"fail_fast": True})

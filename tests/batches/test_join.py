@@ -45,7 +45,7 @@ def healthy(slots):
 
 
 def test_a_policy_is_asked_by_whoever_waits():
-    """Never on a worker or the watchdog: all it is told comes in the thread that called `join`."""
+    """Never on a worker or the deadline timer: all it is told comes in the thread that called `join`."""
     policy = Watching()
     with healthy(3) as fan:
         report = fan.join(

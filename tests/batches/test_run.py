@@ -56,10 +56,10 @@ def test_no_inputs_make_an_empty_report():
 
 
 @pytest.mark.parametrize("kind", [list, iter], ids=["a list", "a generator"])
-@pytest.mark.parametrize("rules", [{}, {"retry": 1}], ids=["plain", "with retries"])
-def test_a_star_unpacks_inputs(kind, rules):
+@pytest.mark.parametrize("options", [{}, {"retry": 1}], ids=["plain", "with retries"])
+def test_a_star_unpacks_inputs(kind, options):
     """Each input is a tuple of arguments, and its outcome's item: failures of several iterables can be run again."""
-    with Fan(2, **rules) as fan:
+    with Fan(2, **options) as fan:
         report = fan.run(divmod, kind([(7, 2), (1, 0), [9, 4]]), star=True)
         assert report.values(None) == [(3, 1), None, (2, 1)]
         assert [outcome.item for outcome in report] == [(7, 2), (1, 0), [9, 4]]

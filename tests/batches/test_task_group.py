@@ -134,7 +134,7 @@ def test_a_call_starts_when_the_one_before_it_has_ended_and_not_later():
         assert report.result(PATIENCE).unwrap() == [0, 1]
 
 
-@pytest.mark.parametrize("rate", [False, True], ids=["plain", "under rules"])
+@pytest.mark.parametrize("rate", [False, True], ids=["plain", "under a rate"])
 def test_what_ends_it_cancels_what_runs_and_what_waits(clock, rate):
     """The deadline: queued steps do not start, the running one's scope ends, and what follows is never handed in."""
     begun = []
@@ -217,7 +217,7 @@ def _in_a_scope_that_ended(fan):
 
 
 def test_timeouts_are_each_step_s_own(clock):
-    """What follows one that timed out is told of it off the watchdog."""
+    """What follows one that timed out is told of it off the deadline timer."""
     with Gate() as gate, Fan(1, timeout=2) as fan:
         threads = []
 
@@ -232,7 +232,7 @@ def test_timeouts_are_each_step_s_own(clock):
         clock.advance(2)
         (outcome,) = report.result(PATIENCE)
         assert outcome.status == "timed_out"
-        assert "watchdog" not in threads[-1]
+        assert "-deadlines" not in threads[-1]
         gate.open()
         quiet(fan)
 

@@ -234,7 +234,7 @@ class Counting(RateLimit):
 
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 @pytest.mark.parametrize("seed", [1, 2])
-def test_nothing_is_lost_or_doubled_under_rules(seed, eager_switching, monkeypatch):
+def test_nothing_is_lost_or_doubled_under_policies(seed, eager_switching, monkeypatch):
     """Six threads hand calls in by eleven ways to two fans under one limit: each ends once, none after a value."""
     draw = random.Random(seed).random
     monkeypatch.setattr(random, "random", lambda: draw() / 50)

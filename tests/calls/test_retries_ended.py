@@ -196,7 +196,7 @@ def test_the_deadline_drops_what_waits_for_a_limit(clock):
 
 
 def test_a_mixed_gathering_is_dropped_whole(clock):
-    """Plain tasks that are queued, governed ones that are held and ones that back off end together."""
+    """Plain tasks that are queued, those under policies that are held and ones that back off end together."""
     limit = spent(clock)
     with opened(1) as fan, Gate() as gate:
         tasks = [

@@ -141,7 +141,7 @@ def test_call_that_heeds_its_scope_ends(clock):
         meet(fan, 1)
 
 
-def test_callbacks_are_not_run_by_the_watchdog(clock):
+def test_callbacks_are_not_run_by_the_deadline_timer(clock):
     """A done-callback or a scope's callback that blocks does not keep other calls from timing out."""
     with Gate() as gate, Gate() as callback, Fan(2) as fan:
         future = fan.with_options(timeout=1).submit(gate, 1)

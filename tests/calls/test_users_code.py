@@ -8,7 +8,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, until, within_patience
 from threadfan import Fan, RateLimit, TaskTimeout, current_scope, task
-from threadfan._core.base.errors import describe
+from threadfan._core.base.static import describe
 from threadfan._core.scope.scope import Scope
 
 
@@ -72,7 +72,7 @@ def hostile_log():
 
 
 def test_timeouts_go_on_after_a_call_that_cannot_be_named(options, clock):
-    """The watchdog ends a call whose function raises when it is asked for its name, and the calls after it."""
+    """The deadline timer ends a call whose function raises when it is asked for its name, and the calls after it."""
     gate = Gate()
     fan = Fan(2, timeout=1, **options | ({"retry": None} if "retry" in options else {}))
     for fn in (Unbound(gate), gate, gate):

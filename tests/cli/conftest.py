@@ -1,6 +1,5 @@
 """The command in a process of its own, and a server for it to ask."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support import server_packages
 from threadfan.testing import MessagesServer
 
-# Not every build of Python has all that the server and its real clients need (pydantic_core, for one).
-if not all(importlib.util.find_spec(name) for name in ("anthropic", "pydantic_core", "starlette", "uvicorn")):
+if not server_packages.INSTALLED:
     collect_ignore_glob = ["test_*"]
 
 ROOT = Path(__file__).parents[2]

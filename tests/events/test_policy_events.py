@@ -1,4 +1,4 @@
-"""What events say of calls under rules: attempts, waits, tokens."""
+"""What events say of calls under policies: attempts, waits, tokens."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_call_that_fails_in_the_end(events):
     assert (end["level"], end["attempt"], end["error_type"]) == ("warning", 2, "ConnectionError")
 
 
-def test_a_batch_under_rules(events):
+def test_a_batch_under_policies(events):
     """Retries, waits, pauses and the tokens of all attempts."""
     with Fan(1, retry={ConnectionError: at_once(3)}, rate=RateLimit(60_000)) as fan:
         run(fan, Flaky(2))

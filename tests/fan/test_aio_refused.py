@@ -20,7 +20,7 @@ def _nothing_is_left_to_do():
 
 @pytest.mark.parametrize("times", [2, float("inf")])
 def test_timeouts_are_kept_by_the_loop(times):
-    """Without a watchdog's thread the loop itself ends calls and batches that hang."""
+    """Without a deadline timer's thread the loop itself ends calls and batches that hang."""
     go = threading.Event()
 
     async def main():
@@ -33,7 +33,7 @@ def test_timeouts_are_kept_by_the_loop(times):
                 await asyncio.sleep(0.01)
         return report
 
-    with refused_threads("-watchdog", times=times):
+    with refused_threads("-deadlines", times=times):
         (outcome,) = asyncio.run(main())
     assert isinstance(outcome.error, TaskTimeout)
 

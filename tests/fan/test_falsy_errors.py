@@ -136,7 +136,7 @@ ONCE_MORE = tenacity.Retrying(stop=tenacity.stop_after_attempt(2), reraise=True)
 )
 @pytest.mark.parametrize("way", ["submit", "run", "map", "stream"])
 @KINDS
-def test_it_is_raised_under_rules(kind, options, way):
+def test_it_is_raised_under_policies(kind, options, way):
     """Nor do timeouts, retries, hedging and limits."""
     with Fan(2) as fan, pytest.raises(kind, match="it failed"):
         WAYS[way](fan.with_options(**options), kind)

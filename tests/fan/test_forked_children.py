@@ -16,12 +16,19 @@ OWNERS = {
         "Helper",
         "Scheduler",
         "Ledger",
-        "Waitlist",
+        "RateWaitlist",
         "ScopedSemaphore",
         "RecentlyUsedContainer",
     ),
-    *("SharedWaitlist", "ThreadLock", "_Idle", "threadfan.clients.requests", "threadfan._core.scope.alarms"),
-    *("threadfan._core.limits.waitlist", "threadfan._core.limits.transactions"),
+    *(
+        "SharedWaitlist",
+        "StoreLink",
+        "ThreadLock",
+        "_Idle",
+        "threadfan.clients.requests",
+        "threadfan._core.scope.alarms",
+    ),
+    *("threadfan._core.limits.waitlists", "threadfan._core.limits.transactions"),
 }
 """Some of those that have locks, by class or module: that the test finds what there is."""
 

@@ -75,7 +75,7 @@ closer.start()
 closer.join(20)
 print("hangs at its close" if closer.is_alive() else "all slots are there")
 """
-OPTIONS = {"plain": "{}", "governed": "dict(retry=1, timeout=20, rate=RateLimit(requests_per_minute=6e6, burst=1000))"}
+OPTIONS = {"plain": "{}", "policies": "dict(retry=1, timeout=20, rate=RateLimit(requests_per_minute=6e6, burst=1000))"}
 WAYS = ["submit", "run", "run_of_a_generator", "gather", "map", "stream", "pipeline"]
 
 

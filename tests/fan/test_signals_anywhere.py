@@ -67,7 +67,7 @@ SHUTDOWNS = {
 }
 OPTIONS = {
     "plain": dict,
-    "governed": lambda: {"retry": 1, "timeout": PATIENCE, "rate": RateLimit(requests_per_minute=6e6, burst=1000)},
+    "policies": lambda: {"retry": 1, "timeout": PATIENCE, "rate": RateLimit(requests_per_minute=6e6, burst=1000)},
 }
 
 

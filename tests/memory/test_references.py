@@ -10,7 +10,7 @@ from threadfan import Fan, Hedge, RateLimit
 pytestmark = pytest.mark.usefixtures("passing_over")
 
 
-def governed():
+def policies():
     """Options under which each call has attempts, permits and a second attempt that is never made."""
     return {
         "timeout": 30,
@@ -23,7 +23,7 @@ def governed():
 FANS = {
     "plain": lambda: Fan(2),
     "timeout": lambda: Fan(2, timeout=30),
-    "governed": lambda: Fan(2, **governed()),
+    "policies": lambda: Fan(2, **policies()),
 }
 
 

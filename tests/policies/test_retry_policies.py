@@ -7,7 +7,7 @@ import pytest
 import tenacity
 
 from support.controlled import run_program
-from support.refusals import FAILED, course, half, refused, waits
+from support.refusals import FAILED, half, refused, retry_state, waits
 from threadfan import TaskCancelled
 from threadfan._core.policies.retry import retry_policy
 from threadfan._core.policies.returned import ErrorAnswer
@@ -121,7 +121,7 @@ def test_repr(value, text, plain):
 def test_each_entry_counts_for_itself():
     """Three 429s and two broken connections, in any order; the next of either kind ends the call."""
     limited = refused(429)
-    assert waits(course({429: 3, ConnectionError: 2}), limited, FAILED, limited, FAILED, limited, limited) == [
+    assert waits(retry_state({429: 3, ConnectionError: 2}), limited, FAILED, limited, FAILED, limited, limited) == [
         0.25, 0.25, 0.5, 0.5, 1, None,
     ]  # fmt: skip
 
@@ -159,7 +159,7 @@ def test_each_entry_counts_for_itself():
 )
 def test_the_first_entry_that_matches_decides(value, error, again):
     """By class or status, whatever the error is worth elsewhere: its user has named it."""
-    assert waits(course(value), error) == [0.25 if again else None]
+    assert waits(retry_state(value), error) == [0.25 if again else None]
 
 
 def test_a_policy_of_tenacitys_for_an_error():
@@ -186,7 +186,7 @@ def test_a_policy_of_tenacitys_for_an_error():
 def test_a_success_is_the_end_under_a_mapping():
     """Its entries are about errors; a policy that tries values again is not asked about them."""
     picky = tenacity.Retrying(retry=tenacity.retry_if_result(lambda value: True))
-    attempts = course({Exception: picky})
+    attempts = retry_state({Exception: picky})
     attempts.begin(0.0)
     assert attempts.decide(0.0, True, "value") == (None, True, "value")
 

@@ -16,7 +16,7 @@ from threadfan._core.pool.starts import PATIENCE as UNTIL_GIVEN_UP
 from threadfan.clients import subprocess
 from threadfan.testing import refused_threads
 
-HELPERS = "-watchdog|-callbacks|threadfan-alarm"
+HELPERS = "-deadlines|-callbacks|threadfan-alarm"
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +33,10 @@ def warnings_of(caplog):
 
 @pytest.mark.parametrize("times", [1, 3, float("inf")])
 @pytest.mark.parametrize("wait", ["result", "wait", "as_completed", "run"])
-def test_a_timeout_is_kept_without_a_watchdog(wait, times, caplog):
+def test_a_timeout_is_kept_without_a_deadline_timer(wait, times, caplog):
     """A call that hangs is ended by whoever waits for it; its thread is replaced, and one warning says why."""
     gate = Gate()
-    with refused_threads("-watchdog", times=times) as refused:
+    with refused_threads("-deadlines", times=times) as refused:
         fan = Fan(1, timeout=0.05)
         for _ in range(2):
             if wait == "run":

@@ -88,8 +88,8 @@ def test_ten_thousand_hung_calls_stop_at_the_cap():
     assert all(future.done() for future in futures)
 
 
-def test_callbacks_of_a_timeout_do_not_run_on_the_watchdog():
-    """A callback that blocks does not keep the watchdog from its next timeout."""
+def test_callbacks_of_a_timeout_do_not_run_on_the_deadline_timer():
+    """A callback that blocks does not keep the deadline timer from its next timeout."""
     stop, blocked = threading.Event(), threading.Event()
     names = []
 
@@ -104,7 +104,7 @@ def test_callbacks_of_a_timeout_do_not_run_on_the_watchdog():
     assert isinstance(fan.submit(stop.wait, PATIENCE).exception(PATIENCE), TaskTimeout)
     stop.set()
     shutdown_when_back(fan)
-    assert not names[0].endswith("watchdog")
+    assert not names[0].endswith("-deadlines")
 
 
 def test_stuck_threads_do_not_hold_up_the_interpreter():

@@ -28,17 +28,17 @@ def half():
     return 0.5
 
 
-def course(value, draw=half):
-    """A call under `retry=value`."""
+def retry_state(value, draw=half):
+    """The attempts of one call under `retry=value`."""
     return retry_policy(value, draw).new_state(0.0, print, (), {})
 
 
-def waits(course, *errors):
+def waits(state, *errors):
     """The waits that follow attempts which end with these errors, one after the other."""
     found = []
     for error in errors:
-        assert course.begin(0.0) is None
-        wait, ok, payload = course.decide(0.0, False, error)
+        assert state.begin(0.0) is None
+        wait, ok, payload = state.decide(0.0, False, error)
         assert (ok, payload) == (False, error)
         found.append(wait)
     return found

@@ -54,7 +54,7 @@ SINGLE = {
     "astream": lambda fan, fn, items: list(dict(sorted(asyncio.run(_astream(fan, fn, items)).items())).values()),
     "agather": lambda fan, fn, items: asyncio.run(fan.agather(*[task(fn, item) for item in items])).unwrap(),
 }
-RULES = {
+POLICIES = {
     "retries": lambda _: {"retry": 1},
     "a rate": lambda _: {"rate": RateLimit(requests_per_minute=60_000, burst=100)},
     "hedging": lambda _: {"hedge": Hedge(after=1000.0)},
@@ -63,13 +63,13 @@ RULES = {
 }
 
 
-def _under(rules, way, fan, fn, items):
-    return SINGLE[way](fan.with_options(**RULES[rules](fan)), fn, items)
+def _under(policy, way, fan, fn, items):
+    return SINGLE[way](fan.with_options(**POLICIES[policy](fan)), fn, items)
 
 
 WAYS = SINGLE | {
-    f"{way} under {rules}": partial(_under, rules, way)
-    for rules in RULES
+    f"{way} under {policy}": partial(_under, policy, way)
+    for policy in POLICIES
     for way in ("submit", "run", "gather", "pipeline", "call")
 }
 """Name -> ``way(fan, fn, items)``, which gives what ``fn`` returned for each item, in their order."""

@@ -1,16 +1,15 @@
 """One server and one client for all tests of the loopback server; every test finds them as if they were new."""
 
-import importlib.util
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
+from support import server_packages
 from threadfan.testing import MessagesServer
 
-# Not every build of Python has all that the server and its real clients need (pydantic_core, for one).
-if not all(importlib.util.find_spec(name) for name in ("anthropic", "pydantic_core", "starlette", "uvicorn")):
+if not server_packages.INSTALLED:
     collect_ignore_glob = ["test_messages_*"]
 
 

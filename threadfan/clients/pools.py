@@ -86,7 +86,7 @@ class _Mixed:
         return type(found.__name__, (AbortableConnection, found), {})
 
 
-class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # type: ignore[misc]
+class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  # type: ignore[misc]
     """The connections that are free; the wait for one, in a pool that blocks, ends with the scope.
 
     A response that is dropped half-read puts its connection back in a finalizer, perhaps while this very thread is in
@@ -102,7 +102,7 @@ class _Idle("queue.LifoQueue[Any]" if TYPE_CHECKING else queue.LifoQueue):  # ty
         self.all_tasks_done = threading.Condition(self.mutex)
         self._gates: deque[SimpleQueue[None]] = deque()  # of those who wait and have not been told
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
         """The connection that was put last.
 
         Raises:

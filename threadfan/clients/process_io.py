@@ -1,4 +1,4 @@
-"""A process, what is said to it and what it says, and the group that is ended with it: what ``subprocess`` here uses.
+"""A process, what is written to it and read from it, and the group that is ended with it; for ``subprocess`` here.
 
 The thread of the call alone writes, reads, signals and reaps; others only wake it.  The process is reaped after
 the last signal to its group, so that the group's number cannot be another's by then.  There are two exceptions: a group
@@ -47,7 +47,7 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # neit
 
 
 class ProcessIO:
-    """A conversation with a new process.
+    """What goes into a new process and comes out of it, and its end.
 
     Args:
         scope: that of the call.  What it has started is not left behind at exit when it has ended.
@@ -63,7 +63,7 @@ class ProcessIO:
         self._clock = scope.clock
         self._popenargs, self._kwargs = popenargs, kwargs
         self._has_group = _given_a_group(popenargs, kwargs)
-        self._said: dict[Pipe, list[bytes]] = {}
+        self._output: dict[Pipe, list[bytes]] = {}
         self._life: int | None = None  # a descriptor that tells of the process's end
         self._exited = False
         self._finished = False  # the process is reaped, its pipes closed or given up
@@ -79,28 +79,28 @@ class ProcessIO:
         self.process = Popen(*self._popenargs, **self._kwargs)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
-                self._said[stream] = []
+                self._output[stream] = []
 
-    # -- talking -----------------------------------------------------------------------------------------------------
+    # -- writing and reading -------------------------------------------------------------------------------------------
 
-    def go_on(self, over: Callable[[], bool]) -> bool:
+    def communicate(self, over: Callable[[], bool]) -> bool:
         """Write and read until the process has ended and its pipes are closed; False as soon as it is ``over``.
 
         That is asked for at first and whenever the thread was woken.
         """
-        if not self._converse(over):
+        if not self._communicate(over):
             return False
         self.process.wait()
         self._complete = self._finished = True
         return True
 
-    def _converse(self, over: Callable[[], bool]) -> bool:
+    def _communicate(self, over: Callable[[], bool]) -> bool:
         with _Selector() as selector:
             acts = self._acts()
             thing: Any
             for thing, (event, _) in acts.items():
                 selector.register(thing, event)
-            while not self._all_said():
+            while not self._is_over():
                 if over():
                     return False
                 for key, _ in selector.select(self._patience()):
@@ -119,7 +119,7 @@ class ProcessIO:
         acts: dict[Watched, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
         if self._life is not None and not self._exited:
             acts[self._life] = (selectors.EVENT_READ, self._note_exit)
-        for stream, chunks in self._said.items():
+        for stream, chunks in self._output.items():
             if not stream.closed:
                 acts[stream] = (selectors.EVENT_READ, _reader(stream, chunks))
         stdin = self.process.stdin
@@ -148,8 +148,8 @@ class ProcessIO:
 
         return write
 
-    def _all_said(self) -> bool:
-        pipes = [*self._said, *([self.process.stdin] if self.process.stdin is not None else [])]
+    def _is_over(self) -> bool:
+        pipes = [*self._output, *([self.process.stdin] if self.process.stdin is not None else [])]
         if not all(pipe.closed for pipe in pipes):
             return False
         if self._life is None and not self._exited:
@@ -160,7 +160,7 @@ class ProcessIO:
         if clocks.chores:  # the system gives no thread for alarms, so that whoever waits sees to them
             clocks.do_chores()
             return clocks.CHORES
-        if self._life is None and all(stream.closed for stream in self._said):
+        if self._life is None and all(stream.closed for stream in self._output):
             return _LOOK
         # A signal that comes just before the wait does not interrupt it.
         return PULSE if threading.current_thread() is threading.main_thread() else None
@@ -168,7 +168,7 @@ class ProcessIO:
     # -- ending ------------------------------------------------------------------------------------------------------
 
     def end(self, grace: float) -> None:
-        """End the group within ``grace`` seconds, and reap the process; nothing if all was said or it never began."""
+        """End the group within ``grace`` seconds, and reap the process; nothing if it is over or never began."""
         if self._finished or not hasattr(self, "process"):
             return
         alive = reachable = True
@@ -189,7 +189,7 @@ class ProcessIO:
         """Wait until the process has ended, at most until ``due``; say whether some of the group may still live."""
         take_back = set_alarm(self._clock, due, self.waker.wake, quick=True)
         try:
-            if not self._converse(lambda: self._clock.monotonic() >= due) or self._said or not self._has_group:
+            if not self._communicate(lambda: self._clock.monotonic() >= due) or self._output or not self._has_group:
                 return True
             # No pipe tells whether there are others in the group, who may be tidying up.
             self.process.wait()
@@ -231,13 +231,13 @@ class ProcessIO:
             if stream is not None:
                 stream.close()
 
-    # -- what was said -----------------------------------------------------------------------------------------------
+    # -- what was read -------------------------------------------------------------------------------------------------
 
     def bytes_of(self, stream: Pipe | None) -> bytes | None:
-        """What one of the process's streams has said so far; None if it is not captured."""
-        return None if stream is None else b"".join(self._said[stream])
+        """What one of the process's streams has written so far; None if it is not captured."""
+        return None if stream is None else b"".join(self._output[stream])
 
-    def said_on(self, stream: Pipe | None) -> str | bytes | None:
+    def output_of(self, stream: Pipe | None) -> str | bytes | None:
         """The same, in text if the stream is one."""
         data = self.bytes_of(stream)
         if data is None or not isinstance(stream, TextIOWrapper):

@@ -28,7 +28,7 @@ class SelfPipe:
 
 
 class ProcessIO:
-    """A conversation with a new process, in short pieces.  Its arguments are those of ``process_io.ProcessIO``.
+    """What goes into a new process and comes out of it, in short pieces.  Arguments as in ``process_io``.
 
     While it writes a message that the process does not read, it cannot look whether the call is over.
     """
@@ -40,38 +40,38 @@ class ProcessIO:
         self._popenargs, self._kwargs = popenargs, kwargs
         self.process: Popen[Any]  # from the start on
         self._message: Any = message
-        self._said: tuple[object, object] = None, None
+        self._output: tuple[object, object] = None, None
         self._finished = False
 
     def start(self) -> None:
         """Start the process; from then on ``end`` and ``close`` are due."""
         self.process = Popen(*self._popenargs, **self._kwargs)
 
-    def go_on(self, over: Callable[[], bool]) -> bool:
+    def communicate(self, over: Callable[[], bool]) -> bool:
         """Write and read until the process has ended and its pipes are closed; False soon after it is ``over``."""
         while not over():
-            if self._converse(_LOOK):
+            if self._communicate(_LOOK):
                 return True
         return False
 
-    def _converse(self, seconds: float) -> bool:
+    def _communicate(self, seconds: float) -> bool:
         message, self._message = self._message, None
         try:
-            self._said = self.process.communicate(message, timeout=seconds)
+            self._output = self.process.communicate(message, timeout=seconds)
         except TimeoutExpired as error:
-            self._said = error.output, error.stderr
+            self._output = error.output, error.stderr
             return False
         self._finished = True
         return True
 
     def end(self, grace: float) -> None:
-        """Kill the process and reap it; nothing if all was said or it never began."""
+        """Kill the process and reap it; nothing if it is over or never began."""
         if self._finished or not hasattr(self, "process"):
             return
         self._finished = True
         self.process.kill()
-        with suppress(ValueError):  # interrupted while it talked
-            self._converse(_LAST_WORDS)
+        with suppress(ValueError):  # interrupted while it communicated
+            self._communicate(_LAST_WORDS)
         self.process.wait()
 
     def close(self) -> None:
@@ -82,9 +82,9 @@ class ProcessIO:
                     stream.close()
 
     def bytes_of(self, stream: Pipe | None) -> object:
-        """What one of the process's streams has said; None if it is not captured."""
-        return self.said_on(stream)
+        """What one of the process's streams has written; None if it is not captured."""
+        return self.output_of(stream)
 
-    def said_on(self, stream: Pipe | None) -> object:
+    def output_of(self, stream: Pipe | None) -> object:
         """The same."""
-        return None if stream is None else self._said[0 if stream is self.process.stdout else 1]
+        return None if stream is None else self._output[0 if stream is self.process.stdout else 1]

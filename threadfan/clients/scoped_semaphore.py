@@ -1,4 +1,4 @@
-"""ScopedSemaphore in a pool of connections, waited for through the scope."""
+"""A semaphore before a pool of connections; who waits for it stops waiting when its scope ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ScopedSemaphore:
 
     Args:
         count: how many; infinity for no limit.
-        patient: count the time that somebody may wait from the last moment at which a place was given back.
+        patient: count the time that somebody may wait from the last moment at which one was released.
     """
 
     def __init__(self, count: float, *, patient: bool = False) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProcess, SubprocessError, TimeoutExpired
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeAlias, overload
 
 from .._core.base.checks import pause
 from .._core.base.clock import FOREVER
@@ -63,6 +63,9 @@ __all__ = [
     "run",
 ]
 
+PopenOption: TypeAlias = Any
+"""Whatever ``subprocess.Popen`` takes by this name."""
+
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL.  Arbitrary: time to remove a temporary file, and a program that heeds neither
 SIGTERM nor Ctrl-C still ends within a second."""
@@ -82,15 +85,17 @@ class ProcessCancelled(CallCancelled):
 
 
 @overload
-def run(*popenargs: object, text: Literal[True], grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(
+    *popenargs: object, text: Literal[True], grace: float = ..., **kwargs: PopenOption
+) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: Any) -> CompletedProcess[str]: ...
+def run(*popenargs: object, encoding: str, grace: float = ..., **kwargs: PopenOption) -> CompletedProcess[str]: ...
 
 
 @overload
-def run(*popenargs: object, grace: float = ..., **kwargs: Any) -> CompletedProcess[Any]: ...
+def run(*popenargs: object, grace: float = ..., **kwargs: PopenOption) -> CompletedProcess[Any]: ...
 
 
 def run(
@@ -100,7 +105,7 @@ def run(
     timeout: float | None = None,
     check: bool = False,
     grace: float = GRACE,
-    **kwargs: Any,
+    **kwargs: PopenOption,
 ) -> CompletedProcess[Any]:
     """``subprocess.run``, ended with the scope of the call.
 
@@ -138,7 +143,7 @@ def run(
         take_back.append(scope.on_cancel(io.waker.wake))
         if timeout is not None:
             take_back.append(set_alarm(clock, due, io.waker.wake, quick=True))
-        ended = io.go_on(lambda: scope.cancelled or clock.monotonic() >= due)
+        ended = io.communicate(lambda: scope.cancelled or clock.monotonic() >= due)
         scope.check()
         if not ended:
             io.end(grace=0)
@@ -148,8 +153,8 @@ def run(
         io.end(grace)
         cancelled = ProcessCancelled(*error.args)
         cancelled.cmd = process.args
-        cancelled.stdout = cancelled.output = io.said_on(process.stdout)
-        cancelled.stderr = io.said_on(process.stderr)
+        cancelled.stdout = cancelled.output = io.output_of(process.stdout)
+        cancelled.stderr = io.output_of(process.stderr)
         raise cancelled from None
     except BaseException:
         io.end(grace)
@@ -158,23 +163,23 @@ def run(
         for each in take_back:
             each()
         io.close()
-    stdout, stderr = io.said_on(process.stdout), io.said_on(process.stderr)
+    stdout, stderr = io.output_of(process.stdout), io.output_of(process.stderr)
     if check and process.returncode:
         raise CalledProcessError(process.returncode, process.args, output=stdout, stderr=stderr)
     return CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def call(*popenargs: object, **kwargs: Any) -> int:
+def call(*popenargs: object, **kwargs: PopenOption) -> int:
     """``subprocess.call``, ended with the scope of the call: run a program and give its code."""
     return run(*popenargs, **kwargs).returncode
 
 
-def check_call(*popenargs: object, **kwargs: Any) -> int:
+def check_call(*popenargs: object, **kwargs: PopenOption) -> int:
     """``subprocess.check_call``, ended with the scope of the call: the same, and CalledProcessError if it is not 0."""
     return run(*popenargs, check=True, **kwargs).returncode
 
 
-def check_output(*popenargs: object, **kwargs: Any) -> Any:
+def check_output(*popenargs: object, **kwargs: PopenOption) -> Any:
     """``subprocess.check_output``, ended with the scope of the call: give what the program writes."""
     if "input" in kwargs and kwargs["input"] is None:  # as in the standard library: an empty one
         kwargs["input"] = b"" if not any(map(kwargs.get, ("text", "encoding", "errors", "universal_newlines"))) else ""

@@ -84,16 +84,16 @@ class ServerProcess:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 -- both are pipes
         assert stdout is not None  # noqa: S101
-        watchdog = threading.Timer(_START_TIMEOUT, self._process.kill)
-        watchdog.start()
+        killer = threading.Timer(_START_TIMEOUT, self._process.kill)
+        killer.start()
         try:
             with suppress(BrokenPipeError):  # the reason is on its standard error
                 stdin.write(f"{options}\n".encode())
                 stdin.flush()
             return stdout.readline()
         finally:
-            watchdog.cancel()
-            watchdog.join()
+            killer.cancel()
+            killer.join()
 
 
 def _environment() -> dict[str, str]:

@@ -6,7 +6,7 @@ from .portable import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from typing import Literal
 
     Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
 
@@ -47,7 +47,7 @@ class Attempt(Record):
         self.waited_backoff: float = waited_backoff
         self.worker: str | None = worker
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data: all attributes by name, with the text of the error."""
         from .facts import facts_of
 

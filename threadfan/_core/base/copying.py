@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Self
 
     # What makes an object, of which arguments, and its state or None.
     Parts = tuple[Callable[..., Any], tuple[Any, ...], Any]
@@ -20,16 +20,18 @@ class Copyable:
         """What is pickled in its place."""
         return self
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> Self:
         make, arguments, state = natural(self)
-        return _with(make(*arguments), state)
+        copied: Self = _with(make(*arguments), state)
+        return copied
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         from copy import deepcopy
 
         make, arguments, state = natural(self)
         new = memo[id(self)] = make(*deepcopy(arguments, memo))
-        return _with(new, deepcopy(state, memo))
+        copied: Self = _with(new, deepcopy(state, memo))
+        return copied
 
 
 def natural(thing: object) -> Parts:

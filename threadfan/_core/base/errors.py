@@ -6,13 +6,6 @@ from concurrent.futures import CancelledError
 from concurrent.futures.thread import BrokenThreadPool
 
 from .portable import Portable
-from .static import describe
-from .texts import brief, shortened, text_of
-
-__all__ = [
-    "CallCancelled", "FanClosed", "LimitExhausted", "TaskCancelled", "TaskSkipped", "TaskTimeout", "ThreadsExhausted",
-    "brief", "describe", "shortened", "text_of",
-]  # fmt: skip
 
 
 class CallCancelled(Portable, BaseException):

@@ -12,7 +12,7 @@ from .texts import masked, text_of
 FRAMES = 100  # of a traceback, the innermost; arbitrary
 
 
-class Answer:
+class KeptResponse:
     """Of an HTTP answer that an error was raised for: its ``status_code`` and the id of its request."""
 
     __slots__ = ("request_id", "status_code")
@@ -22,16 +22,16 @@ class Answer:
         self.request_id = request_id
 
     @classmethod
-    def of(cls, error: BaseException) -> Answer | None:
+    def of(cls, error: BaseException) -> KeptResponse | None:
         """Of what ``error`` was raised for; None if nothing is known of it."""
         known = facts(error)
         return None if known.status_code is None else cls(known.status_code, known.request_id)
 
-    def __reduce__(self) -> tuple[type[Answer], tuple[object, ...]]:
-        return Answer, (self.status_code, self.request_id)
+    def __reduce__(self) -> tuple[type[KeptResponse], tuple[object, ...]]:
+        return KeptResponse, (self.status_code, self.request_id)
 
     def __repr__(self) -> str:
-        return f"<Answer {self.status_code}>"
+        return f"<KeptResponse {self.status_code}>"
 
 
 _IDS = ("request-id", "x-request-id", "x-amzn-requestid", "x-amz-request-id", "x-ms-request-id", "x-goog-request-id")

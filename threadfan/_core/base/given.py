@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def truth(value: Any) -> bool | None:
+def truth(value: object) -> bool | None:
     """True or False, for those of Python and of numpy; None for anything else, whatever it is as a condition."""
-    if value is True or value is False:
-        return value
+    if value is True:
+        return True
+    if value is False:
+        return False
     kind = getattr(sys.modules.get("numpy"), "bool_", None)
     return bool(value) if kind is not None and type(value) is kind else None
 

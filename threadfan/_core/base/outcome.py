@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Final
 
-    from .attempt import Attempt
-    from .attempt import Status as Status  # noqa: PLC0414 -- passed on
+    from .attempt import Attempt, Status
     from .usage import Usage
 
     # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
@@ -195,7 +194,7 @@ class Outcome(Record, Generic[T_co]):
             "history": [attempt.to_dict() for attempt in self.history],
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
         self._raw = restored(self._raw)
 

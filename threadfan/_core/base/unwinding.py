@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from itertools import chain, islice
+from itertools import islice
 from opcode import opmap
 
 from .static import traceback_of
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LOOK_BACK = 50_000
-"""Objects; arbitrary: more than is made between an exception and this look at it, which takes some 2 ms for so many."""
+"""Objects of a generation; arbitrary: more than is made between an exception and this look, which takes some 2 ms for
+so many."""
 _YOUNG = (0, 1) if sys.version_info < (3, 14) else (0,)
 """Generations of the collector; the second has what a collection between the exception and the look has moved there.
 From CPython 3.14 on that is all that is old."""
@@ -37,10 +38,11 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
         return None
     place = frame.f_lasti
     again = frame.f_code.co_code[place] in _AGAIN
-    youngest = chain.from_iterable(reversed(gc.get_objects(generation)) for generation in _YOUNG)
-    for found in islice(youngest, _LOOK_BACK):
-        if issubclass(type(found), BaseException):
-            trace = traceback_of(found)
-            if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
-                return found
+    for generation in _YOUNG:
+        # The list comes first, and then what goes through it: an iterator that is in its own list is a cycle.
+        for found in islice(reversed(gc.get_objects(generation)), _LOOK_BACK):
+            if issubclass(type(found), BaseException):
+                trace = traceback_of(found)
+                if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
+                    return found
     return None

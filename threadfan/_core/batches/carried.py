@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.errors import brief
+from ..base.texts import brief
 from .report import Report, put_on
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.portable import Portable
-from .places import written
+from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

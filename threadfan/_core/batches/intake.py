@@ -6,9 +6,10 @@ from collections import deque
 from itertools import islice
 
 from ..base import checks
-from ..base.errors import brief, describe
 from ..base.fitting import fits
 from ..base.given import is_text
+from ..base.static import describe
+from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from queue import SimpleQueue
 
-from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import INDEX, Outcome
+from ..base.texts import brief
 from .completion import Completion
 from .joiners import Joiner, R
 from .making import task_batch

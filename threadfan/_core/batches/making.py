@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..base import checks
-from ..base.errors import describe
+from ..base.static import describe
 from ..base.variables import capture, renewed
 from ..calls.batch import Batch
 from ..calls.task_batch import TaskBatch, TaskCall

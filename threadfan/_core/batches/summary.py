@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ..base.errors import shortened, text_of
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
-from .places import written
+from ..base.texts import shortened, text_of
+from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

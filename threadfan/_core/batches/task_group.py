@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist

@@ -6,10 +6,11 @@ import sys
 from functools import partial
 
 from ..base import checks
-from ..base.errors import brief, describe
 from ..base.fitting import fits_task
 from ..base.generic import TYPE_CHECKING, Generic, Out_co, T
 from ..base.portable import Portable
+from ..base.static import describe
+from ..base.texts import brief
 from ..calls.options import of_each_call
 
 if TYPE_CHECKING:

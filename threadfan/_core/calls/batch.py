@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
+    from ..pool.terms import Key
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from ..scope.scope import Scope
     from .inputs import Entry
@@ -60,7 +62,7 @@ class Batch(WorkQueue):
         scheduler: Scheduler,
         group: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], Any],
+        fn: Callable[[Any], object],
         *,
         name: str,
         items: list[Any] | None,
@@ -219,12 +221,12 @@ class Batch(WorkQueue):
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Key, usage: Usage) -> None:
         """Only the call's own thread notes any."""
         self.collector.add_usage(self.index_of(key), usage)
         super().add_usage(key, usage)
 
-    def index_of(self, key: Any) -> Any:
+    def index_of(self, key: Key) -> Any:
         """The key is the index."""
         return key
 
@@ -232,7 +234,7 @@ class Batch(WorkQueue):
         """What the outcome of an entry calls its item."""
         return entry
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside."""
         self.collector.results[raw[0]] = raw
         self.failed -= 1  # counted once, below

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import deque
 
 from ..base.clock import FOREVER
-from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, describe
+from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
-from ..base.static import is_a, traceback_of
+from ..base.static import describe, is_a, traceback_of
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
 from ..scope.scope import Scope, scope_var
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any, Protocol
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
@@ -52,8 +53,8 @@ class Call:
     """A call that waits its turn or runs; subclasses say where its outcome goes."""
 
     fn: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
     context: Context
     timeout: float | None  # seconds
     since: float  # when it was handed in
@@ -186,7 +187,7 @@ class CallQueue(WorkQueue):
             return None
 
     def drop(self, call: Call) -> None:
-        """Do not wait with a call that nobody waits for; under rules there may be one between two attempts."""
+        """Do not wait with a call that nobody waits for; under policies there may be one between two attempts."""
 
     def timeout_of(self, key: Call) -> float | None:
         """The call's own timeout."""
@@ -200,7 +201,7 @@ class CallQueue(WorkQueue):
         """The name of the call's function."""
         return describe(key.fn)
 
-    def index_of(self, key: Call) -> Any:
+    def index_of(self, key: Call) -> object:
         """The call's place in a batch, if it has one."""
         return key.index
 
@@ -283,7 +284,7 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
         log.call_ended(session.scheduler.name, queue.function_of(call), raw, queue.figures_of(call))
 
 
-def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> Any:
+def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> object:
     scope_var.set(session)
     set_own = session.worker.set_own
     if set_own is not None:

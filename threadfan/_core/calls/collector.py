@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..base.attempt import Attempt
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Attempt, Status
+    from ..base.outcome import Raw
     from ..base.usage import Usage
 
     Actions = list[Callable[[], object]]

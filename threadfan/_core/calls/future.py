@@ -14,11 +14,11 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import clock as clocks
-from ..base.errors import TaskCancelled, describe
+from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import SUCCEEDED
-from ..base.static import caller
+from ..base.static import caller, describe
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
 from .call_queue import Call
@@ -64,8 +64,8 @@ class Future(Call, LazyFuture[T]):
         self,
         scheduler: Scheduler,
         fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
         context: Context,
         timeout: float | None,
         since: float,
@@ -163,7 +163,7 @@ class Future(Call, LazyFuture[T]):
     def begin(self, session: Session) -> bool:
         """Start, unless it was cancelled."""
         self.session = session
-        if self._stage == RUNNING:  # another attempt of a call under rules
+        if self._stage == RUNNING:  # another attempt of a call under policies
             return not self.unwanted
         if self.set_running_or_notify_cancel():
             return True

@@ -34,9 +34,9 @@ class Inputs:
 
     __slots__ = ("_left", "_numbered", "entries", "feeding")
 
-    def __init__(self, items: list[Any] | None, now: float) -> None:
+    def __init__(self, items: list[object] | None, now: float) -> None:
         self.entries: deque[Entry] = deque()
-        self.feeding: tuple[int, list[Any], float] | None = None  # the index of the first, inputs, and when
+        self.feeding: tuple[int, list[object], float] | None = None  # the index of the first, inputs, and when
         self._numbered: Iterator[Entry] | None = None
         if items is not None:
             iterator: Any = iter(items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base.checks import count, flag, given, seconds
-from ..base.errors import brief
+from ..base.texts import brief
 from ..pool.work_queue import ConcurrencyLimit
 
 TYPE_CHECKING = False

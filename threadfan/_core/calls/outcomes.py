@@ -9,7 +9,8 @@ NOBODY = "nobody waited for this call any more"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from .call_queue import Call
 
 

@@ -154,14 +154,14 @@ class PolicyBatch(TaskBatch):
         scheduler: Scheduler,
         group: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], Any],
+        fn: Callable[[Any], object],
         *,
         calls: list[TaskCall] | None,
         waitlists: set[Waitlist],
         name: str,
         context: Context,
         outer: Scope | None = None,
-        make: Callable[[Any, int, float], TaskCall] | None = None,
+        make: Callable[[object, int, float], TaskCall] | None = None,
     ) -> None:
         super().__init__(
             scheduler, group, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer
@@ -179,7 +179,7 @@ class PolicyBatch(TaskBatch):
     take = answers.take  # type: ignore[assignment]  # its entries are calls
     limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
-    def feed(self, items: list[Any], now: float) -> None:
+    def feed(self, items: list[object], now: float) -> None:
         """Add items, taken at ``now``; only one thread may."""
         first, make = self.accepted, self._make
         calls = [] if make is None else [make(item, first + place, now) for place, item in enumerate(items)]
@@ -208,7 +208,7 @@ class PolicyBatch(TaskBatch):
         finally:
             del self, session  # leave no cycle: see ``call_queue``
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
         after.append(partial(self.waiter.tell, raw[0]))
@@ -262,11 +262,11 @@ class PolicyBatch(TaskBatch):
 
     timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
 
-    def function_of(self, key: Any) -> str:
+    def function_of(self, key: Call) -> str:
         """The name of the batch's function, or the task's own."""
         return self.name if self._make is not None else super().function_of(key)
 
-    def add_usage(self, key: Any, usage: Usage) -> None:
+    def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""
         answers.note_usage(key, usage)
         super().add_usage(key, usage)
@@ -275,10 +275,10 @@ class PolicyBatch(TaskBatch):
 def policy_call(
     policies: Policies,
     timeout: float | None,
-    fn: Callable[[Any], Any],
+    fn: Callable[[Any], object],
     several: bool,
     context: Context,
-    item: Any,
+    item: object,
     index: int,
     now: float,
 ) -> TaskCall:
@@ -288,5 +288,6 @@ def policy_call(
         several: whether the item is a tuple of what the user's function takes.
     """
     call = TaskCall(item, index, fn, (item,), {}, context, timeout, now)
-    call.policies, call.state = policies, policies.state(item if several else (item,), {}, now)
+    args: tuple[object, ...] = item if several else (item,)  # type: ignore[assignment]  # what several says
+    call.policies, call.state = policies, policies.state(args, {}, now)
     return call

@@ -1,8 +1,9 @@
 """The requests of an agent: each under a limit, and made again by itself.
 
 An agent is many requests and many calls of tools, which may not be done twice.  So what a fan does for a call is done
-here for each request, in the thread that makes it: it waits for a permit, tells the limit how it ended, and if that
-may pass it is made again, as ``attempts`` does it for calls.  The call around, if there is one, is never made again.
+here for each request, in the thread that makes it: it waits for a permit, tells the limit how it ended, and after a
+transient error it is made again, as ``attempts`` does it for calls.  The call around, if there is one, is never made
+again.
 
 Guarantees: each permit ends in exactly one way, and at the latest when the scope around ends; who waits here ends with
 that scope.  An attached client finds the request in its scope and tells it what is written and answered.

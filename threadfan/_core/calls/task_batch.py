@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from ..base.errors import describe
 from ..base.outcome import SUCCEEDED
+from ..base.static import describe
 from ..events import log
 from ..pool.work_queue import QUANTUM
 from .batch import Batch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..pool.terms import Key
     from ..pool.work_queue import Actions, Session
 
 
@@ -28,9 +29,9 @@ class TaskCall(Call):
         self,
         item: Any,
         index: int,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        fn: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
         context: Context,
         timeout: float | None,
         since: float,
@@ -83,20 +84,20 @@ class TaskBatch(Batch):
         finally:
             del self, session, raw, call  # leave no cycle: see ``calls``
 
-    def settle(self, key: Any, raw: Raw, after: Actions) -> bool:
+    def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a task that was ended from outside."""
         after.append(key.forget)
         return super().settle(key, raw, after)
 
-    def timeout_of(self, key: Any) -> float | None:
+    def timeout_of(self, key: Key) -> float | None:
         """The task's own."""
         return key.timeout  # type: ignore[no-any-return]
 
-    def function_of(self, key: Any) -> str:
+    def function_of(self, key: Key) -> str:
         """The task's own."""
         return describe(key.fn)
 
-    def index_of(self, key: Any) -> Any:
+    def index_of(self, key: Key) -> Any:
         """The task's place among the arguments."""
         return key.index
 

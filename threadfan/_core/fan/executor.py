@@ -9,11 +9,11 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base import clock as clocks
-from ..base.errors import CallCancelled, FanClosed, brief
+from ..base.errors import CallCancelled, FanClosed
 from ..base.given import is_text, whole
 from ..base.locks import aside
 from ..base.static import caller
-from ..calls.options import Options
+from ..base.texts import brief
 from ..pool import shutdown as lifecycle
 from ..pool.work_queue import ConcurrencyLimit
 from .front import Front
@@ -49,8 +49,8 @@ class Fan(Front, ThreadPoolExecutor):
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
-        retry: what is tried again.  A number: so many times after the first attempt, of errors that may pass (timeouts,
-            broken connections, the HTTP statuses 408, 409, 429 and 5xx).  A ``tenacity.Retrying``: as that says.  A
+        retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
+            broken connections, the HTTP statuses 408, 409, 429 and 5xx.  A ``tenacity.Retrying``: as that says.  A
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
             attempts a call holds no slot.
         rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
@@ -80,6 +80,7 @@ class Fan(Front, ThreadPoolExecutor):
         **misplaced: Never,
     ) -> None:
         from ..calls.future import Future
+        from ..calls.options import Options
         from ..pool.scheduler import Scheduler
         from . import first_use  # noqa: F401 -- with the first fan
 

@@ -6,7 +6,8 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import checks
-from ..base.errors import brief, describe
+from ..base.static import describe
+from ..base.texts import brief
 from ..batches.completion import Completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of

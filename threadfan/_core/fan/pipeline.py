@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..base import checks
-from ..base.errors import brief
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
+from ..base.texts import brief
 from ..batches.window import window_of
 from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 from contextvars import copy_context
 
 from ..base import checks
-from ..base.errors import brief
 from ..base.given import real, whole
+from ..base.texts import brief
 from ..scope.scope import scope_around
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
-from ..base.errors import shortened
 from ..base.static import caller
+from ..base.texts import shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..base.errors import describe, shortened
+from ..base.static import describe
+from ..base.texts import shortened
 from .arguments import INPUT, OUTCOME, VALUE
 
 TYPE_CHECKING = False

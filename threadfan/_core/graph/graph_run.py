@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..batches.figures import Parts
     from ..batches.task_group import Step
     from ..calls.call_queue import CallQueue

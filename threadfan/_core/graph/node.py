@@ -6,8 +6,9 @@ import inspect
 from functools import partial
 
 from ..base import checks
-from ..base.errors import brief, describe
 from ..base.fitting import fits
+from ..base.static import describe
+from ..base.texts import brief
 from ..calls.options import Options
 from .names import listed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 
 from ..base.checks import is_coroutine_function, is_generator_function
-from ..base.errors import brief
 from ..base.given import is_text
+from ..base.texts import brief
 from .arguments import ELEMENT, INPUT, OUTCOME, arguments_of, left_over
 from .names import listed, near
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from functools import reduce
 
-from ..base.errors import TaskSkipped, brief, describe
+from ..base.errors import TaskSkipped
 from ..base.outcome import FAILED, PAYLOAD, SKIPPED, STATUS, SUCCEEDED
+from ..base.static import describe
+from ..base.texts import brief
 from ..batches import intake
 from ..batches.task_group import Step
 from .node import UNSET
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..base.outcome import Raw, Status
+    from ..base.attempt import Status
+    from ..base.outcome import Raw
     from ..batches.task_group import TaskGroup
     from .node_state import NodeState, Rows, Then
     from .tree import NodeTree, Ready

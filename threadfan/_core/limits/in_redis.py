@@ -10,16 +10,19 @@ import _thread
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..base import forks
-from ..base.errors import text_of
 from ..base.locks import bare
 from ..base.packages import install
-from ..base.texts import masked_url
+from ..base.texts import masked_url, text_of
 from . import ticks
 from .ticks import TICKS, in_ticks
 from .turns import Turns, Word
+
+if TYPE_CHECKING:
+    from redis import Redis as Client
+    from redis.commands.core import Script
 
 _HEAD = """
 local cost, room, nonsense, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -100,13 +103,13 @@ def _check_place(url: str) -> None:
         )
 
 
-_parents: list[Any] = []
+_parents: list[object] = []
 """Clients that a child has from its parent: whatever they did at their end might wait for a lock, or speak."""
-_over: list[Any] = []
+_over: list[Client] = []
 """Clients whose stores are gone, until their connections are closed."""
 
 
-def _hand_over(client: Any) -> None:
+def _hand_over(client: Client) -> None:
     """In a finalizer, which may run wherever a lock is held: to close connections takes that of their pool.
 
     A client takes it at its own end too, so another thread is to have the last reference.
@@ -199,11 +202,13 @@ class RedisStore(Turns):
     def pause(self, seconds: float, bucket: tuple[float, float] | None = None) -> None:
         """See ``Store``."""
         key, length = f"{self._key}:pause", max(1, round(seconds * 1000))
-        left: Any = self._redis.pttl(key)
+        left = int(self._redis.pttl(key))
         if left < length:
             self._redis.set(key, 1, px=length)
         if bucket is not None:
             self._run(self._empty, *bucket, max(length, left) * 1000)
 
-    def _run(self, script: Any, spacing: float, capacity: float, *more: int) -> Any:
-        return script(keys=[self._key, f"{self._key}:pause"], args=(*in_ticks(spacing, capacity), *more))
+    def _run(self, script: Script, spacing: float, capacity: float, *more: int) -> list[int | bytes]:
+        keys, arguments = [self._key, f"{self._key}:pause"], (*in_ticks(spacing, capacity), *more)
+        answer: list[int | bytes] = script(keys=keys, args=arguments)
+        return answer

@@ -14,8 +14,8 @@ import logging
 from queue import SimpleQueue
 
 from ..base.clock import FOREVER, Clock
-from ..base.errors import brief, text_of
 from ..base.locks import Lock
+from ..base.texts import brief, text_of
 from ..base.threads import helper_thread, started
 from .rate_waitlist import STALL
 

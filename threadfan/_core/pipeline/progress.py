@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Unpack
 
+    from ..base.attempt import Status
     from ..base.clock import Clock
-    from ..base.outcome import Raw, Status
+    from ..base.outcome import Raw
     from ..batches.figures import Parts
     from .inputs import Inputs
     from .stage_state import StageState

@@ -6,9 +6,10 @@ from functools import partial
 from itertools import chain
 
 from ..base import checks
-from ..base.errors import brief, describe
 from ..base.fitting import fits
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
+from ..base.static import describe
+from ..base.texts import brief
 from ..batches.tasks import Task
 from ..calls.options import of_each_call
 

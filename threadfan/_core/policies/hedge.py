@@ -13,9 +13,9 @@ from bisect import bisect_left, insort
 from collections import deque
 
 from ..base import forks
-from ..base.errors import brief
 from ..base.given import real
 from ..base.locks import Lock
+from ..base.texts import brief
 
 FEWEST = 20  # durations that must be known before a percentile means anything
 WINDOW = 1000  # durations that are kept

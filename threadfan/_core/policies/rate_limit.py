@@ -14,7 +14,7 @@ The margin below the limit, ``1 + margin`` times the interval, is what jitter on
 from __future__ import annotations
 
 from ..base import arguments
-from ..base.errors import brief
+from ..base.texts import brief
 from .buckets import Buckets
 from .cost import Cost, Costs, Permit
 from .departures import Departures

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from ..base.errors import brief, describe
 from ..base.given import whole
-from ..base.static import is_a
+from ..base.static import describe, is_a
+from ..base.texts import brief
 from .retry_state import Policy, RetryState, Times
 from .retryable import worth_retrying
 from .statuses import status_of

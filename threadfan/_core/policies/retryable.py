@@ -119,7 +119,7 @@ def history(error: BaseException) -> Iterator[BaseException]:
 
 
 def _network(error: BaseException) -> bool:
-    """Whether an error of the operating system is about the network, and may pass."""
+    """Whether an error of the operating system is a transient one of the network."""
     kinds = names(error)
     if "urllib.URLError" in kinds:
         reason = attribute(error, "reason")

@@ -51,7 +51,7 @@ def passes(status: int | None) -> bool:
 
 
 def _status_of_all(errors: list[BaseException]) -> int | None:
-    """Of the members of a group: a refusal only if the others may pass too."""
+    """Of the members of a group: a refusal only if the others are transient errors too."""
     statuses = [status_of(error) for error in errors]
     odd = [status for status in statuses if not passes(status)]
     if odd:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from queue import SimpleQueue
     from typing import Protocol
 
-    from ..base.outcome import Status
+    from ..base.attempt import Status
     from ..scope.scope import Scope
     from .callbacks import Callbacks
     from .crew import Crew
@@ -84,7 +84,7 @@ class DeadlineTimer:
         if due < self.next_look or self.helper is None or not self.helper.begun:
             self.next_look = min(due, self.next_look)
             if self.helper is None:
-                name, clock = f"{self._scheduler.name}-watchdog", self._scheduler.clock
+                name, clock = f"{self._scheduler.name}-deadlines", self._scheduler.clock
                 self.helper = Helper(name, clock, self._round, self._scheduler.crew.starts.warn)
             after.append(self.helper.tell if self.helper.begun else self.helper.begin)
 

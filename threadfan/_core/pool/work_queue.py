@@ -254,9 +254,7 @@ class Session:
         self.claim: dict[Key, Claim] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds: bool = True  # a slot
-        self.judging: bool = (
-            False  # under rules: it has a call, whose attempts have ended or will, and it decides what follows
-        )
+        self.judging: bool = False  # it has a call under policies, and decides what follows its attempt
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock

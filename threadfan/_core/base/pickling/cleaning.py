@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..copying import Copyable
-from ..facts import Answer, Facts, facts
+from ..facts import Facts, KeptResponse, facts
 from ..static import is_a
 from ..texts import masked, text_of
 from .unpicklable import Unpicklable
@@ -79,8 +79,8 @@ class Cleaner:
         return found
 
     def _attribute(self, name: str, value: object) -> object:
-        if name == "response" and value is not None and not isinstance(value, dict | str | Answer):
-            return Answer.of(self._error)
+        if name == "response" and value is not None and not isinstance(value, dict | str | KeptResponse):
+            return KeptResponse.of(self._error)
         if isinstance(value, BaseException):
             return value
         open_thing = hasattr(type(value), "close")  # a file, a socket, a client
@@ -112,7 +112,7 @@ class Cleaner:
             return self._container(kind, value)
         if is_a(value, BaseException):
             return text_of(value) if _leads_to(value, self._error) else value
-        if issubclass(kind, (Copyable, Unpicklable, Answer)):
+        if issubclass(kind, (Copyable, Unpicklable, KeptResponse)):
             return value
         data = self._fit(value)
         if data is None or _WORDS.search(data):

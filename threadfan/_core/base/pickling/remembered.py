@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     Name = tuple[str, str]  # of a class or a function: its module, and its qualified name there
     # In which of the ways to make an error, the name of what makes it or the message of a group, and its arguments.
-    Way = tuple[str, Any, Any]
+    Way = tuple[str, object, object]
+    # Its attributes, what built-in errors keep elsewhere, its cause and context, and whether that is suppressed.
+    State = tuple[dict[str, object], dict[str, object], BaseException | None, BaseException | None, bool]
 
 LINKS = 20  # of a chain of causes; arbitrary: each costs the pickler a few levels of recursion
 
@@ -151,7 +153,7 @@ def _group(kinds: list[type[BaseException]], message: str, members: list[BaseExc
     return BaseExceptionGroup(message, members)
 
 
-def fill(error: BaseException, state: tuple[Any, ...]) -> None:
+def fill(error: BaseException, state: State) -> None:
     """Give the error what it had."""
     attributes, system, cause, context, suppressed = state
     with suppress(Exception):
@@ -207,7 +209,7 @@ def _found(module: str, name: str) -> Any:
     with suppress(Exception):
         if module not in sys.modules:
             __import__(module)
-        found: Any = sys.modules[module]
+        found: object = sys.modules[module]
         for part in name.split("."):
             found = getattr(found, part)
         return found

@@ -12,8 +12,9 @@ from functools import partial, wraps
 from queue import SimpleQueue
 
 from ...base import checks
-from ...base.errors import TaskCancelled, describe
+from ...base.errors import TaskCancelled
 from ...base.generic import TYPE_CHECKING, Generic, T
+from ...base.static import describe
 from ...scope.scope import current_scope, scope_var
 from ...scope.waiting import wait_in
 
