@@ -17,7 +17,7 @@ from ..base import clock as clocks
 from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.static import caller, describe
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
@@ -213,10 +213,10 @@ class Future(Call, LazyFuture[T]):
 
     def _end(self, raw: Raw) -> bool:
         """Make the outcome the result; whether anybody had looked before."""
-        if raw[3] is SUCCEEDED:
-            self._result = raw[4]
+        if raw[STATUS] is SUCCEEDED:
+            self._result = raw[PAYLOAD]
         else:
-            self._exception = raw[4]
+            self._exception = raw[PAYLOAD]
         self.forget()
         condition = self._cell.setdefault(CONDITION, OVER)
         if condition is OVER:
@@ -224,7 +224,7 @@ class Future(Call, LazyFuture[T]):
         with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
             self._stage = FINISHED
             for waiter in self._cell.get("waiters", ()):
-                waiter.add_exception(self) if raw[3] is not SUCCEEDED else waiter.add_result(self)
+                waiter.add_exception(self) if raw[STATUS] is not SUCCEEDED else waiter.add_result(self)
             condition.notify_all()
         if "gates" in self._cell:
             self._tell()
