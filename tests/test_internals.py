@@ -103,7 +103,7 @@ def test_locks_are_taken_in_the_order_of_the_table():
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     pairs = [tuple(line.split()) for line in done.stdout.splitlines()]
-    assert {("calls/future.py", "pool/scheduler.py"), ("limits/waitlist.py", "scope/alarms.py")} <= set(pairs)
+    assert {("calls/lazy_future.py", "pool/scheduler.py"), ("limits/waitlist.py", "scope/alarms.py")} <= set(pairs)
     assert [pair for pair in pairs if order.index(pair[0]) > order.index(pair[1])] == []
 
 

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
         def has_work(self) -> bool: ...
 
+    class _Helper(Protocol):
+        def tell(self) -> None: ...
+
     class _Timer(Protocol):
         next_look: float
 
         def in_grace(self) -> int: ...
 
-        def look(self) -> None: ...
+        @property
+        def helper(self) -> _Helper | None: ...
 
     class _Callbacks(Protocol):
         def stuck(self) -> list[object]: ...
@@ -157,7 +161,9 @@ class Probe:
 
     def look(self) -> None:
         """Have the calls looked at now that may be due."""
-        self._scheduler.timer.look()
+        helper = self._scheduler.timer.helper
+        if helper is not None:
+            helper.tell()
 
     def interrupt(self) -> None:
         """Do to the fan what a Ctrl-C does."""

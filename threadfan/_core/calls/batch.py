@@ -16,7 +16,7 @@ from itertools import chain, repeat
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
+from ..base.outcome import CANCELLED, FAILED, INDEX, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
 from ..pool.work_queue import GIL, QUANTUM, WorkQueue
@@ -91,7 +91,7 @@ class Batch(WorkQueue):
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
-        return len(self.inputs)
+        return self.inputs.left()
 
     ready = pending
 
@@ -209,7 +209,7 @@ class Batch(WorkQueue):
 
     def store_failure(self, raw: Raw) -> None:
         """Put an outcome without a value into its place."""
-        self.collector.results[raw[0]] = raw
+        self.collector.results[raw[INDEX]] = raw
         after: Actions = []
         with self.scheduler.lock:
             self._note_failure(raw, after)
@@ -236,10 +236,10 @@ class Batch(WorkQueue):
 
     def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside."""
-        self.collector.results[raw[0]] = raw
+        self.collector.results[raw[INDEX]] = raw
         self.failed -= 1  # counted once, below
         self._note_failure(raw, after)
-        after.append(partial(self.reader.tell, raw[0]))
+        after.append(partial(self.reader.tell, raw[INDEX]))
         return True
 
     def discard(self, reason: BaseException, after: Actions) -> None:

@@ -15,7 +15,7 @@ from collections import deque
 
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.outcome import CANCELLED, END, FAILED, STATUS, SUCCEEDED, TIMED_OUT
 from ..base.static import describe, is_a, traceback_of
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
@@ -152,10 +152,10 @@ class CallQueue(WorkQueue):
                     if raw is None:
                         return
                     tell_end(session, call, raw, observer)
-                    if raw[3] is not SUCCEEDED:
+                    if raw[STATUS] is not SUCCEEDED:
                         with scheduler.lock:
                             self.failed += 1
-                    end = raw[6]
+                    end = raw[END]
                     call.deliver(raw)
                     raw = None
                 else:
@@ -279,7 +279,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
 
 def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | None) -> None:
     """The event of a call that has ended by itself."""
-    if observer is not None and (observer.finished or raw[3] is not SUCCEEDED):
+    if observer is not None and (observer.finished or raw[STATUS] is not SUCCEEDED):
         queue = session.queue
         log.call_ended(session.scheduler.name, queue.function_of(call), raw, queue.figures_of(call))
 

@@ -1,15 +1,14 @@
-"""How threads wait for futures.
-
-At gates of their own; with the events of the standard library; or at the condition of futures that have ended.
-"""
+"""How calls wait for futures: they heed their own scopes, and lend their slots."""
 
 from __future__ import annotations
 
 import threading
 from functools import partial
+from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base.clock import FOREVER
+from ..base.threads import check_depth
 from ..pool.work_queue import here
 from ..scope.scope import current_scope
 from .registry import promote
@@ -17,62 +16,52 @@ from .registry import promote
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Loan
+    from ..scope.scope import ScopeSource
     from .call_queue import Call
 
 
-class _Over(threading.Condition):
-    """Stands in for the condition of every future that ended before anybody looked.
+def wait_in_call(
+    scheduler: Scheduler,
+    call: Call,
+    waits: ScopeSource,
+    listening: Callable[[Callable[[], object]], AbstractContextManager[None]],
+    done: Callable[[], bool],
+    timeout: float | None,
+) -> None:
+    """In a call that waits for another, ``call`` of ``scheduler``: heed the own scope, and lend the slot meanwhile.
 
-    Such a future does not change any more, so there is nothing to lock.  And there must not be: ``wait`` takes the
-    conditions of its futures in the order of their addresses, and one lock at several places of that order would let
-    two threads lock each other out.
+    Args:
+        waits: knows the scope of the call that waits.
+        listening: a ``with`` block during which what it is given is called when ``call`` has ended.
+        done: whether it has.
+        timeout: real seconds to wait at most.
     """
+    check_depth()  # before anything is lent
+    from ..scope.waiting import wait_in  # on first use: imports are dear to programs that nest nothing
 
-    def __init__(self) -> None:
-        super().__init__(_NoLock())  # type: ignore[arg-type]
+    gate = SimpleQueue[None]()
+    promote(scheduler, call)
+    loan = scheduler.lending.take_out()
 
+    def told() -> None:
+        if loan is not None:
+            scheduler.lending.finish(loan)
+        gate.put(None)
 
-class _NoLock:
-    def _is_owned(self) -> bool:
-        return True
-
-    def locked(self) -> bool:
-        return False
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-    def __enter__(self) -> bool:
-        return True
-
-    def __exit__(self, *exc_info: object) -> None:
-        pass
-
-
-OVER = _Over()
-
-
-class Listening:
-    """A ``with`` block during which whoever ends a future calls ``told``."""
-
-    __slots__ = ("_listeners", "_told")
-
-    def __init__(self, listeners: list[Callable[[], object]], told: Callable[[], object]) -> None:
-        self._listeners = listeners
-        self._told = told
-
-    def __enter__(self) -> None:
-        self._listeners.append(self._told)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._listeners.remove(self._told)
+    with listening(told):
+        if loan is not None:
+            scheduler.lending.lend(loan, unless=done)
+        try:
+            if not done():
+                wait_in(waits.scope(), gate, timeout)
+        finally:
+            if loan is not None:
+                scheduler.lending.take_back(loan)
 
 
 class WaiterList:

@@ -32,23 +32,25 @@ class Inputs:
         now: when they were taken.
     """
 
-    __slots__ = ("_left", "_numbered", "entries", "feeding")
+    __slots__ = ("_numbered", "entries", "feeding", "left")
 
     def __init__(self, items: list[object] | None, now: float) -> None:
         self.entries: deque[Entry] = deque()
         self.feeding: tuple[int, list[object], float] | None = None  # the index of the first, inputs, and when
         self._numbered: Iterator[Entry] | None = None
+        self.left: Callable[[], int] = self.entries.__len__
+        """How many they are: a function written in C, for it is asked often."""
         if items is not None:
             iterator: Any = iter(items)
             numbered = zip(range(len(items)), iterator, repeat(now), strict=False)
             if GIL:
                 self._numbered = numbered
-                self._left: Callable[[], int] = iterator.__length_hint__
+                self.left = iterator.__length_hint__
             else:
                 self.entries.extend(numbered)
 
     def __len__(self) -> int:
-        return len(self.entries) if self._numbered is None else self._left()
+        return self.left()
 
     def pull(self) -> Iterator[Entry]:
         """What a thread iterates over to take inputs; where they are in a deque, it ends with ``IndexError``."""

@@ -169,6 +169,7 @@ class PolicyBatch(TaskBatch):
         self.inputs = Inputs(None, self.since)  # which would know the calls
         self._make = make
         self.backlog = LaneBacklog(self, scheduler, waitlists)
+        self.entries = self.backlog.entries
         self.long_waits = LongWaits(scheduler)
         for call in calls or ():
             self.backlog.entries.append(call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import END, INDEX, STATUS, SUCCEEDED
 from ..base.static import describe
 from ..events import log
 from ..pool.work_queue import QUANTUM
@@ -69,13 +69,13 @@ class TaskBatch(Batch):
                 if raw is None:
                     return
                 tell_end(session, call, raw, observer)
-                end = raw[6]
-                if raw[3] is SUCCEEDED:
-                    self.collector.results[raw[0]] = raw
+                end = raw[END]
+                if raw[STATUS] is SUCCEEDED:
+                    self.collector.results[raw[INDEX]] = raw
                 else:
                     self.store_failure(raw)
                 call.forget()
-                reader.tell(raw[0])
+                reader.tell(raw[INDEX])
                 raw = call = None  # noqa: PLW2901 -- a parked thread must not keep a result alive
                 if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return

@@ -36,10 +36,6 @@ class AdaptiveLimit:
         self.in_flight = 0
         self.overloads = 0  # refusals
 
-    def forget_requests(self) -> None:
-        """In the child of a fork: the attempts under way are the parent's."""
-        self.in_flight = 0
-
     def cost(self) -> Cost:
         """Each attempt costs the same."""
         return _ANY

@@ -30,6 +30,11 @@ class RateWaitlist(Waitlist[Permit]):
         super().__init__(limit)
         self._warned = False
 
+    def _forked(self) -> None:
+        """In the child of a fork: a probe is the parent's too."""
+        super()._forked()
+        self.limit.pause.ended(self.limit.pause.epoch)
+
     # -- other processes: here there are none ------------------------------------------------------------------------
 
     def confirm(self, permit: Permit, clock: Clock) -> bool:

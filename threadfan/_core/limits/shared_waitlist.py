@@ -208,7 +208,7 @@ class SharedWaitlist(RateWaitlist):
         with self._lock:
             known, self._known = self._known, pauses
             if known is not None and pauses > known:
-                self.limit.refused_elsewhere(clock.monotonic())
+                self.limit.buckets.refused_elsewhere(clock.monotonic(), paced=not self.limit.pause.paused)
 
     def _answer(self, question: Callable[[float, float], T], clock: Clock) -> T | None:
         """What the store says to a question about the limit as it is; None if it is lost."""

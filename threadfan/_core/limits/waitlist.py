@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     class Limit(Protocol[P]):
         """What is waited for; ``P`` are its permits.  All of it is asked and told under the waitlist's lock."""
 
+        in_flight: int
         overloads: int
 
         @property
@@ -74,9 +75,6 @@ if TYPE_CHECKING:
         def failed(self, permit: P, /, now: float) -> None:
             """The request ended otherwise."""
 
-        def forget_requests(self) -> None:
-            """In the child of a fork: those under way are the parent's."""
-
 
 else:
     P = None
@@ -104,7 +102,7 @@ class Waitlist(Generic[P]):
     def _forked(self) -> None:
         """In the child of a fork: those in the list and the requests under way are the parent's."""
         self._reset()
-        self.limit.forget_requests()
+        self.limit.in_flight = 0
 
     def _reset(self) -> None:
         self._lock = Lock()

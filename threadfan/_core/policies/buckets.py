@@ -103,6 +103,11 @@ class Buckets:
             self._feedback.overloaded()
         self.empty(now)
 
+    def refused_elsewhere(self, now: float, paced: bool) -> None:
+        """The same, to another process, which nothing else of this limit hears of."""
+        self.refused(now, paced)
+        self.tune(now)
+
     def follow(self, permit: Permit, now: float, headers: Mapping[str, str] | None, wall: float | None) -> float:
         """Go on by what was learned, also from the provider's headers, if there are any.
 

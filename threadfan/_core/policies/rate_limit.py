@@ -235,11 +235,6 @@ class RateLimit:
 
     # -- what other processes have to do with it ---------------------------------------------------------------------
 
-    def forget_requests(self) -> None:
-        """In the child of a fork: the requests under way are the parent's, a probe among them too."""
-        self.in_flight = 0
-        self.pause.ended(self.pause.epoch)
-
     @property
     def bucket(self) -> tuple[float, float] | None:
         """Seconds between two requests, the margin included, and how many may start at once; None without a number."""
@@ -249,11 +244,6 @@ class RateLimit:
     def hold(self, until: float) -> None:
         """Let nothing out before ``until``: whoever knows of the other processes has said so."""
         self.pause.hold(until)
-
-    def refused_elsewhere(self, now: float) -> None:
-        """Another process was refused while the pace was kept."""
-        self.buckets.refused(now, paced=not self.pause.paused)
-        self.buckets.tune(now)
 
     def __repr__(self) -> str:
         limits = [f"{number:g} {unit.replace('_', ' ')}/min" for unit, number in self.buckets.rates().items()]

@@ -113,11 +113,6 @@ class DeadlineTimer:
         """How many cancelled calls have grace left."""
         return len(self._evictions)
 
-    def look(self) -> None:
-        """Look now at the running calls, if there is a thread for it."""
-        if self.helper is not None:
-            self.helper.tell()
-
     def _tell_settled(self, after: Actions) -> None:
         if not self._evictions:
             after.extend(partial(gate.put, None) for gate in self._settled_gates)

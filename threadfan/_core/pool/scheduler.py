@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 
+_SHUT_DOWN = "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
+
+
 class Scheduler:
     """The slots, queues and threads of one fan; outlives the fan until its last call is done.
 
@@ -97,14 +100,9 @@ class Scheduler:
         self.figures: Figures = Figures()
         self.run_queue: RunQueue = RunQueue()
         self.slots: Slots = Slots(slots, self.run_queue)
+        does, prefix, threads = partial(work, self), self._prefix, self._threads
         self.crew: Crew = Crew(
-            self,
-            self.slots,
-            self.run_queue,
-            work=partial(work, self),
-            prefix=self._prefix,
-            threads=self._threads,
-            draining=self.draining,
+            self, self.slots, self.run_queue, work=does, prefix=prefix, threads=threads, draining=self.draining
         )
         self.lending: Lending = Lending(self, self.crew)
         self.timer: DeadlineTimer = DeadlineTimer(self)
@@ -117,10 +115,7 @@ class Scheduler:
         if self.broken:
             raise BrokenThreadPool(self.broken)
         if self.closing and not last.exiting():
-            raise RuntimeError(
-                "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` "
-                "block"
-            )
+            raise RuntimeError(_SHUT_DOWN)
         if self.closing:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 

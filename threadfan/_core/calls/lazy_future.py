@@ -1,0 +1,219 @@
+"""Futures that make nothing before anybody looks at them.
+
+A standard future makes a condition, two locks and three lists before anybody looks at it.  Here all of that is made
+when somebody looks (waits, adds a callback, passes it to ``wait`` or ``as_completed``), and a call that ends before
+that costs none of it.  What decides is one dict, ``_cell``, whose ``setdefault`` lets exactly one win:
+
+- ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.
+  Whoever finds ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
+- ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent import futures
+from concurrent.futures._base import (
+    _STATE_TO_DESCRIPTION_MAP as _STATES,
+)
+from concurrent.futures._base import (
+    CANCELLED,
+    CANCELLED_AND_NOTIFIED,
+    FINISHED,
+    LOGGER,
+    PENDING,
+    RUNNING,
+)
+from concurrent.futures.thread import BrokenThreadPool
+
+from ..base import forks
+from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Condition
+from ..base.logs import ERROR, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    List = list[Any]
+
+    class Origin(Protocol):
+        """Where a call waits: a queue."""
+
+        @property
+        def generation(self) -> int:
+            """Of processes, see ``forks``."""
+else:
+    List = list
+
+CONDITION, FATE = 0, 1
+NOT_DONE = (PENDING, RUNNING)
+
+
+class _Over(threading.Condition):
+    """Stands in for the condition of every future that ended before anybody looked.
+
+    Such a future does not change any more, so there is nothing to lock.  And there must not be: ``wait`` takes the
+    conditions of its futures in the order of their addresses, and one lock at several places of that order would let
+    two threads lock each other out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_NoLock())  # type: ignore[arg-type]
+
+
+class _NoLock:
+    def _is_owned(self) -> bool:
+        return True
+
+    def locked(self) -> bool:
+        return False
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *exc_info: object) -> None:
+        pass
+
+
+OVER = _Over()
+
+
+class Listening:
+    """A ``with`` block during which whoever ends a future calls ``told``."""
+
+    __slots__ = ("_listeners", "_told")
+
+    def __init__(self, listeners: list[Callable[[], object]], told: Callable[[], object]) -> None:
+        self._listeners = listeners
+        self._told = told
+
+    def __enter__(self) -> None:
+        self._listeners.append(self._told)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._listeners.remove(self._told)
+
+
+class LazyFuture(futures.Future[T]):
+    """A ``concurrent.futures.Future``; a subclass sets ``_result`` or ``_exception``, and then ``_cell[CONDITION]``."""
+
+    _cell: dict[Any, Any]
+    _stage: str  # as in the standard library, but while ``_cell`` knows better
+    _result: Any
+    _exception: BaseException | None
+
+    if TYPE_CHECKING:
+
+        @property
+        def queue(self) -> Origin | None:
+            """Where the call was put."""
+
+    # Read by the standard library's functions, and made when they first do.
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        found = self._found()
+        if found is None:
+            found = self._cell.setdefault(CONDITION, Condition())
+        return found
+
+    @property
+    def _state(self) -> str:
+        if self._found() is OVER:
+            return FINISHED
+        if self._stage == PENDING and self._cell.get(FATE, RUNNING) is not RUNNING:
+            return CANCELLED  # by another thread, which has not come to say so
+        return self._stage
+
+    @_state.setter
+    def _state(self, stage: str) -> None:
+        self._stage = stage
+
+    @property
+    def _done_callbacks(self) -> List:
+        return self._cell.setdefault("callbacks", [])  # type: ignore[no-any-return]
+
+    def done(self) -> bool:
+        """Whether the call has ended or was cancelled."""
+        return self._state not in NOT_DONE
+
+    def running(self) -> bool:
+        """Whether the call runs now."""
+        return self._state == RUNNING
+
+    def cancelled(self) -> bool:
+        """Whether the call was cancelled before it started."""
+        return self._state not in (*NOT_DONE, FINISHED)
+
+    def __repr__(self) -> str:
+        # Never the base class's, which asks an exception whether it is true: a deque that looks for a future in vain
+        # shows it in its error, whatever the user's class says to that.
+        state = self._state
+        end = ""
+        if state == FINISHED:
+            error = self._exception
+            kind = type(self._result if error is None else error).__name__
+            end = f" {'returned' if error is None else 'raised'} {kind}"
+        return f"<{type(self).__name__} at {id(self):#x} state={_STATES[state]}{end}>"
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """For executors: whether the call should start; tells waiters if it was cancelled."""
+        if self._cell.setdefault(FATE, RUNNING) is RUNNING:
+            if self._stage != PENDING:
+                raise futures.InvalidStateError(f"{self._state}: {self!r}")
+            self._stage = RUNNING
+            return True
+        with self._condition:
+            self._stage = CANCELLED_AND_NOTIFIED
+            for waiter in self._cell.get("waiters", ()):
+                waiter.add_cancelled(self)
+            self._condition.notify_all()
+        self._tell()
+        return False
+
+    def _invoke_callbacks(self) -> None:
+        # The base class's lets a BaseException of a callback's through, which would end the thread's stay.  They are
+        # called once, and forgotten, since one that knows its future is in a cycle with it.
+        self._tell()  # first: a callback may take its time
+        for callback in self._cell.pop("callbacks", ()):
+            try:
+                callback(self)
+            except BaseException as error:
+                say(LOGGER, ERROR, "exception calling callback for %r", self, error=error)
+
+    def _tell(self) -> None:
+        """Wake those that wait in ``result`` or ``exception``."""
+        for told in tuple(self._cell.get("listeners", ())):  # a copy, for who is told leaves the list
+            told()
+
+    def _listening(self, told: Callable[[], object]) -> Listening:
+        """A ``with`` block during which ``told()`` is called when the call has ended."""
+        _ = self._condition  # makes it, so that the end of the call sees that somebody waits
+        return Listening(self._cell.setdefault("listeners", []), told)
+
+    def _found(self) -> threading.Condition | None:
+        """The condition, if somebody has looked, or ``OVER``."""
+        found: threading.Condition | None = self._cell.get(CONDITION)
+        queue = self.queue
+        if (
+            found is not OVER
+            and queue is not None
+            and queue.generation != forks.generation
+            and "left" not in self._cell
+        ):
+            # In the child of a fork.  A call that has not ended will not end here; noticed by whoever looks, as
+            # nothing lists the calls that a thread was just about to start.
+            self._cell["left"] = True
+            if self.done():
+                found = Condition()  # that thread may have held the old one
+            else:
+                self._exception, found = BrokenThreadPool(forks.REASON), OVER
+            self._cell[CONDITION] = found
+        return found
