@@ -175,7 +175,7 @@ class TaskGroup(WorkQueue):
                 ended.counted = False
             for step in steps:
                 self.active += 1
-                self.steps.add(step)  # by the very next instruction, see ``Scheduler``
+                self.steps.add(step)  # by the very next instruction, see ``decisions``
                 queue = self.queue_for(step)
                 if step.policies is not None and queue not in self._queues:
                     self._queues[queue] = _figures(queue, self.scheduler.clock.monotonic())

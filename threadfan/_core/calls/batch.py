@@ -136,7 +136,7 @@ class Batch(WorkQueue):
         try:
             self.context.copy().run(self._loop, session)
         finally:
-            del self, session  # errors lead to this frame: leave no cycle, see ``calls``
+            del self, session  # errors lead to this frame: leave no cycle, see ``call_queue``
 
     def _loop(self, session: Session) -> None:
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results

@@ -87,7 +87,7 @@ class PolicyCallQueue(CallQueue):
         """Nobody waits for this call any more: do not wait with it.  Without the lock."""
         after: Actions = []
         with self.scheduler.lock:
-            queue = call.queue  # which may be another by now, see ``Scheduler.promote``
+            queue = call.queue  # which may be another by now, see ``registry``
             if isinstance(queue, PolicyCallQueue):
                 queue.withdraw(call, after)
         self.scheduler.perform(after)

@@ -82,7 +82,7 @@ class TaskBatch(Batch):
         except IndexError:
             return
         finally:
-            del self, session, raw, call  # leave no cycle: see ``calls``
+            del self, session, raw, call  # leave no cycle: see ``call_queue``
 
     def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a task that was ended from outside."""

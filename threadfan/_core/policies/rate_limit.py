@@ -1,8 +1,9 @@
 """``RateLimit``: how many requests and tokens a minute, and who must wait how long for that.
 
-It answers with numbers and never waits itself.  Guarantees, if every call but ``cost`` and ``repr`` is made with its
-``lock`` held and with ``now`` from one monotonic clock: what was reserved at ``take`` is what was used once the request
-has ended; every permit ends in exactly one of ``give_back``, ``succeeded``, ``overloaded`` and ``failed``.
+It answers with numbers and never waits itself.  Guarantees, if every call but ``cost`` and ``repr`` is made with the
+lock of its waitlist held (see ``limits``) and with ``now`` from one monotonic clock: what was reserved at ``take`` is
+what was used once the request has ended; every permit ends in exactly one of ``give_back``, ``succeeded``,
+``overloaded`` and ``failed``.
 
 A limit is made of four parts: the ``Buckets`` of what it counts, the ``Costs`` of requests, the ``Pause`` after a
 refusal, and the ``Feedback`` of refusals, which says how far below the limit to stay; besides, ``Departures`` keep
