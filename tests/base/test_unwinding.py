@@ -2,9 +2,13 @@
 
 import gc
 import sys
+import weakref
+from queue import SimpleQueue
 
 import pytest
 
+from support.controlled import PATIENCE, aside
+from threadfan._core.base import unwinding
 from threadfan._core.base.unwinding import exception_leaving
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="an exception has its traceback once it is caught")
@@ -143,3 +147,42 @@ def test_none_is_found_where_none_leaves_it(leave):
     seen = []
     leave(seen)
     assert seen == [None]
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="other threads run at any time")
+def test_a_tuple_that_another_thread_fills_is_not_held(monkeypatch):
+    """CPython fails to make it larger if anybody else has it."""
+    begun, go_on = SimpleQueue(), SimpleQueue()
+
+    def items():
+        yield from range(10)
+        begun.put(None)
+        go_on.get(timeout=PATIENCE)
+        yield from range(10, 1000)
+
+    def look(found):
+        go_on.put(None)
+        assert filled.result(PATIENCE) == tuple(range(1000))
+
+    filled = aside(lambda: tuple(items()))
+    begun.get(timeout=PATIENCE)
+    monkeypatch.setattr(unwinding, "traceback_of", look)
+    error = KeyError()
+    assert unwinding.exception_leaving(sys._getframe()) is None
+    del error
+
+
+def test_what_was_looked_through_is_not_kept():
+    """Young objects go with their last reference afterwards, however many there are."""
+
+    class Young:
+        pass
+
+    for more in (0, unwinding._LOOK_BACK):
+        others = [[] for _ in range(more)]
+        young = Young()
+        gone = weakref.ref(young)
+        assert unwinding.exception_leaving(sys._getframe()) is None
+        del young
+        assert gone() is None
+        del others

@@ -7,15 +7,20 @@ A ``for`` loop that an exception leaves drops its iterator without telling it wh
 from __future__ import annotations
 
 import gc
+import operator
 import sys
-from itertools import islice
+from collections import deque
+from functools import partial
+from itertools import chain, compress, islice, repeat
 from opcode import opmap
 
 from .static import traceback_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+    from typing import Any
 
 _LOOK_BACK = 50_000
 """Objects of a generation; arbitrary: more than is made between an exception and this look, which takes some 2 ms for
@@ -38,11 +43,31 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
         return None
     place = frame.f_lasti
     again = frame.f_code.co_code[place] in _AGAIN
-    for generation in _YOUNG:
-        # The list comes first, and then what goes through it: an iterator that is in its own list is a cycle.
-        for found in islice(reversed(gc.get_objects(generation)), _LOOK_BACK):
-            if issubclass(type(found), BaseException):
-                trace = traceback_of(found)
-                if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
-                    return found
+    for found in _young_exceptions():
+        trace = traceback_of(found)
+        if trace is not None and trace.tb_frame is frame and (again or trace.tb_lasti == place):
+            return found
     return None
+
+
+def _young_exceptions() -> list[BaseException]:
+    """Those among the youngest objects, the last one of a generation first.
+
+    Guarantee, where there is a GIL: no other thread runs while any other object is held.  Among the youngest is the
+    tuple that another thread is just filling from an iterator, and until CPython 3.14 that thread gets a
+    ``SystemError`` if anybody else holds the tuple.  So all of it is one call of C, and nothing in it runs Python.
+    """
+    objects: list[Any] = []
+    found: list[BaseException] = []
+    newest_first = map(islice, map(reversed, map(gc.get_objects, _YOUNG)), repeat(_LOOK_BACK))
+    chosen = compress(objects, map(issubclass, map(type, objects), repeat(BaseException)))
+    steps: tuple[Callable[[], object], ...] = (
+        partial(objects.extend, chain.from_iterable(newest_first)),
+        partial(found.extend, chosen),
+        objects.clear,  # which is in itself: else it would be a cycle
+    )
+    try:
+        deque(map(operator.call, steps), maxlen=0)
+    finally:
+        objects.clear()
+    return found
