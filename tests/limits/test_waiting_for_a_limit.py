@@ -342,3 +342,23 @@ def test_the_line_asks_for_the_cost_of_the_call_that_is_next(clock):
         clock.advance(1000)
         assert again.result(PATIENCE) == 2
         assert len(asked) < count + 20
+
+
+def test_a_call_that_needs_no_permit_after_all_leaves_nobody_in_the_line(clock):
+    """Invited for a call that was cancelled, its queue comes with one that fails at once: the invitation goes on."""
+
+    def wrong(item):
+        if item < 0:
+            raise KeyError(item)
+        return 1, 0
+
+    limit = RateLimit(SECONDLY, estimate=wrong)
+    with opened(1, rate=limit) as fan:
+        assert fan.submit(abs, 1).result(PATIENCE) == 1
+        unwanted = fan.submit(abs, 2)
+        standing(limit, 1)
+        flawed = fan.submit(abs, -3)
+        assert unwanted.cancel()
+        tick(clock, limit)
+        assert type(flawed.exception(PATIENCE)) is KeyError
+        standing(limit, 0)

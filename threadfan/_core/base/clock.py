@@ -8,6 +8,7 @@ waited for, and an opening is never lost.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -30,6 +31,7 @@ chores: list[Callable[[], object]] = []
 CHORES = 0.05  # seconds between two looks at the chores; arbitrary: what a timeout may then come too late
 
 _asleep: dict[object, Gate] = {}  # the gates that somebody waits at, by the wait
+_COUNTS_ANEW = sys.version_info < (3, 13)  # see ``take_within``
 _NUDGE = object()  # in a gate: not open, but there are chores
 NOTHING = object()
 
@@ -80,10 +82,35 @@ class Asleep:
             do_chores()
             timeout = CHORES if timeout is None else min(timeout, CHORES)
         try:
-            found = self._gate.get(block, timeout)
+            found = self._gate.get(block) if timeout is None or not block else take_within(self._gate, timeout)
         except Empty:
             return NOTHING
         return NOTHING if found is _NUDGE else found
+
+
+def take_within(gate: Gate, timeout: float) -> Any:
+    """What is put into the gate in the next ``timeout`` seconds.
+
+    Guarantee, for a gate at which one thread waits: it goes on when they are over, however long it was kept from
+    running meanwhile.
+
+    ``SimpleQueue.get`` has no such guarantee before CPython 3.13.  Where it finds the queue's lock open, as it is at
+    first and after each ``get``, it takes it and counts anew how long it still may wait.  If the thread was kept from
+    running in between and no time is left, that number is negative, which to the wait for a lock means for ever.  A
+    ``get`` that does not block leaves the lock taken, so that the one that follows goes to its wait at once.
+
+    It counts anew as well after the handler of a signal has run.  So there, in the main thread, a handler that outlasts
+    the wait makes it last until the gate is opened.
+
+    Raises:
+        queue.Empty: nothing was.
+    """
+    if _COUNTS_ANEW:
+        try:
+            return gate.get(False)
+        except Empty:
+            pass
+    return gate.get(True, timeout)
 
 
 def receive(gate: Gate) -> Any:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from contextvars import Context
 from queue import Empty, SimpleQueue
 
+from .clock import take_within
 from .locks import aside
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ class _Started(threading.Event):
         self._gates.append(gate)
         if not self._begun:
             with suppress(Empty):
-                gate.get(timeout=timeout)
+                gate.get() if timeout is None else take_within(gate, timeout)
         return self._begun
 
     def _at_fork_reinit(self) -> None:

@@ -42,6 +42,8 @@ class LaneBacklog(Backlog):
                 if not call.policies.admit(call.state, lane, self.clock):
                     lanes.shut(lane)
                     continue
+                if call.state.flaw is not None:
+                    lane.leave(self.clock)  # it may have been invited, and takes no permit that would end that
                 lane.host = None
             lanes.take(lane)
             self._let_through()
