@@ -287,7 +287,7 @@ def test_single_calls_do_not_wait_for_a_whole_fan_out():
         assert order.index("single") <= 2
         assert len(order) == 301
         quiet(fan)
-    assert not Probe(fan).queues - set(fan._options.group.queues.values())
+    assert not Probe(fan).queues - set(fan._options.cap.queues.values())
 
 
 def test_many_runs_at_once(eager_switching):

@@ -17,7 +17,7 @@ ending = threading.Event()
 threading._register_atexit(end)
 def say(item):
     assert ending.wait(20)
-    print("made", item, flush=True)
+    print(f"made {item}\\n", end="", flush=True)  # in one piece, for two threads may print at once
     return item
 """
 

@@ -62,8 +62,8 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
 def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Conditions:
     scheduler = batch.scheduler
     found: Conditions = {}
-    if batch.group.limit < float("inf"):
-        found["cap"] = int(batch.group.limit)
+    if batch.cap.limit < float("inf"):
+        found["cap"] = int(batch.cap.limit)
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling
         found["paced"] = scheduler.adaptive.pace < float("inf")

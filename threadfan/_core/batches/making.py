@@ -54,7 +54,7 @@ def new_batch(
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
         return _under_policies(scheduler, options, options.policies, one, star or len(given) > 1, items, shared)
-    return Batch(scheduler, options.group, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
+    return Batch(scheduler, options.cap, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
 
 
 def _under_policies(
@@ -74,7 +74,7 @@ def _under_policies(
     calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
     waitlists = policies.waitlists
     return PolicyBatch(
-        scheduler, options.group, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
+        scheduler, options.cap, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
     )
 
 
@@ -107,10 +107,10 @@ def task_batch(
 
         waitlists = _waitlists(call.policies for call in calls)
         batch = PolicyBatch(
-            scheduler, options.group, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
+            scheduler, options.cap, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
         )
     else:
-        batch = TaskBatch(scheduler, options.group, scheduler.depth(), describe, items=calls, timeout=None, **shared)
+        batch = TaskBatch(scheduler, options.cap, scheduler.depth(), describe, items=calls, timeout=None, **shared)
     batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
 

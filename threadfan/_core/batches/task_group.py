@@ -61,7 +61,7 @@ class Step(Call):
         tag: Any = None,
     ) -> None:
         self.task_group = task_group
-        self.group = options.group
+        self.cap = options.cap
         self.index, self.item, self.tag = index, item, tag
         self.fn = options.dressed(fn) if options.interrupt else fn
         self.args, self.kwargs = args, kwargs or {}
@@ -120,7 +120,7 @@ class TaskGroup(WorkQueue):
     scheduler: Scheduler
 
     def __init__(self, scheduler: Scheduler, options: Options, name: str) -> None:
-        super().__init__(scheduler, options.group, scheduler.depth())
+        super().__init__(scheduler, options.cap, scheduler.depth())
         self.options = options
         self.name = name
         self.outer = scope_around()
@@ -190,7 +190,7 @@ class TaskGroup(WorkQueue):
 
     def queue_for(self, step: Step) -> CallQueue:
         """Where a step waits for its slot.  With the lock held."""
-        return queue_for(self.scheduler, step.group, self.depth, step.policies)
+        return queue_for(self.scheduler, step.cap, self.depth, step.policies)
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the group."""

@@ -65,7 +65,7 @@ class Backlog:
         self._queue = weakref.ref(queue)
         self.scheduler = scheduler
         self.clock = scheduler.clock
-        self._group = queue.group
+        self._cap = queue.cap
         self.waitlists = waitlists
         self.entries = entries
         self.undecided: deque[Call] = deque()
@@ -103,7 +103,7 @@ class Backlog:
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
         free = self.scheduler.slots.free > 0 or self.scheduler.slots.waking > 0
-        return free and self._group.active < self._group.limit
+        return free and self._cap.active < self._cap.limit
 
     # -- to a thread and back ----------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Batch(WorkQueue):
     def __init__(
         self,
         scheduler: Scheduler,
-        group: ConcurrencyLimit,
+        cap: ConcurrencyLimit,
         depth: int,
         fn: Callable[[Any], object],
         *,
@@ -70,7 +70,7 @@ class Batch(WorkQueue):
         context: Context,
         outer: Scope | None = None,
     ) -> None:
-        super().__init__(scheduler, group, depth)
+        super().__init__(scheduler, cap, depth)
         self.outer = outer
         self.collector = Collector(None if items is None else len(items))
         self.until = FOREVER  # when its time is up

@@ -106,8 +106,8 @@ class CallQueue(WorkQueue):
 
     scheduler: Scheduler
 
-    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int) -> None:
-        super().__init__(scheduler, group, depth)
+    def __init__(self, scheduler: Scheduler, cap: ConcurrencyLimit, depth: int) -> None:
+        super().__init__(scheduler, cap, depth)
         self.entries: deque[Call] = deque()
         self.place: tuple[int, Policies | None] | None = None  # by which its cap has it, if calls may find it there
 
@@ -227,12 +227,12 @@ class CallQueue(WorkQueue):
         The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
         without taking a lock in a finalizer.
         """
-        if not self.group.lasting:
+        if not self.cap.lasting:
             self.forget_if_idle()
 
     def forget_if_idle(self) -> None:
         """Leave the cap if nothing is in it.  With the lock held."""
-        place, queues = self.place, self.group.queues
+        place, queues = self.place, self.cap.queues
         if place is not None and not self.active and not self.pending() and queues.get(place) is self:
             del queues[place]
             self.scheduler.forget(self)

@@ -32,7 +32,7 @@ class Options:
 
     Args:
         timeout: seconds, or None.
-        group: caps their concurrency.
+        cap: how many of them may run at once.
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
         hedge: when they are attempted a second time.
@@ -41,12 +41,12 @@ class Options:
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
 
-    __slots__ = ("_pace", "_retry_rate_hedge", "group", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_pace", "_retry_rate_hedge", "cap", "interrupt", "most", "policies", "timeout")
 
     def __init__(
         self,
         timeout: float | None,
-        group: ConcurrencyLimit,
+        cap: ConcurrencyLimit,
         interrupt: bool = False,
         most: int | None = None,
         *,
@@ -57,7 +57,7 @@ class Options:
     ) -> None:
         self.most: int | None = most
         self.timeout: float | None = seconds("timeout", timeout)
-        self.group: ConcurrencyLimit = group
+        self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
         self._retry_rate_hedge = retry, rate, hedge
         self._pace = pace
@@ -65,11 +65,11 @@ class Options:
 
     def changed(self, changes: Changes) -> Options:
         """A copy with some options replaced."""
-        group = self.group
+        cap = self.cap
         if "max_concurrent" in changes:
             most = changes["max_concurrent"]
-            group = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
-        new = Options(changes.get("timeout", self.timeout), group, changes.get("interrupt", self.interrupt), self.most)
+            cap = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
+        new = Options(changes.get("timeout", self.timeout), cap, changes.get("interrupt", self.interrupt), self.most)
         retry, rate, hedge = self._retry_rate_hedge
         new._retry_rate_hedge = changes.get("retry", retry), changes.get("rate", rate), changes.get("hedge", hedge)
         new._pace = self._pace

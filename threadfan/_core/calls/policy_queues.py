@@ -43,8 +43,8 @@ class PolicyCallQueue(CallQueue):
     backlog: Backlog
     until = FOREVER
 
-    def __init__(self, scheduler: Scheduler, group: ConcurrencyLimit, depth: int, waitlists: set[Waitlist]) -> None:
-        super().__init__(scheduler, group, depth)
+    def __init__(self, scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, waitlists: set[Waitlist]) -> None:
+        super().__init__(scheduler, cap, depth)
         self.backlog = LaneBacklog(self, scheduler, waitlists)
         self.long_waits = LongWaits(scheduler)
 
@@ -152,7 +152,7 @@ class PolicyBatch(TaskBatch):
     def __init__(
         self,
         scheduler: Scheduler,
-        group: ConcurrencyLimit,
+        cap: ConcurrencyLimit,
         depth: int,
         fn: Callable[[Any], object],
         *,
@@ -163,9 +163,7 @@ class PolicyBatch(TaskBatch):
         outer: Scope | None = None,
         make: Callable[[object, int, float], TaskCall] | None = None,
     ) -> None:
-        super().__init__(
-            scheduler, group, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer
-        )
+        super().__init__(scheduler, cap, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer)
         self.inputs = Inputs(None, self.since)  # which would know the calls
         self._make = make
         self.backlog = LaneBacklog(self, scheduler, waitlists)

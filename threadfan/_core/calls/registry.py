@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .policies import Policies
 
 
-def hand_in(call: Call, scheduler: Scheduler, group: ConcurrencyLimit, policies: Policies | None) -> None:
+def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: Policies | None) -> None:
     """Queue a single call and have it worked on.
 
     Raises:
@@ -26,7 +26,7 @@ def hand_in(call: Call, scheduler: Scheduler, group: ConcurrencyLimit, policies:
         with scheduler.lock:
             taken = not (scheduler.closing or scheduler.broken)
             if taken:
-                queue_for(scheduler, group, 0, policies).add(call, after)
+                queue_for(scheduler, cap, 0, policies).add(call, after)
         if after:
             scheduler.perform(after)
     except BaseException:
@@ -36,26 +36,26 @@ def hand_in(call: Call, scheduler: Scheduler, group: ConcurrencyLimit, policies:
         scheduler.check_open()
 
 
-def queue_for(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+def queue_for(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
     """The queue of single calls at a depth, under these policies.  With the lock held."""
-    found: CallQueue | None = group.queues.get((depth, policies))
+    found: CallQueue | None = cap.queues.get((depth, policies))
     if found is None:
         if policies is not None:
-            _forget_idle(group)
-        found = new_queue(scheduler, group, depth, policies)
+            _forget_idle(cap)
+        found = new_queue(scheduler, cap, depth, policies)
         found.place = depth, policies
-        group.queues[found.place] = found
+        cap.queues[found.place] = found
         scheduler.queues.add(found)
     return found
 
 
-def new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+def new_queue(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
     """A queue that others do not put calls into.  With the lock held."""
     if policies is None:
-        return CallQueue(scheduler, group, depth)
+        return CallQueue(scheduler, cap, depth)
     from .policy_queues import PolicyCallQueue  # on first use, with what it needs
 
-    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)
+    return PolicyCallQueue(scheduler, cap, depth, policies.waitlists)
 
 
 def promote(scheduler: Scheduler, call: Call) -> None:
@@ -69,13 +69,13 @@ def promote(scheduler: Scheduler, call: Call) -> None:
         queue, depth = call.queue, scheduler.depth()
         if queue is None or queue.depth >= depth or not queue.remove(call):
             return
-        queue_for(scheduler, queue.group, depth, call.policies).add(call, after)
+        queue_for(scheduler, queue.cap, depth, call.policies).add(call, after)
         queue.left()
     scheduler.perform(after)
 
 
-def _forget_idle(group: ConcurrencyLimit) -> None:
+def _forget_idle(cap: ConcurrencyLimit) -> None:
     """Drop queues under policies that nothing is in: there may be a new one for every view."""
-    for (_, policies), queue in list(group.queues.items()):
+    for (_, policies), queue in list(cap.queues.items()):
         if policies is not None:
             queue.forget_if_idle()

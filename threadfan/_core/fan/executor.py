@@ -97,22 +97,25 @@ class Fan(Front, ThreadPoolExecutor):
         super().__init__(most, thread_name_prefix, initializer, initargs)
         slots = self._max_workers if adaptive is None else adaptive.limit
         prefix = str(self._thread_name_prefix)
-        cap = max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        stuck = (
+            max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
+        )
         pace = _pace(adaptive)
         self._scheduler = Scheduler(
             slots=slots,
             prefix=prefix,
             name=name or prefix,
             initialise=None if initializer is None else partial(initializer, *initargs),
-            max_abandoned=cap,
+            max_abandoned=stuck,
             clock=clocks.current(),
             threads=self._threads,  # type: ignore[arg-type]
             adaptive=adaptive,
         )
         scheduler = self._scheduler
         lifecycle.register(scheduler)
-        group = ConcurrencyLimit(lasting=True)
-        self._options = Options(timeout, group, most=most, retry=retry, rate=rate, hedge=hedge, pace=pace)
+        self._options = Options(
+            timeout, ConcurrencyLimit(lasting=True), most=most, retry=retry, rate=rate, hedge=hedge, pace=pace
+        )
         self._future = Future
         # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
         scheduler.anchor = weakref.ref(self, partial(lifecycle.orphaned, scheduler))

@@ -123,7 +123,7 @@ class View(Front):
 
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
-        return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.group.limit}>"
+        return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.cap.limit}>"
 
 
 def behind(fan: Front) -> tuple[Scheduler, Options]:

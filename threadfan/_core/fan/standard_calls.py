@@ -67,7 +67,7 @@ class StandardCalls:
         policies = options.policies
         if policies is not None:
             future.policies, future.state = policies, policies.state(args, kwargs, future.since)
-        future.hand_in(scheduler, options.group, policies)
+        future.hand_in(scheduler, options.cap, policies)
         if outer is not None:
             future.end_with(outer)
         return future

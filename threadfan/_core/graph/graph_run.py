@@ -76,7 +76,7 @@ class GraphRun(TaskGroup):
 
         With the scheduler's lock held.
         """
-        return self._queues_own.get_locked(step.group, step.policies)
+        return self._queues_own.get_locked(step.cap, step.policies)
 
     def discard(self, reason: BaseException, after: Actions) -> None:
         """Remember why what has not started never will."""

@@ -81,7 +81,7 @@ class Node:
         find: Callable[[Reference], str],
     ) -> None:
         self.fn, self.name, self.options = fn, name, options
-        self.chores = Options(options.timeout, options.group, options.interrupt)
+        self.chores = Options(options.timeout, options.cap, options.interrupt)
         self.signature = Signature(fn, name)
         self.renamed: dict[str, str] = {}
         self.after: list[str] = []

@@ -21,12 +21,12 @@ class OwnQueues:
         self._scheduler, self._depth = scheduler, depth
         self._queues: dict[tuple[ConcurrencyLimit, Policies | None], CallQueue] = {}
 
-    def get_locked(self, group: ConcurrencyLimit, policies: Policies | None) -> CallQueue:
+    def get_locked(self, cap: ConcurrencyLimit, policies: Policies | None) -> CallQueue:
         """That of calls under a cap and policies."""
-        key = group, policies
+        key = cap, policies
         queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[key] = _new_queue(self._scheduler, group, self._depth, policies)
+            queue = self._queues[key] = _new_queue(self._scheduler, cap, self._depth, policies)
             self._scheduler.queues.add(queue)
         return queue
 
@@ -43,9 +43,9 @@ class OwnQueues:
             scheduler.perform(after)
 
 
-def _new_queue(scheduler: Scheduler, group: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+def _new_queue(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
     if policies is None:
-        return CallQueue(scheduler, group, depth)
+        return CallQueue(scheduler, cap, depth)
     from ..calls.policy_queues import PolicyCallQueue
 
-    return PolicyCallQueue(scheduler, group, depth, policies.waitlists)
+    return PolicyCallQueue(scheduler, cap, depth, policies.waitlists)

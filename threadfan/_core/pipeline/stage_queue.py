@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         """What the queue has to know of the run whose calls wait in it."""
 
         scheduler: Scheduler
-        group: ConcurrencyLimit
+        cap: ConcurrencyLimit
         depth: int
         ended: list[bool]
 
@@ -47,7 +47,7 @@ class StageQueue(PolicyCallQueue):
     """The calls of one run of a pipeline, from which threads pull."""
 
     def __init__(self, run: Run, stages: list[StageState]) -> None:
-        super().__init__(run.scheduler, run.group, run.depth, set())
+        super().__init__(run.scheduler, run.cap, run.depth, set())
         self.backlog = StageBacklog(self, run.scheduler, stages)
         self.ended = run.ended  # one list for both: what ends the one stops the other in that moment
         self._run_ref = weakref.ref(run)  # which has the queue: leave no cycle; it lives while anything of it runs

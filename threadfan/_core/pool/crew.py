@@ -67,11 +67,11 @@ class Crew:
             self.slots.press()
         self.hand_out(after)
 
-    def leave_group(self, group: ConcurrencyLimit, after: Actions) -> None:
-        """One call fewer runs under a cap, and others of the group may start."""
-        if group.active == group.limit:
-            after.append(self._regroup)
-        group.active -= 1
+    def leave_cap(self, cap: ConcurrencyLimit, after: Actions) -> None:
+        """One call fewer runs under a cap, and others may start."""
+        if cap.active == cap.limit:
+            after.append(self._fill_up)
+        cap.active -= 1
 
     def hand_out(self, after: Actions) -> None:
         """Give free slots to those who can use them."""
@@ -193,7 +193,7 @@ class Crew:
     def _recruit_one(self, queue: WorkQueue) -> bool:
         after: Actions = []
         with self.owner.lock:
-            if self.idle or self.slots.free <= 0 or not queue.ready() or queue.group.active >= queue.group.limit:
+            if self.idle or self.slots.free <= 0 or not queue.ready() or queue.cap.active >= queue.cap.limit:
                 return False
             if not self.starts.allowed(after):
                 return False
@@ -201,8 +201,8 @@ class Crew:
         self.owner.perform(after)
         return True
 
-    def _regroup(self) -> None:
-        """A capped group has room again: its calls may start."""
+    def _fill_up(self) -> None:
+        """A cap has room again: calls under it may start."""
         after: Actions = []
         with self.owner.lock:
             self.hand_out(after)

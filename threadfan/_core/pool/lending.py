@@ -82,5 +82,5 @@ class Lending:
         if session.lost is None:  # else its call is over, and is due no slot again
             session.loan = loan
             loan.lent = True
-            self._crew.leave_group(session.queue.group, after)
+            self._crew.leave_cap(session.queue.cap, after)
         self._crew.release(after)

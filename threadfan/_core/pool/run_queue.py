@@ -59,7 +59,7 @@ class RunQueue:
         """Whether any pending call could start, given a slot.  With the lock held."""
         for ring in self.rings.values():
             for queue in ring:
-                if queue.ready() and queue.group.active < queue.group.limit:
+                if queue.ready() and queue.cap.active < queue.cap.limit:
                     return True
         return False
 
@@ -77,7 +77,7 @@ class RunQueue:
                     # It may count as done, so nothing of it may start, not even what is fed from here on without the
                     # lock: whoever feeds a batch that has ended looks after that.
                     queue.discard(TaskCancelled("the batch had ended"), after)
-                elif queue.group.active < queue.group.limit:
+                elif queue.cap.active < queue.cap.limit:
                     entry = queue.take()
                 if queue.ready():
                     ring.append(queue)

@@ -244,7 +244,7 @@ class Scheduler:
         session = Session(self, worker, queue)
         session.first = first
         queue.active += 1
-        queue.group.active += 1
+        queue.cap.active += 1
         self.draining.add(session)
         if queue.timeout is not None:
             self.timer.mind(self.clock.monotonic() + queue.timeout, after)
@@ -272,7 +272,7 @@ class Scheduler:
         self.draining.discard(session)
         queue.active -= 1
         if session.loan is None:  # else it has left when it lent its slot
-            self.crew.leave_group(queue.group, after)
+            self.crew.leave_cap(queue.cap, after)
         self.check_done(queue, after)
         queue.left()
 

@@ -79,11 +79,11 @@ class Slots:
         self.press()
 
     def first(self) -> Loan | None:
-        """The lender to get the next slot: the deepest of those whose group has room."""
+        """The lender to get the next slot: the deepest of those whose cap has room."""
         best: Loan | None = None
         for loan in self.lenders:
             queue = loan.session.queue
-            if queue.group.active < queue.group.limit and (best is None or queue.depth > best.session.queue.depth):
+            if queue.cap.active < queue.cap.limit and (best is None or queue.depth > best.session.queue.depth):
                 best = loan
         return best
 
@@ -92,5 +92,5 @@ class Slots:
         while self.free > 0 and self.lenders and (loan := self.first()) is not None:
             self.free -= 1
             loan.session.holds = True
-            loan.session.queue.group.active += 1
+            loan.session.queue.cap.active += 1
             self.let_go(loan, after)

@@ -114,14 +114,14 @@ class WorkQueue(Terms):
     """
 
     __slots__ = (
-        "accepted", "active", "cancel_at_close", "closed", "counted", "depth", "done", "ended", "enlisted",
-        "extra_attempts", "failed", "generation", "group", "lender", "listeners", "queued", "reason", "scheduler",
+        "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended", "enlisted",
+        "extra_attempts", "failed", "generation", "lender", "listeners", "queued", "reason", "scheduler",
     )  # fmt: skip
 
-    def __init__(self, scheduler: Owner, group: ConcurrencyLimit, depth: int) -> None:
+    def __init__(self, scheduler: Owner, cap: ConcurrencyLimit, depth: int) -> None:
         self.scheduler: Owner = scheduler
         self.generation: int = forks.generation  # of processes: in the child of a fork it is another
-        self.group: ConcurrencyLimit = group
+        self.cap: ConcurrencyLimit = cap
         self.depth: int = depth  # 0, or one more than that of the call that made it
         self.name = ""
         self.timeout: float | None = None

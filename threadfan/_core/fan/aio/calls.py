@@ -219,7 +219,7 @@ def call(
     policies = options.policies
     if policies is not None:
         made.policies, made.state = policies, policies.state(args, kwargs, made.since)
-    hand_in(made, scheduler, options.group, policies)
+    hand_in(made, scheduler, options.cap, policies)
     if clocks.chores:
         look_after(loop)
     return future
