@@ -1,6 +1,5 @@
 """What ends a stream or a `map` early carries what had ended and was not handed out; `report_of` finds it."""
 
-import sys
 import threading
 from functools import partial
 
@@ -8,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE, until
 from threadfan import CallCancelled, Fan, FanClosed, Report, fail_after, report_of, sleep
+from threadfan._core.base.unwinding import SHOWN
 from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*still stuck:RuntimeWarning")
@@ -146,7 +146,7 @@ def test_a_ctrl_c_carries_the_report_behind_it_out_of_the_fans_block(own):
 
 
 needs_tracebacks = pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="an exception has its traceback once it is caught"
+    not SHOWN, reason="this interpreter shows nobody the exception that leaves a loop"
 )
 LOOPS = {
     "stream": lambda fan, fn, items: fan.stream(fn, items),

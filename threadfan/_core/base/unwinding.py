@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+SHOWN = sys.version_info >= (3, 14) or (sys.version_info >= (3, 12) and getattr(sys, "_is_gil_enabled", lambda: True)())
+"""Whether the exception can be found.  Before CPython 3.12 one gets its traceback when it is caught.  Without a GIL, to
+look before 3.14 could make other threads fail, see ``_young_exceptions``."""
 _LOOK_BACK = 50_000
 """Objects of a generation; arbitrary: more than is made between an exception and this look, which takes some 2 ms for
 so many."""
@@ -37,9 +40,9 @@ def exception_leaving(frame: FrameType | None) -> BaseException | None:
 
     To be called by what is finalized because the frame is left.  The interpreter shows the exception to nobody
     meanwhile; it is found among the youngest objects by its traceback, which begins with the frame, at the instruction
-    at which the frame has stopped.  Before CPython 3.12 an exception gets its traceback when it is caught: then None.
+    at which the frame has stopped.  None where that cannot be done, see ``SHOWN``.
     """
-    if frame is None or sys.version_info < (3, 12):
+    if frame is None or not SHOWN:
         return None
     place = frame.f_lasti
     again = frame.f_code.co_code[place] in _AGAIN
