@@ -208,17 +208,23 @@ def test_both_fail(clock, order):
         assert fan.snapshot()["failed"] == 1
 
 
+def first_timed_out(clock, fan, fn):
+    """The future of a call whose first attempt has had its two seconds, and whose second one runs."""
+    future = fan.submit(fn)
+    fn.wait_for(1)
+    clock.wait_for_sleepers(2, until=2)  # for the timeout and for the second attempt
+    second(clock, fn)
+    clock.wait_for_sleepers(until=2)
+    clock.advance(1)
+    until(lambda: fn.cancelled == [0])
+    return future
+
+
 def test_the_first_times_out_while_the_second_runs(clock):
     """Each attempt has the whole timeout, and the first one's end is not the call's."""
     fn = Attempts()
     with opened(2, timeout=2, hedge=hedge()) as fan:
-        future = fan.submit(fn)
-        fn.wait_for(1)
-        clock.wait_for_sleepers(2, until=2)  # for the timeout and for the second attempt
-        second(clock, fn)
-        clock.wait_for_sleepers(until=2)
-        clock.advance(1)
-        until(lambda: fn.cancelled == [0])
+        future = first_timed_out(clock, fan, fn)
         until(lambda: fan.snapshot()["running"] == 1)
         assert not future.done()
         fn.say(1, "answer")
@@ -231,13 +237,7 @@ def test_both_time_out(clock):
     """The call's end is the second one's, and it counts once."""
     fn = Attempts()
     with opened(2, timeout=2, hedge=hedge()) as fan:
-        future = fan.submit(fn)
-        fn.wait_for(1)
-        clock.wait_for_sleepers(2, until=2)  # for the timeout and for the second attempt
-        second(clock, fn)
-        clock.wait_for_sleepers(until=2)
-        clock.advance(1)
-        until(lambda: fn.cancelled == [0])
+        future = first_timed_out(clock, fan, fn)
         clock.wait_for_sleepers(until=3)
         clock.advance(1)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..events import log
 from ..limits.rate_waitlist import STALL
+from .attempts import Attempts
 from .request_permits import RequestPermits
 
 TYPE_CHECKING = False
@@ -41,6 +42,14 @@ def take(queue: PolicyQueue) -> Call | None:
 def mend(queue: PolicyQueue) -> None:
     """See ``WorkQueue.mend``."""
     queue.backlog.entries.mend()
+
+
+def run(queue: PolicyQueue, session: Session) -> None:
+    """Run attempts one after another.  Without the lock."""
+    try:
+        Attempts(queue, session).run()
+    finally:
+        del queue, session  # leave no cycle: see ``call_queue``
 
 
 def limited(queue: PolicyQueue, now: float) -> float:

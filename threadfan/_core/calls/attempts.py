@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from ..base.errors import TaskCancelled
-from ..base.outcome import FAILED, SUCCEEDED
+from ..base.outcome import END, FAILED, PAYLOAD, STATUS, SUCCEEDED
 from ..events import log
 from ..limits.rate_waitlist import STALL
 from ..policies.returned import error_in
@@ -115,7 +115,7 @@ class Attempts:
                 return None
             tell_end(self._session, call, raw, self._observer)
             self._verdicts.conclude(self._session, call, raw)
-            return raw[6]
+            return raw[END]
         finally:
             del self, call, raw  # leave no cycle: see ``call_queue``
 
@@ -209,9 +209,9 @@ class Attempts:
             raw = perform_call(self._session, call, self._observer)
             if raw is None:
                 return None
-            end = raw[6]
-            if raw[3] is SUCCEEDED and (policies.retry is not None or policies.limited):
-                error = error_in(raw[4])
+            end = raw[END]
+            if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.limited):
+                error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])
             ended = self._ended(call, policies, raw)

@@ -243,11 +243,8 @@ class Batch(WorkQueue):
         return True
 
     def discard(self, reason: BaseException, after: Actions) -> None:
-        """Every call not yet pulled is cancelled; other reasons than a cancel are kept for the batch to raise."""
-        if not isinstance(reason, TaskCancelled):
-            self.reason = reason if self.reason is None else self.reason
-        self.ended.append(True)
-        self.closed = True
+        """Every call not yet pulled is cancelled."""
+        self._end(reason)
         now = self.scheduler.clock.monotonic()
         try:
             for index, item, since in self.inputs.pull():
@@ -260,6 +257,13 @@ class Batch(WorkQueue):
             pass
         after.append(self.reader.wake)
         self.scheduler.check_done(self, after)
+
+    def _end(self, reason: BaseException) -> None:
+        """Start no further call; other reasons than a cancel are kept for the batch to raise.  With the lock held."""
+        if not isinstance(reason, TaskCancelled):
+            self.reason = reason if self.reason is None else self.reason
+        self.ended.append(True)
+        self.closed = True
 
     def discard_late(self, after: Actions) -> None:
         """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""

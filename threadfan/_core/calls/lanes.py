@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Protocol
 
     from ..base.clock import Clock
@@ -100,11 +100,6 @@ class Lanes:
         lane = self._lane(call)
         lane.calls[call] = self._last
         self._added(lane, new_first=len(lane.calls) == 1)
-
-    def extend(self, calls: Iterable[Call]) -> None:
-        """Add several."""
-        for call in calls:
-            self.append(call)
 
     def appendleft(self, call: Call) -> None:
         """Add a call before all others."""

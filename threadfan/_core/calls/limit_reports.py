@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from ..base.clock import FOREVER
-from ..base.outcome import FAILED, SUCCEEDED
+from ..base.outcome import FAILED, PAYLOAD, START, STATUS, SUCCEEDED
 from ..base.usage import usage_of
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.request_end import FAILED as OTHERWISE
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 def tell_limits(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, after: Actions) -> bool:
     """Tell the limits what became of the attempt; whether it counts as one, or the limits see to it by themselves."""
-    state, clock, payload = call.state, queue.scheduler.clock, raw[4]
-    if raw[5] is None:  # it was not begun
+    state, clock, payload = call.state, queue.scheduler.clock, raw[PAYLOAD]
+    if raw[START] is None:  # it was not begun
         policies.give_back(state, clock)
         return True
-    refused = raw[3] is FAILED and is_overload(payload)
+    refused = raw[STATUS] is FAILED and is_overload(payload)
     state.refusals = state.refusals + 1 if refused else 0
     end = _end_of(state, raw, refused)
     (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
     waitlist, pace = policies.waitlist, policies.pace
-    if raw[3] is FAILED:
+    if raw[STATUS] is FAILED:
         asked = retry_after_of(payload, time.time(), FOREVER)
         if asked is not None:
             queue.long_waits.told(queue.function_of(call), asked)
         if waitlist is not None and permit is None and account_word(payload) is not None:
             waitlist.lift(clock)  # an attached client, which does not read bodies, took it for another
     if waitlist is not None and permit is not None:  # else an attached client has told it
-        if raw[3] is SUCCEEDED and not state.told:
+        if raw[STATUS] is SUCCEEDED and not state.told:
             waitlist.unattached()
         waitlist.note(permit, clock, end)
     if pace is not None and start is not None:
@@ -57,12 +57,12 @@ def tell_limits(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, af
 
 
 def _end_of(state: AttemptState, raw: Raw, refused: bool) -> RequestEnd:
-    payload = raw[4]
+    payload = raw[PAYLOAD]
     if refused:
         return RequestEnd(
             "overloaded", retry_after=retry_after_of(payload, time.time()), headers=plain_headers(payload)
         )
-    if raw[3] is SUCCEEDED:
+    if raw[STATUS] is SUCCEEDED:
         return RequestEnd("succeeded", usage=state.usage or usage_of(payload), headers=state.headers)
     return OTHERWISE
 

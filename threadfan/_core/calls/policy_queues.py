@@ -9,10 +9,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..base.clock import FOREVER
-from ..base.errors import TaskCancelled
-from ..base.outcome import SUCCEEDED
+from ..base.outcome import INDEX, STATUS, SUCCEEDED
 from . import answers, endings
-from .attempts import Attempts
 from .call_queue import CallQueue
 from .inputs import Inputs
 from .lane_backlog import LaneBacklog
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
+    from ..pool.work_queue import Actions, ConcurrencyLimit
     from ..scope.scope import Scope
     from .backlog import Backlog
     from .call_queue import Call
@@ -72,12 +70,7 @@ class PolicyCallQueue(CallQueue):
 
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
-    def run(self, session: Session) -> None:
-        """Run attempts one after another."""
-        try:
-            Attempts(self, session).run()
-        finally:
-            del self, session  # leave no cycle: see ``call_queue``
+    run = answers.run
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """An attempt was ended from outside."""
@@ -109,7 +102,7 @@ class PolicyCallQueue(CallQueue):
 
     def finish(self, call: Call, raw: Raw) -> None:
         """The call has its outcome.  In a worker, without the lock."""
-        if raw[3] is not SUCCEEDED:
+        if raw[STATUS] is not SUCCEEDED:
             with self.scheduler.lock:
                 self.failed += 1
         call.deliver(raw)
@@ -200,25 +193,17 @@ class PolicyBatch(TaskBatch):
 
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
-    def run(self, session: Session) -> None:
-        """Run attempts one after another."""
-        try:
-            Attempts(self, session).run()
-        finally:
-            del self, session  # leave no cycle: see ``call_queue``
+    run = answers.run
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""
         final = endings.settle(self, key, raw, after)
-        after.append(partial(self.reader.tell, raw[0]))
+        after.append(partial(self.reader.tell, raw[INDEX]))
         return final
 
     def discard(self, reason: BaseException, after: Actions) -> None:
-        """End every call that does not run; other reasons than a cancel are kept for the batch to raise."""
-        if not isinstance(reason, TaskCancelled):
-            self.reason = reason if self.reason is None else self.reason
-        self.ended.append(True)
-        self.closed = True
+        """End every call that does not run."""
+        self._end(reason)
         endings.discard(self, reason, after)
         after.append(self.reader.wake)
         self.scheduler.check_done(self, after)
@@ -233,12 +218,12 @@ class PolicyBatch(TaskBatch):
     def finish(self, call: Call, raw: Raw) -> None:
         """The call has its outcome.  In a worker, without the lock."""
         self._note(call)
-        if raw[3] is SUCCEEDED:
-            self.collector.results[raw[0]] = raw
+        if raw[STATUS] is SUCCEEDED:
+            self.collector.results[raw[INDEX]] = raw
         else:
             self.store_failure(raw)
         call.forget()
-        self.reader.tell(raw[0])
+        self.reader.tell(raw[INDEX])
 
     def finish_locked(self, call: Call, raw: Raw, after: Actions) -> bool:
         """The same of a call that was ended from outside, and counted as failed."""
@@ -249,9 +234,9 @@ class PolicyBatch(TaskBatch):
         """A call will not be tried (again)."""
         self._note(call)
         raw = cancelled(call, reason, self.scheduler.clock.monotonic())
-        self.collector.results[raw[0]] = raw
+        self.collector.results[raw[INDEX]] = raw
         self.failed += 1
-        self.collector.count(raw[3])
+        self.collector.count(raw[STATUS])
 
     def _note(self, call: Call) -> None:
         if call.policies is not None and call.index is not None:

@@ -11,7 +11,7 @@ from functools import partial
 from random import random
 
 from ..base.errors import LimitExhausted
-from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED
 from ..events import log
 from ..policies.responses import is_overload
 from ..policies.retry_after import retry_after_of
@@ -70,16 +70,16 @@ class Verdicts:
                 session.judging = not postponed
             self._scheduler.perform(actions)
             if postponed:
-                if type(raw[4]) is ErrorAnswer:
-                    raw[4].let_go()
+                if type(raw[PAYLOAD]) is ErrorAnswer:
+                    raw[PAYLOAD].let_go()
                 return
         refusal = None if ok else payload
         if type(payload) is ErrorAnswer:  # nothing is done about it after all
             ok, payload = True, payload.response
-        if ok and type(raw[4]) is ErrorAnswer:
+        if ok and type(raw[PAYLOAD]) is ErrorAnswer:
             last = call.state.attempts[-1]
             last.status, last.error = SUCCEEDED, None
-        if payload is not raw[4] or ok is not (raw[3] is SUCCEEDED):
+        if payload is not raw[PAYLOAD] or ok is not (raw[STATUS] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
         tell_end(session, call, raw, observer)
         self.conclude(session, call, raw, refusal)
@@ -115,8 +115,8 @@ class Verdicts:
 
     def after_attempt(self, call: Call, raw: Raw, counted: bool) -> Verdict:
         """What the policy of retries says after an attempt, or the limit that refused it."""
-        ok, payload, retry_state = raw[3] is SUCCEEDED, raw[4], call.state.retry
-        if raw[3] is CANCELLED or call.unwanted or call.state.once:
+        ok, payload, retry_state = raw[STATUS] is SUCCEEDED, raw[PAYLOAD], call.state.retry
+        if raw[STATUS] is CANCELLED or call.unwanted or call.state.once:
             return None, ok, payload
         if not counted and call.policies is not None and call.policies.waitlist is None:
             # No limit has all calls wait.
@@ -124,7 +124,7 @@ class Verdicts:
         if retry_state is None:
             return (None if counted else 0.0), ok, payload
         try:
-            return retry_state.decide(raw[6], ok, payload, counted=counted, wall=time.time())
+            return retry_state.decide(raw[END], ok, payload, counted=counted, wall=time.time())
         except BaseException as error:  # of the user's code, as before
             if not ok and error.__context__ is None and error is not payload:
                 error.__context__ = payload

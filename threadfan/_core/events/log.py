@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from contextvars import Context, ContextVar
 
-from ..base.outcome import FAILED, SUCCEEDED
+from ..base.outcome import FAILED, PAYLOAD, STATUS, SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,17 +94,17 @@ def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | N
     Args:
         more: figures of a call under policies.
     """
-    status, figures = raw[3], {**_figures(raw), **(more or {})}
+    status, figures = raw[STATUS], {**_figures(raw), **(more or {})}
     if status is SUCCEEDED:
         _emit("debug", "call_finished", fan, function, **figures)
     else:
-        _emit("warning", f"call_{status}", fan, function, **figures, error_type=type(raw[4]).__name__)
+        _emit("warning", f"call_{status}", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
 
 
 def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -> None:
     """``call_retried``: an attempt has failed, and another follows after a wait."""
     figures = {**_figures(raw), "attempt": attempt, "wait": milliseconds(wait)}
-    _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[4]).__name__)
+    _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
 
 
 def told_to_wait(fan: str, function: str, seconds: float, longest: float) -> None:
