@@ -12,7 +12,7 @@ from support.controlled import PATIENCE, Gate, aside, run_program, until
 from support.shared_limits import Worker, redis_server
 from threadfan import Fan
 from threadfan._core.base.errors import FanClosed
-from threadfan._core.calls import attempts
+from threadfan._core.calls import answers, attempts
 from threadfan._core.limits import shared_waitlist as sharing
 from threadfan._core.limits import store_link, ticks
 from threadfan._core.limits.request_end import RequestEnd
@@ -57,7 +57,8 @@ def shared(monkeypatch):
 
     def make(store, **limit):
         monkeypatch.setattr(sharing, "store_at", lambda place, name: store)
-        for module in (store_link, attempts):  # a thread that does not get the processor is no store that stalls
+        for module in (store_link, attempts, answers):
+            # a thread that is kept from running for long is no store that stalls
             monkeypatch.setattr(module, "STALL", HOUR)
         return RateLimit(limit.pop("per_minute", 60_000), shared="redis://nowhere", burst=limit.pop("burst", 100))
 
