@@ -135,6 +135,17 @@ class RateLimit:
         self.in_flight += 1
         return Permit(now, cost, self.pause.started(now), levels)
 
+    def try_take(self, now: float, cost: Cost) -> Permit | None:
+        """Reserve a request, if ``wait`` answers 0; else None."""
+        pause = self.pause
+        if pause.wait(now) > 0.0:
+            return None
+        levels = self.buckets.try_take(now, cost)
+        if levels is None:
+            return None
+        self.in_flight += 1
+        return Permit(now, cost, pause.started(now), levels)
+
     def departs(self, now: float) -> float:
         """Seconds that a request with a permit should still wait before it leaves; counts it as gone then."""
         return self._departures.departs(now)
@@ -153,7 +164,7 @@ class RateLimit:
         """The request was never made: nothing was used."""
         self.in_flight -= 1
         self.pause.ended(permit.epoch)
-        self.buckets.put_back(permit.cost)
+        self.buckets.put_back(permit.cost, permit.at)
 
     def failed(self, permit: Permit, now: float) -> None:
         """The request ended in a way that says nothing about the limit; what was reserved counts as used.

@@ -56,8 +56,11 @@ def worth_retrying(error: BaseException) -> bool:
     ``x-should-retry`` has the last word, but for what can never pass, such as ``insufficient_quota``.  The rules are
     those of the anthropic and openai SDKs, which agree.  A group of errors is worth it if all its members are.
     """
-    if final_word(error) is not None:
-        return False
+    return final_word(error) is None and worth_retrying_unless_final(error)
+
+
+def worth_retrying_unless_final(error: BaseException) -> bool:
+    """The same, of an error without a ``final_word``."""
     for link in causes(error):
         if never(link):
             return False
