@@ -16,6 +16,7 @@ GROUPS = {
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",
+    "cpu": "cpu",
     "fairness": "fairness",
     "memory": "memory",
     "makespan": "makespan",
