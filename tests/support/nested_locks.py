@@ -108,4 +108,5 @@ def main():
 
 if __name__ == "__main__":
     locks.Lock = Noting
+    locks.GIL = False  # or locks that are taken briefly would only be tried
     main()
