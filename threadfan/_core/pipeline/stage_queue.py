@@ -163,6 +163,9 @@ class StageAttempts(Attempts):
             del self, call, session  # leave no cycle: see ``calls.call_queue``
 
     def _make(self, call: Call) -> float | None:
-        if call.policies is None and not call.begin(self._session):
-            return self._scheduler.clock.monotonic()
-        return super()._make(call)
+        try:
+            if call.policies is None and not call.begin(self._session):
+                return self._scheduler.clock.monotonic()
+            return super()._make(call)
+        finally:
+            del self, call  # leave no cycle: see ``calls.call_queue``
