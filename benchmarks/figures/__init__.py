@@ -34,6 +34,8 @@ GROUPS = {
     "pipeline": "pipeline",
     "research": "research",
     "graph": "graph",
+    "graphs": "large_graphs",
+    "gather": "gathering",
     "losers": "losers",
 }
 """Names for the command line, and the file of each; two of them would be keywords.

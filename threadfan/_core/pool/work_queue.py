@@ -6,7 +6,6 @@ one after another.  The two know each other, so they stand in one file.
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from queue import SimpleQueue
@@ -65,10 +64,6 @@ if TYPE_CHECKING:
         @property
         def perform(self) -> Callable[[Actions], None]:
             """Does what was decided under the lock."""
-
-
-# With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
-GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 GRACE = 0.1
