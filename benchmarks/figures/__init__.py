@@ -23,6 +23,7 @@ GROUPS = {
     "import": "startup",
     "ends": "ends",
     "work": "work",
+    "seams": "seams",
     "limits": "limits",
     "shared": "shared",
     "storm": "storm",
