@@ -24,6 +24,7 @@ GROUPS = {
     "import": "startup",
     "ends": "ends",
     "work": "work",
+    "seams": "seams",
     "limits": "limits",
     "shared": "shared",
     "storm": "storm",

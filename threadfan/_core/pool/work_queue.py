@@ -260,6 +260,9 @@ class Session:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
             return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        made = self.made
+        if made is not None and made[0] in self.claim:  # who ends the call meanwhile cancels this scope
+            return made[1]
         with self.scheduler.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
