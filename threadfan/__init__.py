@@ -34,22 +34,21 @@ from concurrent.futures import (
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from ._core.base.errors import (
-    CallCancelled,
-    FanClosed,
-    LimitExhausted,
-    TaskCancelled,
-    TaskSkipped,
-    TaskTimeout,
-    ThreadsExhausted,
-)
-from ._core.base.outcome import Outcome
 from ._core.fan.executor import Fan
-from ._core.scope.scope import Scope, current_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
+    from ._core.base.errors import (
+        CallCancelled,
+        FanClosed,
+        LimitExhausted,
+        TaskCancelled,
+        TaskSkipped,
+        TaskTimeout,
+        ThreadsExhausted,
+    )
+    from ._core.base.outcome import Outcome
     from ._core.base.pickling.unpicklable import Unpicklable
     from ._core.base.usage import Usage
     from ._core.batches.carried import report_of
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
+    from ._core.scope.scope import Scope, current_scope
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
 
@@ -130,6 +130,16 @@ _ON_FIRST_USE = {
     "Adaptive": "policies.adaptive",
     "Hedge": "policies.hedge",
     "Attempt": "base.attempt",
+    "CallCancelled": "base.errors",
+    "FanClosed": "base.errors",
+    "LimitExhausted": "base.errors",
+    "TaskCancelled": "base.errors",
+    "TaskSkipped": "base.errors",
+    "TaskTimeout": "base.errors",
+    "ThreadsExhausted": "base.errors",
+    "Outcome": "base.outcome",
+    "Scope": "scope.scope",
+    "current_scope": "scope.scope",
     "Graph": "fan.graph",
     "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",

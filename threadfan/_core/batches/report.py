@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import INDEX, PAYLOAD, START, STATUS, SUCCEEDED, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
+from ..base.unset import Unset
 from .failures import failures
 from .stats import Stats
 
