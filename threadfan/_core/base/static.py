@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _of_type: Any = type.__dict__
-_derives: Any = type.__subclasscheck__  # goes by the mro alone, and asks no metaclass
+derives: Callable[[type, type], bool] = type.__subclasscheck__
+"""Whether the second is the first or derives from it: ``issubclass`` by the classes alone, which asks no metaclass."""
 _of_error: Any = BaseException.__dict__
 _of_partial: Any = partial.__dict__["func"]
 _of_method: Any = MethodType.__dict__["__func__"]
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
 def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
     """``isinstance`` by the type alone, whatever the thing says its ``__class__`` is."""
     kind = type(thing)
-    if type(kinds) is not tuple:
-        return _derives(kinds, kind)  # type: ignore[no-any-return]
-    return any(_derives(one, kind) for one in kinds)
+    return any(derives(one, kind) for one in kinds) if isinstance(kinds, tuple) else derives(kinds, kind)
 
 
 def is_group(error: object) -> TypeGuard[BaseExceptionGroup[BaseException]]:

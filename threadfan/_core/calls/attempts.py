@@ -263,5 +263,6 @@ class Attempts:
             if hedging is not None:
                 last = hedging.ended(call, raw, after)
                 self._session.judging = last is not None  # under the lock: whoever counts calls sees both or neither
-        self._scheduler.perform(after)
+        if after:
+            self._scheduler.perform(after)
         return None if last is None else (call if hedging is None else hedging.call, last, counted)

@@ -29,21 +29,28 @@ class InputBatch(InputCalls):
 
     def pending(self) -> int:
         """How many calls have not ended and do not run."""
-        return self.backlog.pending() + self.inputs.left()
+        backlog = self.backlog
+        return len(self.lane.calls) + len(backlog.undecided) + len(backlog.backing_off) + self.inputs.left()
 
     def ready(self) -> int:
         """How many of them wait for a slot alone: no inputs while a limit holds back the first."""
-        return self.backlog.ready() + (0 if self.lane.shut else self.inputs.left())
+        undecided, lane = len(self.backlog.undecided), self.lane
+        return undecided if lane.shut else undecided + len(lane.calls) + self.inputs.left()
 
     def waiting(self) -> int:
         """How many of them back off or wait for a limit."""
-        return self.backlog.waiting() + (self.inputs.left() if self.lane.shut else 0)
+        backing_off, lane = len(self.backlog.backing_off), self.lane
+        return backing_off + len(lane.calls) + self.inputs.left() if lane.shut else backing_off
 
     def take(self) -> Call | tuple[Entry, Permit | None] | tuple[()] | None:  # type: ignore[override]  # of several kinds
         """A call, an input with its permit, or ``STAY``."""
-        call = self.backlog.take()
-        if call is not None or self.lane.shut or not self.inputs.left():
-            return call
+        lane, backlog = self.lane, self.backlog
+        if lane.shut or lane.calls or backlog.undecided:
+            call = backlog.take()
+            if call is not None or lane.shut:
+                return call
+        if not self.inputs.left():
+            return None
         waitlist, clock = self.policies.waitlist, self.scheduler.clock
         if waitlist is None:
             entry = self.inputs.take()
@@ -57,8 +64,8 @@ class InputBatch(InputCalls):
                 waitlist.give_back(permit, clock)
             return None
         if permit is None:
-            self.backlog.entries.append(self.waits(entry))
-            return self.backlog.take()
+            backlog.entries.append(self.waits(entry))
+            return backlog.take()
         return entry, permit
 
     def feed(self, items: list[Any], now: float) -> None:

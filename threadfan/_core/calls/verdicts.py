@@ -75,7 +75,8 @@ class Verdicts:
             with self._scheduler.lock:
                 postponed = self.postpone_locked(call, wait, raw, actions)
                 session.judging = not postponed
-            self._scheduler.perform(actions)
+            if actions:
+                self._scheduler.perform(actions)
             if postponed:
                 if type(raw[PAYLOAD]) is ErrorAnswer:
                     raw[PAYLOAD].let_go()

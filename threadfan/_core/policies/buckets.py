@@ -6,7 +6,7 @@ settled or given back, and no bucket lets out more than its own pace, stretched 
 
 from __future__ import annotations
 
-from .cost import FREE, Cost
+from .cost import Cost
 from .token_bucket import NOTHING, TokenBucket
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class Buckets:
         departures: what is told how many requests there may be.
     """
 
-    __slots__ = ("_alone", "_buckets", "_burst", "_configured", "_costs", "_departures", "_feedback", "_tuned_by")
+    __slots__ = ("_buckets", "_burst", "_configured", "_costs", "_departures", "_feedback", "_tuned_by", "alone")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Buckets:
         self._feedback = feedback
         self._departures = departures
         self._buckets: dict[str, TokenBucket] = {}
-        self._alone: TokenBucket | None = None  # that of requests, if there is no other
+        self.alone: TokenBucket | None = None  # that of requests, if there is no other
         self._tuned_by: tuple[float, Cost | None] | None = None
         for unit, number in configured.items():
             if number is not None:
@@ -64,8 +64,6 @@ class Buckets:
 
     def seconds_worth(self) -> Cost:
         """A blind guess of a request's tokens: one call a second until the first answer, which corrects it."""
-        if self._alone is not None:
-            return FREE
         rates = self.rates()
         return Cost(rates.get("input_tokens", 0.0) / 60.0, rates.get("output_tokens", 0.0) / 60.0)
 
@@ -81,7 +79,7 @@ class Buckets:
 
     def try_take(self, now: float, cost: Cost) -> dict[str, float] | None:
         """``take``, if ``wait`` answers 0; else None."""
-        alone = self._alone
+        alone = self.alone
         if alone is not None:
             level = alone.try_take(now)
             return None if level is None else {"requests": level}
@@ -180,7 +178,7 @@ class Buckets:
         apart = unit == "requests" and self._burst == 1
         bucket = self._buckets[unit] = TokenBucket(per_minute, self._capacity(unit, per_minute), slack, apart=apart)
         bucket.tune(0.0, per_minute, self._feedback.stretch)
-        self._alone = bucket if len(self._buckets) == 1 and unit == "requests" else None
+        self.alone = bucket if len(self._buckets) == 1 and unit == "requests" else None
         self._tuned_by = None
 
     def _capacity(self, unit: str, per_minute: float) -> float:

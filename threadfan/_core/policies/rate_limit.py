@@ -17,7 +17,7 @@ from __future__ import annotations
 from ..base import arguments
 from ..base.texts import brief
 from .buckets import Buckets
-from .cost import Cost, Costs, Permit
+from .cost import FREE, Cost, Costs, Permit
 from .departures import Departures
 from .feedback import Feedback
 from .pause import Pause
@@ -119,6 +119,8 @@ class RateLimit:
         Raises:
             ValueError: the estimate answered something else than two numbers.
         """
+        if self.buckets.alone is not None and not self.estimates:
+            return FREE  # tokens are not limited
         return self._costs.of(args, kwargs or {}, self.buckets.seconds_worth)
 
     def wait(self, now: float, cost: Cost) -> float:

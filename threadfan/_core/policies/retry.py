@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..base.given import whole
-from ..base.static import describe, is_a
+from ..base.static import derives, describe
 from ..base.texts import brief
 from .retry_state import Policy, RetryState, Times
 
@@ -131,7 +131,7 @@ class Matcher:
     def matches(self, said: Reading) -> bool:
         """Whether it is for this error."""
         return (
-            is_a(said.error, self.classes)  # as `except` tells it
+            any(derives(kind, type(said.error)) for kind in self.classes)  # as `except` tells it
             or (said.status in self.statuses and said.final_word is None)  # no number of attempts brings money
             or (self.transient and said.worth_retrying())
             or any(question(said.error) for question in self.questions)
@@ -187,7 +187,9 @@ class _EntriesState(RetryState):
 
     def begin(self, now: float) -> Verdict | None:
         ended = None if self._latest is None else self._latest.begin(now)
-        return super().begin(now) if ended is None else ended
+        if ended is None:
+            self.attempts += 1
+        return ended
 
     def judge(self, now: float, ok: bool, payload: Payload, said: Reading | None) -> Verdict:
         policy = None if said is None else self._policy.matching(said)
