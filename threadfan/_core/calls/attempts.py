@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import END, FAILED, PAYLOAD, STATUS, SUCCEEDED
 from ..events import log
@@ -57,15 +58,18 @@ class Attempts:
         """Run attempts one after another."""
         session, scheduler, backlog, depth = self._session, self._scheduler, self._queue.backlog, self._queue.depth
         run_queue = scheduler.run_queue
-        until = scheduler.clock.monotonic() + QUANTUM
+        clock, took = scheduler.clock.monotonic, FOREVER
+        until = clock() + QUANTUM
         session.judging = bool(session.first)  # first: the call counts as running from the moment that it is taken
         call, session.first = session.first, None
         try:
             while call is not None:
                 if not call:
-                    call = stay(backlog, session) if isinstance(backlog, LaneBacklog) else None
+                    call = stay(backlog, session, took) if isinstance(backlog, LaneBacklog) else None
                     continue
+                begun = clock()
                 end = self.attempt(call)
+                took = FOREVER if end is None else end - begun
                 session.judging = False
                 call = None  # a parked thread must not keep a result alive
                 if end is None or (run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED
 from ..base.variables import renewing
@@ -64,6 +65,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
     harmless: type | None = None  # the class of the last value, which is no answer's
     answer: ErrorAnswer | None = None
     raw: Raw | None = None
+    start, end = 0.0, FOREVER  # of the call before, if there was any
     until = clock() + QUANTUM
     (entry, permit), session.first = session.first or (None, None), None
     try:
@@ -74,7 +76,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
                 if waitlist is not None:
                     if not left():
                         return
-                    permit = waitlist.try_take(scheduler.clock) or await_permit(batch)
+                    permit = waitlist.try_take(scheduler.clock) or await_permit(batch, end - start)
                     if permit is None or again or undecided:
                         return  # whoever comes next puts an input in line
                 try:

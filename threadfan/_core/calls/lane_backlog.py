@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..base.clock import REAL
+from ..scope.alarms import set_alarm
 from .backlog import Backlog
 from .lanes import Lanes
 from .near import NEAR, STAY
@@ -26,6 +29,7 @@ class LaneBacklog(Backlog):
         self._depth = queue.depth
         self.stays = True  # a worker may, for a limit that opens in a moment: see ``short_waits``
         self.staying: Lane | None = None  # the lane for whose next permit one does
+        self._looks = False  # somebody looks soon whether calls that may start have a worker
         self._held_since: float | None = None  # no call may start before a limit invites
         self.held_for = 0.0  # seconds, all in all, until that
 
@@ -104,6 +108,25 @@ class LaneBacklog(Backlog):
         lane.host = None
         self._lanes.reopen(lane)
         self._let_through()
+
+    def pass_on(self, after: Actions, quick: bool) -> None:
+        """A worker that has stayed has a permit: have another one come for the next.
+
+        Args:
+            quick: whether it is likely to be back before that; then somebody looks a little later whether it is.
+        """
+        if not quick:
+            self.offer(after)
+        elif not self._looks:
+            self._looks = True
+            after.append(partial(set_alarm, self.clock, self.clock.monotonic() + NEAR, self._look, quick=True))
+
+    def _look(self) -> None:
+        after: Actions = []
+        with self.scheduler.lock:
+            self._looks = False
+            self.offer(after)
+        self.scheduler.perform(after)
 
     def limited(self, now: float, call: Call | None = None) -> float:
         """Seconds that it has waited for limits until now."""

@@ -4,7 +4,8 @@ Else a call that waits holds no slot, and is invited by the thread of alarms.  B
 tenth of a millisecond has gone; at a thousand starts a second that is a tenth of the rate.  So a worker that has a slot
 and would be back within ``NEAR`` seconds stays: at most one for each limit, and only while nothing else needs the slot.
 
-Guarantee: whoever stays comes back with the permit, or has an input put in line in its place, or leaves the waitlist.
+Guarantees: whoever stays comes back with the permit, or has an input put in line in its place, or leaves the waitlist.
+Another worker is sent for the next permit before its call begins, or ``NEAR`` seconds later at most.
 """
 
 from __future__ import annotations
@@ -53,12 +54,16 @@ def is_near(batch: Batch) -> bool:
     return waitlist.is_near(REAL, NEAR)
 
 
-def await_permit(batch: Batch) -> Permit | None:
-    """Stay until there is a permit for the next input; None if that takes long, or somebody else stays."""
+def await_permit(batch: Batch, took: float) -> Permit | None:
+    """Stay until there is a permit for the next input; None if that takes long, or somebody else stays.
+
+    Args:
+        took: seconds of the call before.
+    """
     scheduler, lane, backlog, waitlist = batch.scheduler, batch.lane, batch.backlog, batch.policies.waitlist
     if waitlist is None or scheduler.clock is not REAL or scheduler.run_queue.pressure > batch.depth:
         return None
-    permit, asked = None, False
+    permit, asked, begun = None, False, time.monotonic()
     after: Actions = []
     with scheduler.lock:
         if lane.shut or lane.calls:
@@ -80,13 +85,17 @@ def await_permit(batch: Batch) -> Permit | None:
                 if permit is None:  # something has struck
                     lane.leave(REAL)
                 backlog.let_go(lane)
-                backlog.offer(after)
+                backlog.pass_on(after, 2 * took < time.monotonic() - begun)
         scheduler.perform(after)
 
 
-def stay(backlog: LaneBacklog, session: Session) -> Call | tuple[()] | None:
-    """Stay until the lane for which this was said has a permit; what is to be run then, if anything is."""
-    lane, call = backlog.staying, None
+def stay(backlog: LaneBacklog, session: Session, took: float) -> Call | tuple[()] | None:
+    """Stay until the lane for which this was said has a permit; what is to be run then, if anything is.
+
+    Args:
+        took: seconds of the call before.
+    """
+    lane, call, begun = backlog.staying, None, time.monotonic()
     slept = lane is None or lane.comes_at is None
     after: Actions = []
     try:
@@ -99,7 +108,7 @@ def stay(backlog: LaneBacklog, session: Session) -> Call | tuple[()] | None:
             if slept:
                 call = backlog.take()
                 session.judging = bool(call)  # under the lock: whoever counts calls sees it here or there
-            backlog.offer(after)
+            backlog.pass_on(after, bool(call) and 2 * took < time.monotonic() - begun)
         backlog.scheduler.perform(after)
     return call
 
