@@ -178,7 +178,10 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     def stats(self) -> Stats:
         """Counts, times, tokens, and what to change."""
         if self._stats is None:
-            stats = Stats(self._all(), self._wall, self._slots, *self._limits)
+            from .columns import Columns
+
+            columns = Columns(self._raws, self._attempts, self._usages)
+            stats = Stats(columns, self._wall, self._slots, *self._limits)
             self._complete(stats)
             self._stats = stats
         return self._stats
@@ -188,8 +191,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         from .advice_on_limits import held, refused
         from .advice_on_time import slow
 
-        about = self._all(), stats, self._conditions
-        stats.advice = refused(*about) or held(*about) or slow(*about, self._labels())
+        about = stats, self._conditions
+        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._labels())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -223,11 +226,13 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return self._names.get(place) or index
 
     def _labels(self) -> list[int | str]:
+        if not self._names:
+            return [raw[INDEX] for raw in self._raws]
         return [self._label(place) for place in range(len(self._raws))]
 
-    def _stage(self, outcome: Outcome[T_co]) -> str | None:
-        """Where in a pipeline it has ended."""
-        return None
+    def _ended_in(self) -> list[str | None]:
+        """Where in a pipeline each has ended."""
+        return [None] * len(self._raws)
 
     def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
@@ -241,10 +246,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._outcomes = self._stats = None
 
     def __repr__(self) -> str:
+        from .columns import Columns
         from .summary import summary
 
-        outcomes = self._all()
-        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
+        durations = Columns(self._raws, self._attempts, self._usages).durations()
+        return summary(self._raws, durations, self.stats, self._labels(), self._ended_in(), self._cause)
 
 
 def put_on(error: BaseException, report: Report[object]) -> None:
