@@ -23,7 +23,7 @@ from ..pool.work_queue import here
 from ..scope.scope import scope_var
 from .call_queue import Call
 from .future_waiters import WaiterList, wait_in_call
-from .lazy_future import CONDITION, FATE, NOT_DONE, OVER, LazyFuture
+from .lazy_future import CONDITION, FATE, LISTENERS, NOT_DONE, OVER, LazyFuture
 from .registry import hand_in
 
 if TYPE_CHECKING:
@@ -212,23 +212,23 @@ class Future(Call, LazyFuture[T]):
             self._scheduler.timer.end_call(session, self, CANCELLED_OUTCOME, error)
 
     def _end(self, raw: Raw) -> bool:
-        """Make the outcome the result; whether anybody had looked before."""
+        """Make the outcome the result; whether anybody may have added a callback."""
         if raw[STATUS] is SUCCEEDED:
             self._result = raw[PAYLOAD]
         else:
             self._exception = raw[PAYLOAD]
         self.forget()
-        condition = self._cell.setdefault(CONDITION, OVER)
-        if condition is OVER:
-            return False
-        with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
-            self._stage = FINISHED
-            for waiter in self._cell.get("waiters", ()):
-                waiter.add_exception(self) if raw[STATUS] is not SUCCEEDED else waiter.add_result(self)
-            condition.notify_all()
-        if "listeners" in self._cell:
+        cell = self._cell
+        condition = cell.setdefault(CONDITION, OVER)
+        if condition is not OVER:
+            with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
+                self._stage = FINISHED
+                for waiter in cell.get("waiters", ()):
+                    waiter.add_exception(self) if raw[STATUS] is not SUCCEEDED else waiter.add_result(self)
+                condition.notify_all()
+        if LISTENERS in cell:
             self._tell()
-        return True
+        return condition is not OVER
 
     def _signal(self) -> None:
         session = self.session

@@ -7,6 +7,8 @@ that costs none of it.  What decides is one dict, ``_cell``, whose ``setdefault`
 - ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.
   Whoever finds ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
 - ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
+- ``_cell[LISTENERS]`` are those that wait in ``result`` or ``exception``, at a gate, and need no condition.  They put
+  themselves there and then look whether the call has ended; its end says so first and then looks for them.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from concurrent.futures._base import (
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
+from contextlib import suppress
 
 from ..base import forks
 from ..base.generic import TYPE_CHECKING, T
@@ -46,8 +49,9 @@ if TYPE_CHECKING:
 else:
     List = list
 
-CONDITION, FATE = 0, 1
+CONDITION, FATE, LISTENERS = 0, 1, 2
 NOT_DONE = (PENDING, RUNNING)
+ENDED = (CANCELLED_AND_NOTIFIED, FINISHED)
 
 
 class _Over(threading.Condition):
@@ -190,13 +194,12 @@ class LazyFuture(futures.Future[T]):
 
     def _tell(self) -> None:
         """Wake those that wait in ``result`` or ``exception``."""
-        for told in tuple(self._cell.get("listeners", ())):  # a copy, for who is told leaves the list
+        for told in tuple(self._cell.get(LISTENERS, ())):  # a copy, for who is told leaves the list
             told()
 
     def _listening(self, told: Callable[[], object]) -> Listening:
         """A ``with`` block during which ``told()`` is called when the call has ended."""
-        _ = self._condition  # makes it, so that the end of the call sees that somebody waits
-        return Listening(self._cell.setdefault("listeners", []), told)
+        return Listening(self._cell.setdefault(LISTENERS, []), told)
 
     def _found(self) -> threading.Condition | None:
         """The condition, if somebody has looked, or ``OVER``."""
@@ -217,3 +220,26 @@ class LazyFuture(futures.Future[T]):
                 self._exception, found = BrokenThreadPool(forks.REASON), OVER
             self._cell[CONDITION] = found
         return found
+
+
+# What others do who wait for many futures, see ``as_completed``.
+
+
+def has_ended(future: LazyFuture[T]) -> bool:
+    """Whether nobody need wait for it; one that was cancelled has ended when its executor knows."""
+    return future._cell.get(CONDITION) is OVER or future._state in ENDED
+
+
+def listen(future: LazyFuture[T], told: Callable[[], object]) -> bool:
+    """Have ``told()`` called when it has ended, and maybe before; False if it has, and then it may be called too."""
+    future._cell.setdefault(LISTENERS, []).append(told)
+    if not has_ended(future):
+        return True
+    stop_listening(future, told)
+    return False
+
+
+def stop_listening(future: LazyFuture[T], told: Callable[[], object]) -> None:
+    """Have it called no more; may be done again."""
+    with suppress(KeyError, ValueError):
+        future._cell[LISTENERS].remove(told)
