@@ -7,11 +7,24 @@ So what is known of a call that had one attempt at most is read from its tuple, 
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from math import inf
 from operator import itemgetter
 from time import time
 
-from ..base.outcome import CANCELLED, INDEX, PAYLOAD, SILENT, START, STATUS, STATUSES, SUCCEEDED, Outcome, usage_said
+from ..base.outcome import (
+    CANCELLED,
+    END,
+    INDEX,
+    PAYLOAD,
+    SILENT,
+    START,
+    STATUS,
+    STATUSES,
+    SUCCEEDED,
+    Outcome,
+    usage_said,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..base.usage import Usage
 
-_SILENT = frozenset(map(id, (*SILENT, bool)))
+_SILENT = frozenset((*SILENT, bool))
 
 
 class Columns:
@@ -33,11 +46,12 @@ class Columns:
         usages: tokens noted while calls ran, by index.
     """
 
-    __slots__ = ("_raws", "_several", "_usages")
+    __slots__ = ("_durations", "_raws", "_several", "_usages")
 
     def __init__(self, raws: list[Raw], attempts: Mapping[int, list[Attempt]], usages: Mapping[int, Usage]) -> None:
         self._raws = raws
         self._usages = usages
+        self._durations: list[float | None] | None = None
         self._several: dict[int, Outcome[object]] = {}  # those that are asked, by place
         if attempts:
             for place, raw in enumerate(raws):
@@ -50,10 +64,12 @@ class Columns:
 
     def durations(self) -> list[float | None]:
         """How long each ran; None of those that never started."""
-        found = [None if start is None else end - start for _, _, _, _, _, start, end, _ in self._raws]
-        for place, outcome in self._several.items():
-            found[place] = outcome.duration if outcome.attempts else None
-        return found
+        if self._durations is None:
+            found = [None if raw[START] is None else raw[END] - raw[START] for raw in self._raws]
+            for place, outcome in self._several.items():
+                found[place] = outcome.duration if outcome.attempts else None
+            self._durations = found
+        return self._durations
 
     def waited_slot(self) -> list[float]:
         """Seconds that each waited for a slot."""
@@ -77,9 +93,9 @@ class Columns:
     def usages(self) -> list[Usage]:
         """The tokens of those of which any are known."""
         noted, raws = self._usages, self._raws
-        kinds = set(map(id, map(type, map(itemgetter(PAYLOAD), raws))))  # a class may not want to be compared
-        if not noted and kinds <= _SILENT:
-            return []
+        with suppress(Exception):  # a class of the user's may not want to be compared
+            if not noted and set(map(type, map(itemgetter(PAYLOAD), raws))) <= _SILENT:
+                return []
         found = []
         for raw in raws:
             usage = noted.get(raw[INDEX])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from .columns import Columns
     from .figures import Conditions
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
@@ -177,14 +178,18 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def stats(self) -> Stats:
         """Counts, times, tokens, and what to change."""
-        if self._stats is None:
-            from .columns import Columns
+        return self._stats or self._measured()[0]
 
-            columns = Columns(self._raws, self._attempts, self._usages)
+    def _measured(self) -> tuple[Stats, Columns]:
+        """The figures, and what they are made of."""
+        from .columns import Columns
+
+        columns = Columns(self._raws, self._attempts, self._usages)
+        if self._stats is None:
             stats = Stats(columns, self._wall, self._slots, *self._limits)
             self._complete(stats)
             self._stats = stats
-        return self._stats
+        return self._stats, columns
 
     def _complete(self, stats: Stats) -> None:
         """What a report adds to its figures."""
@@ -192,7 +197,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         from .advice_on_time import slow
 
         about = stats, self._conditions
-        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._labels())
+        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._label)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -225,14 +230,9 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         index: int = self._raws[place][INDEX]
         return self._names.get(place) or index
 
-    def _labels(self) -> list[int | str]:
-        if not self._names:
-            return [raw[INDEX] for raw in self._raws]
-        return [self._label(place) for place in range(len(self._raws))]
-
-    def _ended_in(self) -> list[str | None]:
-        """Where in a pipeline each has ended."""
-        return [None] * len(self._raws)
+    def _ended_in(self, place: int) -> str | None:
+        """Where in a pipeline the call at that place has ended."""
+        return None
 
     def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
@@ -246,11 +246,10 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._outcomes = self._stats = None
 
     def __repr__(self) -> str:
-        from .columns import Columns
         from .summary import summary
 
-        durations = Columns(self._raws, self._attempts, self._usages).durations()
-        return summary(self._raws, durations, self.stats, self._labels(), self._ended_in(), self._cause)
+        stats, columns = self._measured()
+        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause)
 
 
 def put_on(error: BaseException, report: Report[object]) -> None:

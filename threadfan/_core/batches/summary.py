@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..base.outcome import Raw
+    from .advice import Label
     from .stats import Stats
 
 MOST = 5  # causes that are written, of failures as of cancellations; arbitrary: a screen is to hold all
@@ -28,8 +29,8 @@ def summary(
     raws: Sequence[Raw],
     durations: list[float | None],
     stats: Stats,
-    labels: Sequence[int | str],
-    stages: Sequence[str | None],
+    label: Label,
+    stage: Callable[[int], str | None],
     cause: int | None,
 ) -> str:
     """The text.
@@ -38,23 +39,20 @@ def summary(
         raws: the outcomes, all of them.
         durations: how long each call ran; None of those that never started.
         stats: their figures.
-        labels: what each is called.
-        stages: where each has ended, in a pipeline.
+        label: what the call at a place is called.
+        stage: where it has ended, in a pipeline.
         cause: the place of the one that has ended the batch.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
     head = f"<Report of {len(raws)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"
-    ended = [
-        _Ended(raw, labels[place], stages[place], place)
-        for place, raw in enumerate(raws)
-        if raw[STATUS] is not SUCCEEDED
-    ]
+    without = [] if stats.succeeded == len(raws) else enumerate(raws)
+    ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
     lines = [
         line
         for statuses in ((FAILED, TIMED_OUT), (CANCELLED,), (SKIPPED,))
         for line in _causes([one for one in ended if one.status in statuses], cause)
     ]
-    lines += filter(None, (_slowest(raws, durations, stats, labels), stats.advice))
+    lines += filter(None, (_slowest(raws, durations, stats, label), stats.advice))
     return "\n  ".join([head, *lines])
 
 
@@ -116,16 +114,14 @@ def _line(group: list[_Ended]) -> str:
     return f"{len(group)} {first.what()}{such_as}{text and f': {text}'} ({written([one.label for one in group])})"
 
 
-def _slowest(
-    raws: Sequence[Raw], durations: list[float | None], stats: Stats, labels: Sequence[int | str]
-) -> str | None:
+def _slowest(raws: Sequence[Raw], durations: list[float | None], stats: Stats, label: Label) -> str | None:
     """The calls that took longest, if there are several to compare."""
     started = len(durations) - durations.count(None)
     if started < 2 or not stats.duration_max:
         return None
     least = stats.duration_p99 if started >= MANY else 0.0
     some = [(-took, place) for place, took in enumerate(durations) if took is not None and took >= least]
-    calls = [f"{labels[place]} ({-took:.3f} s{_end_of(raws[place])})" for took, place in sorted(some)[:SLOWEST]]
+    calls = [f"{label(place)} ({-took:.3f} s{_end_of(raws[place])})" for took, place in sorted(some)[:SLOWEST]]
     return f"slowest: {', '.join(calls)}; median {stats.duration_p50:.3f} s"
 
 

@@ -112,7 +112,7 @@ class GraphReport(Report["Any"]):
         from .chain import chain
 
         about = stats, self._conditions
-        stats.advice = refused(self._raws, *about) or held(self, *about) or chain(self, *about, self._labels())
+        stats.advice = refused(self._raws, *about) or held(self, *about) or chain(self, *about, self._label)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with what results were reduced to, by task."""

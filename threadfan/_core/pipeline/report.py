@@ -91,8 +91,8 @@ class PipelineReport(Report[T_co]):
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
         return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
 
-    def _ended_in(self) -> list[str | None]:
-        return [self._ends.get(raw[INDEX]) for raw in self._raws]
+    def _ended_in(self, place: int) -> str | None:
+        return self._ends.get(self._raws[place][INDEX])
 
     def __getstate__(self) -> tuple[Any, ...]:
         return super().__getstate__(), self._limits_of_stages, self._ends
