@@ -28,7 +28,6 @@ from concurrent.futures import (
     Executor,
     Future,
     InvalidStateError,
-    as_completed,
     wait,
 )
 from concurrent.futures import TimeoutError as TimeoutError
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from ._core.batches.report import Report
     from ._core.batches.stats import Stats
     from ._core.batches.tasks import Task, task
+    from ._core.calls.as_completed import as_completed
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
     from ._core.graph.report import GraphReport
@@ -111,7 +111,7 @@ __all__ = [
     "TaskSkipped",
     "TaskTimeout",
     "ThreadsExhausted",
-    # the standard library's, for drop-in use
+    # the standard library's, for drop-in use; `as_completed` behaves as that one does
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
     "FIRST_EXCEPTION",
@@ -152,6 +152,7 @@ _ON_FIRST_USE = {
     "task": "batches.tasks",
     "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
+    "as_completed": "calls.as_completed",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",
