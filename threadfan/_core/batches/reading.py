@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
-from . import intake
+from . import intake, metering
 from .iteration import Iteration
 from .left import end_dropped, end_early
 from .window import make_stream, window_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..pool.scheduler import Scheduler
     from .completion import B
     from .intake import Given
+    from .metering import Shown
     from .stream import Stream
     from .task_group import TaskGroup
 
@@ -42,28 +43,33 @@ def stream(
     window: int | None,
     star: bool,
     owner: object,
+    progress: Shown = False,
 ) -> Generator[Outcome[T], None, None]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
+    metering.check(progress)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
-    return Iteration(outcomes(made, owner), partial(made.cut, running=True))
+    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))
 
 
-def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None, None]:
+def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Generator[Outcome[T], None, None]:
     """What is iterated over; a finalizer of it may be the garbage collector.
 
     Args:
         owner: kept alive until it ends.
+        progress: how it is shown.
     """
-    finalizing = False
+    finalizing, meter = False, None
     stream.batch.cancel_at_close = True
     after_yield, outcome = stream.after_yield, stream.outcome
     ready: list[Raw] = []
     gate: Gate = SimpleQueue()
     try:
         stream.enlist([partial(gate.put, None)])
+        if progress is not False:
+            meter = metering.begin(stream.batch, progress, partial(getattr, stream, "yielded"))
         stream.fill()
         while True:
             stream.check_wanted()
@@ -88,7 +94,9 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
     finally:
         stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
-        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
+        if meter is not None:
+            meter.close(wait=not finalizing)
+        del owner, meter, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
 
 
 def sleep(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..base.generic import Coro
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
@@ -82,6 +83,7 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -93,6 +95,7 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> Report[R]: ...
 
     async def arun(
@@ -104,6 +107,7 @@ class AsyncCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -116,7 +120,15 @@ class AsyncCalls:
         if misplaced:
             checks.refuse_misplaced("fan.arun", misplaced)
         return await arun(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            fail_fast=fail_fast,
+            deadline=deadline,
+            late=late,
+            star=star,
+            progress=progress,
         )
 
     if TYPE_CHECKING:
@@ -130,6 +142,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
@@ -140,6 +153,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
@@ -150,6 +164,7 @@ class AsyncCalls:
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
@@ -158,7 +173,15 @@ class AsyncCalls:
         if misplaced:
             checks.refuse_misplaced("fan.astream", misplaced)
         return astream(
-            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            ordered=ordered,
+            window=window,
+            star=star,
+            owner=self,
+            progress=progress,
         )
 
     if TYPE_CHECKING:
