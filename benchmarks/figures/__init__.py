@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 GROUPS = {
     "noop": "noop",
     "stream": "stream",
+    "scale": "scale",
+    "reports": "reports",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

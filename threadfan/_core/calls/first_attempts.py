@@ -98,11 +98,11 @@ def _loop(batch: InputCalls, session: Session) -> None:
             try:
                 value = copied().run(one, item)
             except BaseException as error:
-                end = _fail(
-                    batch, session, index, start, *classify(error, clock() - start, batch.timeout_of(index), fn)
-                )
-                if end is None:
+                status, payload = classify(error, clock() - start, batch.timeout_of(index), fn)
+                failed = _fail(batch, session, index, start, status, payload)
+                if failed is None:
                     return
+                end = failed
             else:
                 end = clock()
                 if judged and type(value) is not harmless:
@@ -152,7 +152,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
             lookout,
         )  # leave no cycle: see ``call_queue``
         del reader, wakes, again, undecided, one, pull
-        entry = item = value = raw = answer = None
+        entry = item = value = raw = answer = payload = None
 
 
 def _fail(

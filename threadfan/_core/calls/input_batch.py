@@ -89,11 +89,6 @@ class InputBatch(InputCalls):
             return []
         return [self.waits(entry) for entry in iter(self.inputs.take, None)]
 
-    def left(self) -> None:
-        """A session has left it.  With the lock held."""
-        if self.lookout is not None and not self.active:
-            self.lookout.rest()
-
     def run(self, session: Session) -> None:
         """Run what the session was sent for, and what follows."""
         try:

@@ -77,6 +77,8 @@ class InputCalls(PolicyBatch):
         self.backlog.stays = False  # its own loop does
         self.lane = self.backlog.lane_of(policies)
         self.lookout = None if policies.hedge is None else Lookout(self, policies.hedge)
+        if self.lookout is not None:
+            self.listeners.append(self.lookout.rest)
         self.inputs = Inputs(items, self.since)
         self.entries = self.inputs.entries
         if items is not None:

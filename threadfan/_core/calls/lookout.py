@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         """An ``InputBatch``, as it is known here."""
 
         made: dict[int, TaskCall]
+        done: bool
 
         def made_call(self, session: Session, index: int) -> TaskCall | None:
             """What an input that runs has become, now at the latest; None if it has ended.  With the lock held."""
@@ -87,14 +88,16 @@ class Lookout:
     # -- with the lock held ------------------------------------------------------------------------------------------
 
     def rest(self) -> None:
-        """No first attempt runs any more: there is nothing to look at."""
-        take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
+        """The batch is done: there is nothing to look at."""
+        with self._lock:
+            take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
         if take_back is not None:
             take_back()
 
     def _plan(self, moment: float) -> Callable[[], None] | None:
         """Look at that moment, if it is sooner than planned; what takes back the plan before."""
-        if moment >= self._next_look:
+        batch = self._batch()
+        if moment >= self._next_look or batch is None or batch.done:
             return None
         before = self._take_back
         self._next_look = moment
