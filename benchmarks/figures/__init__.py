@@ -18,6 +18,7 @@ GROUPS = {
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",
+    "cpu": "cpu",
     "fairness": "fairness",
     "memory": "memory",
     "makespan": "makespan",
@@ -25,6 +26,7 @@ GROUPS = {
     "import": "startup",
     "ends": "ends",
     "work": "work",
+    "seams": "seams",
     "limits": "limits",
     "shared": "shared",
     "storm": "storm",
@@ -35,6 +37,8 @@ GROUPS = {
     "pipeline": "pipeline",
     "research": "research",
     "graph": "graph",
+    "graphs": "large_graphs",
+    "gather": "gathering",
     "losers": "losers",
 }
 """Names for the command line, and the file of each; two of them would be keywords.

@@ -9,6 +9,7 @@ from .._core.base.fitting import fits
 from .._core.base.generic import TYPE_CHECKING, Coro, Generic, T
 from .._core.base.given import is_text
 from .._core.base.static import describe
+from .._core.base.unset import Unset
 from .aggregate import values_of
 from .errors import carrying
 from .results import Aggregate, Synthesis
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Async: TypeAlias = Callable[[P], Coro[T]]
     Mixed: TypeAlias = Callable[[P], Coro[T] | T]
 
-_NONE: Any = checks.Unset("not given")
+_NONE: Any = Unset("not given")
 
 
 def fan_out(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.plain import plain
+from ..base.unset import Unset
 from ..batches.report import Report
 from .names import near
 
