@@ -231,7 +231,7 @@ TABLE = [
     (
         "fan.run(one, [1], verbose=3)",
         T,
-        "takes no verbose=3: it takes fail_fast, deadline, late, star, progress and halt",
+        "takes no verbose=3: it takes fail_fast, deadline, late, star, ",
     ),
     ("fan.stream(one, [1], timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).stream(…)"),
     ("fan.stream(one, [1], fail_fast=True)", T, "takes no fail_fast=True", "fan.run(fn, items, fail_fast=True)"),
