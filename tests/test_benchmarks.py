@@ -123,6 +123,16 @@ def test_calls_that_compute_are_measured_on_two_workers(quick):
         assert figure["medians"]["threadfan"] > 0
 
 
+def test_what_attaching_costs_is_measured(quick):
+    """For each client every way has the bare client's time beside it, and model calls are counted beside asyncio's."""
+    figures = quick("seams")
+    rows = [figure for figure in figures.values() if figure["unit"] == "µs"]
+    rates = [figure for figure in figures.values() if figure["unit"] == "a second"]
+    assert rows
+    assert all(figure["medians"]["threadfan"] > 0 for figure in rows)
+    assert [set(figure["medians"]) for figure in rates] == [{"standard library", "asyncio", "threadfan"}]
+
+
 def test_the_list_names_every_group_with_what_it_measures(benchmarks):
     """``--list`` measures nothing and has a line for each name that ``--only`` takes."""
     done = benchmarks("--list")

@@ -106,6 +106,7 @@ def use_all():
 
 if __name__ == "__main__":
     locks.Lock = Noting
+    locks.GIL = False  # or locks that are taken briefly would only be tried
     use_all()
     for pair in sorted(PAIRS):
         print(*pair)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEBUG = 10
 _variables: dict[str, ContextVar[object]] = {}
-_listens: dict[type, bool] = {}  # by class of logger
+_observers: dict[type | None, Observer] = {}  # by class of logger; None while structlog is not configured
 
 
 def in_use() -> bool:
@@ -49,7 +49,7 @@ def logger() -> Any:
 
 
 class Observer:
-    """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay nothing.
+    """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay little.
 
     Attributes:
         set_fan: binds the fan's name for the lines that a call logs itself.
@@ -59,33 +59,32 @@ class Observer:
 
     __slots__ = ("finished", "set_fan", "set_index")
 
-    def __init__(self) -> None:
+    def __init__(self, *, finished: bool) -> None:
         self.set_fan = context_variable("fan").set
         self.set_index = context_variable("index").set
-        self.finished = _tells_finished()
+        self.finished = finished
 
 
 def observer() -> Observer | None:
     """An observer, or None while structlog is not in use."""
     if not in_use():
         return None
+    structlog: Any = sys.modules["structlog"]
     try:
-        return Observer()
+        kind = structlog.get_config()["wrapper_class"] if structlog.is_configured() else None
+        found = _observers.get(kind)
+        if found is None:
+            found = _observers[kind] = Observer(finished=kind is not None and _tells_finished(structlog))
+        return found
     except BaseException as error:  # of the user's configuration, on which no call may depend
         _failed(error)
         return None
 
 
-def _tells_finished() -> bool:
-    structlog: Any = sys.modules["structlog"]
-    if not structlog.is_configured():
-        return False
-    kind = structlog.get_config()["wrapper_class"]
-    known = _listens.get(kind)
-    if known is None:  # structlog's filtering loggers know it by their class; others are taken to listen
-        asks = getattr(structlog.get_logger().bind(), "is_enabled_for", None)
-        known = _listens[kind] = asks is None or bool(asks(DEBUG))
-    return known
+def _tells_finished(structlog: Any) -> bool:
+    """Structlog's filtering loggers know it by their class; others are taken to listen."""
+    asks = getattr(structlog.get_logger().bind(), "is_enabled_for", None)
+    return asks is None or bool(asks(DEBUG))
 
 
 def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | None = None) -> None:
