@@ -8,7 +8,6 @@ runs is cancelled instead.  The handler for that is registered when the package 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import weakref
 from functools import partial
@@ -23,6 +22,7 @@ from .work_queue import GRACE, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from .scheduler import Scheduler
