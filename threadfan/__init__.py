@@ -13,7 +13,8 @@ stand on private floors in ``threadfan/_core``, each importing only those below 
     limits     who waits for a limit, and limits that processes share
     policies   numbers and verdicts: retries, rate limits, hedging
     scope      how long a call may go on: scopes, deadlines, waiting
-    events     what can be observed: structlog
+    events     what can be observed: structlog, logging, progress
+    pages      reports as pages, traces and tables
     base       errors, time, outcomes, checks of arguments
 """
 
@@ -28,7 +29,6 @@ from concurrent.futures import (
     Executor,
     Future,
     InvalidStateError,
-    as_completed,
     wait,
 )
 from concurrent.futures import TimeoutError as TimeoutError
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ._core.batches.report import Report
     from ._core.batches.stats import Stats
     from ._core.batches.tasks import Task, task
+    from ._core.calls.as_completed import as_completed
+    from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
     from ._core.graph.report import GraphReport
@@ -89,6 +91,7 @@ __all__ = [
     "GraphReport",
     "Outcome",
     "PipelineReport",
+    "Progress",
     "Report",
     "Stats",
     "Task",
@@ -111,7 +114,7 @@ __all__ = [
     "TaskSkipped",
     "TaskTimeout",
     "ThreadsExhausted",
-    # the standard library's, for drop-in use
+    # the standard library's, for drop-in use; `as_completed` behaves as that one does
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
     "FIRST_EXCEPTION",
@@ -144,6 +147,7 @@ _ON_FIRST_USE = {
     "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",
     "PipelineReport": "pipeline.report",
+    "Progress": "events.progress",
     "RateLimit": "policies.rate_limit",
     "Report": "batches.report",
     "Stats": "batches.stats",
@@ -152,6 +156,7 @@ _ON_FIRST_USE = {
     "task": "batches.tasks",
     "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
+    "as_completed": "calls.as_completed",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",

@@ -150,7 +150,7 @@ def map_reduce(
 ) -> Aggregate[T]:
     """Fold the results of ``fn`` over all inputs, as they come, in input order.
 
-    Inputs may be many: at most ``max(64, 4 * max_workers)`` of them are taken and not yet folded in.
+    Inputs may be many: at most as many of them as ``stream`` has in its window are taken and not yet folded in.
 
     Args:
         fan: runs ``fn``; or a view of it.

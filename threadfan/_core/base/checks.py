@@ -61,7 +61,7 @@ def count(name: str, value: int) -> int:
 
 # inspect.CO_…, without the import of inspect
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
-_UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
+UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
 def callable_(where: str, fn: Fn) -> Fn:
@@ -82,7 +82,7 @@ def function(where: str, fn: Fn) -> Fn:
     if not callable(fn):
         raise _not_callable(where, fn)
     flags = _flags_of(fn)
-    if not flags & _UNRUN:
+    if not flags & UNRUN:
         return fn
     name = describe(fn)
     if flags & _CO_COROUTINE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from contextvars import copy_context
 
-from ..scope.around import scope_around
+from ..scope.around import scope_around, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class StandardCalls:
         Raises:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
-        scheduler, outer = self._scheduler, scope_around()
-        options = self._options
+        scheduler, options = self._scheduler, self._options
+        outer = None if scope_var.get(None) is None else scope_around()
         if options.interrupt:
             fn = options.dressed(fn)
         context = copy_context()
@@ -60,7 +60,8 @@ class StandardCalls:
         future: Future[R] = self._future(
             scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
         )
-        future.outer = outer  # before its first attempt, whose wait for the next it bounds
+        if outer is not None:
+            future.outer = outer  # before its first attempt, whose wait for the next it bounds
         policies = options.policies
         if policies is not None:
             future.policies, future.state = policies, policies.state(args, kwargs, future.since)
