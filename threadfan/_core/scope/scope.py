@@ -14,7 +14,6 @@ with the time that they have left; what the parent had registered with them is t
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from functools import partial
 from itertools import count
 
@@ -23,10 +22,12 @@ from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 from ..base.texts import brief
+from . import around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
+    from contextvars import ContextVar
     from typing import Any, Protocol
 
     from ..base.usage import Usage
@@ -221,8 +222,8 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
         say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
-scope_var: ContextVar[ScopeSource] = ContextVar("threadfan_scope")
-"""Whose scope holds here; not set outside of calls and blocks."""
+scope_var: ContextVar[ScopeSource] = around.scope_var
+scope_around: Callable[[], Scope | None] = around.scope_around
 
 
 def time_left(scope: Scope) -> float:
@@ -246,18 +247,6 @@ def scope_here() -> Scope | None:
     """``current_scope()``, or None outside of any call and block."""
     found = scope_var.get(None)
     return None if found is None else found.scope()
-
-
-def scope_around() -> Scope | None:
-    """``current_scope()``, or None outside of any call and block.
-
-    Raises:
-        CallCancelled: it has ended, so nothing more may be begun in it.
-    """
-    scope = scope_here()
-    if scope is not None:
-        time_left(scope)
-    return scope
 
 
 def current_scope() -> Scope:
