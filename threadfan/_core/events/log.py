@@ -67,9 +67,10 @@ class Observer:
 
 def observer() -> Observer | None:
     """An observer, or None while structlog is not in use."""
-    if not in_use():
+    modules = sys.modules
+    if not hasattr(modules.get("structlog.contextvars"), "bound_contextvars"):  # as `in_use`
         return None
-    structlog: Any = sys.modules["structlog"]
+    structlog: Any = modules["structlog"]
     try:
         kind = structlog.get_config()["wrapper_class"] if structlog.is_configured() else None
         found = _observers.get(kind)
