@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from threadfan._core.base.checks import Unset
+from threadfan._core.base.unset import Unset
 from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]

@@ -38,7 +38,7 @@ CANCELLED: Status = "cancelled"
 SKIPPED: Status = "skipped"
 STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
 
-_WITHOUT = (str, int, float, bytes, list, tuple)
+SILENT = (type(None), str, int, float, bytes, list, tuple)
 """Values that say nothing of tokens: there may be many."""
 
 
@@ -156,12 +156,7 @@ class Outcome(Record, Generic[T_co]):
         """
         if self._usage is not None:
             return self._usage
-        value = self.value
-        if value is None or isinstance(value, _WITHOUT):
-            return None
-        from .usage import usage_of
-
-        return usage_of(value)
+        return usage_said(self.value)
 
     def unwrap(self) -> T_co:
         """The value; raises the error if there is none."""
@@ -203,6 +198,15 @@ class Outcome(Record, Generic[T_co]):
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+
+
+def usage_said(value: object) -> Usage | None:
+    """The tokens that a returned value says it has used; None if it says nothing."""
+    if isinstance(value, SILENT):
+        return None
+    from .usage import usage_of
+
+    return usage_of(value)
 
 
 def raw_of(outcome: Outcome[object]) -> Raw:

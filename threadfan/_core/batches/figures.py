@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..pool.work_queue import GIL
+from ..base.locks import GIL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ cannot: the iterator is then closed without being told of it.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from functools import partial
 from queue import SimpleQueue
 
@@ -47,7 +48,9 @@ def stream(
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
+    made = make_stream(
+        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
+    )
     return Iteration(outcomes(made, owner), partial(made.cut, running=True))
 
 
@@ -59,18 +62,22 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
     """
     finalizing = False
     stream.batch.cancel_at_close = True
-    after_yield, outcome = stream.after_yield, stream.outcome
-    ready: list[Raw] = []
+    ready: deque[Raw] = deque()
+    take, entries, handed_out = ready.popleft, stream.entries, stream.handed_out
     gate: Gate = SimpleQueue()
     try:
         stream.enlist([partial(gate.put, None)])
         stream.fill()
         while True:
             stream.check_wanted()
-            ready = stream.harvest()
+            stream.harvest(ready)
+            number, due, outcome = stream.yielded, stream.due, stream.maker()
             while ready:
-                yield outcome(ready.pop())  # whoever iterates may be the only one to hold it
-                after_yield()
+                yield outcome(take())  # whoever iterates may be the only one to hold it
+                number += 1
+                if number >= due or not entries:
+                    due = handed_out(number)
+            stream.yielded = number
             if stream.over:
                 break
             if stream.idle():
@@ -88,7 +95,9 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
     finally:
         stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
-        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
+        # An error's traceback holds this frame: leave no cycle.
+        outcome = None  # type: ignore[assignment]
+        del owner, stream, ready, take, entries, handed_out
 
 
 def sleep(

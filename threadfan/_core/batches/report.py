@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING, Generic, T, T_co
 from ..base.outcome import INDEX, PAYLOAD, START, STATUS, SUCCEEDED, Outcome, restored, twin_of
 from ..base.portable import Portable, let_travel
+from ..base.unset import Unset
 from .failures import failures
 from .stats import Stats
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from .columns import Columns
     from .figures import Conditions
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
@@ -177,19 +178,26 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def stats(self) -> Stats:
         """Counts, times, tokens, and what to change."""
+        return self._stats or self._measured()[0]
+
+    def _measured(self) -> tuple[Stats, Columns]:
+        """The figures, and what they are made of."""
+        from .columns import Columns
+
+        columns = Columns(self._raws, self._attempts, self._usages)
         if self._stats is None:
-            stats = Stats(self._all(), self._wall, self._slots, *self._limits)
+            stats = Stats(columns, self._wall, self._slots, *self._limits)
             self._complete(stats)
             self._stats = stats
-        return self._stats
+        return self._stats, columns
 
     def _complete(self, stats: Stats) -> None:
         """What a report adds to its figures."""
         from .advice_on_limits import held, refused
         from .advice_on_time import slow
 
-        about = self._all(), stats, self._conditions
-        stats.advice = refused(*about) or held(*about) or slow(*about, self._labels())
+        about = stats, self._conditions
+        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._label)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -222,11 +230,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         index: int = self._raws[place][INDEX]
         return self._names.get(place) or index
 
-    def _labels(self) -> list[int | str]:
-        return [self._label(place) for place in range(len(self._raws))]
-
-    def _stage(self, outcome: Outcome[T_co]) -> str | None:
-        """Where in a pipeline it has ended."""
+    def _ended_in(self, place: int) -> str | None:
+        """Where in a pipeline the call at that place has ended."""
         return None
 
     def __getstate__(self) -> tuple[object, ...]:
@@ -243,8 +248,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     def __repr__(self) -> str:
         from .summary import summary
 
-        outcomes = self._all()
-        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
+        stats, columns = self._measured()
+        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause)
 
 
 def put_on(error: BaseException, report: Report[object]) -> None:

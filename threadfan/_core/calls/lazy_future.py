@@ -28,6 +28,7 @@ from concurrent.futures._base import (
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
+from contextlib import suppress
 from queue import SimpleQueue
 
 from ..base import clock as clocks
@@ -53,6 +54,7 @@ else:
 
 CONDITION, FATE, LISTENERS, GATES = 0, 1, 2, 3
 NOT_DONE = (PENDING, RUNNING)
+ENDED = (CANCELLED_AND_NOTIFIED, FINISHED)
 
 
 class _Over(threading.Condition):
@@ -240,3 +242,26 @@ class LazyFuture(futures.Future[T]):
                 self._exception, found = BrokenThreadPool(forks.REASON), OVER
             self._cell[CONDITION] = found
         return found
+
+
+# What others do who wait for many futures, see ``as_completed``.
+
+
+def has_ended(future: LazyFuture[T]) -> bool:
+    """Whether nobody need wait for it; one that was cancelled has ended when its executor knows."""
+    return future._cell.get(CONDITION) is OVER or future._state in ENDED
+
+
+def listen(future: LazyFuture[T], told: Callable[[], object]) -> bool:
+    """Have ``told()`` called when it has ended, and maybe before; False if it has, and then it may be called too."""
+    future._cell.setdefault(LISTENERS, []).append(told)
+    if not has_ended(future):
+        return True
+    stop_listening(future, told)
+    return False
+
+
+def stop_listening(future: LazyFuture[T], told: Callable[[], object]) -> None:
+    """Have it called no more; may be done again."""
+    with suppress(KeyError, ValueError):
+        future._cell[LISTENERS].remove(told)

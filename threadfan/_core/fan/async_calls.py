@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import checks
-from ..base.generic import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from types import ModuleType
@@ -59,9 +57,11 @@ class AsyncCalls:
         import inspect
         from functools import wraps
 
+        from ..base.checks import function, refuse_misplaced
+
         if misplaced:
-            checks.refuse_misplaced("fan.asyncify", misplaced)
-        checks.function("fan.asyncify", fn)
+            refuse_misplaced("fan.asyncify", misplaced)
+        function("fan.asyncify", fn)
 
         @wraps(fn)
         def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
@@ -114,7 +114,9 @@ class AsyncCalls:
         from .aio.batches import arun
 
         if misplaced:
-            checks.refuse_misplaced("fan.arun", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.arun", misplaced)
         return await arun(
             self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
         )
@@ -156,7 +158,9 @@ class AsyncCalls:
         from .aio.streams import astream
 
         if misplaced:
-            checks.refuse_misplaced("fan.astream", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.astream", misplaced)
         return astream(
             self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
         )

@@ -5,10 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from contextvars import copy_context
 
-from ..base import checks
-from ..base.given import real, whole
-from ..base.texts import brief
-from ..scope.scope import scope_around, scope_var
+from ..scope.around import scope_around, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +88,9 @@ class StandardCalls:
                 results can be read after the fan is closed.
         """
         if misplaced:
-            checks.refuse_misplaced("fan.map", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.map", misplaced)
         return self._map(fn, iterables, timeout, chunksize, buffersize)
 
     def starmap(
@@ -112,7 +111,9 @@ class StandardCalls:
             timeout: and the rest: as for ``map``.
         """
         if misplaced:
-            checks.refuse_misplaced("fan.starmap", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.starmap", misplaced)
         return self._map(fn, (iterable,), timeout, chunksize, buffersize, star=True)
 
     def _map(
@@ -125,6 +126,9 @@ class StandardCalls:
         *,
         star: bool = False,
     ) -> Iterator[R]:
+        from ..base import checks
+        from ..base.given import real, whole
+        from ..base.texts import brief
         from ..batches.mapping import mapped
 
         if not callable(fn):

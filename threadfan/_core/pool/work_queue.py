@@ -6,7 +6,6 @@ one after another.  The two know each other, so they stand in one file.
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from queue import SimpleQueue
@@ -71,10 +70,6 @@ if TYPE_CHECKING:
         @property
         def perform(self) -> Callable[[Actions], None]:
             """Does what was decided under the lock."""
-
-
-# With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
-GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 GRACE = 0.1
@@ -272,6 +267,9 @@ class Session:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
             return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        made = self.made
+        if made is not None and made[0] in self.claim:  # who ends the call meanwhile cancels this scope
+            return made[1]
         with self.scheduler.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from functools import partial
 
 from ...base import checks
@@ -50,8 +51,9 @@ def astream(
     mixed = any(hasattr(one, "__aiter__") for one in given)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(
-        scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
-    )
+        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+        fed_by_owner=mixed,
+    )  # fmt: skip
     return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner)
 
 
@@ -67,16 +69,17 @@ async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) ->
     gate = LoopGate(running_loop("fan.astream"))
     room = asyncio.Event()
     feeder: Feeder | None = None
-    ready: list[Raw] = []
+    ready: deque[Raw] = deque()
     try:
         stream.enlist([gate.put])
         feeder = None if feed is None else Feeder(feed(room), gate)
         stream.fill()
         while True:
-            ready = stream.harvest()
+            stream.harvest(ready)
+            outcome = stream.maker()
             while ready:
-                yield stream.outcome(ready.pop())
-                stream.after_yield()
+                yield outcome(ready.popleft())
+                stream.handed_out(stream.yielded + 1)
                 room.set()
             if stream.over:
                 break
@@ -98,11 +101,13 @@ async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) ->
         stream.tell_end()
         if feeder is not None:
             await feeder.stop()
-        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
+        # An error's traceback holds this frame: leave no cycle.
+        outcome = None  # type: ignore[assignment]
+        del owner, stream, batch, feeder, ready
 
 
 async def _end_early(
-    stream: Stream[B, T], ready: list[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
+    stream: Stream[B, T], ready: deque[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
     stream.cut(running=True)
