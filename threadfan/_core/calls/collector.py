@@ -32,8 +32,8 @@ class Collector:
     """
 
     __slots__ = (
-        "attempts", "fail_fast", "failures", "first_failure", "most_failures", "names", "on_first_failure", "results",
-        "usages",
+        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "on_first_failure",
+        "results", "retries_told", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -41,6 +41,9 @@ class Collector:
         self.names: dict[int, str] = {}  # of those calls that have one
         self.usages: dict[int, Usage] = {}  # of those that have used tokens
         self.attempts: dict[int, list[Attempt]] = {}  # of those that may have several
+        self.judged = False  # any of them is under policies
+        self.retries_told = 0  # of calls whose attempts were taken out
+        self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
         self.fail_fast = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
@@ -123,9 +126,30 @@ class Collector:
         """How many of so many calls have ended with each status."""
         return {**self.failures, SUCCEEDED: number - sum(self.failures.values())}
 
+    def take_usage(self, index: int) -> Usage | None:
+        """Take out what a call has used, which is handed out."""
+        usage = self.usages.pop(index, None)
+        if usage is not None:
+            self.usage_told = usage if self.usage_told is None else self.usage_told + usage
+        return usage
+
+    def take_attempts(self, index: int) -> list[Attempt] | None:
+        """Take out the attempts of a call that is handed out; None if it has none of its own."""
+        attempts = self.attempts.pop(index, None)
+        if attempts is not None:
+            self.retries_told += max(0, len(attempts) - 1)
+        return attempts
+
     def retries(self) -> int:
         """How many attempts were not the first of their call."""
-        return sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+
+    def usage(self) -> Usage | None:
+        """Tokens of all calls; None if nothing is known of any."""
+        found = self.usage_told
+        for usage in self.usages.values():
+            found = usage if found is None else found + usage
+        return found
 
     def forget(self) -> None:
         """A report has taken over what is here: nothing that still leads here may keep results alive.
