@@ -48,6 +48,8 @@ class Stream(Generic[B, T]):
         self.yielded = 0
         self.due: float = 0
         """``handed_out`` is to be called when so many are."""
+        self.step = 1
+        """How many may be handed out before one looks whether that is so."""
         self.entries: Sized = ()
         """The inputs that no thread has begun; when there are none, ``handed_out`` is to be called as well."""
 

@@ -6,7 +6,9 @@ its own call; ``failures``, ``first_failure`` and ``on_first_failure`` are guard
 
 from __future__ import annotations
 
-from ..base.outcome import SKIPPED, STATUS, SUCCEEDED
+from math import inf
+
+from ..base.outcome import FAILED, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ class Collector:
     """
 
     __slots__ = (
-        "attempts", "fail_fast", "failures", "first_failure", "judged", "names", "on_first_failure", "results",
-        "retries_told", "usage_told", "usages",
+        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "on_first_failure",
+        "results", "retries_told", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -44,6 +46,7 @@ class Collector:
         self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
         self.fail_fast = False  # start no call after the first failure
+        self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
         self.on_first_failure: Actions = []  # called once, at the first failure
 
@@ -82,8 +85,14 @@ class Collector:
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw
             ended.append(True)  # here and now: the next call would be paid for
+        if self.failed() >= self.most_failures:
+            ended.append(True)
         listeners, self.on_first_failure = self.on_first_failure, []
         after.extend(listeners)
+
+    def failed(self) -> int:
+        """How many calls have failed or timed out; those that were cancelled or skipped have not been tried."""
+        return self.failures.get(FAILED, 0) + self.failures.get(TIMED_OUT, 0)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
