@@ -207,6 +207,7 @@ class TaskGroup(WorkQueue):
         collector.results[index] = raw
         if step is not None and step.policies is not None:
             collector.attempts[index] = step.state.attempts
+            collector.judged = True
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
         if raw[STATUS] is SUCCEEDED:
