@@ -147,7 +147,9 @@ class Stream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
+        """Send all of it; at the end of a request that is often nothing."""
+        if not buffer:
+            return
         self._awaited = True
         scope = scope_here()
         self._operate(scope, self._inner.write, buffer, timeout)
