@@ -32,6 +32,7 @@ CHORES = 0.05  # seconds between two looks at the chores; arbitrary: what a time
 
 _asleep: dict[object, Gate] = {}  # the gates that somebody waits at, by the wait
 _COUNTS_ANEW = sys.version_info < (3, 13)  # see ``take_within``
+_main = threading.main_thread().ident
 _NUDGE = object()  # in a gate: not open, but there are chores
 NOTHING = object()
 
@@ -144,7 +145,7 @@ class Clock:
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
         left = timeout
-        if timeout is None and threading.get_ident() == threading.main_thread().ident:
+        if timeout is None and threading.get_ident() == _main:
             left = PULSE  # a signal that comes just before the wait does not interrupt it
         end = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -173,6 +174,8 @@ def install(clock: Clock) -> Clock:
 
 
 def _after_fork_in_child() -> None:
+    global _main
+    _main = threading.get_ident()  # whichever thread has forked
     chores.clear()
     _asleep.clear()
 

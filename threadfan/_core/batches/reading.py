@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from functools import partial
+from itertools import repeat, starmap
 from queue import SimpleQueue
 
 from ..base import checks
@@ -79,8 +80,14 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
             stream.harvest(ready)
             number, due, outcome = stream.yielded, stream.due, stream.maker()
             while ready:
-                yield outcome(take())  # whoever iterates may be the only one to hold it
-                number += 1
+                # Whoever iterates may be the only one to hold what he gets.
+                if stream.step > 1:
+                    step = min(stream.step, len(ready))
+                    yield from map(outcome, starmap(take, repeat((), step)))
+                    number += step
+                else:
+                    yield outcome(take())
+                    number += 1
                 if number >= due or not entries:
                     due = handed_out(number)
             stream.yielded = number

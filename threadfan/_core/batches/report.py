@@ -54,15 +54,19 @@ class Report(LookingBack[T_co]):
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
         fn: what was called on each item, for ``retry``; it does not travel in a pickle.
+        stopped: why the batch was ended early.
     """
 
     __slots__ = (
         "_attempts", "_cause", "_conditions", "_fn", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats",
-        "_usages", "_wall", "late",
+        "_usages", "_wall", "late", "stopped",
     )  # fmt: skip
 
     late: dict[int, Future[Any]]
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
+
+    stopped: str | None
+    """Why the batch was ended before all of its calls were, by ``deadline``, ``fail_fast`` or ``halt``; else None."""
 
     def __init__(
         self,
@@ -77,9 +81,11 @@ class Report(LookingBack[T_co]):
         pauses: int = 0,
         conditions: Conditions | None = None,
         fn: Callable[..., Any] | None = None,
+        stopped: str | None = None,
     ) -> None:
         self._raws = raws
         self._fn = fn
+        self.stopped = stopped
         self._conditions = conditions or {}
         self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
@@ -292,10 +298,10 @@ class Report(LookingBack[T_co]):
 
     def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
-        return self._raws, self._names, self._usages, self._attempts, figures, self._cause, EPOCH
+        return self._raws, self._names, self._usages, self._attempts, figures, self._cause, EPOCH, self.stopped
 
     def __setstate__(self, state: Any) -> None:
-        raws, self._names, self._usages, self._attempts, figures, self._cause, epoch = state
+        raws, self._names, self._usages, self._attempts, figures, self._cause, epoch, self.stopped = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late, self._fn = {}, None  # those are of the process that had it
         self._raws = [restored(raw, epoch) for raw in raws]
@@ -305,7 +311,7 @@ class Report(LookingBack[T_co]):
         from .summary import summary
 
         stats, columns = self._measured()
-        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause)
+        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause, self.stopped)
 
 
 def _called_again(fan: Runner, items: list[Any], fn: Callable[..., Any] | None) -> Report[Any]:

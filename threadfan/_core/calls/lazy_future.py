@@ -149,7 +149,8 @@ class LazyFuture(futures.Future[T]):
 
     def done(self) -> bool:
         """Whether the call has ended or was cancelled."""
-        return self._state not in NOT_DONE
+        found = self._found()
+        return found is OVER or self._stage not in NOT_DONE or self._cell.get(FATE, RUNNING) is not RUNNING
 
     def running(self) -> bool:
         """Whether the call runs now."""

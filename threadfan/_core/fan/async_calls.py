@@ -84,6 +84,7 @@ class AsyncCalls:
             late: Literal["keep"] | None = None,
             star: bool = False,
             progress: Shown = False,
+            halt: str | None = None,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -96,6 +97,7 @@ class AsyncCalls:
             late: Literal["keep"] | None = None,
             star: bool = False,
             progress: Shown = False,
+            halt: str | None = None,
         ) -> Report[R]: ...
 
     async def arun(
@@ -108,6 +110,7 @@ class AsyncCalls:
         late: Literal["keep"] | None = None,
         star: bool = False,
         progress: Shown = False,
+        halt: str | None = None,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -131,6 +134,7 @@ class AsyncCalls:
             late=late,
             star=star,
             progress=progress,
+            halt=halt,
         )
 
     if TYPE_CHECKING:

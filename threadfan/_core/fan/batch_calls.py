@@ -34,6 +34,7 @@ class BatchCalls:
         late: Literal["keep"] | None = None,
         star: bool = False,
         progress: Shown = False,
+        halt: str | None = None,
         **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
@@ -45,6 +46,8 @@ class BatchCalls:
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
+            halt: stop before all are done: ``"soon,fail=5"`` starts no call after five have failed, ``"now,fail=10%"``
+                ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
             progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
                 no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
 
@@ -68,6 +71,7 @@ class BatchCalls:
             late=late,
             star=star,
             progress=progress,
+            halt=halt,
         )
 
     def stream(

@@ -115,9 +115,9 @@ class Crew:
         the run queue.  The call stays where it is until somebody takes it, this worker when it is there at the latest.
         """
         slots, idle, cap = self.slots, self.idle, queue.cap
-        if not idle or slots.free <= 0 or slots.waking or self.coming or self.run_queue.rings or slots.lenders:
+        if not idle or slots.free <= 0 or slots.waking or self.coming or cap.active >= cap.limit:
             return False
-        if cap.active >= cap.limit:
+        if self.run_queue.pressure >= 0:  # others wait for a slot
             return False
         worker, draining = idle[-1], self.draining
         session = Session(self.owner, worker, queue)
@@ -157,14 +157,6 @@ class Crew:
             self.workers.discard(worker)
             if not self.going_home:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
-
-    def rest(self, worker: Worker, after: Actions) -> None:
-        """It has nothing to do, and does not need its slot."""
-        self.park(worker)  # first, so that the slot may come back to this very thread
-        if self.slots.free < 0 or self.slots.lenders or self.run_queue.rings:
-            self.release(after)
-        else:
-            self.slots.free += 1
 
     def forget(self, worker: Worker) -> None:
         """It ends, and is not woken any more."""

@@ -40,6 +40,7 @@ async def arun(
     late: str | None,
     star: bool,
     progress: Shown = False,
+    halt: str | None = None,
 ) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
@@ -48,7 +49,7 @@ async def arun(
     metering.check(progress)
     gate = LoopGate(loop)
     completion = begin_run(
-        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
     )
     feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
     if progress is False:
