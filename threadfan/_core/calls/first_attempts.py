@@ -152,7 +152,8 @@ def _loop(batch: InputCalls, session: Session) -> None:
             lookout,
         )  # leave no cycle: see ``call_queue``
         del reader, wakes, again, undecided, one, pull
-        entry = item = value = raw = answer = payload = None
+        entry = item = value = raw = answer = None
+        payload = None  # type: ignore[assignment]
 
 
 def _fail(
