@@ -13,7 +13,8 @@ stand on private floors in ``threadfan/_core``, each importing only those below 
     limits     who waits for a limit, and limits that processes share
     policies   numbers and verdicts: retries, rate limits, hedging
     scope      how long a call may go on: scopes, deadlines, waiting
-    events     what can be observed: structlog
+    events     what can be observed: structlog, logging, progress
+    pages      reports as pages, traces and tables
     base       errors, time, outcomes, checks of arguments
 """
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from ._core.batches.stats import Stats
     from ._core.batches.tasks import Task, task
     from ._core.calls.as_completed import as_completed
+    from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
     from ._core.graph.report import GraphReport
@@ -89,6 +91,7 @@ __all__ = [
     "GraphReport",
     "Outcome",
     "PipelineReport",
+    "Progress",
     "Report",
     "Stats",
     "Task",
@@ -144,6 +147,7 @@ _ON_FIRST_USE = {
     "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",
     "PipelineReport": "pipeline.report",
+    "Progress": "events.progress",
     "RateLimit": "policies.rate_limit",
     "Report": "batches.report",
     "Stats": "batches.stats",

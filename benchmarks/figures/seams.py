@@ -73,7 +73,7 @@ def _cpu(plan: Plan, bare: Call, attached: Call) -> Samples:
 
     One call at a time: on a pool of one worker, which goes through a list.
     """
-    items = range(plan.size(50, 3))
+    items = range(plan.size(100, 3))
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         fan = stack.enter_context(Fan(1, timeout=TIMEOUT))
@@ -88,7 +88,7 @@ def _cpu(plan: Plan, bare: Call, attached: Call) -> Samples:
             RETRY: _timed(retrying.run, attached, items),
             LIMIT: _timed(limited.run, attached, items),
         }
-        return harness.race(contenders, plan.rounds * plan.size(6, 1))
+        return harness.race(contenders, plan.rounds * plan.size(4, 1))
 
 
 def _timed(run: Block, call: Call, items: range) -> Callable[[], float]:

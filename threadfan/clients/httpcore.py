@@ -228,7 +228,8 @@ class Stream:
             finally:
                 if acts.pop(key, None) is None:
                     acts.take_back(key)
-            time_left(scope)
+            if not done:  # the end of what is to be read may be one that the cancel has made
+                time_left(scope)
         except CallCancelled:
             self.close()
             raise

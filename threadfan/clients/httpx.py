@@ -30,7 +30,7 @@ from math import inf
 from .._core.base import forks
 from .._core.scope.scope import scope_around
 from .bodies import Body, Inside, close_what_is_left
-from .httpcore import leave_to_parent, make_abortable, smaller
+from .httpcore import leave_to_parent, make_abortable
 from .passing import pass_through
 from .scoped_semaphore import ScopedSemaphore
 
@@ -130,7 +130,8 @@ class Transport(Base):
         close_what_is_left()
         timeouts = request.extensions.get("timeout") or {}
         if scope is not None and (left := scope.remaining()) != inf:
-            timeouts = {phase: smaller(timeouts.get(phase), left) for phase in PHASES}
+            known = timeouts.get
+            timeouts = {phase: left if (own := known(phase)) is None or left < own else own for phase in PHASES}
         with Inside():
             if not self._semaphore.acquire(scope, timeouts.get("pool")):
                 raise self._library.PoolTimeout("no connection became free in time", request=request)

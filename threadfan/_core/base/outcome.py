@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .generic import TYPE_CHECKING, Generic, T_co
+from .moments import EPOCH
 from .portable import Record
 
 if TYPE_CHECKING:
@@ -136,6 +137,21 @@ class Outcome(Record, Generic[T_co]):
         return sum(attempt.waited_backoff for attempt in self._history or ())
 
     @property
+    def started(self) -> float | None:
+        """When its first attempt began, in seconds since 1970, as ``time.time()`` has them; None if none did.
+
+        Read from a clock that nobody sets: differences between the times of one batch are exact.
+        """
+        if self._history:
+            return EPOCH + self._raw[2] + self._history[0].started
+        return None if self._raw[5] is None else EPOCH + self._raw[5]
+
+    @property
+    def ended(self) -> float:
+        """When it was decided what became of it, in seconds since 1970."""
+        return EPOCH + self._raw[6]
+
+    @property
     def duration(self) -> float:
         """Seconds that the call ran, in all attempts; what two of them shared counts once."""
         if self._history:
@@ -189,9 +205,13 @@ class Outcome(Record, Generic[T_co]):
             "history": [attempt.to_dict() for attempt in self.history],
         }
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "epoch": EPOCH}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        epoch = state.pop("epoch")
         super().__setstate__(state)
-        self._raw = restored(self._raw)
+        self._raw = restored(self._raw, epoch)
 
     def __repr__(self) -> str:
         place = repr(self._name) if self._name is not None else self._raw[0]
@@ -257,6 +277,13 @@ def time_covered(spans: list[tuple[float, float]]) -> float:
     return covered
 
 
-def restored(raw: Raw) -> Raw:
-    """A raw outcome as it was before pickling, which copies strings: statuses are compared by identity."""
-    return (*raw[:3], STATUSES[STATUSES.index(raw[3])], *raw[4:])
+def restored(raw: Raw, epoch: float) -> Raw:
+    """A raw outcome as it was before pickling, which copies strings: statuses are compared by identity.
+
+    Args:
+        epoch: the ``EPOCH`` of the process that has written it, whose monotonic clock may be another one.
+    """
+    index, item, since, status, payload, start, end, worker = raw
+    shift = epoch - EPOCH
+    begun = None if start is None else start + shift
+    return index, item, since + shift, STATUSES[STATUSES.index(status)], payload, begun, end + shift, worker

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from math import ceil
 
+from ..base.index_ranges import written
 from ..base.outcome import END, SINCE, START, TIMED_OUT, attempts_of, raw_of, time_covered
 from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, TINY, best
 from .advice_on_limits import needed
-from .index_ranges import written
 from .replay import UNCAPPED, makespan
 
 TYPE_CHECKING = False

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from ..base.index_ranges import written
 from ..base.outcome import CANCELLED, FAILED, PAYLOAD, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 from ..base.texts import shortened, text_of
-from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def summary(
     label: Label,
     stage: Callable[[int], str | None],
     cause: int | None,
+    stopped: str | None,
 ) -> str:
     """The text.
 
@@ -42,12 +43,14 @@ def summary(
         label: what the call at a place is called.
         stage: where it has ended, in a pipeline.
         cause: the place of the one that has ended the batch.
+        stopped: why the batch was ended early.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
     head = f"<Report of {len(raws)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"
     without = [] if stats.succeeded == len(raws) else enumerate(raws)
     ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
-    lines = [
+    lines = [] if stopped is None or cause is not None else [f"stopped early: {stopped}"]  # the cause says it better
+    lines += [
         line
         for statuses in ((FAILED, TIMED_OUT), (CANCELLED,), (SKIPPED,))
         for line in _causes([one for one in ended if one.status in statuses], cause)
@@ -106,12 +109,30 @@ def _grouped(ended: list[_Ended], key: Callable[[_Ended], tuple[object, ...]]) -
 
 
 def _line(group: list[_Ended]) -> str:
+    if len(group) == 1:
+        return f"{group[0].label}: {_said(group)}"
+    return f"{len(group)} {_said(group)} ({written([one.label for one in group])})"
+
+
+def _said(group: list[_Ended]) -> str:
+    """What they have in common."""
     first = group[0]
     text = shortened(first.text)
-    if len(group) == 1:
-        return f"{first.label}: {first.what()}{text and f': {text}'}"
     such_as = "" if all(one.text == first.text for one in group) else ", such as"
-    return f"{len(group)} {first.what()}{such_as}{text and f': {text}'} ({written([one.label for one in group])})"
+    return f"{first.what()}{such_as}{text and f': {text}'}"
+
+
+def causes(
+    raws: Sequence[Raw], labels: Sequence[int | str], stage: Callable[[int], str | None]
+) -> list[tuple[str, list[int]]]:
+    """Why calls have no value, each cause once, with the places of its calls; those of most calls first.
+
+    Errors whose texts differ in names and numbers alone are one cause.
+    """
+    places = [place for place, raw in enumerate(raws) if raw[STATUS] is not SUCCEEDED]
+    ended = [_Ended(raws[place], labels[place], stage(place), place) for place in places]
+    groups = sorted(_grouped(ended, _Ended.alike), key=len, reverse=True)
+    return [(_said(group), [one.place for one in group]) for group in groups]
 
 
 def _slowest(raws: Sequence[Raw], durations: list[float | None], stats: Stats, label: Label) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -261,6 +263,18 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
         """Whether there is none."""
         return not self.qsize()
 
+
+def _at_exit() -> None:
+    """See ``at_exit`` in ``pool.shutdown``, which is imported with the first fan."""
+    lifecycle = sys.modules.get(f"{_CORE}.pool.shutdown")
+    if lifecycle is not None:
+        lifecycle.at_exit()
+
+
+_CORE = __name__.removesuffix(".fan.executor")
+# With the import, for handlers run last in, first out: after those that the program registers, and before that of
+# ``concurrent.futures``.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
 
 Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 
