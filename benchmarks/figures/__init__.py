@@ -18,6 +18,8 @@ GROUPS = {
     "async": "bridge",
     "fairness": "fairness",
     "memory": "memory",
+    "growth": "growth",
+    "footprint": "footprint",
     "makespan": "makespan",
     "hang": "hang",
     "import": "startup",

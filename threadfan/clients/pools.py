@@ -120,7 +120,7 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
                 self._gates.append(gate)
                 with contextlib.suppress(queue.Empty):
                     return super().get(block=False)
-                if not scope.clock.wait(gate, None if due is None else due - scope.clock.monotonic()):
+                if not scope.clock.wait_until(gate, due):
                     break
                 self._leave(gate)
             raise queue.Empty

@@ -25,16 +25,12 @@ if TYPE_CHECKING:
 
         def has_work(self) -> bool: ...
 
-    class _Helper(Protocol):
-        def tell(self) -> None: ...
-
     class _Timer(Protocol):
         next_look: float
 
         def in_grace(self) -> int: ...
 
-        @property
-        def helper(self) -> _Helper | None: ...
+        def look(self) -> None: ...
 
     class _Callbacks(Protocol):
         def stuck(self) -> list[object]: ...
@@ -161,9 +157,7 @@ class Probe:
 
     def look(self) -> None:
         """Have the calls looked at now that may be due."""
-        helper = self._scheduler.timer.helper
-        if helper is not None:
-            helper.tell()
+        self._scheduler.timer.look()
 
     def interrupt(self) -> None:
         """Do to the fan what a Ctrl-C does."""

@@ -125,7 +125,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _wait_until_over(self, gate: Gate) -> None:
         while not self.over:
-            self.scheduler.clock.wait(gate, self.look())
+            self.scheduler.clock.wait_until(gate, self.look())
 
     def _ended_by(self, error: BaseException, gate: Gate, *, running: bool) -> None:
         try:
@@ -150,18 +150,18 @@ class Completion(Generic[B, MadeReport]):
     # -- ending it ---------------------------------------------------------------------------------------------------
 
     def look(self) -> float | None:
-        """End the batch if it is time to; seconds until the next look."""
+        """End the batch if it is time to; when to look next."""
         batch = self.batch
-        left = None if self._deadline is None else batch.since + self._deadline - self.scheduler.clock.monotonic()
+        due = None if self._deadline is None else batch.since + self._deadline
         message = None
         if self._fail_fast and batch.collector.first_failure is not None:
             message = FAILED_FAST
-        elif left is not None and left <= 0:
+        elif due is not None and self.scheduler.clock.monotonic() >= due:
             message = self._at_deadline()
         if message is not None and not self._early:
             self._early = True
             self.scheduler.timer.cancel(batch, None, message)
-        return None if self._early else left
+        return None if self._early else due
 
     def _at_deadline(self) -> str | None:
         """Why calls are cancelled now that the time is up; None if they are not."""

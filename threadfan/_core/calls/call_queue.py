@@ -120,7 +120,7 @@ class CallQueue(WorkQueue):
     def add(self, call: Call, after: Actions) -> None:
         """Queue a call.  With the lock held."""
         call.queue = self
-        if call.timeout is not None and self.scheduler.timer.helper is None:
+        if call.timeout is not None and self.scheduler.timer.alarms is None:
             self.scheduler.timer.mind(
                 FOREVER, after
             )  # first: whoever waits for the call then knows if it has no thread
