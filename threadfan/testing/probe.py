@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
         def has_work(self) -> bool: ...
 
+    class _Alarms(Protocol):
+        def set(self, due: float, act: Callable[[], None], *, quick: bool) -> object: ...
+
     class _Timer(Protocol):
         next_look: float
 
         def in_grace(self) -> int: ...
+
+        @property
+        def alarms(self) -> _Alarms | None: ...
 
         def look(self) -> None: ...
 
@@ -157,7 +163,9 @@ class Probe:
 
     def look(self) -> None:
         """Have the calls looked at now that may be due."""
-        self._scheduler.timer.look()
+        timer = self._scheduler.timer
+        if timer.alarms is not None:
+            timer.alarms.set(self.clock.monotonic(), timer.look, quick=True)
 
     def interrupt(self) -> None:
         """Do to the fan what a Ctrl-C does."""

@@ -285,6 +285,7 @@ class DeadlineTimer:
                 raise
             finally:
                 scheduler.perform(after)
+                after.clear()  # which knows the errors; whoever waits for the end of the look may let go of them now
 
     def _look(self, after: Actions) -> None:
         scheduler = self._scheduler
