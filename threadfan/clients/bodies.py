@@ -14,12 +14,13 @@ it is closed or gone.
 from __future__ import annotations
 
 import _thread
+from _thread import get_ident
 from collections import deque
 from contextlib import suppress
 
 from .._core.base import forks
 from .._core.base.locks import Lock, bare
-from .._core.scope.scope import current_scope
+from .._core.scope.scope import current_scope, scope_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Inside:
     __slots__ = ("_outermost", "_thread")
 
     def __enter__(self) -> Self:
-        self._thread = _thread.get_ident()
+        self._thread = get_ident()
         self._outermost = self._thread not in _inside
         _inside.add(self._thread)
         return self
@@ -81,16 +82,19 @@ class Connected:
         """Give the connection back, or close it if there was more to come; harmless when done twice."""
         if self._generation != forks.generation:  # in the child of a fork: it is the parent's
             return
-        if _thread.get_ident() in _inside:
+        thread = get_ident()
+        if thread in _inside:
             self.hand_over()
             return
-        with self._closing, Inside():
+        with self._closing:
             semaphore, self._semaphore = self._semaphore, None
             if semaphore is None:
                 return
             try:
+                _inside.add(thread)
                 self.inner.close()
             finally:
+                _inside.discard(thread)
                 semaphore.release()
                 self.chunks = None
                 _open.discard(self)
@@ -142,23 +146,29 @@ class _Chunks:
         return self
 
     def __next__(self) -> bytes:
-        connected = self._connected
+        connected, thread = self._connected, get_ident()
+        outermost = thread not in _inside
         try:
-            with Inside():
+            try:  # as with ``Inside``
+                _inside.add(thread)
                 if connected.chunks is None:
                     connected.chunks = iter(connected.inner)
                 self._half_read = True
                 chunk = next(connected.chunks)
-            current_scope().check()
+            finally:
+                if outermost:
+                    _inside.discard(thread)
+            scope_around()
         except StopIteration:
             self._half_read = False
             raise
         except BaseException as error:
             self._half_read = False
-            if current_scope().cancelled:
+            scope = current_scope()
+            if scope.cancelled:
                 connected.close()
             if isinstance(error, Exception):
-                current_scope().check()
+                scope.check()
             raise
         return chunk
 

@@ -35,6 +35,7 @@ CHORES = 0.05  # seconds between two looks at the chores; arbitrary: what a time
 
 _asleep: dict[object, Gate] = {}  # the gates that somebody waits at, by the wait
 _COUNTS_ANEW = sys.version_info < (3, 13)  # see ``take_within``
+_main = threading.main_thread().ident
 _NUDGE = object()  # in a gate: not open, but there are chores
 NOTHING = object()
 
@@ -116,10 +117,23 @@ def take_within(gate: Gate, timeout: float) -> Any:
     return gate.get(True, timeout)
 
 
-def receive(gate: Gate) -> Any:
-    """What is put into the gate next, or ``NOTHING`` if there may be chores."""
-    with Asleep(gate) as asleep:
-        return asleep.receive()
+def receive(gate: Gate, timeout: float | None = None) -> Any:
+    """What is put into the gate next, or ``NOTHING`` after ``timeout`` seconds or if there may be chores."""
+    asleep = object()
+    _asleep[asleep] = gate  # as such a block would, which takes four calls more for each wait
+    try:
+        if chores:
+            do_chores()
+            timeout = CHORES if timeout is None else min(timeout, CHORES)
+        if timeout is None:
+            found = gate.get()
+        else:
+            found = take_within(gate, timeout) if _COUNTS_ANEW else gate.get(True, timeout)
+    except Empty:
+        return NOTHING
+    finally:
+        _asleep.pop(asleep, None)
+    return NOTHING if found is _NUDGE else found
 
 
 class Clock:
@@ -140,16 +154,15 @@ class Clock:
         left: float | None = None
         if moment is not None:
             left = moment - self.monotonic()
-        elif threading.current_thread() is threading.main_thread():
+        elif threading.get_ident() == _main:
             left = PULSE  # a signal that comes just before the wait does not interrupt it
-        with Asleep(gate) as asleep:
-            while True:
-                if asleep.receive(None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
-                    return True
-                if moment is not None:
-                    left = moment - self.monotonic()
-                    if left <= 0:
-                        return False
+        while True:
+            if receive(gate, None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
+                return True
+            if moment is not None:
+                left = moment - self.monotonic()
+                if left <= 0:
+                    return False
 
 
 REAL = Clock()
@@ -169,6 +182,8 @@ def install(clock: Clock) -> Clock:
 
 
 def _after_fork_in_child() -> None:
+    global _main
+    _main = threading.get_ident()  # whichever thread has forked
     chores.clear()
     _asleep.clear()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import checks
-from ..base.generic import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from types import ModuleType
@@ -13,6 +11,7 @@ if TYPE_CHECKING:
     from ..base.generic import Coro
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
@@ -59,9 +58,11 @@ class AsyncCalls:
         import inspect
         from functools import wraps
 
+        from ..base.checks import function, refuse_misplaced
+
         if misplaced:
-            checks.refuse_misplaced("fan.asyncify", misplaced)
-        checks.function("fan.asyncify", fn)
+            refuse_misplaced("fan.asyncify", misplaced)
+        function("fan.asyncify", fn)
 
         @wraps(fn)
         def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
@@ -82,6 +83,8 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
+            halt: str | None = None,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -93,6 +96,8 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
+            halt: str | None = None,
         ) -> Report[R]: ...
 
     async def arun(
@@ -104,6 +109,8 @@ class AsyncCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        progress: Shown = False,
+        halt: str | None = None,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -114,9 +121,20 @@ class AsyncCalls:
         from .aio.batches import arun
 
         if misplaced:
-            checks.refuse_misplaced("fan.arun", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.arun", misplaced)
         return await arun(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            fail_fast=fail_fast,
+            deadline=deadline,
+            late=late,
+            star=star,
+            progress=progress,
+            halt=halt,
         )
 
     if TYPE_CHECKING:
@@ -130,6 +148,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
@@ -140,6 +159,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
@@ -150,15 +170,26 @@ class AsyncCalls:
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
 
         if misplaced:
-            checks.refuse_misplaced("fan.astream", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.astream", misplaced)
         return astream(
-            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            ordered=ordered,
+            window=window,
+            star=star,
+            owner=self,
+            progress=progress,
         )
 
     if TYPE_CHECKING:

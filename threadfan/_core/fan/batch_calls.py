@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..base import checks
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -11,6 +9,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
@@ -34,6 +33,8 @@ class BatchCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        progress: Shown = False,
+        halt: str | None = None,
         **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
@@ -45,6 +46,10 @@ class BatchCalls:
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
+            halt: stop before all are done: ``"soon,fail=5"`` starts no call after five have failed, ``"now,fail=10%"``
+                ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
+            progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
+                no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
 
         Raises:
             BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
@@ -53,9 +58,20 @@ class BatchCalls:
         from ..batches.run import run
 
         if misplaced:
-            checks.refuse_misplaced("fan.run", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.run", misplaced)
         return run(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            fail_fast=fail_fast,
+            deadline=deadline,
+            late=late,
+            star=star,
+            progress=progress,
+            halt=halt,
         )
 
     def stream(
@@ -66,6 +82,7 @@ class BatchCalls:
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> Generator[Outcome[R], None, None]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -75,8 +92,10 @@ class BatchCalls:
         Args:
             iterables: as for ``run``; they may be endless.
             ordered: hand out in input order.
-            window: how many inputs may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            window: how many inputs may be taken and not yet yielded; by default ``max(64, 4 * max_workers)``, and
+                while calls are short and outcomes are read quickly as many as take 2 ms, at most 1,024.
             star: as for ``run``.
+            progress: as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
@@ -84,9 +103,19 @@ class BatchCalls:
         from ..batches.reading import stream
 
         if misplaced:
-            checks.refuse_misplaced("fan.stream", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.stream", misplaced)
         return stream(
-            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            ordered=ordered,
+            window=window,
+            star=star,
+            owner=self,
+            progress=progress,
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:

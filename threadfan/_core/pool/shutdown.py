@@ -2,14 +2,12 @@
 
 At interpreter exit every call that is neither timed out nor cancelled finishes first, as with the standard library's
 pool; threads that are stuck in calls that are over are not waited for.  After a Ctrl-C that ended the program, what
-runs is cancelled instead.  This runs before ``concurrent.futures``' own
-exit handler, because handlers run last in, first out.
+runs is cancelled instead.  The handler for that is registered when the package is imported, see ``fan.executor``.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import weakref
 from functools import partial
@@ -24,6 +22,7 @@ from .work_queue import GRACE, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from .scheduler import Scheduler
@@ -165,7 +164,8 @@ def orphaned(scheduler: Scheduler, _: object) -> None:
         worker.inbox.put(False)
 
 
-def _at_exit() -> None:
+def at_exit() -> None:
+    """The interpreter ends: finish what was handed in."""
     last.begin()
     for scheduler in _alive():  # at once: what is handed in from now on is refused
         scheduler.closing = True
@@ -182,5 +182,4 @@ def _after_fork_in_child() -> None:
     here.session = None
 
 
-threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
 forks.in_child(_after_fork_in_child)

@@ -6,7 +6,6 @@ one after another.  The two know each other, so they stand in one file.
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from queue import SimpleQueue
@@ -19,7 +18,7 @@ from .terms import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
     from ..base.clock import Clock
@@ -36,6 +35,12 @@ if TYPE_CHECKING:
 
     Lost = tuple[Key, float, str, object]
     """Of a call that was ended from outside: key, start, name of the function, index."""
+
+    class Waiting(Protocol):
+        """The gate of somebody who waits for the end of a call."""
+
+        def put(self, _: None, /) -> object:
+            """Open it."""
 
     class Timer(Protocol):
         """Looks at the running calls when the first of them can be due."""
@@ -67,10 +72,6 @@ if TYPE_CHECKING:
             """Does what was decided under the lock."""
 
 
-# With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
-GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
-
-
 GRACE = 0.1
 """Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
 call that heeds its scope, too short to be missed as a slot."""
@@ -91,7 +92,7 @@ class ConcurrencyLimit:
         lasting: whether its queues of single calls stay when nothing is in them: those of the fan itself.
     """
 
-    __slots__ = ("__weakref__", "active", "lasting", "limit", "queues")
+    __slots__ = ("__weakref__", "active", "lasting", "limit", "look_at", "queues")
 
     def __init__(self, limit: float = float("inf"), *, lasting: bool = False) -> None:
         self.limit: float = limit
@@ -103,6 +104,7 @@ class ConcurrencyLimit:
         """Nothing runs: at the start, and in the child of a fork."""
         self.active: int = 0
         self.queues: dict[Any, Any] = {}  # those of single calls, by depth and rules
+        self.look_at: int = 0  # look for idle ones when they are so many
 
 
 class WorkQueue(Terms):
@@ -244,7 +246,7 @@ class Session:
 
     __slots__ = (
         "claim", "first", "holds", "judging", "loan", "lost", "lost_at", "made", "queue", "scheduler", "signalled",
-        "worker",
+        "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, worker: Worker, queue: WorkQueue) -> None:
@@ -260,11 +262,15 @@ class Session:
         self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Key = None  # the key of a call whose future was told to cancel
         self.made: tuple[Key, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
+        self.waiting: Sequence[Waiting] = ()  # those who wait for the call that has just ended
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
             return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        made = self.made
+        if made is not None and made[0] in self.claim:  # who ends the call meanwhile cancels this scope
+            return made[1]
         with self.scheduler.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
@@ -296,9 +302,15 @@ class Session:
         """One that never ends: the call goes on in the parent only."""
         return Scope(clock=self.scheduler.clock)
 
+    def wake(self) -> None:
+        """Wake those who wait for the call that has just ended."""
+        waiting, self.waiting = self.waiting, ()
+        for one in waiting:
+            one.put(None)
+
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the scheduler's lock held."""
-        return self.first is not None or self.judging or bool(self.claim)
+        return bool(self.first) or self.judging or bool(self.claim)  # it may have been sent to wait for a permit first
 
     def forget_scope(self) -> object:
         """The call at hand has ended, or its attempt: the next has a scope of its own.

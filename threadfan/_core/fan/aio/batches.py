@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...base.generic import TYPE_CHECKING, T
+from ...batches import metering
 from ...batches.completion import Completion
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...batches.joiners import Joiner, R
+    from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
     from ...calls.task_batch import TaskBatch
@@ -37,17 +39,23 @@ async def arun(
     deadline: float | None,
     late: str | None,
     star: bool,
+    progress: Shown = False,
+    halt: str | None = None,
 ) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
     fn, asked = taker(loop)("fan.arun", fn), fn
     check("fan.arun", asked, given, star=star)
+    metering.check(progress)
     gate = LoopGate(loop)
     completion = begin_run(
-        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
     )
     feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
-    return await wait_for(completion, gate, feeder)
+    if progress is False:
+        return await wait_for(completion, gate, feeder)
+    with metering.shown(completion.batch, progress):
+        return await wait_for(completion, gate, feeder)
 
 
 async def _feed(completion: RunCompletion[T], given: Given) -> None:
