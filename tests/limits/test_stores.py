@@ -218,6 +218,22 @@ def test_parts_of_a_request_count(processes, wall):
     assert wall.now - begun == pytest.approx(0.0045)  # it has waited for the rest itself
 
 
+def test_who_is_next_and_comes_early_asks_once(processes, wall, monkeypatch):
+    """It is counted for the moment that is its own, and waits for that by itself; the others are told of it."""
+    first, second = processes(2)
+    asks, ask = [], SQLiteStore.ask
+    monkeypatch.setattr(SQLiteStore, "ask", lambda *args: [asks.append(args[0]), ask(*args)][1])
+    begun = wall.now
+    assert first.take(0.1, 1) == 0.0
+    assert second.take(0.1, 1) == pytest.approx(0.1 - LEAD)
+    wall.now += 0.1 - LEAD
+    del asks[:]
+    assert second.take(0.1, 1) == 0.0
+    assert asks == [second]
+    assert wall.now == pytest.approx(begun + 0.1)
+    assert first.take(0.1, 1) == pytest.approx(0.1 - LEAD)
+
+
 def test_short_gaps_are_exact(processes, wall):
     """Gaps of 2.5 ms are not rounded to whole milliseconds."""
     (store,) = processes(1)

@@ -108,23 +108,25 @@ class SQLiteStore(Turns):
         except sqlite3.Error as error:
             raise OSError(f"cannot keep a shared rate limit in {self._path}: {error}") from error
 
-    def ask(self, spacing: float, capacity: float, ticket: int | None) -> Word:
+    def ask(self, spacing: float, capacity: float, ticket: int | None, lead: float = 0.0) -> Word:
         """See ``Turns``."""
         cost, room, nonsense, grace = in_ticks(spacing, capacity)
+        ahead = round(lead * TICKS)
 
         def decide(now: int, state: _State) -> Word:
             number = state.tickets if ticket is None or ticket >= state.tickets else ticket
             if wait := state.paused(now):
                 return Word(wait / TICKS, ticket, state.pauses)
             full_at, rank = state.full(now, nonsense), max(0, number - state.turn)
-            free_at, lacking = full_at - room, max(0, full_at - now)
-            goes = now >= free_at + rank * grace
-            if goes:
-                state.full_at = max(now, full_at) + cost
-                state.turn = max(state.turn, number + 1)
+            free_at = full_at - room
+            goes = now >= free_at + rank * grace or (not rank and now + ahead >= free_at)
             state.tickets = max(state.tickets, number + 1)
             if goes:
-                return Word(0.0, None, state.pauses, lacking / TICKS)
+                leaves = max(now, free_at)
+                state.full_at = max(leaves, full_at) + cost
+                state.turn = max(state.turn, number + 1)
+                lacking = max(0, full_at - leaves)
+                return Word((leaves - now) / TICKS, None, state.pauses, lacking / TICKS, counted=True)
             behind = grace + (rank - 1) * cost if rank else 0
             return Word((free_at + behind - now) / TICKS, number, state.pauses)
 
