@@ -206,7 +206,7 @@ class Crew:
     def recruit(self, queue: WorkQueue) -> None:
         """Start threads while there are slots and pending calls for them."""
         if not self.idle and self.slots.free > 0:  # else there is nothing to start
-            aside(partial(self._recruit, queue))
+            aside(partial(_recruit, self, queue))
 
     def borrow(self, worker: Worker) -> bool:
         """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
@@ -224,11 +224,8 @@ class Crew:
             self.grant_if_needed(after)
         self.owner.perform(after)
 
-    def _recruit(self, queue: WorkQueue) -> None:
-        while self._recruit_one(queue):
-            pass
-
-    def _recruit_one(self, queue: WorkQueue) -> bool:
+    def recruit_one(self, queue: WorkQueue) -> bool:
+        """Start one; False if there is none to start."""
         after: Actions = []
         with self.owner.lock:
             if self.idle or self.slots.free <= 0 or not queue.ready() or queue.cap.active >= queue.cap.limit:
@@ -245,3 +242,8 @@ class Crew:
         with self.owner.lock:
             self.hand_out(after)
         self.owner.perform(after)
+
+
+def _recruit(crew: Crew, queue: WorkQueue) -> None:
+    while crew.recruit_one(queue):
+        pass
