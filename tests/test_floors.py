@@ -13,7 +13,10 @@ import pytest
 import threadfan
 
 ROOT = Path(threadfan.__file__).parent
-FLOORS = ("base", "events", "scope", "policies", "limits", "pool", "calls", "batches", "graph", "pipeline", "fan")
+FLOORS = (
+    *("base", "events", "journal", "scope", "policies", "limits", "pool", "calls", "batches", "graph", "pipeline"),
+    "fan",
+)
 CORE = tuple(f"_core/{floor}" for floor in FLOORS)
 FACADE = ""  # threadfan/__init__.py, above all floors
 BELOW = {floor: {floor, *CORE[:height]} for height, floor in enumerate(CORE)}

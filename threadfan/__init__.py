@@ -13,6 +13,7 @@ stand on private floors in ``threadfan/_core``, each importing only those below 
     limits     who waits for a limit, and limits that processes share
     policies   numbers and verdicts: retries, rate limits, hedging
     scope      how long a call may go on: scopes, deadlines, waiting
+    journal    what batches keep in a file, to be gone on with
     events     what can be observed: structlog
     base       errors, time, outcomes, checks of arguments
 """
@@ -37,7 +38,9 @@ from concurrent.futures.thread import BrokenThreadPool
 from ._core.base.errors import (
     CallCancelled,
     FanClosed,
+    JournalError,
     LimitExhausted,
+    NotStored,
     TaskCancelled,
     TaskSkipped,
     TaskTimeout,
@@ -106,7 +109,9 @@ __all__ = [
     "signals_as_ctrl_c",
     # errors
     "FanClosed",
+    "JournalError",
     "LimitExhausted",
+    "NotStored",
     "TaskCancelled",
     "TaskSkipped",
     "TaskTimeout",

@@ -18,7 +18,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
     ),
     "map": ("timeout", "chunksize", "buffersize"),
     "starmap": ("timeout", "chunksize", "buffersize"),
-    "run": ("fail_fast", "deadline", "late", "star"),
+    "run": ("fail_fast", "deadline", "late", "star", "journal", "key", "version", "codec", "unique"),
     "stream": ("ordered", "window", "star"),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,

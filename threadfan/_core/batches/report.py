@@ -14,11 +14,14 @@ from .stats import Stats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
+    from os import PathLike
     from typing import Any, overload
 
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from ..journal.kept import KeptRaws
+    from ..journal.values import Codec
     from .figures import Conditions
 
     SequenceOfOutcomes = Sequence[Outcome[T_co]]
@@ -38,7 +41,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     An index gives the outcome at that place, a name the task of that name in ``gather``.
 
     Args:
-        raws: the outcomes, in input order.
+        raws: the outcomes, in input order; those that stand in a journal are made when they are looked at.
         names: the names given in ``gather``, by place in ``raws``.
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
@@ -59,7 +62,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def __init__(
         self,
-        raws: list[Raw],
+        raws: list[Raw] | KeptRaws,
         *,
         names: dict[int, str] | None = None,
         wall: float = 0.0,
@@ -80,14 +83,18 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._names = names or {}
         self._wall = wall
         self._slots = slots
-        self._outcomes: list[Outcome[T_co]] | None = None
+        self._outcomes: Sequence[Outcome[T_co]] | None = None
         self._stats: Stats | None = None
 
     # -- a sequence of outcomes --------------------------------------------------------------------------------------
 
-    def _all(self) -> list[Outcome[T_co]]:
+    def _all(self) -> Sequence[Outcome[T_co]]:
         if self._outcomes is None:
             names, usages, attempts = self._names, self._usages, self._attempts
+            if not isinstance(self._raws, list):
+                kept: Sequence[Outcome[T_co]] = self._raws.outcomes(usages, attempts)
+                self._outcomes = kept
+                return kept
             self._outcomes = [
                 Outcome(raw, names.get(place), usages.get(raw[INDEX]), attempts.get(raw[INDEX]))
                 for place, raw in enumerate(self._raws)
@@ -109,6 +116,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def __getitem__(self, place: int | str | slice) -> Outcome[T_co] | list[Outcome[T_co]]:
         """An outcome by its place or its name, or several by a slice."""
+        if isinstance(place, slice):
+            return list(self._all()[place])
         if not isinstance(place, str):
             return self._all()[place]
         for number, name in self._names.items():
@@ -122,6 +131,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def ok(self) -> bool:
         """Whether every call succeeded."""
+        if not isinstance(self._raws, list):
+            return self._raws.ok
         return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
 
     @property
@@ -150,7 +161,11 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
                 raise failures(said, errors, indices, list(map(self._label, places)))
             finally:
                 del errors, failed, self  # the traceback holds this frame: leave no cycle
-        return [raw[PAYLOAD] for raw in self._raws]
+        return self._payloads()
+
+    def _payloads(self) -> list[Any]:
+        """The value or the error of each call."""
+        return [raw[PAYLOAD] for raw in self._raws] if isinstance(self._raws, list) else self._raws.payloads()
 
     if TYPE_CHECKING:
 
@@ -170,7 +185,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """
         if default is _MISSING:
             return list(self.unwrap())
-        return [raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default for raw in self._raws]
+        raws = zip(self._raws, self._payloads(), strict=True)
+        return [payload if raw[STATUS] is SUCCEEDED else default for raw, payload in raws]
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
@@ -198,6 +214,41 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """
         outcomes = [{**outcome.to_dict(), "index": place} for place, outcome in enumerate(self._all())]
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
+
+    def save(self, path: str | PathLike[str], *, codec: Codec | None = None) -> None:
+        """Write it to a file, for ``Report.load``: its own alone, in place of a report that may be there.
+
+        Values and items are stored as JSON; errors as in a pickle, without requests, headers and secrets in URLs.
+
+        Args:
+            codec: for values that JSON cannot hold, as for ``Fan.run``.
+
+        Raises:
+            NotStored: a value cannot be stored; nothing was written.
+            JournalError: the file cannot be written, or is the journal of a run.
+        """
+        from .saving import save
+
+        limited, pauses = self._limits
+        figures = {"wall": self._wall, "slots": self._slots, "limited": limited, "pauses": pauses}
+        save(self, {**figures, "conditions": self._conditions}, path, codec)
+
+    @staticmethod
+    def load(path: str | PathLike[str], *, returns: Any = None, codec: Codec | None = None) -> Report[Any]:
+        """A report from a file: one that was saved, or what a journal knows of its last run and those before.
+
+        A journal has no items, and what it knows is what has ended.
+
+        Args:
+            returns: what the values are, such as a pydantic model or a dataclass; else they are plain data.
+            codec: with which they were stored.
+
+        Raises:
+            JournalError: the file cannot be read, or is none of the two.
+        """
+        from .saving import load
+
+        return load(path, returns, codec, Report)
 
     def _disown(self, error: BaseException) -> None:
         """Have a copy of an error in its place: the error is to hold this report, and would hold itself by it."""

@@ -7,6 +7,7 @@ from ..base.generic import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from os import PathLike
     from types import ModuleType
     from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.report import Report
     from ..calls.options import Options
+    from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
 
@@ -82,6 +84,11 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -93,6 +100,11 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> Report[R]: ...
 
     async def arun(
@@ -104,6 +116,11 @@ class AsyncCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -111,10 +128,18 @@ class AsyncCalls:
         ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
         that runs.
         """
-        from .aio.batches import arun
+        from .aio.batches import arun, arun_journaled
 
         if misplaced:
             checks.refuse_misplaced("fan.arun", misplaced)
+        if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
+            from ..batches.journaled import Asked
+
+            asked = Asked(journal, key, version, codec, unique)
+            return await arun_journaled(
+                self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
+                star=star, asked=asked,
+            )  # fmt: skip
         return await arun(
             self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
         )

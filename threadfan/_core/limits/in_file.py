@@ -140,7 +140,7 @@ class SQLiteStore(Turns):
 
         To wait for other processes is not left to SQLite, as a fork would have to wait for that too.
         """
-        from .transactions import patiently
+        from ..base.transactions import patiently
 
         answers: list[T] = []
         patiently(lambda: answers.append(self._change_now(decide)), ticks.PATIENCE)

@@ -37,7 +37,7 @@ class PipelineReport(Report[T_co]):
         self._ends = ends
         self._stages: Stages | None = None
 
-    def _all(self) -> list[Outcome[T_co]]:
+    def _all(self) -> Sequence[Outcome[T_co]]:
         if self._outcomes is None:
             usages, attempts, ends = self._usages, self._attempts, self._ends
             self._outcomes = [

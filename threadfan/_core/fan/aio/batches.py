@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ...base.generic import TYPE_CHECKING, T
 from ...batches.completion import Completion
 from ...batches.joining import Joining, begin
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...batches.joiners import Joiner, R
+    from ...batches.journaled import Asked
     from ...batches.report import Report
     from ...calls.options import Options
     from ...calls.task_batch import TaskBatch
@@ -48,6 +51,39 @@ async def arun(
     )
     feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
     return await wait_for(completion, gate, feeder)
+
+
+async def arun_journaled(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., T],
+    given: Given,
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+    late: str | None,
+    star: bool,
+    asked: Asked,
+) -> Report[T]:
+    """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
+    from ...batches import journaled
+
+    loop = running_loop("fan.arun")
+    fn, said = taker(loop)("fan.arun", fn), fn
+    check("fan.arun", said, given, star=star)
+    journal = journaled.journal_of(said, asked, late)
+    gate = LoopGate(loop)
+    items = [item async for item in items_of(given, strict=True)]
+    try:
+        plan = await asyncio.to_thread(journaled.planned, journal, items, asked)
+        completion = journaled.begin_run(
+            journal, plan, scheduler, options, fn, items, given, gate.put, fail_fast=fail_fast, deadline=deadline,
+            star=star,
+        )  # fmt: skip
+        return await wait_for(completion, gate)
+    finally:
+        journal.close()
+        del journal  # an error's traceback holds this frame: leave no cycle
 
 
 async def _feed(completion: RunCompletion[T], given: Given) -> None:

@@ -15,9 +15,9 @@ from itertools import chain, repeat
 from queue import SimpleQueue
 from sqlite3 import SQLITE_BUSY, OperationalError
 
-from ..base import forks
-from ..base.clock import Clock
-from ..base.locks import Lock
+from . import forks
+from .clock import Clock
+from .locks import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
