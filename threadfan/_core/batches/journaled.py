@@ -13,6 +13,7 @@ from ..base.errors import CallCancelled
 from ..base.generic import Generic, T
 from ..base.static import describe
 from ..base.texts import brief, text_of
+from ..calls.collector import Collector
 from ..journal.digests import Digests, content
 from ..journal.journal import Journal
 from ..journal.values import Values, returned_by
@@ -125,7 +126,7 @@ def begin_run(
     todo = [items[place] for place in plan.todo]
     around = partial(_around, journal)
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
-    batch.collector.results = [None] * len(items)
+    batch.collector = _Some()
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline)
 
 
@@ -142,6 +143,14 @@ def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], o
 
     journaled.__qualname__ = describe(one)  # by which errors call it
     return journaled
+
+
+class _Some(Collector):
+    """What has become of calls that are only some of the batch's inputs, by index."""
+
+    def in_order(self, number: int, missing: Callable[[int], Raw]) -> list[Raw]:
+        """In the order of the inputs, without those that were not to be called."""
+        return [raw for _, raw in sorted(self.in_order_of_ends().items())]
 
 
 class JournaledRun(Completion["Batch", "Report[T]"], Generic[T]):
@@ -185,7 +194,7 @@ class JournaledRun(Completion["Batch", "Report[T]"], Generic[T]):
 
 
 def _report(
-    journal: Journal, plan: Plan, items: list[object], since: float, made: list[Raw | None], **figures: Any
+    journal: Journal, plan: Plan, items: list[object], since: float, made: list[Raw], **figures: Any
 ) -> Report[Any]:
     journal.note_end(made, {"wall": figures["wall"], "slots": figures["slots"]})
     return Report(journal.raws(made, items, plan, since), **figures)

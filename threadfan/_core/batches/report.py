@@ -131,9 +131,9 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def ok(self) -> bool:
         """Whether every call succeeded."""
-        if not isinstance(self._raws, list):
-            return self._raws.ok
-        return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
+        if isinstance(self._raws, list):
+            return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
+        return not self._raws.without_value()
 
     @property
     def succeeded(self) -> list[Outcome[T_co]]:
@@ -152,7 +152,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
             BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are
             ``Exception``s).  Its text and its ``indices`` say whose they are, in the same order.
         """
-        places = [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
+        places = self._without_value()
         if places:
             failed = [self._raws[place] for place in places]
             errors, indices = [raw[PAYLOAD] for raw in failed], [raw[INDEX] for raw in failed]
@@ -162,6 +162,12 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
             finally:
                 del errors, failed, self  # the traceback holds this frame: leave no cycle
         return self._payloads()
+
+    def _without_value(self) -> list[int]:
+        """The places of the calls that have none."""
+        if isinstance(self._raws, list):
+            return [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
+        return self._raws.without_value()
 
     def _payloads(self) -> list[Any]:
         """The value or the error of each call."""
@@ -185,8 +191,10 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """
         if default is _MISSING:
             return list(self.unwrap())
-        raws = zip(self._raws, self._payloads(), strict=True)
-        return [payload if raw[STATUS] is SUCCEEDED else default for raw, payload in raws]
+        found = self._payloads()
+        for place in self._without_value():
+            found[place] = default
+        return found
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
@@ -194,7 +202,8 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     def stats(self) -> Stats:
         """Counts, times, tokens, and what to change."""
         if self._stats is None:
-            stats = Stats(self._all(), self._wall, self._slots, *self._limits)
+            called = self._called()
+            stats = Stats(called, self._wall, self._slots, *self._limits, kept=len(self) - len(called))
             self._complete(stats)
             self._stats = stats
         return self._stats
@@ -204,7 +213,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         from .advice_on_limits import held, refused
         from .advice_on_time import slow
 
-        about = self._all(), stats, self._conditions
+        about = self._called(), stats, self._conditions
         stats.advice = refused(*about) or held(*about) or slow(*about, self._labels())
 
     def to_dict(self) -> dict[str, Any]:
@@ -274,7 +283,16 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return self._names.get(place) or index
 
     def _labels(self) -> list[int | str]:
-        return [self._label(place) for place in range(len(self._raws))]
+        return [self._label(place) for place in self._places()]
+
+    def _places(self) -> Sequence[int]:
+        """Those of the calls of this run: all, but for what a journal has of runs before."""
+        return range(len(self._raws)) if isinstance(self._raws, list) else sorted(self._raws.called)
+
+    def _called(self) -> Sequence[Outcome[T_co]]:
+        """The outcomes of the calls of this run."""
+        outcomes = self._all()
+        return outcomes if isinstance(self._raws, list) else [outcomes[place] for place in self._places()]
 
     def _stage(self, outcome: Outcome[T_co]) -> str | None:
         """Where in a pipeline it has ended."""
@@ -294,8 +312,9 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     def __repr__(self) -> str:
         from .summary import summary
 
-        outcomes = self._all()
-        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), self._cause)
+        outcomes = self._called()
+        cause = None if self._cause is None else self._places().index(self._cause)
+        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), cause)
 
 
 def put_on(error: BaseException, report: Report[object]) -> None:

@@ -81,7 +81,7 @@ def _check_replaceable(path: str) -> None:
         return
     database = opened_to_read(path)
     try:
-        kinds = database.read("SELECT DISTINCT kind FROM runs")
+        kinds = database.do("SELECT DISTINCT kind FROM runs")
     finally:
         database.close()
     if kinds != [("report",)]:
@@ -165,15 +165,15 @@ def load(
     values = Values(codec, returns)
     database = opened_to_read(place)
     try:
-        runs = database.read("SELECT id, kind, function, version, facts FROM runs ORDER BY id DESC LIMIT 1")
+        runs = database.do("SELECT id, kind, function, version, facts FROM runs ORDER BY id DESC LIMIT 1")
         if not runs:
             return make([])
         number, kind, function, version, facts = runs[0]
         same = [number]
         if kind == "run":
             query = "SELECT id FROM runs WHERE function = ? AND version IS ?"
-            same = [one for (one,) in database.read(query, (function, version))]
-        rows = [_Row(*row[:-1]) for row in database.read(_ROWS.format(runs=",".join(map(str, same))))]
+            same = [one for (one,) in database.do(query, (function, version))]
+        rows = [_Row(*row[:-1]) for row in database.do(_ROWS.format(runs=",".join(map(str, same))))]
     finally:
         database.close()
     return make(**_parts(rows, partial(values.read, path=place)), **json.loads(facts or "{}"))

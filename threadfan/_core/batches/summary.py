@@ -33,14 +33,15 @@ def summary(
     """The text.
 
     Args:
-        outcomes: all of them.
+        outcomes: of all calls, but for those that a journal has of runs before.
         stats: their figures.
         labels: what each is called.
         stages: where each has ended, in a pipeline.
         cause: the place of the one that has ended the batch.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
-    head = f"<Report of {len(outcomes)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"
+    kept = f", {stats.kept} of them before" if stats.kept else ""
+    head = f"<Report of {stats.total} calls: {counts or 'nothing to do'}{kept}; {stats.wall:.3f} s>"
     ended = [_Ended(one, labels[place], stages[place], place) for place, one in enumerate(outcomes) if not one.ok]
     lines = [
         line

@@ -104,8 +104,8 @@ class Database:
 
         return self._use(once)
 
-    def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows that a query finds."""
+    def do(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Do one statement, which is a transaction of its own; the rows that it finds."""
         return self._use(lambda connection: connection.execute(query, values).fetchall())
 
     def most(self) -> int:

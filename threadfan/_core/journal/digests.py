@@ -6,7 +6,9 @@ elements in sets; nothing of an item is used up or changed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 SIZE = 16
 """Bytes.  Of a million million items two have the same with a probability of one in 10**14."""
 _FLAT = frozenset((str, int, float, bool, type(None)))
-_TEXT = frozenset((str,))
 _DEEPEST = 100  # levels; arbitrary
 
 Digest = bytes
@@ -78,20 +79,28 @@ class _Unknown(TypeError):
 def content(item: Any) -> bytes:
     """What is in an item, as JSON in which equal data stands in one way."""
     kind = type(item)
-    if kind in _FLAT:
-        flat = True
-    elif kind is dict:
-        flat = _FLAT.issuperset(map(type, item.values())) and _TEXT.issuperset(map(type, item))
-        if flat:
-            item = dict(sorted(item.items()))
-    else:
-        flat = False
     try:
-        return to_json(item if flat else _in_order(item, 0), bytes_mode="base64")
+        if kind in _FLAT:
+            return to_json(item)
+        if kind is dict and len(item) > 1 and _FLAT.issuperset(map(type, item.values())):
+            names, values = _order(tuple(item))
+            if names:
+                return names + to_json(values(item))
+        found = _in_order(item, 0)
+        if type(found) is dict and len(found) > 1:
+            return to_json([*found]) + to_json([*found.values()], bytes_mode="base64")
+        return to_json(found, bytes_mode="base64")
     except _Unknown:
         raise
     except Exception as error:
         raise _Unknown(text_of(error)) from error
+
+
+@lru_cache(256)
+def _order(keys: tuple[object, ...]) -> tuple[bytes, itemgetter[Any]]:
+    """Of a table's row: the names of its columns in order, and what takes the values in that; b"" if one is no text."""
+    texts = sorted(key for key in keys if type(key) is str)
+    return (to_json(texts) if len(texts) == len(keys) else b""), itemgetter(*texts or keys)
 
 
 def _in_order(item: object, depth: int) -> object:

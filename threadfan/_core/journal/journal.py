@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 from functools import partial
+from itertools import chain
 from time import time
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 _FIRST_LOOK, _LONGEST = 0.002, 0.05
 """Seconds until the first look whether another run has ended with an item, and between two later ones.  Arbitrary."""
 
-_KEEP = """INSERT OR IGNORE INTO results (key, run, place, value, started, ended, worker, usage)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP = "INSERT OR IGNORE INTO results (key, run, place, value, started, ended, worker, usage) VALUES "
+_TOGETHER = 100  # rows; any SQLite takes so many in one statement
 _FAIL = """INSERT OR REPLACE INTO failures (key, run, place, status, error, ended, worker)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
@@ -134,7 +136,7 @@ class Journal:
                 pause = min(2 * pause, _LONGEST)
             try:
                 if self._claims.others:
-                    for row in self._database.read("SELECT value FROM results WHERE key = ?", (key,)):
+                    for row in self._database.do("SELECT value FROM results WHERE key = ?", (key,)):
                         return self._values.read(row[0], self.path, place)
                 if self.broken is not None:
                     raise JournalError(f"{describe(self._fn)} was not called: {self.broken}")
@@ -162,15 +164,17 @@ class Journal:
             raise found from None
 
     def _write(self, rows: list[tuple[Any, ...]]) -> None:
-        self._database.transact(lambda connection: connection.executemany(_KEEP, rows))
+        if len(rows) <= _TOGETHER:  # a statement by itself is a transaction, and lets go of the GIL but once
+            self._database.do(_KEEP + ",".join([_ROW] * len(rows)), list(chain.from_iterable(rows)))
+        else:
+            self._database.transact(lambda connection: connection.executemany(_KEEP + _ROW, rows))
 
     # -- after the calls ---------------------------------------------------------------------------------------------
 
-    def note_end(self, made: Iterable[Raw | None], facts: dict[str, object]) -> None:
+    def note_end(self, made: Iterable[Raw], facts: dict[str, object]) -> None:
         """Store which calls have failed, and what is known of the run."""
         try:
-            failed = [raw for raw in made if raw is not None and raw[STATUS] in (FAILED, TIMED_OUT)]
-            failures = [self._failure(raw) for raw in failed]
+            failures = [self._failure(raw) for raw in made if raw[STATUS] in (FAILED, TIMED_OUT)]
             if self.broken is None:
                 self._database.transact(partial(self._end, failures, json.dumps(facts)))
         except JournalError as error:
@@ -184,16 +188,16 @@ class Journal:
         connection.executemany(_FAIL, failures)
         connection.execute("UPDATE runs SET facts = ? WHERE id = ?", (facts, self._run))
 
-    def raws(self, made: list[Raw | None], items: list[object], plan: Plan, since: float) -> KeptRaws:
+    def raws(self, made: Iterable[Raw], items: list[object], plan: Plan, since: float) -> KeptRaws:
         """All outcomes: of the calls, and of inputs that need none.
 
         Args:
-            made: those of the calls, by place.
+            made: those of the calls.
             since: when the batch was made.
         """
+        called = {raw[INDEX]: raw for raw in made}
         for place, first in plan.copies.items():
-            raw = made[first]
-            if raw is not None:
-                made[place] = (place, items[place], since, raw[STATUS], raw[PAYLOAD], None, since, None)
+            raw = called[first]
+            called[place] = (place, items[place], since, raw[STATUS], raw[PAYLOAD], None, since, None)
         opened = partial(opened_to_read, os.path.abspath(self.path))
-        return KeptRaws(made, items, KeptValues(self.path, opened, self._values, plan.rows), since)
+        return KeptRaws(called, items, KeptValues(self.path, opened, self._values, plan.rows), since)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from ..base import forks
-from ..base.errors import JournalError
+from ..base.errors import JournalError, TaskCancelled
 from ..base.generic import Generic, T_co
 from ..base.locks import Lock
-from ..base.outcome import INDEX, PAYLOAD, STATUS, SUCCEEDED, Kept, Outcome
+from ..base.outcome import CANCELLED, INDEX, PAYLOAD, STATUS, SUCCEEDED, Kept, Outcome
 
 if TYPE_CHECKING:
     from array import array
@@ -72,9 +72,9 @@ class KeptValues:
         found: list[object] = []
         for first in range(places.start, places.stop, MANY):
             with self._lock:
-                data = self._read(first, MANY)
+                part = range(first, min(first + MANY, places.stop))
+                data = self._read(first, len(part))
                 self._ahead = {}
-            part = range(first, min(first + MANY, places.stop))
             found += [self._read_back(data.get(self.rows[place]), place) for place in part]
         return found
 
@@ -85,7 +85,7 @@ class KeptValues:
         try:
             marks = ",".join("?" * len(rows))
             query = f"SELECT id, value FROM results WHERE id IN ({marks})"  # noqa: S608 -- question marks
-            self._ahead = dict(database.read(query, rows))
+            self._ahead = dict(database.do(query, rows))
         finally:
             database.close()
         return self._ahead
@@ -95,43 +95,40 @@ class KeptRaws:
     """The outcomes of a batch in input order: those of its calls, and between them those that stand in the file.
 
     Args:
-        made: what has become of the calls, by place; None where the file has it.
+        called: what has become of the calls, by place.
         items: the inputs.
         kept: what the file has.
         since: when the batch was made.
     """
 
-    def __init__(self, made: list[Raw | None], items: Sequence[object], kept: KeptValues, since: float) -> None:
-        self._made = made
+    def __init__(self, called: dict[int, Raw], items: Sequence[object], kept: KeptValues, since: float) -> None:
+        self.called = called
         self._items = items
         self._kept = kept
         self._since = since
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._items)
 
     def __getitem__(self, place: int) -> Raw:
-        raw = self._made[place]
+        place = range(len(self._items))[place]
+        raw = self.called.get(place)
         if raw is not None:
             return raw
-        place %= len(self._made)
-        since = self._since
-        return place, self._items[place], since, SUCCEEDED, Kept(self._kept.value, place), None, since, None
+        since, item = self._since, self._items[place]
+        if self._kept.rows[place] < 0:  # in the child of a fork
+            return place, item, since, CANCELLED, TaskCancelled(forks.REASON), None, since, None
+        return place, item, since, SUCCEEDED, Kept(self._kept.value, place), None, since, None
 
     def __setitem__(self, place: int, raw: Raw) -> None:
-        self._made[place] = raw
+        self.called[place] = raw
 
     def __iter__(self) -> Iterator[Raw]:
-        return map(self.__getitem__, range(len(self._made)))
+        return map(self.__getitem__, range(len(self._items)))
 
-    @property
-    def ok(self) -> bool:
-        """Whether every call succeeded, in this run or one before."""
-        return all(raw is None or raw[STATUS] is SUCCEEDED for raw in self._made)
-
-    def failed(self) -> list[int]:
-        """The places of those that have no value."""
-        return [place for place, raw in enumerate(self._made) if raw is not None and raw[STATUS] is not SUCCEEDED]
+    def without_value(self) -> list[int]:
+        """The places of the calls that have none."""
+        return sorted(place for place, raw in self.called.items() if raw[STATUS] is not SUCCEEDED)
 
     def outcomes(self, usages: dict[int, Usage], attempts: dict[int, list[Attempt]]) -> KeptOutcomes[Any]:
         """The same as users see them.
@@ -145,18 +142,10 @@ class KeptRaws:
     def payloads(self) -> list[Any]:
         """The value or the error of each."""
         found: list[Any] = []
-        place, end = 0, len(self._made)
-        while place < end:
-            raw = self._made[place]
-            if raw is not None:
-                found.append(raw[PAYLOAD])
-                place += 1
-                continue
-            first = place
-            while place < end and self._made[place] is None:
-                place += 1
-            found += self._kept.of_many(range(first, place))
-        return found
+        for place in sorted(self.called):
+            found += self._kept.of_many(range(len(found), place))
+            found.append(self.called[place][PAYLOAD])
+        return found + self._kept.of_many(range(len(found), len(self._items)))
 
     def loaded(self) -> list[Raw]:
         """All of them, with their values: for a pickle, which goes where the file is not."""
@@ -168,13 +157,14 @@ class KeptRaws:
 
 
 class KeptOutcomes(Sequence[Outcome[T_co]], Generic[T_co]):
-    """The same as users see them, each made when it is looked at."""
+    """The same as users see them; those that stand in the file are made each time that they are looked at."""
 
     def __init__(self, raws: KeptRaws, usages: dict[int, Usage], attempts: dict[int, list[Attempt]]) -> None:
         self._raws = raws
-        self._usages = usages
-        self._attempts = attempts
-        self._called: dict[int, Outcome[T_co]] = {}  # of this run, by place: those stay the same
+        self.called: dict[int, Outcome[T_co]] = {
+            place: Outcome(raw, None, usages.get(raw[INDEX]), attempts.get(raw[INDEX]))
+            for place, raw in sorted(raws.called.items())
+        }
 
     def __len__(self) -> int:
         return len(self._raws)
@@ -184,16 +174,10 @@ class KeptOutcomes(Sequence[Outcome[T_co]], Generic[T_co]):
     @overload
     def __getitem__(self, place: slice) -> list[Outcome[T_co]]: ...
     def __getitem__(self, place: int | slice) -> Outcome[T_co] | list[Outcome[T_co]]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        raw = self._raws[place]
-        index = raw[INDEX]
-        found = self._called.get(index)
-        if found is None:
-            found = Outcome(raw, None, self._usages.get(index), self._attempts.get(index))
-            if type(raw[PAYLOAD]) is not Kept:
-                self._called[index] = found
-        return found
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self[one] for one in places]
+        return self.called.get(places) or Outcome(self._raws[places])
 
     def __iter__(self) -> Iterator[Outcome[T_co]]:
-        return (self[place] for place in range(len(self._raws)))
+        return map(self.__getitem__, range(len(self)))

@@ -64,13 +64,15 @@ class Planning:
         return plan
 
     def _look_up(self, start: int, digests: list[Digest]) -> None:
-        found, plan = self._found(digests), self._plan
+        found, plan, rows = self._found(digests), self._plan, self._plan.rows
+        taken = self._taken
+        taken.extend(bytes(max(0, max(found.values(), default=0) + 1 - len(taken))))
         repeated: list[tuple[int, Digest]] = []
-        for place, digest in enumerate(digests, start):
-            row = found.get(digest)
+        for place, (digest, row) in enumerate(zip(digests, map(found.get, digests), strict=True), start):
             if row is not None:
-                if not self._was_taken(row) or self._unique:
-                    plan.rows[place] = row
+                if not taken[row] or self._unique:
+                    taken[row] = 1
+                    rows[place] = row
                 else:
                     repeated.append((place, self._numbered(digest)))
             elif digest not in self._first:
@@ -87,7 +89,7 @@ class Planning:
                 if row is None:
                     self._call(place, digest)
                 else:
-                    plan.rows[place] = row
+                    rows[place] = row
 
     def _call(self, place: int, digest: Digest) -> None:
         self._plan.todo.append(place)
@@ -97,13 +99,7 @@ class Planning:
         times = self._times[digest] = self._times.get(digest, 0) + 1
         return again(digest, times)
 
-    def _was_taken(self, row: int) -> bool:
-        taken = self._taken
-        if row >= len(taken):
-            taken.extend(bytes(row + 1024 - len(taken)))
-        before, taken[row] = taken[row], 1
-        return bool(before)
-
     def _found(self, digests: list[Digest]) -> dict[Digest, int]:
-        query = f"SELECT key, id FROM results WHERE key IN ({','.join('?' * len(digests))})"  # noqa: S608 -- question marks
-        return dict(self._database.read(query, digests))
+        marks = ",".join("?" * len(digests))
+        query = f"SELECT key, id FROM results WHERE key IN ({marks})"  # noqa: S608 -- question marks
+        return dict(self._database.do(query, sorted(digests)))  # in the order of the index, so each page is read once
