@@ -50,10 +50,8 @@ class ClaimsFile:
                 if byte_locks.take(descriptor, _PRESENT):  # nobody else has it: what is in it is of the dead
                     os.ftruncate(descriptor, 0)
                     byte_locks.share(descriptor, _PRESENT)
-                if os.path.samestat(os.fstat(descriptor), os.stat(self._file)):
+                if self._is(descriptor):
                     return descriptor
-            except FileNotFoundError:
-                pass
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -109,11 +107,19 @@ class ClaimsFile:
         if descriptor < 0:
             return
         try:
-            if byte_locks.take(descriptor, _PRESENT):  # nobody shares it
-                with suppress(OSError):
+            with suppress(OSError):
+                byte_locks.give_back(descriptor, _PRESENT)  # first, or two that end at once would both leave it there
+                if byte_locks.take(descriptor, _PRESENT) and self._is(descriptor):  # nobody shares it
                     os.unlink(self._file)
         finally:
             os.close(descriptor)
+
+    def _is(self, descriptor: int) -> bool:
+        """Whether this is the file that stands at the path now, which others may have removed."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._file))
+        except FileNotFoundError:
+            return False
 
 
 class Claims:
