@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures, prints a table, writes JSON and a picture."""
+"""``python -m benchmarks``: measures, prints a table and what has changed, writes JSON and a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import figures, machine, peers, terminal
+from benchmarks import figures, history, machine, peers, quiet, terminal
 from benchmarks.harness import Plan
 from benchmarks.report import Report
 
@@ -28,9 +28,23 @@ def main(arguments: list[str] | None = None) -> int:
     if options.picture and not find_spec("plotly"):
         print("--picture needs plotly, which is not installed: pip install plotly", file=sys.stderr)
         return 2
+    if options.keep and options.quick:
+        print("--keep needs figures that mean something: leave out --quick", file=sys.stderr)
+        return 2
+    try:
+        old = history.before(machine.describe(), options.history)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     plan = Plan(options.quick, options.rounds or (2 if options.quick else 5))
+    if not options.quick:
+        _ask_for_quiet(options.wait)
     report = measure(options.only or list(figures.GROUPS), plan)
     terminal.show(report)
+    if not options.quick:
+        print("", *history.lines(report, old), sep="\n")
+        if options.keep:
+            history.keep(history.entry(report), options.history)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.picture:
@@ -44,6 +58,7 @@ def measure(names: list[str], plan: Plan) -> Report:
     """Measures some groups of figures; one that fails is noted and does not keep the others from being measured."""
     _configure_structlog()
     report = Report(machine.describe(), plan, peers.missing(), peers.missing_tools())
+    began = quiet.now()
     for name in names:
         start = time.perf_counter()
         print(f"measuring {name} ...", end=" ", flush=True, file=sys.stderr)
@@ -52,7 +67,19 @@ def measure(names: list[str], plan: Plan) -> Report:
         except Exception as error:
             report.failures[name] = f"{type(error).__name__}: {error}"
         print(f"{time.perf_counter() - start:.1f} s", file=sys.stderr)
+    report.noise = quiet.noise(report.machine["load"], report.machine["cores"], quiet.between(began, quiet.now()))
     return report
+
+
+def _ask_for_quiet(seconds: float) -> None:
+    """Say that others keep the machine busy, and wait for a while until they do not."""
+    if quiet.noise(machine.load(), machine.cores(), None):
+        print(
+            f"the load is {machine.load():g}, and figures are worth something only from a machine that does nothing "
+            f"else: please end what runs beside" + f", for which {seconds:g} s are waited" * bool(seconds),
+            file=sys.stderr,
+        )
+        quiet.wait(machine.cores(), seconds)
 
 
 def _configure_structlog() -> None:
@@ -76,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="list the groups of figures and stop")
     parser.add_argument("--rounds", type=_count, help="alternating rounds (default: 5, quick: 2)")
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help=f"default: {RESULTS}")
+    parser.add_argument(
+        "--keep", action="store_true", help="add this run to the history, with which later ones are compared"
+    )
+    parser.add_argument("--history", type=Path, default=history.FILE, metavar="FILE", help=f"default: {history.FILE}")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="for a quiet machine, before anything is measured"
+    )
     parser.add_argument("--picture", metavar="FILE.html", help="draw the figures (needs plotly)")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a goal is missed")
     return parser

@@ -26,6 +26,12 @@ class Report:
     figures: list[tuple[str, Figure]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
+    noise: list[str] = field(default_factory=list)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the machine did nothing else."""
+        return not self.noise
 
     @property
     def missed(self) -> list[str]:
@@ -36,6 +42,7 @@ class Report:
         """Everything, as JSON can hold it."""
         return {
             "machine": self.machine,
+            "noise": self.noise,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "quick": self.plan.quick,
             "rounds": self.plan.rounds,
@@ -65,6 +72,8 @@ class Report:
             lines.append("a quick run: it shows that everything works, its figures mean little")
         if self.missing_tools:
             lines.append(f"missing tools: {', '.join(self.missing_tools)}; what needs them is left out")
+        if self.noise:
+            lines.append(f"NOT a quiet machine, so these figures mean little: {'; '.join(self.noise)}")
         return [*lines, f"missing peers: {', '.join(self.missing_peers) or 'none'}"]
 
     def foot(self) -> list[str]:

@@ -2,12 +2,14 @@
 
 import asyncio
 import inspect
+import os
 import signal
 import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import checked
 from support.collector import look_again, pass_over
 from threadfan.testing import ManualClock
 from threadfan.testing.leaks import no_leaks
@@ -20,6 +22,9 @@ settings.load_profile("threadfan")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if os.environ.get("THREADFAN_CHECKED") == "1":
+    checked.install()
+
 # Their clients are shared by many tests and keep connections open from one test to the next.
 SHARED = {"_running", "_client", "_messages_server_process"}
 
@@ -30,6 +35,15 @@ def _no_leaks(request):
     shared = SHARED.intersection(request.fixturenames)
     with no_leaks(descriptors=not shared, spare=_belongs_to_the_process):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_faults():
+    """No lock that is demanded was missing, and no call has made an impossible move; see ``support.checked``."""
+    yield
+    found = checked.faults()
+    if found:
+        pytest.fail("\n".join(found[:5]), pytrace=False)
 
 
 def _belongs_to_the_process(thread):

@@ -112,6 +112,27 @@ def test_other_groups_are_measured(quick, group, count):
         assert figure["medians"]["threadfan"] >= 0
 
 
+def test_calls_that_compute_are_measured_on_two_workers(quick):
+    """Long and short calls have their speed-up; a goal there is only where threads may compute side by side."""
+    long, short = quick("cpu").values()
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert (long["goal"] is None) is (gil or cores < 2)
+    assert short["goal"] is None
+    for figure in (long, short):
+        assert figure["medians"]["threadfan"] > 0
+
+
+def test_what_attaching_costs_is_measured(quick):
+    """For each client every way has the bare client's time beside it, and model calls are counted beside asyncio's."""
+    figures = quick("seams")
+    rows = [figure for figure in figures.values() if figure["unit"] == "µs"]
+    rates = [figure for figure in figures.values() if figure["unit"] == "a second"]
+    assert rows
+    assert all(figure["medians"]["threadfan"] > 0 for figure in rows)
+    assert [set(figure["medians"]) for figure in rates] == [{"standard library", "asyncio", "threadfan"}]
+
+
 def test_the_list_names_every_group_with_what_it_measures(benchmarks):
     """``--list`` measures nothing and has a line for each name that ``--only`` takes."""
     done = benchmarks("--list")
@@ -141,3 +162,15 @@ def test_ways_are_counted():
     assert list(found) == ["submit", "one item of run", "a call that times out", "a retry under a rate"]
     assert sorted(found.values()) == list(found.values())
     assert ".submit -> " in done.stdout
+
+
+def test_locks_that_are_waited_for_are_counted():
+    """Each kind of call has a head, and below it the scheduler's lock with the times that it was taken."""
+    command = [sys.executable, "-m", "benchmarks.contention", "--calls", "50", "--workers", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert len(heads) == 7
+    assert all(line.endswith(", 50 calls on 2 workers") for line in heads)
+    assert done.stdout.count("    pool/scheduler.py: taken ") == 7

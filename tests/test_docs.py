@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import threadfan
-from threadfan._core.base.checks import Unset
+from threadfan._core.base.unset import Unset
+from threadfan._core.batches.looking_back import LookingBack
 from threadfan._core.fan.front import Front
 
 ROOT = Path(__file__).parents[1]
@@ -198,6 +199,8 @@ def offered_by(thing):
     if issubclass(thing, BaseException):
         return []
     faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
+    if thing is threadfan.Report:
+        faces = (LookingBack,)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []

@@ -14,7 +14,18 @@ import threadfan
 
 ROOT = Path(threadfan.__file__).parent
 FLOORS = (
-    *("base", "events", "journal", "scope", "policies", "limits", "pool", "calls", "batches", "graph", "pipeline"),
+    "base",
+    "pages",
+    "events",
+    "journal",
+    "scope",
+    "policies",
+    "limits",
+    "pool",
+    "calls",
+    "batches",
+    "graph",
+    "pipeline",
     "fan",
 )
 CORE = tuple(f"_core/{floor}" for floor in FLOORS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.checked.call_states import MOVES
 from test_floors import BELOW, FILES, FLOORS, ROOT, folder, imports
 
 TESTS = Path(__file__).parent
@@ -115,10 +116,21 @@ def test_the_words_stand_in_order_and_once():
 
 def test_every_state_has_a_way_out():
     """What a call goes on to is a state of the table too, and only what is over goes on to nothing."""
-    table, state, ways = rows("States of a call"), "", {}
-    for first, _, following, _ in table:
+    ways = moves()
+    assert set().union(*ways.values()) <= set(ways)
+    assert [name for name, following in ways.items() if not following] == ["over"]
+
+
+def test_the_moves_that_tests_allow_are_those_of_the_table():
+    """What watches the engine in tests refuses each move that the page does not have, and no other."""
+    assert moves() == MOVES
+
+
+def moves():
+    """What each state goes on to; a state is called by its whole name."""
+    state, ways = "", {}
+    for first, _, following, _ in rows("States of a call"):
         state = first or state
         ways.setdefault(state, set()).update(part for part in following.split(", ") if part)
-    names = {"held back" if name.startswith("held back") else name for name in ways}
-    assert set().union(*ways.values()) <= names
-    assert [name for name, following in ways.items() if not following] == ["over"]
+    short = {"held back": "held back by a limit"}
+    return {name: {short.get(part, part) for part in following} for name, following in ways.items()}

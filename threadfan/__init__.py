@@ -14,7 +14,8 @@ stand on private floors in ``threadfan/_core``, each importing only those below 
     policies   numbers and verdicts: retries, rate limits, hedging
     scope      how long a call may go on: scopes, deadlines, waiting
     journal    what batches keep in a file, to be gone on with
-    events     what can be observed: structlog
+    events     what can be observed: structlog, logging, progress
+    pages      reports as pages, traces and tables
     base       errors, time, outcomes, checks of arguments
 """
 
@@ -29,36 +30,36 @@ from concurrent.futures import (
     Executor,
     Future,
     InvalidStateError,
-    as_completed,
     wait,
 )
 from concurrent.futures import TimeoutError as TimeoutError
 from concurrent.futures.thread import BrokenThreadPool
 
-from ._core.base.errors import (
-    CallCancelled,
-    FanClosed,
-    JournalError,
-    LimitExhausted,
-    NotStored,
-    TaskCancelled,
-    TaskSkipped,
-    TaskTimeout,
-    ThreadsExhausted,
-)
-from ._core.base.outcome import Outcome
 from ._core.fan.executor import Fan
-from ._core.scope.scope import Scope, current_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
+    from ._core.base.errors import (
+        CallCancelled,
+        FanClosed,
+        JournalError,
+        LimitExhausted,
+        NotStored,
+        TaskCancelled,
+        TaskSkipped,
+        TaskTimeout,
+        ThreadsExhausted,
+    )
+    from ._core.base.outcome import Outcome
     from ._core.base.pickling.unpicklable import Unpicklable
     from ._core.base.usage import Usage
     from ._core.batches.carried import report_of
     from ._core.batches.report import Report
     from ._core.batches.stats import Stats
     from ._core.batches.tasks import Task, task
+    from ._core.calls.as_completed import as_completed
+    from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
     from ._core.graph.report import GraphReport
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
+    from ._core.scope.scope import Scope, current_scope
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
 
@@ -92,6 +94,7 @@ __all__ = [
     "GraphReport",
     "Outcome",
     "PipelineReport",
+    "Progress",
     "Report",
     "Stats",
     "Task",
@@ -116,7 +119,7 @@ __all__ = [
     "TaskSkipped",
     "TaskTimeout",
     "ThreadsExhausted",
-    # the standard library's, for drop-in use
+    # the standard library's, for drop-in use; `as_completed` behaves as that one does
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
     "FIRST_EXCEPTION",
@@ -135,10 +138,23 @@ _ON_FIRST_USE = {
     "Adaptive": "policies.adaptive",
     "Hedge": "policies.hedge",
     "Attempt": "base.attempt",
+    "CallCancelled": "base.errors",
+    "FanClosed": "base.errors",
+    "JournalError": "base.errors",
+    "LimitExhausted": "base.errors",
+    "NotStored": "base.errors",
+    "TaskCancelled": "base.errors",
+    "TaskSkipped": "base.errors",
+    "TaskTimeout": "base.errors",
+    "ThreadsExhausted": "base.errors",
+    "Outcome": "base.outcome",
+    "Scope": "scope.scope",
+    "current_scope": "scope.scope",
     "Graph": "fan.graph",
     "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",
     "PipelineReport": "pipeline.report",
+    "Progress": "events.progress",
     "RateLimit": "policies.rate_limit",
     "Report": "batches.report",
     "Stats": "batches.stats",
@@ -147,6 +163,7 @@ _ON_FIRST_USE = {
     "task": "batches.tasks",
     "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
+    "as_completed": "calls.as_completed",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 GROUPS = {
     "noop": "noop",
     "stream": "stream",
+    "scale": "scale",
+    "reports": "reports",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",
+    "cpu": "cpu",
     "fairness": "fairness",
     "memory": "memory",
     "makespan": "makespan",
@@ -23,6 +26,7 @@ GROUPS = {
     "import": "startup",
     "ends": "ends",
     "work": "work",
+    "seams": "seams",
     "limits": "limits",
     "shared": "shared",
     "storm": "storm",
@@ -33,6 +37,8 @@ GROUPS = {
     "pipeline": "pipeline",
     "research": "research",
     "graph": "graph",
+    "graphs": "large_graphs",
+    "gather": "gathering",
     "losers": "losers",
 }
 """Names for the command line, and the file of each; two of them would be keywords.

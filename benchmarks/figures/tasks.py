@@ -18,3 +18,11 @@ def yield_gil(_: object) -> None:
 def nap(_: object) -> None:
     """Fifty milliseconds of waiting."""
     time.sleep(0.05)
+
+
+def compute(steps: int) -> int:
+    """So many additions in Python, which hold the GIL if there is one."""
+    total = 0
+    for step in range(steps):
+        total += step & 7
+    return total

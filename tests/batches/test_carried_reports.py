@@ -2,10 +2,12 @@
 
 import threading
 from functools import partial
+from itertools import count
 
 import pytest
 
 from support.controlled import PATIENCE, until
+from support.striking import Strike, Struck, only_where_it_may_be_struck
 from threadfan import CallCancelled, Fan, FanClosed, Report, fail_after, report_of, sleep
 from threadfan._core.base.unwinding import SHOWN
 from threadfan.testing import Probe
@@ -235,3 +237,25 @@ def test_what_leaves_a_loop_as_usual_carries_nothing(leave):
             for _ in partial(fan.stream, abs, range(3))():
                 break
     assert not hasattr(caught, "report")
+
+
+@only_where_it_may_be_struck
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_signal_that_strikes_while_outcomes_are_taken_loses_none(ordered):
+    """Wherever it does, each input that was taken was handed out or is on the exception."""
+
+    def of_a_harvest(frame, _event):
+        return "harvest" in (frame.f_code.co_name, frame.f_back.f_code.co_name)
+
+    for place in count():
+        strike, handed_out, left = Strike(place, of_a_harvest), [], []
+        with Fan(2) as fan:
+            try:
+                with strike:
+                    handed_out.extend(outcome.index for outcome in fan.stream(int, range(5), ordered=ordered))
+            except Struck as struck:
+                left = [outcome.index for outcome in struck.report]
+        assert sorted(handed_out + left) == [0, 1, 2, 3, 4], strike.where
+        if strike.where is None:
+            break
+    assert place > 1

@@ -4,7 +4,7 @@ import pytest
 
 from support.simulated_batches import World
 from threadfan import stage
-from threadfan._core.batches.index_ranges import written
+from threadfan._core.base.index_ranges import written
 from threadfan._core.batches.replay import UNCAPPED, makespan
 
 TAKES = [1.0, 3.0, 0.5, 2.0, 2.0, 0.25, 4.0, 1.0, 0.5, 1.5]

@@ -7,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import CancelledError, Fan, FanClosed, current_scope
+from threadfan._core.batches.window import WIDEST
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 
@@ -194,3 +195,106 @@ def test_two_streams_can_be_read_alternately():
     with Fan(2) as fan:
         one, two = (fan.stream(str, range(50), ordered=True, window=5) for _ in range(2))
         assert all(a.value == b.value for a, b in zip(one, two, strict=True))
+
+
+class Appetite:
+    """Counts what a stream has taken and not handed out."""
+
+    def __init__(self):
+        self.taken = self.yielded = self.most = 0
+
+    def inputs(self):
+        """Without end."""
+        for number in itertools.count():
+            self.taken += 1
+            self.most = max(self.most, self.taken - self.yielded)
+            yield number
+
+    def read(self, outcomes, number, each=int):
+        """Take so many outcomes, with ``each()`` after each; the most that was held meanwhile."""
+        self.most = 0
+        for _ in range(number):
+            next(outcomes)
+            self.yielded += 1
+            each()
+        return self.most
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_the_default_window_grows_while_calls_are_short(clock, ordered):
+    """To as many as are done in no time, up to a bound; a window that is given is exact."""
+    with Fan(4) as fan:
+        found = {}
+        for window in (None, 64, 100):
+            appetite = Appetite()
+            outcomes = fan.stream(int, appetite.inputs(), ordered=ordered, window=window)
+            appetite.read(outcomes, 3000)
+            found[window] = appetite.read(outcomes, 3000)
+            outcomes.close()
+    assert found == {None: WIDEST, 64: 64, 100: 100}
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("slow", ["calls", "reader", "inputs"])
+def test_the_default_window_is_small_when_anything_is_slow(clock, slow, ordered):
+    """It never grows, and when it has grown no input is taken until fewer are held than at first."""
+    pace = {"calls": 0.0, "reader": 0.0, "inputs": 0.0}
+
+    def tool(number):
+        clock.advance(pace["calls"])
+        return number
+
+    def slowly(numbers):
+        for number in numbers:
+            clock.advance(pace["inputs"])
+            yield number
+
+    def read():
+        clock.advance(pace["reader"])
+
+    with Fan(4) as fan:
+        appetite = Appetite()
+        outcomes = fan.stream(tool, slowly(appetite.inputs()), ordered=ordered)
+        pace[slow] = 0.25
+        assert appetite.read(outcomes, 500, read) <= 64
+        pace[slow] = 0.0
+        appetite.read(outcomes, 3000, read)
+        assert appetite.read(outcomes, 3000, read) > 64
+        pace[slow] = 0.25
+        assert appetite.read(outcomes, 2 * WIDEST, read) <= WIDEST
+        assert appetite.read(outcomes, 500, read) <= 64
+        outcomes.close()
+
+
+def test_a_burst_after_a_slow_call_says_nothing_of_the_others(clock):
+    """What waited for a slow one goes out in no time, and no more inputs are taken for that."""
+
+    def tool(number):
+        if number % 50 == 0:
+            clock.advance(10)
+        return number
+
+    with Fan(1) as fan:
+        appetite = Appetite()
+        outcomes = fan.stream(tool, appetite.inputs(), ordered=True)
+        assert appetite.read(outcomes, 1000) <= 2 * 64
+        outcomes.close()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_ctrl_c_loses_no_outcome_of_a_grown_window(ordered):
+    """Each input that was taken is on the exception or was handed out, once."""
+    seen = []
+
+    def inputs():
+        for number in range(20_000):
+            if number == 15_000:
+                raise KeyboardInterrupt
+            yield number
+
+    with Fan(4) as fan:
+        outcomes = fan.stream(int, inputs(), ordered=ordered)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            seen.extend(outcome.index for outcome in outcomes)
+    left = [outcome.index for outcome in caught.value.report]
+    assert sorted([*seen, *left]) == list(range(15_000))

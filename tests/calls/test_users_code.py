@@ -173,23 +173,36 @@ def test_callbacks_are_not_compared():
 
 
 def test_what_an_earlier_call_returned_is_not_dropped_under_the_lock():
-    """A result's finaliser may wait for other threads of the fan, so a call's scope is let go without the lock."""
+    """A result's finaliser may wait for other threads of the fan, so a call's scope is let go without the lock.
+
+    Without a GIL a thread takes apart what it has made, wherever it is when others let go of that; so what counts here
+    was made by threads that have ended, and whoever lets go of it last takes it apart there and then.
+    """
     locked = []
 
     class Result:
         pass
 
-    def asks(fan):
+    def asks(results):
         current_scope()
-        return Result()
+        return results.pop()
 
     with Fan(1) as fan:
-        future = fan.submit(asks, fan)
+        future = made_by_a_thread_that_ends(fan.submit, asks, [made_by_a_thread_that_ends(Result)])
         weakref.finalize(future.result(PATIENCE), lambda: locked.append(fan._scheduler.lock._is_owned()))
         del future
-        fan.submit(asks, fan).result(PATIENCE)
-        fan.submit(asks, fan).result(PATIENCE)
+        fan.submit(asks, [1]).result(PATIENCE)
+        fan.submit(asks, [2]).result(PATIENCE)
     assert locked in ([False], [])
+
+
+def made_by_a_thread_that_ends(make, *args):
+    """What a function gives, called in a thread that is gone by then."""
+    made = []
+    thread = threading.Thread(target=lambda: made.append(make(*args)))
+    thread.start()
+    thread.join()
+    return made.pop()
 
 
 def test_a_worker_that_dies_is_replaced(monkeypatch, caplog):

@@ -12,7 +12,7 @@ from support.controlled import PATIENCE
 from support.faulty_server import Proxy
 from support.scope_ends import LIBRARIES, SOON, WAYS
 from support.scoped import call
-from threadfan import CallCancelled, Fan, Scope, fail_after
+from threadfan import CallCancelled, Fan, Scope, current_scope, fail_after
 from threadfan.clients import httpcore as seam
 from threadfan.clients.httpx import Transport, attach
 
@@ -30,6 +30,19 @@ def test_the_seam_is_where_it_was(library, server):
         assert core._backends.sync.SyncStream
         response = client.get(server.url("/ok"))
         assert isinstance(response.extensions["network_stream"], seam.Stream)
+
+
+def test_a_call_registers_with_its_scope_once(library, server):
+    """However many requests it makes and operations they are; between them nothing is left to be shut."""
+
+    def call(_):
+        for _ in range(3):
+            assert client.get(server.url("/ok")).json()["ok"]
+        scope = current_scope()
+        return len(scope._callbacks), len(scope.acts)
+
+    with attach(library.Client(trust_env=False)) as client, Fan(1, timeout=PATIENCE) as fan:
+        assert fan.run(call, range(2)).unwrap() == [(1, 0)] * 2
 
 
 def test_what_the_user_has_set_stays(library, server):

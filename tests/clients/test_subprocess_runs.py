@@ -25,11 +25,12 @@ LONG = 60  # seconds; nothing in these tests waits for it to pass
 
 @pytest.fixture(params=["pidfd", "no pidfd", "windows"])
 def every_way(request, monkeypatch):
-    """The ways in which the end of a process is waited for, here and on other systems."""
+    """The ways in which the end of a process is waited for and the wait ended, here and on other systems."""
     if request.param == "windows":
         monkeypatch.setattr(subprocess, "ProcessIO", process_io_windows.ProcessIO)
     elif request.param == "no pidfd":
-        monkeypatch.delattr(os, "pidfd_open", raising=False)
+        for name in ("pidfd_open", "eventfd"):
+            monkeypatch.delattr(os, name, raising=False)
     return request.param
 
 

@@ -1,11 +1,16 @@
 """What a graph refuses before any call is made, and what its errors say."""
 
+import inspect
 import re
-from functools import partial
+from functools import partial, wraps
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from threadfan import Fan
+from threadfan._core.base.static import describe
+from threadfan._core.graph.node import UNSET, Signature
 
 
 @pytest.fixture
@@ -214,3 +219,102 @@ def test_what_is_given_to_the_graph_is_functions(fan):
         fan.graph(name=5)
     with pytest.raises(TypeError, match="a task must be a function, not 'weather'"):
         fan.graph("weather")
+
+
+@given(
+    mentions=st.dictionaries(st.sampled_from("abcdefg"), st.sets(st.sampled_from("abcdefg"), max_size=3)),
+    order=st.permutations("abcdefg"),
+)
+def test_exactly_the_adds_that_close_a_circle_are_refused(mentions, order):
+    """In whatever order tasks come that are named before they are there; those refused leave no trace."""
+    kept = {}
+
+    def closes(name):
+        here, seen = [*mentions[name]], set()
+        while here:
+            one = here.pop()
+            if one == name:
+                return True
+            if one not in seen:
+                seen.add(one)
+                here += kept.get(one, ())
+        return False
+
+    with Fan(1) as fan:
+        graph = fan.graph()
+        for name in order:
+            if name not in mentions:
+                continue
+            if closes(name):
+                with pytest.raises(ValueError, match=r"waits? for (itself|each other)"):
+                    graph.add(lambda: None, name=name, depends_on=sorted(mentions[name]))
+            else:
+                graph.add(lambda: None, name=name, depends_on=sorted(mentions[name]))
+                kept[name] = mentions[name]
+        assert repr(graph) == f"<Graph graph: {', '.join(kept) or 'no tasks'}>"
+
+
+def by_place(first, second=2, /, third=3, *rest, fourth, fifth=5, **more):
+    """All kinds of parameters."""
+
+
+def plain(first, *, second=None):
+    """Two kinds."""
+
+
+@wraps(plain)
+def wrapped(*args, **kwargs):
+    """Its parameters are those of another function."""
+
+
+def signed():
+    """It says something else of its parameters than its code does."""
+
+
+signed.__signature__ = inspect.signature(plain)
+
+
+@pytest.mark.parametrize("fn", [by_place, plain, wrapped, signed, stranger, lambda *, only: None], ids=describe)
+def test_parameters_are_those_that_inspect_finds(fn):
+    """However they are found."""
+    found = inspect.signature(fn).parameters.values()
+    named = [one for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    read = Signature(fn, "it")
+    defaults = {one.name: UNSET if one.default is one.empty else one.default for one in named}
+    assert list(read.parameters.items()) == list(defaults.items())
+    assert read.positional == tuple(one.name for one in named if one.kind is one.POSITIONAL_ONLY)
+    assert read.open == any(one.kind is one.VAR_KEYWORD for one in found)
+
+
+class Unhashable:
+    """A task that no dict can have for a key."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return type(other) is Unhashable
+
+    def __call__(self):
+        """Never called."""
+
+
+def test_a_function_that_cannot_be_hashed_stands_for_its_task_too(fan):
+    """It is found by what it equals, as all others are."""
+    graph = fan.graph()
+    graph.add(Unhashable(), name="odd")
+    graph.add(briefing, depends_on={"weather": Unhashable()})
+    assert "t0 --> t1" in graph.mermaid()
+
+
+def test_tasks_can_be_added_after_a_run():
+    """The next run has them too."""
+    with Fan(1) as fan:
+        graph = fan.graph(one)
+        assert graph.run().values() == [1]
+        graph.add(lambda one: one + 1, name="two")
+        assert graph.run().values() == [1, 2]
+
+
+def one():
+    """A task."""
+    return 1

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, Gate, aside, within_patience
+from support.controlled import PATIENCE, Gate, aside, until, within_patience
 from threadfan import Fan
 from threadfan._core.base.errors import TaskSkipped
+from threadfan._core.graph.turn import AT_ONCE
 from threadfan.testing import Probe
 
 
@@ -249,3 +250,47 @@ def test_a_fan_out_that_is_cut_short_tells_what_was_not_called():
         assert [one.name for one in report if one.status != "cancelled"] == ["source"]
         assert [one.name for one in report["later"]] == ["later[0]", "later[1]", "later[2]"]
         assert [one.name for one in report["never"]] == ["never"]
+
+
+def test_more_calls_than_are_handed_in_at_once():
+    """In portions: each is made once, and what follows comes when the last has ended."""
+    number = 3 * AT_ONCE + 1
+    made = []
+    with Fan(4) as fan:
+        graph = fan.graph()
+        graph.add(lambda: range(number), name="items")
+        graph.add(lambda item: made.append(item) or -item, name="one", each={"item": "items"})
+        graph.add(lambda one: (len(made), sum(one)), name="all")
+        assert graph.run().value("all") == (number, -sum(range(number)))
+        assert sorted(made) == list(range(number))
+    assert AT_ONCE > 1
+
+
+def test_a_failure_ends_all_portions():
+    """What was not handed in has an outcome all the same, and so has what waits."""
+    number = 3 * AT_ONCE
+    with Gate() as gate, Fan(1) as fan:
+        graph = graph_of(fan, range(number), lambda item: gate(1 // item))
+        with pytest.raises(ZeroDivisionError) as error:
+            within_patience(graph.run, fail_fast=True)
+        gate.open()
+    assert [outcome.status for outcome in error.value.report["work"]] == ["failed", *["cancelled"] * (number - 1)]
+
+
+def test_calls_that_wait_leave_their_queue_at_once(clock):
+    """Of a fan-out of many one runs when its time is up, and each of the others is told why it never will."""
+    number = 5_000
+    with Gate() as gate, Fan(1) as fan:
+        graph = fan.graph()
+        graph.add(gate, name="one", each={"item": "items"})
+        run = aside(graph.run, items=range(number), deadline=5)
+        gate.wait_for(1)
+        until(lambda: fan.snapshot()["queued"] == number - 1)
+        clock.wait_for_sleepers(until=5)
+        clock.advance(5)
+        until(lambda: not fan.snapshot()["queued"])
+        gate.open()
+        outcomes = run.result(PATIENCE)["one"]
+        assert [outcome.status for outcome in outcomes] == ["cancelled"] * number
+        assert {str(outcome.error) for outcome in outcomes} == {"the batch's deadline of 5 s had passed"}
+        assert fan.submit(abs, -5).result(PATIENCE) == 5

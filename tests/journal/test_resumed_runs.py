@@ -1,6 +1,8 @@
 """A second run with the same journal calls only what has not succeeded."""
 
+import copy
 import functools
+import pickle
 import stat
 import threading
 
@@ -294,14 +296,14 @@ async def test_from_a_coroutine(path):
 
 def test_a_report_that_is_pickled_has_its_values(path):
     """It goes where the file is not."""
-    import pickle
-
     with Fan(1) as fan:
         fan.run(double, [1, 2], journal=path)
         report = fan.run(double, [1, 2], journal=path)
         again = pickle.loads(pickle.dumps(report))  # noqa: S301
         alone = pickle.loads(pickle.dumps(report[1]))  # noqa: S301
-    assert type(again) is Report
+    assert isinstance(again, Report)
+    assert [outcome.item for outcome in again] == [1, 2]
+    assert copy.copy(report).unwrap() == copy.deepcopy(report).unwrap() == pickle.loads(pickle.dumps(again)).unwrap()  # noqa: S301
     assert again.unwrap() == [2, 4]
     assert alone.value == 4
     assert report[1:][0].value == 4

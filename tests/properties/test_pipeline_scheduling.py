@@ -105,7 +105,7 @@ PLANS = st.lists(
 @pytest.fixture
 def counted(monkeypatch):
     """Check what waits and what is in each stage at every change, under the lock."""
-    take, add = StageBacklog.take, StageQueue.add
+    take, add, add_own = StageBacklog.take, StageQueue.add, StageQueue.add_own
 
     def check(backlog):
         for row in backlog.stages:
@@ -124,6 +124,11 @@ def counted(monkeypatch):
         add(queue, call, after)
         check(queue.backlog)
 
+    def checked_add_own(queue, call):
+        add_own(queue, call)
+        check(queue.backlog)
+
+    monkeypatch.setattr(StageQueue, "add_own", checked_add_own)
     monkeypatch.setattr(StageBacklog, "take", checked_take)
     monkeypatch.setattr(StageQueue, "add", checked_add)
 

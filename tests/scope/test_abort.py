@@ -4,7 +4,8 @@ import random
 import threading
 
 from support.controlled import PATIENCE
-from threadfan import Scope
+from support.scoped import call
+from threadfan import Scope, move_on_after
 from threadfan._core.scope.abort import Abort
 
 ROUNDS = 3000
@@ -32,9 +33,50 @@ def test_what_was_released_is_left_alone():
     scope, done = Scope(), []
     with Abort(scope, lambda: done.append(1)) as abort:
         abort.release()
-    assert not scope._callbacks
+    assert not scope.acts
     scope.cancel()
     assert done == []
+
+
+def test_a_scope_keeps_one_callback_for_all():
+    """However often a call blocks, and however many threads do in one scope."""
+    scope, done = Scope(), []
+    for number in range(3):
+        with Abort(scope, lambda number=number: done.append(number)):
+            pass
+    with Abort(scope, lambda: done.append("one")), Abort(scope, lambda: done.append("two")):
+        assert len(scope._callbacks) == 1
+        scope.cancel()
+    assert done == ["one", "two"]
+
+
+def test_two_threads_that_are_first_at_once_are_both_ended():
+    """Neither act is lost, whichever of them the scope knows afterwards."""
+    done = []
+
+    class Late(Scope):
+        """One in which another thread is first just while a thread is."""
+
+        def on_cancel(self, callback):
+            if not done:
+                done.append("begun")
+                call(self, Abort, self, lambda: done.append("other")).result(PATIENCE)
+            return super().on_cancel(callback)
+
+    scope = Late()
+    Abort(scope, lambda: done.append("one"))
+    scope.cancel()
+    assert sorted(done) == ["begun", "one", "other"]
+
+
+def test_a_block_that_was_left_can_still_be_cancelled():
+    """What a thread begins in it later is ended, though the callbacks of before are gone."""
+    done = []
+    with move_on_after(PATIENCE) as scope, Abort(scope, lambda: done.append("within")):
+        pass
+    with Abort(scope, lambda: done.append("later")):
+        scope.cancel()
+    assert done == ["later"]
 
 
 def test_the_act_may_release():

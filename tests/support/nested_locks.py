@@ -91,8 +91,8 @@ def flaky(number, failed=set()):  # noqa: B006 -- what has failed before
     return number
 
 
-def main():
-    """Use fans with and without limits; print the pairs."""
+def use_all():
+    """Use fans with and without limits."""
     from threadfan import Adaptive, Fan, Hedge, RateLimit
 
     retry = {ConnectionError: 2}
@@ -102,10 +102,11 @@ def main():
         use(fan)
     with Fan(Adaptive(start=2, ceiling=4), retry=retry) as fan:
         use(fan)
-    for pair in sorted(PAIRS):
-        print(*pair)
 
 
 if __name__ == "__main__":
     locks.Lock = Noting
-    main()
+    locks.GIL = False  # or locks that are taken briefly would only be tried
+    use_all()
+    for pair in sorted(PAIRS):
+        print(*pair)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from .._core.base import checks
+from .._core.base import checks, unset
 from .._core.base.given import is_text
 from .._core.base.static import describe
 from .._core.base.texts import brief
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
             """Call the function with what the model has sent."""
 
 
-_UNSET = checks.UNSET
+_UNSET = unset.UNSET
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
 
 

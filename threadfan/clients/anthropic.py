@@ -21,7 +21,7 @@ import logging
 from functools import partial
 
 from .._core.base.usage import FIELDS, Usage
-from .._core.scope.scope import current_scope
+from .._core.scope.scope import scope_here
 from .._core.scope.waiting import sleep
 from .httpx import attach as attach_http
 from .passing import pass_through
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from anthropic import *  # noqa: F403 -- what passes through
 
+    from .._core.scope.scope import Scope
+
     C = TypeVar("C")
     Sdk = Any  # a client of the SDK: what is used of it has no public type
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
         """What is used of httpx's."""
 
         headers: Mapping[str, str]
-        extensions: dict[str, dict[str, int]]
+        extensions: dict[str, list[int]]
 
 
 __all__ = ["attach"]
@@ -108,10 +110,12 @@ def _copied(copy: Callable[..., Sdk], *args: object, **options: object) -> Sdk:
 
 def _process(process: Callable[..., object], *, data: object, response: Response, **rest: object) -> object:
     """In the place of the SDK's: it makes objects of a response's data, or of those of one event of a stream."""
-    used = _usage(data)
-    if used is not None:
-        _note(used, response)
-    current_scope().check()  # one chunk may hold many events, and reading them touches the network only once
+    scope = scope_here()
+    if scope is not None:
+        used = _usage(data)
+        if used is not None:
+            _note(scope, used, response)
+        scope.check()  # one chunk may hold many events, and reading them touches the network only once
     return process(data=data, response=response, **rest)
 
 
@@ -133,16 +137,18 @@ def _usage(data: object) -> dict[str, int | None] | None:
     return None
 
 
-def _note(usage: dict[str, int | None], response: Response) -> None:
+def _note(scope: Scope, usage: dict[str, int | None], response: Response) -> None:
     """Note what is new: the events of a stream each give the whole sum until then, and leave out what they lack."""
-    extensions = response.extensions
-    before: dict[str, int] | None = extensions.get(NOTED)
-    old = before or dict.fromkeys(FIELDS, 0)
-    now = {field: max(usage.get(field) or 0, old[field]) for field in FIELDS}
+    before = response.extensions.get(NOTED)
+    now = [usage.get(field) or 0 for field in FIELDS]
+    if before is None:
+        response.extensions[NOTED] = now
+        scope.add_usage(Usage(*now))
+        return
+    now = [max(pair) for pair in zip(now, before, strict=True)]
     if now != before:
-        extensions[NOTED] = now
-        new = (now[field] - old[field] for field in FIELDS)
-        current_scope().add_usage(Usage(*new, requests=int(before is None)))
+        response.extensions[NOTED] = now
+        scope.add_usage(Usage(*(new - old for new, old in zip(now, before, strict=True)), requests=0))
 
 
 if not TYPE_CHECKING:

@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from .._core.base import forks
 from .._core.base.locks import Lock, bare
-from .._core.scope.scope import current_scope
+from .._core.scope.scope import current_scope, scope_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,16 +149,17 @@ class _Chunks:
                     connected.chunks = iter(connected.inner)
                 self._half_read = True
                 chunk = next(connected.chunks)
-            current_scope().check()
+            scope_around()
         except StopIteration:
             self._half_read = False
             raise
         except BaseException as error:
             self._half_read = False
-            if current_scope().cancelled:
+            scope = current_scope()
+            if scope.cancelled:
                 connected.close()
             if isinstance(error, Exception):
-                current_scope().check()
+                scope.check()
             raise
         return chunk
 

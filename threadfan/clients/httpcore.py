@@ -13,14 +13,14 @@ ended.
 from __future__ import annotations
 
 import socket
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from math import inf
 
 from .._core.base.errors import CallCancelled
-from .._core.scope.abort import Abort
-from .._core.scope.scope import Scope, current_scope
+from .._core.scope.abort import Abort, acts_of
+from .._core.scope.scope import Scope, current_scope, scope_here, time_left
 from .._core.scope.waiting import sleep
 from .sockets import begin_connect, clear_tls_errors, finish_connect, replaced, shut
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     Pool = Any  # of httpcore or httpcore2: what is used of it is private
     T = TypeVar("T")
+    R = TypeVar("R")
 
 
 def make_abortable(pool: Pool) -> None:
@@ -135,21 +136,23 @@ class Stream:
         self._inner = inner
         self._shared = shared
         self._awaited = False  # something was sent, or is being read: what arrives is for whoever did that
+        sock = inner.get_extra_info("socket")
+        self._shut: Callable[[], None] | None = None if sock is None else partial(shut, sock)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, once something has; empty when the other side is done."""
         self._awaited = True
-        data = self._operate(partial(self._inner.read, max_bytes), timeout)
+        data: bytes = self._operate(scope_here(), self._inner.read, max_bytes, timeout)
         self._awaited = False
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it."""
         self._awaited = True
-        self._operate(partial(self._inner.write, buffer), timeout)
-        permits = current_scope().permits
-        if permits is not None:
-            permits.sent()
+        scope = scope_here()
+        self._operate(scope, self._inner.write, buffer, timeout)
+        if scope is not None and scope.permits is not None:
+            scope.permits.sent()
 
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -165,10 +168,11 @@ class Stream:
             # Only the reading side is shut meanwhile: if the other side answers by closing, Python takes the socket for
             # one that was never connected, skips the handshake, and up to 3.12 leaks it.
             self._operate(
-                lambda timeout: made.append(self._inner.start_tls(ssl_context, server_hostname, timeout)),
+                scope_here(),
+                lambda context, timeout: made.append(self._inner.start_tls(context, server_hostname, timeout)),
+                ssl_context,
                 timeout,
-                twin,
-                socket.SHUT_RD,
+                None if twin is None else partial(shut, twin, socket.SHUT_RD),
             )
         except BaseException:
             for stream in made:
@@ -197,20 +201,34 @@ class Stream:
 
     def _operate(
         self,
-        act: Callable[[float | None], T],
+        scope: Scope | None,
+        act: Callable[[T, float | None], R],
+        what: T,
         timeout: float | None,
-        sock: socket.socket | None = None,
-        how: int = socket.SHUT_RDWR,
-    ) -> T:
+        end: Callable[[], None] | None = None,
+    ) -> R:
+        """``act(what, timeout)``, ended with the scope: by ``end``, or by shutting both directions."""
+        if scope is None:  # nothing but its timeout ends it
+            try:
+                return act(what, timeout)
+            except Exception:
+                clear_tls_errors()
+                raise
         if self._shared:
-            return self._operate_shared(act, timeout)
-        scope = current_scope()
-        sock = sock or self.get_extra_info("socket")
+            return _operate_shared(scope, act, what, timeout)
+        acts, key, end = scope.acts, object(), end or self._shut
+        if acts is None:
+            acts = acts_of(scope)
         try:
-            scope.check()
-            with nullcontext() if sock is None else Abort(scope, partial(shut, sock, how)):
-                done = act(smaller(timeout, scope.remaining()))
-            scope.check()
+            try:
+                if end is not None:
+                    acts[key] = end  # first: whoever cancels the scope marks it, and then looks here
+                left = time_left(scope)
+                done = act(what, left if left != inf and (timeout is None or left < timeout) else timeout)
+            finally:
+                if acts.pop(key, None) is None:
+                    acts.take_back(key)
+            time_left(scope)
         except CallCancelled:
             self.close()
             raise
@@ -222,14 +240,14 @@ class Stream:
             raise
         return done
 
-    def _operate_shared(self, act: Callable[[float | None], T], timeout: float | None) -> T:
-        """Heed the deadline alone: bytes that were read or are to be written may belong to other calls."""
-        scope = current_scope()
-        try:
-            return act(smaller(timeout, scope.remaining()))
-        except Exception:
-            scope.check()
-            raise
+
+def _operate_shared(scope: Scope, act: Callable[[T, float | None], R], what: T, timeout: float | None) -> R:
+    """Heed the deadline alone: bytes that were read or are to be written may belong to other calls."""
+    try:
+        return act(what, smaller(timeout, scope.remaining()))
+    except Exception:
+        scope.check()
+        raise
 
 
 def connect(

@@ -28,7 +28,7 @@ from importlib.util import find_spec
 from math import inf
 
 from .._core.base import forks
-from .._core.scope.scope import Scope, current_scope
+from .._core.scope.scope import scope_around
 from .bodies import Body, Inside, close_what_is_left
 from .httpcore import leave_to_parent, make_abortable, smaller
 from .passing import pass_through
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from httpx import *  # noqa: F403 -- what passes through
     from httpx import BaseTransport, Request, Response
+
+    from .._core.scope.scope import Scope
 
     C = TypeVar("C")
     Pool = Any  # of httpcore or httpcore2
@@ -89,6 +91,7 @@ class Transport(Base):
         for pool in _pools(self._wrapped):
             make_abortable(pool)
         self._semaphore = _semaphore_for(self._wrapped)
+        self._body = _joined(Body, self._library.SyncByteStream)
         forks.renew(self, type(self)._forked)
 
     def _forked(self) -> None:
@@ -109,9 +112,8 @@ class Transport(Base):
                 f"this Transport is made for {self._library.__name__}, and the request is of {right}; "
                 f"right is Transport({right}.HTTPTransport())"
             )
-        scope = current_scope()
-        scope.check()
-        permits = scope.permits
+        scope = scope_around()
+        permits = None if scope is None else scope.permits
         if permits is None:
             return self._placed(scope, request)
         counted = permits.begin()  # first: who waits for a permit needs no connection, and keeps none from others
@@ -123,10 +125,12 @@ class Transport(Base):
         permits.end(counted, response.status_code, response.headers)
         return response
 
-    def _placed(self, scope: Scope, request: Request) -> Response:
+    def _placed(self, scope: Scope | None, request: Request) -> Response:
         """Send it when there is a connection for it."""
         close_what_is_left()
-        timeouts = _bounded(request.extensions.get("timeout") or {}, scope)
+        timeouts = request.extensions.get("timeout") or {}
+        if scope is not None and (left := scope.remaining()) != inf:
+            timeouts = {phase: smaller(timeouts.get(phase), left) for phase in PHASES}
         with Inside():
             if not self._semaphore.acquire(scope, timeouts.get("pool")):
                 raise self._library.PoolTimeout("no connection became free in time", request=request)
@@ -135,10 +139,12 @@ class Transport(Base):
             except BaseException:
                 self._semaphore.release()
                 raise
-        response.stream = _joined(Body, self._library.SyncByteStream)(response.stream, self._semaphore)
+        response.stream = self._body(response.stream, self._semaphore)
         return response
 
-    def _send(self, scope: Scope, request: Request, timeouts: Timeouts) -> Response:
+    def _send(self, scope: Scope | None, request: Request, timeouts: Timeouts) -> Response:
+        if scope is None:
+            return self._wrapped.handle_request(request)
         extensions = request.extensions
         request.extensions = {**extensions, "timeout": timeouts}
         try:
@@ -200,11 +206,6 @@ def _attached(transport: BaseTransport | None, made: dict[int, BaseTransport]) -
     if id(transport) not in made:
         made[id(transport)] = Transport(transport)
     return made[id(transport)]
-
-
-def _bounded(timeouts: Timeouts, scope: Scope) -> Timeouts:
-    left = scope.remaining()
-    return timeouts if left == inf else {phase: smaller(timeouts.get(phase), left) for phase in PHASES}
 
 
 def _pools(transport: object) -> Iterator[Pool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import queue
-import threading
 from collections import deque
 from functools import partial
 from queue import SimpleQueue
@@ -97,9 +96,6 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__(maxsize)
         self.mutex: Any = Lock()
-        self.not_empty = threading.Condition(self.mutex)
-        self.not_full = threading.Condition(self.mutex)
-        self.all_tasks_done = threading.Condition(self.mutex)
         self._gates: deque[SimpleQueue[None]] = deque()  # of those who wait and have not been told
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:
@@ -110,7 +106,7 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
                 for a sign that it has got a connection, and would give back one too many.
         """
         if not block:
-            return super().get(block=False)
+            return self._pop()
         scope = current_scope()
         due = None if timeout is None else scope.clock.monotonic() + timeout
         gate: SimpleQueue[None] = SimpleQueue()
@@ -119,7 +115,7 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
             while not scope.cancelled:
                 self._gates.append(gate)
                 with contextlib.suppress(queue.Empty):
-                    return super().get(block=False)
+                    return self._pop()
                 if not scope.clock.wait(gate, None if due is None else due - scope.clock.monotonic()):
                     break
                 self._leave(gate)
@@ -130,13 +126,23 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
                 self._tell()
 
     def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
-        """Give a connection back.
+        """Give a connection back; nobody ever waits for room.
 
         Raises:
             queue.Full: there are as many as are kept.
         """
-        super().put(item, block, timeout)
-        self._tell()
+        with self.mutex:
+            if 0 < self.maxsize <= len(self.queue):
+                raise queue.Full
+            self.queue.append(item)
+        if self._gates:
+            self._tell()
+
+    def _pop(self) -> object:
+        with self.mutex:
+            if not self.queue:
+                raise queue.Empty
+            return self.queue.pop()
 
     def _tell(self) -> None:
         with contextlib.suppress(IndexError):

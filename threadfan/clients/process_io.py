@@ -11,7 +11,6 @@ import atexit
 import codecs
 import os
 import select
-import selectors
 import signal
 import threading
 from contextlib import suppress
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from .._core.scope.scope import Scope
 
     Pipe = IO[Any]  # in bytes or in text
-    Watched = int | Pipe | SelfPipe
-    """What is waited for: a descriptor, or what has one."""
 
 _LOOK = 0.01
 """Seconds between looks at what cannot be waited for: the end of a process where there is no ``pidfd_open`` (macOS),
@@ -43,7 +40,6 @@ and that of a process whose parent is gone.  Arbitrary: noticed neither by who w
 
 _CHUNK = 2**15  # bytes read at once; arbitrary, as in the standard library
 _SAFE_WRITE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe which is ready takes without blocking
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # neither needs a descriptor of its own
 
 
 class ProcessIO:
@@ -95,40 +91,40 @@ class ProcessIO:
         return True
 
     def _communicate(self, over: Callable[[], bool]) -> bool:
-        with _Selector() as selector:
-            acts = self._acts()
-            thing: Any
-            for thing, (event, _) in acts.items():
-                selector.register(thing, event)
-            while not self._is_over():
-                if over():
-                    return False
-                for key, _ in selector.select(self._patience()):
-                    thing = key.fileobj
-                    if acts[thing][1]():
-                        selector.unregister(thing)
-                        if thing is not self._life:
-                            thing.close()
+        poll, acts = select.poll(), self._acts()
+        for number, (event, _) in acts.items():
+            poll.register(number, event)
+        while not self._is_over():
+            if over():
+                return False
+            patience = self._patience()
+            for number, _ in poll.poll(None if patience is None else patience * 1000):
+                if acts[number][1]():
+                    poll.unregister(number)
         return True
 
-    def _acts(self) -> dict[Watched, tuple[int, Callable[[], object]]]:
-        """For each thing to wait for: at which event to do what; a true result says that this was the last."""
+    def _acts(self) -> dict[int, tuple[int, Callable[[], bool]]]:
+        """For each descriptor to wait for: at which event to do what; True says that this was the last."""
         if self._life is None and hasattr(os, "pidfd_open") and not self._exited:
             with suppress(OSError):  # forbidden here, or somebody else has reaped the process
                 self._life = os.pidfd_open(self.process.pid)
-        acts: dict[Watched, tuple[int, Callable[[], object]]] = {self.waker: (selectors.EVENT_READ, self.waker.clear)}
+        acts: dict[int, tuple[int, Callable[[], bool]]] = {self.waker.fileno(): (select.POLLIN, self._note_waking)}
         if self._life is not None and not self._exited:
-            acts[self._life] = (selectors.EVENT_READ, self._note_exit)
+            acts[self._life] = (select.POLLIN, self._note_exit)
         for stream, chunks in self._output.items():
             if not stream.closed:
-                acts[stream] = (selectors.EVENT_READ, _reader(stream, chunks))
+                acts[stream.fileno()] = (select.POLLIN, _reader(stream, chunks))
         stdin = self.process.stdin
         if stdin is not None and not stdin.closed:
             if self._message:
-                acts[stdin] = (selectors.EVENT_WRITE, self._writer(stdin))
+                acts[stdin.fileno()] = (select.POLLOUT, self._writer(stdin))
             else:
                 stdin.close()
         return acts
+
+    def _note_waking(self) -> bool:
+        self.waker.clear()
+        return False
 
     def _note_exit(self) -> bool:
         self._exited = True
@@ -143,7 +139,9 @@ class ProcessIO:
             try:
                 self._message = self._message[os.write(stdin.fileno(), self._message[:_SAFE_WRITE]) :]
             except BrokenPipeError:  # it does not want to hear the rest
-                return True
+                self._message = b""
+            if not self._message:
+                stdin.close()
             return not self._message
 
         return write
@@ -251,8 +249,12 @@ class ProcessIO:
 
 def _reader(stream: Pipe, chunks: list[bytes]) -> Callable[[], bool]:
     def read() -> bool:
-        chunks.append(os.read(stream.fileno(), _CHUNK))
-        return not chunks[-1]
+        chunk = os.read(stream.fileno(), _CHUNK)
+        if not chunk:
+            stream.close()
+            return True
+        chunks.append(chunk)
+        return False
 
     return read
 

@@ -9,6 +9,7 @@ from .._core.base import clock as clocks
 from .._core.base import forks
 from .._core.base.clock import FOREVER
 from .._core.base.locks import Lock
+from .._core.scope.scope import current_scope
 from .._core.scope.waiting import wait_in
 
 TYPE_CHECKING = False
@@ -37,12 +38,16 @@ class ScopedSemaphore:
         """All are free: at the start, and in the child of a fork."""
         self._generation = forks.generation
         self._lock = Lock()  # guards the three below
-        self._freed = -FOREVER  # when a place was last given back
+        self._freed = -FOREVER  # when a place was last given to somebody who waited
         self._free = self._count
         self._waiting: deque[SimpleQueue[object]] = deque()  # not empty only while none is free
 
-    def acquire(self, scope: Scope, timeout: float | None) -> bool:
+    def acquire(self, scope: Scope | None, timeout: float | None) -> bool:
         """Take a place, which ``release`` has to give back; say whether there was one within ``timeout`` seconds.
+
+        Args:
+            scope: that of the call, None outside of any.
+            timeout: seconds, None without an end.
 
         Raises:
             CallCancelled: the scope ended first.
@@ -53,7 +58,7 @@ class ScopedSemaphore:
                 return True
             gate: SimpleQueue[object] = SimpleQueue()
             self._waiting.append(gate)
-        rest = timeout
+        rest, scope = timeout, scope or current_scope()
         try:
             while not wait_in(scope, gate, rest):
                 rest = self._rest(gate, timeout, scope.clock.monotonic())
@@ -68,8 +73,8 @@ class ScopedSemaphore:
     def release(self) -> None:
         """Give a place back: to the one who has waited longest, if anybody waits."""
         with self._lock:
-            self._freed = clocks.current().monotonic()
             if self._waiting:
+                self._freed = clocks.current().monotonic()
                 self._waiting.popleft().put(None)
             else:
                 self._free += 1

@@ -96,7 +96,7 @@ def finish_connect(sock: socket.socket, code: int, timeout: float | None) -> Non
     sock.settimeout(timeout)
 
 
-class Guard:
+class Guard(Abort):
     """A hold on a connection, by which the end of a scope shuts it.
 
     It is the client's own socket, for a second descriptor for each connection in use would halve how many there may be.
@@ -111,7 +111,7 @@ class Guard:
             connection's own belongs to an object that nobody can reach.
     """
 
-    __slots__ = ("_abort", "_apart", "_handle", "fired", "how", "scope")
+    __slots__ = ("_apart", "_handle", "fired", "how", "scope")
 
     def __init__(self, scope: Scope, sock: socket.socket, how: int = socket.SHUT_RDWR, *, apart: bool = False) -> None:
         self.scope: Scope = scope
@@ -120,7 +120,7 @@ class Guard:
         self.how: int = how
         self._apart = apart or not isinstance(sock, socket.socket)  # TLS within TLS is no socket
         self._handle = _second_handle(sock) if self._apart else sock
-        self._abort = Abort(scope, self._fire)
+        super().__init__(scope, self._fire)
 
     def _fire(self) -> None:
         self.fired = True
@@ -128,7 +128,7 @@ class Guard:
 
     def release(self) -> None:
         """Leave the connection alone from now on; harmless when done twice."""
-        self._abort.release()
+        super().release()
         if self._apart:
             self._handle.close()
 

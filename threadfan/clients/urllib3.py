@@ -11,7 +11,7 @@ Stands on what urllib3 and `http.client` leave open for subclasses: ``connect``,
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import io
 import socket
 import sys
@@ -27,15 +27,17 @@ from .sockets import Guard, begin_connect, clear_tls_errors, finish_connect, rep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from http.client import HTTPResponse
-    from typing import Any
+    from typing import Any, TypeVar
 
     from typing_extensions import Buffer
     from urllib3._collections import HTTPHeaderDict
     from urllib3.response import HTTPResponse as Answer
 
     from .._core.scope.scope import RequestListener, Scope
+
+    T = TypeVar("T")
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -67,12 +69,13 @@ class AbortableConnection(HTTPConnection):
 
     def connect(self) -> None:
         """Connect, with the tunnel and the handshake."""
-        with self._in_scope():
-            super().connect()
-            if self._guard is not None:  # that of the handshake: from now on both directions, by the socket itself
-                scope = self._guard.scope
-                self.watch(None, None)
-                self.watch(scope, self.sock)
+        scope = scope_around()
+        self._in_scope(scope, super().connect)
+        if self._guard is not None:  # that of the handshake: from now on both directions, by the socket itself
+            self.watch(None, None)
+            self.watch(scope, self.sock)
+        if scope is not None:
+            scope.check()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, with a permit if the call that makes it has a rate limit."""
@@ -80,8 +83,9 @@ class AbortableConnection(HTTPConnection):
         permits = None if scope is None else scope.permits
         self._counted = None if permits is None else (permits, permits.begin())
         try:
-            with self._in_scope():
-                super().request(*args, **kwargs)
+            self._in_scope(scope, super().request, *args, **kwargs)
+            if scope is not None:
+                scope.check()
             if permits is not None:
                 permits.sent()
         except BaseException:
@@ -99,8 +103,10 @@ class AbortableConnection(HTTPConnection):
         self._answering = True
         answer: Answer | None = None
         try:
-            with self._in_scope():
-                answer = super().getresponse()
+            scope = scope_around()
+            answer = self._in_scope(scope, super().getresponse)
+            if scope is not None:
+                scope.check()
             self._answered(answer.status, answer.headers)
         except BaseException:
             self._answered(None, None)
@@ -109,7 +115,7 @@ class AbortableConnection(HTTPConnection):
             raise
         finally:
             self._answering = False
-        if sock is not None and sock.fileno() >= 0:
+        if scope is not None and sock is not None and sock.fileno() >= 0:
             sock.settimeout(self.timeout)  # the body may be read in another scope
         return answer
 
@@ -117,7 +123,10 @@ class AbortableConnection(HTTPConnection):
         """An answer whose reads end with the scope that reads; that to CONNECT is guarded as ``connect`` is."""
         answer = super().response_class(sock, *args, **kwargs)
         if self._answering and isinstance(answer.fp, io.BufferedReader):  # not so of a socket that a test makes up
-            answer.fp = io.BufferedReader(_Reading(answer.fp.detach(), self))
+            raw: Any = answer.fp.raw
+            kind: Any = type(raw)
+            raw.__class__ = _reading(kind)
+            raw.owner = self
             # The connection keeps the answer until the next one, and closes it with itself.  By then another thread may
             # have the connection, while the reader of the answer is still about to close it too: where http.client
             # flushes, which means nothing for an answer, the two would trip over each other.
@@ -158,24 +167,21 @@ class AbortableConnection(HTTPConnection):
         """The socket, also of an answer whose connection is closed."""
         return self._wire if self.sock is None else self.sock
 
-    @contextlib.contextmanager
-    def _in_scope(self) -> Iterator[None]:
-        scope = scope_around()
+    def _in_scope(self, scope: Scope | None, act: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Do what the scope ends; whoever asks for it looks afterwards whether that has ended."""
         self.watch(scope, self.sock)
         if scope is None:
-            yield
-            return
+            return act(*args, **kwargs)
         usual = self.timeout
         self.timeout = _at_most(usual, scope.remaining() + _SLACK)
         try:
-            yield
+            return act(*args, **kwargs)
         except Exception:
             clear_tls_errors()
             scope.check()
             raise
         finally:
             self.timeout = usual
-        scope.check()
 
     def _new_conn(self) -> socket.socket:
         scope = scope_around()
@@ -237,25 +243,20 @@ class AbortableConnection(HTTPConnection):
 
 
 class _Reading(io.RawIOBase):
-    """The bytes of an answer as they arrive, read in the scope at hand; its end releases the connection."""
+    """What is mixed into the class of an answer's raw bytes.
 
-    def __init__(self, raw: io.RawIOBase, owner: AbortableConnection) -> None:
-        self._raw = raw
-        self._owner = owner
+    They are read in the scope at hand; their end releases the connection.
+    """
 
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
+    owner: AbortableConnection
 
     def readinto(self, buffer: Buffer, /) -> int | None:
         scope = scope_around()
-        self._owner.watch(scope, self._owner.wire())
+        self.owner.watch(scope, self.owner.wire())
         if scope is None:
-            return self._raw.readinto(buffer)
+            return super().readinto(buffer)
         try:
-            count: int | None = self._raw.readinto(buffer)
+            count: int | None = super().readinto(buffer)
         except Exception:
             clear_tls_errors()
             scope.check()
@@ -265,9 +266,13 @@ class _Reading(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            self.owner.let_go()  # first: see ``Guard``
             super().close()
-            self._owner.let_go()  # first: see ``Guard``
-            self._raw.close()
+
+
+@functools.cache
+def _reading(kind: type[io.RawIOBase]) -> type[io.RawIOBase]:
+    return type(kind.__name__, (_Reading, kind), {})
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ from .._core.base.fitting import fits
 from .._core.base.generic import TYPE_CHECKING, Coro, Generic, T
 from .._core.base.given import is_text
 from .._core.base.static import describe
+from .._core.base.unset import Unset
 from .aggregate import values_of
 from .errors import carrying
 from .results import Aggregate, Synthesis
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Async: TypeAlias = Callable[[P], Coro[T]]
     Mixed: TypeAlias = Callable[[P], Coro[T] | T]
 
-_NONE: Any = checks.Unset("not given")
+_NONE: Any = Unset("not given")
 
 
 def fan_out(
@@ -149,7 +150,7 @@ def map_reduce(
 ) -> Aggregate[T]:
     """Fold the results of ``fn`` over all inputs, as they come, in input order.
 
-    Inputs may be many: at most ``max(64, 4 * max_workers)`` of them are taken and not yet folded in.
+    Inputs may be many: at most as many of them as ``stream`` has in its window are taken and not yet folded in.
 
     Args:
         fan: runs ``fn``; or a view of it.

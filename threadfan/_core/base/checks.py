@@ -7,6 +7,7 @@ from functools import partial
 from .given import is_text, real, truth, whole
 from .static import describe
 from .texts import brief
+from .unset import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,26 +15,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     Fn = TypeVar("Fn", bound=Callable[..., object])
-
-
-class Unset:
-    """The default of an argument that is no value of it.
-
-    Args:
-        shown: what ``help`` shows in its place.
-    """
-
-    __slots__ = ("_shown",)
-
-    def __init__(self, shown: str) -> None:
-        self._shown = shown
-
-    def __repr__(self) -> str:
-        return self._shown
-
-
-UNSET: Any = Unset("unchanged")
-"""The default of an option that stays as it is."""
 
 
 def given(**options: object) -> dict[str, Any]:
@@ -80,7 +61,7 @@ def count(name: str, value: int) -> int:
 
 # inspect.CO_…, without the import of inspect
 _CO_GENERATOR, _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
-_UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
+UNRUN = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
 def callable_(where: str, fn: Fn) -> Fn:
@@ -101,7 +82,7 @@ def function(where: str, fn: Fn) -> Fn:
     if not callable(fn):
         raise _not_callable(where, fn)
     flags = _flags_of(fn)
-    if not flags & _UNRUN:
+    if not flags & UNRUN:
         return fn
     name = describe(fn)
     if flags & _CO_COROUTINE:

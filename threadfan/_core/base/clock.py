@@ -113,10 +113,23 @@ def take_within(gate: Gate, timeout: float) -> Any:
     return gate.get(True, timeout)
 
 
-def receive(gate: Gate) -> Any:
-    """What is put into the gate next, or ``NOTHING`` if there may be chores."""
-    with Asleep(gate) as asleep:
-        return asleep.receive()
+def receive(gate: Gate, timeout: float | None = None) -> Any:
+    """What is put into the gate next, or ``NOTHING`` after ``timeout`` seconds or if there may be chores."""
+    asleep = object()
+    _asleep[asleep] = gate  # as such a block would, which takes four calls more for each wait
+    try:
+        if chores:
+            do_chores()
+            timeout = CHORES if timeout is None else min(timeout, CHORES)
+        if timeout is None:
+            found = gate.get()
+        else:
+            found = take_within(gate, timeout) if _COUNTS_ANEW else gate.get(True, timeout)
+    except Empty:
+        return NOTHING
+    finally:
+        _asleep.pop(asleep, None)
+    return NOTHING if found is _NUDGE else found
 
 
 class Clock:
@@ -131,17 +144,16 @@ class Clock:
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
         """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
         left = timeout
-        if timeout is None and threading.current_thread() is threading.main_thread():
+        if timeout is None and threading.get_ident() == threading.main_thread().ident:
             left = PULSE  # a signal that comes just before the wait does not interrupt it
         end = None if timeout is None else time.monotonic() + timeout
-        with Asleep(gate) as asleep:
-            while True:
-                if asleep.receive(None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
-                    return True
-                if end is not None:
-                    left = end - time.monotonic()
-                    if left <= 0:
-                        return False
+        while True:
+            if receive(gate, None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
+                return True
+            if end is not None:
+                left = end - time.monotonic()
+                if left <= 0:
+                    return False
 
 
 REAL = Clock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from .generic import TYPE_CHECKING, Generic, T_co
+from .moments import EPOCH
 from .portable import Record
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CANCELLED: Status = "cancelled"
 SKIPPED: Status = "skipped"
 STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
 
-_WITHOUT = (str, int, float, bytes, list, tuple)
+SILENT = (type(None), str, int, float, bytes, list, tuple)
 """Values that say nothing of tokens: there may be many."""
 
 
@@ -167,6 +168,21 @@ class Outcome(Record, Generic[T_co]):
         return sum(attempt.waited_backoff for attempt in self._history or ())
 
     @property
+    def started(self) -> float | None:
+        """When its first attempt began, in seconds since 1970, as ``time.time()`` has them; None if none did.
+
+        Read from a clock that nobody sets: differences between the times of one batch are exact.
+        """
+        if self._history:
+            return EPOCH + self._raw[2] + self._history[0].started
+        return None if self._raw[5] is None else EPOCH + self._raw[5]
+
+    @property
+    def ended(self) -> float:
+        """When it was decided what became of it, in seconds since 1970."""
+        return EPOCH + self._raw[6]
+
+    @property
     def duration(self) -> float:
         """Seconds that the call ran, in all attempts; what two of them shared counts once."""
         if self._history:
@@ -189,12 +205,7 @@ class Outcome(Record, Generic[T_co]):
             return self._usage
         if type(self._raw[4]) is Kept:  # they were used by the run that has made the call
             return None
-        value = self.value
-        if value is None or isinstance(value, _WITHOUT):
-            return None
-        from .usage import usage_of
-
-        return usage_of(value)
+        return usage_said(self.value)
 
     def unwrap(self) -> T_co:
         """The value; raises the error if there is none."""
@@ -227,15 +238,28 @@ class Outcome(Record, Generic[T_co]):
             "history": [attempt.to_dict() for attempt in self.history],
         }
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "epoch": EPOCH}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        epoch = state.pop("epoch")
         super().__setstate__(state)
-        self._raw = restored(self._raw)
+        self._raw = restored(self._raw, epoch)
 
     def __repr__(self) -> str:
         place = repr(self._name) if self._name is not None else self._raw[0]
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
         return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+
+
+def usage_said(value: object) -> Usage | None:
+    """The tokens that a returned value says it has used; None if it says nothing."""
+    if isinstance(value, SILENT):
+        return None
+    from .usage import usage_of
+
+    return usage_of(value)
 
 
 def raw_of(outcome: Outcome[object]) -> Raw:
@@ -286,6 +310,13 @@ def time_covered(spans: list[tuple[float, float]]) -> float:
     return covered
 
 
-def restored(raw: Raw) -> Raw:
-    """A raw outcome as it was before pickling, which copies strings: statuses are compared by identity."""
-    return (*raw[:3], STATUSES[STATUSES.index(raw[3])], *raw[4:])
+def restored(raw: Raw, epoch: float) -> Raw:
+    """A raw outcome as it was before pickling, which copies strings: statuses are compared by identity.
+
+    Args:
+        epoch: the ``EPOCH`` of the process that has written it, whose monotonic clock may be another one.
+    """
+    index, item, since, status, payload, start, end, worker = raw
+    shift = epoch - EPOCH
+    begun = None if start is None else start + shift
+    return index, item, since + shift, STATUSES[STATUSES.index(status)], payload, begun, end + shift, worker

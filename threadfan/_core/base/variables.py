@@ -52,8 +52,9 @@ def settle(context: Context) -> None:
 
 def renewed(context: Context) -> Context:
     """A copy of a captured context, for one call or one attempt of it."""
-    context = context.copy()
-    _renew(context, _known[1])
+    context, kinds = context.copy(), _known[1]
+    if kinds:
+        _renew(context, kinds)
     return context
 
 

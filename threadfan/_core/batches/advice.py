@@ -12,12 +12,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..base.outcome import Outcome
 
     Outcomes = Sequence[Outcome[object]]
-    Labels = Sequence[int | str]
+    Label = Callable[[int], int | str]
+    """What the call at a place is called."""
     Found = tuple[float, str]
     """What a change spares, in seconds, and the advice."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..base.outcome import FAILED
+from ..base.outcome import FAILED, PAYLOAD, STATUS
 from .advice import HALF, LONG, REFUSED, SAMPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.outcome import Raw
     from .advice import Outcomes
     from .figures import Conditions
     from .stats import Stats
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 # -- what stops calls --------------------------------------------------------------------------------------------------
 
 
-def refused(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
+def refused(raws: list[Raw], stats: Stats, conditions: Conditions) -> str | None:
     """Calls that have failed because they were refused, or are to wait for long."""
     if stats.asked >= LONG:
         return f"an answer has asked to wait for {stats.asked:g} s: look at your account, or come back later"
-    failed = [error for outcome in outcomes if outcome.status is FAILED and (error := outcome.error) is not None]
+    if not stats.failed:
+        return None
+    failed = [raw[PAYLOAD] for raw in raws if raw[STATUS] is FAILED and raw[PAYLOAD] is not None]
     if not failed:
         return None
     from ..policies.responses import is_overload
@@ -30,9 +33,9 @@ def refused(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | N
     some = failed[:: ceil(len(failed) / SAMPLE)]
     words = [word for error in some if (word := account_word(error)) is not None]
     if words:
-        share = len(words) / len(some) * len(failed) / len(outcomes)
+        share = len(words) / len(some) * len(failed) / len(raws)
         return f"{share:.0%} of the calls were refused for good ({words[0]}): look at your account"
-    share = sum(map(is_overload, some)) / len(some) * len(failed) / len(outcomes)
+    share = sum(map(is_overload, some)) / len(some) * len(failed) / len(raws)
     if share < REFUSED:
         return None
     return f"{share:.0%} of the calls were refused as too many: {_fewer(conditions)}, and a retry"

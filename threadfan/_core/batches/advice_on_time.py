@@ -5,21 +5,23 @@ from __future__ import annotations
 from itertools import pairwise
 from math import ceil
 
+from ..base.index_ranges import written
 from ..base.outcome import END, SINCE, START, TIMED_OUT, attempts_of, raw_of, time_covered
 from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, TINY, best
 from .advice_on_limits import needed
-from .index_ranges import written
 from .replay import UNCAPPED, makespan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .advice import Found, Labels, Outcomes
+    from .advice import Found, Label, Outcomes
     from .figures import Conditions
     from .stats import Stats
 
 
-def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, labels: Labels) -> str | None:
+def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Slots, slow inputs, slow calls."""
+    if stats.duration_sum < TINY * stats.succeeded:  # a report is not asked for its outcomes if that tells it
+        return None
     places = [place for place, outcome in enumerate(outcomes) if outcome.attempts]
     if not stats.wall or len(places) < 2 or stats.duration_sum < TINY * len(places):
         return None
@@ -32,9 +34,9 @@ def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, labels: Label
     found = [
         *_inputs(ways, stats, cap, now, conditions),
         *_slots(outcomes, ways, stats, conditions, now),
-        *_stragglers(outcomes, places, ways, stats, cap, now, labels),
+        *_stragglers(outcomes, places, ways, stats, cap, now, label),
     ]
-    return best([(seconds * fit, line) for seconds, line in found], stats.wall) or alone(outcomes, stats, labels)
+    return best([(seconds * fit, line) for seconds, line in found], stats.wall) or alone(outcomes, stats, label)
 
 
 def _inputs(
@@ -103,7 +105,7 @@ def _stragglers(
     stats: Stats,
     cap: float,
     now: float,
-    labels: Labels,
+    label: Label,
 ) -> list[Found]:
     """A few calls may have taken far longer than the others."""
     median = stats.duration_p50
@@ -114,7 +116,7 @@ def _stragglers(
     ordinary = (CLEAR + 1) * median  # with a second attempt that takes as long as most
     cut = now - makespan([(comes, [min(took, ordinary)]) for comes, (took,) in ways], stats.slots, [cap])
     calls = f"{len(slowest)} slow call{'s' if len(slowest) > 1 else ''}"
-    which = f"{calls} ({written([labels[place] for place in slowest])}; median {median:.2g} s)"
+    which = f"{calls} ({written([label(place) for place in slowest])}; median {median:.2g} s)"
     if first > max(QUARTER * stats.wall, cut / 2):  # which costs nothing
         return [(first, f"{min(1.0, first / stats.wall):.0%} of the time went to {which}: start them first")]
     shorter = " shorter" if any(outcomes[place].status is TIMED_OUT for place in slowest) else ""
@@ -133,7 +135,7 @@ def _hedged(outcomes: Outcomes) -> bool:
     return False
 
 
-def alone(outcomes: Outcomes, stats: Stats, labels: Labels) -> str | None:
+def alone(outcomes: Outcomes, stats: Stats, label: Label) -> str | None:
     """One call may have run while no other did, for most of the time."""
     spans = []
     for place, outcome in enumerate(outcomes):
@@ -159,5 +161,6 @@ def alone(outcomes: Outcomes, stats: Stats, labels: Labels) -> str | None:
     seconds, place = max(((seconds, place) for place, seconds in by_place.items()), default=(0.0, 0))
     if len(outcomes) < 2 or seconds < HALF * stats.wall:
         return None
-    name = f"call {labels[place]}" if isinstance(labels[place], int) else repr(labels[place])
-    return f"{name} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time: make it shorter, or divide it"
+    name = label(place)
+    who = f"call {name}" if isinstance(name, int) else repr(name)
+    return f"{who} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time: make it shorter, or divide it"

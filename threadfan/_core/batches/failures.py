@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.index_ranges import written
 from ..base.portable import Portable
-from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 
-from ..pool.work_queue import GIL
+from ..base.locks import GIL
+from ..calls.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypedDict
 
     from ..base.attempt import Attempt
     from ..base.usage import Usage
-    from ..calls.batch import Batch
     from .task_group import TaskGroup
 
     class Conditions(TypedDict, total=False):
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         limited: float  # seconds in which no call could start because of a rate limit
         pauses: int  # how often an overload had all calls of the limit pause
         conditions: Conditions
+        fn: Callable[..., object]  # what was called on each item
 
 
 def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Parts:
@@ -47,7 +49,7 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         taken: whether its inputs were taken as results were read.
     """
     collector = batch.collector
-    return {
+    figures: Parts = {
         "names": collector.names,
         "usages": collector.usages,
         "attempts": collector.attempts,
@@ -57,6 +59,9 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         "pauses": batch.pauses(),
         "conditions": _conditions(batch, wall, taken=taken),
     }
+    if isinstance(batch, Batch):
+        figures["fn"] = batch.fn
+    return figures
 
 
 def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Conditions:

@@ -19,8 +19,9 @@ from ..journal.journal import Journal
 from ..journal.values import Values, returned_by
 from ..scope.scope import scope_var
 from ..scope.waiting import sleep
-from . import intake
+from . import intake, metering
 from .completion import Completion
+from .journaled_report import JournaledReport
 from .making import new_batch
 from .report import Report, put_on
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
     from .intake import Given
+    from .metering import Shown
 
 
 class Asked(NamedTuple):
@@ -57,10 +59,13 @@ def run(
     deadline: float | None,
     late: str | None,
     star: bool,
+    progress: Shown,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
+    metering.check(progress)
+    metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     journal = journal_of(fn, asked, late)
     gate: Gate = SimpleQueue()
@@ -71,7 +76,8 @@ def run(
             journal, plan, scheduler, options, fn, items, given, partial(gate.put, None), fail_fast=fail_fast,
             deadline=deadline, star=star,
         )  # fmt: skip
-        return completion.wait(gate)
+        with metering.shown(completion.batch, progress):
+            return completion.wait(gate)
     finally:
         journal.close()
         del journal  # an error's traceback holds this frame: leave no cycle
@@ -142,6 +148,7 @@ def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], o
         return journal.call(place, one, item, session.worker.thread.name, sleep)
 
     journaled.__qualname__ = describe(one)  # by which errors call it
+    journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 
@@ -197,7 +204,8 @@ def _report(
     journal: Journal, plan: Plan, items: list[object], since: float, made: list[Raw], **figures: Any
 ) -> Report[Any]:
     journal.note_end(made, {"wall": figures["wall"], "slots": figures["slots"]})
-    return Report(journal.raws(made, items, plan, since), **figures)
+    figures["fn"] = figures["fn"].__wrapped__
+    return JournaledReport(journal.raws(made, items, plan, since), **figures)
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from .figures import parts
 from .report import Report, put_on
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
     from types import FrameType
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 
-def put_left_on(stream: Stream[B, T], error: BaseException, ready: list[Raw]) -> None:
+def put_left_on(stream: Stream[B, T], error: BaseException, ready: deque[Raw]) -> None:
     """Let what ends a stream early carry what was not handed out, ``ready`` among it."""
     raws = sorted([*ready, *stream.left()], key=itemgetter(INDEX))
     put_on(error, stream.report(raws))
 
 
-def end_early(stream: Stream[B, T], error: BaseException, ready: list[Raw], gate: Gate) -> None:
+def end_early(stream: Stream[B, T], error: BaseException, ready: deque[Raw], gate: Gate) -> None:
     """Cancel what is left of a stream and, when all has ended, let the error carry it."""
     stream.cut(running=True)
     try:
@@ -61,7 +62,7 @@ def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> Non
             put_on(error, report)
 
 
-def end_taking_early(stream: Stream[B, T], error: BaseException, ready: list[Raw], gate: Gate) -> None:
+def end_taking_early(stream: Stream[B, T], error: BaseException, ready: deque[Raw], gate: Gate) -> None:
     """As ``end_map_early``, of a ``map`` whose inputs are taken as its results are read."""
     if isinstance(error, Exception):
         stream.cut(running=False)

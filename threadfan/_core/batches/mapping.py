@@ -7,6 +7,7 @@ of a call is raised as it is.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from functools import partial
 from queue import SimpleQueue
 
@@ -58,7 +59,7 @@ def mapped(
             made.fill()
         except BaseException as error:
             if made.batch.enlisted:
-                end_taking_early(made, error, [], gate)
+                end_taking_early(made, error, deque(), gate)
             raise
         return Iteration(_values_as_taken(made, gate, end, owner), partial(made.cut, running=False))
     items = intake.everything(given, strict=False)
@@ -75,19 +76,19 @@ def mapped(
 
 def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owner: object) -> Generator[T, None, None]:
     """Of inputs that are taken as the values are read."""
-    ready: list[Raw] = []
+    ready: deque[Raw] = deque()
     failed: BaseException | None = None
     finalizing = False
     try:
         while True:
             stream.check_wanted()
-            ready = stream.harvest()
+            stream.harvest(ready)
             while ready:
-                stream.forget(ready[-1][INDEX])
-                if ready[-1][STATUS] is not SUCCEEDED:
-                    failed = ready[-1][PAYLOAD]
-                yield _value(ready.pop())
-                stream.after_yield()
+                stream.forget(ready[0][INDEX])
+                if ready[0][STATUS] is not SUCCEEDED:
+                    failed = ready[0][PAYLOAD]
+                yield _value(ready.popleft())
+                stream.handed_out(stream.yielded + 1)
             if stream.over:
                 break
             if stream.idle():

@@ -8,12 +8,13 @@ cannot: the iterator is then closed without being told of it.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from functools import partial
 from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
-from . import intake
+from . import intake, metering
 from .iteration import Iteration
 from .left import end_dropped, end_early
 from .window import make_stream, window_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..pool.scheduler import Scheduler
     from .completion import B
     from .intake import Given
+    from .metering import Shown
     from .stream import Stream
     from .task_group import TaskGroup
 
@@ -42,35 +44,46 @@ def stream(
     window: int | None,
     star: bool,
     owner: object,
+    progress: Shown = False,
 ) -> Generator[Outcome[T], None, None]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
+    metering.check(progress)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star)
-    return Iteration(outcomes(made, owner), partial(made.cut, running=True))
+    made = make_stream(
+        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
+    )
+    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))
 
 
-def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None, None]:
+def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Generator[Outcome[T], None, None]:
     """What is iterated over; a finalizer of it may be the garbage collector.
 
     Args:
         owner: kept alive until it ends.
+        progress: how it is shown.
     """
-    finalizing = False
+    finalizing, meter = False, None
     stream.batch.cancel_at_close = True
-    after_yield, outcome = stream.after_yield, stream.outcome
-    ready: list[Raw] = []
+    ready: deque[Raw] = deque()
+    take, entries, handed_out = ready.popleft, stream.entries, stream.handed_out
     gate: Gate = SimpleQueue()
     try:
         stream.enlist([partial(gate.put, None)])
+        if progress is not False:
+            meter = metering.begin(stream.batch, progress, partial(getattr, stream, "yielded"))
         stream.fill()
         while True:
             stream.check_wanted()
-            ready = stream.harvest()
+            stream.harvest(ready)
+            number, due, outcome = stream.yielded, stream.due, stream.maker()
             while ready:
-                yield outcome(ready.pop())  # whoever iterates may be the only one to hold it
-                after_yield()
+                yield outcome(take())  # whoever iterates may be the only one to hold it
+                number += 1
+                if number >= due or not entries:
+                    due = handed_out(number)
+            stream.yielded = number
             if stream.over:
                 break
             if stream.idle():
@@ -88,7 +101,11 @@ def outcomes(stream: Stream[B, T], owner: object) -> Generator[Outcome[T], None,
     finally:
         stream.cut(running=True, finalizing=finalizing)
         stream.tell_end()
-        del owner, stream, after_yield, outcome, ready  # an error's traceback holds this frame: leave no cycle
+        if meter is not None:
+            meter.close(wait=not finalizing)
+        # An error's traceback holds this frame: leave no cycle.
+        outcome = None  # type: ignore[assignment]
+        del owner, meter, stream, ready, take, entries, handed_out
 
 
 def sleep(

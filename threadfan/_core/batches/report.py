@@ -4,44 +4,49 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..base.checks import Unset
-from ..base.generic import TYPE_CHECKING, Generic, T, T_co
-from ..base.outcome import INDEX, PAYLOAD, START, STATUS, SUCCEEDED, Outcome, restored, twin_of
-from ..base.portable import Portable, let_travel
+from ..base.generic import TYPE_CHECKING, T, T_co
+from ..base.moments import EPOCH
+from ..base.outcome import INDEX, ITEM, PAYLOAD, START, STATUS, SUCCEEDED, Outcome, restored, twin_of
+from ..base.portable import let_travel
+from ..base.unset import Unset
 from .failures import failures
+from .looking_back import LookingBack
 from .stats import Stats
+from .tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from os import PathLike
-    from typing import Any, overload
+    from typing import Any, Protocol, overload
 
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..journal.kept import KeptRaws
     from ..journal.values import Codec
+    from .columns import Columns
     from .figures import Conditions
 
-    SequenceOfOutcomes = Sequence[Outcome[T_co]]
-else:
-    from collections.abc import Sequence
+    class Runner(Protocol):
+        """A fan, or a view of one."""
 
-    class SequenceOfOutcomes(Generic, Sequence):
-        """``Sequence``, with parameters that are forgotten."""
+        def run(self, fn: Callable[..., Any], /, *iterables: Iterable[object]) -> Report[Any]:
+            """Call ``fn`` on every input."""
+
+        def gather(self, /, *tasks: Callable[[], Any]) -> Report[Any]:
+            """Call different functions."""
 
 
 _MISSING: Any = Unset("not given")
 
 
-class Report(Portable, SequenceOfOutcomes[T_co]):
+class Report(LookingBack[T_co]):
     """What became of every call of a batch, one outcome per input, in input order.
 
     An index gives the outcome at that place, a name the task of that name in ``gather``.
 
     Args:
-        raws: the outcomes, in input order; those that stand in a journal are made when they are looked at.
+        raws: the outcomes, in input order.
         names: the names given in ``gather``, by place in ``raws``.
         wall: seconds from the start of the batch to its end.
         slots: how many calls could run at once.
@@ -50,11 +55,12 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         limited: seconds in which no call could start because of a rate limit.
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
+        fn: what was called on each item, for ``retry``; it does not travel in a pickle.
     """
 
     __slots__ = (
-        "_attempts", "_cause", "_conditions", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats", "_usages",
-        "_wall", "late",
+        "_attempts", "_cause", "_conditions", "_fn", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats",
+        "_usages", "_wall", "late",
     )  # fmt: skip
 
     late: dict[int, Future[Any]]
@@ -62,7 +68,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def __init__(
         self,
-        raws: list[Raw] | KeptRaws,
+        raws: list[Raw],
         *,
         names: dict[int, str] | None = None,
         wall: float = 0.0,
@@ -72,8 +78,10 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         limited: float = 0.0,
         pauses: int = 0,
         conditions: Conditions | None = None,
+        fn: Callable[..., Any] | None = None,
     ) -> None:
         self._raws = raws
+        self._fn = fn
         self._conditions = conditions or {}
         self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
@@ -83,18 +91,14 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         self._names = names or {}
         self._wall = wall
         self._slots = slots
-        self._outcomes: Sequence[Outcome[T_co]] | None = None
+        self._outcomes: list[Outcome[T_co]] | None = None
         self._stats: Stats | None = None
 
     # -- a sequence of outcomes --------------------------------------------------------------------------------------
 
-    def _all(self) -> Sequence[Outcome[T_co]]:
+    def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
             names, usages, attempts = self._names, self._usages, self._attempts
-            if not isinstance(self._raws, list):
-                kept: Sequence[Outcome[T_co]] = self._raws.outcomes(usages, attempts)
-                self._outcomes = kept
-                return kept
             self._outcomes = [
                 Outcome(raw, names.get(place), usages.get(raw[INDEX]), attempts.get(raw[INDEX]))
                 for place, raw in enumerate(self._raws)
@@ -116,8 +120,6 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
 
     def __getitem__(self, place: int | str | slice) -> Outcome[T_co] | list[Outcome[T_co]]:
         """An outcome by its place or its name, or several by a slice."""
-        if isinstance(place, slice):
-            return list(self._all()[place])
         if not isinstance(place, str):
             return self._all()[place]
         for number, name in self._names.items():
@@ -131,9 +133,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
     @property
     def ok(self) -> bool:
         """Whether every call succeeded."""
-        if isinstance(self._raws, list):
-            return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
-        return not self._raws.without_value()
+        return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
 
     @property
     def succeeded(self) -> list[Outcome[T_co]]:
@@ -152,7 +152,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
             BaseExceptionGroup: the errors of all calls that have no value (an ``ExceptionGroup`` if all are
             ``Exception``s).  Its text and its ``indices`` say whose they are, in the same order.
         """
-        places = self._without_value()
+        places = [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
         if places:
             failed = [self._raws[place] for place in places]
             errors, indices = [raw[PAYLOAD] for raw in failed], [raw[INDEX] for raw in failed]
@@ -161,17 +161,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
                 raise failures(said, errors, indices, list(map(self._label, places)))
             finally:
                 del errors, failed, self  # the traceback holds this frame: leave no cycle
-        return self._payloads()
-
-    def _without_value(self) -> list[int]:
-        """The places of the calls that have none."""
-        if isinstance(self._raws, list):
-            return [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
-        return self._raws.without_value()
-
-    def _payloads(self) -> list[Any]:
-        """The value or the error of each call."""
-        return [raw[PAYLOAD] for raw in self._raws] if isinstance(self._raws, list) else self._raws.payloads()
+        return [raw[PAYLOAD] for raw in self._raws]
 
     if TYPE_CHECKING:
 
@@ -191,30 +181,85 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         """
         if default is _MISSING:
             return list(self.unwrap())
-        found = self._payloads()
-        for place in self._without_value():
-            found[place] = default
-        return found
+        return [raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default for raw in self._raws]
+
+    def retry(self, fan: Runner, fn: Callable[..., Any] | None = None) -> Report[T_co]:
+        """Call again what has no value, on any fan, and report on all calls: the new outcomes in place of the old.
+
+        Attempts and times of a call that was called again are those of its last time, and its tokens those of both.
+        This report does not change.
+
+        Args:
+            fn: called on each item in place of the function that the batch had; needed for a report that was read from
+                a pickle.  A report of ``gather`` calls its tasks.
+
+        Raises:
+            BaseException: what ended the second batch early, with the report of all calls in its attribute ``report``.
+        """
+        if not self.failed:
+            return self
+        places = [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
+        try:
+            again = _called_again(fan, [self._raws[place][ITEM] for place in places], self._fn if fn is None else fn)
+        except BaseException as error:
+            if isinstance(part := getattr(error, "report", None), Report):
+                put_on(error, self._merged(places, part))
+            raise
+        return self._merged(places, again)
+
+    def _merged(self, places: list[int], again: Report[T_co]) -> Report[T_co]:
+        """Both as one.
+
+        Args:
+            places: in this report, of the outcomes of the other.
+        """
+        raws, usages, attempts = list(self._raws), dict(self._usages), dict(self._attempts)
+        for place, raw in zip(places, again._raws, strict=False):  # it may have ended early
+            index, new = raws[place][INDEX], raw[INDEX]
+            raws[place] = (index, *raw[ITEM:])
+            attempts.pop(index, None)
+            if new in again._attempts:
+                attempts[index] = again._attempts[new]
+            if new in again._usages:
+                usages[index] = usages[index] + again._usages[new] if index in usages else again._usages[new]
+        return Report(
+            raws,
+            names=self._names,
+            wall=self._wall + again._wall,
+            slots=again._slots,
+            usages=usages,
+            attempts=attempts,
+            limited=self._limits[0] + again._limits[0],
+            pauses=self._limits[1] + again._limits[1],
+            conditions=again._conditions,
+            fn=self._fn,
+        )
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
     @property
     def stats(self) -> Stats:
         """Counts, times, tokens, and what to change."""
+        return self._stats or self._measured()[0]
+
+    def _measured(self) -> tuple[Stats, Columns]:
+        """The figures, and what they are made of."""
+        from .columns import Columns
+
+        columns = Columns(self._raws, self._attempts, self._usages)
         if self._stats is None:
-            called = self._called()
-            stats = Stats(called, self._wall, self._slots, *self._limits, kept=len(self) - len(called))
+            stats = Stats(columns, self._wall, self._slots, *self._limits)
             self._complete(stats)
             self._stats = stats
-        return self._stats
+        return self._stats, columns
 
     def _complete(self, stats: Stats) -> None:
         """What a report adds to its figures."""
         from .advice_on_limits import held, refused
         from .advice_on_time import slow
 
-        about = self._called(), stats, self._conditions
-        stats.advice = refused(*about) or held(*about) or slow(*about, self._labels())
+        about = stats, self._conditions
+        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._label)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.
@@ -225,7 +270,7 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
 
     def save(self, path: str | PathLike[str], *, codec: Codec | None = None) -> None:
-        """Write it to a file, for ``Report.load``: its own alone, in place of a report that may be there.
+        """Write it to a file, for ``Report.load``: its owner's alone, in place of a report that may be there.
 
         Values and items are stored as JSON; errors as in a pickle, without requests, headers and secrets in URLs.
 
@@ -282,39 +327,33 @@ class Report(Portable, SequenceOfOutcomes[T_co]):
         index: int = self._raws[place][INDEX]
         return self._names.get(place) or index
 
-    def _labels(self) -> list[int | str]:
-        return [self._label(place) for place in self._places()]
-
-    def _places(self) -> Sequence[int]:
-        """Those of the calls of this run: all, but for what a journal has of runs before."""
-        return range(len(self._raws)) if isinstance(self._raws, list) else sorted(self._raws.called)
-
-    def _called(self) -> Sequence[Outcome[T_co]]:
-        """The outcomes of the calls of this run."""
-        outcomes = self._all()
-        return outcomes if isinstance(self._raws, list) else [outcomes[place] for place in self._places()]
-
-    def _stage(self, outcome: Outcome[T_co]) -> str | None:
-        """Where in a pipeline it has ended."""
-        return None
-
     def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
-        return self._raws, self._names, self._usages, self._attempts, figures, self._cause
+        return self._raws, self._names, self._usages, self._attempts, figures, self._cause, EPOCH
 
     def __setstate__(self, state: Any) -> None:
-        raws, self._names, self._usages, self._attempts, figures, self._cause = state
+        raws, self._names, self._usages, self._attempts, figures, self._cause, epoch = state
         self._wall, self._slots, self._limits, self._conditions = figures
-        self.late = {}  # those are of the process that had it
-        self._raws = [restored(raw) for raw in raws]
+        self.late, self._fn = {}, None  # those are of the process that had it
+        self._raws = [restored(raw, epoch) for raw in raws]
         self._outcomes = self._stats = None
 
     def __repr__(self) -> str:
         from .summary import summary
 
-        outcomes = self._called()
-        cause = None if self._cause is None else self._places().index(self._cause)
-        return summary(outcomes, self.stats, self._labels(), list(map(self._stage, outcomes)), cause)
+        stats, columns = self._measured()
+        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause)
+
+
+def _called_again(fan: Runner, items: list[Any], fn: Callable[..., Any] | None) -> Report[Any]:
+    if fn is None or isinstance(items[0], Task):
+        if not all(isinstance(item, Task) for item in items):
+            raise ValueError(
+                "this report does not know what was called, as it was read from a file or is of a graph or a pipeline; "
+                "right is: report.retry(fan, fn)"
+            )
+        return fan.gather(*items)
+    return fan.run(fn, items)
 
 
 def put_on(error: BaseException, report: Report[object]) -> None:

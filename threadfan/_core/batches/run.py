@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, T
-from . import intake
+from . import intake, metering
 from .completion import Completion
 from .late import Latecomers
 from .lifetime import at_end, tell_end
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..calls.task_batch import TaskBatch
     from ..pool.scheduler import Scheduler
     from .intake import Given
+    from .metering import Shown
     from .report import Report
 
 
@@ -35,15 +36,25 @@ def run(
     deadline: float | None,
     late: str | None,
     star: bool,
+    progress: Shown = False,
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
+    metering.check(progress)
+    metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
     completion = begin_run(
         scheduler, options, fn, given, wake, fail_fast=fail_fast, deadline=deadline, late=late, star=star
     )
+    if progress is False:
+        return _waited_for(completion, given, gate)
+    with metering.shown(completion.batch, progress):
+        return _waited_for(completion, given, gate)
+
+
+def _waited_for(completion: RunCompletion[T], given: Given, gate: Gate) -> Report[T]:
     if completion.fed:
         return completion.feed_and_wait(gate, intake.one_by_one(given, strict=True))
     return completion.wait(gate)

@@ -13,7 +13,8 @@ from pydantic_core import from_json, to_json
 
 from ..base.attempt import Attempt
 from ..base.errors import JournalError, NotStored
-from ..base.outcome import SINCE, STATUSES, SUCCEEDED, attempts_of, raw_of
+from ..base.moments import EPOCH
+from ..base.outcome import STATUSES, SUCCEEDED, attempts_of, raw_of
 from ..base.texts import text_of
 from ..base.usage import FIELDS, Usage
 from ..journal import errors
@@ -50,9 +51,8 @@ def save(
     place = os.fspath(path)
     _check_replaceable(place)
     values = Values(codec)
-    origin = min((raw_of(outcome)[SINCE] for outcome in outcomes), default=0.0)
-    results = [_result(outcome, origin, values) for outcome in outcomes if outcome.ok]
-    failures = [_failure(outcome, origin) for outcome in outcomes if not outcome.ok]
+    results = [_result(outcome, values) for outcome in outcomes if outcome.ok]
+    failures = [_failure(outcome) for outcome in outcomes if not outcome.ok]
     facts = json.dumps(figures)
     part = f"{place}.{os.getpid()}.part"
     database = Database(part)
@@ -88,7 +88,7 @@ def _check_replaceable(path: str) -> None:
         raise JournalError(f"{path!r} is the journal of a run, which a report would replace: give another path")
 
 
-def _result(outcome: Outcome[Any], origin: float, values: Values) -> tuple[object, ...]:
+def _result(outcome: Outcome[Any], values: Values) -> tuple[object, ...]:
     value = outcome.value
     try:
         data = values.encode(value)
@@ -99,12 +99,12 @@ def _result(outcome: Outcome[Any], origin: float, values: Values) -> tuple[objec
         )
         found.value = value
         raise found from error
-    return (*_known(outcome), data, *_more(outcome, origin))
+    return (*_known(outcome), data, *_more(outcome))
 
 
-def _failure(outcome: Outcome[Any], origin: float) -> tuple[object, ...]:
+def _failure(outcome: Outcome[Any]) -> tuple[object, ...]:
     error = outcome.error or AssertionError("it has no value")
-    return (*_known(outcome), outcome.status, errors.packed(error), *_more(outcome, origin))
+    return (*_known(outcome), outcome.status, errors.packed(error), *_more(outcome))
 
 
 def _known(outcome: Outcome[Any]) -> tuple[object, ...]:
@@ -112,15 +112,15 @@ def _known(outcome: Outcome[Any]) -> tuple[object, ...]:
     return outcome.index.to_bytes(16, "big"), 1, outcome.index
 
 
-def _more(outcome: Outcome[Any], origin: float) -> tuple[object, ...]:
+def _more(outcome: Outcome[Any]) -> tuple[object, ...]:
     _, item, since, _, _, start, end, worker = raw_of(outcome)
     item_data = None
     with suppress(Exception):  # what is no plain data is not kept
         item_data = to_json(item)
     attempts = [_attempt(one) for one in attempts_of(outcome)] or None
-    more = json.dumps([since - origin, outcome.name, attempts])
+    more = json.dumps([since + EPOCH, outcome.name, attempts])
     usage = None if outcome.usage is None else json.dumps(outcome.usage.to_dict())
-    return None if start is None else start - origin, end - origin, worker, usage, more, item_data
+    return None if start is None else start + EPOCH, end + EPOCH, worker, usage, more, item_data
 
 
 def _attempt(one: Attempt) -> dict[str, object]:
@@ -201,10 +201,9 @@ def _raw(row: _Row, since: float | None, read: partial[object]) -> Raw:
     status = STATUSES[STATUSES.index(row.status)]
     payload = read(row.data, label=row.place) if status is SUCCEEDED else errors.unpacked(str(row.data))
     item = None if row.item is None else from_json(row.item)
-    ended = row.ended or 0.0
-    started = row.started
-    if since is None:
-        since = ended if started is None else started
+    ended = (row.ended or 0.0) - EPOCH
+    started = None if row.started is None else row.started - EPOCH
+    since = (ended if started is None else started) if since is None else since - EPOCH
     return row.place, item, since, status, payload, started, ended, row.worker
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
-from time import time
-
 from ..base.outcome import CANCELLED, FAILED, SKIPPED, STATUSES, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..base.outcome import Outcome
+    from .columns import Columns
 
 
 class Stats:
@@ -31,28 +28,20 @@ class Stats:
     """
 
     __slots__ = (
-        "advice", "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99",
-        "duration_sum", "failed", "input_tokens", "kept", "limited", "output_tokens", "pauses", "retries", "skipped",
-        "slots", "succeeded", "timed_out", "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
+        "advice", "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum",
+        "failed", "input_tokens", "kept", "limited", "output_tokens", "pauses", "retries", "skipped", "slots",
+        "succeeded", "timed_out", "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
     )  # fmt: skip
 
     advice: str | None
 
     def __init__(
-        self,
-        outcomes: Sequence[Outcome[object]],
-        wall: float,
-        slots: int,
-        limited: float = 0.0,
-        pauses: int = 0,
-        kept: int = 0,
+        self, columns: Columns, wall: float, slots: int, limited: float = 0.0, pauses: int = 0, kept: int = 0
     ) -> None:
         self.advice = None  # the report's affair, which knows more
-        counts = dict.fromkeys(STATUSES, 0)
-        for outcome in outcomes:
-            counts[outcome.status] += 1
+        counts = columns.counts()
         self.kept: int = kept
-        self.total: int = len(outcomes) + kept
+        self.total: int = sum(counts.values()) + kept
         self.succeeded: int = counts[SUCCEEDED] + kept
         self.failed: int = counts[FAILED]
         self.timed_out: int = counts[TIMED_OUT]
@@ -60,20 +49,21 @@ class Stats:
         self.skipped: int = counts[SKIPPED]
         self.wall: float = wall
         self.slots: int = slots
-        durations = sorted(outcome.duration for outcome in outcomes if outcome.attempts)
+        durations = sorted([seconds for seconds in columns.durations() if seconds is not None])
         self.duration_sum = sum(durations)
         self.duration_p50: float = percentile(durations, 50)
         self.duration_p90: float = percentile(durations, 90)
         self.duration_p99: float = percentile(durations, 99)
         self.duration_max: float = durations[-1] if durations else 0.0
-        self.retries: int = sum(max(0, outcome.attempts - 1) for outcome in outcomes)
-        self.waited_slot = sum(outcome.waited_slot for outcome in outcomes)
-        self.waited_limit = sum(outcome.waited_limit for outcome in outcomes)
-        self.waited_backoff = sum(outcome.waited_backoff for outcome in outcomes)
-        self.asked: float = max((_asked(outcome) for outcome in outcomes), default=0.0)
+        several = columns.several()
+        self.retries: int = sum(max(0, outcome.attempts - 1) for outcome in several)
+        self.waited_slot = sum(columns.waited_slot())
+        self.waited_limit = sum(outcome.waited_limit for outcome in several)
+        self.waited_backoff = sum(outcome.waited_backoff for outcome in several)
+        self.asked: float = columns.asked() if several or self.cancelled else 0.0
         self.limited: float = limited
         self.pauses: int = pauses
-        usages = [usage for outcome in outcomes if (usage := outcome.usage) is not None]
+        usages = columns.usages()
         self.input_tokens: int = sum(usage.input_tokens for usage in usages)
         self.output_tokens: int = sum(usage.output_tokens for usage in usages)
 
@@ -104,16 +94,6 @@ class Stats:
 
     def __repr__(self) -> str:
         return "Stats(" + ", ".join(f"{name}={value:.4g}" for name, value in self.to_dict().items()) + ")"
-
-
-def _asked(outcome: Outcome[object]) -> float:
-    """The longest time that answers to a call have asked to wait."""
-    if outcome.attempts < (1 if outcome.status is CANCELLED else 2):  # nobody has waited
-        return 0.0
-    from ..policies.retry_after import retry_after_of
-
-    errors = (attempt.error for attempt in outcome.history if attempt.error is not None)
-    return max((retry_after_of(error, time(), inf) or 0.0 for error in errors), default=0.0)
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

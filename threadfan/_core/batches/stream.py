@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from itertools import count
 
 from ..base.errors import FanClosed
 from ..base.generic import TYPE_CHECKING, Generic, T
@@ -13,7 +15,8 @@ from .lifetime import enlist, tell_end
 from .report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections import deque
+    from collections.abc import Callable, Iterator, Sized
 
     from ..base.outcome import Raw
     from ..calls.batch import Batch
@@ -43,11 +46,15 @@ class Stream(Generic[B, T]):
         self._clock = batch.scheduler.clock.monotonic
         self._cut_short = False
         self.yielded = 0
+        self.due: float = 0
+        """``handed_out`` is to be called when so many are."""
+        self.entries: Sized = ()
+        """The inputs that no thread has begun; when there are none, ``handed_out`` is to be called as well."""
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
-    def after_yield(self) -> None:
-        """One outcome was handed out: take more inputs if it is time to."""
+    def handed_out(self, number: int) -> float:
+        """So many outcomes are handed out: take more inputs if it is time to; what is ``due`` now."""
         raise NotImplementedError
 
     def fill(self) -> None:
@@ -68,18 +75,21 @@ class Stream(Generic[B, T]):
         """Let threads at it; the listeners are called when it is done."""
         enlist(self.batch, listeners)
 
-    def harvest(self) -> list[Raw]:
-        """Take the outcomes that can be handed out now, the first of them last."""
+    def harvest(self, ready: deque[Raw]) -> None:
+        """Add to ``ready`` the outcomes that can be handed out now.
+
+        Guarantee: no exception of a signal loses any.  One call of C takes them from the one place to the other.
+        """
         results = self._results
         if not self._ordered:
-            return [results.pop(index) for index in reversed(list(results))]
-        ready = []
-        index = self.yielded
-        while (raw := results.pop(index, None)) is not None:
-            ready.append(raw)
-            index += 1
-        ready.reverse()
-        return ready
+            ready.extend(map(results.pop, list(results)))
+        elif self.yielded in results:
+            with suppress(KeyError):  # of the first that is not there; those before it are in ``ready``
+                ready.extend(map(results.pop, count(self.yielded)))
+
+    def maker(self) -> Callable[[Raw], Outcome[T]]:
+        """What makes the outcomes of calls that have ended by now: most often nothing more was noted of them."""
+        return self.outcome if self._collector.usages or self._collector.attempts else Outcome
 
     def outcome(self, raw: Raw) -> Outcome[T]:
         """An outcome, as it is handed out."""

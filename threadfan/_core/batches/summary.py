@@ -7,48 +7,53 @@ from __future__ import annotations
 
 import re
 
-from ..base.outcome import CANCELLED, FAILED, SKIPPED, TIMED_OUT
+from ..base.index_ranges import written
+from ..base.outcome import CANCELLED, FAILED, PAYLOAD, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 from ..base.texts import shortened, text_of
-from .index_ranges import written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..base.outcome import Outcome
+    from ..base.outcome import Raw
+    from .advice import Label
     from .stats import Stats
 
 MOST = 5  # causes that are written, of failures as of cancellations; arbitrary: a screen is to hold all
 SLOWEST = 3  # calls; arbitrary
+MANY = 300  # calls, of which more than SLOWEST took as long as the 99th percentile or longer
 _VARIES = re.compile(r"""https?://\S+|'[^']*'|"[^"]*"|\w*\d\w*""")  # in texts that say the same of different items
 
 
 def summary(
-    outcomes: Sequence[Outcome[object]],
+    raws: Sequence[Raw],
+    durations: list[float | None],
     stats: Stats,
-    labels: Sequence[int | str],
-    stages: Sequence[str | None],
+    label: Label,
+    stage: Callable[[int], str | None],
     cause: int | None,
 ) -> str:
     """The text.
 
     Args:
-        outcomes: of all calls, but for those that a journal has of runs before.
+        raws: the outcomes, all of them but for what a journal had from runs before.
+        durations: how long each call ran; None of those that never started.
         stats: their figures.
-        labels: what each is called.
-        stages: where each has ended, in a pipeline.
+        label: what the call at a place is called.
+        stage: where it has ended, in a pipeline.
         cause: the place of the one that has ended the batch.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
     kept = f", {stats.kept} of them before" if stats.kept else ""
     head = f"<Report of {stats.total} calls: {counts or 'nothing to do'}{kept}; {stats.wall:.3f} s>"
-    ended = [_Ended(one, labels[place], stages[place], place) for place, one in enumerate(outcomes) if not one.ok]
+    without = [] if stats.succeeded == stats.total else enumerate(raws)
+    ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
     lines = [
         line
         for statuses in ((FAILED, TIMED_OUT), (CANCELLED,), (SKIPPED,))
         for line in _causes([one for one in ended if one.status in statuses], cause)
     ]
-    lines += filter(None, (_slowest(outcomes, stats, labels), stats.advice))
+    lines += filter(None, (_slowest(raws, durations, stats, label), stats.advice))
     return "\n  ".join([head, *lines])
 
 
@@ -57,12 +62,12 @@ class _Ended:
 
     __slots__ = ("kind", "label", "place", "stage", "status", "text")
 
-    def __init__(self, outcome: Outcome[object], label: int | str, stage: str | None, place: int) -> None:
-        error = outcome.error
+    def __init__(self, raw: Raw, label: int | str, stage: str | None, place: int) -> None:
+        error = raw[PAYLOAD]
         self.label = label
         self.place = place
         self.stage = stage
-        self.status = outcome.status
+        self.status = raw[STATUS]
         self.kind = type(error)
         self.text = text_of(error)
 
@@ -102,23 +107,42 @@ def _grouped(ended: list[_Ended], key: Callable[[_Ended], tuple[object, ...]]) -
 
 
 def _line(group: list[_Ended]) -> str:
+    if len(group) == 1:
+        return f"{group[0].label}: {_said(group)}"
+    return f"{len(group)} {_said(group)} ({written([one.label for one in group])})"
+
+
+def _said(group: list[_Ended]) -> str:
+    """What they have in common."""
     first = group[0]
     text = shortened(first.text)
-    if len(group) == 1:
-        return f"{first.label}: {first.what()}{text and f': {text}'}"
     such_as = "" if all(one.text == first.text for one in group) else ", such as"
-    return f"{len(group)} {first.what()}{such_as}{text and f': {text}'} ({written([one.label for one in group])})"
+    return f"{first.what()}{such_as}{text and f': {text}'}"
 
 
-def _slowest(outcomes: Sequence[Outcome[object]], stats: Stats, labels: Sequence[int | str]) -> str | None:
+def causes(
+    raws: Sequence[Raw], labels: Sequence[int | str], stage: Callable[[int], str | None]
+) -> list[tuple[str, list[int]]]:
+    """Why calls have no value, each cause once, with the places of its calls; those of most calls first.
+
+    Errors whose texts differ in names and numbers alone are one cause.
+    """
+    places = [place for place, raw in enumerate(raws) if raw[STATUS] is not SUCCEEDED]
+    ended = [_Ended(raws[place], labels[place], stage(place), place) for place in places]
+    groups = sorted(_grouped(ended, _Ended.alike), key=len, reverse=True)
+    return [(_said(group), [one.place for one in group]) for group in groups]
+
+
+def _slowest(raws: Sequence[Raw], durations: list[float | None], stats: Stats, label: Label) -> str | None:
     """The calls that took longest, if there are several to compare."""
-    durations = [(outcome.duration, place) for place, outcome in enumerate(outcomes) if outcome.attempts]
-    if len(durations) < 2 or not stats.duration_max:
+    started = len(durations) - durations.count(None)
+    if started < 2 or not stats.duration_max:
         return None
-    longest = sorted(durations, key=lambda one: (-one[0], one[1]))[:SLOWEST]
-    calls = [f"{labels[place]} ({took:.3f} s{_end_of(outcomes[place])})" for took, place in longest]
+    least = stats.duration_p99 if started >= MANY else 0.0
+    some = [(-took, place) for place, took in enumerate(durations) if took is not None and took >= least]
+    calls = [f"{label(place)} ({-took:.3f} s{_end_of(raws[place])})" for took, place in sorted(some)[:SLOWEST]]
     return f"slowest: {', '.join(calls)}; median {stats.duration_p50:.3f} s"
 
 
-def _end_of(outcome: Outcome[object]) -> str:
-    return "" if outcome.ok else f", {outcome.status.replace('_', ' ')}"
+def _end_of(raw: Raw) -> str:
+    return "" if raw[STATUS] is SUCCEEDED else f", {raw[STATUS].replace('_', ' ')}"

@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..base.locks import Briefly
 from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
@@ -45,8 +46,6 @@ class Step(Call):
         item: what its outcome calls its input.
         tag: whatever ``follow`` wants to know of it.
     """
-
-    counted = True  # among those that are active in its group
 
     def __init__(
         self,
@@ -128,9 +127,22 @@ class TaskGroup(WorkQueue):
         self.since = scheduler.clock.monotonic()
         self.processor = scheduler.clock.processor()  # what had been computed by then
         self.until = FOREVER
-        self.steps: set[Step] = set()
+        self.steps: set[Step] = set()  # those whose end was not told
+        self._lock = Briefly(scheduler.lock)
+        self._following: list[None] = []  # as many as are being followed; a list, for it changes without a lock
         self.collector = Collector()
         self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
+
+    @property
+    def active(self) -> int:
+        """How many steps there are that something may follow; with the lock held none is missed.
+
+        No session is ever at the group itself.
+        """
+        return len(self.steps) + len(self._following)  # in this order: a step is in both before it leaves the first
+
+    @active.setter
+    def active(self, _: int) -> None: ...  # as every queue's is set in the beginning
 
     # -- what subclasses say -----------------------------------------------------------------------------------------
 
@@ -164,26 +176,23 @@ class TaskGroup(WorkQueue):
                 them itself, and wakes others for the rest.
         """
         scheduler = self.scheduler
-        session: Session | None = None if ended is None else getattr(here, "session", None)
+        session = None if ended is None else own_session(ended)
         after: Actions = []
-        with scheduler.lock:
+        with self._lock:
             if self.ended:
                 return False
             self.accepted -= len(steps) if expected is None else expected
-            if ended is not None and steps:
-                self.active -= 1
-                ended.counted = False
             for step in steps:
-                self.active += 1
-                self.steps.add(step)  # by the very next instruction, see ``decisions``
+                self.steps.add(step)
                 queue = self.queue_for(step)
-                if step.policies is not None and queue not in self._queues:
-                    self._queues[queue] = _figures(queue, self.scheduler.clock.monotonic())
-                if session is not None and session.queue is queue and step.policies is None:
-                    queue.add_own(step)  # it takes the first, and the others wake threads
-                    session = None
-                else:
-                    queue.add(step, after)
+                if step.policies is None:
+                    if session is not None and session.queue is queue:
+                        queue.add_own(step)  # it takes the first, and the others wake threads
+                        session = None
+                        continue
+                elif queue not in self._queues:
+                    self._queues[queue] = _figures(queue, scheduler.clock.monotonic())
+                queue.add(step, after)
         if after:
             scheduler.perform(after)
         return True
@@ -219,25 +228,26 @@ class TaskGroup(WorkQueue):
 
     def step_ended(self, step: Step, raw: Raw) -> None:
         """A step has ended, by itself or not."""
+        self._following.append(None)
         try:
             self.steps.remove(step)  # atomic
         except KeyError:  # told before
-            return
+            pass
+        else:
+            self._follow(step, raw)
+        self._following.pop()
+        if not self._following and not self.steps:  # of two that end at once, one sees it
+            after: Actions = []
+            with self.scheduler.lock:
+                _check_done_locked(self, after)
+            self.scheduler.perform(after)
+
+    def _follow(self, step: Step, raw: Raw) -> None:
         try:
             self.follow(step, raw)
         except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
             self.scheduler.timer.cancel(self, error, f"the batch was ended by {type(error).__name__}")
         step.forget()
-        if not step.counted:
-            return
-        after: Actions = []
-        scheduler = self.scheduler
-        with scheduler.lock:
-            self.active -= 1
-            if not self.active:
-                _check_done_locked(self, after)
-        if after:
-            scheduler.perform(after)
 
     # -- as a queue --------------------------------------------------------------------------------------------------
 
@@ -297,6 +307,12 @@ class TaskGroup(WorkQueue):
     def limits(self) -> set[Waitlist]:
         """Where its steps may wait for permits."""
         return {waitlist for queue in self._queues for waitlist in queue.limits()}
+
+
+def own_session(step: Step) -> Session | None:
+    """The session in which this very thread has run a step that has just ended; None if it was ended from outside."""
+    session = step.session
+    return session if session is getattr(here, "session", None) else None
 
 
 def _check_done_locked(group: TaskGroup, after: Actions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from ..base import checks
+from ..base import checks, unset
 from ..base.fitting import fits_task
 from ..base.generic import TYPE_CHECKING, Generic, Out_co, T
 from ..base.portable import Portable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Take = Callable[[str, Callable[..., Any]], Callable[..., Any]]
     """Checks a function that was given to a method of this name, and may put another in its place."""
 
-_UNSET = checks.UNSET
+_UNSET = unset.UNSET
 
 
 class Task(Portable, Generic[Out_co]):

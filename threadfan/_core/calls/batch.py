@@ -16,10 +16,11 @@ from itertools import chain, repeat
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from ..base.locks import GIL
 from ..base.outcome import CANCELLED, FAILED, INDEX, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
-from ..pool.work_queue import GIL, QUANTUM, WorkQueue
+from ..pool.work_queue import QUANTUM, WorkQueue
 from ..scope.scope import scope_var
 from .call_queue import classify
 from .collector import Collector

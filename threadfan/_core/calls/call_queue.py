@@ -23,7 +23,7 @@ from ..scope.scope import Scope, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
     from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions, ConcurrencyLimit, Session
+    from ..pool.work_queue import Actions, ConcurrencyLimit, Session, Waiting
     from .policies import AttemptState, Policies
 
     class BothAttempts(Protocol):
@@ -77,6 +77,15 @@ class Call:
         """The call has ended by itself."""
         raise NotImplementedError
 
+    def deliver_quietly(self, raw: Raw) -> Sequence[Waiting]:
+        """The same, but those who only wait may be given back, to be woken soon.
+
+        Whoever is woken may hand in the next call at once, and is to find a worker that is parked, and a lock that
+        nobody holds.  Calls that wait are not among them: they are to get this one's slot.
+        """
+        self.deliver(raw)
+        return ()
+
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """The call was ended from outside.  With the scheduler's lock held."""
         raise NotImplementedError
@@ -119,14 +128,18 @@ class CallQueue(WorkQueue):
 
     def add(self, call: Call, after: Actions) -> None:
         """Queue a call.  With the lock held."""
-        call.queue = self
-        if call.timeout is not None and self.scheduler.timer.helper is None:
-            self.scheduler.timer.mind(
-                FOREVER, after
-            )  # first: whoever waits for the call then knows if it has no thread
+        call.queue, scheduler = self, self.scheduler
+        if call.timeout is not None and scheduler.timer.helper is None:
+            scheduler.timer.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
         self.entries.append(call)
-        self.scheduler.offer(self, after, eager=True)
+        if not scheduler.decisions.torn:
+            if self.queued:
+                if scheduler.slots.free <= 0:
+                    return  # whoever comes to have a slot sees it
+            elif scheduler.crew.send(self, after):
+                return
+        scheduler.offer(self, after, eager=True)
 
     def add_own(self, call: Call) -> None:
         """Queue a call from a thread that is at this queue and about to look for one: nobody else need wake.
@@ -141,29 +154,40 @@ class CallQueue(WorkQueue):
 
     def run(self, session: Session) -> None:
         """Run calls one after another, each in its own context."""
-        scheduler, run_queue, depth = self.scheduler, self.scheduler.run_queue, self.depth
+        scheduler, run_queue, depth, entries = self.scheduler, self.scheduler.run_queue, self.depth, self.entries
         until = scheduler.clock.monotonic() + QUANTUM
         observer = log.observer()
+        call: Call | None
         call, session.first = session.first, None
+        if call is None:  # it was sent here for whatever there is, see ``Crew.send``
+            call = self.take()
         try:
             while call is not None:
                 if call.begin(session):
                     raw = perform_call(session, call, observer)
                     if raw is None:
                         return
-                    tell_end(session, call, raw, observer)
+                    if observer is not None:
+                        tell_end(session, call, raw, observer)
                     if raw[STATUS] is not SUCCEEDED:
                         with scheduler.lock:
                             self.failed += 1
                     end = raw[END]
-                    call.deliver(raw)
+                    session.waiting = call.deliver_quietly(raw)
                     raw = None
                 else:
                     end = scheduler.clock.monotonic()
                 call = None  # a parked thread must not keep a result alive
                 if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                     return
-                call = self.take()
+                if not entries:
+                    return
+                try:
+                    call = entries.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                if session.waiting:
+                    session.wake()
         finally:
             call = session = None  # type: ignore[assignment]  # leave no cycle: see above
 

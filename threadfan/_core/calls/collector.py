@@ -86,6 +86,11 @@ class Collector:
         results = self.results
         return results[index] if isinstance(results, list) else results.get(index)
 
+    def ended(self) -> int:
+        """How many outcomes there are that nobody has taken out."""
+        results = self.results
+        return len(results) - results.count(None) if isinstance(results, list) else len(results)
+
     def so_far(self) -> list[Raw]:
         """All outcomes that there are and that nobody has taken out."""
         results = self.results

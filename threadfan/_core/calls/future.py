@@ -10,8 +10,6 @@ from concurrent.futures._base import (
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
-from functools import partial
-from queue import SimpleQueue
 
 from ..base import clock as clocks
 from ..base.errors import TaskCancelled
@@ -23,17 +21,17 @@ from ..pool.work_queue import here
 from ..scope.scope import scope_var
 from .call_queue import Call
 from .future_waiters import WaiterList, wait_in_call
-from .lazy_future import CONDITION, FATE, NOT_DONE, OVER, LazyFuture
+from .lazy_future import CONDITION, FATE, GATES, LISTENERS, NOT_DONE, OVER, LazyFuture
 from .registry import hand_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
     from typing import Any
 
     from ..base.outcome import Raw
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions, Session
+    from ..pool.work_queue import Actions, Session, Waiting
     from ..scope.scope import Scope
 
     List = list[Any]
@@ -72,9 +70,6 @@ class Future(Call, LazyFuture[T]):
     ) -> None:
         self._scheduler = scheduler
         self._cell: dict[Any, Any] = {}
-        self._stage = PENDING
-        self._result: Any = None
-        self._exception: BaseException | None = None
         self.fn = fn
         self.args = args
         self.kwargs = kwargs
@@ -90,7 +85,10 @@ class Future(Call, LazyFuture[T]):
             return self._result  # type: ignore[no-any-return]
         error = None
         try:
-            error = self.exception(timeout)
+            self._await(timeout)
+            if self._exception is None and self._cell.get(CONDITION) is OVER:
+                return self._result  # type: ignore[no-any-return]
+            error = self._error()
             if error is None:
                 return self._result  # type: ignore[no-any-return]
             raise error
@@ -101,18 +99,18 @@ class Future(Call, LazyFuture[T]):
         """What the call raised, or None; waits as ``result`` does."""
         try:
             self._await(timeout)
-            state = self._state
-            if state in NOT_DONE:
-                raise TimeoutError
-            if state != FINISHED:
-                raise futures.CancelledError
-            return self._exception
-        except KeyboardInterrupt:
-            if not self.done():
-                self._scheduler.interrupt()  # the user wants out, and may have nothing else to end the calls with
-            raise
+            return self._error()
         finally:
             del self
+
+    def _error(self) -> BaseException | None:
+        """What the call raised, or None; an error if it has not ended."""
+        state = self._state
+        if state in NOT_DONE:
+            raise TimeoutError
+        if state != FINISHED:
+            raise futures.CancelledError
+        return self._exception
 
     def cancel(self) -> bool:
         """Cancel the call if it has not started.
@@ -140,21 +138,20 @@ class Future(Call, LazyFuture[T]):
     def _await(self, timeout: float | None) -> None:
         """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
 
-        At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
-        block around it then releases.  A call that waits heeds its own scope, and lends its slot.
+        A call that waits heeds its own scope, and lends its slot.
         """
-        found = scope_var.get(None)
-        if found is not None:
+        try:
+            found = scope_var.get(None)
+            if found is None:
+                self._wait(timeout)
+                return
             found.scope().check()
-        if self.done():
-            return
-        gate = SimpleQueue[None]()
-        if found is None:
-            with self._listening(partial(gate.put, None)):
-                if not self.done():
-                    clocks.REAL.wait(gate, timeout)
-            return
-        wait_in_call(self._scheduler, self, found, self._listening, self.done, timeout)
+            if not self.done():
+                wait_in_call(self._scheduler, self, found, self._listening, self.done, timeout)
+        except KeyboardInterrupt:
+            if not self.done():
+                self._scheduler.interrupt()  # the user wants out, and may have nothing else to end the calls with
+            raise
 
     hand_in = hand_in
 
@@ -163,6 +160,9 @@ class Future(Call, LazyFuture[T]):
     def begin(self, session: Session) -> bool:
         """Start, unless it was cancelled."""
         self.session = session
+        if self._stage is PENDING and self._cell.setdefault(FATE, RUNNING) is RUNNING:
+            self._stage = RUNNING
+            return True
         if self._stage == RUNNING:  # another attempt of a call under policies
             return not self.unwanted
         if self.set_running_or_notify_cancel():
@@ -172,15 +172,28 @@ class Future(Call, LazyFuture[T]):
 
     def deliver(self, raw: Raw) -> None:
         """Set the result; callbacks run here, in the call's thread."""
-        if self._end(raw) and "callbacks" in self._cell:
-            self._invoke_callbacks()
+        for gate in self.deliver_quietly(raw):
+            gate.put(None)
+
+    def deliver_quietly(self, raw: Raw) -> Sequence[Waiting]:
+        """The same, and the gates of those who wait outside of calls."""
+        looked, cell = self._end(raw), self._cell
+        if looked and "callbacks" in cell:
+            self._invoke_callbacks()  # which opens them first, for it may take its time
+            return ()
+        if LISTENERS in cell:
+            for told in tuple(cell[LISTENERS]):
+                told()
+        return tuple(cell[GATES]) if GATES in cell else ()
 
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Set the error; callbacks run in a thread of their own, for they are the user's code."""
         what = f"a done-callback of {describe(self.fn)}"
 
         def act() -> None:
-            if self._end(raw) and "callbacks" in self._cell:
+            looked = self._end(raw)
+            self._tell()
+            if looked and "callbacks" in self._cell:
                 scheduler.callbacks.tell(self._invoke_callbacks, what)
 
         after.append(act)
@@ -212,23 +225,21 @@ class Future(Call, LazyFuture[T]):
             self._scheduler.timer.end_call(session, self, CANCELLED_OUTCOME, error)
 
     def _end(self, raw: Raw) -> bool:
-        """Make the outcome the result; whether anybody had looked before."""
+        """Make the outcome the result; whether anybody may have added a callback."""
         if raw[STATUS] is SUCCEEDED:
             self._result = raw[PAYLOAD]
         else:
             self._exception = raw[PAYLOAD]
-        self.forget()
-        condition = self._cell.setdefault(CONDITION, OVER)
-        if condition is OVER:
-            return False
-        with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
-            self._stage = FINISHED
-            for waiter in self._cell.get("waiters", ()):
-                waiter.add_exception(self) if raw[STATUS] is not SUCCEEDED else waiter.add_result(self)
-            condition.notify_all()
-        if "listeners" in self._cell:
-            self._tell()
-        return True
+        self.fn = self.args = self.kwargs = self.context = self.session = None  # type: ignore[assignment]  # as `forget`
+        cell = self._cell
+        condition = cell.setdefault(CONDITION, OVER)
+        if condition is not OVER:
+            with condition._lock:  # its own ``__enter__`` is written in Python, and this is done for each call
+                self._stage = FINISHED
+                for waiter in cell.get("waiters", ()):
+                    waiter.add_exception(self) if raw[STATUS] is not SUCCEEDED else waiter.add_result(self)
+                condition.notify_all()
+        return condition is not OVER
 
     def _signal(self) -> None:
         session = self.session

@@ -10,8 +10,8 @@ from collections import deque
 from itertools import repeat
 
 from ..base.errors import TaskCancelled
+from ..base.locks import GIL
 from ..base.outcome import CANCELLED
-from ..pool.work_queue import GIL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,6 +7,9 @@ that costs none of it.  What decides is one dict, ``_cell``, whose ``setdefault`
 - ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.
   Whoever finds ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
 - ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
+- ``_cell[LISTENERS]`` are calls that wait in ``result`` or ``exception``, and ``_cell[GATES]`` all others that do; they
+  need no condition.  They put themselves there and then look whether the call has ended; its end says so first and
+  then looks for them.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ from concurrent.futures._base import (
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
+from contextlib import suppress
+from queue import SimpleQueue
 
+from ..base import clock as clocks
 from ..base import forks
 from ..base.generic import TYPE_CHECKING, T
 from ..base.locks import Condition
@@ -46,8 +52,9 @@ if TYPE_CHECKING:
 else:
     List = list
 
-CONDITION, FATE = 0, 1
+CONDITION, FATE, LISTENERS, GATES = 0, 1, 2, 3
 NOT_DONE = (PENDING, RUNNING)
+ENDED = (CANCELLED_AND_NOTIFIED, FINISHED)
 
 
 class _Over(threading.Condition):
@@ -105,9 +112,9 @@ class LazyFuture(futures.Future[T]):
     """A ``concurrent.futures.Future``; a subclass sets ``_result`` or ``_exception``, and then ``_cell[CONDITION]``."""
 
     _cell: dict[Any, Any]
-    _stage: str  # as in the standard library, but while ``_cell`` knows better
-    _result: Any
-    _exception: BaseException | None
+    _stage: str = PENDING  # as in the standard library, but while ``_cell`` knows better
+    _result: Any = None
+    _exception: BaseException | None = None
 
     if TYPE_CHECKING:
 
@@ -190,13 +197,30 @@ class LazyFuture(futures.Future[T]):
 
     def _tell(self) -> None:
         """Wake those that wait in ``result`` or ``exception``."""
-        for told in tuple(self._cell.get("listeners", ())):  # a copy, for who is told leaves the list
+        cell = self._cell
+        for told in tuple(cell.get(LISTENERS, ())):  # a copy, for who is told leaves the list
             told()
+        for gate in tuple(cell.get(GATES, ())):
+            gate.put(None)
 
     def _listening(self, told: Callable[[], object]) -> Listening:
         """A ``with`` block during which ``told()`` is called when the call has ended."""
-        _ = self._condition  # makes it, so that the end of the call sees that somebody waits
-        return Listening(self._cell.setdefault("listeners", []), told)
+        return Listening(self._cell.setdefault(LISTENERS, []), told)
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
+
+        At a gate, not at the condition, whose ``wait`` may be left by a signal's exception without the lock that the
+        block around it then releases.
+        """
+        gate: SimpleQueue[None] = SimpleQueue()
+        gates = self._cell.setdefault(GATES, [])
+        gates.append(gate)
+        try:
+            if not self.done():
+                clocks.REAL.wait(gate, timeout)
+        finally:
+            gates.remove(gate)
 
     def _found(self) -> threading.Condition | None:
         """The condition, if somebody has looked, or ``OVER``."""
@@ -217,3 +241,26 @@ class LazyFuture(futures.Future[T]):
                 self._exception, found = BrokenThreadPool(forks.REASON), OVER
             self._cell[CONDITION] = found
         return found
+
+
+# What others do who wait for many futures, see ``as_completed``.
+
+
+def has_ended(future: LazyFuture[T]) -> bool:
+    """Whether nobody need wait for it; one that was cancelled has ended when its executor knows."""
+    return future._cell.get(CONDITION) is OVER or future._state in ENDED
+
+
+def listen(future: LazyFuture[T], told: Callable[[], object]) -> bool:
+    """Have ``told()`` called when it has ended, and maybe before; False if it has, and then it may be called too."""
+    future._cell.setdefault(LISTENERS, []).append(told)
+    if not has_ended(future):
+        return True
+    stop_listening(future, told)
+    return False
+
+
+def stop_listening(future: LazyFuture[T], told: Callable[[], object]) -> None:
+    """Have it called no more; may be done again."""
+    with suppress(KeyError, ValueError):
+        future._cell[LISTENERS].remove(told)

@@ -64,7 +64,9 @@ class Options:
         self.policies: Policies | None = _policies(retry, rate, hedge, pace)
 
     def changed(self, changes: Changes) -> Options:
-        """A copy with some options replaced."""
+        """With some options replaced; itself if none is."""
+        if not changes:
+            return self
         cap = self.cap
         if "max_concurrent" in changes:
             most = changes["max_concurrent"]

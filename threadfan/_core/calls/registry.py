@@ -26,7 +26,8 @@ def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: P
         with scheduler.lock:
             taken = not (scheduler.closing or scheduler.broken)
             if taken:
-                queue_for(scheduler, cap, 0, policies).add(call, after)
+                queue: CallQueue = cap.queues.get((0, policies)) or queue_for(scheduler, cap, 0, policies)
+                queue.add(call, after)
         if after:
             scheduler.perform(after)
     except BaseException:

@@ -1,7 +1,8 @@
 """Events through structlog: who failed, who is late, what a batch came to; never arguments or results.
 
-The user's own structlog configuration decides where events go; while structlog is not configured nothing is said, and
-while it is not even imported nothing is paid.
+The user's own structlog configuration decides where events go.  While structlog is not configured they go to the
+standard library's logger ``threadfan``, if logging is configured; else nothing is said.  While neither is even imported
+nothing is paid.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ import sys
 from contextvars import Context, ContextVar
 
 from ..base.outcome import FAILED, PAYLOAD, STATUS, SUCCEEDED
+from . import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from ..base.outcome import Raw
 
-DEBUG = 10
 _variables: dict[str, ContextVar[object]] = {}
-_listens: dict[type, bool] = {}  # by class of logger
+_observers: dict[type | None, Observer] = {}  # by class of logger; None while structlog is not configured
 
 
 def in_use() -> bool:
+    """Whether somebody may hear of events."""
+    return structlog_in_use() or plain.listening(plain.WARNING)
+
+
+def structlog_in_use() -> bool:
     """Whether the program has imported structlog (to the end: another thread may be importing it now)."""
     return hasattr(sys.modules.get("structlog.contextvars"), "bound_contextvars")
 
@@ -40,16 +46,16 @@ def context_variable(key: str) -> ContextVar[object]:
 
 
 def logger() -> Any:
-    """The bound logger for events, or None while structlog is not imported or not configured."""
+    """The bound logger for events, or None while nobody listens."""
     structlog: Any = sys.modules.get("structlog")
     is_configured = getattr(structlog, "is_configured", None)
     if is_configured is None or not is_configured():
-        return None
+        return plain.LOGGER if plain.listening(plain.WARNING) else None
     return structlog.get_logger("threadfan")
 
 
 class Observer:
-    """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay nothing.
+    """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay little.
 
     Attributes:
         set_fan: binds the fan's name for the lines that a call logs itself.
@@ -59,33 +65,48 @@ class Observer:
 
     __slots__ = ("finished", "set_fan", "set_index")
 
+    def __init__(self, *, finished: bool) -> None:
+        self.set_fan: Callable[[object], object] = context_variable("fan").set
+        self.set_index: Callable[[object], object] = context_variable("index").set
+        self.finished = finished
+
+
+class PlainObserver(Observer):
+    """The same where the standard library's logger hears of calls; there is nothing to bind."""
+
+    __slots__ = ()
+
     def __init__(self) -> None:
-        self.set_fan = context_variable("fan").set
-        self.set_index = context_variable("index").set
-        self.finished = _tells_finished()
+        self.set_fan = self.set_index = _bind_nothing
+        self.finished = plain.listening(plain.DEBUG)
+
+
+def _bind_nothing(_value: object) -> None:
+    """The standard library's logging binds nothing to a thread's lines."""
 
 
 def observer() -> Observer | None:
-    """An observer, or None while structlog is not in use."""
-    if not in_use():
-        return None
+    """An observer, or None while nobody can hear of calls."""
+    if not structlog_in_use():
+        return PlainObserver() if plain.listening(plain.WARNING) else None
+    structlog: Any = sys.modules["structlog"]
     try:
-        return Observer()
+        kind = structlog.get_config()["wrapper_class"] if structlog.is_configured() else None
+        if kind is None and plain.listening(plain.DEBUG):
+            return Observer(finished=True)
+        found = _observers.get(kind)
+        if found is None:
+            found = _observers[kind] = Observer(finished=kind is not None and _tells_finished(structlog))
+        return found
     except BaseException as error:  # of the user's configuration, on which no call may depend
         _failed(error)
         return None
 
 
-def _tells_finished() -> bool:
-    structlog: Any = sys.modules["structlog"]
-    if not structlog.is_configured():
-        return False
-    kind = structlog.get_config()["wrapper_class"]
-    known = _listens.get(kind)
-    if known is None:  # structlog's filtering loggers know it by their class; others are taken to listen
-        asks = getattr(structlog.get_logger().bind(), "is_enabled_for", None)
-        known = _listens[kind] = asks is None or bool(asks(DEBUG))
-    return known
+def _tells_finished(structlog: Any) -> bool:
+    """Structlog's filtering loggers know it by their class; others are taken to listen."""
+    asks = getattr(structlog.get_logger().bind(), "is_enabled_for", None)
+    return asks is None or bool(asks(plain.DEBUG))
 
 
 def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | None = None) -> None:
@@ -165,7 +186,7 @@ def _failed(error: BaseException) -> None:
 
     from ..base.logs import ERROR, say
 
-    say(getLogger("threadfan"), ERROR, "a structlog processor failed", error=error)
+    say(getLogger("threadfan"), ERROR, "a log handler or structlog processor failed", error=error)
 
 
 def _figures(raw: Raw) -> dict[str, object]:

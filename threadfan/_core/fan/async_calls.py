@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import checks
-from ..base.generic import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from os import PathLike
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
     from ..base.generic import Coro
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..journal.values import Codec
@@ -61,9 +60,11 @@ class AsyncCalls:
         import inspect
         from functools import wraps
 
+        from ..base.checks import function, refuse_misplaced
+
         if misplaced:
-            checks.refuse_misplaced("fan.asyncify", misplaced)
-        checks.function("fan.asyncify", fn)
+            refuse_misplaced("fan.asyncify", misplaced)
+        function("fan.asyncify", fn)
 
         @wraps(fn)
         def awaitable(*args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
@@ -84,6 +85,7 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -100,6 +102,7 @@ class AsyncCalls:
             deadline: float | None = None,
             late: Literal["keep"] | None = None,
             star: bool = False,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -116,6 +119,7 @@ class AsyncCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -131,17 +135,27 @@ class AsyncCalls:
         from .aio.batches import arun, arun_journaled
 
         if misplaced:
-            checks.refuse_misplaced("fan.arun", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.arun", misplaced)
         if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
             from ..batches.journaled import Asked
 
             asked = Asked(journal, key, version, codec, unique)
             return await arun_journaled(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, asked=asked,
+                star=star, progress=progress, asked=asked,
             )  # fmt: skip
         return await arun(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            fail_fast=fail_fast,
+            deadline=deadline,
+            late=late,
+            star=star,
+            progress=progress,
         )
 
     if TYPE_CHECKING:
@@ -155,6 +169,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
@@ -165,6 +180,7 @@ class AsyncCalls:
             ordered: bool = False,
             window: int | None = None,
             star: bool = False,
+            progress: Shown = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
@@ -175,15 +191,26 @@ class AsyncCalls:
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
 
         if misplaced:
-            checks.refuse_misplaced("fan.astream", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.astream", misplaced)
         return astream(
-            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            ordered=ordered,
+            window=window,
+            star=star,
+            owner=self,
+            progress=progress,
         )
 
     if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..base import checks
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -12,6 +10,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Outcome
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..journal.values import Codec
@@ -36,6 +35,7 @@ class BatchCalls:
         deadline: float | None = None,
         late: Literal["keep"] | None = None,
         star: bool = False,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -52,6 +52,8 @@ class BatchCalls:
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
+            progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
+                no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
             journal: the path of a file that keeps each result as its call ends.  What has succeeded is not called by
                 the next run with the same file, nor by another process meanwhile.
             key: with a journal, says of an input by what it is known there, if not by all that is in it.
@@ -68,17 +70,27 @@ class BatchCalls:
         from ..batches.run import run
 
         if misplaced:
-            checks.refuse_misplaced("fan.run", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.run", misplaced)
         if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
             from ..batches import journaled
 
             asked = journaled.Asked(journal, key, version, codec, unique)
             return journaled.run(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, asked=asked,
+                star=star, progress=progress, asked=asked,
             )  # fmt: skip
         return run(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            fail_fast=fail_fast,
+            deadline=deadline,
+            late=late,
+            star=star,
+            progress=progress,
         )
 
     def stream(
@@ -89,6 +101,7 @@ class BatchCalls:
         ordered: bool = False,
         window: int | None = None,
         star: bool = False,
+        progress: Shown = False,
         **misplaced: Never,
     ) -> Generator[Outcome[R], None, None]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -98,8 +111,10 @@ class BatchCalls:
         Args:
             iterables: as for ``run``; they may be endless.
             ordered: hand out in input order.
-            window: how many inputs may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            window: how many inputs may be taken and not yet yielded; by default ``max(64, 4 * max_workers)``, and
+                while calls are short and outcomes are read quickly as many as take 2 ms, at most 1,024.
             star: as for ``run``.
+            progress: as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
@@ -107,9 +122,19 @@ class BatchCalls:
         from ..batches.reading import stream
 
         if misplaced:
-            checks.refuse_misplaced("fan.stream", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.stream", misplaced)
         return stream(
-            self._scheduler, self._options, fn, iterables, ordered=ordered, window=window, star=star, owner=self
+            self._scheduler,
+            self._options,
+            fn,
+            iterables,
+            ordered=ordered,
+            window=window,
+            star=star,
+            owner=self,
+            progress=progress,
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:

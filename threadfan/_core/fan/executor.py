@@ -7,25 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
 
-from ..base import checks
-from ..base import clock as clocks
-from ..base.errors import CallCancelled, FanClosed
-from ..base.given import is_text, whole
-from ..base.locks import aside
-from ..base.static import caller
-from ..base.texts import brief
-from ..pool import shutdown as lifecycle
-from ..pool.work_queue import ConcurrencyLimit
 from .front import Front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
-    from typing import Any, Never, Self, TypeGuard
+    from typing import Any, Never, Self
 
-    from ..limits.adaptive_limit import Start
-    from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -34,10 +23,6 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Actions
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
-
-
-MOST_WORKERS = 2**22
-"""As many threads as Linux can have in all, by PID_MAX_LIMIT; no fan would ever have more."""
 
 
 class Fan(Front, ThreadPoolExecutor):
@@ -79,20 +64,27 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
+        from ..base import checks
+        from ..base import clock as clocks
         from ..calls.future import Future
         from ..calls.options import Options
+        from ..pool import shutdown as lifecycle
         from ..pool.scheduler import Scheduler
-        from . import first_use  # noqa: F401 -- with the first fan
+        from ..pool.work_queue import ConcurrencyLimit
+        from . import (
+            arguments,
+            first_use,  # noqa: F401 -- with the first fan
+        )
 
         if misplaced:
             checks.refuse_misplaced("Fan", misplaced)
         adaptive = None
-        if _is_adaptive(max_workers):
+        if arguments.is_adaptive(max_workers):
             adaptive = max_workers
             max_workers = adaptive.ceiling
-        most = None if max_workers is None else _most(max_workers)
-        _check_names(thread_name_prefix, name)
-        _check_initializer(initializer, initargs)
+        most = None if max_workers is None else arguments.at_once(max_workers)
+        arguments.check_names(thread_name_prefix, name)
+        arguments.check_initializer(initializer, initargs)
         checks.seconds("timeout", timeout)
         super().__init__(most, thread_name_prefix, initializer, initargs)
         slots = self._max_workers if adaptive is None else adaptive.limit
@@ -100,7 +92,7 @@ class Fan(Front, ThreadPoolExecutor):
         stuck = (
             max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
         )
-        pace = _pace(adaptive)
+        pace = arguments.pace(adaptive)
         self._scheduler = Scheduler(
             slots=slots,
             prefix=prefix,
@@ -157,6 +149,9 @@ class Fan(Front, ThreadPoolExecutor):
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
+        from ..base.locks import aside
+        from ..pool import shutdown as lifecycle
+
         scheduler = self._scheduler
         aside(partial(self._close, cancel_futures))
         gate = lifecycle.close(scheduler)
@@ -166,6 +161,9 @@ class Fan(Front, ThreadPoolExecutor):
             self._warn_of_what_is_stuck()
 
     def _close(self, cancel_futures: bool) -> None:
+        from ..base.errors import FanClosed
+        from ..pool import shutdown as lifecycle
+
         scheduler = self._scheduler
         after: Actions = []
         with scheduler.lock:
@@ -196,6 +194,9 @@ class Fan(Front, ThreadPoolExecutor):
         report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
         library.
         """
+        from ..base.errors import CallCancelled
+        from ..base.static import caller
+
         try:
             if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
                 self._scheduler.interrupt()
@@ -262,57 +263,6 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
 
 
 Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
-
-
-def _is_adaptive(max_workers: object) -> TypeGuard[Adaptive]:
-    """Told without an import, for those that have none."""
-    return hasattr(max_workers, "ceiling") and not isinstance(max_workers, type)
-
-
-def _most(max_workers: object) -> int:
-    """Check how many calls may run at once."""
-    found = whole(max_workers)
-    if found is None:
-        raise TypeError(f"max_workers must be a whole number of calls at once, or Adaptive(), not {brief(max_workers)}")
-    if found <= 0:
-        raise ValueError(f"max_workers must be greater than 0, not {max_workers!r}")
-    if found > MOST_WORKERS:
-        raise ValueError(
-            f"max_workers must be at most {MOST_WORKERS}, not {max_workers!r}: it is how many calls run at once, each "
-            f"in a thread, and Fan(32) makes any number of calls"
-        )
-    return found
-
-
-def _check_names(prefix: object, name: object) -> None:
-    if isinstance(prefix, (int, float)):
-        raise TypeError(
-            f"thread_name_prefix, the second argument, must be a text, not {brief(prefix)}: options are given by name, "
-            f"such as Fan(8, timeout={brief(prefix)})"
-        )
-    if not (name is None or isinstance(name, str)):
-        raise TypeError(f"name must be a text or None, not {brief(name)}")
-
-
-def _check_initializer(initializer: object, initargs: object) -> None:
-    """Check what would otherwise break the pool at its first call."""
-    if initializer is not None and (is_text(initargs) or not hasattr(type(initargs), "__iter__")):
-        shown = brief(initargs)
-        raise TypeError(f"initargs must be a tuple of the initializer's arguments, not {shown}: initargs=({shown},)")
-
-
-def _pace(adaptive: Adaptive | None) -> Waitlist[Start] | None:
-    """What the calls of a fan with an `Adaptive` wait for."""
-    if adaptive is None:
-        return None
-    from ..limits.adaptive_limit import AdaptiveLimit
-    from ..limits.waitlist import Waitlist
-
-    if adaptive.waitlist is not None:
-        raise ValueError(f"each fan needs an Adaptive of its own, and {adaptive!r} was given to another fan before")
-    waitlist = Waitlist(AdaptiveLimit(adaptive))
-    adaptive.waitlist = waitlist
-    return waitlist
 
 
 def _in_coroutine(frame: FrameType | None) -> bool:

@@ -6,4 +6,5 @@ would have to wait for it (see ``base.forks``).
 """
 
 from ..batches import mapping, reading, run  # noqa: F401
+from ..calls import as_completed  # noqa: F401
 from ..scope import waiting  # noqa: F401

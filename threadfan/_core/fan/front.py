@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import checks
+from ..base.unset import UNSET
 from .async_calls import AsyncCalls
 from .batch_calls import BatchCalls
 from .standard_calls import StandardCalls
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 else:
     Signatures = object
 
-_UNSET = checks.UNSET
-
 
 class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
     """Everything that hands calls in, for a fan and for views of it: safe from any thread and any event loop.
@@ -42,7 +40,9 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         from .graph import Graph
 
         if misplaced:
-            checks.refuse_misplaced("fan.graph", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.graph", misplaced)
         return Graph(self._scheduler, self._options, functions, name, owner=self)
 
     if not TYPE_CHECKING:  # to type checkers ``Signatures`` says more
@@ -59,18 +59,20 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             from .pipeline import Pipeline
 
             if misplaced:
-                checks.refuse_misplaced("fan.pipeline", misplaced)
+                from ..base.checks import refuse_misplaced
+
+                refuse_misplaced("fan.pipeline", misplaced)
             return Pipeline(self._scheduler, self._options, stages, owner=self)
 
     def with_options(
         self,
         *,
-        timeout: float | None = _UNSET,
-        retry: Retry = _UNSET,
-        rate: RateLimit | None = _UNSET,
-        hedge: Hedge | None = _UNSET,
-        max_concurrent: int | None = _UNSET,
-        interrupt: bool = _UNSET,
+        timeout: float | None = UNSET,
+        retry: Retry = UNSET,
+        rate: RateLimit | None = UNSET,
+        hedge: Hedge | None = UNSET,
+        max_concurrent: int | None = UNSET,
+        interrupt: bool = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
@@ -85,9 +87,11 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
         """
+        from ..base.checks import given, refuse_misplaced
+
         if misplaced:
-            checks.refuse_misplaced("with_options", misplaced)
-        changes = checks.given(
+            refuse_misplaced("with_options", misplaced)
+        changes = given(
             timeout=timeout, retry=retry, rate=rate, hedge=hedge, max_concurrent=max_concurrent, interrupt=interrupt
         )
         return View(self, self._scheduler, self._options.changed(changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from queue import SimpleQueue
 
-from ..base import checks
+from ..base import checks, unset
 from ..base.static import describe
 from ..base.texts import brief
 from ..batches.completion import Completion
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., object])
 
-_UNSET = checks.UNSET
+_UNSET = unset.UNSET
 
 
 class Graph:
@@ -52,6 +52,7 @@ class Graph:
         self._owner = owner  # kept alive
         self._nodes: dict[str, Node] = {}
         self._mentioned: set[str] = set()  # names that tasks may depend on
+        self._by_function: dict[Function, dict[str, None]] = {}  # names of tasks, for functions that can be hashed
         self._plan: GraphPlan | None = None
         for fn in functions:
             self.add(fn)
@@ -213,17 +214,35 @@ class Graph:
 
     def _accept(self, node: Node) -> None:
         """Keep a task, unless it closes a circle; one that no other waits for cannot."""
-        mentioned = self._mentioned | node.mentions()
-        nodes = {**self._nodes, node.name: node}
-        if node.name in mentioned:
+        mentions = node.mentions()
+        if node.name in mentions or (node.name in self._mentioned and self._lead_to(node.name, mentions)):
+            nodes = {**self._nodes, node.name: node}
             in_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
-        self._nodes, self._mentioned, self._plan = nodes, mentioned, None
+        self._mentioned |= mentions
+        if _is_hashable(node.fn):
+            self._by_function.setdefault(node.fn, {})[node.name] = None
+        self._nodes[node.name] = node  # last: only what is in here is a task
+
+    def _lead_to(self, name: str, mentions: Iterable[str]) -> bool:
+        """Whether these tasks, or those that they may depend on, may depend on ``name``."""
+        here, seen = [*mentions], {*mentions}
+        while here:
+            node = self._nodes.get(here.pop())
+            further = set() if node is None else node.mentions() - seen
+            if name in further:
+                return True
+            here += further
+            seen |= further
+        return False
 
     def _find(self, reference: Reference) -> str:
         """The name of a task that was given by name or as its function."""
         if isinstance(reference, str):
             return reference
-        found = [name for name, node in self._nodes.items() if node.fn == reference]
+        if _is_hashable(reference):
+            found = [name for name in self._by_function.get(reference, ()) if name in self._nodes]
+        else:
+            found = [name for name, node in self._nodes.items() if node.fn == reference]
         if not callable(reference) or not found:
             what = describe(reference) if callable(reference) else brief(reference)
             raise ValueError(f"{what} is no task of this graph; add it first, or give the name it will have")
@@ -232,9 +251,9 @@ class Graph:
         return found[0]
 
     def _checked(self) -> GraphPlan:
-        plan = self._plan
-        if plan is None:
-            plan = self._plan = GraphPlan(tuple(self._nodes.values()))
+        plan, nodes = self._plan, self._nodes
+        if plan is None or len(plan.tasks) != len(nodes):  # tasks were added
+            plan = self._plan = GraphPlan(tuple(nodes.copy().values()))
         return plan
 
     def _new_run(
@@ -254,3 +273,11 @@ class Graph:
         if deadline is not None:
             run.until = run.since + deadline
         return run
+
+
+def _is_hashable(fn: object) -> bool:
+    try:
+        hash(fn)
+    except TypeError:
+        return False
+    return True

@@ -5,10 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from contextvars import copy_context
 
-from ..base import checks
-from ..base.given import real, whole
-from ..base.texts import brief
-from ..scope.scope import scope_around
+from ..scope.around import scope_around, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +50,8 @@ class StandardCalls:
         Raises:
             RuntimeError: the fan is shut down, or (``BrokenThreadPool``) its initializer failed.
         """
-        scheduler, outer = self._scheduler, scope_around()
-        options = self._options
+        scheduler, options = self._scheduler, self._options
+        outer = None if scope_var.get(None) is None else scope_around()
         if options.interrupt:
             fn = options.dressed(fn)
         context = copy_context()
@@ -63,7 +60,8 @@ class StandardCalls:
         future: Future[R] = self._future(
             scheduler, fn, args, kwargs, context, options.timeout, scheduler.clock.monotonic()
         )
-        future.outer = outer  # before its first attempt, whose wait for the next it bounds
+        if outer is not None:
+            future.outer = outer  # before its first attempt, whose wait for the next it bounds
         policies = options.policies
         if policies is not None:
             future.policies, future.state = policies, policies.state(args, kwargs, future.since)
@@ -90,7 +88,9 @@ class StandardCalls:
                 results can be read after the fan is closed.
         """
         if misplaced:
-            checks.refuse_misplaced("fan.map", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.map", misplaced)
         return self._map(fn, iterables, timeout, chunksize, buffersize)
 
     def starmap(
@@ -111,7 +111,9 @@ class StandardCalls:
             timeout: and the rest: as for ``map``.
         """
         if misplaced:
-            checks.refuse_misplaced("fan.starmap", misplaced)
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.starmap", misplaced)
         return self._map(fn, (iterable,), timeout, chunksize, buffersize, star=True)
 
     def _map(
@@ -124,6 +126,9 @@ class StandardCalls:
         *,
         star: bool = False,
     ) -> Iterator[R]:
+        from ..base import checks
+        from ..base.given import real, whole
+        from ..base.texts import brief
         from ..batches.mapping import mapped
 
         if not callable(fn):

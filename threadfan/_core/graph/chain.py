@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..base.outcome import Outcome
+    from ..batches.advice import Label
     from ..batches.figures import Conditions
     from ..batches.stats import Stats
 
 
-def chain(
-    outcomes: Sequence[Outcome[object]], stats: Stats, conditions: Conditions, labels: Sequence[int | str]
-) -> str | None:
+def chain(outcomes: Sequence[Outcome[object]], stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Slots, if its calls have waited for them; else the one call that nothing went on beside."""
     if not stats.wall or stats.duration_sum < TINY * len(outcomes):
         return None
@@ -28,7 +27,7 @@ def chain(
     growing = stats.slots < conditions.get("ceiling", 0)
     if waited >= HALF * stats.wall and full and not growing:
         return more(min(1.0, waited / stats.wall), stats, conditions)
-    return alone(outcomes, stats, labels)
+    return alone(outcomes, stats, label)
 
 
 def _latest(outcomes: Sequence[Outcome[object]]) -> list[Outcome[object]]:

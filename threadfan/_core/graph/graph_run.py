@@ -81,6 +81,7 @@ class GraphRun(TaskGroup):
     def discard(self, reason: BaseException, after: Actions) -> None:
         """Remember why what has not started never will."""
         self._message = self._message or str(reason)
+        self._queues_own.take_out_locked()
         super().discard(reason, after)
 
     # -- the report --------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
+from types import FunctionType
 
 from ..base import checks
 from ..base.fitting import fits
 from ..base.static import describe
 from ..base.texts import brief
+from ..base.unset import Unset
 from ..calls.options import Options
 from .names import listed
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     Reference = str | Function
     References = Iterable[Reference] | Mapping[str, Reference] | Reference
 
-UNSET: Any = checks.Unset("not given")
+UNSET: Any = Unset("not given")
 NAMELESS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -37,14 +39,33 @@ class Signature:
     """
 
     def __init__(self, fn: Function, where: str) -> None:
+        self.fn = fn
+        self.fixed = frozenset(fn.keywords) if isinstance(fn, partial) else frozenset()
+        if type(fn) is FunctionType and not fn.__dict__:
+            self._read(fn)
+        else:
+            self._ask(fn, where)
+
+    def _read(self, fn: FunctionType) -> None:
+        """Of a function of which nobody has said anything else: what ``inspect`` finds, in a tenth of the time."""
+        code = fn.__code__
+        places, by_name = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+        names = code.co_varnames[:by_name]
+        self.parameters: dict[str, object] = dict.fromkeys(names, UNSET)
+        if fn.__defaults__:
+            self.parameters.update(zip(names[places - len(fn.__defaults__) : places], fn.__defaults__, strict=True))
+        if fn.__kwdefaults__:
+            self.parameters.update((name, fn.__kwdefaults__.get(name, UNSET)) for name in names[places:])
+        self.positional = names[: code.co_posonlyargcount]
+        self.open = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+
+    def _ask(self, fn: Function, where: str) -> None:
         try:
             found = inspect.signature(fn).parameters.values()
         except (ValueError, TypeError):  # some that are written in C do not tell
             raise TypeError(f"the parameters of {where} cannot be read: wrap it in a function of your own") from None
         named = [one for one in found if one.kind not in NAMELESS]
-        self.fn = fn
         self.parameters = {one.name: UNSET if one.default is one.empty else one.default for one in named}
-        self.fixed = frozenset(fn.keywords) if isinstance(fn, partial) else frozenset()
         self.positional = tuple(one.name for one in named if one.kind is one.POSITIONAL_ONLY)
         self.open = any(one.kind is one.VAR_KEYWORD for one in found)
 
@@ -81,7 +102,9 @@ class Node:
         find: Callable[[Reference], str],
     ) -> None:
         self.fn, self.name, self.options = fn, name, options
-        self.chores = Options(options.timeout, options.cap, options.interrupt)
+        self.chores = options
+        if options.policies is not None:
+            self.chores = Options(options.timeout, options.cap, options.interrupt)
         self.signature = Signature(fn, name)
         self.renamed: dict[str, str] = {}
         self.after: list[str] = []

@@ -30,6 +30,16 @@ class OwnQueues:
             self._scheduler.queues.add(queue)
         return queue
 
+    def take_out_locked(self) -> None:
+        """The run is ended: its calls leave their queues all at once, for to look for each of them would take long.
+
+        What is under policies is found at once, see ``Lanes``.
+        """
+        for (_, policies), queue in self._queues.items():
+            while policies is None and (call := queue.take()) is not None:
+                call.queue = None
+                queue.accepted -= 1
+
     def close(self) -> None:
         """The run is done: nothing more is put into them."""
         after: Actions = []

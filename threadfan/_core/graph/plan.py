@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 
 from ..base.checks import is_coroutine_function, is_generator_function
@@ -125,9 +126,9 @@ class GraphPlan:
         self._note_inputs()
 
     def _unrun(self) -> Iterator[int]:
-        through = [each.place for task in self.fanned for each in task.each]
+        through = Counter(each.place for task in self.fanned for each in task.each)
         for place, fn in enumerate(self.functions):
-            if is_coroutine_function(fn) or (is_generator_function(fn) and through.count(place) != 1):
+            if is_coroutine_function(fn) or (is_generator_function(fn) and through[place] != 1):
                 yield place
 
     def _note_inputs(self) -> None:

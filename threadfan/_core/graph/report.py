@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..base.checks import Unset
 from ..base.generic import TYPE_CHECKING
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.plain import plain
+from ..base.unset import Unset
 from ..batches.report import Report
 from .names import near
 
@@ -111,8 +111,8 @@ class GraphReport(Report["Any"]):
         from ..batches.advice_on_limits import held, refused
         from .chain import chain
 
-        about = self._all(), stats, self._conditions
-        stats.advice = refused(*about) or held(*about) or chain(*about, self._labels())
+        about = stats, self._conditions
+        stats.advice = refused(self._raws, *about) or held(self, *about) or chain(self, *about, self._label)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with what results were reduced to, by task."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from ..base import forks
-from ..base.locks import Lock
+from ..base.locks import Briefly, Lock
 from .node_state import ALONG, NodeState
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class NodeTree:
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody has the lock."""
-        self.lock = Lock()
+        self.lock = Briefly(Lock())
 
     def begin(self) -> Ready:
         """Those that wait for nothing."""

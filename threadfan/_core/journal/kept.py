@@ -6,6 +6,7 @@ made when it is looked at.  The file is open while something is read, some value
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,17 +14,16 @@ from ..base import forks
 from ..base.errors import JournalError, TaskCancelled
 from ..base.generic import Generic, T_co
 from ..base.locks import Lock
-from ..base.outcome import CANCELLED, INDEX, PAYLOAD, STATUS, SUCCEEDED, Kept, Outcome
+from ..base.outcome import CANCELLED, INDEX, ITEM, PAYLOAD, STATUS, SUCCEEDED, Kept, Outcome
+from .values import Values
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterator
 
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from .database import Database
-    from .values import Values
 
 AHEAD = 64
 """Values that are read at once; arbitrary: opening the file takes as long as reading some fifty."""
@@ -130,30 +130,30 @@ class KeptRaws:
         """The places of the calls that have none."""
         return sorted(place for place, raw in self.called.items() if raw[STATUS] is not SUCCEEDED)
 
-    def outcomes(self, usages: dict[int, Usage], attempts: dict[int, list[Attempt]]) -> KeptOutcomes[Any]:
-        """The same as users see them.
-
-        Args:
-            usages: tokens noted while calls ran, by index.
-            attempts: those of calls that may have several, by index.
-        """
-        return KeptOutcomes(self, usages, attempts)
-
     def payloads(self) -> list[Any]:
         """The value or the error of each."""
         found: list[Any] = []
-        for place in sorted(self.called):
-            found += self._kept.of_many(range(len(found), place))
-            found.append(self.called[place][PAYLOAD])
-        return found + self._kept.of_many(range(len(found), len(self._items)))
+        for place in (*sorted(self.called), len(self._items)):
+            if place > len(found):
+                found += self._kept.of_many(range(len(found), place))
+            if place in self.called:
+                found.append(self.called[place][PAYLOAD])
+        return found
 
     def loaded(self) -> list[Raw]:
         """All of them, with their values: for a pickle, which goes where the file is not."""
         pairs = zip(self, self.payloads(), strict=True)
         return [(*raw[:PAYLOAD], payload, *raw[PAYLOAD + 1 :]) for raw, payload in pairs]
 
-    def __reduce__(self) -> tuple[type[list[Raw]], tuple[list[Raw]]]:
-        return list, (self.loaded(),)
+    @classmethod
+    def loaded_again(cls, raws: list[Raw]) -> KeptRaws:
+        """Of outcomes that all have their values: none is left to be read."""
+        nothing = KeptValues("", _not_there, Values(None), array("q"))
+        return cls(dict(enumerate(raws)), [raw[ITEM] for raw in raws], nothing, 0.0)
+
+
+def _not_there() -> Database:
+    raise JournalError("there is no journal any more")
 
 
 class KeptOutcomes(Sequence[Outcome[T_co]], Generic[T_co]):

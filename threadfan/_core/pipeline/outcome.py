@@ -29,15 +29,14 @@ class StageAttempt(Attempt):
             yield cls(one.status, started=later + one.started, **figures)._in(stage)
 
     @classmethod
-    def of_one(cls, stage: str, raw: Raw, later: float) -> Iterator[StageAttempt]:
+    def of_one(cls, stage: str, raw: Raw, later: float) -> StageAttempt | None:
         """The only attempt of such a call, if it was started."""
         _, _, since, status, payload, start, end, worker = raw
-        if start is not None:
-            error, waited = None if status is SUCCEEDED else payload, start - since
-            attempt = cls(
-                status, error, started=later + waited, duration=end - start, waited_slot=waited, worker=worker
-            )
-            yield attempt._in(stage)
+        if start is None:
+            return None
+        error, waited = None if status is SUCCEEDED else payload, start - since
+        attempt = cls(status, error, started=later + waited, duration=end - start, waited_slot=waited, worker=worker)
+        return attempt._in(stage)
 
     def _in(self, stage: str) -> StageAttempt:
         self.stage = stage

@@ -13,7 +13,7 @@ from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED, WORKER
 from ..batches.lifetime import enlist
-from ..batches.task_group import TaskGroup
+from ..batches.task_group import TaskGroup, own_session
 from .inputs import Inputs
 from .progress import Progress
 from .stage_queue import StageQueue
@@ -152,25 +152,36 @@ class PipelineRun(TaskGroup):
         item, stage = call.pipeline_item, call.stage
         item.note(call, raw)
         status, payload = raw[STATUS], raw[PAYLOAD]
+        may_read = stage.place == 0 and call.policies is not None  # else there is room from when it has started
         if status is SUCCEEDED and stage.next is not None:
             calls = self._calls(item, stage.next, payload)
-            if not calls or self.hand_in(calls, expected=0):
-                if stage.place == 0 or not calls:
+            if not calls or self.hand_in(calls, expected=0, ended=step):
+                if may_read or not calls:
                     self.stir()
                 return
             status, payload = CANCELLED, TaskCancelled(self.progress.why)
             stage = stage.next
         if status is not SUCCEEDED:
             self.progress.ends[item.index] = stage.name
-        self._hand_out(item, item.end(status, payload, raw[END], raw[WORKER]))
-        self.stir()
+        self._hand_out(item, item.end(status, payload, raw[END], raw[WORKER]), own_session(step) is not None)
+        if may_read:
+            self.stir()
+        else:
+            self.watchers.tell()
 
-    def _hand_out(self, item: PipelineItem, raw: Raw) -> None:
+    def _hand_out(self, item: PipelineItem, raw: Raw, looks: bool = False) -> None:
+        """An item is through.
+
+        Args:
+            looks: whether this thread is about to look what may start.
+        """
         after: Actions = []
-        with self.scheduler.lock:
+        with self.queue.lock:
             self.progress.leave_locked(item, raw[STATUS])
-            self.queue.offer(after)
-        self.scheduler.perform(after)
+            if not looks:
+                self.queue.offer(after)
+        if after:
+            self.scheduler.perform(after)
         self.progress.note(item)
         self.record(raw)
 

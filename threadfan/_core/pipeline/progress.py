@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, SUCCEEDED
 from ..calls.collector import Collector
-from .outcome import retries_in
 from .report import PipelineReport
 from .stage_state import PipelineItem
 
@@ -60,7 +59,7 @@ class Progress:
         """An item is through, or has failed."""
         item.move_locked(None)
         self.succeeded += status is SUCCEEDED
-        self.collector.retried += retries_in(item.attempts)
+        self.collector.retried += item.retries
         self.under_way.pop(item.index)
 
     def note(self, item: PipelineItem) -> None:

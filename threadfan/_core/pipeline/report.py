@@ -37,7 +37,7 @@ class PipelineReport(Report[T_co]):
         self._ends = ends
         self._stages: Stages | None = None
 
-    def _all(self) -> Sequence[Outcome[T_co]]:
+    def _all(self) -> list[Outcome[T_co]]:
         if self._outcomes is None:
             usages, attempts, ends = self._usages, self._attempts, self._ends
             self._outcomes = [
@@ -71,8 +71,8 @@ class PipelineReport(Report[T_co]):
         if len(self._limits_of_stages) < 2:
             super()._complete(stats)
             return
-        about = self._all(), stats, self._conditions
-        stats.advice = refused(*about) or self.stages.bottleneck or held(*about)
+        about = stats, self._conditions
+        stats.advice = refused(self._raws, *about) or self.stages.bottleneck or held(self, *about)
 
     @property
     def stats(self) -> Stats:
@@ -91,8 +91,8 @@ class PipelineReport(Report[T_co]):
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
         return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
 
-    def _stage(self, outcome: Outcome[T_co]) -> str | None:
-        return outcome.stage  # type: ignore[attr-defined,no-any-return]
+    def _ended_in(self, place: int) -> str | None:
+        return self._ends.get(self._raws[place][INDEX])
 
     def __getstate__(self) -> tuple[Any, ...]:
         return super().__getstate__(), self._limits_of_stages, self._ends

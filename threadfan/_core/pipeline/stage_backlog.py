@@ -88,7 +88,7 @@ class StageBacklog(Backlog):
     def take_entry(self) -> Call | None:
         """An item of the latest stage that may start one."""
         for stage in reversed(self.stages):
-            if stage.could_start() and self._may_start(stage):
+            if stage.entries and stage.could_start() and self._may_start(stage):
                 call = stage.entries.popleft()
                 stage.running += 1
                 if isinstance(call, StageCall) and not call.begun:
@@ -98,11 +98,13 @@ class StageBacklog(Backlog):
         return None
 
     def _may_start(self, stage: StageState) -> bool:
-        call, now = stage.entries[0], self.clock.monotonic()
-        if call.policies is not None and not call.policies.admit(call.state, self, self.clock):
-            stage.hold(now)
-            return False
-        stage.let_through(now)
+        call = stage.entries[0]
+        if call.policies is not None:
+            now = self.clock.monotonic()
+            if not call.policies.admit(call.state, self, self.clock):
+                stage.hold(now)
+                return False
+            stage.let_through(now)
         return True
 
     # -- as one who waits for limits ---------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import weakref
 
+from ..base.locks import Briefly
 from ..calls.attempts import Attempts
 from ..calls.policy_queues import PolicyCallQueue
+from ..pool.work_queue import QUANTUM
 from .stage_backlog import StageBacklog, stage_of
 
 TYPE_CHECKING = False
@@ -49,6 +51,7 @@ class StageQueue(PolicyCallQueue):
     def __init__(self, run: Run, stages: list[StageState]) -> None:
         super().__init__(run.scheduler, run.cap, run.depth, set())
         self.backlog = StageBacklog(self, run.scheduler, stages)
+        self.lock = Briefly(run.scheduler.lock)
         self.ended = run.ended  # one list for both: what ends the one stops the other in that moment
         self._run_ref = weakref.ref(run)  # which has the queue: leave no cycle; it lives while anything of it runs
 
@@ -56,18 +59,29 @@ class StageQueue(PolicyCallQueue):
 
     def add(self, call: Call, after: Actions) -> None:
         """Put an item in front of its next stage; it leaves the one before."""
-        stage, now = stage_of(call), self.scheduler.clock.monotonic()
+        stage = stage_of(call)
         call.queue = self
         call.pipeline_item.move_locked(stage)  # type: ignore[attr-defined]  # those of a pipeline have one
         if call.policies is not None:
+            now = self.scheduler.clock.monotonic()
             call.state.joins(now, stage.limited(now))
         stage.entries.append(call)
         self.accepted += 1
         self.offer(after)
 
+    def add_own(self, call: Call) -> None:
+        """The same from a thread that is about to look for an item here, and whether others are needed."""
+        stage = stage_of(call)
+        call.queue = self
+        call.pipeline_item.move_locked(stage)  # type: ignore[attr-defined]
+        stage.entries.append(call)
+        self.accepted += 1
+
     def offer(self, after: Actions) -> None:
         """Something has changed: have threads come if any item may start."""
-        self.backlog.offer(after)
+        slots = self.scheduler.slots
+        if not self.queued or (slots.free > 0 and not slots.waking):  # else nobody more can come
+            self.backlog.offer(after)
 
     def unwanted(self) -> bool:
         """Whether the scope in which the run was made has ended."""
@@ -113,23 +127,45 @@ class StageAttempts(Attempts):
         super().__init__(queue, session)
         self._stages = queue
 
-    def attempt(self, call: Call) -> float | None:
-        """See ``Attempts``."""
-        stage = stage_of(call)
-        judged = call.policies is not None and call.state.undecided is not None  # it does not run
-        if stage.place == 0:
-            self._stages.stir()
+    def run(self) -> None:
+        """Run attempts one after another.
+
+        The place of one, the next item, and who else is needed are seen to at once, for the lock is what threads with
+        short calls meet at.
+        """
+        session, scheduler, queue, depth = self._session, self._scheduler, self._stages, self._stages.depth
+        run_queue = scheduler.run_queue
+        until = scheduler.clock.monotonic() + QUANTUM
+        session.judging = True  # first: the call counts as running from the moment that it is taken
+        call, session.first = session.first, None
+        try:
+            while call is not None:
+                stage = stage_of(call)
+                runs = call.policies is None or call.state.undecided is None  # else it has no place, and is judged
+                if stage.place == 0:
+                    queue.stir()
+                end = self.attempt(call)
+                session.judging = False
+                call = None  # a parked thread must not keep a result alive
+                if end is None:
+                    return
+                leaves = run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until)
+                after: Actions = []
+                with queue.lock:
+                    stage.running -= runs
+                    if not leaves:
+                        call = queue.take()
+                        session.judging = call is not None
+                    queue.offer(after)
+                if after:
+                    scheduler.perform(after)
+        finally:
+            del self, call, session  # leave no cycle: see ``calls.call_queue``
+
+    def _make(self, call: Call) -> float | None:
         try:
             if call.policies is None and not call.begin(self._session):
-                end: float | None = self._scheduler.clock.monotonic()
-            else:
-                end = super().attempt(call)
-            if end is not None and not judged:
-                after: Actions = []
-                with self._scheduler.lock:
-                    stage.running -= 1
-                    self._stages.offer(after)
-                self._scheduler.perform(after)
-            return end
+                return self._scheduler.clock.monotonic()
+            return super()._make(call)
         finally:
             del self, call  # leave no cycle: see ``calls.call_queue``

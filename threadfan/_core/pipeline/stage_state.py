@@ -110,7 +110,7 @@ class PipelineItem:
         since: when it was read.
     """
 
-    __slots__ = ("attempts", "begun", "index", "since", "stage", "start", "usage", "value")
+    __slots__ = ("attempts", "begun", "index", "retries", "since", "stage", "start", "usage", "value")
 
     def __init__(self, index: int, value: object, since: float) -> None:
         self.index = index
@@ -120,6 +120,7 @@ class PipelineItem:
         self.stage: StageState | None = None  # that it waits for or is in
         self.begun = False  # there
         self.attempts: list[StageAttempt] = []
+        self.retries = 0  # attempts that were not the first of their stage
         self.usage: Usage | None = None
 
     def move_locked(self, stage: StageState | None) -> None:
@@ -138,10 +139,12 @@ class PipelineItem:
             self.start = start
         if call.usage is not None:
             self.usage = call.usage if self.usage is None else self.usage + call.usage
-        if call.policies is None:
-            self.attempts += StageAttempt.of_one(name, raw, later)
-        else:
-            self.attempts += StageAttempt.of_each(name, call.state.attempts, later)
+        if call.policies is not None:
+            attempts = call.state.attempts
+            self.attempts += StageAttempt.of_each(name, attempts, later)
+            self.retries += max(0, len(attempts) - 1)
+        elif (attempt := StageAttempt.of_one(name, raw, later)) is not None:
+            self.attempts.append(attempt)
 
     def end(self, status: Status, payload: object, end: float, worker: str | None) -> Raw:
         """Its outcome."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import chain
 
-from ..base import checks
+from ..base import checks, unset
 from ..base.fitting import fits
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..base.static import describe
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Out = TypeVar("Out")
     GivenStage: TypeAlias = "Stage | Task | Callable[[Any], object]"
 
-_UNSET = checks.UNSET
+_UNSET = unset.UNSET
 
 
 class Stage(Generic[In_contra, Out_co]):

@@ -15,6 +15,7 @@ from .pipeline_run import PipelineRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Any
 
@@ -42,11 +43,11 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
         """Let threads at it; the listeners are called when it is done."""
         self.batch.enlist(listeners)
 
-    def after_yield(self) -> None:
-        """One outcome was handed out."""
-        self.yielded += 1
-        self.batch.inputs.handed_out = self.yielded
+    def handed_out(self, number: int) -> float:
+        """So many outcomes are handed out; to be told of each."""
+        self.yielded = self.batch.inputs.handed_out = number
         self.batch.stir()
+        return 0
 
     def fill(self) -> None:
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
@@ -62,10 +63,14 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
                 if self._results and self._clock() - start > PATIENCE:
                     return
 
-    def harvest(self) -> list[Raw]:
-        """Take the outcomes that can be handed out now, the first of them last."""
+    def harvest(self, ready: deque[Raw]) -> None:
+        """Add to ``ready`` the outcomes that can be handed out now."""
         self.fill()
-        return super().harvest()
+        super().harvest(ready)
+
+    def maker(self) -> Callable[[Raw], PipelineOutcome[Any]]:
+        """What makes outcomes: there is something noted of each."""
+        return self.outcome
 
     def left(self) -> list[Raw]:
         """The outcomes that were not taken, and those of items that were read and never started."""

@@ -12,6 +12,7 @@ from itertools import count
 from ..base.locks import aside
 from ..base.threads import check_depth
 from .starts import Starts
+from .work_queue import Session
 from .worker import Worker
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from .run_queue import RunQueue
     from .slots import Slots
-    from .work_queue import Actions, ConcurrencyLimit, Owner, Session, WorkQueue
+    from .work_queue import Actions, ConcurrencyLimit, Owner, WorkQueue
 
 
 class Crew:
@@ -51,6 +52,7 @@ class Crew:
         self.threads = threads
         self.draining = draining
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
+        self.coming: dict[Worker, Session] = {}  # those that were sent to a queue, and are not there yet
         self.workers: set[Worker] = set()
         self.going_home: bool = False  # a worker that has nothing to do ends
         self.starts: Starts = Starts(self)
@@ -80,8 +82,10 @@ class Crew:
         self.grant_if_needed(after)
 
     def grant_if_needed(self, after: Actions) -> None:
-        """Wake or start a worker if there is a slot and a call for it."""
-        if self.slots.free > 0 and not self.slots.waking and self.run_queue.rings and self.run_queue.has_work():
+        """Wake or start a worker if there is a slot and a call for it, and none is on its way who would."""
+        if self.slots.free <= 0 or self.slots.waking or self.coming:
+            return
+        if self.run_queue.rings and self.run_queue.has_work():
             self.grant(after)
 
     def grant(self, after: Actions, *, eager: bool = False) -> None:
@@ -92,7 +96,7 @@ class Crew:
         slots = self.slots
         if self.idle:
             worker = self.idle[-1]
-            after.append(partial(worker.inbox.put, True))
+            after.append(worker.wake)
             self.idle.pop()
             worker.woken = True
         else:
@@ -103,6 +107,30 @@ class Crew:
             after.append(partial(self.starts.start, worker, eager))
         slots.free -= 1
         slots.waking += 1
+
+    def send(self, queue: WorkQueue, after: Actions) -> bool:
+        """Have a parked worker come straight to ``queue`` with a slot; False if there is more to decide than that.
+
+        The way of a call that finds the fan with nothing to do: nobody has to choose, so the queue does not go through
+        the run queue.  The call stays where it is until somebody takes it, this worker when it is there at the latest.
+        """
+        slots, idle, cap = self.slots, self.idle, queue.cap
+        if not idle or slots.free <= 0 or slots.waking or self.coming or self.run_queue.rings or slots.lenders:
+            return False
+        if cap.active >= cap.limit:
+            return False
+        worker, draining = idle[-1], self.draining
+        session = Session(self.owner, worker, queue)
+        after.append(worker.wake)
+        # From here on nothing is called, so that no signal's exception comes in between: all of it is done, or nothing.
+        del idle[-1]
+        worker.parked = False
+        self.coming[worker] = session
+        draining |= {session}
+        slots.free -= 1
+        queue.active += 1
+        cap.active += 1
+        return True
 
     def look(self, now: float, after: Actions) -> float:
         """Try again to start a thread, if that was refused and it is time to; when to look next."""
@@ -133,7 +161,10 @@ class Crew:
     def rest(self, worker: Worker, after: Actions) -> None:
         """It has nothing to do, and does not need its slot."""
         self.park(worker)  # first, so that the slot may come back to this very thread
-        self.release(after)
+        if self.slots.free < 0 or self.slots.lenders or self.run_queue.rings:
+            self.release(after)
+        else:
+            self.slots.free += 1
 
     def forget(self, worker: Worker) -> None:
         """It ends, and is not woken any more."""
@@ -157,7 +188,7 @@ class Crew:
         seen = set(self.idle)
         parked = [*self.idle, *(worker for worker in self.workers if worker not in seen)]
         self.idle = [worker for worker in parked if worker.parked and not worker.woken]
-        after.extend(partial(self.starts.wake_again, worker) for worker in woken)
+        after.extend(partial(self.starts.wake_again, worker) for worker in (*woken, *self.coming))
 
     def forked(self) -> None:
         """In the child of a fork: one of them, if it was a call that forked, lives on until that returns."""
@@ -166,9 +197,17 @@ class Crew:
 
     # -- without it --------------------------------------------------------------------------------------------------
 
+    def arrive(self, worker: Worker) -> Session | None:
+        """The stay that a worker was sent to, if it was; it wakes the next one if more is to be done by now."""
+        session = self.coming.pop(worker, None)  # first: whoever hands something in looks whether anybody comes
+        if session is not None and self.run_queue.rings:
+            self._fill_up()
+        return session
+
     def recruit(self, queue: WorkQueue) -> None:
         """Start threads while there are slots and pending calls for them."""
-        aside(partial(self._recruit, queue))
+        if not self.idle and self.slots.free > 0:  # else there is nothing to start
+            aside(partial(self._recruit, queue))
 
     def borrow(self, worker: Worker) -> bool:
         """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
@@ -202,7 +241,7 @@ class Crew:
         return True
 
     def _fill_up(self) -> None:
-        """A cap has room again: calls under it may start."""
+        """Calls may start that could not before."""
         after: Actions = []
         with self.owner.lock:
             self.hand_out(after)

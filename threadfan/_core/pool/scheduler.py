@@ -175,9 +175,11 @@ class Scheduler:
             self.mend(after)
         if not queue.queued:
             self.run_queue.enlist(queue)
-        slots = self.slots
-        if slots.free > 0 and (not slots.waking or (eager and not self.crew.idle and slots.waking < queue.ready())):
-            self.crew.grant(after, eager=eager)
+        slots, crew = self.slots, self.crew
+        if slots.free > 0:
+            coming = slots.waking + len(crew.coming)
+            if not coming or (eager and not crew.idle and coming < queue.ready()):
+                crew.grant(after, eager=eager)
 
     def check_done(self, queue: WorkQueue, after: Actions) -> None:
         """Notice that a queue is done.  Whoever closes or empties a queue, or leaves it, must call this."""
@@ -210,11 +212,11 @@ class Scheduler:
         """Leave one queue and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: Actions = []
         with self.lock:
-            if left is None and not worker.woken:  # it was woken twice
-                session = None
-            elif left is not None and not self.leave(left, after):
+            if left is not None and not self.leave(left, after):
                 session = None
                 self.crew.park(worker)
+            elif left is None and not worker.woken:  # it was woken twice
+                session = None
             elif self.slots.free < 0:  # there are fewer slots than there were
                 session = None
                 self.crew.accept(worker)
@@ -235,8 +237,9 @@ class Scheduler:
         slots, crew, run_queue = self.slots, self.crew, self.run_queue
         if worker.woken:
             crew.accept(worker)
-        due = run_queue.rings and not (slots.lenders and slots.first())
-        chosen = run_queue.choose(after) if due else None
+        chosen = None
+        if run_queue.rings and not (slots.lenders and slots.first()):
+            chosen = run_queue.choose(after)
         if chosen is None:
             crew.rest(worker, after)
             return None
@@ -248,7 +251,7 @@ class Scheduler:
         self.draining.add(session)
         if queue.timeout is not None:
             self.timer.mind(self.clock.monotonic() + queue.timeout, after)
-        if slots.free > 0 and not slots.waking:
+        if slots.free > 0 and run_queue.rings:
             crew.grant_if_needed(after)
         return session
 
@@ -269,12 +272,18 @@ class Scheduler:
     def detach(self, session: Session, after: Actions) -> None:
         """The session is no longer at its queue.  With the lock held."""
         queue = session.queue
+        cap = queue.cap
         self.draining.discard(session)
         queue.active -= 1
         if session.loan is None:  # else it has left when it lent its slot
-            self.crew.leave_cap(queue.cap, after)
-        self.check_done(queue, after)
-        queue.left()
+            if cap.active == cap.limit:
+                self.crew.leave_cap(cap, after)
+            else:
+                cap.active -= 1
+        if queue.closed:
+            self.check_done(queue, after)
+        if not cap.lasting:
+            queue.left()
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

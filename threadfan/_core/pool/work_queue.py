@@ -6,7 +6,6 @@ one after another.  The two know each other, so they stand in one file.
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from queue import SimpleQueue
@@ -19,7 +18,7 @@ from .terms import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
     from ..base.clock import Clock
@@ -36,6 +35,12 @@ if TYPE_CHECKING:
 
     Lost = tuple[Key, float, str, object]
     """Of a call that was ended from outside: key, start, name of the function, index."""
+
+    class Waiting(Protocol):
+        """The gate of somebody who waits for the end of a call."""
+
+        def put(self, _: None, /) -> object:
+            """Open it."""
 
     class Timer(Protocol):
         """Looks at the running calls when the first of them can be due."""
@@ -65,10 +70,6 @@ if TYPE_CHECKING:
         @property
         def perform(self) -> Callable[[Actions], None]:
             """Does what was decided under the lock."""
-
-
-# With a GIL, `next` of an iterator written in C is atomic and can be shared by threads; without one it is not.
-GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 GRACE = 0.1
@@ -244,7 +245,7 @@ class Session:
 
     __slots__ = (
         "claim", "first", "holds", "judging", "loan", "lost", "lost_at", "made", "queue", "scheduler", "signalled",
-        "worker",
+        "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, worker: Worker, queue: WorkQueue) -> None:
@@ -260,11 +261,15 @@ class Session:
         self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
         self.signalled: Key = None  # the key of a call whose future was told to cancel
         self.made: tuple[Key, CallScope] | None = None  # (key, scope), if the call has asked for it; see `forget_scope`
+        self.waiting: Sequence[Waiting] = ()  # those who wait for the call that has just ended
 
     def scope(self) -> Scope:
         """The scope of the call that runs now, made when first asked for."""
         if threading.get_ident() != self.worker.ident:
             return Endless(clock=self.scheduler.clock)  # a context copied inside a call must not see the calls after it
+        made = self.made
+        if made is not None and made[0] in self.claim:  # who ends the call meanwhile cancels this scope
+            return made[1]
         with self.scheduler.lock:
             if self.lost is not None:
                 key, start = self.lost[:2]
@@ -295,6 +300,12 @@ class Session:
     def _in_child(self) -> Scope:
         """One that never ends: the call goes on in the parent only."""
         return Scope(clock=self.scheduler.clock)
+
+    def wake(self) -> None:
+        """Wake those who wait for the call that has just ended."""
+        waiting, self.waiting = self.waiting, ()
+        for one in waiting:
+            one.put(None)
 
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the scheduler's lock held."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from queue import SimpleQueue
 
 from ..base import last
@@ -29,12 +30,13 @@ class Worker:
     """
 
     __slots__ = (
-        "_unstarted", "_work", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "woken",
+        "_unstarted", "_work", "ident", "inbox", "parked", "retired", "set_own", "thread", "visiting", "wake", "woken",
     )  # fmt: skip
 
     def __init__(self, work: Callable[[Worker], object], name: str) -> None:
         self._work = work
         self.inbox: SimpleQueue[bool] = SimpleQueue()  # True: you have a slot; False: look whether it is time to go
+        self.wake: Callable[[], None] = partial(self.inbox.put, True)
         self.woken: bool = True  # it has a slot that it has not used yet
         self.parked: bool = False  # it waits for one, or has been given one meanwhile
         self.retired: bool = False

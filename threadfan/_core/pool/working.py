@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         queues: set[WorkQueue]
         timer: DeadlineTimer
 
+        def offer(self, queue: WorkQueue, after: Actions, /) -> None:
+            """Have a queue worked on."""
+
         def turn(self, worker: Worker, left: Session | None, /) -> Session | None:
             """Leave one queue and enter the next."""
 
@@ -50,18 +53,26 @@ def work(scheduler: Foreman, worker: Worker) -> None:
 
 
 def _serve(scheduler: Foreman, worker: Worker) -> None:
-    session: Session | None = None
+    left: Session | None = None
+    session: Session | None
     while not worker.retired:  # as all are in the child of a fork, where a call returns that has forked
-        session = scheduler.turn(worker, session)
-        if session is not None:
-            here.session = session
-            try:
-                session.queue.run(session)
-            except BaseException as error:  # none of the calls': those are caught where they are called
-                _crashed(scheduler, session, error)
-            here.session = None
-        elif not worker.retired and not _parked(scheduler, worker):
-            return
+        try:
+            session = scheduler.turn(worker, left)
+        finally:
+            if left is not None and left.waiting:
+                left.wake()  # not before: who hands in the next call then finds this worker parked, and the lock free
+            left = None
+        while session is None:
+            if worker.retired or not _parked(scheduler, worker):
+                return
+            session = scheduler.crew.arrive(worker) or scheduler.turn(worker, None)
+        here.session = session
+        try:
+            session.queue.run(session)
+        except BaseException as error:  # none of the calls': those are caught where they are called
+            _crashed(scheduler, session, error)
+        here.session = None
+        left = session
 
 
 def _parked(scheduler: Foreman, worker: Worker) -> bool:
@@ -124,6 +135,7 @@ def _bury(scheduler: Foreman, worker: Worker, error: BaseException) -> None:
     after: Actions = []
     with scheduler.lock:
         scheduler.crew.forget(worker)
+        scheduler.crew.coming.pop(worker, None)
         scheduler.crew.threads.discard(worker.thread)
         if worker.woken:
             worker.woken = False
@@ -137,6 +149,9 @@ def _bury(scheduler: Foreman, worker: Worker, error: BaseException) -> None:
             if scheduler.leave(session, after):
                 session.holds = False
                 scheduler.crew.release(after)
+            if session.queue.ready():  # what it was sent for stands in no ring
+                scheduler.offer(session.queue, after)
+            after.append(session.wake)
         if scheduler.closing:
             scheduler.dismiss_if_quiet(after)
     scheduler.perform(after)

@@ -103,7 +103,7 @@ class Block(Scope):
         outer = self._outer
         self._cancelled = self._cancelled and not outer.cancelled
         self._outer = outer._in_child()
-        self._callbacks, self._alarms = {}, []
+        self._callbacks, self._alarms, self.acts = {}, [], None
         self._ledger = self._outer.add_usage
         self.permits = self._outer.permits
         self._unlink = self._outer.on_cancel(self.cancel)
@@ -121,6 +121,7 @@ class Block(Scope):
         over = self.cancelled
         if not over:
             self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
+            self.acts = None  # its callback is gone
         self._unlink()
         # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
         if self._cancelled or not over:

@@ -14,7 +14,6 @@ with the time that they have left; what the parent had registered with them is t
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from functools import partial
 from itertools import count
 
@@ -23,10 +22,12 @@ from ..base import forks
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled
 from ..base.texts import brief
+from . import around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
+    from contextvars import ContextVar
     from typing import Any, Protocol
 
     from ..base.usage import Usage
@@ -54,6 +55,17 @@ if TYPE_CHECKING:
         def forget(self) -> None:
             """The call has ended."""
 
+    class Acts(Protocol):
+        """What is ended with the scope, see ``abort``."""
+
+        def take_back(self, key: object, /) -> None:
+            """Do not do the act of ``key`` from now on."""
+
+        def pop(self, key: object, default: None, /) -> Callable[[], object] | None:
+            """Take the act of ``key`` back, if it has not been begun."""
+
+        def __setitem__(self, key: object, act: Callable[[], object], /) -> None: ...
+
     class ScopeSource(Protocol):
         """What the context variable holds: a scope, or something that makes the scope of the call it is at."""
 
@@ -73,7 +85,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "permits")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "acts", "permits")
 
     def __init__(
         self,
@@ -84,6 +96,8 @@ class Scope:
         self._ledger = ledger
         self.permits: RequestListener | None = None
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
+        self.acts: Acts | None = None
+        """What ends with it and is begun again and again, as attached clients do; made when first needed."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
         self._cancelled = False
@@ -119,10 +133,7 @@ class Scope:
         Raises:
             CallCancelled: the call was cancelled or its time is up.
         """
-        if self._cancelled:
-            raise CallCancelled("this call was cancelled")
-        if self.cancelled:
-            raise CallCancelled("this call's time is up")
+        time_left(self)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """Have ``callback()`` called once when the call is cancelled or timed out; at once if it already is.
@@ -211,22 +222,31 @@ def call_logged(act: Callable[[], object], failure: str) -> None:
         say(getLogger("threadfan"), ERROR, failure, error=error)
 
 
-scope_var: ContextVar[ScopeSource] = ContextVar("threadfan_scope")
-"""Whose scope holds here; not set outside of calls and blocks."""
+scope_var: ContextVar[ScopeSource] = around.scope_var
+scope_around: Callable[[], Scope | None] = around.scope_around
 
 
-def scope_around() -> Scope | None:
-    """``current_scope()``, or None outside of any call and block.
+def time_left(scope: Scope) -> float:
+    """Seconds that a scope has left, infinity without a deadline: ``check`` and ``remaining`` in one.
 
     Raises:
-        CallCancelled: it has ended, so nothing more may be begun in it.
+        CallCancelled: it has ended.
     """
+    if scope._cancelled:
+        raise CallCancelled("this call was cancelled")
+    deadline = scope._deadline
+    if deadline == FOREVER:
+        return deadline
+    left = deadline - scope._clock.monotonic()
+    if left <= 0.0:
+        raise CallCancelled("this call's time is up")
+    return left
+
+
+def scope_here() -> Scope | None:
+    """``current_scope()``, or None outside of any call and block."""
     found = scope_var.get(None)
-    if found is None:
-        return None
-    scope = found.scope()
-    scope.check()
-    return scope
+    return None if found is None else found.scope()
 
 
 def current_scope() -> Scope:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ...base.generic import TYPE_CHECKING, T
+from ...batches import metering
 from ...batches.completion import Completion
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...batches.joiners import Joiner, R
     from ...batches.journaled import Asked
+    from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
     from ...calls.task_batch import TaskBatch
@@ -40,17 +42,22 @@ async def arun(
     deadline: float | None,
     late: str | None,
     star: bool,
+    progress: Shown = False,
 ) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
     fn, asked = taker(loop)("fan.arun", fn), fn
     check("fan.arun", asked, given, star=star)
+    metering.check(progress)
     gate = LoopGate(loop)
     completion = begin_run(
         scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
     )
     feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
-    return await wait_for(completion, gate, feeder)
+    if progress is False:
+        return await wait_for(completion, gate, feeder)
+    with metering.shown(completion.batch, progress):
+        return await wait_for(completion, gate, feeder)
 
 
 async def arun_journaled(
@@ -63,6 +70,7 @@ async def arun_journaled(
     deadline: float | None,
     late: str | None,
     star: bool,
+    progress: Shown,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
@@ -71,6 +79,7 @@ async def arun_journaled(
     loop = running_loop("fan.arun")
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
+    metering.check(progress)
     journal = journaled.journal_of(said, asked, late)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
@@ -80,7 +89,8 @@ async def arun_journaled(
             journal, plan, scheduler, options, fn, items, given, gate.put, fail_fast=fail_fast, deadline=deadline,
             star=star,
         )  # fmt: skip
-        return await wait_for(completion, gate)
+        with metering.shown(completion.batch, progress):
+            return await wait_for(completion, gate)
     finally:
         journal.close()
         del journal  # an error's traceback holds this frame: leave no cycle

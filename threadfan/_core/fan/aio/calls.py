@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from contextvars import copy_context
+from types import FunctionType
 
 from ...base import checks
 from ...base import clock as clocks
@@ -24,13 +25,13 @@ from ...calls.registry import hand_in
 from .loops import look_after, running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, Never, TypeAlias
 
     from ...base.outcome import Raw
     from ...calls.options import Options
     from ...pool.scheduler import Scheduler
-    from ...pool.work_queue import Actions, Session
+    from ...pool.work_queue import Actions, Session, Waiting
 
     class _Future(asyncio.Future[T], Coro[T]):
         """To a type checker, both."""
@@ -48,7 +49,9 @@ class LoopFuture(_Future[T]):
     nothing that is a coroutine.  So it begins as a ``_NewFuture``, which is both.
     """
 
-    _call: LoopCall | None = None  # until it has ended or was cancelled
+    __slots__ = ("_call",)  # the standard one would make a dict for it
+
+    _call: LoopCall | None  # until it has ended or was cancelled
 
     def cancel(self, msg: object = None) -> bool:
         """Cancel the call: drop it if it is queued, cancel its scope if it runs."""
@@ -105,6 +108,8 @@ class _NewFuture(LoopFuture[T]):
     ``create_task`` looks at once.  A task that was made of it goes on all the same, for it does without ``close``.
     """
 
+    __slots__ = ()
+
     def close(self) -> None:
         """End the coroutine: nobody awaits the call."""
         self.cancel()
@@ -143,6 +148,12 @@ class LoopCall(Call):
         """Post the outcome to the loop."""
         self._post(raw[STATUS] is SUCCEEDED, raw[PAYLOAD])
 
+    def deliver_quietly(self, raw: Raw) -> Sequence[Waiting]:
+        """The same, and the loop that waits, if it has not been called."""
+        mailbox, future = self.mailbox, self.future
+        self.fn = self.args = self.kwargs = self.context = self.session = None  # type: ignore[assignment]  # as `forget`
+        return mailbox.add(future, raw[STATUS] is SUCCEEDED, raw[PAYLOAD])
+
     def settle(self, scheduler: Scheduler, raw: Raw, after: Actions) -> None:
         """Post the error to the loop."""
         after.append(lambda: self.deliver(raw))
@@ -152,7 +163,8 @@ class LoopCall(Call):
         after.append(lambda: self._post(False, reason))
 
     def _post(self, ok: bool, payload: object) -> None:
-        self.mailbox.post(self.future, ok, payload)
+        for mailbox in self.mailbox.add(self.future, ok, payload):
+            mailbox.put(None)
         self.forget()
 
 
@@ -164,22 +176,31 @@ class _Mailbox:
         self._letters: deque[tuple[AnyFuture, bool, object]] = deque()
         self._called = False  # the loop has been told to look, and will
 
-    def post(self, future: AnyFuture, ok: bool, payload: object) -> None:
-        """From any thread."""
+    def add(self, future: AnyFuture, ok: bool, payload: object) -> Sequence[Waiting]:
+        """From any thread; itself, if the loop is to be called (``put``), for it will not look otherwise."""
         self._letters.append((future, ok, payload))
-        if not self._called:
-            self._called = True
-            loop = self.loop()
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody awaits
-                if loop is not None:
-                    loop.call_soon_threadsafe(self._empty)
+        if self._called:
+            return ()
+        self._called = True
+        return (self,)
+
+    def put(self, _: None) -> None:
+        """Have the loop look."""
+        loop = self.loop()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody awaits
+            if loop is not None:
+                loop.call_soon_threadsafe(self._empty)
 
     def _empty(self) -> None:
         self._called = False  # before looking: a letter that comes later calls again
         letters = self._letters
         while letters:
             future, ok, payload = letters.popleft()
-            future.end(ok, payload)
+            if ok and not future.done():
+                future._call = None
+                future.set_result(payload)
+            else:
+                future.end(ok, payload)
 
 
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
@@ -204,8 +225,12 @@ def call(
     kwargs: dict[str, object],
 ) -> LoopFuture[T]:
     """See ``Fan.call``."""
-    loop = running_loop("fan.call")
-    checks.function("fan.call", fn)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = running_loop("fan.call")  # which says what would be right
+    if type(fn) is not FunctionType or fn.__code__.co_flags & checks.UNRUN:
+        checks.function("fan.call", fn)  # which finds what would be wrong with it, or with what it stands for
     future: LoopFuture[T] = _NewFuture(loop=loop)
     made = future._call = LoopCall(future, _mailbox(loop))
     made.fn = options.dressed(fn) if options.interrupt else fn

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from functools import partial
 
 from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
+from ...batches import metering
 from ...batches.left import put_left_on
 from ...batches.window import make_stream, window_of
 from .completion import Feeder
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
     from ...batches.completion import B
+    from ...batches.metering import Shown
     from ...batches.stream import Stream
     from ...batches.window import BatchStream
     from ...calls.options import Options
+    from ...events.progress import Meter
     from ...pool.scheduler import Scheduler
     from .items import Given
 
@@ -40,6 +44,7 @@ def astream(
     window: int | None,
     star: bool,
     owner: object,
+    progress: Shown = False,
 ) -> AsyncGenerator[Outcome[T], None]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
@@ -47,36 +52,45 @@ def astream(
         fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
     check("fan.astream", asked, given, star=star)
+    metering.check(progress)
     mixed = any(hasattr(one, "__aiter__") for one in given)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(
-        scheduler, options, fn, given, window=size, ordered=ordered, strict=True, star=star, fed_by_owner=mixed
-    )
-    return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner)
+        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+        fed_by_owner=mixed,
+    )  # fmt: skip
+    return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress)
 
 
-async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) -> AsyncGenerator[Outcome[T], None]:
+async def outcomes_of(
+    stream: Stream[B, T], feed: Feed | None, owner: object, progress: Shown = False
+) -> AsyncGenerator[Outcome[T], None]:
     """The outcomes of a stream.
 
     Args:
         feed: feeds it, if it does not read its inputs by itself.
-        owner: kept alive until the stream ends.
+        owner: kept alive until it ends.
+        progress: how it is shown.
     """
+    meter: Meter | None = None
     batch = stream.batch
     batch.cancel_at_close = True
     gate = LoopGate(running_loop("fan.astream"))
     room = asyncio.Event()
     feeder: Feeder | None = None
-    ready: list[Raw] = []
+    ready: deque[Raw] = deque()
     try:
         stream.enlist([gate.put])
+        if progress is not False:
+            meter = metering.begin(batch, progress, partial(getattr, stream, "yielded"))
         feeder = None if feed is None else Feeder(feed(room), gate)
         stream.fill()
         while True:
-            ready = stream.harvest()
+            stream.harvest(ready)
+            outcome = stream.maker()
             while ready:
-                yield stream.outcome(ready.pop())
-                stream.after_yield()
+                yield outcome(ready.popleft())
+                stream.handed_out(stream.yielded + 1)
                 room.set()
             if stream.over:
                 break
@@ -96,13 +110,17 @@ async def outcomes_of(stream: Stream[B, T], feed: Feed | None, owner: object) ->
         # Not by the collector, who leaves asynchronous generators to their loop.
         stream.cut(running=True)
         stream.tell_end()
+        if meter is not None:
+            meter.close()
         if feeder is not None:
             await feeder.stop()
-        del owner, stream, batch, feeder, ready  # an error's traceback holds this frame: leave no cycle
+        # An error's traceback holds this frame: leave no cycle.
+        outcome = None  # type: ignore[assignment]
+        del owner, stream, batch, feeder, meter, ready
 
 
 async def _end_early(
-    stream: Stream[B, T], ready: list[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
+    stream: Stream[B, T], ready: deque[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
     stream.cut(running=True)

@@ -1,0 +1,68 @@
+"""Progress of a batch: what is counted, and for how long somebody looks."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+
+from ..base.texts import brief
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..calls.batch import Batch
+    from ..events.progress import Display, Meter, Progress
+    from .intake import Given
+    from .task_group import TaskGroup
+
+    Shown = bool | Callable[[Progress], object]
+    """``True`` for a bar, or a function that is told."""
+
+
+def check(progress: Shown) -> None:
+    """Check, before anything is called, that this is a wish for progress."""
+    if not (isinstance(progress, bool) or callable(progress)):
+        raise TypeError(f"progress must be True, False, or a function that takes a Progress, not {brief(progress)}")
+
+
+def warn_of_bars(where: str, given: Given) -> None:
+    """Say that a bar around the inputs does not show what its user thinks."""
+    if any(type(one).__module__.partition(".")[0] == "tqdm" for one in given):
+        import warnings
+
+        text = "a bar around the inputs counts inputs that were taken, not calls that are done; right is: "
+        warnings.warn(f"{where}: {text}{where}(fn, inputs, progress=True)", RuntimeWarning, stacklevel=4)
+
+
+@contextmanager
+def shown(batch: Batch | TaskGroup, progress: Shown) -> Iterator[None]:
+    """Show how far the batch is, until the block is left."""
+    meter = begin(batch, progress)
+    try:
+        yield
+    finally:
+        if meter is not None:
+            meter.close()
+
+
+def begin(batch: Batch | TaskGroup, progress: Shown, handed_out: Callable[[], int] = lambda: 0) -> Meter | None:
+    """Begin to look at a batch; None if nobody wants to see.
+
+    Args:
+        handed_out: how many outcomes are no more in the batch.
+    """
+    if progress is False:
+        return None
+    from ..events.displays import chosen_display
+    from ..events.progress import Meter, Told
+
+    display: Display = chosen_display() if progress is True else Told(progress)
+    return Meter(batch.name, partial(_count, batch, handed_out), display, batch.scheduler.clock)
+
+
+def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int, int, int, int | None]:
+    failed = sum(batch.collector.failures.values())
+    if batch.done:  # all have outcomes, which a report may have taken over
+        return batch.accepted, failed, 0, batch.accepted
+    return batch.collector.ended() + handed_out(), failed, batch.active, batch.accepted if batch.closed else None

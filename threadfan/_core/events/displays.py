@@ -1,0 +1,149 @@
+"""Where progress is shown: as a bar by rich or tqdm, whichever is installed, else as lines of text.
+
+All write to stderr, so that what a program prints can be sent elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+    from .progress import Display, Progress
+
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal; arbitrary: a log that can be read
+
+
+def chosen_display() -> Display:
+    """The best there is here: a bar of rich's or tqdm's on a terminal or in a notebook, lines anywhere else."""
+    shows_bars = _is_terminal(sys.stderr) or "ipykernel" in sys.modules
+    for library, kind in (("rich.progress", RichBar), ("tqdm.auto", TqdmBar)) if shows_bars else ():
+        try:
+            return kind(import_module(library))
+        except ImportError:
+            continue
+    return Lines(sys.stderr)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except Exception:  # what stands in for it is somebody else's
+        return False
+
+
+def said(progress: Progress) -> str:
+    """How far it is, in a line."""
+    parts = [f"{progress.done}" if progress.total is None else f"{progress.done} of {progress.total}"]
+    if progress.total:
+        parts[0] += f" ({100 * progress.done // progress.total} %)"
+    parts.append(f"{progress.failed} failed" if progress.failed else "")
+    parts.append(f"{progress.running} running" if progress.running else "")
+    parts.append(f"{progress.rate:.3g}/s" if progress.rate else "")
+    parts.append(f"{duration(progress.remaining)} left" if progress.remaining else "")
+    return f"{progress.name}: {', '.join(filter(None, parts))}"
+
+
+def duration(seconds: float) -> str:
+    """As on a clock: ``4:05``, ``1:04:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Lines:
+    """A line now and then, and one at the end; for logs, and for terminals without a library of bars."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._next = LINE_EVERY
+        self._last: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Write a line if it is time to."""
+        self._last = progress
+        if progress.seconds >= self._next:
+            self._next = progress.seconds + LINE_EVERY
+            self._write(progress)
+
+    def close(self) -> None:
+        """Write the last line."""
+        if self._last is not None:
+            self._write(self._last)
+
+    def _write(self, progress: Progress) -> None:
+        if self._stream is not None:
+            print(f"{said(progress)}, after {duration(progress.seconds)}", file=self._stream, flush=True)
+
+
+class RichBar:
+    """A bar of rich's.  What is printed or logged meanwhile appears above it."""
+
+    def __init__(self, module: Any) -> None:
+        from rich.console import Console
+
+        columns = (
+            module.TextColumn("{task.description}", markup=False),
+            module.BarColumn(bar_width=None),
+            module.TextColumn("{task.fields[counts]}", markup=False),
+        )
+        self._bar = module.Progress(*columns, console=Console(stderr=True), expand=True, refresh_per_second=10)
+        self._task: Any = None
+        self._handlers: list[tuple[Any, Any]] = []
+
+    def show(self, progress: Progress) -> None:
+        """Draw it anew."""
+        if self._task is None:
+            self._bar.start()
+            self._take_over_logging()
+            self._task = self._bar.add_task(_shortened(progress.name), total=progress.total, counts="")
+        counts = said(progress).partition(": ")[2]
+        self._bar.update(self._task, completed=progress.done, total=progress.total, counts=counts)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        if self._task is not None:
+            self._bar.refresh()
+            for handler, stream in self._handlers:
+                handler.setStream(stream)
+            self._bar.stop()
+
+    def _take_over_logging(self) -> None:
+        """Handlers have the stream that there was before the bar: their lines would be written into it."""
+        import logging
+
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__:
+                self._handlers.append((handler, handler.setStream(sys.stderr)))
+
+
+class TqdmBar:
+    """A bar of tqdm's, which is a widget in a notebook."""
+
+    def __init__(self, module: Any) -> None:
+        self._kind = module.tqdm
+        self._bar: Any = None
+
+    def show(self, progress: Progress) -> None:
+        """Draw it anew."""
+        if self._bar is None:
+            self._bar = self._kind(desc=_shortened(progress.name), total=progress.total, dynamic_ncols=True)
+        self._bar.total = progress.total
+        self._bar.set_postfix_str(", ".join(filter(None, [
+            f"{progress.failed} failed" if progress.failed else "",
+            f"{progress.running} running" if progress.running else "",
+        ])), refresh=False)  # fmt: skip
+        self._bar.update(progress.done - self._bar.n)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 20 else name[:19] + "…"
