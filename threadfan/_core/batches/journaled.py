@@ -134,7 +134,9 @@ def begin_run(
     todo = [items[place] for place in plan.todo]
     around = partial(_around, journal)
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
-    batch.collector = _Some()
+    some = _Some()
+    some.judged = batch.collector.judged
+    batch.collector = some
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
 

@@ -85,7 +85,16 @@ def _under_policies(
     cap, depth = options.cap, scheduler.depth()
     if policies.first_is_plain:
         return InputBatch(
-            scheduler, cap, depth, one, items=items, policies=policies, timeout=options.timeout, make=make, **shared
+            scheduler,
+            cap,
+            depth,
+            one,
+            items=items,
+            numbers=numbers,
+            policies=policies,
+            timeout=options.timeout,
+            make=make,
+            **shared,
         )
     now = scheduler.clock.monotonic()
     places = count() if numbers is None else numbers
