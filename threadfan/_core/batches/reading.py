@@ -88,9 +88,9 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
                 else:
                     yield outcome(take())
                     number += 1
+                stream.yielded = number
                 if number >= due or not entries:
                     due = handed_out(number)
-            stream.yielded = number
             if stream.over:
                 break
             if stream.idle():

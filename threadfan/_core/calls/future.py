@@ -71,6 +71,9 @@ class Future(Call, LazyFuture[T]):
     ) -> None:
         self._scheduler = scheduler
         self._cell: dict[Any, Any] = {}
+        self._stage = PENDING
+        self._result: Any = None
+        self._exception: BaseException | None = None
         self.fn = fn
         self.args = args
         self.kwargs = kwargs

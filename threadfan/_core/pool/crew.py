@@ -141,12 +141,6 @@ class Crew:
 
     # -- workers: with the lock held ---------------------------------------------------------------------------------
 
-    def accept(self, worker: Worker) -> None:
-        """The worker has the slot that it was woken with."""
-        if worker.woken:
-            worker.woken = worker.parked = False
-            self.slots.waking -= 1
-
     def park(self, worker: Worker) -> None:
         """It has nothing to do."""
         if len(self.idle) < self.slots.total and not self.going_home and not worker.visiting:
