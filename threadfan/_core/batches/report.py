@@ -207,37 +207,9 @@ class Report(LookingBack[T_co]):
             again = _called_again(fan, [self._raws[place][ITEM] for place in places], self._fn if fn is None else fn)
         except BaseException as error:
             if isinstance(part := getattr(error, "report", None), Report):
-                put_on(error, self._merged(places, part))
+                put_on(error, _merged(self, places, part))
             raise
-        return self._merged(places, again)
-
-    def _merged(self, places: list[int], again: Report[T_co]) -> Report[T_co]:
-        """Both as one.
-
-        Args:
-            places: in this report, of the outcomes of the other.
-        """
-        raws, usages, attempts = list(self._raws), dict(self._usages), dict(self._attempts)
-        for place, raw in zip(places, again._raws, strict=False):  # it may have ended early
-            index, new = raws[place][INDEX], raw[INDEX]
-            raws[place] = (index, *raw[ITEM:])
-            attempts.pop(index, None)
-            if new in again._attempts:
-                attempts[index] = again._attempts[new]
-            if new in again._usages:
-                usages[index] = usages[index] + again._usages[new] if index in usages else again._usages[new]
-        return Report(
-            raws,
-            names=self._names,
-            wall=self._wall + again._wall,
-            slots=again._slots,
-            usages=usages,
-            attempts=attempts,
-            limited=self._limits[0] + again._limits[0],
-            pauses=self._limits[1] + again._limits[1],
-            conditions=again._conditions,
-            fn=self._fn,
-        )
+        return _merged(self, places, again)
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
@@ -312,6 +284,35 @@ class Report(LookingBack[T_co]):
 
         stats, columns = self._measured()
         return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause, self.stopped)
+
+
+def _merged(first: Report[T], places: list[int], again: Report[T]) -> Report[T]:
+    """Both as one.
+
+    Args:
+        places: in the first, of the outcomes of the other.
+    """
+    raws, usages, attempts = list(first._raws), dict(first._usages), dict(first._attempts)
+    for place, raw in zip(places, again._raws, strict=False):  # it may have ended early
+        index, new = raws[place][INDEX], raw[INDEX]
+        raws[place] = (index, *raw[ITEM:])
+        attempts.pop(index, None)
+        if new in again._attempts:
+            attempts[index] = again._attempts[new]
+        if new in again._usages:
+            usages[index] = usages[index] + again._usages[new] if index in usages else again._usages[new]
+    return Report(
+        raws,
+        names=first._names,
+        wall=first._wall + again._wall,
+        slots=again._slots,
+        usages=usages,
+        attempts=attempts,
+        limited=first._limits[0] + again._limits[0],
+        pauses=first._limits[1] + again._limits[1],
+        conditions=again._conditions,
+        fn=first._fn,
+    )
 
 
 def _called_again(fan: Runner, items: list[Any], fn: Callable[..., Any] | None) -> Report[Any]:

@@ -136,12 +136,7 @@ class InputCalls(PolicyBatch):
         if self.lookout is not None:
             self.lookout.dues.pop(index, None)
         call = self.made.pop(index, None) or self.new_call(raw[ITEM], index, raw[SINCE])
-        if start is None:
-            start = raw[END]
-        elif self.policies.retry is not None:
-            call.state.retry = self.policies.retry.new_state(start, call.fn, call.args, call.kwargs)
-            call.state.retry.begin(start)
-        self._attach(call, start)
+        self._attach(call, raw[END] if start is None else start)
         return call
 
     def _attach(self, call: TaskCall, start: float) -> None:

@@ -50,7 +50,7 @@ class AsyncCalls:
         Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is
         cancelled and its slot comes back when it returns, or after 0.1 s.
         """
-        awaitable: LoopFuture[R] = _calls().call(self._scheduler, self._options, fn, args, kwargs)
+        awaitable: LoopFuture[R] = (_calls_module or _calls()).call(self._scheduler, self._options, fn, args, kwargs)
         return awaitable
 
     def asyncify(self, fn: Callable[P, R], /, **misplaced: Never) -> Callable[P, LoopFuture[R]]:
