@@ -525,7 +525,7 @@ def test_a_fork_waits_for_a_transaction(tmp_path, patient):
     """One in another thread is over when the process forks; if it takes too long, the child is told so."""
     program = f"""
 import os, signal, threading, time
-from threadfan._core.limits import transactions
+from threadfan._core.base import transactions
 from threadfan._core.limits.stores import store_at
 store = store_at("sqlite:///{tmp_path}/limits.db", "a")
 store.reach()

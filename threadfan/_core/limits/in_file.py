@@ -87,7 +87,7 @@ class SQLiteStore(Turns):
         super()._forked()
         before = self.__dict__.get("_database")
         if before is not None:
-            from .transactions import keep_of_parent
+            from ..base.transactions import keep_of_parent
 
             self._end.detach()
             keep_of_parent(before)
@@ -159,7 +159,7 @@ class SQLiteStore(Turns):
 
         To wait for other processes is not left to SQLite, as a fork would have to wait for that too.
         """
-        from .transactions import patiently
+        from ..base.transactions import patiently
 
         answers: list[T] = []
         patiently(lambda: answers.append(self._change_now(decide)), ticks.PATIENCE)
@@ -188,7 +188,7 @@ class SQLiteStore(Turns):
         """The file, open; anew if it was removed or replaced."""
         import sqlite3
 
-        from .transactions import close_aside
+        from ..base.transactions import close_aside
 
         database = self._database
         if database is not None:

@@ -16,9 +16,9 @@ from itertools import chain, repeat
 from queue import SimpleQueue
 from sqlite3 import SQLITE_BUSY, Connection, OperationalError
 
-from ..base import forks
-from ..base.clock import Clock
-from ..base.locks import Lock, bare
+from . import forks
+from .clock import Clock
+from .locks import Lock, bare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
