@@ -33,6 +33,7 @@ class Late:
 
 @pytest.fixture
 def late():
+    """On two slots."""
     with Fan(2) as fan:
         yield Late(fan)
 
