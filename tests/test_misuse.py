@@ -228,7 +228,11 @@ TABLE = [
     ("fan.run(one, [1], chunksize=10)", T, "takes no chunksize=10", "leave it out"),
     ("fan.run(one, [1], return_exceptions=True)", T, "takes no return_exceptions=True", "leave it out: a report has"),
     ("fan.run(one, [1], deadlin=3)", T, "takes no deadlin=3: did you mean deadline?"),
-    ("fan.run(one, [1], verbose=3)", T, "takes no verbose=3: it takes fail_fast, deadline, late and star"),
+    (
+        "fan.run(one, [1], verbose=3)",
+        T,
+        "takes no verbose=3: it takes fail_fast, deadline, late, star, ",
+    ),
     ("fan.stream(one, [1], timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).stream(…)"),
     ("fan.stream(one, [1], fail_fast=True)", T, "takes no fail_fast=True", "fan.run(fn, items, fail_fast=True)"),
     ("await fan.arun(one, [1], timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).arun(…)"),

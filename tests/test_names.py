@@ -21,8 +21,8 @@ _core/batches/mapping.py _getframe
 _core/batches/reading.py _getframe
 _core/calls/future.py _lock
 _core/calls/lazy_future.py _STATE_TO_DESCRIPTION_MAP
+_core/fan/executor.py _register_atexit
 _core/fan/stuck.py _current_frames
-_core/pool/shutdown.py _register_atexit
 clients/anthropic.py _calculate_retry_timeout
 clients/anthropic.py _client
 clients/anthropic.py _process_response_data

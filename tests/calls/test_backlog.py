@@ -38,7 +38,7 @@ def test_it_is_a_list_of_which_some_calls_are_held(operations):
             call = Call([None, "a", "b"][number % 3])
             getattr(backlog, name)(call)
             model.insert(len(model) if name == "append" else 0, call)
-            lanes[call.limit] = backlog._lane(call)
+            lanes[call.limit] = backlog.lane(call.policies)
         elif name in ("take", "refuse"):
             lane = backlog.next_lane()
             expected = next((call for call in model if not held(call)), None)

@@ -221,10 +221,12 @@ class Driver:
 class Counting(RateLimit):
     """Notes when each permit was taken that was used."""
 
-    def take(self, now, cost):
-        """A permit."""
-        self.taken.append(now)
-        return super().take(now, cost)
+    def try_take(self, now, cost):
+        """A permit, if there is one."""
+        permit = super().try_take(now, cost)
+        if permit is not None:
+            self.taken.append(now)
+        return permit
 
     def give_back(self, permit, now):
         """It was not used."""

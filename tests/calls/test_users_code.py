@@ -178,22 +178,26 @@ def test_what_an_earlier_call_returned_is_not_dropped_under_the_lock():
     Without a GIL a thread takes apart what it has made, wherever it is when others let go of that; so what counts here
     was made by threads that have ended, and whoever lets go of it last takes it apart there and then.
     """
-    locked = []
+    locked, both, dropped = [], threading.Event(), threading.Event()
 
     class Result:
         pass
 
-    def asks(results):
+    def asks(told, results):
+        assert told.wait(PATIENCE)
         current_scope()
         return results.pop()
 
     with Fan(1) as fan:
-        future = made_by_a_thread_that_ends(fan.submit, asks, [made_by_a_thread_that_ends(Result)])
-        weakref.finalize(future.result(PATIENCE), lambda: locked.append(fan._scheduler.lock._is_owned()))
-        del future
-        fan.submit(asks, [1]).result(PATIENCE)
-        fan.submit(asks, [2]).result(PATIENCE)
-    assert locked in ([False], [])
+        results = [made_by_a_thread_that_ends(Result)]
+        earlier = made_by_a_thread_that_ends(fan.submit, asks, both, results)
+        later = fan.submit(asks, dropped, [1])  # in the same stay of the thread, so it has the scope of the earlier one
+        both.set()
+        weakref.finalize(earlier.result(PATIENCE), lambda: locked.append(fan._scheduler.lock._is_owned()))
+        del earlier
+        dropped.set()
+        later.result(PATIENCE)
+    assert locked == [False]
 
 
 def made_by_a_thread_that_ends(make, *args):

@@ -84,3 +84,13 @@ def test_what_a_call_waited_for_its_limit(events, clock):
     assert first["waited_limit"] == 0.0
     assert second["waited_limit"] >= 1000
     assert "input_tokens" not in first
+
+
+def test_a_streamed_batch_under_policies(events):
+    """Those of outcomes that were handed out count as well, in whatever way they are read."""
+    with Fan(1, retry={ConnectionError: at_once(3)}) as fan:
+        assert [one.value for one in fan.stream(Flaky(2), range(5))] == list(range(5))
+        assert list(fan.map(Flaky(1), iter(range(5)), buffersize=2)) == list(range(5))
+    first, second = events.named("batch_finished")
+    assert (first["retries"], first["input_tokens"], first["output_tokens"]) == (2, 70, 35)
+    assert (second["retries"], second["input_tokens"], second["output_tokens"]) == (1, 60, 30)

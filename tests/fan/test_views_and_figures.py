@@ -7,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE
 from threadfan import Fan, TaskTimeout, current_scope
+from threadfan._core.calls.call_queue import CallQueue
 from threadfan.testing import Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
@@ -202,3 +203,18 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
             time.sleep(0)
         assert fan.snapshot()["done"] >= 23
         assert fan.snapshot()["queued"] == fan.snapshot()["running"] == 0
+
+
+def test_views_in_use_are_not_looked_through_for_each_new_one(monkeypatch):
+    """As many looks for idle queues as there are views, and not for each view as many."""
+    looks = []
+    monkeypatch.setattr(CallQueue, "forget_if_idle", looks.append)
+    go = threading.Event()
+    with Fan(1) as fan:
+        blocker = fan.submit(go.wait, PATIENCE)
+        views = [fan.with_options(retry=1) for _ in range(500)]
+        futures = [view.submit(int) for view in views]
+        go.set()
+        assert blocker.result(PATIENCE)
+        assert [future.result(PATIENCE) for future in futures] == [0] * 500
+    assert len(looks) <= 4 * len(views)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from threadfan._core.policies.responses import is_overload
-from threadfan._core.policies.retry_after import headers_of, plain_headers, retry_after_of
+from threadfan._core.policies.retry_after import headers_of, plain, retry_after_of
 from threadfan._core.policies.retryable import worth_retrying
 from threadfan._core.policies.statuses import status_of
 from threadfan._core.policies.words import final_word
@@ -187,11 +187,11 @@ def test_errors_that_fail_when_they_are_looked_at():
             False,
             False,
         )
-        assert plain_headers(given) is None
+        assert plain(headers_of(given)) is None
 
 
 def test_plain_headers():
     """A copy that is nobody's."""
     headers = {"Retry-After": "3", "X-Count": 7}
-    assert plain_headers(error(headers=headers)) == {"Retry-After": "3", "X-Count": "7"}
+    assert plain(headers_of(error(headers=headers))) == {"Retry-After": "3", "X-Count": "7"}
     assert headers_of(error(headers=headers)) is headers

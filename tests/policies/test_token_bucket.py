@@ -1,5 +1,7 @@
 """TokenBucket: GCRA by exact values, and its invariant."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,46 @@ def test_the_lateness_of_a_wake_up_does_not_add_up():
     pace.take(5.0)
     pace.take(5.1 + LATE * 0.1 / 2)
     assert pace.wait(5.2) == 0.0
+
+
+def test_at_a_high_rate_lateness_is_made_up_for_bit_by_bit():
+    """Who is late by half an interval is so in one gap; those that follow are shorter until the mean is right."""
+    pace, now, starts = TokenBucket(60_000, apart=True), 5.0, []
+    for number in range(100):
+        now += pace.wait(now) + (0.0005 if number == 10 else 0.0)
+        assert pace.try_take(now) is not None
+        starts.append(now)
+    gaps = [after - before for before, after in pairwise(starts)]
+    assert gaps[9] == pytest.approx(0.0015)
+    assert min(gaps) == pytest.approx(0.001 * (1 - LATE))
+    assert starts[-1] - starts[0] == pytest.approx(0.099)
+
+
+@given(st.sampled_from([60.0, 6_000.0, 60_000.0, 600_000.0]), st.lists(st.floats(0, 3), min_size=2, max_size=60))
+def test_two_starts_are_never_closer_than_a_strict_server_lets_them(per_minute, late):
+    """However late some were: of the margin of a limit without bursts something is always left."""
+    pace, now, before = TokenBucket(per_minute, apart=True), 5.0, None
+    for part in late:
+        wait = pace.wait(now)
+        if wait > 0:
+            assert pace.try_take(now) is None
+        now += wait + part * 60 / per_minute
+        assert pace.try_take(now) is not None
+        if before is not None:
+            assert now - before >= 60 / per_minute * (1 - LATE) - 1e-9
+        before = now
+
+
+def test_what_is_put_back_holds_up_nobody():
+    """A start that was none is none to keep away from; one that others followed is."""
+    pace = TokenBucket(60_000, apart=True)
+    pace.take(5.0)
+    pace.put_back(1.0, 5.0)
+    assert pace.wait(5.0) == 0.0
+    pace.take(5.0)
+    pace.take(5.001)
+    pace.put_back(1.0, 5.0)
+    assert pace.wait(5.001) == pytest.approx(0.001 * (1 - LATE))
 
 
 def test_a_burst_then_the_pace():

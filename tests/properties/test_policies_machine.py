@@ -28,11 +28,14 @@ ENDS = ("value", "fail", "bug", "overload")
 class Watched(RateLimit):
     """A limit that is asked again, before each permit, whether it may be given, and notes when."""
 
-    def take(self, now, cost):
-        """A permit."""
-        assert self.wait(now, cost) <= 1e-9
-        self.taken.append(now)
-        return super().take(now, cost)
+    def try_take(self, now, cost):
+        """A permit, if there is one."""
+        may = self.wait(now, cost) <= 1e-9
+        permit = super().try_take(now, cost)
+        assert (permit is not None) == may
+        if may:
+            self.taken.append(now)
+        return permit
 
 
 class Call:

@@ -14,6 +14,7 @@ it is closed or gone.
 from __future__ import annotations
 
 import _thread
+from _thread import get_ident
 from collections import deque
 from contextlib import suppress
 
@@ -45,7 +46,7 @@ class Inside:
     __slots__ = ("_outermost", "_thread")
 
     def __enter__(self) -> Self:
-        self._thread = _thread.get_ident()
+        self._thread = get_ident()
         self._outermost = self._thread not in _inside
         _inside.add(self._thread)
         return self
@@ -81,16 +82,19 @@ class Connected:
         """Give the connection back, or close it if there was more to come; harmless when done twice."""
         if self._generation != forks.generation:  # in the child of a fork: it is the parent's
             return
-        if _thread.get_ident() in _inside:
+        thread = get_ident()
+        if thread in _inside:
             self.hand_over()
             return
-        with self._closing, Inside():
+        with self._closing:
             semaphore, self._semaphore = self._semaphore, None
             if semaphore is None:
                 return
             try:
+                _inside.add(thread)
                 self.inner.close()
             finally:
+                _inside.discard(thread)
                 semaphore.release()
                 self.chunks = None
                 _open.discard(self)
@@ -142,13 +146,18 @@ class _Chunks:
         return self
 
     def __next__(self) -> bytes:
-        connected = self._connected
+        connected, thread = self._connected, get_ident()
+        outermost = thread not in _inside
         try:
-            with Inside():
+            try:  # as with ``Inside``
+                _inside.add(thread)
                 if connected.chunks is None:
                     connected.chunks = iter(connected.inner)
                 self._half_read = True
                 chunk = next(connected.chunks)
+            finally:
+                if outermost:
+                    _inside.discard(thread)
             scope_around()
         except StopIteration:
             self._half_read = False

@@ -18,6 +18,7 @@ from io import TextIOWrapper
 from subprocess import Popen
 
 from .._core.base import clock as clocks
+from .._core.base import forks
 from .._core.base.clock import PULSE
 from .._core.scope.alarms import set_alarm
 from .process_group import Group
@@ -72,10 +73,11 @@ class ProcessIO:
     def start(self) -> None:
         """Start the process; from then on ``end`` and ``close`` are due."""
         _open.add(self)
-        self.process = Popen(*self._popenargs, **self._kwargs)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                self._output[stream] = []
+        process = self.process = Popen(*self._popenargs, **self._kwargs)
+        if process.stdout is not None:
+            self._output[process.stdout] = []
+        if process.stderr is not None:
+            self._output[process.stderr] = []
 
     # -- writing and reading -------------------------------------------------------------------------------------------
 
@@ -147,8 +149,11 @@ class ProcessIO:
         return write
 
     def _is_over(self) -> bool:
-        pipes = [*self._output, *([self.process.stdin] if self.process.stdin is not None else [])]
-        if not all(pipe.closed for pipe in pipes):
+        for pipe in self._output:
+            if not pipe.closed:
+                return False
+        stdin = self.process.stdin
+        if stdin is not None and not stdin.closed:
             return False
         if self._life is None and not self._exited:
             self._exited = self.process.poll() is not None
@@ -225,7 +230,9 @@ class ProcessIO:
             os.close(self._life)
             self._life = None
         process = getattr(self, "process", None)
-        for stream in (process.stdin, process.stdout, process.stderr) if process is not None else ():
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
 
@@ -282,4 +289,11 @@ def _kill_at_exit() -> None:
         process_io.kill_at_exit()
 
 
+def _in_child() -> None:
+    for process_io in list(_open):
+        process_io.waker.forked()
+    _open.clear()
+
+
 atexit.register(_kill_at_exit)
+forks.in_child(_in_child)

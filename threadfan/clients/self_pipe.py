@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from .._core.base import forks
 from .._core.base.locks import Lock
 
 _WORD = (1).to_bytes(8, sys.byteorder)  # what an eventfd takes
@@ -24,9 +23,8 @@ class SelfPipe:
             self._ends = list(os.pipe())
         self._closed = False
         self._lock = Lock()  # held while it is written to, or the descriptor could be somebody else's by then
-        forks.renew(self, type(self)._forked)
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """In the child of a fork: whoever waits is the parent's."""
         self._lock = Lock()
         self.close()

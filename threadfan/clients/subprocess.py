@@ -130,7 +130,8 @@ def run(
         if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         kwargs["stdout"] = kwargs["stderr"] = PIPE
-    grace = pause("the grace of run", grace)
+    if grace is not GRACE:
+        grace = pause("the grace of run", grace)
     scope = current_scope()
     scope.check()
     clock = scope.clock
@@ -163,7 +164,8 @@ def run(
         for each in take_back:
             each()
         io.close()
-    stdout, stderr = io.output_of(process.stdout), io.output_of(process.stderr)
+    stdout = None if process.stdout is None else io.output_of(process.stdout)
+    stderr = None if process.stderr is None else io.output_of(process.stderr)
     if check and process.returncode:
         raise CalledProcessError(process.returncode, process.args, output=stdout, stderr=stderr)
     return CompletedProcess(process.args, process.returncode, stdout, stderr)

@@ -97,6 +97,8 @@ def look(name, *given):
 def _follow(thing, way):
     for attribute in way:
         thing = getattr(thing, attribute, None)
+    if not hasattr(thing, "_is_owned"):
+        thing = getattr(thing, "_lock", None)  # of one that is taken briefly
     return thing if hasattr(thing, "_is_owned") else None
 
 

@@ -6,9 +6,12 @@ from .portable import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Any, Literal
 
     Status = Literal["succeeded", "failed", "timed_out", "cancelled", "skipped"]
+
+    # An outcome: (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
+    Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
 
 
 class Attempt(Record):

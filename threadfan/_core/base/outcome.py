@@ -10,17 +10,16 @@ from contextlib import suppress
 
 from .generic import TYPE_CHECKING, Generic, T_co
 from .moments import EPOCH
-from .portable import Record
+from .times import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Final
 
     from .attempt import Attempt, Status
+    from .attempt import Raw as Raw  # noqa: PLC0414 -- how type checkers are told that it is passed on
     from .usage import Usage
 
-    # (index, item, queued since, status, value or error, start or None, end, name of the thread or None)
-    Raw = tuple[Any, Any, float, Status, Any, float | None, float, str | None]
 
 # The parts of a ``Raw`` by name.
 INDEX: Final = 0
@@ -68,13 +67,13 @@ def _itself(value: object) -> object:
     return value
 
 
-class Outcome(Record, Generic[T_co]):
+class Outcome(Timed, Generic[T_co]):
     """What became of one call: its place in the input, its value or its error, and its times in seconds.
 
     ``repr`` shows neither the item nor the value: they may hold prompts and keys.
     """
 
-    __slots__ = ("_history", "_name", "_raw", "_usage")
+    __slots__ = ("_name", "_usage")
 
     def __init__(
         self,
@@ -148,47 +147,6 @@ class Outcome(Record, Generic[T_co]):
 
         error, waited = None if status is SUCCEEDED else payload, start - since
         return (Attempt(status, error, started=waited, duration=end - start, waited_slot=waited, worker=worker),)
-
-    @property
-    def waited_slot(self) -> float:
-        """Seconds that the call waited for a slot: until it started, before each attempt, or until it was dropped."""
-        if self._history:
-            return sum(attempt.waited_slot for attempt in self._history)
-        _, _, since, _, _, start, end, _ = self._raw
-        return (end if start is None else start) - since
-
-    @property
-    def waited_limit(self) -> float:
-        """Seconds that the call waited for a rate limit, all in all."""
-        return sum(attempt.waited_limit for attempt in self._history or ())
-
-    @property
-    def waited_backoff(self) -> float:
-        """Seconds that the call waited after failed attempts, all in all."""
-        return sum(attempt.waited_backoff for attempt in self._history or ())
-
-    @property
-    def started(self) -> float | None:
-        """When its first attempt began, in seconds since 1970, as ``time.time()`` has them; None if none did.
-
-        Read from a clock that nobody sets: differences between the times of one batch are exact.
-        """
-        if self._history:
-            return EPOCH + self._raw[2] + self._history[0].started
-        return None if self._raw[5] is None else EPOCH + self._raw[5]
-
-    @property
-    def ended(self) -> float:
-        """When it was decided what became of it, in seconds since 1970."""
-        return EPOCH + self._raw[6]
-
-    @property
-    def duration(self) -> float:
-        """Seconds that the call ran, in all attempts; what two of them shared counts once."""
-        if self._history:
-            return time_covered([(attempt.started, attempt.started + attempt.duration) for attempt in self._history])
-        start, end = self._raw[5:7]
-        return 0.0 if start is None else end - start
 
     @property
     def worker(self) -> str | None:
@@ -299,15 +257,6 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: of classes that are not part of the 
 def attempts_of(outcome: Outcome[object]) -> Sequence[Attempt]:
     """The attempts of a call that may have had several; none of any other, which ``history`` makes one for."""
     return outcome._history or ()
-
-
-def time_covered(spans: list[tuple[float, float]]) -> float:
-    """Seconds that lie in at least one of the spans."""
-    covered, reached = 0.0, float("-inf")
-    for begin, end in sorted(spans):
-        covered += max(0.0, end - max(begin, reached))
-        reached = max(reached, end)
-    return covered
 
 
 def restored(raw: Raw, epoch: float) -> Raw:

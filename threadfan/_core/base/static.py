@@ -15,12 +15,15 @@ from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, Meth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
     from typing import Any, TypeGuard, TypeVar, overload
 
     T = TypeVar("T")
 
 _of_type: Any = type.__dict__
+derives: Callable[[type, type], bool] = type.__subclasscheck__
+"""Whether the second is the first or derives from it: ``issubclass`` by the classes alone, which asks no metaclass."""
 _of_error: Any = BaseException.__dict__
 _of_partial: Any = partial.__dict__["func"]
 _of_method: Any = MethodType.__dict__["__func__"]
@@ -37,9 +40,8 @@ if TYPE_CHECKING:
 
 def is_a(thing: object, kinds: type | tuple[type, ...]) -> bool:
     """``isinstance`` by the type alone, whatever the thing says its ``__class__`` is."""
-    mro = _of_type["__mro__"].__get__(type(thing))
-    wanted = kinds if type(kinds) is tuple else (kinds,)
-    return any(one is kind for one in mro for kind in wanted)  # `in` would ask a metaclass that compares
+    kind = type(thing)
+    return any(derives(one, kind) for one in kinds) if isinstance(kinds, tuple) else derives(kinds, kind)
 
 
 def is_group(error: object) -> TypeGuard[BaseExceptionGroup[BaseException]]:
@@ -70,19 +72,14 @@ def describe(fn: object) -> str:
     return _name_of_type(type(fn)) if name is None else name
 
 
-def traceback_of(error: BaseException) -> TracebackType | None:
-    """``error.__traceback__``."""
-    return _of_error["__traceback__"].__get__(error)  # type: ignore[no-any-return]
+traceback_of: Callable[[BaseException], TracebackType | None] = _of_error["__traceback__"].__get__
+"""``error.__traceback__``."""
 
+cause_of: Callable[[BaseException], BaseException | None] = _of_error["__cause__"].__get__
+"""``error.__cause__``."""
 
-def cause_of(error: BaseException) -> BaseException | None:
-    """``error.__cause__``."""
-    return _of_error["__cause__"].__get__(error)  # type: ignore[no-any-return]
-
-
-def context_of(error: BaseException) -> BaseException | None:
-    """``error.__context__``."""
-    return _of_error["__context__"].__get__(error)  # type: ignore[no-any-return]
+context_of: Callable[[BaseException], BaseException | None] = _of_error["__context__"].__get__
+"""``error.__context__``."""
 
 
 def caller() -> FrameType:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +47,7 @@ class Usage:
     _counted: int
 
     def __init__(self, *counts: int, requests: int = 1) -> None:
-        for field, number in zip(FIELDS, (*counts, 0, 0, 0, 0), strict=False):
-            object.__setattr__(self, field, number)
-        object.__setattr__(self, "requests", requests)
-        object.__setattr__(self, "_counted", 0)
+        _fill(self, (*counts, 0, 0, 0, 0)[: len(FIELDS)], requests, 0)
 
     @classmethod
     def of(cls, usage: object) -> Usage:
@@ -91,17 +90,27 @@ class Usage:
         return {name: getattr(self, name) for name in Usage.__slots__}
 
     def _key(self) -> tuple[int, ...]:
-        return (*(getattr(self, field) for field in FIELDS), self.requests, self._counted)
+        found: tuple[int, ...] = _counts_of(self)
+        return found
 
     def __repr__(self) -> str:
         parts = [f"{field}={number}" for field in FIELDS if (number := getattr(self, field))]
         return f"Usage({', '.join([*parts, f'requests={self.requests}'])})"
 
 
+_counts_of = attrgetter(*FIELDS, "requests", "_counted")
+_setters = [vars(Usage)[name].__set__ for name in (*FIELDS, "requests", "_counted")]  # past ``__setattr__``
+
+
+def _fill(usage: Usage, tokens: tuple[int, ...], requests: int, counted: int) -> None:
+    for fill, number in zip(_setters, (*tokens, requests, counted), strict=True):
+        fill(usage, number)
+
+
 def _restored(*counts: int) -> Usage:
     *tokens, requests, counted = counts
-    usage = Usage(*tokens, requests=requests)
-    object.__setattr__(usage, "_counted", counted)
+    usage: Usage = object.__new__(Usage)
+    _fill(usage, tuple(tokens), requests, counted)
     return usage
 
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from math import ceil
 
 from ..base.index_ranges import written
-from ..base.outcome import END, SINCE, START, TIMED_OUT, attempts_of, raw_of, time_covered
+from ..base.outcome import END, SINCE, START, TIMED_OUT, attempts_of, raw_of
+from ..base.times import time_covered
 from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, TINY, best
 from .advice_on_limits import needed
 from .replay import UNCAPPED, makespan

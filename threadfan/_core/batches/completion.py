@@ -10,7 +10,7 @@ import weakref
 
 from ..base.errors import CallCancelled
 from ..base.generic import TYPE_CHECKING, Generic
-from ..base.outcome import PAYLOAD
+from ..base.outcome import CANCELLED, PAYLOAD
 from ..base.static import is_a
 from .figures import parts
 from .lifetime import enlist, tell_end
@@ -60,7 +60,7 @@ class Completion(Generic[B, MadeReport]):
         self._deadline = deadline
         self._make = make
         self._go = go
-        self._early = False  # ended here
+        self._early: str | None = None  # why it was ended here
         self._report: Callable[[], MadeReport | None] = lambda: None  # a weak reference, or there would be a cycle
         if fail_fast:
             batch.collector.on_first_failure.append(wake)
@@ -125,7 +125,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _wait_until_over(self, gate: Gate) -> None:
         while not self.over:
-            self.scheduler.clock.wait(gate, self.look())
+            self.scheduler.clock.wait_until(gate, self.look())
 
     def _ended_by(self, error: BaseException, gate: Gate, *, running: bool) -> None:
         try:
@@ -150,22 +150,34 @@ class Completion(Generic[B, MadeReport]):
     # -- ending it ---------------------------------------------------------------------------------------------------
 
     def look(self) -> float | None:
-        """End the batch if it is time to; seconds until the next look."""
+        """End the batch if it is time to; when to look next."""
         batch = self.batch
-        left = None if self._deadline is None else batch.since + self._deadline - self.scheduler.clock.monotonic()
+        due = None if self._deadline is None else batch.since + self._deadline
         message = None
         if self._fail_fast and batch.collector.first_failure is not None:
             message = FAILED_FAST
-        elif left is not None and left <= 0:
+        elif due is not None and self.scheduler.clock.monotonic() >= due:
             message = self._at_deadline()
-        if message is not None and not self._early:
-            self._early = True
-            self.scheduler.timer.cancel(batch, None, message)
-        return None if self._early else left
+        if message is not None:
+            self._end_early(message)
+        return None if self._early else due
+
+    def _end_early(self, message: str, *, running: bool = True) -> None:
+        """Cancel what is queued, and what runs too if ``running``; the first reason is kept."""
+        if self._early is None:
+            self._early = message
+            self.scheduler.timer.cancel(self.batch, None, message, running=running)
 
     def _at_deadline(self) -> str | None:
         """Why calls are cancelled now that the time is up; None if they are not."""
         return f"the batch's deadline of {self._deadline:g} s had passed"
+
+    def _why_unfinished(self) -> str | None:
+        """Why calls were left out of a batch that came to its end before anybody looked; None if none was."""
+        collector = self.batch.collector
+        if self._fail_fast and collector.first_failure is not None and CANCELLED in collector.failures:
+            return FAILED_FAST
+        return None
 
     def cut(self, error: BaseException, *, running: bool) -> None:
         """End the batch because of ``error``, with the calls that run if ``running``."""
@@ -208,7 +220,11 @@ class Completion(Generic[B, MadeReport]):
         if report is None:
             wall = self.scheduler.clock.monotonic() - batch.since
             tell_end(batch, wall)
-            report = self._make(batch.in_order(), **parts(batch, wall))
+            found = parts(batch, wall)
+            stopped = self._early or self._why_unfinished()
+            if stopped is not None:
+                found["stopped"] = stopped
+            report = self._make(batch.in_order(), **found)
             self._report = weakref.ref(report)
         batch.forget()
         return report

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         pauses: int  # how often an overload had all calls of the limit pause
         conditions: Conditions
         fn: Callable[..., object]  # what was called on each item
+        stopped: str  # why it was ended early
 
 
 def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Parts:

@@ -20,10 +20,11 @@ from ..journal.values import Values, returned_by
 from ..scope.scope import scope_var
 from ..scope.waiting import sleep
 from . import intake, metering
-from .completion import Completion
+from .halting import Halt
 from .journaled_report import JournaledReport
 from .making import new_batch
 from .report import Report, put_on
+from .run import RunCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ def run(
     late: str | None,
     star: bool,
     progress: Shown,
+    halt: str | None,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.run``."""
@@ -74,7 +76,7 @@ def run(
         plan = planned(journal, items, asked)
         completion = begin_run(
             journal, plan, scheduler, options, fn, items, given, partial(gate.put, None), fail_fast=fail_fast,
-            deadline=deadline, star=star,
+            deadline=deadline, star=star, halt=halt,
         )  # fmt: skip
         with metering.shown(completion.batch, progress):
             return completion.wait(gate)
@@ -120,6 +122,7 @@ def begin_run(
     fail_fast: bool,
     deadline: float | None,
     star: bool,
+    halt: str | None,
 ) -> JournaledRun[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends.
 
@@ -129,11 +132,13 @@ def begin_run(
         given: the iterables from which the items are.
     """
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
+    halting = None if halt is None else Halt(halt)
     todo = [items[place] for place in plan.todo]
     around = partial(_around, journal)
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
-    batch.collector = _Some()
-    return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline)
+    judged, batch.collector = batch.collector.judged, _Some()
+    batch.collector.judged = judged
+    return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halting)
 
 
 def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
@@ -160,7 +165,7 @@ class _Some(Collector):
         return [raw for _, raw in sorted(self.in_order_of_ends().items())]
 
 
-class JournaledRun(Completion["Batch", "Report[T]"], Generic[T]):
+class JournaledRun(RunCompletion[T], Generic[T]):
     """How a batch with a journal ends.
 
     Args:
@@ -179,12 +184,13 @@ class JournaledRun(Completion["Batch", "Report[T]"], Generic[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
+        halt: Halt | None,
     ) -> None:
         batch.collector.fail_fast = fail_fast
         if deadline is not None:
             batch.until = batch.since + deadline
-        make = partial(_report, journal, plan, items, batch.since)
-        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, make=make)
+        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, kept=None, fed=False)
+        self._make = partial(_report, journal, plan, items, batch.since)
         self._journal = journal
 
     def report(self) -> Report[T]:

@@ -57,12 +57,12 @@ def tell_end(batch: Batch | TaskGroup, wall: float) -> None:
 def _facts(batch: Batch | TaskGroup) -> dict[str, float]:
     """What the event says besides counts and time, of what there is."""
     facts: dict[str, float] = {}
-    if batch.collector.attempts:
+    if batch.collector.judged:
         facts["retries"] = batch.collector.retries()
         facts["limited"] = log.milliseconds(batch.limited(batch.scheduler.clock.monotonic()))
         facts["pauses"] = batch.pauses()
-    if batch.collector.usages:
-        used = list(batch.collector.usages.values())
-        facts["input_tokens"] = sum(usage.input_tokens for usage in used)
-        facts["output_tokens"] = sum(usage.output_tokens for usage in used)
+    used = batch.collector.usage()
+    if used is not None:
+        facts["input_tokens"] = used.input_tokens
+        facts["output_tokens"] = used.output_tokens
     return facts

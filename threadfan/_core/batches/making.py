@@ -77,17 +77,21 @@ def _under_policies(
     numbers: list[int] | None,
     shared: Shared,
 ) -> Batch:
-    """Each call has its own attempts, so each is an object from the start."""
+    """Each call has its own attempts; where it may, it is an object only when it needs to be."""
+    from ..calls.input_batch import InputBatch
     from ..calls.policy_queues import PolicyBatch, policy_call
 
     make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
+    cap, depth = options.cap, scheduler.depth()
+    if policies.first_is_plain and numbers is None:
+        return InputBatch(
+            scheduler, cap, depth, one, items=items, policies=policies, timeout=options.timeout, make=make, **shared
+        )
     now = scheduler.clock.monotonic()
     places = count() if numbers is None else numbers
     calls = None if items is None else [make(item, place, now) for place, item in zip(places, items, strict=False)]
     waitlists = policies.waitlists
-    return PolicyBatch(
-        scheduler, options.cap, scheduler.depth(), one, calls=calls, make=make, waitlists=waitlists, **shared
-    )
+    return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
 
 
 def task_batch(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from functools import partial
+from itertools import repeat, starmap
 from queue import SimpleQueue
 
 from ..base import checks
@@ -79,11 +80,17 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
             stream.harvest(ready)
             number, due, outcome = stream.yielded, stream.due, stream.maker()
             while ready:
-                yield outcome(take())  # whoever iterates may be the only one to hold it
-                number += 1
+                # Whoever iterates may be the only one to hold what he gets.
+                if stream.step > 1:
+                    step = min(stream.step, len(ready))
+                    yield from map(outcome, starmap(take, repeat((), step)))
+                    number += step
+                else:
+                    yield outcome(take())
+                    number += 1
+                stream.yielded = number
                 if number >= due or not entries:
                     due = handed_out(number)
-            stream.yielded = number
             if stream.over:
                 break
             if stream.idle():
@@ -141,7 +148,7 @@ def sleep(
     try:
         if loan is not None:
             scheduler.lending.lend(loan, unless=lambda: not idle())
-        if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
+        if not scheduler.clock.wait_until(gate, end):
             raise TimeoutError
     finally:
         if loan is not None:

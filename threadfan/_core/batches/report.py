@@ -56,15 +56,19 @@ class Report(LookingBack[T_co]):
         pauses: how often an overload had all calls of the limit pause.
         conditions: under what the calls have run.
         fn: what was called on each item, for ``retry``; it does not travel in a pickle.
+        stopped: why the batch was ended early.
     """
 
     __slots__ = (
         "_attempts", "_cause", "_conditions", "_fn", "_limits", "_names", "_outcomes", "_raws", "_slots", "_stats",
-        "_usages", "_wall", "late",
+        "_usages", "_wall", "late", "stopped",
     )  # fmt: skip
 
     late: dict[int, Future[Any]]
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
+
+    stopped: str | None
+    """Why the batch was ended before all of its calls were, by ``deadline``, ``fail_fast`` or ``halt``; else None."""
 
     def __init__(
         self,
@@ -79,9 +83,11 @@ class Report(LookingBack[T_co]):
         pauses: int = 0,
         conditions: Conditions | None = None,
         fn: Callable[..., Any] | None = None,
+        stopped: str | None = None,
     ) -> None:
         self._raws = raws
         self._fn = fn
+        self.stopped = stopped
         self._conditions = conditions or {}
         self._cause: int | None = None  # the place of the call that has ended the batch
         self.late = {}
@@ -203,37 +209,9 @@ class Report(LookingBack[T_co]):
             again = _called_again(fan, [self._raws[place][ITEM] for place in places], self._fn if fn is None else fn)
         except BaseException as error:
             if isinstance(part := getattr(error, "report", None), Report):
-                put_on(error, self._merged(places, part))
+                put_on(error, _merged(self, places, part))
             raise
-        return self._merged(places, again)
-
-    def _merged(self, places: list[int], again: Report[T_co]) -> Report[T_co]:
-        """Both as one.
-
-        Args:
-            places: in this report, of the outcomes of the other.
-        """
-        raws, usages, attempts = list(self._raws), dict(self._usages), dict(self._attempts)
-        for place, raw in zip(places, again._raws, strict=False):  # it may have ended early
-            index, new = raws[place][INDEX], raw[INDEX]
-            raws[place] = (index, *raw[ITEM:])
-            attempts.pop(index, None)
-            if new in again._attempts:
-                attempts[index] = again._attempts[new]
-            if new in again._usages:
-                usages[index] = usages[index] + again._usages[new] if index in usages else again._usages[new]
-        return Report(
-            raws,
-            names=self._names,
-            wall=self._wall + again._wall,
-            slots=again._slots,
-            usages=usages,
-            attempts=attempts,
-            limited=self._limits[0] + again._limits[0],
-            pauses=self._limits[1] + again._limits[1],
-            conditions=again._conditions,
-            fn=self._fn,
-        )
+        return _merged(self, places, again)
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
@@ -329,10 +307,10 @@ class Report(LookingBack[T_co]):
 
     def __getstate__(self) -> tuple[object, ...]:
         figures = self._wall, self._slots, self._limits, self._conditions
-        return self._raws, self._names, self._usages, self._attempts, figures, self._cause, EPOCH
+        return self._raws, self._names, self._usages, self._attempts, figures, self._cause, EPOCH, self.stopped
 
     def __setstate__(self, state: Any) -> None:
-        raws, self._names, self._usages, self._attempts, figures, self._cause, epoch = state
+        raws, self._names, self._usages, self._attempts, figures, self._cause, epoch, self.stopped = state
         self._wall, self._slots, self._limits, self._conditions = figures
         self.late, self._fn = {}, None  # those are of the process that had it
         self._raws = [restored(raw, epoch) for raw in raws]
@@ -342,7 +320,36 @@ class Report(LookingBack[T_co]):
         from .summary import summary
 
         stats, columns = self._measured()
-        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause)
+        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause, self.stopped)
+
+
+def _merged(first: Report[T], places: list[int], again: Report[T]) -> Report[T]:
+    """Both as one.
+
+    Args:
+        places: in the first, of the outcomes of the other.
+    """
+    raws, usages, attempts = list(first._raws), dict(first._usages), dict(first._attempts)
+    for place, raw in zip(places, again._raws, strict=False):  # it may have ended early
+        index, new = raws[place][INDEX], raw[INDEX]
+        raws[place] = (index, *raw[ITEM:])
+        attempts.pop(index, None)
+        if new in again._attempts:
+            attempts[index] = again._attempts[new]
+        if new in again._usages:
+            usages[index] = usages[index] + again._usages[new] if index in usages else again._usages[new]
+    return Report(
+        raws,
+        names=first._names,
+        wall=first._wall + again._wall,
+        slots=again._slots,
+        usages=usages,
+        attempts=attempts,
+        limited=first._limits[0] + again._limits[0],
+        pauses=first._limits[1] + again._limits[1],
+        conditions=again._conditions,
+        fn=first._fn,
+    )
 
 
 def _called_again(fan: Runner, items: list[Any], fn: Callable[..., Any] | None) -> Report[Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, T
+from ..base.outcome import CANCELLED
 from . import intake, metering
 from .completion import Completion
+from .halting import Halt
 from .late import Latecomers
 from .lifetime import at_end, tell_end
 from .making import new_batch, task_batch
@@ -37,6 +40,7 @@ def run(
     late: str | None,
     star: bool,
     progress: Shown = False,
+    halt: str | None = None,
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
@@ -46,7 +50,7 @@ def run(
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
     completion = begin_run(
-        scheduler, options, fn, given, wake, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        scheduler, options, fn, given, wake, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
     )
     if progress is False:
         return _waited_for(completion, given, gate)
@@ -71,17 +75,21 @@ def begin_run(
     deadline: float | None,
     late: str | None,
     star: bool,
+    halt: str | None = None,
 ) -> RunCompletion[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends; inputs that are not at hand are to be fed."""
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     checks.late(late, deadline)
+    halting = None if halt is None else Halt(halt)
     items = intake.everything(given, strict=True) if intake.known(given) else None
     batch = new_batch(scheduler, options, fn, given, items=items, star=star)
     batch.collector.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
     kept = None if late is None else items or []
-    return RunCompletion(batch, wake, fail_fast=fail_fast, deadline=deadline, kept=kept, fed=items is None)
+    return RunCompletion(
+        batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halting, kept=kept, fed=items is None
+    )
 
 
 def gather(
@@ -102,6 +110,7 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
     """How a batch whose inputs may still come ends, and whose calls may go on after its deadline.
 
     Args:
+        halt: when it is to stop besides.
         kept: the inputs, if what is unfinished at the deadline is to go on (``late="keep"``).
         fed: whether inputs are still to come.
     """
@@ -113,10 +122,15 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
+        halt: Halt | None,
         kept: list[object] | None,
         fed: bool,
     ) -> None:
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline)
+        self._halt = halt
+        if halt is not None:
+            batch.collector.in_order_of_ends()  # whose number is known at any time
+            batch.collector.most_failures = inf if halt.failures is None else halt.failures
         self.fed = fed
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
@@ -125,6 +139,23 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
     def over(self) -> bool:
         """Whether there is nothing more to wait for."""
         return self._left or self.batch.done
+
+    def look(self) -> float | None:
+        """As of any; asked again when the next call has ended, if that may be the one to stop at."""
+        left, batch, halt = super().look(), self.batch, self._halt
+        if halt is not None and self._early is None and not batch.done:
+            batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)  # first: one sees the other
+            message = halt.reached(batch.collector)
+            if message is not None:
+                self._end_early(message, running=halt.now)
+                return None
+        return left
+
+    def _why_unfinished(self) -> str | None:
+        collector = self.batch.collector
+        if self._halt is not None and CANCELLED in collector.failures:
+            return self._halt.reached(collector)
+        return super()._why_unfinished()
 
     def feed(self, item: object, now: float) -> None:
         """Add an input that was taken ``now``."""

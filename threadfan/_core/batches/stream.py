@@ -48,6 +48,8 @@ class Stream(Generic[B, T]):
         self.yielded = 0
         self.due: float = 0
         """``handed_out`` is to be called when so many are."""
+        self.step = 1
+        """How many may be handed out before one looks whether that is so."""
         self.entries: Sized = ()
         """The inputs that no thread has begun; when there are none, ``handed_out`` is to be called as well."""
 
@@ -93,14 +95,17 @@ class Stream(Generic[B, T]):
 
     def outcome(self, raw: Raw) -> Outcome[T]:
         """An outcome, as it is handed out."""
-        index, usages, attempts = raw[INDEX], self._collector.usages, self._collector.attempts
-        usage = usages.pop(index, None) if usages else None
-        return Outcome(raw, None, usage, attempts.pop(index, None) if attempts else None)
+        collector = self._collector
+        usage = collector.take_usage(raw[INDEX]) if collector.usages else None
+        return Outcome(raw, None, usage, collector.take_attempts(raw[INDEX]) if collector.attempts else None)
 
     def forget(self, index: int) -> None:
         """What was noted of a call whose value alone is handed out: inputs may be endless."""
-        self._collector.usages.pop(index, None)
-        self._collector.attempts.pop(index, None)
+        collector = self._collector
+        if collector.usages:
+            collector.take_usage(index)
+        if collector.attempts:
+            collector.take_attempts(index)
 
     def idle(self) -> bool:
         """Whether there is nothing to hand out although more may come: the consumer should wait."""

@@ -32,6 +32,7 @@ def summary(
     label: Label,
     stage: Callable[[int], str | None],
     cause: int | None,
+    stopped: str | None,
 ) -> str:
     """The text.
 
@@ -42,13 +43,15 @@ def summary(
         label: what the call at a place is called.
         stage: where it has ended, in a pipeline.
         cause: the place of the one that has ended the batch.
+        stopped: why the batch was ended early.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
     kept = f", {stats.kept} of them before" if stats.kept else ""
     head = f"<Report of {stats.total} calls: {counts or 'nothing to do'}{kept}; {stats.wall:.3f} s>"
     without = [] if stats.succeeded == stats.total else enumerate(raws)
     ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
-    lines = [
+    lines = [] if stopped is None or cause is not None else [f"stopped early: {stopped}"]  # the cause says it better
+    lines += [
         line
         for statuses in ((FAILED, TIMED_OUT), (CANCELLED,), (SKIPPED,))
         for line in _causes([one for one in ended if one.status in statuses], cause)

@@ -207,6 +207,7 @@ class TaskGroup(WorkQueue):
         collector.results[index] = raw
         if step is not None and step.policies is not None:
             collector.attempts[index] = step.state.attempts
+            collector.judged = True
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
         if raw[STATUS] is SUCCEEDED:
@@ -234,20 +235,17 @@ class TaskGroup(WorkQueue):
         except KeyError:  # told before
             pass
         else:
-            self._follow(step, raw)
+            try:
+                self.follow(step, raw)
+            except BaseException as error:  # of the user's code, or of ours: no outcome may be missing silently
+                self.scheduler.timer.cancel(self, error, f"the batch was ended by {type(error).__name__}")
+            step.forget()
         self._following.pop()
         if not self._following and not self.steps:  # of two that end at once, one sees it
             after: Actions = []
             with self.scheduler.lock:
                 _check_done_locked(self, after)
             self.scheduler.perform(after)
-
-    def _follow(self, step: Step, raw: Raw) -> None:
-        try:
-            self.follow(step, raw)
-        except BaseException as error:  # of the user's code, or of ours: then no outcome may be missing silently
-            self.scheduler.timer.cancel(self, error, f"the batch was ended by {type(error).__name__}")
-        step.forget()
 
     # -- as a queue --------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ above what taking turns costs, far below what a user notices."""
 WIDEST = 1024
 """Inputs in a window that has grown.  Arbitrary: wider ones are hardly faster."""
 
+STEPS = 16
+"""In so many a window that has grown is handed out.  Arbitrary: many against the two in which it is filled, few enough
+that what is done between them costs nothing."""
+
 
 class BatchStream(Stream["Batch", T]):
     """The window between the inputs and the outcomes of one function.
@@ -93,6 +97,7 @@ class BatchStream(Stream["Batch", T]):
             return False  # it is too early to tell
         wide = WIDEST if took <= 0 else min(self._held * AHEAD / took, WIDEST)
         self._window = max(self._least, int(wide))
+        self.step = max(1, (self._window - self._least) // STEPS)
         return True
 
     def _take(self, inputs: Iterator[object], room: int, now: float) -> None:

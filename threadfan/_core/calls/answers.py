@@ -12,7 +12,9 @@ from .request_permits import RequestPermits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..base.attempt import Attempt
     from ..base.usage import Usage
+    from ..limits.rate_waitlist import RateWaitlist
     from ..limits.waitlist import Waitlist
     from ..pool.work_queue import Session
     from .call_queue import Call
@@ -34,7 +36,7 @@ def waiting(queue: PolicyQueue) -> int:
     return queue.backlog.waiting()
 
 
-def take(queue: PolicyQueue) -> Call | None:
+def take(queue: PolicyQueue) -> Call | tuple[()] | None:
     """The first call that its limit lets through, with its permits."""
     return queue.backlog.take()
 
@@ -50,6 +52,11 @@ def run(queue: PolicyQueue, session: Session) -> None:
         Attempts(queue, session).run()
     finally:
         del queue, session  # leave no cycle: see ``call_queue``
+
+
+def no_inputs_under(_queue: PolicyQueue, _waitlist: RateWaitlist) -> list[Call]:
+    """What waits for a limit and is not in the backlog."""
+    return []
 
 
 def limited(queue: PolicyQueue, now: float) -> float:
@@ -78,24 +85,26 @@ def timeout_of(_queue: PolicyQueue, key: Call) -> float | None:
 
 def permits_of(queue: PolicyQueue, session: Session, key: Call) -> RequestPermits | None:
     """For calls under policies."""
-    return (
-        None if key.policies is None else RequestPermits(queue.scheduler, session, key, key.policies, queue.long_waits)
-    )
+    if key.policies is None:
+        return None
+    return RequestPermits(queue.scheduler, session, key, key.state, key.policies, queue.long_waits)
 
 
 def figures_of(_queue: PolicyQueue, key: Call) -> dict[str, float | str | None] | None:
     """Attempts, waits in milliseconds, and tokens if any are known."""
-    if key.policies is None:
-        return None
-    attempts, usage = key.state.attempts, key.state.usage
-    figures: dict[str, float | str | None] = {
-        "attempt": len(attempts),
-        "waited_limit": log.milliseconds(sum(attempt.waited_limit for attempt in attempts)),
-        "waited_backoff": log.milliseconds(sum(attempt.waited_backoff for attempt in attempts)),
+    return None if key.policies is None else figures(key.state.attempts, key.state.usage)
+
+
+def figures(attempts: list[Attempt] | None, usage: Usage | None) -> dict[str, float | str | None]:
+    """The same of a call with these attempts; None for one that waited for nothing."""
+    found: dict[str, float | str | None] = {
+        "attempt": 1 if attempts is None else len(attempts),
+        "waited_limit": log.milliseconds(sum(attempt.waited_limit for attempt in attempts or ())),
+        "waited_backoff": log.milliseconds(sum(attempt.waited_backoff for attempt in attempts or ())),
     }
     if usage is not None:
-        figures |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    return figures
+        found |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return found
 
 
 def note_usage(call: Call, usage: Usage) -> None:

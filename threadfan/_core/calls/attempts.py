@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.outcome import END, FAILED, PAYLOAD, STATUS, SUCCEEDED
 from ..events import log
@@ -16,14 +17,17 @@ from ..policies.returned import error_in
 from ..pool.work_queue import QUANTUM
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
-from .limit_reports import tell_limits
+from .lane_backlog import LaneBacklog
+from .limit_reports import reading_of, tell_limits
 from .outcomes import NOBODY, cancelled, without_attempt
+from .short_waits import stay
 from .verdicts import Verdicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..limits.rate_waitlist import RateWaitlist
+    from ..policies.reading import Reading
     from ..pool.work_queue import Actions, Session
     from .call_queue import Call
     from .policies import Policies
@@ -54,19 +58,25 @@ class Attempts:
         """Run attempts one after another."""
         session, scheduler, backlog, depth = self._session, self._scheduler, self._queue.backlog, self._queue.depth
         run_queue = scheduler.run_queue
-        until = scheduler.clock.monotonic() + QUANTUM
-        session.judging = True  # first: the call counts as running from the moment that it is taken
+        clock, took = scheduler.clock.monotonic, FOREVER
+        until = clock() + QUANTUM
+        session.judging = bool(session.first)  # first: the call counts as running from the moment that it is taken
         call, session.first = session.first, None
         try:
             while call is not None:
+                if not call:
+                    call = stay(backlog, session, took) if isinstance(backlog, LaneBacklog) else None
+                    continue
+                begun = clock()
                 end = self.attempt(call)
+                took = FOREVER if end is None else end - begun
                 session.judging = False
                 call = None  # a parked thread must not keep a result alive
                 if end is None or (run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until)):
                     return
                 with scheduler.lock:
                     call = backlog.take()
-                    session.judging = call is not None
+                    session.judging = bool(call)
         finally:
             del self, call, session  # leave no cycle: see ``call_queue``
 
@@ -124,7 +134,7 @@ class Attempts:
         state, session = call.state, self._session
         if state.undecided is not None:
             raw, state.undecided = state.undecided, None
-            self._verdicts.judge(session, call, raw, True, self._observer)
+            self._verdicts.judge(session, call, raw, True, None, self._observer)
             return True
         if state.flaw is None or not call.begin(session):
             return False
@@ -177,7 +187,7 @@ class Attempts:
     def _begin(self, call: Call, policies: Policies, now: float) -> float | None:
         """Begin the attempt, unless the call was cancelled or a hook of the user's ends it."""
         state, session, scheduler, verdicts = call.state, self._session, self._scheduler, self._verdicts
-        verdict = ended = None
+        verdict = ended = hedging = None
         try:
             if not call.begin(session):
                 policies.give_back(state, scheduler.clock)
@@ -196,35 +206,76 @@ class Attempts:
                 return now
             if policies.hedge is not None and not isinstance(call, HedgeAttempt):
                 call.session = session
-                call.hedging = Hedging(self._queue, session, call, policies.hedge, now)
+                hedging = call.hedging = Hedging(self._queue, session, call, policies.hedge, now)
+                hedging.watch()
             return self._perform(call, policies)
         finally:
-            del self, call, session, state, verdicts, verdict, ended  # leave no cycle: see ``call_queue``
+            del self, call, session, state, verdicts, verdict, ended, hedging  # leave no cycle: see ``call_queue``
 
     # -- the call, and after it --------------------------------------------------------------------------------------
 
     def _perform(self, call: Call, policies: Policies) -> float | None:
-        raw = ended = error = None
+        raw = None
         try:
             raw = perform_call(self._session, call, self._observer)
             if raw is None:
                 return None
-            end = raw[END]
+            self._follow(call, policies, raw)
+            return raw[END]
+        finally:
+            del self, call, raw  # leave no cycle: see ``call_queue``
+
+    def follow_first(self, call: Call, raw: Raw) -> None:
+        """What follows the first attempt of a call of an ``InputBatch``, which was none before that ended."""
+        session = self._session
+        try:
+            if call.policies is not None:
+                self._follow(call, call.policies, raw)
+        except BaseException as error:
+            if not session.judging or call.hedging is not None:
+                raise  # as of any other attempt
+            now = self._scheduler.clock.monotonic()
+            self._verdicts.conclude(session, call, without_attempt(call, FAILED, error, now))
+        finally:
+            del self, call, raw, session  # leave no cycle: see ``call_queue``
+
+    def _follow(self, call: Call, policies: Policies, raw: Raw) -> None:
+        """Have an attempt that has ended by itself followed by what comes after it."""
+        ended = error = said = None
+        try:
             if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.limited):
                 error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])
-            ended = self._ended(call, policies, raw)
+            if raw[STATUS] is SUCCEEDED and call.hedging is None and (policies.retry is None or policies.retry.plain):
+                self._succeeded(call, policies, raw)
+                return
+            said = reading_of(raw)
+            ended = self._ended(call, policies, raw, said)
             if ended is not None:
-                self._verdicts.judge(self._session, *ended, self._observer)
-            return end
+                if said is not None and said.error is not ended[1][PAYLOAD]:
+                    said = None  # the call ends as another attempt of it
+                self._verdicts.judge(self._session, *ended, said, self._observer)
         finally:
-            del self, call, raw, ended, error  # leave no cycle: see ``call_queue``
+            del self, call, raw, ended, error, said  # leave no cycle: see ``call_queue``
 
-    def _ended(self, call: Call, policies: Policies, raw: Raw) -> tuple[Call, Raw, bool] | None:
+    def _succeeded(self, call: Call, policies: Policies, raw: Raw) -> None:
+        """An attempt has a value, and nobody has to be asked whether that is the call's."""
+        try:
+            if policies.limited:
+                after: Actions = []
+                tell_limits(self._queue, call, policies, raw, None, after)
+                self._scheduler.perform(after)
+            call.state.ended(raw)
+            tell_end(self._session, call, raw, self._observer)
+            self._verdicts.conclude(self._session, call, raw)
+        finally:
+            del self, call, raw  # leave no cycle: see ``call_queue``
+
+    def _ended(self, call: Call, policies: Policies, raw: Raw, said: Reading | None) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""
         after: Actions = []
-        counted = tell_limits(self._queue, call, policies, raw, after)
+        counted = tell_limits(self._queue, call, policies, raw, said, after)
         hedging = call.hedging
         last: Raw | None = raw
         with self._scheduler.lock:
@@ -232,5 +283,6 @@ class Attempts:
             if hedging is not None:
                 last = hedging.ended(call, raw, after)
                 self._session.judging = last is not None  # under the lock: whoever counts calls sees both or neither
-        self._scheduler.perform(after)
+        if after:
+            self._scheduler.perform(after)
         return None if last is None else (call if hedging is None else hedging.call, last, counted)

@@ -107,14 +107,17 @@ class Backlog:
 
     # -- to a thread and back ----------------------------------------------------------------------------------------
 
-    def take(self) -> Call | None:
-        """The first call that its limit lets through, with its permits; None if no call may start."""
+    def take(self) -> Call | tuple[()] | None:
+        """The first call that its limit lets through, with its permits; None if no call may start.
+
+        ``STAY`` if one is to wait for it.
+        """
         call = self.undecided.popleft() if self.undecided else self.take_entry()
-        if call is not None and call.policies is not None:
+        if call and call.policies is not None:
             call.state.discards = self.discards
         return call
 
-    def take_entry(self) -> Call | None:
+    def take_entry(self) -> Call | tuple[()] | None:
         """``take``, of those that wait for a slot."""
         raise NotImplementedError
 
@@ -139,7 +142,7 @@ class Backlog:
     def offer(self, after: Actions) -> None:
         """Have threads come if any call may start."""
         queue = self._queue()
-        if queue is not None and self.ready():
+        if queue is not None and queue.ready():
             self.scheduler.offer(queue, after)
 
     def back_off(self, call: Call, now: float, due: float) -> None:

@@ -6,7 +6,9 @@ its own call; ``failures``, ``first_failure`` and ``on_first_failure`` are guard
 
 from __future__ import annotations
 
-from ..base.outcome import SKIPPED, STATUS, SUCCEEDED
+from math import inf
+
+from ..base.outcome import FAILED, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +31,22 @@ class Collector:
         number: of the calls, if all are known; then outcomes stand in the order of the inputs from the start.
     """
 
-    __slots__ = ("attempts", "fail_fast", "failures", "first_failure", "names", "on_first_failure", "results", "usages")
+    __slots__ = (
+        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "on_first_failure",
+        "results", "retries_told", "usage_told", "usages",
+    )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
         self.results: Results = {} if number is None else [None] * number
         self.names: dict[int, str] = {}  # of those calls that have one
         self.usages: dict[int, Usage] = {}  # of those that have used tokens
         self.attempts: dict[int, list[Attempt]] = {}  # of those that may have several
+        self.judged = False  # any of them is under policies
+        self.retries_told = 0  # of calls whose attempts were taken out
+        self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
         self.fail_fast = False  # start no call after the first failure
+        self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
         self.on_first_failure: Actions = []  # called once, at the first failure
 
@@ -76,8 +85,14 @@ class Collector:
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw
             ended.append(True)  # here and now: the next call would be paid for
+        if self.failed() >= self.most_failures:
+            ended.append(True)
         listeners, self.on_first_failure = self.on_first_failure, []
         after.extend(listeners)
+
+    def failed(self) -> int:
+        """How many calls have failed or timed out; those that were cancelled or skipped have not been tried."""
+        return self.failures.get(FAILED, 0) + self.failures.get(TIMED_OUT, 0)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
@@ -111,9 +126,30 @@ class Collector:
         """How many of so many calls have ended with each status."""
         return {**self.failures, SUCCEEDED: number - sum(self.failures.values())}
 
+    def take_usage(self, index: int) -> Usage | None:
+        """Take out what a call has used, which is handed out."""
+        usage = self.usages.pop(index, None)
+        if usage is not None:
+            self.usage_told = usage if self.usage_told is None else self.usage_told + usage
+        return usage
+
+    def take_attempts(self, index: int) -> list[Attempt] | None:
+        """Take out the attempts of a call that is handed out; None if it has none of its own."""
+        attempts = self.attempts.pop(index, None)
+        if attempts is not None:
+            self.retries_told += max(0, len(attempts) - 1)
+        return attempts
+
     def retries(self) -> int:
         """How many attempts were not the first of their call."""
-        return sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+
+    def usage(self) -> Usage | None:
+        """Tokens of all calls; None if nothing is known of any."""
+        found = self.usage_told
+        for usage in self.usages.values():
+            found = usage if found is None else found + usage
+        return found
 
     def forget(self) -> None:
         """A report has taken over what is here: nothing that still leads here may keep results alive.

@@ -13,8 +13,9 @@ from functools import partial
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, TIMED_OUT
 from ..pool.work_queue import GRACE
+from .call_queue import Call
 from .hedging import HedgeAttempt
-from .limit_reports import tell_limits
+from .limit_reports import reading_of, tell_limits
 from .outcomes import NOBODY
 from .verdicts import Verdicts
 
@@ -22,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..pool.work_queue import Actions
-    from .call_queue import Call
     from .policies import Policies
     from .policy_queue import PolicyQueue
 
@@ -47,7 +47,7 @@ def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
             _abandon(queue, call, policies, raw, after)
             return FINAL
     call.state.ended(raw)
-    tell_limits(queue, call, policies, raw, after)
+    tell_limits(queue, call, policies, raw, reading_of(raw), after)
     hedging = call.hedging
     if hedging is not None:
         last = hedging.ended(call, raw, after)
@@ -69,7 +69,7 @@ def _is_tried_again(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw
         queue.backlog.put_first(call, after)
         return True
     verdicts = Verdicts(queue)
-    wait, _, _ = verdicts.after_attempt(call, raw, True)
+    wait, _, _ = verdicts.after_attempt(call, raw, True, None)
     return wait is not None and verdicts.postpone_locked(call, wait, raw, after)
 
 
@@ -122,9 +122,9 @@ def discard(queue: PolicyQueue, reason: BaseException, after: Actions) -> None:
     owner: object = queue
     waiting = queue.backlog.discard()
     for session in [session for session in scheduler.draining if session.queue is owner]:
-        for call in session.claim.copy():
-            if call.policies is not None and call.state.asking:  # it has not begun
-                scheduler.timer.end(session, call, CANCELLED, reason, after, grace=GRACE)
+        for key in session.claim.copy():
+            if isinstance(key, Call) and key.policies is not None and key.state.asking:  # it has not begun
+                scheduler.timer.end(session, key, CANCELLED, reason, after, grace=GRACE)
     for call in waiting:
         if isinstance(call, HedgeAttempt) and call.hedging is not None:
             call.hedging.drop(call)

@@ -70,6 +70,7 @@ class Hedging:
 
     Args:
         start: when the first attempt starts.
+        key: by which the session has the claim of the first attempt; None for the call itself.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Hedging:
         "_answer",
         "_failure",
         "_hedge",
+        "_key",
         "_over",
         "_queue",
         "_scheduler",
@@ -86,44 +88,55 @@ class Hedging:
         "call",
     )
 
-    def __init__(self, queue: PolicyQueue, session: Session, call: Call, hedge: Hedge, start: float) -> None:
+    def __init__(
+        self, queue: PolicyQueue, session: Session, call: Call, hedge: Hedge, start: float, *, key: object = None
+    ) -> None:
         self._queue = queue
         self._scheduler = queue.scheduler
         self._session = session
         self._hedge = hedge
         self.call = call
+        self._key: object = call if key is None else key
         self._start = start
         self._over = False  # the call has its end, or is being given it: whoever ends now has lost
         self._failure: Raw | None = None  # of the attempt that failed while the other went on
         self._answer: Raw | None = None  # of the second, left to the first: see ``Elsewhere.LEFT_TO_FIRST``
         self._alive: set[Call] = {call}  # at most the two
+        self._take_back: Callable[[], None] | None = None
+
+    def watch(self) -> None:
+        """See to it that there is a second attempt if the first takes long; before that starts, without the lock."""
+        hedge = self._hedge
         with hedge.lock:
-            if not call.state.attempts:
+            if not self.call.state.attempts:
                 hedge.began()
             delay = hedge.delay()
-        self._take_back: Callable[[], None] | None = None
         if delay < FOREVER:
-            self._take_back = set_alarm(self._scheduler.clock, start + delay, self._hedge_now, quick=True)
+            self._take_back = set_alarm(self._scheduler.clock, self._start + delay, self._hedge_now, quick=True)
 
     def _hedge_now(self) -> None:
-        """The first attempt takes long: make another."""
-        scheduler, backlog = self._scheduler, self._queue.backlog
         after: Actions = []
-        with scheduler.lock:
-            if self._over or self.call not in self._session.claim or not backlog.can_go_on(self.call):
-                return
-            if self.call.state.once:
-                return
-            with self._hedge.lock:
-                if not self._hedge.allow():
-                    return
-            second = HedgeAttempt(self.call, self, scheduler.clock.monotonic())
-            self._alive.add(second)
-            self._queue.extra_attempts += 1
-            backlog.put_first(second, after)
-        scheduler.perform(after)
+        with self._scheduler.lock:
+            self.make_second(after)
+        self._scheduler.perform(after)
 
     # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def make_second(self, after: Actions) -> bool:
+        """The first attempt takes long: make another, unless the budget or the call forbids it; say whether."""
+        backlog = self._queue.backlog
+        if self._over or self._key not in self._session.claim or not backlog.can_go_on(self.call):
+            return False
+        if self.call.state.once:
+            return False
+        with self._hedge.lock:
+            if not self._hedge.allow():
+                return False
+        second = HedgeAttempt(self.call, self, self._scheduler.clock.monotonic())
+        self._alive.add(second)
+        self._queue.extra_attempts += 1
+        backlog.put_first(second, after)
+        return True
 
     # ``queue.extra_attempts`` says how many attempts there are besides those that stand for their calls: of two that
     # go on all but one, of a call that has its end all that are left.
@@ -152,7 +165,7 @@ class Hedging:
         elif raw[STATUS] is SUCCEEDED:
             self.call.state.usage = who.state.usage
         elif not call_cancelled:
-            self._drop_queued()
+            self._drop_queued(after)
             if self._alive:
                 self._failure = raw
                 return Elsewhere.OTHER_GOES_ON
@@ -182,12 +195,12 @@ class Hedging:
         return True
 
     def _end_other(self, error: BaseException, after: Actions) -> bool:
-        self._drop_queued()
+        self._drop_queued(after)
         for other in list(self._alive):
             other.unwanted = other.unwanted or other is not self.call
             session = other.session
             ended_here = session is not None and self._scheduler.timer.end(
-                session, other, CANCELLED, error, after, grace=GRACE
+                session, self._key if other is self.call else other, CANCELLED, error, after, grace=GRACE
             )
             if other is self.call and not ended_here:
                 return False
@@ -197,7 +210,7 @@ class Hedging:
         """Nobody waits for the call any more.  Without the lock."""
         after: Actions = []
         with self._scheduler.lock:
-            self._drop_queued()
+            self._drop_queued(after)
             for second in [other for other in self._alive if other is not self.call]:
                 second.unwanted = True
                 if second.session is not None:
@@ -205,10 +218,11 @@ class Hedging:
                     self._scheduler.timer.end(second.session, second, CANCELLED, error, after, grace=GRACE)
         self._scheduler.perform(after)
 
-    def _drop_queued(self) -> None:
+    def _drop_queued(self, after: Actions) -> None:
         for other in list(self._alive):
             if other is not self.call and self._queue.backlog.take_out(other):
                 self.drop(other)
+                self._queue.backlog.offer(after)  # others may have stood behind it
 
     def drop(self, second: Call) -> None:
         """The second attempt is not in the backlog any more, and will not be made."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..limits.rate_waitlist import RateWaitlist
     from ..limits.waitlist import Waitlist
     from .call_queue import Call
+    from .policies import Policies
 
     Limits = tuple[RateWaitlist | None, Waitlist[Start] | None]
 
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 class Lane:
     """Calls under the same limits, and what stands in their waitlists for them.  Guarded by the scheduler's lock."""
 
-    __slots__ = ("calls", "host", "shut", "waitlists")
+    __slots__ = ("calls", "comes_at", "host", "shut", "waitlists")
 
     def __init__(self, waitlists: Limits) -> None:
         self.waitlists = waitlists
         self.calls: OrderedDict[Call, int] = OrderedDict()  # with their numbers in the order of all lanes
         self.shut = False  # a limit has refused its first call, and will invite it
+        self.comes_at: float | None = None  # if a worker stays for its next permit
         self.host: Host | None = None  # while it may stand in a waitlist; else the two would hold each other
 
     @property
@@ -92,26 +94,26 @@ class Lanes:
         return iter([call for _, call in sorted(numbered, key=_number)])
 
     def __contains__(self, call: Call) -> bool:
-        return call in self._lane(call).calls
+        return call in self.lane(call.policies).calls
 
     def append(self, call: Call) -> None:
         """Add a call behind all others."""
         self._last += 1
-        lane = self._lane(call)
+        lane = self.lane(call.policies)
         lane.calls[call] = self._last
         self._added(lane, new_first=len(lane.calls) == 1)
 
     def appendleft(self, call: Call) -> None:
         """Add a call before all others."""
         self._first -= 1
-        lane = self._lane(call)
+        lane = self.lane(call.policies)
         lane.calls[call] = self._first
         lane.calls.move_to_end(call, last=False)
         self._added(lane, new_first=True)
 
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
-        lane = self._lane(call)
+        lane = self.lane(call.policies)
         if call not in lane.calls:
             raise ValueError("it does not wait here")
         was_first = lane.first is call
@@ -142,6 +144,14 @@ class Lanes:
         heapq.heapify(self._open)
 
     # -- by lanes ----------------------------------------------------------------------------------------------------
+
+    def lane(self, policies: Policies | None) -> Lane:
+        """Where calls under these policies stand; it stays the same."""
+        key = (None, None) if policies is None else (policies.waitlist, policies.pace)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key)
+        return lane
 
     def next_lane(self) -> Lane | None:
         """The open lane with the first call."""
@@ -176,18 +186,18 @@ class Lanes:
             heapq.heappush(self._open, (lane.number, lane))
         return bool(lane.calls)
 
+    def reopen(self, lane: Lane) -> None:
+        """Whoever was the next one for a lane that is shut has come back."""
+        if lane.shut:
+            lane.shut = False
+            if lane.calls:
+                self.ready += len(lane.calls)
+                heapq.heappush(self._open, (lane.number, lane))
+
     def leave_waitlists(self) -> None:
         """No lane needs a permit any more."""
         for lane in self._lanes.values():
             lane.leave(self._clock)
-
-    def _lane(self, call: Call) -> Lane:
-        policies = call.policies
-        key = (None, None) if policies is None else (policies.waitlist, policies.pace)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(key)
-        return lane
 
     def _added(self, lane: Lane, *, new_first: bool) -> None:
         self._length += 1

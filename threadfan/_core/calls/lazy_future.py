@@ -112,9 +112,9 @@ class LazyFuture(futures.Future[T]):
     """A ``concurrent.futures.Future``; a subclass sets ``_result`` or ``_exception``, and then ``_cell[CONDITION]``."""
 
     _cell: dict[Any, Any]
-    _stage: str = PENDING  # as in the standard library, but while ``_cell`` knows better
-    _result: Any = None
-    _exception: BaseException | None = None
+    _stage: str  # as in the standard library, but while ``_cell`` knows better
+    _result: Any
+    _exception: BaseException | None
 
     if TYPE_CHECKING:
 
@@ -149,7 +149,8 @@ class LazyFuture(futures.Future[T]):
 
     def done(self) -> bool:
         """Whether the call has ended or was cancelled."""
-        return self._state not in NOT_DONE
+        found = self._found()
+        return found is OVER or self._stage not in NOT_DONE or self._cell.get(FATE, RUNNING) is not RUNNING
 
     def running(self) -> bool:
         """Whether the call runs now."""

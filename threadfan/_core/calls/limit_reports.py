@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from ..base.clock import FOREVER
 from ..base.outcome import FAILED, PAYLOAD, START, STATUS, SUCCEEDED
 from ..base.usage import usage_of
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.request_end import FAILED as OTHERWISE
 from ..limits.request_end import RequestEnd
-from ..policies.responses import is_overload
-from ..policies.retry_after import plain_headers, retry_after_of
-from ..policies.words import account_word
+from ..policies.reading import Reading
+from ..policies.retry_after import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .call_queue import Call
@@ -25,22 +24,27 @@ if TYPE_CHECKING:
     from .policy_queue import PolicyQueue
 
 
-def tell_limits(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, after: Actions) -> bool:
-    """Tell the limits what became of the attempt; whether it counts as one, or the limits see to it by themselves."""
-    state, clock, payload = call.state, queue.scheduler.clock, raw[PAYLOAD]
+def tell_limits(
+    queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, said: Reading | None, after: Actions
+) -> bool:
+    """Tell the limits what became of the attempt; whether it counts as one, or the limits see to it by themselves.
+
+    Args:
+        said: what the error of an attempt says that has failed by itself.
+    """
+    state, clock = call.state, queue.scheduler.clock
     if raw[START] is None:  # it was not begun
         policies.give_back(state, clock)
         return True
-    refused = raw[STATUS] is FAILED and is_overload(payload)
+    refused = said is not None and said.overload
     state.refusals = state.refusals + 1 if refused else 0
-    end = _end_of(state, raw, refused)
+    end = _end_of(state, raw, said)
     (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
     waitlist, pace = policies.waitlist, policies.pace
-    if raw[STATUS] is FAILED:
-        asked = retry_after_of(payload, time.time(), FOREVER)
-        if asked is not None:
-            queue.long_waits.told(queue.function_of(call), asked)
-        if waitlist is not None and permit is None and account_word(payload) is not None:
+    if said is not None:
+        if said.asked_in_all is not None:
+            queue.long_waits.told(queue.function_of(call), said.asked_in_all)
+        if waitlist is not None and permit is None and said.account_word is not None:
             waitlist.lift(clock)  # an attached client, which does not read bodies, took it for another
     if waitlist is not None and permit is not None:  # else an attached client has told it
         if raw[STATUS] is SUCCEEDED and not state.told:
@@ -56,15 +60,25 @@ def tell_limits(queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, af
     return waitlist.hopeless() if waitlist is not None else state.refusals >= PATIENCE
 
 
-def _end_of(state: AttemptState, raw: Raw, refused: bool) -> RequestEnd:
-    payload = raw[PAYLOAD]
-    if refused:
-        return RequestEnd(
-            "overloaded", retry_after=retry_after_of(payload, time.time()), headers=plain_headers(payload)
-        )
+def reading_of(raw: Raw) -> Reading | None:
+    """What the error says of an attempt that has failed by itself."""
+    return Reading(raw[PAYLOAD], time.time()) if raw[STATUS] is FAILED else None
+
+
+def _end_of(state: AttemptState, raw: Raw, said: Reading | None) -> RequestEnd:
+    if said is not None and said.overload:
+        return RequestEnd("overloaded", retry_after=said.asked, headers=plain(said.headers))
     if raw[STATUS] is SUCCEEDED:
-        return RequestEnd("succeeded", usage=state.usage or usage_of(payload), headers=state.headers)
+        return RequestEnd("succeeded", usage=state.usage or usage_in(raw[PAYLOAD]), headers=state.headers)
     return OTHERWISE
+
+
+def usage_in(value: object) -> Usage | None:
+    """What a returned value says of its tokens."""
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is float:  # most of those that say nothing
+        return None
+    return usage_of(value)
 
 
 def resize(scheduler: Scheduler) -> None:

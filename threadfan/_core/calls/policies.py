@@ -59,6 +59,17 @@ class Policies:
         """Whether there is any limit."""
         return self.waitlist is not None or self.pace is not None
 
+    @property
+    def first_is_plain(self) -> bool:
+        """Whether nothing of the user's is asked before a first attempt, and no other process.
+
+        Then an input need not be a call before its first attempt has ended; see ``InputBatch``.
+        """
+        waitlist, retry = self.waitlist, self.retry
+        if self.pace is not None or (retry is not None and not retry.silent):
+            return False
+        return waitlist is None or not (waitlist.shared or waitlist.limit.estimates)
+
     def state(self, args: tuple[object, ...], kwargs: dict[str, object], now: float) -> AttemptState:
         """For a call that is handed in now; one of which the ``estimate`` fails is to fail with its error."""
         limit = None if self.waitlist is None else self.waitlist.limit
@@ -71,16 +82,19 @@ class Policies:
             state.flaw = error
             return state
 
-    def admit(self, state: AttemptState, waiter: Waiter, clock: Clock) -> bool:
+    def admit(self, state: AttemptState, waiter: Waiter, clock: Clock, within: float = -1.0) -> bool:
         """Whether all limits let a call start now, which then has their permits; else the waiter stands in a waitlist.
 
         Permits are taken by a thread that has a slot, see ``Waitlist``.
+
+        Args:
+            within: see ``Waitlist.take``.
         """
         if state.flaw is not None:
             return True
         waitlist, pace = self.waitlist, self.pace
         if waitlist is not None:
-            state.permit = waitlist.take(waiter, state.cost, clock)
+            state.permit = waitlist.take(waiter, state.cost, clock, within)
             if state.permit is None:
                 return False
         if pace is not None:

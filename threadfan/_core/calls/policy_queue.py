@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..base.outcome import Raw
+    from ..limits.rate_waitlist import RateWaitlist
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from ..scope.scope import Scope
@@ -23,18 +24,27 @@ class PolicyQueue(Protocol):
 
     scheduler: Scheduler
     depth: int
-    backlog: Backlog
     long_waits: LongWaits
     until: float
     """When its time is up: no attempt is waited for beyond it."""
     failed: int
     extra_attempts: int
 
+    @property
+    def backlog(self) -> Backlog:
+        """Who waits."""
+
     def outer_of(self, key: Call) -> Scope | None:
         """The scope in which the call was handed in."""
 
     def function_of(self, key: Call) -> str:
         """The name of the function that the call runs."""
+
+    def inputs_under(self, waitlist: RateWaitlist) -> list[Call]:
+        """Take out all that wait for this limit and are not in the backlog, which only batches have.
+
+        With the lock held.
+        """
 
     def finish(self, call: Call, raw: Raw) -> None:
         """The call has its outcome.  In a worker, without the lock."""

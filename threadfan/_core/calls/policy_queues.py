@@ -48,7 +48,8 @@ class PolicyCallQueue(CallQueue):
 
     # -- the backlog: with the lock held -----------------------------------------------------------------------------
 
-    pending, ready, waiting, take, mend = answers.pending, answers.ready, answers.waiting, answers.take, answers.mend
+    pending, ready, waiting, mend = answers.pending, answers.ready, answers.waiting, answers.mend
+    take = answers.take  # type: ignore[assignment]  # it may be ``STAY``
     limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
     def add(self, call: Call, after: Actions) -> None:
@@ -71,6 +72,7 @@ class PolicyCallQueue(CallQueue):
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
     run = answers.run
+    inputs_under = answers.no_inputs_under
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """An attempt was ended from outside."""
@@ -140,7 +142,7 @@ class PolicyBatch(TaskBatch):
             its own.
     """
 
-    backlog: Backlog
+    backlog: LaneBacklog
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class PolicyBatch(TaskBatch):
         depth: int,
         fn: Callable[[Any], object],
         *,
-        calls: list[TaskCall] | None,
+        calls: list[TaskCall] | None = None,
         waitlists: set[Waitlist],
         name: str,
         context: Context,
@@ -157,6 +159,7 @@ class PolicyBatch(TaskBatch):
         make: Callable[[object, int, float], TaskCall] | None = None,
     ) -> None:
         super().__init__(scheduler, cap, depth, fn, name=name, items=calls, timeout=None, context=context, outer=outer)
+        self.collector.judged = True
         self.inputs = Inputs(None, self.since)  # which would know the calls
         self._make = make
         self.backlog = LaneBacklog(self, scheduler, waitlists)
@@ -194,6 +197,7 @@ class PolicyBatch(TaskBatch):
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
     run = answers.run
+    inputs_under = answers.no_inputs_under
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
         """Store the outcome of a call that was ended from outside, unless it is tried again."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .policies import Policies
 
 
+FEW = 8
+"""Queues of one cap among which nobody looks for idle ones.  Arbitrary."""
+
+
 def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: Policies | None) -> None:
     """Queue a single call and have it worked on.
 
@@ -76,7 +80,13 @@ def promote(scheduler: Scheduler, call: Call) -> None:
 
 
 def _forget_idle(cap: ConcurrencyLimit) -> None:
-    """Drop queues under policies that nothing is in: there may be a new one for every view."""
+    """Drop queues under policies that nothing is in: there may be a new one for every view.
+
+    Looked for when there are twice as many queues as after the last look, so that it costs each new one the same.
+    """
+    if len(cap.queues) < cap.look_at:
+        return
     for (_, policies), queue in list(cap.queues.items()):
         if policies is not None:
             queue.forget_if_idle()
+    cap.look_at = max(FEW, 2 * len(cap.queues))

@@ -29,27 +29,40 @@ if TYPE_CHECKING:
     from ..limits.rate_waitlist import RateWaitlist
     from ..policies.cost import Permit
     from ..pool.scheduler import Scheduler
+    from ..pool.terms import Key
     from ..pool.work_queue import Actions, Session
-    from .call_queue import Call
     from .long_waits import LongWaits
     from .policies import Policies
 
 
 class RequestPermits(Permits):
-    """Of one call."""
+    """Of one call.
 
-    __slots__ = ("_call", "_first", "_long_waits", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
+    Args:
+        key: by which the session has the call's claim.
+        state: how far the call has come.
+        policies: what it is under.
+        long_waits: told of answers that ask for one.
+    """
+
+    __slots__ = ("_first", "_key", "_long_waits", "_permit_at_start", "_policies", "_scheduler", "_session", "_state")
 
     def __init__(
-        self, scheduler: Scheduler, session: Session, call: Call, policies: Policies, long_waits: LongWaits
+        self,
+        scheduler: Scheduler,
+        session: Session,
+        key: Key,
+        state: AttemptState,
+        policies: Policies,
+        long_waits: LongWaits,
     ) -> None:
         self._scheduler = scheduler
         self._session: Session | None = session
-        self._call: Call | None = call
+        self._key: Key = key
         self._policies = policies
         self._long_waits = long_waits
-        self._state = call.state
-        self._permit_at_start = self._state.permit
+        self._state = state
+        self._permit_at_start = state.permit
         self._first = [True]  # until it is popped, which one thread can: that permit is unused
 
     def forget(self) -> None:
@@ -57,7 +70,7 @@ class RequestPermits(Permits):
 
         Forgotten is what leads to its outcome, for users' variables may lead here: see ``CallScope``.
         """
-        self._session = self._call = self._permit_at_start = None
+        self._session = self._key = self._permit_at_start = None
         self._first = []
         self._state = AttemptState(None, self._scheduler.clock.monotonic())
 
@@ -104,9 +117,9 @@ class RequestPermits(Permits):
         waitlist = self._policies.waitlist
         refused = refuses(status, headers)
         if headers is not None and self._is_tried_again(status, refused):
-            asked, call, session = retry_after(headers, time.time(), FOREVER), self._call, self._session
-            if asked is not None and call is not None and session is not None:  # else the call has ended
-                self._long_waits.told(session.queue.function_of(call), asked)
+            asked, key, session = retry_after(headers, time.time(), FOREVER), self._key, self._session
+            if asked is not None and session is not None:  # else the call has ended
+                self._long_waits.told(session.queue.function_of(key), asked)
             silence(headers)
         if waitlist is None:
             return
@@ -193,7 +206,7 @@ class RequestPermits(Permits):
     def _running(self) -> bool:
         """Whether nobody has ended the call.  With the scheduler's lock held."""
         session = self._session
-        return session is not None and self._call in session.claim
+        return session is not None and self._key in session.claim
 
     def _adopted(self, permit: Permit) -> bool:
         state = self._state
@@ -206,16 +219,16 @@ class RequestPermits(Permits):
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """What is waited inside does not count against the call's timeout."""
-        state, session, call, clock = self._state, self._session, self._call, self._scheduler.clock.monotonic
+        state, session, key, clock = self._state, self._session, self._key, self._scheduler.clock.monotonic
         if session is None:  # the call has ended
             yield
             return
         begun = clock()
         state.allowance = FOREVER
-        session.extend(call)
+        session.extend(key)
         try:
             yield
         finally:
             state.waited_inside += clock() - begun
             state.allowance = state.waited_inside
-            session.extend(call)
+            session.extend(key)

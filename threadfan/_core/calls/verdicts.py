@@ -11,13 +11,11 @@ from functools import partial
 from random import random
 
 from ..base.errors import LimitExhausted
-from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, START, STATUS, SUCCEEDED
 from ..events import log
-from ..policies.responses import is_overload
-from ..policies.retry_after import retry_after_of
+from ..policies.reading import Reading
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer
-from ..policies.words import account_word
 from ..pool.deadline_timer import EVENT
 from .call_queue import tell_end
 from .hedging import HedgeAttempt
@@ -47,8 +45,8 @@ class Verdicts:
     def before_attempt(self, call: Call, now: float) -> Verdict | None:
         """What the policy of retries says before an attempt; None to make it."""
         state, retry = call.state, None if call.policies is None else call.policies.retry
-        if retry is None or isinstance(call, HedgeAttempt):
-            return None
+        if retry is None or isinstance(call, HedgeAttempt) or (state.retry is None and retry.silent):
+            return None  # what it knows of the call is made when that fails
         try:
             if state.retry is None:
                 state.retry = retry.new_state(now, call.fn, call.args, call.kwargs)
@@ -56,19 +54,29 @@ class Verdicts:
         except BaseException as error:  # of the user's code, which must not cost the call its outcome
             return None, False, error
 
-    def judge(self, session: Session, call: Call, raw: Raw, counted: bool, observer: log.Observer | None) -> None:
+    def judge(
+        self,
+        session: Session,
+        call: Call,
+        raw: Raw,
+        counted: bool,
+        said: Reading | None,
+        observer: log.Observer | None,
+    ) -> None:
         """Have an attempt followed by another one or by the outcome.
 
         Args:
             counted: False for a refusal that the limits see to.
+            said: what its error says, if that was found out before.
         """
-        wait, ok, payload = self.after_attempt(call, raw, counted)
+        wait, ok, payload = self.after_attempt(call, raw, counted, said)
         if wait is not None:
             actions: Actions = []
             with self._scheduler.lock:
                 postponed = self.postpone_locked(call, wait, raw, actions)
                 session.judging = not postponed
-            self._scheduler.perform(actions)
+            if actions:
+                self._scheduler.perform(actions)
             if postponed:
                 if type(raw[PAYLOAD]) is ErrorAnswer:
                     raw[PAYLOAD].let_go()
@@ -82,20 +90,28 @@ class Verdicts:
         if payload is not raw[PAYLOAD] or ok is not (raw[STATUS] is SUCCEEDED):
             raw = (*raw[:3], SUCCEEDED if ok else FAILED, payload, *raw[5:])
         tell_end(session, call, raw, observer)
-        self.conclude(session, call, raw, refusal)
+        self.conclude(session, call, raw, refusal, said)
 
-    def conclude(self, session: Session, call: Call, raw: Raw, refusal: BaseException | None = None) -> None:
+    def conclude(
+        self,
+        session: Session,
+        call: Call,
+        raw: Raw,
+        refusal: BaseException | None = None,
+        said: Reading | None = None,
+    ) -> None:
         """The call has its outcome; a refusal may be that of all who wait for the same limit."""
         session.judging = False  # first: whoever learns of the end may look at the figures
         self._queue.finish(call, raw)
         waitlist = None if call.policies is None else call.policies.waitlist
         if waitlist is None or refusal is None:
             return
-        word = account_word(refusal)
-        if word is not None:
-            why = f"the provider refuses all calls of {waitlist.limit!r}: {word}"
+        if said is None or said.error is not refusal:
+            said = Reading(refusal)
+        if said.account_word is not None:
+            why = f"the provider refuses all calls of {waitlist.limit!r}: {said.account_word}"
             self._give_up(session, waitlist, refusal, why)
-        elif is_overload(refusal) and waitlist.hopeless():
+        elif said.overload and waitlist.hopeless():
             self._give_up(session, waitlist, refusal, f"{waitlist.limit!r} has let nothing through for long")
 
     def _give_up(self, session: Session, waitlist: RateWaitlist, refusal: BaseException, why: str) -> None:
@@ -105,6 +121,7 @@ class Verdicts:
             waiting = [call for call in backlog.entries if _waits_for(call, waitlist)]
             for call in waiting:
                 backlog.entries.remove(call)
+            waiting += self._queue.inputs_under(waitlist)
             if not backlog.entries:
                 backlog.leave_waitlists()
         for call in waiting:
@@ -113,18 +130,23 @@ class Verdicts:
                 error.__cause__ = refusal
                 self._queue.finish(call, without_attempt(call, FAILED, error, self._scheduler.clock.monotonic()))
 
-    def after_attempt(self, call: Call, raw: Raw, counted: bool) -> Verdict:
+    def after_attempt(self, call: Call, raw: Raw, counted: bool, said: Reading | None) -> Verdict:
         """What the policy of retries says after an attempt, or the limit that refused it."""
-        ok, payload, retry_state = raw[STATUS] is SUCCEEDED, raw[PAYLOAD], call.state.retry
+        ok, payload = raw[STATUS] is SUCCEEDED, raw[PAYLOAD]
         if raw[STATUS] is CANCELLED or call.unwanted or call.state.once:
             return None, ok, payload
         if not counted and call.policies is not None and call.policies.waitlist is None:
             # No limit has all calls wait.
-            return pause_before(call.state.refusals, retry_after_of(payload, time.time()), random), ok, payload
-        if retry_state is None:
-            return (None if counted else 0.0), ok, payload
+            return pause_before(call.state.refusals, None if said is None else said.asked, random), ok, payload
+        retry = None if call.policies is None else call.policies.retry
+        if retry is None or (ok and retry.plain):
+            return (None if ok or counted else 0.0), ok, payload
+        retry_state = call.state.retry
         try:
-            return retry_state.decide(raw[END], ok, payload, counted=counted, wall=time.time())
+            if retry_state is None:
+                retry_state = call.state.retry = retry.new_state(raw[START] or 0.0, call.fn, call.args, call.kwargs)
+                retry_state.begin(raw[START] or 0.0)
+            return retry_state.decide(raw[END], ok, payload, counted=counted, wall=time.time(), said=said)
         except BaseException as error:  # of the user's code, as before
             if not ok and error.__context__ is None and error is not payload:
                 error.__context__ = payload

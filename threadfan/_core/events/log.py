@@ -76,20 +76,24 @@ class PlainObserver(Observer):
 
     __slots__ = ()
 
-    def __init__(self) -> None:
+    def __init__(self, *, finished: bool) -> None:
         self.set_fan = self.set_index = _bind_nothing
-        self.finished = plain.listening(plain.DEBUG)
+        self.finished = finished
 
 
 def _bind_nothing(_value: object) -> None:
     """The standard library's logging binds nothing to a thread's lines."""
 
 
+_PLAIN = PlainObserver(finished=False), PlainObserver(finished=True)
+
+
 def observer() -> Observer | None:
     """An observer, or None while nobody can hear of calls."""
-    if not structlog_in_use():
-        return PlainObserver() if plain.listening(plain.WARNING) else None
-    structlog: Any = sys.modules["structlog"]
+    modules = sys.modules
+    if not hasattr(modules.get("structlog.contextvars"), "bound_contextvars"):  # as `structlog_in_use`
+        return _PLAIN[plain.listening(plain.DEBUG)] if plain.listening(plain.WARNING) else None
+    structlog: Any = modules["structlog"]
     try:
         kind = structlog.get_config()["wrapper_class"] if structlog.is_configured() else None
         if kind is None and plain.listening(plain.DEBUG):

@@ -52,7 +52,7 @@ class AsyncCalls:
         Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is
         cancelled and its slot comes back when it returns, or after 0.1 s.
         """
-        awaitable: LoopFuture[R] = _calls().call(self._scheduler, self._options, fn, args, kwargs)
+        awaitable: LoopFuture[R] = (_calls_module or _calls()).call(self._scheduler, self._options, fn, args, kwargs)
         return awaitable
 
     def asyncify(self, fn: Callable[P, R], /, **misplaced: Never) -> Callable[P, LoopFuture[R]]:
@@ -86,6 +86,7 @@ class AsyncCalls:
             late: Literal["keep"] | None = None,
             star: bool = False,
             progress: Shown = False,
+            halt: str | None = None,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -103,6 +104,7 @@ class AsyncCalls:
             late: Literal["keep"] | None = None,
             star: bool = False,
             progress: Shown = False,
+            halt: str | None = None,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -120,6 +122,7 @@ class AsyncCalls:
         late: Literal["keep"] | None = None,
         star: bool = False,
         progress: Shown = False,
+        halt: str | None = None,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -144,7 +147,7 @@ class AsyncCalls:
             asked = Asked(journal, key, version, codec, unique)
             return await arun_journaled(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, progress=progress, asked=asked,
+                star=star, progress=progress, halt=halt, asked=asked,
             )  # fmt: skip
         return await arun(
             self._scheduler,
@@ -156,6 +159,7 @@ class AsyncCalls:
             late=late,
             star=star,
             progress=progress,
+            halt=halt,
         )
 
     if TYPE_CHECKING:

@@ -36,6 +36,7 @@ class BatchCalls:
         late: Literal["keep"] | None = None,
         star: bool = False,
         progress: Shown = False,
+        halt: str | None = None,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -52,6 +53,8 @@ class BatchCalls:
             deadline: seconds for the whole batch; what is unfinished then is cancelled, what is finished is kept.
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
+            halt: stop before all are done: ``"soon,fail=5"`` starts no call after five have failed, ``"now,fail=10%"``
+                ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
             progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
                 no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
             journal: the path of a file that keeps each result as its call ends.  What has succeeded is not called by
@@ -79,7 +82,7 @@ class BatchCalls:
             asked = journaled.Asked(journal, key, version, codec, unique)
             return journaled.run(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, progress=progress, asked=asked,
+                star=star, progress=progress, halt=halt, asked=asked,
             )  # fmt: skip
         return run(
             self._scheduler,
@@ -91,6 +94,7 @@ class BatchCalls:
             late=late,
             star=star,
             progress=progress,
+            halt=halt,
         )
 
     def stream(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
 
@@ -149,32 +150,16 @@ class Fan(Front, ThreadPoolExecutor):
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
-        from ..base.locks import aside
-        from ..pool import shutdown as lifecycle
-
-        scheduler = self._scheduler
-        aside(partial(self._close, cancel_futures))
-        gate = lifecycle.close(scheduler)
-        if wait:
-            lifecycle.join(scheduler, gate)
-            lifecycle.linger(scheduler)
-            self._warn_of_what_is_stuck()
-
-    def _close(self, cancel_futures: bool) -> None:
         from ..base.errors import FanClosed
         from ..pool import shutdown as lifecycle
 
         scheduler = self._scheduler
-        after: Actions = []
-        with scheduler.lock:
-            scheduler.closing = True
-            if scheduler.decisions.torn:
-                scheduler.mend(after)
-            if cancel_futures:
-                for queue in list(scheduler.queues):
-                    queue.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
-        scheduler.perform(after)
-        lifecycle.end_streams(scheduler)
+        reason = partial(FanClosed, "the fan was shut down with cancel_futures=True") if cancel_futures else None
+        gate = lifecycle.close(scheduler, reason)
+        if wait:
+            lifecycle.join(scheduler, gate)
+            lifecycle.linger(scheduler)
+            self._warn_of_what_is_stuck()
 
     def _warn_of_what_is_stuck(self) -> None:
         if self._scheduler.lost or self._scheduler.callbacks.stuck():
@@ -261,6 +246,18 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
         """Whether there is none."""
         return not self.qsize()
 
+
+def _at_exit() -> None:
+    """See ``at_exit`` in ``pool.shutdown``, which is imported with the first fan."""
+    lifecycle = sys.modules.get(f"{_CORE}.pool.shutdown")
+    if lifecycle is not None:
+        lifecycle.at_exit()
+
+
+_CORE = __name__.removesuffix(".fan.executor")
+# With the import, for handlers run last in, first out: after those that the program registers, and before that of
+# ``concurrent.futures``.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
 
 Fan.__module__ = "threadfan"  # from where users have it, and as messages and ``help`` name it
 

@@ -11,7 +11,7 @@ from ..base.texts import brief
 from ..batches.completion import Completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
-from ..graph.plan import GraphPlan, in_order
+from ..graph.plan import GraphPlan, check_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Graph:
         mentions = node.mentions()
         if node.name in mentions or (node.name in self._mentioned and self._lead_to(node.name, mentions)):
             nodes = {**self._nodes, node.name: node}
-            in_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
+            check_order({name: sorted(one.mentions() & nodes.keys()) for name, one in nodes.items()})
         self._mentioned |= mentions
         if _is_hashable(node.fn):
             self._by_function.setdefault(node.fn, {})[node.name] = None

@@ -107,11 +107,11 @@ class Node:
             self.chores = Options(options.timeout, options.cap, options.interrupt)
         self.signature = Signature(fn, name)
         self.renamed: dict[str, str] = {}
-        self.after: list[str] = []
+        self.after: tuple[str, ...] = ()
         if _is_mapping(depends_on):
             self.renamed = self._mapped("depends_on", depends_on, find)
         else:
-            self.after = [find(one) for one in _several("depends_on", depends_on)]
+            self.after = tuple(find(one) for one in _several("depends_on", depends_on))
         self.each: dict[str | None, str] = {}
         if _is_mapping(each):
             self.each.update(self._mapped("each", each, find))

@@ -54,8 +54,7 @@ def draw(plan: GraphPlan, title: str, path: str) -> None:
 def spots_of(plan: GraphPlan) -> Spots:
     """A layer for each step that has to wait for another, inputs above all."""
     layer: dict[int | str, int] = dict.fromkeys([*plan.required, *sorted(plan.optional)], 0)
-    for name in plan.order:
-        task = plan.tasks[plan.places[name]]
+    for task in plan.order:
         layer[task.place] = 1 + max((layer[one] for one in task.sources()), default=0)
     rows: dict[int, list[int | str]] = {}
     for one, number in layer.items():

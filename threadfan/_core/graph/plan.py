@@ -41,6 +41,9 @@ class Each:
 class PlannedNode:
     """A node with its names resolved to places.
 
+    What it has is in tuples where it can be: the collector leaves those of numbers and texts alone, and there may be
+    very many nodes.
+
     Attributes:
         arguments: what its function is called with.
         conditions: the same for its condition.
@@ -64,18 +67,20 @@ class PlannedNode:
         arguments, needs = arguments_of(node, node.signature, places)
         if None in node.each:
             parameters[left_over(node, arguments)] = node.each[None]
-        self.each = [Each(name, source, places.get(source), 1, 0) for name, source in parameters.items()]
+        self.each = tuple(Each(name, source, places.get(source), 1, 0) for name, source in parameters.items())
         elements: list[Argument] = [(each.parameter, ELEMENT, number, False) for number, each in enumerate(self.each)]
-        self.arguments = [one for one in arguments if one[0] not in parameters] + elements
-        self.needs = [(one, optional) for one, optional, parameter in needs if parameter not in parameters]
-        self.conditions: list[Argument] = []
+        self.arguments = (*(one for one in arguments if one[0] not in parameters), *elements)
+        required = [(one, optional) for one, optional, parameter in needs if parameter not in parameters]
+        self.conditions: tuple[Argument, ...] = ()
         if node.when is not None:
-            self.conditions, more = arguments_of(node, node.when, places, condition=True)
-            self.needs += [(one, optional) for one, optional, _ in more]
+            conditions, more = arguments_of(node, node.when, places, condition=True)
+            self.conditions = tuple(conditions)
+            required += [(one, optional) for one, optional, _ in more]
+        self.needs = tuple(required)
         outcomes = [source for _, kind, source, _ in self.arguments if kind == OUTCOME]
-        self.waits = list(dict.fromkeys([*(one for one, _ in self.needs), *outcomes]))
+        self.waits = tuple(dict.fromkeys([*(one for one, _ in required), *outcomes]))
         defaults = node.signature.parameters
-        self.positional = [(name, defaults[name]) for name in node.signature.positional]
+        self.positional = tuple((name, defaults[name]) for name in node.signature.positional)
         self.plain = not self.each and node.when is None
         self.level = self.outer = 0
         self.followers: list[int] = []
@@ -97,7 +102,8 @@ class GraphPlan:
     """All tasks of a graph, checked; used by any number of runs.
 
     Attributes:
-        fanned: the tasks that go through something.
+        order: the tasks, each after those it depends on.
+        fanned: those that go through something.
         functions: of the tasks.
         unrun: places of those that a call does not run: coroutine functions, and generator functions unless one task
             goes through what they make.
@@ -112,18 +118,38 @@ class GraphPlan:
         places = {node.name: place for place, node in enumerate(nodes)}
         self.tasks = [PlannedNode(node, place, places) for place, node in enumerate(nodes)]
         self.places = places
-        self.order = in_order({task.node.name: [nodes[one].name for one in task.sources()] for task in self.tasks})
-        for name in self.order:
-            self.tasks[places[name]].measure(self.tasks)
         for task in self.tasks:
             for one in task.waits:
                 self.tasks[one].followers.append(task.place)
         self.fanned = [task for task in self.tasks if task.each]
+        self.order = self._in_order()
+        for task in self.order:
+            if task.each:
+                task.measure(self.tasks)
         self.functions = [node.fn for node in nodes]
         self.unrun = set(self._unrun())
         self.names = {place: node.name for place, node in enumerate(nodes)}  # the two, as reports know them
         self.trees: dict[str, Tree] = dict(places)
         self._note_inputs()
+
+    def _in_order(self) -> list[PlannedNode]:
+        """The tasks, each after those it depends on."""
+        through: dict[int, list[int]] = {}
+        missing = [len(task.waits) for task in self.tasks]
+        for task in self.fanned:
+            for each in task.each:
+                if each.place is not None:
+                    through.setdefault(each.place, []).append(task.place)
+                    missing[task.place] += 1
+        found = [task for task in self.tasks if not missing[task.place]]
+        for task in found:  # it grows
+            for place in (*task.followers, *through.get(task.place, ())):
+                missing[place] -= 1
+                if not missing[place]:
+                    found.append(self.tasks[place])
+        if len(found) < len(self.tasks):
+            check_order({task.node.name: [self.tasks[one].node.name for one in task.sources()] for task in self.tasks})
+        return found
 
     def _unrun(self) -> Iterator[int]:
         through = Counter(each.place for task in self.fanned for each in task.each)
@@ -177,14 +203,14 @@ def _if_option(where: str, name: str, given: Mapping[str, object]) -> str:
     return if_option("graph.run" if where == "graph.arun" else where, name, given[name])
 
 
-def in_order(sources: dict[str, list[str]]) -> list[str]:
-    """The names, each after those it depends on.
+def check_order(sources: dict[str, list[str]]) -> None:
+    """Check that tasks can be put in order, each after those it depends on.
 
     Raises:
         ValueError: they wait for each other; the message shows the way round.
     """
     try:
-        return list(TopologicalSorter(sources).static_order())
+        TopologicalSorter(sources).prepare()
     except CycleError as error:
         path = error.args[1]
         who = f"{path[0]} waits for itself" if len(path) == 2 else "these tasks wait for each other"

@@ -8,13 +8,15 @@ from .node_state import value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..batches.task_group import TaskGroup
     from .arguments import Argument
     from .node_state import NodeState
     from .tree import NodeTree
 
 
-def known(group: TaskGroup, tree: NodeTree, state: NodeState, arguments: list[Argument]) -> dict[str, object]:
+def known(group: TaskGroup, tree: NodeTree, state: NodeState, arguments: Sequence[Argument]) -> dict[str, object]:
     """What a function is called with, by parameter.
 
     Args:

@@ -50,6 +50,10 @@ class AdaptiveLimit:
         self.in_flight += 1
         return Start(now)
 
+    def try_take(self, now: float, cost: Cost) -> Start | None:
+        """``take``, if ``wait`` answers 0; else None."""
+        return None if self.adaptive.wait(now) > 0.0 else self.take(now, cost)
+
     def give_back(self, start: Start, now: float) -> None:
         """It did not start after all; its place in the pace is lost."""
         self.in_flight -= 1

@@ -96,6 +96,8 @@ def _ask(waitlist: Waitlist[T], clock: Clock, waiter: _WaitingCall, cost: Cost |
 class _WaitingCall:
     """A call that waits, holding its slot."""
 
+    comes_at: float | None = None  # it is invited, always
+
     def __init__(self) -> None:
         self.gate: SimpleQueue[None] = SimpleQueue()
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..base.clock import Clock
+    from ..base.usage import Usage
     from ..policies.rate_limit import RateLimit
     from .request_end import RequestEnd
 
@@ -34,6 +35,31 @@ class RateWaitlist(Waitlist[Permit]):
         """In the child of a fork: a probe is the parent's too."""
         super()._forked()
         self.limit.pause.ended(self.limit.pause.epoch)
+
+    # -- who need not wait --------------------------------------------------------------------------------------------
+
+    def try_take(self, clock: Clock) -> Permit | None:
+        """A permit for one request, if there is one and nobody waits; nobody is put into the list."""
+        with self._lock:
+            if self._waiting:
+                return None
+            limit = self.limit
+            return limit.try_take(clock.monotonic(), limit.cost())
+
+    def is_near(self, clock: Clock, within: float) -> bool:
+        """Whether nobody waits, and there will be a permit in so many seconds at most."""
+        with self._lock:
+            return not self._waiting and self.limit.wait(clock.monotonic(), self.limit.cost()) <= within
+
+    def succeeded(self, permit: Permit, clock: Clock, usage: Usage | None) -> None:
+        """``note``, of a request that was answered and of whose answer no client has told."""
+        with self._lock:
+            now = clock.monotonic()
+            self.limit.succeeded(permit, now, usage)
+            if self._waiting:
+                self._plan(clock, now)
+        if not self._warned and self.limit.untold:
+            self._warn()
 
     # -- other processes: here there are none ------------------------------------------------------------------------
 

@@ -87,14 +87,14 @@ class SharedWaitlist(RateWaitlist):
         self._departing = {}
         self._paid.clear()
 
-    def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> Permit | None:
+    def take(self, waiter: Waiter, cost: Cost | None, clock: Clock, within: float = -1.0) -> Permit | None:
         """See ``Waitlist``; none as long as a question waits for its answer so long that one more would do so too."""
         if self._link.asked:
             with self._lock:
                 now = clock.monotonic()
                 if self._link.is_stalled(now):
                     self.limit.hold(now + LOOK)
-        return super().take(waiter, cost, clock)
+        return super().take(waiter, cost, clock, within)
 
     def note(self, permit: Permit, clock: Clock, end: RequestEnd) -> None:
         """What became of the request; that a pause has begun is passed on."""

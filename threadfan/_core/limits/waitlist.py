@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     class Waiter(Protocol):
         """Who stands in a waitlist."""
 
+        comes_at: float | None
+        """When he comes without being invited."""
+
         def can_start(self) -> bool:
             """Whether it could use a permit now."""
 
@@ -58,8 +61,8 @@ if TYPE_CHECKING:
         def wait(self, now: float, cost: Cost) -> float:
             """Seconds until a request of this cost may start."""
 
-        def take(self, now: float, cost: Cost) -> P:
-            """A permit, when ``wait`` has just answered 0."""
+        def try_take(self, now: float, cost: Cost) -> P | None:
+            """A permit, if ``wait`` answers 0; else None."""
 
         def give_back(self, permit: P, /, now: float) -> None:
             """The request was never made."""
@@ -111,24 +114,32 @@ class Waitlist(Generic[P]):
         self._due = FOREVER  # when the alarm goes off
         self._take_back: Callable[[], None] | None = None
 
-    def take(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> P | None:
+    def take(self, waiter: Waiter, cost: Cost | None, clock: Clock, within: float = -1.0) -> P | None:
         """A permit for one request, or None: then the waiter stands in the list and will be invited.
 
         Args:
             cost: of the request; None for what the limit has learned to expect.
+            within: if he is first, and it is no more than these seconds until his turn, he is not invited: he has to
+                come by himself at the moment that he is told (``comes_at``), or to leave.
         """
         with self._lock:
             now = clock.monotonic()
             cost = cost or self.limit.cost()
-            permit: P | None
-            if (not self._waiting or waiter in self._invited) and self.limit.wait(now, cost) <= NOTHING:
-                self._step_out(waiter)
-                permit = self.limit.take(now, cost)
+            permit: P | None = None
+            if not self._waiting or waiter in self._invited:
+                permit = self.limit.try_take(now, cost)
+            self._invited.discard(waiter)
+            if permit is not None:
+                self._waiting.pop(waiter, None)
             else:
-                self._invited.discard(waiter)
                 self._waiting[waiter] = cost  # in the place that it has, if it has one
-                permit = None
-            self._plan(clock, now)
+                if within >= 0.0 and next(iter(self._waiting)) is waiter:
+                    wait = self.limit.wait(now, cost)
+                    if wait <= within:
+                        self._invited.add(waiter)
+                        waiter.comes_at = now + wait
+            if self._waiting or self._take_back is not None:
+                self._plan(clock, now)
         return permit
 
     def confirm(self, permit: P, clock: Clock) -> bool:

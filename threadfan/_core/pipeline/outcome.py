@@ -36,7 +36,8 @@ class StageAttempt(Attempt):
             return None
         error, waited = None if status is SUCCEEDED else payload, start - since
         attempt = cls(status, error, started=later + waited, duration=end - start, waited_slot=waited, worker=worker)
-        return attempt._in(stage)
+        attempt.stage = stage
+        return attempt
 
     def _in(self, stage: str) -> StageAttempt:
         self.stage = stage

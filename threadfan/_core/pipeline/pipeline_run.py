@@ -118,11 +118,12 @@ class PipelineRun(TaskGroup):
         self.watchers.tell()
 
     def _read_more(self, items: list[object]) -> None:
-        with self.scheduler.lock:
+        with self.queue.lock:
             places = self.inputs.advance_locked(items, self.accepted)
         calls = [call for place in places for call in self._enter(place, items[place])]
-        with self.scheduler.lock:
-            self.accepted -= 0 if self.ended else len(places) - len(calls)
+        if len(calls) < len(places):
+            with self.scheduler.lock:
+                self.accepted -= 0 if self.ended else len(places) - len(calls)
         self.hand_in(calls)
         if not self.accepted:  # and not when the last is read: another thread may still be about to hand some in
             self.close()

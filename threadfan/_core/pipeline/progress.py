@@ -64,6 +64,7 @@ class Progress:
 
     def note(self, item: PipelineItem) -> None:
         """Keep what is known of an item besides its outcome, which is told next."""
+        self.collector.judged = True
         self.collector.attempts[item.index] = item.attempts  # type: ignore[assignment]  # nobody adds to it
         if item.usage is not None:
             self.collector.usages[item.index] = item.usage

@@ -67,6 +67,8 @@ class StageBacklog(Backlog):
     It stands in waitlists itself, and not each of its stages, for they take turns.
     """
 
+    comes_at: float | None = None  # it is invited, always
+
     def __init__(self, queue: WorkQueue, scheduler: Scheduler, stages: list[StageState]) -> None:
         policies = [stage.options.policies for stage in stages if stage.options.policies is not None]
         waitlists = set().union(*(one.waitlists for one in policies))

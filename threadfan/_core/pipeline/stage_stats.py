@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..base.outcome import SINCE, raw_of, time_covered
+from ..base.outcome import SINCE, raw_of
+from ..base.times import time_covered
 from ..batches.stats import percentile
 
 TYPE_CHECKING = False

@@ -93,7 +93,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
     def outcome(self, raw: Raw) -> PipelineOutcome[Any]:
         """An outcome, as it is handed out."""
         index, collector = raw[INDEX], self._collector
-        usage, attempts = collector.usages.pop(index, None), collector.attempts.pop(index)
+        usage, attempts = collector.take_usage(index), collector.take_attempts(index)
         ends = self.batch.progress.ends
         return PipelineOutcome(raw, usage, attempts, ends.pop(index, None))  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ settled or given back, and no bucket lets out more than its own pace, stretched 
 from __future__ import annotations
 
 from .cost import Cost
-from .token_bucket import TokenBucket
+from .token_bucket import NOTHING, TokenBucket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Buckets:
         departures: what is told how many requests there may be.
     """
 
-    __slots__ = ("_buckets", "_burst", "_configured", "_costs", "_departures", "_feedback")
+    __slots__ = ("_buckets", "_burst", "_configured", "_costs", "_departures", "_feedback", "_tuned_by", "alone")
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class Buckets:
         self._feedback = feedback
         self._departures = departures
         self._buckets: dict[str, TokenBucket] = {}
+        self.alone: TokenBucket | None = None  # that of requests, if there is no other
+        self._tuned_by: tuple[float, Cost | None] | None = None
         for unit, number in configured.items():
             if number is not None:
                 self._add(unit, number)
@@ -75,10 +77,18 @@ class Buckets:
             bucket.take(now, cost.of_unit(unit))
         return {unit: bucket.level(now) for unit, bucket in self._buckets.items()}
 
-    def put_back(self, cost: Cost) -> None:
-        """Of what was taken nothing was used."""
+    def try_take(self, now: float, cost: Cost) -> dict[str, float] | None:
+        """``take``, if ``wait`` answers 0; else None."""
+        alone = self.alone
+        if alone is not None:
+            level = alone.try_take(now)
+            return None if level is None else {"requests": level}
+        return None if self.wait(now, cost) > NOTHING else self.take(now, cost)
+
+    def put_back(self, cost: Cost, taken_at: float) -> None:
+        """Of what was taken then nothing was used."""
         for unit, bucket in self._buckets.items():
-            bucket.correct(-cost.of_unit(unit))
+            bucket.put_back(cost.of_unit(unit), taken_at)
 
     def settle(self, reserved: Cost, true: Cost) -> None:
         """A request has used other tokens than were reserved for it."""
@@ -138,6 +148,10 @@ class Buckets:
     def tune(self, now: float) -> None:
         """Go on by what was learned: the stretch, and what a request costs."""
         stretch = self._feedback.stretch
+        learned = stretch, self._costs.mean
+        if learned == self._tuned_by:
+            return
+        self._tuned_by = learned
         for unit, bucket in self._buckets.items():
             bucket.tune(now, bucket.per_minute, stretch)
             bucket.capacity = self._capacity(unit, bucket.per_minute)
@@ -153,6 +167,7 @@ class Buckets:
             if per_minute < bucket.per_minute:
                 self._feedback.forget()  # the refusals are explained
             bucket.tune(now, per_minute, self._feedback.stretch)
+            self._tuned_by = None  # how far apart requests leave is to be told
 
     def _add(self, unit: str, per_minute: float) -> None:
         slack = 0.0
@@ -160,8 +175,11 @@ class Buckets:
             interval = 60.0 / per_minute
             slack = min(max(SLACK, interval / 2), interval * (self._burst - 1) / 2)
             self._departures.tune(0.0, per_minute)
-        bucket = self._buckets[unit] = TokenBucket(per_minute, self._capacity(unit, per_minute), slack)
+        apart = unit == "requests" and self._burst == 1
+        bucket = self._buckets[unit] = TokenBucket(per_minute, self._capacity(unit, per_minute), slack, apart=apart)
         bucket.tune(0.0, per_minute, self._feedback.stretch)
+        self.alone = bucket if len(self._buckets) == 1 and unit == "requests" else None
+        self._tuned_by = None
 
     def _capacity(self, unit: str, per_minute: float) -> float:
         if unit == "requests":

@@ -41,6 +41,10 @@ class Cost:
         return f"Cost(input={self.input:g}, output={self.output:g})"
 
 
+FREE = Cost()
+"""Of a request of which no tokens are expected."""
+
+
 class Permit:
     """A request that may be made, from ``take`` until it is told how the request ended."""
 
@@ -71,7 +75,7 @@ class Costs:
     def of(self, args: tuple[object, ...], kwargs: Mapping[str, object], first: Callable[[], Cost]) -> Cost:
         """The cost of a call with these arguments; ``first()`` before any answer, nothing if answers tell nothing."""
         if self._estimate is None:
-            return self.mean or (Cost() if self.untold else first())
+            return self.mean or (FREE if self.untold else first())
         answer = self._estimate(*args, **kwargs)
         try:
             tokens_in, tokens_out = answer

@@ -17,7 +17,7 @@ from __future__ import annotations
 from ..base import arguments
 from ..base.texts import brief
 from .buckets import Buckets
-from .cost import Cost, Costs, Permit
+from .cost import FREE, Cost, Costs, Permit
 from .departures import Departures
 from .feedback import Feedback
 from .pause import Pause
@@ -119,6 +119,8 @@ class RateLimit:
         Raises:
             ValueError: the estimate answered something else than two numbers.
         """
+        if self.buckets.alone is not None and not self.estimates:
+            return FREE  # tokens are not limited
         return self._costs.of(args, kwargs or {}, self.buckets.seconds_worth)
 
     def wait(self, now: float, cost: Cost) -> float:
@@ -134,6 +136,17 @@ class RateLimit:
         levels = self.buckets.take(now, cost)
         self.in_flight += 1
         return Permit(now, cost, self.pause.started(now), levels)
+
+    def try_take(self, now: float, cost: Cost) -> Permit | None:
+        """Reserve a request, if ``wait`` answers 0; else None."""
+        pause = self.pause
+        if pause.wait(now) > 0.0:
+            return None
+        levels = self.buckets.try_take(now, cost)
+        if levels is None:
+            return None
+        self.in_flight += 1
+        return Permit(now, cost, pause.started(now), levels)
 
     def departs(self, now: float) -> float:
         """Seconds that a request with a permit should still wait before it leaves; counts it as gone then."""
@@ -153,7 +166,7 @@ class RateLimit:
         """The request was never made: nothing was used."""
         self.in_flight -= 1
         self.pause.ended(permit.epoch)
-        self.buckets.put_back(permit.cost)
+        self.buckets.put_back(permit.cost, permit.at)
 
     def failed(self, permit: Permit, now: float) -> None:
         """The request ended in a way that says nothing about the limit; what was reserved counts as used.
@@ -183,7 +196,7 @@ class RateLimit:
         self.in_flight -= 1
         if usage is not None:
             self.buckets.settle(permit.cost, Cost.of(usage))
-        elif self._costs.guessed(permit.cost):
+        elif permit.cost is not FREE and self._costs.guessed(permit.cost):
             self._costs.untold = True
             self.buckets.settle(permit.cost, Cost())  # to hold calls back by a guess that nothing corrects helps nobody
         was_paused = self.pause.paused
@@ -191,7 +204,10 @@ class RateLimit:
             self._feedback.succeeded(now)
         if was_paused and not self.pause.paused and not self.pause.brief:
             self.buckets.empty(now)
-        self.pause.hold(self.buckets.follow(permit, now, headers, wall))
+        if headers is None:
+            self.buckets.tune(now)
+        else:
+            self.pause.hold(self.buckets.follow(permit, now, headers, wall))
 
     def overloaded(
         self,

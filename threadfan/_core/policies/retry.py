@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 
 from ..base.given import whole
-from ..base.static import describe, is_a
+from ..base.static import derives, describe
 from ..base.texts import brief
 from .retry_state import Policy, RetryState, Times
-from .retryable import worth_retrying
-from .statuses import status_of
-from .words import final_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Protocol, TypeAlias, TypeVar
 
+    from .reading import Reading
     from .retry_state import Draw, Payload, Verdict
 
     Question = Callable[[BaseException], object]
@@ -130,13 +128,13 @@ class Matcher:
             raise ValueError(f"retry got a mapping with the key {wrong[0]}; right is an HTTP status from 100 to 599")
         self.statuses = frozenset(map(int, statuses))
 
-    def matches(self, error: BaseException, status: int | None) -> bool:
-        """Whether it is for this error, which has this status."""
+    def matches(self, said: Reading) -> bool:
+        """Whether it is for this error."""
         return (
-            is_a(error, self.classes)  # as `except` tells it
-            or status in self.statuses
-            or (self.transient and worth_retrying(error))
-            or any(question(error) for question in self.questions)
+            any(derives(kind, type(said.error)) for kind in self.classes)  # as `except` tells it
+            or (said.status in self.statuses and said.final_word is None)  # no number of attempts brings money
+            or (self.transient and said.worth_retrying())
+            or any(question(said.error) for question in self.questions)
         )
 
     def text(self) -> str:
@@ -157,10 +155,9 @@ class Entries(Policy):
         self.entries = tuple(entries)
         self.plain = all(policy.plain and not matcher.questions for matcher, policy in entries)
 
-    def matching(self, error: BaseException) -> Policy | None:
-        """The policy of the first entry that matches."""
-        status = None if final_word(error) else status_of(error)  # no number of attempts brings money
-        return next((policy for matcher, policy in self.entries if matcher.matches(error, status)), None)
+    def matching(self, said: Reading) -> Policy | None:
+        """The policy of the first entry that matches an error."""
+        return next((policy for matcher, policy in self.entries if matcher.matches(said)), None)
 
     def new_state(
         self, now: float, fn: Callable[..., object] | None, args: tuple[object, ...], kwargs: Mapping[str, object]
@@ -190,13 +187,15 @@ class _EntriesState(RetryState):
 
     def begin(self, now: float) -> Verdict | None:
         ended = None if self._latest is None else self._latest.begin(now)
-        return super().begin(now) if ended is None else ended
+        if ended is None:
+            self.attempts += 1
+        return ended
 
-    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
-        policy = None if ok else self._policy.matching(payload)
+    def judge(self, now: float, ok: bool, payload: Payload, said: Reading | None) -> Verdict:
+        policy = None if said is None else self._policy.matching(said)
         if policy is None:
             return None, ok, payload
         if policy not in self._states:
             self._states[policy] = self._make(policy)
         self._latest = self._states[policy]
-        return self._latest.judge(now, ok, payload, wall)
+        return self._latest.judge(now, ok, payload, said)

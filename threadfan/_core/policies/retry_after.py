@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
+FOREVER = float("inf")
+
 LONGEST = 3600.0
 """Seconds; a longer Retry-After counts as this: a call that comes too early is told again."""
 
@@ -29,9 +31,8 @@ def headers_of(error: BaseException) -> Mapping[str, str] | None:
     return next((headers for link in telling(error) if (headers := _headers(link)) is not None), None)
 
 
-def plain_headers(error: BaseException) -> dict[str, str] | None:
-    """``headers_of`` as a dict, which can be read under a lock: nobody's code is in it."""
-    headers = headers_of(error)
+def plain(headers: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Headers as a dict, which can be read under a lock: nobody's code is in it."""
     try:
         return None if headers is None else {str(key): str(headers[key]) for key in headers}
     except BaseException:
@@ -65,10 +66,18 @@ def retry_after(
 
 def retry_after_of(error: BaseException, now_wall: float | None = None, longest: float = LONGEST) -> float | None:
     """``retry_after`` of the answer that ``error`` was raised for, or what its body says instead."""
-    asked = retry_after(headers_of(error), now_wall, longest)
+    asked = asked_by(headers_of(error), telling(error), now_wall)
+    return None if asked is None else min(asked, longest)
+
+
+def asked_by(
+    headers: Mapping[str, str] | None, links: list[BaseException], now_wall: float | None = None
+) -> float | None:
+    """The same, however long that is, of the headers of an answer and the errors that tell of it."""
+    asked = retry_after(headers, now_wall, FOREVER)
     if asked is not None:
         return asked
-    return next((_bounded(delay, longest) for link in telling(error) if (delay := _delay(link)) is not None), None)
+    return next((max(delay, 0.0) for link in links if (delay := _delay(link)) is not None), None)
 
 
 def told_to_retry(error: BaseException) -> bool | None:

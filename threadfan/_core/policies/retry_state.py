@@ -6,8 +6,8 @@ time, not always the same one.  Neither waits, and neither reads a clock: ``now`
 
 from __future__ import annotations
 
-from .retry_after import retry_after_of
-from .retryable import never, worth_retrying
+from .reading import Reading
+from .retryable import never
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class Policy:
     plain = True
     """Whether no code of the user's takes part, so that its states may be asked in any thread and never take long."""
 
+    silent = True
+    """Whether no code of the user's takes part before the first attempt of a call."""
+
     def __init__(self, draw: Draw) -> None:
         self.draw: Draw = draw
 
@@ -102,7 +105,14 @@ class RetryState:
         return None
 
     def decide(
-        self, now: float, ok: bool, payload: Payload, *, counted: bool = True, wall: float | None = None
+        self,
+        now: float,
+        ok: bool,
+        payload: Payload,
+        *,
+        counted: bool = True,
+        wall: float | None = None,
+        said: Reading | None = None,
     ) -> Verdict:
         """What is to follow the attempt that has just ended.
 
@@ -113,16 +123,22 @@ class RetryState:
             counted: False for an overload that the call's rate limit sees to: if it is worth retrying, the attempt is
                 repeated at once, and neither a retry is used up nor a policy of the user's asked.
             wall: seconds since 1970, for answers that give a date to come back at (see ``retry_after``).
+            said: what the error says, if that was found out before.
         """
         if not ok:
             if never(payload):
                 return None, ok, payload
-            if not counted and worth_retrying(payload):
+            said = said or Reading(payload, wall)
+            if not counted and said.worth_retrying():
                 return 0.0, ok, payload
-        return self.judge(now, ok, payload, wall)
+        return self.judge(now, ok, payload, said)
 
-    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
-        """``decide``, for a success or for an error that counts and may be tried again."""
+    def judge(self, now: float, ok: bool, payload: Payload, said: Reading | None) -> Verdict:
+        """``decide``, for a success or for an error that counts and may be tried again.
+
+        Args:
+            said: what the error says; None for a success.
+        """
         raise NotImplementedError
 
 
@@ -161,10 +177,10 @@ class _TimesState(RetryState):
         self._policy = policy
         self._used = 0
 
-    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, said: Reading | None) -> Verdict:
         policy = self._policy
-        if ok or self._used >= policy.retries or not (policy.any_error or worth_retrying(payload)):
+        if ok or said is None or self._used >= policy.retries or not (policy.any_error or said.worth_retrying()):
             return None, ok, payload
-        wait = pause_before(self._used, retry_after_of(payload, wall), policy.draw)
+        wait = pause_before(self._used, said.asked, policy.draw)
         self._used += 1
         return wait, ok, payload

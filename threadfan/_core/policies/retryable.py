@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from concurrent.futures import CancelledError
 
-from ..base.static import cause_of, context_of, is_a, is_group, traceback_of
+from ..base.static import cause_of, context_of, derives, is_a, is_group, traceback_of
 from .asking import attribute, causes, is_bare, members
 from .retry_after import told_to_retry
 from .shapes import BROKEN, BROKEN_IN, HOPELESS, SQL_NUMBERS, SQL_STATES
@@ -44,7 +44,8 @@ _NETWORK = frozenset(
 
 def never(error: BaseException) -> bool:
     """Whether no policy whatever may try again: the call was cancelled, or the process is to end."""
-    return not is_a(error, Exception) or is_a(error, CancelledError)
+    kind = type(error)
+    return not derives(Exception, kind) or derives(CancelledError, kind)
 
 
 def worth_retrying(error: BaseException) -> bool:
@@ -56,8 +57,11 @@ def worth_retrying(error: BaseException) -> bool:
     ``x-should-retry`` has the last word, but for what can never pass, such as ``insufficient_quota``.  The rules are
     those of the anthropic and openai SDKs, which agree.  A group of errors is worth it if all its members are.
     """
-    if final_word(error) is not None:
-        return False
+    return final_word(error) is None and worth_retrying_unless_final(error)
+
+
+def worth_retrying_unless_final(error: BaseException) -> bool:
+    """The same, of an error without a ``final_word``."""
     for link in causes(error):
         if never(link):
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .asking import attribute
+from .asking import attribute, has_any
 from .statuses import passes, status_in
 
 TYPE_CHECKING = False
@@ -43,14 +43,18 @@ class ErrorAnswer(Exception):
                 close()
 
 
+def may_be_answer(kind: type) -> bool:
+    """Whether values of this class can be answers."""
+    return has_any(kind, ("raise_for_status", "release_conn"))
+
+
 def error_in(value: object) -> ErrorAnswer | None:
     """What a returned value is as an error; None if it is no answer, or one that nothing would change.
 
     An answer is what has a method ``raise_for_status`` (requests, httpx) or ``release_conn`` (urllib3), a status and
     headers.
     """
-    kind = type(value)
-    if not (hasattr(kind, "raise_for_status") or hasattr(kind, "release_conn")):
+    if not may_be_answer(type(value)):
         return None
     status, headers = status_in(value), attribute(value, "headers")
     if not passes(status) or not callable(attribute(headers, "get")):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import tenacity
 from tenacity import DoSleep, RetryCallState
 
-from .retry_after import retry_after_of
 from .retry_state import Policy, RetryState, not_before
 from .retryable import history
 from .returned import ErrorAnswer
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from tenacity import Retrying
 
+    from .reading import Reading
     from .retry_state import Draw, Payload, Verdict
 
 
@@ -35,7 +35,7 @@ class Tenacious(Policy):
 
     __slots__ = ("retrying",)
 
-    plain = False
+    plain = silent = False
 
     def __init__(self, retrying: Retrying, draw: Draw) -> None:
         super().__init__(draw)
@@ -121,10 +121,10 @@ class _TenaciousState(RetryState):
                 return None, False, self._blamed(error)
         return super().begin(now)
 
-    def judge(self, now: float, ok: bool, payload: Payload, wall: float | None) -> Verdict:
+    def judge(self, now: float, ok: bool, payload: Payload, said: Reading | None) -> Verdict:
         if not self._enabled:
             return None, ok, payload
-        self._note(now, ok, payload, wall)
+        self._note(now, ok, payload, None if said is None else said.asked)
         trace = None if ok else payload.__traceback__
         try:
             answer = self._ask()
@@ -137,11 +137,11 @@ class _TenaciousState(RetryState):
         self._state.prepare_for_next_attempt()
         return max(0.0, float(answer)), ok, payload
 
-    def _note(self, now: float, ok: bool, payload: Payload, wall: float | None) -> None:
+    def _note(self, now: float, ok: bool, payload: Payload, asked: float | None) -> None:
         state = self._state
         if type(payload) is ErrorAnswer:  # the user's policy sees what the call returned
             state.set_result(payload.response)
-            self._error, self._wait.asked = payload, retry_after_of(payload, wall)
+            self._error, self._wait.asked = payload, asked
         elif ok:
             state.set_result(payload)
             self._error = self._wait.asked = None
@@ -149,7 +149,7 @@ class _TenaciousState(RetryState):
             state.set_exception((type(payload), payload, payload.__traceback__))
             state.outcome = Future(state.attempt_number)
             state.outcome.set_exception(payload)
-            self._error, self._wait.asked = payload, retry_after_of(payload, wall)
+            self._error, self._wait.asked = payload, asked
         state.outcome_timestamp = now
 
     def _ask(self) -> object:

@@ -12,6 +12,9 @@ from __future__ import annotations
 # so that no gap is shorter than that limit's own interval.  Simulated as in rate_limit.py, with starts that are
 # 0.1-0.5 ms late: 96.7 % of the limit without this, 97.4 % with it; 0.5-1.5 ms late: 96.0 and 97.4 %.
 LATE = 0.02
+CATCH_UP = 0.002
+"""Seconds of lateness that are made up for at the most, where that is more: at rates at which a thread is always late
+by much of an interval, bit by bit in the gaps that follow, none of which is shorter for it than by the part above."""
 NOTHING = 1e-9  # seconds; shorter waits are the rounding of sums of floats
 
 
@@ -23,17 +26,23 @@ class TokenBucket:
         capacity: the units that may be used at once after a quiet time, at least 1.
         slack: seconds by which a burst is kept smaller, so that a server whose bucket was found full a little later
             than it was here never sees one request too many.
+        apart: whether units are requests without a burst, of which a strict server wants each two apart.
     """
 
-    __slots__ = ("_full_at", "_interval", "_matched", "_slack", "_stretch", "capacity", "per_minute")
+    __slots__ = (
+        "_apart", "_apart_until", "_full_at", "_interval", "_matched", "_slack", "_stretch", "_taken_at", "capacity",
+        "per_minute",
+    )  # fmt: skip
 
-    def __init__(self, per_minute: float, capacity: float = 1.0, slack: float = 0.0) -> None:
+    def __init__(self, per_minute: float, capacity: float = 1.0, slack: float = 0.0, *, apart: bool = False) -> None:
         self.per_minute: float = per_minute
         self.capacity: float = capacity
         self._slack = slack
+        self._apart = apart
         self._stretch = 1.0
         self._interval = 60.0 / per_minute  # seconds per unit, stretched
         self._full_at = self._matched = float("-inf")
+        self._taken_at = self._apart_until = float("-inf")  # without a burst: the last start, and when one may follow
 
     @property
     def bucket(self) -> tuple[float, float]:
@@ -43,13 +52,32 @@ class TokenBucket:
     def wait(self, now: float, cost: float = 1.0) -> float:
         """Seconds until ``cost`` units may be used; more than the bucket can hold may go when it is full."""
         missing = min(cost, self.capacity) - self.capacity  # negative: so many units may be lacking
-        behind = self._full_at - now + missing * self._interval + self._slack
+        behind = max(self._full_at + missing * self._interval + self._slack, self._apart_until) - now
         return behind if behind > NOTHING else 0.0
 
     def take(self, now: float, cost: float = 1.0) -> None:
         """Use ``cost`` units at ``now``: the next gap counts from here, or from just before if that was allowed."""
-        just_late = now - self._full_at <= LATE * self._interval
-        self._full_at = (self._full_at if just_late else now) + cost * self._interval
+        interval, made_up_for = self._interval, LATE * self._interval
+        if self._apart:
+            self._taken_at, self._apart_until = now, now + interval - made_up_for
+            made_up_for = max(made_up_for, CATCH_UP)
+        self._full_at = (self._full_at if now - self._full_at <= made_up_for else now) + cost * interval
+
+    def try_take(self, now: float, cost: float = 1.0) -> float | None:
+        """``take`` if ``wait`` answers 0; the units in the bucket then, or None."""
+        capacity, interval, full_at = self.capacity, self._interval, self._full_at
+        missing = cost - capacity if cost < capacity else 0.0
+        if full_at + missing * interval + self._slack - now > NOTHING or self._apart_until - now > NOTHING:
+            return None
+        self.take(now, cost)
+        full_at = self._full_at
+        return capacity - (full_at - now) / interval if full_at > now else capacity
+
+    def put_back(self, units: float, taken_at: float) -> None:
+        """What was taken then is not used after all."""
+        self._full_at -= units * self._interval
+        if taken_at == self._taken_at:
+            self._apart_until = float("-inf")  # nothing has started then
 
     def correct(self, units: float) -> None:
         """So many units more (or, negative, less) were used than was said."""
@@ -83,3 +111,5 @@ class TokenBucket:
         before, self._interval = self._interval, 60.0 / per_minute * stretch
         if self._full_at > now:
             self._full_at = now + (self._full_at - now) * self._interval / before
+        if self._apart_until > now:
+            self._apart_until = now + (self._apart_until - now) * self._interval / before

@@ -25,12 +25,17 @@ def words_of(error: BaseException) -> list[str]:
 
 def final_word(error: BaseException) -> str | None:
     """The provider's word for why another attempt must end the same, such as ``insufficient_quota``; or None."""
-    return next((word for word in words_of(error) if letters(word) in FINAL), None)
+    return first_of(words_of(error), FINAL)
 
 
 def account_word(error: BaseException) -> str | None:
     """The same, of what all calls of the account would be told."""
-    return next((word for word in words_of(error) if letters(word) in ACCOUNT), None)
+    return first_of(words_of(error), ACCOUNT)
+
+
+def first_of(words: list[str], known: frozenset[str]) -> str | None:
+    """The first of the words that is one of those in ``shapes``."""
+    return next((word for word in words if letters(word) in known), None)
 
 
 def own_words(error: BaseException) -> list[str]:

@@ -115,9 +115,9 @@ class Crew:
         the run queue.  The call stays where it is until somebody takes it, this worker when it is there at the latest.
         """
         slots, idle, cap = self.slots, self.idle, queue.cap
-        if not idle or slots.free <= 0 or slots.waking or self.coming or self.run_queue.rings or slots.lenders:
+        if not idle or slots.free <= 0 or slots.waking or self.coming or cap.active >= cap.limit:
             return False
-        if cap.active >= cap.limit:
+        if self.run_queue.pressure >= 0:  # others wait for a slot
             return False
         worker, draining = idle[-1], self.draining
         session = Session(self.owner, worker, queue)
@@ -141,12 +141,6 @@ class Crew:
 
     # -- workers: with the lock held ---------------------------------------------------------------------------------
 
-    def accept(self, worker: Worker) -> None:
-        """The worker has the slot that it was woken with."""
-        if worker.woken:
-            worker.woken = worker.parked = False
-            self.slots.waking -= 1
-
     def park(self, worker: Worker) -> None:
         """It has nothing to do."""
         if len(self.idle) < self.slots.total and not self.going_home and not worker.visiting:
@@ -158,24 +152,23 @@ class Crew:
             if not self.going_home:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
 
-    def rest(self, worker: Worker, after: Actions) -> None:
-        """It has nothing to do, and does not need its slot."""
-        self.park(worker)  # first, so that the slot may come back to this very thread
-        if self.slots.free < 0 or self.slots.lenders or self.run_queue.rings:
-            self.release(after)
-        else:
-            self.slots.free += 1
-
-    def forget(self, worker: Worker) -> None:
+    def forget(self, worker: Worker, after: Actions) -> None:
         """It ends, and is not woken any more."""
-        if worker in self.idle:
+        if worker.parked and worker in self.idle:
             self.idle.remove(worker)
         self.workers.discard(worker)
+        if self.going_home:
+            self.send_home(after)
 
     def send_home(self, after: Actions) -> None:
-        """Let those that have nothing to do end."""
+        """Let those that have nothing to do end: one after the other, each sent by the one before.
+
+        Thousands that are woken at once tread on each other's feet, and take five times as long.
+        """
         self.going_home = True
-        for worker in self.idle:
+        if self.idle:
+            worker = self.idle.pop()
+            worker.parked = False
             after.append(partial(worker.inbox.put, False))
 
     def mend(self, after: Actions) -> None:
@@ -207,7 +200,7 @@ class Crew:
     def recruit(self, queue: WorkQueue) -> None:
         """Start threads while there are slots and pending calls for them."""
         if not self.idle and self.slots.free > 0:  # else there is nothing to start
-            aside(partial(self._recruit, queue))
+            aside(partial(_recruit, self, queue))
 
     def borrow(self, worker: Worker) -> bool:
         """Keep a parked worker from being woken, for it has something else to do; False if it was woken by now."""
@@ -225,11 +218,8 @@ class Crew:
             self.grant_if_needed(after)
         self.owner.perform(after)
 
-    def _recruit(self, queue: WorkQueue) -> None:
-        while self._recruit_one(queue):
-            pass
-
-    def _recruit_one(self, queue: WorkQueue) -> bool:
+    def recruit_one(self, queue: WorkQueue) -> bool:
+        """Start one; False if there is none to start."""
         after: Actions = []
         with self.owner.lock:
             if self.idle or self.slots.free <= 0 or not queue.ready() or queue.cap.active >= queue.cap.limit:
@@ -246,3 +236,8 @@ class Crew:
         with self.owner.lock:
             self.hand_out(after)
         self.owner.perform(after)
+
+
+def _recruit(crew: Crew, queue: WorkQueue) -> None:
+    while crew.recruit_one(queue):
+        pass

@@ -211,19 +211,11 @@ class Scheduler:
     def turn(self, worker: Worker, left: Session | None) -> Session | None:
         """Leave one queue and enter the next; None when there is nothing to do, and then the worker is parked."""
         after: Actions = []
+        session = None
         with self.lock:
             if left is not None and not self.leave(left, after):
-                session = None
                 self.crew.park(worker)
-            elif left is None and not worker.woken:  # it was woken twice
-                session = None
-            elif self.slots.free < 0:  # there are fewer slots than there were
-                session = None
-                self.crew.accept(worker)
-                self.slots.free += 1
-                self.slots.press()
-                self.crew.park(worker)
-            else:
+            elif left is not None or worker.woken:  # else it was woken twice
                 session = self._enter(worker, after)
             if self.decisions.torn:
                 self.mend(after)
@@ -235,13 +227,18 @@ class Scheduler:
 
     def _enter(self, worker: Worker, after: Actions) -> Session | None:
         slots, crew, run_queue = self.slots, self.crew, self.run_queue
-        if worker.woken:
-            crew.accept(worker)
+        if worker.woken:  # it has the slot that it was woken with
+            worker.woken = worker.parked = False
+            slots.waking -= 1
         chosen = None
-        if run_queue.rings and not (slots.lenders and slots.first()):
+        if run_queue.rings and slots.free >= 0 and not (slots.lenders and slots.first()):
             chosen = run_queue.choose(after)
-        if chosen is None:
-            crew.rest(worker, after)
+        if chosen is None:  # it does not need its slot
+            crew.park(worker)  # first, so that the slot may come back to this very thread
+            if run_queue.pressure >= 0:
+                crew.release(after)
+            else:  # nobody waits for one
+                slots.free += 1
             return None
         queue, first = chosen
         session = Session(self, worker, queue)
@@ -310,7 +307,7 @@ class Scheduler:
         for gate in self.quiet_gates:
             after.append(partial(gate.put, None))
         self.crew.send_home(after)
-        self.timer.stop(after)
+        self.timer.stop()
         after.append(self.callbacks.stop)
 
     def _forked(self) -> None:

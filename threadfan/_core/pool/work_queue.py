@@ -92,7 +92,7 @@ class ConcurrencyLimit:
         lasting: whether its queues of single calls stay when nothing is in them: those of the fan itself.
     """
 
-    __slots__ = ("__weakref__", "active", "lasting", "limit", "queues")
+    __slots__ = ("__weakref__", "active", "lasting", "limit", "look_at", "queues")
 
     def __init__(self, limit: float = float("inf"), *, lasting: bool = False) -> None:
         self.limit: float = limit
@@ -104,6 +104,7 @@ class ConcurrencyLimit:
         """Nothing runs: at the start, and in the child of a fork."""
         self.active: int = 0
         self.queues: dict[Any, Any] = {}  # those of single calls, by depth and rules
+        self.look_at: int = 0  # look for idle ones when they are so many
 
 
 class WorkQueue(Terms):
@@ -309,7 +310,7 @@ class Session:
 
     def busy(self) -> bool:
         """Whether it has a call that has not ended.  With the scheduler's lock held."""
-        return self.first is not None or self.judging or bool(self.claim)
+        return bool(self.first) or self.judging or bool(self.claim)  # it may have been sent to wait for a permit first
 
     def forget_scope(self) -> object:
         """The call at hand has ended, or its attempt: the next has a scope of its own.

@@ -43,6 +43,7 @@ async def arun(
     late: str | None,
     star: bool,
     progress: Shown = False,
+    halt: str | None = None,
 ) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
@@ -51,7 +52,7 @@ async def arun(
     metering.check(progress)
     gate = LoopGate(loop)
     completion = begin_run(
-        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star
+        scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
     )
     feeder = Feeder(_feed(completion, given), gate) if completion.fed else None
     if progress is False:
@@ -71,6 +72,7 @@ async def arun_journaled(
     late: str | None,
     star: bool,
     progress: Shown,
+    halt: str | None,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
@@ -87,7 +89,7 @@ async def arun_journaled(
         plan = await asyncio.to_thread(journaled.planned, journal, items, asked)
         completion = journaled.begin_run(
             journal, plan, scheduler, options, fn, items, given, gate.put, fail_fast=fail_fast, deadline=deadline,
-            star=star,
+            star=star, halt=halt,
         )  # fmt: skip
         with metering.shown(completion.batch, progress):
             return await wait_for(completion, gate)

@@ -1,0 +1,140 @@
+"""Limits that open in a moment: a worker stays for the permit, and nobody is ever ahead of the rate."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+
+from support.controlled import PATIENCE, aside, until
+from threadfan import Fan, RateLimit, task
+from threadfan._core.limits import waitlist
+
+A_SECOND = 1000
+INTERVAL = 1 / A_SECOND
+
+
+class Watched(RateLimit):
+    """Notes when its permits were taken that were used."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.taken = []
+
+    def try_take(self, now, cost):
+        """A permit, if there is one."""
+        permit = super().try_take(now, cost)
+        if permit is not None:
+            self.taken.append(now)
+        return permit
+
+    def give_back(self, permit, now):
+        """It was not used."""
+        self.taken.remove(permit.at)
+        super().give_back(permit, now)
+
+    def check(self, number):
+        """So many were used, each two as far apart as a strict server wants them, and nothing is left."""
+        taken = sorted(self.taken)
+        assert len(taken) == number
+        assert all(after - before >= INTERVAL for before, after in pairwise(taken))
+        assert (self.in_flight, self.waitlist._waiting, self.waitlist._invited) == (0, {}, set())
+
+
+@pytest.fixture
+def alarms(monkeypatch):
+    """Those that were set for limits."""
+    found = []
+    set_alarm = waitlist.set_alarm
+
+    def note(*args, **options):
+        found.append(args)
+        return set_alarm(*args, **options)
+
+    monkeypatch.setattr(waitlist, "set_alarm", note)
+    return found
+
+
+WAYS = {
+    "run": lambda fan, one, items: fan.run(one, items).unwrap(),
+    "stream": lambda fan, one, items: [outcome.unwrap() for outcome in fan.stream(one, items, ordered=True)],
+    "submit": lambda fan, one, items: [future.result() for future in [fan.submit(one, item) for item in items]],
+    "gather": lambda fan, one, items: fan.gather(*(task(one, item) for item in items)).unwrap(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_worker_stays(alarms, way, slots):
+    """All calls get their permits, and no alarm has to bring anybody."""
+    limit = Watched(60 * A_SECOND)
+    with Fan(slots, rate=limit) as fan:
+        assert WAYS[way](fan, abs, range(50)) == list(range(50))
+    limit.check(50)
+    assert alarms == []
+
+
+def test_it_stays_for_nobody_where_the_wait_is_long(alarms, clock):
+    """At a few starts a second it has its slot for others."""
+    limit = RateLimit(60)
+    with Fan(1, rate=limit) as fan:
+        futures = [fan.submit(abs, -number) for number in range(2)]
+        until(lambda: fan.snapshot()["waiting"] == 1)
+        assert fan.with_options(rate=None).submit(abs, -5).result(PATIENCE) == 5
+        clock.wait_for_sleepers(until=2)
+        clock.advance(2)
+        assert [future.result(PATIENCE) for future in futures] == [0, 1]
+    assert alarms
+
+
+def test_calls_of_others_are_not_kept_waiting():
+    """A slot goes to a call that waits for it, after each permit at the latest."""
+    limit = Watched(60 * A_SECOND)
+    with Fan(1, rate=limit) as fan:
+        report = aside(fan.run, abs, range(60))
+        plain = fan.with_options(rate=None)
+        assert [plain.submit(abs, -number).result(PATIENCE) for number in range(20)] == list(range(20))
+        assert report.result(PATIENCE).unwrap() == list(range(60))
+    limit.check(60)
+
+
+def test_fans_that_share_a_limit_get_on():
+    """One stays, the other is invited, and both come to their ends."""
+    limit = Watched(60 * A_SECOND)
+    with Fan(2, rate=limit) as one, Fan(2, rate=limit) as other:
+        reports = [aside(fan.run, abs, range(40)) for fan in (one, other)]
+        futures = [fan.submit(abs, -number) for fan in (one, other) for number in range(20)]
+        assert [report.result(PATIENCE).unwrap() for report in reports] == [list(range(40))] * 2
+        assert [future.result(PATIENCE) for future in futures] == [*range(20), *range(20)]
+    limit.check(120)
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_batch_that_ends_while_a_worker_stays_leaves_nothing(slots):
+    """Its deadline comes in the middle; each input has one outcome, and the limit is free for others."""
+    limit = Watched(60 * A_SECOND)
+    with Fan(slots, rate=limit) as fan:
+        report = fan.run(abs, range(100_000), deadline=0.05)
+        done = [outcome for outcome in report if outcome.ok]
+        assert len(report) == 100_000
+        assert [outcome.index for outcome in done] == list(range(len(done)))
+        assert fan.run(abs, range(5)).unwrap() == list(range(5))
+    limit.check(sum(outcome.attempts for outcome in report) + 5)
+
+
+def test_what_fails_goes_first_where_a_worker_stays(monkeypatch):
+    """A call that is tried again gets the next permit that its back-off lets it have, and inputs get the others."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    begun, lock, limit = {}, threading.Lock(), Watched(60 * A_SECOND)
+
+    def one(item):
+        with lock:
+            begun[item] = begun.get(item, 0) + 1
+        if begun[item] == 1 and item % 3 == 0:
+            raise ConnectionError
+        return item
+
+    with Fan(3, rate=limit, retry=2) as fan:
+        report = fan.run(one, range(60))
+    assert report.unwrap() == list(range(60))
+    assert [outcome.attempts for outcome in report] == [2 if item % 3 == 0 else 1 for item in range(60)]
+    limit.check(80)

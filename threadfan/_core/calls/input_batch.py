@@ -1,0 +1,100 @@
+"""A batch of one function under policies, whose inputs are first attempted as cheaply as under none.
+
+``first_attempts`` runs inputs, and ``Attempts`` what has become a call, see ``input_calls``.
+
+Guarantees: those of ``PolicyBatch``.  Calls that are tried again go before inputs; and an input is taken only by who
+has a permit for it, so that they start in their order.
+"""
+
+from __future__ import annotations
+
+from . import answers, endings, first_attempts, short_waits
+from .batch import Batch
+from .call_queue import Call
+from .input_calls import InputCalls
+from .near import STAY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..limits.rate_waitlist import RateWaitlist
+    from ..policies.cost import Permit
+    from ..pool.work_queue import Actions, Session
+    from .inputs import Entry
+
+
+class InputBatch(InputCalls):
+    """The queue of them."""
+
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+        backlog = self.backlog
+        return len(self.lane.calls) + len(backlog.undecided) + len(backlog.backing_off) + self.inputs.left()
+
+    def ready(self) -> int:
+        """How many of them wait for a slot alone: no inputs while a limit holds back the first."""
+        undecided, lane = len(self.backlog.undecided), self.lane
+        return undecided if lane.shut else undecided + len(lane.calls) + self.inputs.left()
+
+    def waiting(self) -> int:
+        """How many of them back off or wait for a limit."""
+        backing_off, lane = len(self.backlog.backing_off), self.lane
+        return backing_off + len(lane.calls) + self.inputs.left() if lane.shut else backing_off
+
+    def take(self) -> Call | tuple[Entry, Permit | None] | tuple[()] | None:  # type: ignore[override]  # of several kinds
+        """A call, an input with its permit, or ``STAY``."""
+        lane, backlog = self.lane, self.backlog
+        if lane.shut or lane.calls or backlog.undecided:
+            call = backlog.take()
+            if call is not None or lane.shut:
+                return call
+        if not self.inputs.left():
+            return None
+        waitlist, clock = self.policies.waitlist, self.scheduler.clock
+        if waitlist is None:
+            entry = self.inputs.take()
+            return None if entry is None else (entry, None)
+        permit = waitlist.try_take(clock)
+        if permit is None and short_waits.is_near(self):
+            return STAY
+        entry = self.inputs.take()
+        if entry is None:
+            if permit is not None:
+                waitlist.give_back(permit, clock)
+            return None
+        if permit is None:
+            backlog.entries.append(self.waits(entry))
+            return backlog.take()
+        return entry, permit
+
+    def feed(self, items: list[Any], now: float) -> None:
+        """Add items, taken at ``now``; only one thread may."""
+        if self.policies.waitlist is not None:
+            with self.scheduler.lock:
+                mark = self.backlog.limited(now)
+            if mark:
+                self.marks.update(dict.fromkeys(range(self.accepted, self.accepted + len(items)), mark))
+        Batch.feed(self, items, now)
+
+    def discard(self, reason: BaseException, after: Actions) -> None:
+        """End every call that does not run, and every input."""
+        self._end(reason)
+        endings.discard(self, reason, after)
+        Batch.discard(self, reason, after)
+
+    def inputs_under(self, waitlist: RateWaitlist) -> list[Call]:
+        """Take out all inputs, if they wait for this limit."""
+        if self.policies.waitlist is not waitlist:
+            return []
+        return [self.waits(entry) for entry in iter(self.inputs.take, None)]
+
+    def run(self, session: Session) -> None:
+        """Run what the session was sent for, and what follows."""
+        try:
+            if isinstance(session.first, Call):
+                answers.run(self, session)
+            else:
+                first_attempts.run(self, session)
+        finally:
+            del self, session  # leave no cycle: see ``call_queue``
