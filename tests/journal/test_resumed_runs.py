@@ -319,3 +319,30 @@ def test_values_of_many_are_read_in_parts(path):
         report = fan.run(double, range(3000), journal=path)
         assert not CALLS
     assert report.values() == [2 * item for item in range(3000)]
+
+
+def test_halting_keeps_what_was_done(path):
+    """The report says what has stopped it, and the next run goes on."""
+    FAILING.append(True)
+    with Fan(1) as fan:
+        report = fan.run(positive, [1, -2, 3, 4], journal=path, halt="soon,fail=1")
+        FAILING.clear()
+        assert [outcome.status for outcome in report] == ["succeeded", "failed", "cancelled", "cancelled"]
+        assert report.stopped
+        assert "stopped" in repr(report) or report.stopped in repr(report)
+        CALLS.clear()
+        assert fan.run(positive, [1, -2, 3, 4], journal=path).unwrap() == [1, -2, 3, 4]
+    assert CALLS == [-2, 3, 4]
+
+
+def test_what_failed_can_be_called_again(path):
+    """The report's own ``retry`` calls the function, not what kept the journal of a run that has ended."""
+    FAILING.append(True)
+    with Fan(1) as fan:
+        fan.run(positive, [1], journal=path)
+        report = fan.run(positive, [1, -2], journal=path)
+        FAILING.clear()
+        again = report.retry(fan)
+    assert again.unwrap() == [1, -2]
+    assert report.usage is None
+    assert list(report.by_error())

@@ -145,6 +145,11 @@ class Claims:
             self._claims = found
 
     @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._claims is None
+
+    @property
     def others(self) -> bool:
         """Whether other runs may have stored something since this one has begun."""
         claims = self._claims

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..base import forks
-from ..base.transactions import patiently
+from ..base.transactions import keep_of_parent, patiently
 from . import faults
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ CREATE TABLE failures (
     key BLOB PRIMARY KEY, run INTEGER NOT NULL, place INTEGER NOT NULL, status TEXT NOT NULL,
     error TEXT NOT NULL, started REAL, ended REAL, worker TEXT, usage TEXT, more TEXT, item BLOB) WITHOUT ROWID;
 """
-
-_of_parents: list[sqlite3.Connection] = []
-"""In the child of a fork: connections that must be neither used nor closed there."""
 
 
 class Database:
@@ -186,7 +183,7 @@ class Database:
     def _forked(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            _of_parents.append(connection)
+            keep_of_parent(connection)
 
 
 def opened_to_read(path: str) -> Database:

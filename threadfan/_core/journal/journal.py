@@ -132,6 +132,8 @@ class Journal:
         pause = _FIRST_LOOK
         try:
             while not self._claims.take(key):
+                if self._claims.closed:
+                    raise JournalError(f"{describe(self._fn)} was not called: the run whose call this is has ended")
                 wait(pause)
                 pause = min(2 * pause, _LONGEST)
             try:
