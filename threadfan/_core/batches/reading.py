@@ -148,7 +148,7 @@ def sleep(
     try:
         if loan is not None:
             scheduler.lending.lend(loan, unless=lambda: not idle())
-        if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
+        if not scheduler.clock.wait_until(gate, end):
             raise TimeoutError
     finally:
         if loan is not None:

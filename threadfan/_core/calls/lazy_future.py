@@ -112,9 +112,9 @@ class LazyFuture(futures.Future[T]):
     """A ``concurrent.futures.Future``; a subclass sets ``_result`` or ``_exception``, and then ``_cell[CONDITION]``."""
 
     _cell: dict[Any, Any]
-    _stage: str = PENDING  # as in the standard library, but while ``_cell`` knows better
-    _result: Any = None
-    _exception: BaseException | None = None
+    _stage: str  # as in the standard library, but while ``_cell`` knows better
+    _result: Any
+    _exception: BaseException | None
 
     if TYPE_CHECKING:
 

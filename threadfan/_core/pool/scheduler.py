@@ -227,8 +227,9 @@ class Scheduler:
 
     def _enter(self, worker: Worker, after: Actions) -> Session | None:
         slots, crew, run_queue = self.slots, self.crew, self.run_queue
-        if worker.woken:
-            crew.accept(worker)
+        if worker.woken:  # it has the slot that it was woken with
+            worker.woken = worker.parked = False
+            slots.waking -= 1
         chosen = None
         if run_queue.rings and slots.free >= 0 and not (slots.lenders and slots.first()):
             chosen = run_queue.choose(after)
@@ -306,7 +307,7 @@ class Scheduler:
         for gate in self.quiet_gates:
             after.append(partial(gate.put, None))
         self.crew.send_home(after)
-        self.timer.stop(after)
+        self.timer.stop()
         after.append(self.callbacks.stop)
 
     def _forked(self) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import last
-from ..base.clock import receive
 from ..base.threads import helper_thread
 
 TYPE_CHECKING = False
@@ -63,13 +62,6 @@ class Worker:
         self.thread = last.stand_in()  # type: ignore[assignment]  # one that nobody starts or waits for
         self.visiting = True
         self._run()
-
-    def told(self) -> object:
-        """Wait for what is put into the inbox; ``NOTHING`` if there is something else to do."""
-        self.thread.helps = True  # from here on others may start it at any moment
-        told = receive(self.inbox)
-        self.thread.helps = False
-        return told
 
     def _run(self) -> None:
         self.ident = threading.get_ident()

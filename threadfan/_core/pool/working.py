@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures._base import LOGGER
 from concurrent.futures.thread import BrokenThreadPool
 
-from ..base.clock import FOREVER, NOTHING
+from ..base.clock import FOREVER, NOTHING, receive
 from ..base.logs import CRITICAL, say
 from ..base.outcome import FAILED
 from .work_queue import here
@@ -53,6 +53,7 @@ def work(scheduler: Foreman, worker: Worker) -> None:
 
 
 def _serve(scheduler: Foreman, worker: Worker) -> None:
+    crew = scheduler.crew
     left: Session | None = None
     session: Session | None
     while not worker.retired:  # as all are in the child of a fork, where a call returns that has forked
@@ -60,12 +61,14 @@ def _serve(scheduler: Foreman, worker: Worker) -> None:
             session = scheduler.turn(worker, left)
         finally:
             if left is not None and left.waiting:
-                left.wake()  # not before: who hands in the next call then finds this worker parked, and the lock free
+                for one in left.waiting:  # now: who hands in the next call is to find this worker parked
+                    one.put(None)
+                del one
             left = None
         while session is None:
             if worker.retired or not _parked(scheduler, worker):
                 return
-            session = scheduler.crew.arrive(worker) or scheduler.turn(worker, None)
+            session = crew.arrive(worker) if worker in crew.coming else scheduler.turn(worker, None)
         here.session = session
         try:
             session.queue.run(session)
@@ -77,13 +80,21 @@ def _serve(scheduler: Foreman, worker: Worker) -> None:
 
 def _parked(scheduler: Foreman, worker: Worker) -> bool:
     """Wait for a slot; False when the thread should end."""
-    while (told := worker.told()) is not True:
+    while (told := _told(worker)) is not True:
         if told is NOTHING and scheduler.callbacks.unmanned() and scheduler.crew.borrow(worker):
             scheduler.callbacks.work()
             scheduler.crew.give_back(worker)
         if worker.retired or _dismissed(scheduler, worker):
             return False
     return True
+
+
+def _told(worker: Worker) -> object:
+    """Wait for what is put into the inbox; ``NOTHING`` if there is something else to do."""
+    worker.thread.helps = True  # from here on others may start it at any moment
+    told = receive(worker.inbox)
+    worker.thread.helps = False
+    return told
 
 
 def _dismissed(scheduler: Foreman, worker: Worker) -> bool:
@@ -93,7 +104,7 @@ def _dismissed(scheduler: Foreman, worker: Worker) -> bool:
         # Once all were sent home nobody is told twice: what a feeder adds then is not this worker's any more.
         if worker.woken or not scheduler.closing or not (scheduler.dismissed or scheduler.quiet()):
             return False
-        scheduler.crew.forget(worker)
+        scheduler.crew.forget(worker, after)
         scheduler.dismiss_if_quiet(after)
     scheduler.perform(after)
     return True
@@ -113,7 +124,7 @@ def _initialised(scheduler: Foreman, worker: Worker) -> bool:
         after: Actions = []
         with scheduler.lock:
             scheduler.slots.waking -= 1
-            scheduler.crew.forget(worker)
+            scheduler.crew.forget(worker, after)
             _fail(scheduler, "A thread initializer failed, the thread pool is not usable anymore", after)
             scheduler.crew.release(after)
             if scheduler.closing:
@@ -134,7 +145,7 @@ def _bury(scheduler: Foreman, worker: Worker, error: BaseException) -> None:
     """A thread is about to die that should not: what it had goes to others."""
     after: Actions = []
     with scheduler.lock:
-        scheduler.crew.forget(worker)
+        scheduler.crew.forget(worker, after)
         scheduler.crew.coming.pop(worker, None)
         scheduler.crew.threads.discard(worker.thread)
         if worker.woken:
