@@ -73,15 +73,32 @@ class Probe:
 
 
 def garbage():
-    """What the collector finds of ours, in words."""
+    """What the collector finds of ours, in words.
+
+    Without a GIL it also finds what others have let go of and the thread that made it has not come by to count; that is
+    in no cycle.
+    """
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         gc.collect()
-        found = {_named(thing) for thing in gc.garbage}
+        found = {_named(thing) for thing in gc.garbage if GIL or _leads_to_itself(thing)}
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
     return sorted(found - {None})
+
+
+def _leads_to_itself(thing):
+    """Whether what the collector has found is in a cycle of such things."""
+    within, seen, ahead = {id(one) for one in gc.garbage}, set(), [thing]
+    while ahead:
+        for one in gc.get_referents(ahead.pop()):
+            if one is thing:
+                return True
+            if id(one) in within and id(one) not in seen:
+                seen.add(id(one))
+                ahead.append(one)
+    return False
 
 
 def _named(thing):
