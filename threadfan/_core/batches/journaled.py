@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..base import checks
 from ..base.errors import CallCancelled
-from ..base.generic import Generic, T
+from ..base.generic import T
 from ..base.static import describe
 from ..base.texts import brief, text_of
 from ..calls.collector import Collector
@@ -20,11 +20,10 @@ from ..journal.values import Values, returned_by
 from ..scope.scope import scope_var
 from ..scope.waiting import sleep
 from . import intake, metering
-from .halting import Halt
+from .halting import Halt, StoppingCompletion
 from .journaled_report import JournaledReport
 from .making import new_batch
 from .report import Report, put_on
-from .run import RunCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,14 +68,14 @@ def run(
     metering.check(progress)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
-    journal = journal_of(fn, asked, late)
+    journal, halting = journal_of(fn, asked, late), None if halt is None else Halt(halt)
     gate: Gate = SimpleQueue()
     items = intake.everything(given, strict=True)
     try:
         plan = planned(journal, items, asked)
         completion = begin_run(
             journal, plan, scheduler, options, fn, items, given, partial(gate.put, None), fail_fast=fail_fast,
-            deadline=deadline, star=star, halt=halt,
+            deadline=deadline, star=star, halt=halting,
         )  # fmt: skip
         with metering.shown(completion.batch, progress):
             return completion.wait(gate)
@@ -122,7 +121,7 @@ def begin_run(
     fail_fast: bool,
     deadline: float | None,
     star: bool,
-    halt: str | None,
+    halt: Halt | None,
 ) -> JournaledRun[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends.
 
@@ -132,13 +131,13 @@ def begin_run(
         given: the iterables from which the items are.
     """
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-    halting = None if halt is None else Halt(halt)
     todo = [items[place] for place in plan.todo]
     around = partial(_around, journal)
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
-    judged, batch.collector = batch.collector.judged, _Some()
-    batch.collector.judged = judged
-    return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halting)
+    some = _Some()
+    some.judged = batch.collector.judged
+    batch.collector = some
+    return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
 
 def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
@@ -165,7 +164,7 @@ class _Some(Collector):
         return [raw for _, raw in sorted(self.in_order_of_ends().items())]
 
 
-class JournaledRun(RunCompletion[T], Generic[T]):
+class JournaledRun(StoppingCompletion[T]):
     """How a batch with a journal ends.
 
     Args:
@@ -189,8 +188,8 @@ class JournaledRun(RunCompletion[T], Generic[T]):
         batch.collector.fail_fast = fail_fast
         if deadline is not None:
             batch.until = batch.since + deadline
-        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, kept=None, fed=False)
-        self._make = partial(_report, journal, plan, items, batch.since)
+        make = partial(_report, journal, plan, items, batch.since)
+        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, make=make)
         self._journal = journal
 
     def report(self) -> Report[T]:

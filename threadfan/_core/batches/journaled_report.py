@@ -116,8 +116,9 @@ class JournaledReport(Report[T_co]):
         places = sorted(self._kept.called)
         raws = [self._kept.called[place] for place in places]
         cause = None if self._cause is None else places.index(self._cause)
-        label = lambda place: raws[place][INDEX]  # noqa: E731
-        return summary(raws, columns.durations(), stats, label, lambda _: None, cause, self.stopped)
+        return summary(
+            raws, columns.durations(), stats, lambda place: raws[place][INDEX], lambda _: None, cause, self.stopped
+        )
 
     def __getstate__(self) -> tuple[object, ...]:
         """With all values, for a pickle goes where the file is not."""

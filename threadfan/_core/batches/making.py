@@ -83,9 +83,18 @@ def _under_policies(
 
     make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
     cap, depth = options.cap, scheduler.depth()
-    if policies.first_is_plain and numbers is None:
+    if policies.first_is_plain:
         return InputBatch(
-            scheduler, cap, depth, one, items=items, policies=policies, timeout=options.timeout, make=make, **shared
+            scheduler,
+            cap,
+            depth,
+            one,
+            items=items,
+            numbers=numbers,
+            policies=policies,
+            timeout=options.timeout,
+            make=make,
+            **shared,
         )
     now = scheduler.clock.monotonic()
     places = count() if numbers is None else numbers

@@ -141,16 +141,6 @@ class Report(LookingBack[T_co]):
         """Whether every call succeeded."""
         return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
 
-    @property
-    def succeeded(self) -> list[Outcome[T_co]]:
-        """The outcomes that have a value."""
-        return [outcome for outcome in self._all() if outcome.ok]
-
-    @property
-    def failed(self) -> list[Outcome[T_co]]:
-        """The outcomes that have none: failed, timed out, cancelled or skipped."""
-        return [outcome for outcome in self._all() if not outcome.ok]
-
     def unwrap(self) -> list[T_co]:
         """All values, in input order.
 

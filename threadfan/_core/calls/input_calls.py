@@ -45,6 +45,7 @@ class InputCalls(PolicyBatch):
 
     Args:
         items: all inputs, if they are known; else they are fed.
+        numbers: the index of each, if it is not its place.
         policies: see ``Policies.first_is_plain``.
         timeout: seconds for each attempt, or None.
         make: the call of an input, by its place and when it was taken.
@@ -58,6 +59,7 @@ class InputCalls(PolicyBatch):
         fn: Callable[[Any], object],
         *,
         items: list[Any] | None,
+        numbers: list[int] | None = None,
         policies: Policies,
         timeout: float | None,
         make: Callable[[object, int, float], TaskCall],
@@ -79,7 +81,7 @@ class InputCalls(PolicyBatch):
         self.lookout = None if policies.hedge is None else Lookout(self, policies.hedge)
         if self.lookout is not None:
             self.listeners.append(self.lookout.rest)
-        self.inputs = Inputs(items, self.since)
+        self.inputs = Inputs(items, self.since, numbers)
         self.entries = self.inputs.entries
         if items is not None:
             self.collector = Collector(len(items))

@@ -173,7 +173,7 @@ class DeadlineTimer:
         scope = session.made_scope(key)
         if scope is not None:
             scope.condemn()  # at once: nothing may start in it any more
-            after.append(partial(self._tell_end, scope, function))
+            after.append(partial(_tell_end, scheduler, scope, function))
         if log.in_use() and final:
             figures = queue.figures_of(key)
             after.append(
@@ -188,10 +188,6 @@ class DeadlineTimer:
         if scheduler.closing:  # this may have been the last call that anybody waited for
             scheduler.dismiss_if_quiet(after)
         return True
-
-    def _tell_end(self, scope: Scope, function: str) -> None:
-        for act in scope.end():
-            self._scheduler.callbacks.tell(act, f"an on_cancel callback of {function}")
 
     def cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a queue: what is queued is cancelled, and what runs too unless ``running`` is False."""
@@ -224,13 +220,7 @@ class DeadlineTimer:
         self, session: Session, key: Key, status: Status, error: BaseException, *, grace: float = GRACE
     ) -> None:
         """Settle one running call from outside."""
-        aside(partial(self._end_call, session, key, status, error, grace))
-
-    def _end_call(self, session: Session, key: Key, status: Status, error: BaseException, grace: float) -> None:
-        after: Actions = []
-        with self._scheduler.lock:
-            self.end(session, key, status, error, after, grace=grace)
-        self._scheduler.perform(after)
+        aside(partial(_end_call, self._scheduler, self.end, session, key, status, error, grace))
 
     def evict_all(self, after: Actions) -> None:
         """Replace every thread that is stuck in a call that is over, without grace.  With the lock held."""
@@ -244,7 +234,7 @@ class DeadlineTimer:
         if len(scheduler.abandoned) >= scheduler.max_abandoned:
             if not self._capped:
                 self._capped = True
-                after.append(lambda: scheduler.callbacks.tell(self._warn_of_cap))
+                after.append(lambda: scheduler.callbacks.tell(partial(_warn_of_cap, scheduler)))
             return
         scheduler.abandoned.add(session)
         scheduler.crew.threads.discard(session.worker.thread)
@@ -261,14 +251,6 @@ class DeadlineTimer:
                     lambda: log.call_abandoned(scheduler.name, function, index, session.worker.name, seconds), EVENT
                 )
             )
-
-    def _warn_of_cap(self) -> None:
-        warnings.warn(
-            f"{self._scheduler.name}: as many threads as max_abandoned allows ({self._scheduler.max_abandoned}) are "
-            f"stuck in calls that are over; from now on a slot comes back only with its thread",
-            RuntimeWarning,
-            stacklevel=1,
-        )
 
     def look(self) -> None:
         """End what is due, and plan the next look."""
@@ -322,3 +304,32 @@ class DeadlineTimer:
             self._evict(session, after)
         self._tell_settled(after)
         return min([next_due, *(moment for moment, _ in self._evictions)])
+
+
+def _tell_end(scheduler: Host, scope: Scope, function: str) -> None:
+    for act in scope.end():
+        scheduler.callbacks.tell(act, f"an on_cancel callback of {function}")
+
+
+def _end_call(
+    scheduler: Host,
+    end: Callable[..., bool],
+    session: Session,
+    key: Key,
+    status: Status,
+    error: BaseException,
+    grace: float,
+) -> None:
+    after: Actions = []
+    with scheduler.lock:
+        end(session, key, status, error, after, grace=grace)
+    scheduler.perform(after)
+
+
+def _warn_of_cap(scheduler: Host) -> None:
+    warnings.warn(
+        f"{scheduler.name}: as many threads as max_abandoned allows ({scheduler.max_abandoned}) are "
+        f"stuck in calls that are over; from now on a slot comes back only with its thread",
+        RuntimeWarning,
+        stacklevel=1,
+    )

@@ -7,6 +7,7 @@ import asyncio
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.completion import Completion
+from ...batches.halting import Halt
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
 from ...batches.run import RunCompletion, begin_run
@@ -82,14 +83,14 @@ async def arun_journaled(
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
     metering.check(progress)
-    journal = journaled.journal_of(said, asked, late)
+    journal, halting = journaled.journal_of(said, asked, late), None if halt is None else Halt(halt)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
     try:
         plan = await asyncio.to_thread(journaled.planned, journal, items, asked)
         completion = journaled.begin_run(
             journal, plan, scheduler, options, fn, items, given, gate.put, fail_fast=fail_fast, deadline=deadline,
-            star=star, halt=halt,
+            star=star, halt=halting,
         )  # fmt: skip
         with metering.shown(completion.batch, progress):
             return await wait_for(completion, gate)
