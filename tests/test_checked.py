@@ -69,7 +69,7 @@ def alone(some):
     [
         ("fan._scheduler.quiet()", "Scheduler.quiet"),
         ("fan._scheduler.run_queue.has_work()", "RunQueue.has_work"),
-        ("fan._scheduler.crew.forget(None)", "Crew.forget"),
+        ("fan._scheduler.crew.hand_out([])", "Crew.hand_out"),
     ],
 )
 def test_a_lock_that_is_missing_is_found(call, name):

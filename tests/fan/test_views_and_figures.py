@@ -207,8 +207,13 @@ def test_a_view_for_each_call_leaves_nothing_in_the_fan(options):
 
 def test_views_in_use_are_not_looked_through_for_each_new_one(monkeypatch):
     """As many looks for idle queues as there are views, and not for each view as many."""
-    looks = []
-    monkeypatch.setattr(CallQueue, "forget_if_idle", looks.append)
+    looks, forget = [], CallQueue.forget_if_idle
+
+    def note(queue):
+        looks.append(queue)
+        forget(queue)
+
+    monkeypatch.setattr(CallQueue, "forget_if_idle", note)
     go = threading.Event()
     with Fan(1) as fan:
         blocker = fan.submit(go.wait, PATIENCE)

@@ -108,6 +108,16 @@ def test_fans_that_share_a_limit_get_on():
     limit.check(120)
 
 
+def test_workers_stay_for_several_limits_at_once():
+    """One for each of them, in threads of their own."""
+    limits = [Watched(60 * A_SECOND) for _ in range(4)]
+    with Fan(8) as fan:
+        reports = [aside(fan.with_options(rate=limit).run, abs, range(100)) for limit in limits]
+        assert [report.result(PATIENCE).unwrap() for report in reports] == [list(range(100))] * 4
+    for limit in limits:
+        limit.check(100)
+
+
 @pytest.mark.parametrize("slots", [1, 4])
 def test_a_batch_that_ends_while_a_worker_stays_leaves_nothing(slots):
     """Its deadline comes in the middle; each input has one outcome, and the limit is free for others."""

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from support.controlled import PATIENCE, Gate, aside, until
-from threadfan import Fan, TaskTimeout
+from threadfan import Fan, TaskTimeout, current_scope
 from threadfan._core.scope import alarms
 from threadfan.testing import Probe
 
@@ -53,6 +53,24 @@ def test_a_fan_that_is_gone_holds_no_thread(how, monkeypatch):
     del fan
     until(lambda: not threads_of_alarms())
     assert alarms._keepers == {}
+
+
+def test_a_call_that_heeds_its_cancel_in_the_end_holds_no_thread(clock):
+    """It comes back within its grace, when all others have gone, and on a clock that does not move any more."""
+    fan = Fan(1, timeout=5)
+    started, back = threading.Event(), threading.Event()
+
+    def call():
+        current_scope().on_cancel(back.set)
+        started.set()
+        assert back.wait(PATIENCE)
+
+    fan.submit(call)
+    assert started.wait(PATIENCE)
+    Probe(fan).interrupt()
+    fan.shutdown()
+    until(lambda: alarms._keepers == {})
+    until(lambda: not threads_of_alarms())
 
 
 def test_a_look_that_fails_is_followed_by_another(clock, monkeypatch, caplog):

@@ -33,7 +33,7 @@ class Late:
 
 @pytest.fixture
 def late():
-    """A worker that is sent, and comes when the test says so."""
+    """On two slots."""
     with Fan(2) as fan:
         yield Late(fan)
 

@@ -10,6 +10,7 @@ import ast
 import inspect
 import pkgutil
 import re
+import sys
 from importlib import import_module
 
 from . import fault
@@ -79,16 +80,17 @@ def _demands(function, heading):
 
 
 def look(name, *given):
-    """One of the objects that the function was given leads to a lock, and this thread has it."""
+    """What the function was given leads to a lock, or its file has one, and this thread holds that."""
     from threadfan._core.pool import shutdown
 
-    for thing in given:
-        for way in WAYS:
-            lock = _follow(thing, way)
-            if lock is not None:
-                if not lock._is_owned():
-                    fault(f"{name} was called without its lock")
-                return
+    ways = [(thing, way) for thing in given for way in WAYS]
+    ways.append((sys.modules[sys._getframe(1).f_globals["__name__"]], ("_lock",)))  # or it is one of the file
+    for thing, way in ways:
+        lock = _follow(thing, way)
+        if lock is not None:
+            if not lock._is_owned():
+                fault(f"{name} was called without its lock")
+            return
     fans = shutdown._alive()  # some parts do not know whose they are
     if fans and not any(scheduler.lock._is_owned() for scheduler in fans):
         fault(f"{name} was called without the lock of any fan")

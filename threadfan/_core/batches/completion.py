@@ -220,11 +220,12 @@ class Completion(Generic[B, MadeReport]):
         if report is None:
             wall = self.scheduler.clock.monotonic() - batch.since
             tell_end(batch, wall)
+            raws = batch.in_order()  # first: a graph gives its calls their names as it puts them in order
             found = parts(batch, wall)
             stopped = self._early or self._why_unfinished()
             if stopped is not None:
                 found["stopped"] = stopped
-            report = self._make(batch.in_order(), **found)
+            report = self._make(raws, **found)
             self._report = weakref.ref(report)
         batch.forget()
         return report

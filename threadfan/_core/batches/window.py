@@ -60,8 +60,7 @@ class BatchStream(Stream["Batch", T]):
         self._elastic = elastic
         self._quick = quick
         self._mark = 0  # when so many outcomes are handed out, look how long that has taken
-        self._marked = -FOREVER  # since this moment, when so many inputs had been taken
-        self._held = 0  # and so many of them not handed out
+        self._marked = -FOREVER  # since this moment
 
     @property
     def room(self) -> int:
@@ -79,26 +78,26 @@ class BatchStream(Stream["Batch", T]):
         """Take inputs until the window is full, they end, or outcomes are ready that should not wait any longer."""
         if self._inputs is None or self._must_end():
             return
-        now, before = self._clock(), self.batch.accepted
-        marks = self._elastic and self._fit(now)
+        now = self._clock()
+        if self._elastic:
+            self._fit(now)
         self._take(self._inputs, max(0, self.room), now)
-        if marks and self.batch.accepted > before:  # else all that is held was taken before now
-            self._mark, self._marked, self._held = self.batch.accepted, now, self.batch.accepted - self.yielded
         self.due = FOREVER if self._inputs is None else self.batch.accepted - self._window / 2
 
-    def _fit(self, now: float) -> bool:
-        """Make the window such that what is taken is handed out after ``AHEAD`` seconds; whether to set a mark anew.
+    def _fit(self, now: float) -> None:
+        """Make the window twice as wide if half of it was taken and handed out in ``AHEAD`` seconds, smaller if not.
 
-        Whenever all that had been taken up to a mark is handed out, or could have been in that time.  So outcomes that
-        go out in one burst, since they had waited for a slow one or for the reader, do not make it wider.
+        It is never more than twice what has shown so: one slow call in a hundred has to be in it.  And only what was
+        taken since the last look shows anything: outcomes that have waited for a slow one, or for the reader, go out in
+        no time.
         """
         took = now - self._marked
         if took < AHEAD and self.yielded < self._mark:
-            return False  # it is too early to tell
-        wide = WIDEST if took <= 0 else min(self._held * AHEAD / took, WIDEST)
-        self._window = max(self._least, int(wide))
+            return  # it is too early to tell
+        wide = 2 * self._window if took < AHEAD else int(self._window * AHEAD / took)
+        self._window = max(self._least, min(wide, WIDEST))
         self.step = max(1, (self._window - self._least) // STEPS)
-        return True
+        self._mark, self._marked = self.batch.accepted + self._window // 2, now
 
     def _take(self, inputs: Iterator[object], room: int, now: float) -> None:
         batch = self.batch

@@ -18,6 +18,7 @@ from .near import NEAR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from ..policies.cost import Permit
@@ -118,9 +119,14 @@ def _sleep_until(moment: float) -> None:
     left = moment - time.monotonic()
     if left > LEAD:
         time.sleep(left - LEAD)
+    give_way = _giving_way()
     while time.monotonic() < moment:
-        _give_way(0)
+        give_way(0)
 
 
-_give_way = select.poll().poll if hasattr(select, "poll") else time.sleep
-"""Lets other threads run, and returns at once if none wants to: ``time.sleep(0)`` is late by the kernel's slack."""
+def _giving_way() -> Callable[[int], object]:
+    """What lets other threads run, and returns at once if none wants to; for one thread.
+
+    ``time.sleep(0)`` is late by the kernel's slack, where that has any.
+    """
+    return select.poll().poll if hasattr(select, "poll") else time.sleep

@@ -138,7 +138,8 @@ def told_to_wait(fan: str, function: str, seconds: float, longest: float) -> Non
     Args:
         longest: after which it is asked again, whatever the answer asks for.
     """
-    _emit("warning", "long_wait", fan, function, wait=milliseconds(seconds))
+    if logger() is not plain.LOGGER:  # which has the line below
+        _emit("warning", "long_wait", fan, function, wait=milliseconds(seconds))
     again = f"; it is asked again after {longest:g} s" if seconds > longest else ""
     _warn("an answer to %s asks to wait for %g s%s", function, seconds, again)
 

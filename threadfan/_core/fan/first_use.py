@@ -1,8 +1,8 @@
 """What the first calls of a fan need, imported when the first fan is made.
 
-Not when ``threadfan`` is imported, which has to be cheap for programs that make none: it takes 5 ms, a third of that
-import.  Nor by the calls themselves: CPython swallows a Ctrl-C that falls into certain moments of an import, and a fork
-would have to wait for it (see ``base.forks``).
+Not when ``threadfan`` is imported, which has to be cheap for programs that make none: it takes longer than that import
+with all that the standard library brings.  Nor by the calls themselves: CPython swallows a Ctrl-C that falls into
+certain moments of an import, and a fork would have to wait for it (see ``base.forks``).
 """
 
 from ..batches import mapping, reading, run  # noqa: F401

@@ -120,6 +120,8 @@ class DeadlineTimer:
         """A lost session's thread came back by itself.  With the lock held."""
         self._evictions = [entry for entry in self._evictions if entry[1] is not session]
         self._tell_settled(after)
+        if self._scheduler.closing and self._scheduler.quiet():  # this may have been the last that was watched
+            self.stop()
 
     def when_settled(self, gate: SimpleQueue[None], after: Actions) -> None:
         """Open ``gate`` once no cancelled call has grace left.  With the lock held."""
