@@ -19,7 +19,8 @@ from threadfan._core.fan.front import Front
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
-WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents")  # pages whose Python blocks are run
+# Pages whose Python blocks are run.
+WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 

@@ -154,6 +154,12 @@ EXPECTED = {
         r"all answered: True",
         r"  \d0: succeeded, cancelled",
     ],
+    "journal": [
+        r"25 rows, 25 requests, all answered: True",
+        r"40 rows, 15 requests, all answered: True",
+        r"40 rows, 0 requests, all answered: True",
+        r"What is 3 squared\? True",
+    ],
     "legacy_drop_in": [
         r"replies with concurrent\.futures: 20",
         r"replies with threadfan: 20",

@@ -17,6 +17,7 @@ FLOORS = (
     "base",
     "pages",
     "events",
+    "journal",
     "scope",
     "policies",
     "limits",

@@ -13,6 +13,7 @@ stand on private floors in ``threadfan/_core``, each importing only those below 
     limits     who waits for a limit, and limits that processes share
     policies   numbers and verdicts: retries, rate limits, hedging
     scope      how long a call may go on: scopes, deadlines, waiting
+    journal    what batches keep in a file, to be gone on with
     events     what can be observed: structlog, logging, progress
     pages      reports as pages, traces and tables
     base       errors, time, outcomes, checks of arguments
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from ._core.base.errors import (
         CallCancelled,
         FanClosed,
+        JournalError,
         LimitExhausted,
+        NotStored,
         TaskCancelled,
         TaskSkipped,
         TaskTimeout,
@@ -109,7 +112,9 @@ __all__ = [
     "signals_as_ctrl_c",
     # errors
     "FanClosed",
+    "JournalError",
     "LimitExhausted",
+    "NotStored",
     "TaskCancelled",
     "TaskSkipped",
     "TaskTimeout",
@@ -135,7 +140,9 @@ _ON_FIRST_USE = {
     "Attempt": "base.attempt",
     "CallCancelled": "base.errors",
     "FanClosed": "base.errors",
+    "JournalError": "base.errors",
     "LimitExhausted": "base.errors",
+    "NotStored": "base.errors",
     "TaskCancelled": "base.errors",
     "TaskSkipped": "base.errors",
     "TaskTimeout": "base.errors",

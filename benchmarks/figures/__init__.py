@@ -21,6 +21,8 @@ GROUPS = {
     "cpu": "cpu",
     "fairness": "fairness",
     "memory": "memory",
+    "growth": "growth",
+    "footprint": "footprint",
     "makespan": "makespan",
     "hang": "hang",
     "import": "startup",

@@ -30,12 +30,9 @@ def measure(plan: Plan) -> Iterator[Figure]:
     with Fan(WORKERS, timeout=TIMEOUT) as fan:
         for name, limits in shares.items():
             once = partial(_gather, fan, limits)
-            sizes = {
-                "few": lambda once=once: sum(once(few) for _ in range(many // few)) / many,
-                "many": lambda once=once: once(many) / many,
-            }
+            sizes = {"few": partial(once, few, many // few), "many": partial(once, many, 1)}
             samples = harness.race(sizes, plan.size(min(plan.rounds, 3), 1))
-            medians = harness.medians(samples, 1e6)
+            medians = harness.medians(samples, 1e6 / many)
             yield Figure(f"gather, {name}: µs a task, of {many:,} tasks", "µs", {OURS: medians["many"]})
             growth = harness.ratios(samples, "few")["many"]
             yield Figure(f"gather, {name}: a task of {many:,} to one of {few:,}", "times", {OURS: growth}, goal=GROWTH)
@@ -45,8 +42,13 @@ def _nothing() -> None:
     pass
 
 
-def _gather(fan: Fan, limits: Callable[[int], int], number: int) -> float:
+def _gather(fan: Fan, limits: Callable[[int], int], number: int, times: int) -> float:
     # Nobody waits for them.
     own = [RateLimit(10**9, burst=10**6) for _ in range(limits(number))]
     tasks = [task(_nothing).with_options(rate=own[place % len(own)]) for place in range(number)]
-    return harness.seconds(lambda: fan.gather(*tasks))
+
+    def gather() -> None:
+        for _ in range(times):
+            fan.gather(*tasks)
+
+    return harness.seconds(gather)

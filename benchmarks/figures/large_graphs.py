@@ -19,52 +19,61 @@ if TYPE_CHECKING:
     Make = Callable[[Fan, int], Graph]
 
 WORKERS = 8
-BUILT = Goal(25.0)
+BUILT, RUN = Goal(25.0), Goal(7.0)
 GROWTH = Goal(1.1)
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
     """Few tasks, many times, and many tasks once: the cost of one should be the same."""
     few, many = plan.size(1_000, 20), plan.size(100_000, 200)
-    shapes: dict[str, tuple[Make, bool]] = {  # with whether all tasks are added one by one
-        "a chain": (_chain, True),
-        "tasks that follow one": (_spread, True),
-        "a task that follows all others": (_fan_in, True),
-        "a fan-out": (_fan_out, False),
+    shapes: dict[str, tuple[Make, Goal | None, Goal | None]] = {  # with the goals of building and of running it
+        "a chain": (_chain, BUILT, RUN),
+        "tasks that follow one": (_spread, BUILT, None),
+        "a task that follows all others": (_fan_in, BUILT, None),
+        "a fan-out": (_fan_out, None, None),
     }
     with Fan(WORKERS, timeout=TIMEOUT) as fan:
-        for name, (make, built) in shapes.items():
-            if built:
-                yield from _figures(f"building {name}", plan, few, many, partial(_built, fan, make), BUILT)
-            yield from _figures(f"running {name}", plan, few, many, partial(_run, fan, make), None)
+        for name, (make, built, run) in shapes.items():
+            if built is not None:  # all tasks are added one by one
+                yield from _figures(f"building {name}", plan, few, many, partial(_built, fan, make), built)
+            yield from _figures(f"running {name}", plan, few, many, partial(_run, fan, make), run)
 
 
 def _figures(
-    name: str, plan: Plan, few: int, many: int, once: Callable[[int], float], goal: Goal | None
+    name: str, plan: Plan, few: int, many: int, seconds: Callable[[int, int], float], goal: Goal | None
 ) -> Iterator[Figure]:
     """Figures of one shape.
 
     Args:
-        once: gives the seconds that so many tasks take.
+        seconds: that so many tasks take, so many times.
     """
-    sizes = {"few": lambda: sum(once(few) for _ in range(many // few)) / many, "many": lambda: once(many) / many}
+    sizes = {"few": lambda: seconds(few, many // few) / many, "many": lambda: seconds(many, 1) / many}
     samples = harness.race(sizes, plan.size(min(plan.rounds, 5), 1))
-    yield Figure(
-        f"{name}: µs a task, of {many:,} tasks", "µs", {OURS: harness.medians(samples, 1e6)["many"]}, goal=goal
-    )
+    medians = harness.medians(samples, 1e6)
+    yield Figure(f"{name}: µs a task, of {many:,} tasks", "µs", {OURS: medians["many"]}, goal=goal)
     growth = harness.ratios(samples, "few")["many"]
     yield Figure(f"{name}: a task of {many:,} to one of {few:,}", "times", {OURS: growth}, goal=GROWTH)
 
 
-def _built(fan: Fan, make: Make, number: int) -> float:
+def _built(fan: Fan, make: Make, number: int, times: int) -> float:
     """To check who waits for whom, too, which is done when the graph is first used."""
-    return harness.seconds(lambda: make(fan, number)._checked())
+
+    def build() -> None:
+        for _ in range(times):
+            make(fan, number)._checked()
+
+    return harness.seconds(build)
 
 
-def _run(fan: Fan, make: Make, number: int) -> float:
+def _run(fan: Fan, make: Make, number: int, times: int) -> float:
     graph = make(fan, number)
     graph._checked()
-    return harness.seconds(graph.run)
+
+    def run() -> None:
+        for _ in range(times):
+            graph.run()
+
+    return harness.seconds(run)
 
 
 def _nothing() -> None:

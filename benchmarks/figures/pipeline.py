@@ -18,6 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import harness
+from benchmarks.figures.tasks import noop
 from benchmarks.harness import OURS, STANDARD, Figure, Goal
 from benchmarks.pools import TIMEOUT
 from threadfan import Fan
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     Ways = list[tuple[float, float]]
 
+WORKERS = 8
 STRAGGLERS = 0.05  # share of the calls
 FASTER = Goal(1 / 1.3)
 NEAR = Goal(95.0, least=True)
@@ -91,6 +93,34 @@ def measure(plan: Plan) -> Iterator[Figure]:
         yield Figure(f"{what}: makespan", "s", taken, harness.ratios(samples), FASTER, note=note)
         near = {name: 100 * bound / seconds for name, seconds in taken.items()}
         yield Figure(f"{what}: lower bound ÷ makespan", "%", near, goal=NEAR, least=True)
+
+    yield from _short(plan)
+
+
+def _short(plan: Plan) -> Iterator[Figure]:
+    """What a pipeline adds to each item, and whether it is the same in each run: threads may be in each other's way."""
+    items = range(plan.size(10_000, 100))
+    for stages, goal in ((1, Goal(10.0)), (2, Goal(20.0))):
+        with ThreadPoolExecutor(WORKERS) as pool, Fan(WORKERS, timeout=TIMEOUT) as fan:
+            pipeline = fan.pipeline(*[noop] * stages)
+            contenders = {
+                STANDARD: partial(_mapped, pool, stages, items),
+                OURS: partial(harness.seconds, partial(pipeline.run, items)),
+            }
+            samples = harness.race(contenders, plan.rounds)
+        what = f"functions that do nothing, stages: {stages}, {len(items):,} items, {WORKERS} slots"
+        yield Figure(f"{what}: µs an item", "µs", harness.medians(samples, 1e6 / len(items)), goal=goal)
+        spread = {name: max(seconds) / min(seconds) for name, seconds in samples.items()}
+        yield Figure(f"{what}: slowest round to fastest", "times", spread, goal=Goal(1.5))
+
+
+def _mapped(pool: ThreadPoolExecutor, stages: int, items: range) -> float:
+    def run() -> None:
+        values: list[object] = list(items)
+        for _ in range(stages):
+            values = list(pool.map(noop, values))
+
+    return harness.seconds(run)
 
 
 def _all(way: Callable[[Case, Ways], float], case: Case, batches: list[Ways]) -> float:

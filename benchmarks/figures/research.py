@@ -1,7 +1,12 @@
-"""The research job: twelve companies, each researched and then analysed, through the anthropic client."""
+"""The research job: twelve companies, each researched and then analysed, through the anthropic client.
+
+Beside the pools the same calls are made by twelve threads that do nothing else: what the client needs for each call, a
+thread at a time, is lost to all.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import harness, peers
 from benchmarks.harness import OURS, STANDARD, Figure, Goal
 from benchmarks.pools import TIMEOUT
+from benchmarks.processes import child
 from threadfan import Fan
 
 if TYPE_CHECKING:
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 COMPANIES = [f"company {number}" for number in range(12)]
 GOALS = {0.5: 97.0, 3.0: 99.0}  # by seconds a call
 QUICK = {0.1: 80.0}
+BARE = "threads alone"
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
@@ -35,6 +42,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
             ways: dict[str, Callable[[], object]] = {
                 STANDARD: partial(_twice, pool, research, analyse),
                 OURS: partial(_through, pipeline),
+                BARE: partial(_alone, research, analyse),
             }
             contenders = {name: partial(_share, way, 2 * seconds) for name, way in ways.items()}
             samples = harness.race(contenders, plan.size(min(plan.rounds, 5 if seconds < 1 else 3), 1))
@@ -46,6 +54,40 @@ def measure(plan: Plan) -> Iterator[Figure]:
             least=True,
             note="the two maps of the standard library lose nothing by their barrier where all calls are equal",
         )
+    yield from _added(plan)
+
+
+def _added(plan: Plan) -> Iterator[Figure]:
+    """What the client adds to the server's time: alone, and where several threads need it at once."""
+    seconds = 0.1
+    import_code = "import time; start = time.perf_counter(); import anthropic; end = time.perf_counter(); import json; "
+    imported, _ = child("-c", import_code + 'print(json.dumps({"seconds": end - start}))')
+    with Server(seconds) as ask:
+        first = harness.seconds(partial(ask, "Research", "first")) - seconds
+        found: dict[str, Callable[[], float]] = {
+            "one call alone": lambda: harness.seconds(partial(ask, "Research", "one")) - seconds,
+            "the last of 12 at once": lambda: harness.seconds(partial(_at_once, partial(ask, "Research"))) - seconds,
+        }
+        samples = harness.race(found, plan.size(10, 2))
+    medians = {"the first call": first * 1e3, **harness.medians(samples, 1e3)}
+    yield Figure(
+        "what the anthropic client adds to the server's time, threads alone",
+        "ms",
+        {**medians, OURS: medians["the last of 12 at once"]},
+        note=f"its import took {float(imported['seconds']):.2f} s; no TLS; {OURS} has no part in it",
+    )
+
+
+def _at_once(ask: Callable[[str], object]) -> None:
+    threads = [threading.Thread(target=ask, args=(company,)) for company in COMPANIES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _alone(research: Any, analyse: Any) -> None:
+    _at_once(lambda company: analyse(research(company)))
 
 
 def _twice(pool: ThreadPoolExecutor, research: Any, analyse: Any) -> object:

@@ -36,7 +36,7 @@ def child_ends(act):
         ("threadfan._core.fan.aio.calls", "asyncio.events"),
         ("threadfan._core.calls.policy_queues", "threadfan._core.calls.attempts"),
         ("threadfan._core.limits.stores", "threadfan._core.limits.turns"),
-        ("threadfan._core.limits.transactions", "sqlite3"),
+        ("threadfan._core.base.transactions", "sqlite3"),
         ("threadfan.clients.subprocess", "threadfan.clients.self_pipe"),
     ],
 )

@@ -232,7 +232,7 @@ def test_timeouts_are_each_step_s_own(clock):
         clock.advance(2)
         (outcome,) = report.result(PATIENCE)
         assert outcome.status == "timed_out"
-        assert "-deadlines" not in threads[-1]
+        assert "threadfan-alarms" not in threads[-1]
         gate.open()
         quiet(fan)
 

@@ -33,7 +33,7 @@ def test_timeouts_are_kept_by_the_loop(times):
                 await asyncio.sleep(0.01)
         return report
 
-    with refused_threads("-deadlines", times=times):
+    with refused_threads("threadfan-alarms", times=times):
         (outcome,) = asyncio.run(main())
     assert isinstance(outcome.error, TaskTimeout)
 

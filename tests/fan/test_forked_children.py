@@ -28,7 +28,7 @@ OWNERS = {
         "threadfan.clients.requests",
         "threadfan._core.scope.alarms",
     ),
-    *("threadfan._core.limits.waitlists", "threadfan._core.limits.transactions"),
+    *("threadfan._core.limits.waitlists", "threadfan._core.base.transactions"),
 }
 """Some of those that have locks, by class or module: that the test finds what there is."""
 

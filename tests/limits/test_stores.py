@@ -2,15 +2,18 @@
 
 import gc
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
 
-from support.controlled import run_program, until
+from support.controlled import PATIENCE, aside, run_program, until
 from support.shared_limits import redis_server
 from threadfan import Fan, RateLimit
 from threadfan._core.limits import in_file, ticks, turns
@@ -94,6 +97,84 @@ assert store.take({HOUR}, 3) > 0.0
     run_program(program)
 
 
+# -- a file that stays open --------------------------------------------------------------------------------------------
+
+
+def opened(path):
+    """How many descriptors of this process lead to the file itself."""
+    found = 0
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            found += os.readlink(f"/proc/self/fd/{number}") == path
+    return found
+
+
+on_linux = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system lists no descriptors there")
+
+
+@on_linux
+def test_the_file_is_opened_once_and_closed_with_its_store(tmp_path):
+    """However often it is asked, and by whom."""
+    path = f"{tmp_path}/limits.db"
+    store = SQLiteStore(path, "a")
+    store.reach()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(store.take, [HOUR] * 20, [100] * 20)) == [0.0] * 20
+    assert opened(path) == 1
+    del store
+    gc.collect()
+    until(lambda: not opened(path))
+
+
+@on_linux
+def test_a_file_that_was_replaced_is_noticed(tmp_path):
+    """Else this process would keep to a limit of its own, in a file that nobody else can open."""
+    path = f"{tmp_path}/limits.db"
+    store = SQLiteStore(path, "a")
+    assert store.take(HOUR, 1) == 0.0
+    os.remove(path)
+    other = SQLiteStore(path, "a")
+    assert other.take(HOUR, 2) == 0.0
+    assert store.take(HOUR, 2) == 0.0
+    assert [one.take(HOUR, 2) > 0.0 for one in (store, other)] == [True, True]
+    until(lambda: opened(path) == 2 and not opened(f"{path} (deleted)"))
+
+
+def test_a_process_that_cannot_have_the_file_asks_again(tmp_path):
+    """Another one has it for a while; what was begun is undone, and the connection goes on."""
+    path = f"{tmp_path}/limits.db"
+    store = SQLiteStore(path, "a")
+    store.reach()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    asked = aside(store.take, HOUR, 1)
+    assert not asked.done()
+    other.close()
+    assert asked.result(PATIENCE) == 0.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_opens_the_file_for_itself(tmp_path):
+    """And does not use the connection that its parent has; both go on, and count as one."""
+    program = f"""
+import os, sys
+from threadfan._core.limits.in_file import SQLiteStore
+path = {str(tmp_path)!r} + "/limits.db"
+store = SQLiteStore(path, "a")
+assert store.take({HOUR}, 3) == 0.0
+child = os.fork()
+if not child:
+    before = store._database
+    assert before is None, before
+    assert store.take({HOUR}, 3) == 0.0
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert store.take({HOUR}, 3) == 0.0
+assert store.take({HOUR}, 3) > 0.0
+"""
+    run_program(program)
+
+
 # -- by exact values ---------------------------------------------------------------------------------------------------
 
 
@@ -135,6 +216,22 @@ def test_parts_of_a_request_count(processes, wall):
     begun = wall.now
     assert store.take(1.0, 2.5) == 0.0
     assert wall.now - begun == pytest.approx(0.0045)  # it has waited for the rest itself
+
+
+def test_who_is_next_and_comes_early_asks_once(processes, wall, monkeypatch):
+    """It is counted for the moment that is its own, and waits for that by itself; the others are told of it."""
+    first, second = processes(2)
+    asks, ask = [], SQLiteStore.ask
+    monkeypatch.setattr(SQLiteStore, "ask", lambda *args: [asks.append(args[0]), ask(*args)][1])
+    begun = wall.now
+    assert first.take(0.1, 1) == 0.0
+    assert second.take(0.1, 1) == pytest.approx(0.1 - LEAD)
+    wall.now += 0.1 - LEAD + 0.001  # a little later than it was told
+    del asks[:]
+    assert second.take(0.1, 1) == 0.0
+    assert asks == [second]
+    assert wall.now == pytest.approx(begun + 0.1)
+    assert first.take(0.1, 1) == pytest.approx(0.1 - LEAD)
 
 
 def test_short_gaps_are_exact(processes, wall):
@@ -428,7 +525,7 @@ def test_a_fork_waits_for_a_transaction(tmp_path, patient):
     """One in another thread is over when the process forks; if it takes too long, the child is told so."""
     program = f"""
 import os, signal, threading, time
-from threadfan._core.limits import transactions
+from threadfan._core.base import transactions
 from threadfan._core.limits.stores import store_at
 store = store_at("sqlite:///{tmp_path}/limits.db", "a")
 store.reach()

@@ -210,6 +210,41 @@ def test_idle_fan_that_nobody_holds_ends_its_threads():
         assert not thread.is_alive()
 
 
+def test_idle_threads_send_each_other_home(monkeypatch):
+    """Each is told to go by the one before, so that never many of them wake up at once; none is left."""
+    fan = Fan(50)
+    meet(fan, 50)
+    until(lambda: len(fan._scheduler.crew.idle) == 50)
+    threads, told, send_home = set(fan._threads), [], type(fan._scheduler.crew).send_home
+
+    def noted(crew, after):
+        before = len(after)
+        send_home(crew, after)
+        told.append(len(after) - before)
+
+    monkeypatch.setattr(type(fan._scheduler.crew), "send_home", noted)
+    within_patience(fan.shutdown)
+    assert not any(thread.is_alive() for thread in threads)
+    assert sum(told) == 50
+    assert max(told) == 1
+
+
+def test_one_that_is_told_to_go_too_early_stays():
+    """It makes the call that it was given meanwhile, and goes when the fan is closed."""
+    fan = Fan(3)
+    meet(fan, 3)
+    crew, threads = fan._scheduler.crew, set(fan._threads)
+    until(lambda: len(crew.idle) == 3)
+    with fan._scheduler.lock:  # told to go, and given a call before they can look
+        future = fan.submit(threading.get_ident)
+        for worker in crew.workers:
+            worker.inbox.put(False)
+    assert future.result(PATIENCE)
+    until(lambda: len(crew.idle) == 3)
+    within_patience(fan.shutdown)
+    assert not any(thread.is_alive() for thread in threads)
+
+
 @pytest.mark.parametrize("first", [0, 1], ids=["at once", "in the second thread"])
 def test_initializer_that_fails_breaks_the_pool(first, caplog):
     """Submitted calls, batches and streams that wait get ``BrokenThreadPool``; a batch's has the report so far."""

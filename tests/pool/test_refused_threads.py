@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import time
+from queue import SimpleQueue
 
 import pytest
 
@@ -16,7 +17,7 @@ from threadfan._core.pool.starts import PATIENCE as UNTIL_GIVEN_UP
 from threadfan.clients import subprocess
 from threadfan.testing import refused_threads
 
-HELPERS = "-deadlines|-callbacks|threadfan-alarm"
+HELPERS = "-callbacks|threadfan-alarm"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def warnings_of(caplog):
 def test_a_timeout_is_kept_without_a_deadline_timer(wait, times, caplog):
     """A call that hangs is ended by whoever waits for it; its thread is replaced, and one warning says why."""
     gate = Gate()
-    with refused_threads("-deadlines", times=times) as refused:
+    with refused_threads("threadfan-alarms", times=times) as refused:
         fan = Fan(1, timeout=0.05)
         for _ in range(2):
             if wait == "run":
@@ -155,6 +156,31 @@ def test_nested_calls_end_where_no_thread_is_left(clock, caplog):
         assert fan.submit(int).result(PATIENCE) == 0  # it is not broken
     within_patience(fan.shutdown)
     assert len(warnings_of(caplog)) == 1
+
+
+def test_done_callbacks_of_calls_without_a_thread_run_on_no_helper(clock):
+    """Those of calls that are given up have a thread of their own, and one that blocks keeps no timeout waiting."""
+    go, told = threading.Event(), SimpleQueue()
+
+    def callback(future):
+        told.put(threading.current_thread().name)
+        go.wait(PATIENCE)
+
+    with refused_threads("none_"):
+        fan = Fan(1, thread_name_prefix="none")
+        future = fan.submit(int)
+        future.add_done_callback(callback)
+        while not future.done():
+            clock.advance(UNTIL_GIVEN_UP / 4)
+            time.sleep(0.01)
+        assert isinstance(future.exception(0), concurrent.futures.BrokenExecutor)
+        assert told.get(timeout=PATIENCE).endswith("-callbacks")
+    other = Fan(1, timeout=1)
+    hung = other.submit(go.wait, PATIENCE)
+    until(lambda: [clock.advance(1), hung.done()][1])
+    go.set()
+    for one in (fan, other):
+        within_patience(one.shutdown)
 
 
 def test_blocks_and_processes_end_in_time():

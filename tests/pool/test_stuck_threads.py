@@ -104,7 +104,7 @@ def test_callbacks_of_a_timeout_do_not_run_on_the_deadline_timer():
     assert isinstance(fan.submit(stop.wait, PATIENCE).exception(PATIENCE), TaskTimeout)
     stop.set()
     shutdown_when_back(fan)
-    assert not names[0].endswith("-deadlines")
+    assert names[0].endswith("-callbacks")
 
 
 def test_stuck_threads_do_not_hold_up_the_interpreter():

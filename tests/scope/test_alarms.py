@@ -1,5 +1,6 @@
 """Acts at a moment: done in time, once, and not when they were taken back."""
 
+import ctypes
 import os
 import threading
 from queue import SimpleQueue
@@ -7,8 +8,10 @@ from queue import SimpleQueue
 import pytest
 
 from support.controlled import PATIENCE, until
+from threadfan._core.base.clock import FOREVER, REAL
 from threadfan._core.scope import alarms
-from threadfan._core.scope.alarms import set_alarm
+from threadfan._core.scope.alarms import hold, set_alarm
+from threadfan.testing import no_leaks
 
 
 def no_thread_is_left():
@@ -162,6 +165,98 @@ def test_many_alarms_from_many_threads(clock, eager_switching):
     until(no_thread_is_left)
     expected = [1000 * place + number for place in range(4) for number in range(0, 100, 2)]
     assert sorted(done.get_nowait() for _ in range(done.qsize())) == expected
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The names of the threads that are started."""
+    names, start = [], threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: [names.append(thread.name), start(thread)][1])
+    return names
+
+
+def test_alarms_one_after_another_have_one_thread(started):
+    """On the real clock it waits a while for more when nothing is due, and is gone soon after the last."""
+    done = SimpleQueue()
+    for number in range(20):
+        set_alarm(REAL, REAL.monotonic(), lambda number=number: done.put(number), quick=True)
+        assert done.get(timeout=PATIENCE) == number
+    assert started == ["threadfan-alarms"]
+    until(no_thread_is_left)
+    assert alarms._keepers == {}
+
+
+def test_a_thread_that_waits_for_more_ends_at_once_if_it_is_hurried(monkeypatch):
+    """As whoever counts threads does."""
+    monkeypatch.setattr(alarms, "LINGER", 10 * PATIENCE)
+    done = SimpleQueue()
+    with no_leaks():
+        set_alarm(REAL, REAL.monotonic(), lambda: done.put(None), quick=True)
+        done.get(timeout=PATIENCE)
+    assert no_thread_is_left()
+
+
+def test_a_hurried_thread_does_what_is_still_due():
+    """It does not end before."""
+    done = SimpleQueue()
+    set_alarm(REAL, REAL.monotonic() + 0.05, lambda: done.put(None), quick=True)
+    (keeper,) = alarms._keepers.values()
+    keeper.helper.hurry()
+    done.get(timeout=PATIENCE)
+    until(no_thread_is_left)
+
+
+def test_what_is_held_stays(monkeypatch):
+    """As long as anybody holds it, the thread waits for more, and for no time of its own; then it goes."""
+    monkeypatch.setattr(alarms, "LINGER", 0.0)
+    done, first, second = SimpleQueue(), object(), object()
+    for holder in (first, second, second):
+        keeper = hold(REAL, holder)
+    keeper.helper.begin()
+    thread = keeper.helper.thread
+    for _ in range(3):
+        keeper.set(REAL.monotonic(), lambda: done.put(None), quick=True)
+        done.get(timeout=PATIENCE)
+    until(lambda: keeper._looks == FOREVER)
+    keeper.release(first)
+    assert alarms._keepers == {REAL: keeper}
+    keeper.release(second)
+    thread.join(PATIENCE)
+    assert alarms._keepers == {}
+
+
+def test_what_was_held_and_never_begun_leaves_nothing(clock):
+    """Neither on the real clock nor on another, where each holder has its own."""
+    for one in (REAL, clock):
+        hold(one, "holder").release("holder")
+    assert alarms._keepers == {}
+
+
+def test_on_another_clock_each_holder_has_its_own(clock):
+    """Sleepers are counted there, and a keeper of all would be one in the place of several."""
+    keepers = [hold(clock, holder) for holder in ("a", "b", "a")]
+    assert keepers[0] is keepers[2] is not keepers[1]
+    for holder, keeper in zip("ab", keepers, strict=False):
+        keeper.release(holder)
+
+
+def test_an_error_from_outside_loses_no_act(caplog):
+    """What is due with an act in which something is raised in the thread is done in the next round."""
+    done, ident = SimpleQueue(), SimpleQueue()
+    go = threading.Event()
+
+    def first():
+        ident.put(threading.get_ident())
+        go.wait(PATIENCE)
+
+    due = REAL.monotonic() + 0.05
+    set_alarm(REAL, due, first, quick=True)
+    set_alarm(REAL, due, lambda: done.put(None), quick=True)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(ident.get(timeout=PATIENCE)), ctypes.py_object(SystemExit)
+    )
+    go.set()
+    done.get(timeout=PATIENCE)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -49,6 +49,16 @@ def test_wait_that_is_over_at_once():
     assert not clock.wait(SimpleQueue(), -3)
 
 
+def test_a_moment_is_not_put_off_by_who_comes_late():
+    """Whoever waits until a moment that has passed meanwhile does not wait."""
+    clock, gate = ManualClock(), SimpleQueue()
+    moment = clock.monotonic() + 5
+    clock.advance(5)
+    assert not clock.wait_until(gate, moment)
+    gate.put(None)
+    assert clock.wait_until(gate)
+
+
 def test_advance_wakes_those_whose_time_has_come():
     """Of two threads that wait, only the one whose deadline is reached comes back, and it says False."""
     clock, early, late = ManualClock(), SimpleQueue(), SimpleQueue()

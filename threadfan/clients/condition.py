@@ -59,7 +59,8 @@ class Condition(threading.Condition):
             CallCancelled: the scope of this call has ended.
             RuntimeError: this thread does not hold the lock.
         """
-        return self.wait_in(current_scope(), timeout)
+        scope = current_scope()
+        return self.wait_in(scope, None if timeout is None else scope.clock.monotonic() + timeout)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Wait until ``predicate()`` is true, at most ``timeout`` seconds; give its last value.
@@ -71,10 +72,9 @@ class Condition(threading.Condition):
         scope = current_scope()
         due = None if timeout is None else scope.clock.monotonic() + timeout
         while not (result := predicate()):
-            rest = None if due is None else due - scope.clock.monotonic()
-            if rest is not None and rest <= 0:
+            if due is not None and due <= scope.clock.monotonic():
                 break
-            self.wait_in(scope, rest)
+            self.wait_in(scope, due)
         return result
 
     def notify(self, n: int = 1) -> None:
@@ -88,8 +88,8 @@ class Condition(threading.Condition):
         for _ in range(min(n, len(self._waiters))):
             self._waiters.popleft().put(None)
 
-    def wait_in(self, scope: Scope, timeout: float | None) -> bool:
-        """``wait`` that ends with ``scope``, and not with that of this call."""
+    def wait_in(self, scope: Scope, moment: float | None) -> bool:
+        """``wait`` until ``moment`` that ends with ``scope``, and not with that of this call."""
         if not self._is_owned():
             raise RuntimeError("cannot wait on un-acquired lock")
         scope.check()
@@ -99,7 +99,7 @@ class Condition(threading.Condition):
         try:
             self._waiters.append(gate)
             state = self._release_save()
-            wait_in(scope, gate, timeout)
+            wait_in(scope, gate, moment)
             self._acquire_restore(state)
             return self._left(gate)
         except BaseException:

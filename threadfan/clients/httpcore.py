@@ -147,7 +147,9 @@ class Stream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
+        """Send all of it; at the end of a request that is often nothing."""
+        if not buffer:
+            return
         self._awaited = True
         scope = scope_here()
         self._operate(scope, self._inner.write, buffer, timeout)
@@ -226,9 +228,10 @@ class Stream:
                 left = time_left(scope)
                 done = act(what, left if left != inf and (timeout is None or left < timeout) else timeout)
             finally:
-                if acts.pop(key, None) is None:
+                held = acts.pop(key, None)
+                if held is None:
                     acts.take_back(key)
-            if not done:  # the end of what is to be read may be one that the cancel has made
+            if held is None or not done:  # it was shut, and an end of what is to be read may be one that this has made
                 time_left(scope)
         except CallCancelled:
             self.close()

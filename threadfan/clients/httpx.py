@@ -128,33 +128,27 @@ class Transport(Base):
     def _placed(self, scope: Scope | None, request: Request) -> Response:
         """Send it when there is a connection for it."""
         close_what_is_left()
-        timeouts = request.extensions.get("timeout") or {}
-        if scope is not None and (left := scope.remaining()) != inf:
+        extensions = request.extensions
+        timeouts, left = extensions.get("timeout") or {}, inf if scope is None else scope.remaining()
+        if left != inf:
             known = timeouts.get
             timeouts = {phase: left if (own := known(phase)) is None or left < own else own for phase in PHASES}
         with Inside():
             if not self._semaphore.acquire(scope, timeouts.get("pool")):
                 raise self._library.PoolTimeout("no connection became free in time", request=request)
             try:
-                response = self._send(scope, request, timeouts)
-            except BaseException:
+                if left != inf:
+                    request.extensions = {**extensions, "timeout": timeouts}
+                response = self._wrapped.handle_request(request)
+            except BaseException as error:
                 self._semaphore.release()
+                if scope is not None and isinstance(error, Exception):
+                    scope.check()
                 raise
+            finally:
+                request.extensions = extensions  # the user's, who may send it again when there is more time
         response.stream = self._body(response.stream, self._semaphore)
         return response
-
-    def _send(self, scope: Scope | None, request: Request, timeouts: Timeouts) -> Response:
-        if scope is None:
-            return self._wrapped.handle_request(request)
-        extensions = request.extensions
-        request.extensions = {**extensions, "timeout": timeouts}
-        try:
-            return self._wrapped.handle_request(request)
-        except Exception:
-            scope.check()
-            raise
-        finally:
-            request.extensions = extensions  # the user's, who may send it again when there is more time
 
     def close(self) -> None:
         """Close the wrapped transport."""

@@ -116,7 +116,7 @@ class _Idle("queue.LifoQueue[object]" if TYPE_CHECKING else queue.LifoQueue):  #
                 self._gates.append(gate)
                 with contextlib.suppress(queue.Empty):
                     return self._pop()
-                if not scope.clock.wait(gate, None if due is None else due - scope.clock.monotonic()):
+                if not scope.clock.wait_until(gate, due):
                     break
                 self._leave(gate)
             raise queue.Empty

@@ -58,11 +58,12 @@ class ScopedSemaphore:
                 return True
             gate: SimpleQueue[object] = SimpleQueue()
             self._waiting.append(gate)
-        rest, scope = timeout, scope or current_scope()
+        scope = scope or current_scope()
+        moment = None if timeout is None else scope.clock.monotonic() + timeout
         try:
-            while not wait_in(scope, gate, rest):
-                rest = self._rest(gate, timeout, scope.clock.monotonic())
-                if rest is None:
+            while not wait_in(scope, gate, moment):
+                moment = self._further(gate, timeout, scope.clock.monotonic())
+                if moment is None:
                     return False
         except BaseException:
             if not self._withdrawn(gate):
@@ -79,14 +80,14 @@ class ScopedSemaphore:
             else:
                 self._free += 1
 
-    def _rest(self, gate: SimpleQueue[object], timeout: float | None, now: float) -> float | None:
-        """How much longer to wait at a gate that did not open in time; None if it is withdrawn."""
+    def _further(self, gate: SimpleQueue[object], timeout: float | None, now: float) -> float | None:
+        """Until when to wait on at a gate that did not open in time; None if it is withdrawn."""
         with self._lock:
             if gate not in self._waiting:  # it opens just now
-                return timeout
-            rest = self._freed - now + timeout if self._patient and timeout is not None else 0.0
-            if rest > 0:
-                return rest
+                return FOREVER
+            moment = self._freed + timeout if self._patient and timeout is not None else now
+            if moment > now:
+                return moment
             self._waiting.remove(gate)
             return None
 

@@ -67,10 +67,10 @@ class ManualClock(clocks.Clock):
         """Nobody computes: it takes none of this time."""
         return 0.0
 
-    def wait(self, gate: Gate, timeout: float | None = None) -> bool:
-        """Wait until ``gate`` is opened or time has moved on by ``timeout`` seconds; say whether it was opened."""
+    def wait_until(self, gate: Gate, moment: float | None = None) -> bool:
+        """Wait until ``gate`` is opened or the clock says ``moment``; say whether it was opened."""
         with self._changed:
-            sleeper = _Sleeper(gate, math.inf if timeout is None else self._now + timeout)
+            sleeper = _Sleeper(gate, math.inf if moment is None else moment)
             if not sleeper.over(self._now):
                 self._sleepers.append(sleeper)
                 self._changed.notify_all()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
         def has_work(self) -> bool: ...
 
-    class _Helper(Protocol):
-        def tell(self) -> None: ...
+    class _Alarms(Protocol):
+        def set(self, due: float, act: Callable[[], None], *, quick: bool) -> object: ...
 
     class _Timer(Protocol):
         next_look: float
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         def in_grace(self) -> int: ...
 
         @property
-        def helper(self) -> _Helper | None: ...
+        def alarms(self) -> _Alarms | None: ...
+
+        def look(self) -> None: ...
 
     class _Callbacks(Protocol):
         def stuck(self) -> list[object]: ...
@@ -161,9 +163,9 @@ class Probe:
 
     def look(self) -> None:
         """Have the calls looked at now that may be due."""
-        helper = self._scheduler.timer.helper
-        if helper is not None:
-            helper.tell()
+        timer = self._scheduler.timer
+        if timer.alarms is not None:
+            timer.alarms.set(self.clock.monotonic(), timer.look, quick=True)
 
     def interrupt(self) -> None:
         """Do to the fan what a Ctrl-C does."""

@@ -5,7 +5,7 @@ that calls are put into, the loan of a session, and the functions that begin a j
 is marked with the state that it was last put into; taking it out of a place changes nothing, for it is on its way.
 
 The calls of a plain batch are no objects and are pulled from an iterator written in C; of them it is watched that each
-outcome is put into its place once.
+outcome is put into its place once.  One under policies becomes an object when its first attempt has not just succeeded.
 """
 
 from collections import deque
@@ -174,6 +174,7 @@ def install():
     from threadfan._core.calls.call_queue import Call, CallQueue
     from threadfan._core.calls.collector import Collector
     from threadfan._core.calls.future import Future
+    from threadfan._core.calls.input_calls import InputCalls
     from threadfan._core.calls.lanes import Lanes
     from threadfan._core.calls.verdicts import Verdicts
     from threadfan._core.fan.aio.calls import LoopCall
@@ -187,6 +188,8 @@ def install():
     Converted(Session, "claim", dict=Claims)
     Converted(Collector, "results", dict=ByIndex, list=InOrder)
     Loans(Session, "loan")
+    after(InputCalls, "become", ran)
+    after(InputCalls, "made_call", ran)
     before(Lanes, "append", lambda lanes, call: moved(call, WAITING))
     before(Lanes, "appendleft", lambda lanes, call: moved(call, WAITING))
     before(Lanes, "take", lambda lanes, lane: moved(lane.first, TAKEN, since=HELD_BACK if lane.shut else None))
@@ -195,6 +198,24 @@ def install():
     before(Call, "forget", lambda call: moved(call, OVER))
     before(Future, "_end", lambda future, raw: moved(future, OVER))  # the two that forget in the same breath
     before(LoopCall, "deliver_quietly", lambda call, raw: moved(call, OVER))
+
+
+def ran(call):
+    """An input becomes a call when something happens to its first attempt, which runs or has just run."""
+    if call is not None and getattr(call, "marked", NEW) == NEW:
+        call.marked = RUNNING
+
+
+def after(owner, name, look):
+    """Have what each call of a method gives looked at."""
+    method = getattr(owner, name)
+
+    def looked_at(self, *args):
+        found = method(self, *args)
+        look(found)
+        return found
+
+    setattr(owner, name, looked_at)
 
 
 def before(owner, name, look):

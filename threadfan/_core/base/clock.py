@@ -1,8 +1,11 @@
 """Time: the only place that reads it or waits for it.
 
-Everything that waits does so through ``Clock.wait`` on a *gate*, a ``queue.SimpleQueue`` used as a signal.  A gate
-can be opened from any thread, from a signal handler and from a garbage-collection callback, more often than it is
+Everything that waits does so through ``Clock.wait_until`` on a *gate*, a ``queue.SimpleQueue`` used as a signal.  A
+gate can be opened from any thread, from a signal handler and from a garbage-collection callback, more often than it is
 waited for, and an opening is never lost.
+
+What is waited for is a moment, and not a number of seconds: those are worked out before the wait begins, and a clock
+that has moved on by then would make it last too long.
 """
 
 from __future__ import annotations
@@ -143,16 +146,21 @@ class Clock:
     """Seconds for which the threads of this process have computed, all together."""
 
     def wait(self, gate: Gate, timeout: float | None = None) -> bool:
-        """Wait until ``gate`` is opened, at most ``timeout`` seconds; say whether it was."""
-        left = timeout
-        if timeout is None and threading.get_ident() == _main:
+        """Wait until ``gate`` is opened, at most ``timeout`` seconds from now; say whether it was."""
+        return self.wait_until(gate, None if timeout is None else self.monotonic() + timeout)
+
+    def wait_until(self, gate: Gate, moment: float | None = None) -> bool:
+        """Wait until ``gate`` is opened, or until the clock says ``moment``; say whether it was opened."""
+        left: float | None = None
+        if moment is not None:
+            left = moment - self.monotonic()
+        elif threading.get_ident() == _main:
             left = PULSE  # a signal that comes just before the wait does not interrupt it
-        end = None if timeout is None else time.monotonic() + timeout
         while True:
             if receive(gate, None if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX)) is not NOTHING:
                 return True
-            if end is not None:
-                left = end - time.monotonic()
+            if moment is not None:
+                left = moment - self.monotonic()
                 if left <= 0:
                     return False
 

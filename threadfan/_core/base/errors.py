@@ -40,3 +40,17 @@ class TaskSkipped(Portable, RuntimeError):
 
     If another task's error is the reason, that is its cause.
     """
+
+
+class JournalError(Portable, RuntimeError):
+    """A journal cannot be used, or cannot be written any more; the message names the file and says what to do."""
+
+
+class NotStored(JournalError):
+    """A call has returned, and its result is not in the journal: the call is made again by the next run.
+
+    Attributes:
+        value: what it returned.
+    """
+
+    value: object = None

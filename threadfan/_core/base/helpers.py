@@ -36,7 +36,7 @@ class Helper:
     Args:
         name: of the thread.
         clock: by which it waits.
-        rounds: does what is due, and gives the seconds until it wants to be called again: ``FOREVER`` for when it is
+        rounds: does what is due, and gives the moment at which it wants to be called again: ``FOREVER`` for when it is
             told, None when all is done.  It runs no code of users', and does not wait.
         refused: called once with the error if the system gives no thread, and not in ``begin``.
     """
@@ -51,6 +51,7 @@ class Helper:
         self._gate: SimpleQueue[None] = SimpleQueue()
         self._tended = Lock()  # held by the thread that stands in, never twice; guards what follows
         self.begun: bool = False
+        self.hurried: bool = False  # it is not to wait for more when all is done
         self._refusals = Refusals()
         self._due = -FOREVER
         self._over = False
@@ -69,6 +70,11 @@ class Helper:
     def tell(self) -> None:
         """Have a round done now."""
         self._gate.put(None)
+
+    def hurry(self) -> None:
+        """Let it end now if all is done."""
+        self.hurried = True
+        self.tell()
 
     def aside(self, act: Callable[[], object]) -> None:
         """Do in its own thread what may block, for there is no other; others may stand in meanwhile."""
@@ -92,6 +98,7 @@ class Helper:
     def _start(self) -> Exception | None:
         self.thread = thread = helper_thread(self._run, self._name)
         thread.helps = True
+        thread.hurry = self.hurry
         try:
             error = started(thread)
         except BaseException:  # an interrupt
@@ -107,13 +114,14 @@ class Helper:
         generation = forks.generation  # in a child that a round has forked it is another
         while True:
             try:
-                wait = self._round()
-                if wait is None:
+                due = self._round()
+                if due is None:
                     self._rounds = self._refused = _nothing  # which know whose helper this is: leave no cycle
+                    threading.current_thread().__dict__.pop("hurry", None)
                     return
                 if self.thread is not threading.current_thread() or forks.generation != generation:
                     return
-                self._clock.wait(self._gate, None if wait == FOREVER else wait)
+                self._clock.wait_until(self._gate, None if due == FOREVER else due)
             except BaseException as error:  # raised in this thread from outside
                 self._say(error)
 
@@ -122,7 +130,7 @@ class Helper:
             return self._rounds()
         except BaseException as error:
             self._say(error)
-            return _AGAIN
+            return self._clock.monotonic() + _AGAIN
 
     def _say(self, error: BaseException) -> None:
         if not self._failed:
@@ -150,11 +158,11 @@ class Helper:
             error, self._unsaid = self._unsaid, None
             self._refused(error)
         if self._told() or self._clock.monotonic() >= self._due:
-            wait = self._round()
-            self._over = wait is None
+            due = self._round()
+            self._over = due is None
             if self._over:
                 self._rounds = self._refused = _nothing
-            self._due = FOREVER if wait is None else self._clock.monotonic() + wait
+            self._due = FOREVER if due is None else due
         if self._over:
             clocks.drop_chore(self._stand_in)
 

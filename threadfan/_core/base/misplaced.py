@@ -18,7 +18,9 @@ TAKEN: dict[str, tuple[str, ...]] = {
     ),
     "map": ("timeout", "chunksize", "buffersize"),
     "starmap": ("timeout", "chunksize", "buffersize"),
-    "run": ("fail_fast", "deadline", "late", "star", "progress", "halt"),
+    "run": (
+        "fail_fast", "deadline", "late", "star", "progress", "halt", "journal", "key", "version", "codec", "unique",
+    ),
     "stream": ("ordered", "window", "star", "progress"),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,

@@ -13,7 +13,7 @@ from .moments import EPOCH
 from .times import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, Final
 
     from .attempt import Attempt, Status
@@ -40,6 +40,31 @@ STATUSES = (SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, SKIPPED)
 
 SILENT = (type(None), str, int, float, bytes, list, tuple)
 """Values that say nothing of tokens: there may be many."""
+
+
+class Kept:
+    """In the place of a value that stands in a file: it is read when somebody asks for it.
+
+    Args:
+        read_at: gives the value of one place.
+    """
+
+    __slots__ = ("place", "read_at")
+
+    def __init__(self, read_at: Callable[[int], object], place: int) -> None:
+        self.read_at = read_at
+        self.place = place
+
+    def read(self) -> object:
+        """The value."""
+        return self.read_at(self.place)
+
+    def __reduce__(self) -> tuple[Callable[[object], object], tuple[object]]:
+        return _itself, (self.read(),)  # a pickle goes where the file is not
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 class Outcome(Timed, Generic[T_co]):
@@ -90,7 +115,13 @@ class Outcome(Timed, Generic[T_co]):
     @property
     def value(self) -> T_co | None:
         """What the call returned; None if it did not succeed (``unwrap`` tells the two Nones apart)."""
-        return self._raw[4] if self._raw[3] is SUCCEEDED else None
+        if self._raw[3] is not SUCCEEDED:
+            return None
+        value = self._raw[4]
+        if type(value) is Kept:
+            value = value.read()
+            self._raw = (*self._raw[:4], value, *self._raw[5:])
+        return value  # type: ignore[no-any-return]
 
     @property
     def error(self) -> BaseException | None:
@@ -130,6 +161,8 @@ class Outcome(Timed, Generic[T_co]):
         """
         if self._usage is not None:
             return self._usage
+        if type(self._raw[4]) is Kept:  # they were used by the run that has made the call
+            return None
         return usage_said(self.value)
 
     def unwrap(self) -> T_co:
@@ -140,7 +173,7 @@ class Outcome(Timed, Generic[T_co]):
                 raise error
             finally:
                 del error, self  # the traceback holds this frame: leave no cycle
-        return self._raw[4]  # type: ignore[no-any-return]
+        return self.value  # type: ignore[return-value]  # it has one
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: all but the item, with the text of the error and all attempts."""

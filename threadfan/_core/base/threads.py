@@ -65,6 +65,8 @@ class Thread(threading.Thread):
 
     helps = False
     """Whether it does a helper's work now, and so must not run users' code."""
+    hurry: Callable[[], object] | None = None
+    """Has it end at once if it only waits a while for more to do."""
 
     def __init__(self, target: Callable[[], object], name: str, daemon: bool) -> None:
         # It would keep, and an initializer would see, the context variables of whoever had it started.
@@ -83,13 +85,23 @@ class Thread(threading.Thread):
         super().join(timeout)
 
 
+def helping() -> bool:
+    """Whether this thread does a helper's work, and so must not run users' code."""
+    return getattr(threading.current_thread(), "helps", False)
+
+
 def helper_thread(target: Callable[[], object], name: str) -> Thread:
     """A thread that cannot hold up the interpreter's end.
 
     In a subinterpreter it is an ordinary thread, since ending one with a daemon alive aborts the process.
     """
+    return Thread(target, name, daemon=daemons())
+
+
+def daemons() -> bool:
+    """Whether threads may be left behind at the interpreter's end: not in a subinterpreter."""
     main = getattr(_thread, "_is_main_interpreter", None)
-    return Thread(target, name, daemon=main is None or main())
+    return main is None or bool(main())
 
 
 def started(thread: Thread) -> Exception | None:

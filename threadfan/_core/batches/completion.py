@@ -125,7 +125,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _wait_until_over(self, gate: Gate) -> None:
         while not self.over:
-            self.scheduler.clock.wait(gate, self.look())
+            self.scheduler.clock.wait_until(gate, self.look())
 
     def _ended_by(self, error: BaseException, gate: Gate, *, running: bool) -> None:
         try:
@@ -150,17 +150,17 @@ class Completion(Generic[B, MadeReport]):
     # -- ending it ---------------------------------------------------------------------------------------------------
 
     def look(self) -> float | None:
-        """End the batch if it is time to; seconds until the next look."""
+        """End the batch if it is time to; when to look next."""
         batch = self.batch
-        left = None if self._deadline is None else batch.since + self._deadline - self.scheduler.clock.monotonic()
+        due = None if self._deadline is None else batch.since + self._deadline
         message = None
         if self._fail_fast and batch.collector.first_failure is not None:
             message = FAILED_FAST
-        elif left is not None and left <= 0:
+        elif due is not None and self.scheduler.clock.monotonic() >= due:
             message = self._at_deadline()
         if message is not None:
             self._end_early(message)
-        return None if self._early else left
+        return None if self._early else due
 
     def _end_early(self, message: str, *, running: bool = True) -> None:
         """Cancel what is queued, and what runs too if ``running``; the first reason is kept."""

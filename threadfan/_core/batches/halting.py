@@ -7,11 +7,18 @@ The grammar is that of GNU parallel's ``--halt`` (https://www.gnu.org/software/p
 from __future__ import annotations
 
 import re
+from math import inf
 
+from ..base.generic import TYPE_CHECKING, Generic, T
+from ..base.outcome import CANCELLED
 from ..base.texts import brief
+from .completion import Completion
+from .report import Report
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..calls.batch import Batch
     from ..calls.collector import Collector
 
 LEAST = 3  # calls that must have ended so before a percentage counts; GNU parallel's number: one of one is no sign
@@ -66,3 +73,44 @@ class Halt:
         of = f" of {done}" if self._percent else ""
         calls = "call" if count == 1 and not of else "calls"
         return f"{count}{of} {calls} had {_DONE[self.what]} (halt={self._text!r})"
+
+
+class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
+    """How a batch ends that may be stopped on a condition.
+
+    Args:
+        halt: the condition, if there is one.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        wake: Callable[[], object],
+        *,
+        fail_fast: bool,
+        deadline: float | None,
+        halt: Halt | None,
+        make: Callable[..., Report[T]] = Report,
+    ) -> None:
+        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, make=make)
+        self._halt = halt
+        if halt is not None:
+            batch.collector.in_order_of_ends()  # whose number is known at any time
+            batch.collector.most_failures = inf if halt.failures is None else halt.failures
+
+    def look(self) -> float | None:
+        """As of any; asked again when the next call has ended, if that may be the one to stop at."""
+        left, batch, halt = super().look(), self.batch, self._halt
+        if halt is not None and self._early is None and not batch.done:
+            batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)  # first: one sees the other
+            message = halt.reached(batch.collector)
+            if message is not None:
+                self._end_early(message, running=halt.now)
+                return None
+        return left
+
+    def _why_unfinished(self) -> str | None:
+        collector = self.batch.collector
+        if self._halt is not None and CANCELLED in collector.failures:
+            return self._halt.reached(collector)
+        return super()._why_unfinished()

@@ -9,16 +9,32 @@ from ..base.errors import TaskTimeout
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.locks import Lock
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.threads import helping
 from .figures import parts
 from .report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..base.outcome import Raw
     from ..calls.batch import Batch
+    from ..pool.callbacks import Callbacks
 
 
 class LateFuture(Future[T]):
     """Of a call that is unfinished at the deadline."""
+
+    callbacks: Callbacks | None = None
+    """Those of the fan, until the call has ended."""
+
+    def _invoke_callbacks(self) -> None:
+        """Call the done-callbacks; a helper, which runs no code of users', has that done elsewhere."""
+        callbacks, self.callbacks = self.callbacks, None
+        invoke: Callable[[], object] = super()._invoke_callbacks  # type: ignore[misc]
+        if callbacks is not None and helping():
+            callbacks.tell(invoke, "a done-callback of a late call")
+        else:
+            invoke()
 
     def result(self, timeout: float | None = None) -> T:
         """What the call returned, or raises what it raised, even if that is False, as the base class does not."""
@@ -34,6 +50,8 @@ class LateFuture(Future[T]):
 class Latecomers(Generic[T]):
     """Futures of the calls of a batch that are unfinished now; each is done in the thread that ends its call.
 
+    Its done-callbacks run there too, unless that is a helper.
+
     Args:
         items: the batch's inputs.
     """
@@ -46,6 +64,7 @@ class Latecomers(Generic[T]):
         for index in range(len(items)):
             if self._collector.get(index) is None:
                 future = self.futures[index] = LateFuture()
+                future.callbacks = batch.scheduler.callbacks
                 future.set_running_or_notify_cancel()  # so its ``cancel`` says False, as of any call under way
         self._missing = set(self.futures)
         self._forked()

@@ -51,6 +51,16 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
         return None
 
     @property
+    def succeeded(self) -> list[Outcome[T_co]]:
+        """The outcomes that have a value."""
+        return [outcome for outcome in self._all() if outcome.ok]
+
+    @property
+    def failed(self) -> list[Outcome[T_co]]:
+        """The outcomes that have none: failed, timed out, cancelled or skipped."""
+        return [outcome for outcome in self._all() if not outcome.ok]
+
+    @property
     def usage(self) -> Usage | None:
         """All tokens of its calls; None if no call tells of any."""
         usages = [usage for outcome in self._all() if (usage := outcome.usage) is not None]

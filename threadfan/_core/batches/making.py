@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 
 from ..base import checks
 from ..base.static import describe
@@ -43,18 +44,27 @@ def new_batch(
     *,
     items: list[object] | None,
     star: bool = False,
+    numbers: list[int] | None = None,
+    around: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None = None,
 ) -> Batch:
     """Calls of one function.
 
     Args:
         items: all inputs, or None if they will be fed.
         star: whether each input is a tuple of arguments.
+        numbers: the index of each input, if it is not its place.
+        around: makes of the function what is called in its place.
     """
     one = taking_tuples(options.dressed(fn), given, star=star)
+    if around is not None:
+        one = around(one)
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
-        return _under_policies(scheduler, options, options.policies, one, star or len(given) > 1, items, shared)
-    return Batch(scheduler, options.cap, scheduler.depth(), one, items=items, timeout=options.timeout, **shared)
+        several = star or len(given) > 1
+        return _under_policies(scheduler, options, options.policies, one, several, items, numbers, shared)
+    return Batch(
+        scheduler, options.cap, scheduler.depth(), one, items=items, numbers=numbers, timeout=options.timeout, **shared
+    )
 
 
 def _under_policies(
@@ -64,6 +74,7 @@ def _under_policies(
     one: Callable[[Any], object],
     several: bool,
     items: list[object] | None,
+    numbers: list[int] | None,
     shared: Shared,
 ) -> Batch:
     """Each call has its own attempts; where it may, it is an object only when it needs to be."""
@@ -74,10 +85,20 @@ def _under_policies(
     cap, depth = options.cap, scheduler.depth()
     if policies.first_is_plain:
         return InputBatch(
-            scheduler, cap, depth, one, items=items, policies=policies, timeout=options.timeout, make=make, **shared
+            scheduler,
+            cap,
+            depth,
+            one,
+            items=items,
+            numbers=numbers,
+            policies=policies,
+            timeout=options.timeout,
+            make=make,
+            **shared,
         )
     now = scheduler.clock.monotonic()
-    calls = None if items is None else [make(item, place, now) for place, item in enumerate(items)]
+    places = count() if numbers is None else numbers
+    calls = None if items is None else [make(item, place, now) for place, item in zip(places, items, strict=False)]
     waitlists = policies.waitlists
     return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
 

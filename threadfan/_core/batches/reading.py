@@ -88,9 +88,9 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
                 else:
                     yield outcome(take())
                     number += 1
+                stream.yielded = number
                 if number >= due or not entries:
                     due = handed_out(number)
-            stream.yielded = number
             if stream.over:
                 break
             if stream.idle():
@@ -148,7 +148,7 @@ def sleep(
     try:
         if loan is not None:
             scheduler.lending.lend(loan, unless=lambda: not idle())
-        if not scheduler.clock.wait(gate, None if end is None else end - scheduler.clock.monotonic()):
+        if not scheduler.clock.wait_until(gate, end):
             raise TimeoutError
     finally:
         if loan is not None:

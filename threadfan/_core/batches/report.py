@@ -17,11 +17,13 @@ from .tasks import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from os import PathLike
     from typing import Any, Protocol, overload
 
     from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from ..journal.values import Codec
     from .columns import Columns
     from .figures import Conditions
 
@@ -139,16 +141,6 @@ class Report(LookingBack[T_co]):
         """Whether every call succeeded."""
         return all(raw[STATUS] is SUCCEEDED for raw in self._raws)
 
-    @property
-    def succeeded(self) -> list[Outcome[T_co]]:
-        """The outcomes that have a value."""
-        return [outcome for outcome in self._all() if outcome.ok]
-
-    @property
-    def failed(self) -> list[Outcome[T_co]]:
-        """The outcomes that have none: failed, timed out, cancelled or skipped."""
-        return [outcome for outcome in self._all() if not outcome.ok]
-
     def unwrap(self) -> list[T_co]:
         """All values, in input order.
 
@@ -244,6 +236,41 @@ class Report(LookingBack[T_co]):
         """
         outcomes = [{**outcome.to_dict(), "index": place} for place, outcome in enumerate(self._all())]
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
+
+    def save(self, path: str | PathLike[str], *, codec: Codec | None = None) -> None:
+        """Write it to a file, for ``Report.load``: its owner's alone, in place of a report that may be there.
+
+        Values and items are stored as JSON; errors as in a pickle, without requests, headers and secrets in URLs.
+
+        Args:
+            codec: for values that JSON cannot hold, as for ``Fan.run``.
+
+        Raises:
+            NotStored: a value cannot be stored; nothing was written.
+            JournalError: the file cannot be written, or is the journal of a run.
+        """
+        from .saving import save
+
+        limited, pauses = self._limits
+        figures = {"wall": self._wall, "slots": self._slots, "limited": limited, "pauses": pauses}
+        save(self, {**figures, "conditions": self._conditions}, path, codec)
+
+    @staticmethod
+    def load(path: str | PathLike[str], *, returns: Any = None, codec: Codec | None = None) -> Report[Any]:
+        """A report from a file: one that was saved, or what a journal knows of its last run and those before.
+
+        A journal has no items, and what it knows is what has ended.
+
+        Args:
+            returns: what the values are, such as a pydantic model or a dataclass; else they are plain data.
+            codec: with which they were stored.
+
+        Raises:
+            JournalError: the file cannot be read, or is none of the two.
+        """
+        from .saving import load
+
+        return load(path, returns, codec, Report)
 
     def _disown(self, error: BaseException) -> None:
         """Have a copy of an error in its place: the error is to hold this report, and would hold itself by it."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from math import inf
 from queue import SimpleQueue
 
 from ..base import checks
-from ..base.generic import TYPE_CHECKING, Generic, T
-from ..base.outcome import CANCELLED
+from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
 from .completion import Completion
-from .halting import Halt
+from .halting import Halt, StoppingCompletion
 from .late import Latecomers
 from .lifetime import at_end, tell_end
 from .making import new_batch, task_batch
@@ -106,11 +104,10 @@ def gather(
     return completion.wait(gate)
 
 
-class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
+class RunCompletion(StoppingCompletion[T]):
     """How a batch whose inputs may still come ends, and whose calls may go on after its deadline.
 
     Args:
-        halt: when it is to stop besides.
         kept: the inputs, if what is unfinished at the deadline is to go on (``late="keep"``).
         fed: whether inputs are still to come.
     """
@@ -126,11 +123,7 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
         kept: list[object] | None,
         fed: bool,
     ) -> None:
-        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline)
-        self._halt = halt
-        if halt is not None:
-            batch.collector.in_order_of_ends()  # whose number is known at any time
-            batch.collector.most_failures = inf if halt.failures is None else halt.failures
+        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt)
         self.fed = fed
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
@@ -139,23 +132,6 @@ class RunCompletion(Completion["Batch", "Report[T]"], Generic[T]):
     def over(self) -> bool:
         """Whether there is nothing more to wait for."""
         return self._left or self.batch.done
-
-    def look(self) -> float | None:
-        """As of any; asked again when the next call has ended, if that may be the one to stop at."""
-        left, batch, halt = super().look(), self.batch, self._halt
-        if halt is not None and self._early is None and not batch.done:
-            batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)  # first: one sees the other
-            message = halt.reached(batch.collector)
-            if message is not None:
-                self._end_early(message, running=halt.now)
-                return None
-        return left
-
-    def _why_unfinished(self) -> str | None:
-        collector = self.batch.collector
-        if self._halt is not None and CANCELLED in collector.failures:
-            return self._halt.reached(collector)
-        return super()._why_unfinished()
 
     def feed(self, item: object, now: float) -> None:
         """Add an input that was taken ``now``."""

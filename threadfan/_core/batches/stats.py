@@ -22,22 +22,27 @@ class Stats:
     after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, ``pauses`` how
     often an overload has stopped all, and ``asked`` the longest time that an answer has asked to wait.
 
+    ``kept`` is how many were not called, since a journal had their results; they count as succeeded.
+
     ``advice`` names the change that would help most, in one line; None if no change is known to help much.
     """
 
     __slots__ = (
         "advice", "asked", "cancelled", "duration_max", "duration_p50", "duration_p90", "duration_p99", "duration_sum",
-        "failed", "input_tokens", "limited", "output_tokens", "pauses", "retries", "skipped", "slots", "succeeded",
-        "timed_out", "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
+        "failed", "input_tokens", "kept", "limited", "output_tokens", "pauses", "retries", "skipped", "slots",
+        "succeeded", "timed_out", "total", "waited_backoff", "waited_limit", "waited_slot", "wall",
     )  # fmt: skip
 
     advice: str | None
 
-    def __init__(self, columns: Columns, wall: float, slots: int, limited: float = 0.0, pauses: int = 0) -> None:
+    def __init__(
+        self, columns: Columns, wall: float, slots: int, limited: float = 0.0, pauses: int = 0, kept: int = 0
+    ) -> None:
         self.advice = None  # the report's affair, which knows more
         counts = columns.counts()
-        self.total: int = sum(counts.values())
-        self.succeeded: int = counts[SUCCEEDED]
+        self.kept: int = kept
+        self.total: int = sum(counts.values()) + kept
+        self.succeeded: int = counts[SUCCEEDED] + kept
         self.failed: int = counts[FAILED]
         self.timed_out: int = counts[TIMED_OUT]
         self.cancelled: int = counts[CANCELLED]

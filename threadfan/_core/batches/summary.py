@@ -37,7 +37,7 @@ def summary(
     """The text.
 
     Args:
-        raws: the outcomes, all of them.
+        raws: the outcomes, all of them but for what a journal had from runs before.
         durations: how long each call ran; None of those that never started.
         stats: their figures.
         label: what the call at a place is called.
@@ -46,8 +46,9 @@ def summary(
         stopped: why the batch was ended early.
     """
     counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in stats.counts.items() if number)
-    head = f"<Report of {len(raws)} calls: {counts or 'nothing to do'}; {stats.wall:.3f} s>"
-    without = [] if stats.succeeded == len(raws) else enumerate(raws)
+    kept = f", {stats.kept} of them before" if stats.kept else ""
+    head = f"<Report of {stats.total} calls: {counts or 'nothing to do'}{kept}; {stats.wall:.3f} s>"
+    without = [] if stats.succeeded == stats.total else enumerate(raws)
     ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
     lines = [] if stopped is None or cause is not None else [f"stopped early: {stopped}"]  # the cause says it better
     lines += [

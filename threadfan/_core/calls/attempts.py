@@ -247,6 +247,9 @@ class Attempts:
                 error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])
+            if raw[STATUS] is SUCCEEDED and call.hedging is None and (policies.retry is None or policies.retry.plain):
+                self._succeeded(call, policies, raw)
+                return
             said = reading_of(raw)
             ended = self._ended(call, policies, raw, said)
             if ended is not None:
@@ -255,6 +258,19 @@ class Attempts:
                 self._verdicts.judge(self._session, *ended, said, self._observer)
         finally:
             del self, call, raw, ended, error, said  # leave no cycle: see ``call_queue``
+
+    def _succeeded(self, call: Call, policies: Policies, raw: Raw) -> None:
+        """An attempt has a value, and nobody has to be asked whether that is the call's."""
+        try:
+            if policies.limited:
+                after: Actions = []
+                tell_limits(self._queue, call, policies, raw, None, after)
+                self._scheduler.perform(after)
+            call.state.ended(raw)
+            tell_end(self._session, call, raw, self._observer)
+            self._verdicts.conclude(self._session, call, raw)
+        finally:
+            del self, call, raw  # leave no cycle: see ``call_queue``
 
     def _ended(self, call: Call, policies: Policies, raw: Raw, said: Reading | None) -> tuple[Call, Raw, bool] | None:
         """An attempt has ended by itself: of which call, how, and whether it counts; None if another one goes on."""

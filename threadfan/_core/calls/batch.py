@@ -49,6 +49,7 @@ class Batch(WorkQueue):
     Args:
         fn: called with one item.
         items: all inputs, if they are known; else they are fed.
+        numbers: the index of each, if it is not its place among them.
         timeout: seconds for each call, or None.
         context: what the calls see of context variables.
         outer: the scope in which the batch is made, which ends it.
@@ -70,6 +71,7 @@ class Batch(WorkQueue):
         timeout: float | None,
         context: Context,
         outer: Scope | None = None,
+        numbers: list[int] | None = None,
     ) -> None:
         super().__init__(scheduler, cap, depth)
         self.outer = outer
@@ -82,7 +84,7 @@ class Batch(WorkQueue):
         self.since = scheduler.clock.monotonic()
         self.processor = scheduler.clock.processor()  # what had been computed by then
         self.reader = Reader()
-        self.inputs = Inputs(items, self.since)
+        self.inputs = Inputs(items, self.since, numbers)
         self.entries: Sized = self.inputs.entries  # those that were fed and not pulled yet
         if items is not None:
             self.accepted = len(items)

@@ -129,7 +129,7 @@ class CallQueue(WorkQueue):
     def add(self, call: Call, after: Actions) -> None:
         """Queue a call.  With the lock held."""
         call.queue, scheduler = self, self.scheduler
-        if call.timeout is not None and scheduler.timer.helper is None:
+        if call.timeout is not None and scheduler.timer.alarms is None:
             scheduler.timer.mind(FOREVER, after)  # first: whoever waits for the call then knows if it has no thread
         self.accepted += 1
         self.entries.append(call)

@@ -98,8 +98,8 @@ def _loop(batch: InputCalls, session: Session) -> None:
             try:
                 value = copied().run(one, item)
             except BaseException as error:
-                status, payload = classify(error, clock() - start, batch.timeout_of(index), fn)
-                failed = _fail(batch, session, index, start, status, payload)
+                timeout = batch.timeout_of(index)
+                failed = _fail(batch, session, index, start, *classify(error, clock() - start, timeout, fn))
                 if failed is None:
                     return
                 end = failed
@@ -140,20 +140,9 @@ def _loop(batch: InputCalls, session: Session) -> None:
     finally:
         if permit is not None and waitlist is not None:  # the inputs had come to their end
             waitlist.give_back(permit, scheduler.clock)
-        del (
-            batch,
-            session,
-            results,
-            fn,
-            ended,
-            claim,
-            settle_own,
-            backlog,
-            lookout,
-        )  # leave no cycle: see ``call_queue``
-        del reader, wakes, again, undecided, one, pull
+        del batch, session, results, fn, ended, claim, settle_own  # leave no cycle: see ``call_queue``
+        del reader, wakes, again, undecided, one, pull, backlog, lookout
         entry = item = value = raw = answer = None
-        payload = None  # type: ignore[assignment]
 
 
 def _fail(

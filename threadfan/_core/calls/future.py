@@ -17,6 +17,7 @@ from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.static import caller, describe
+from ..base.threads import helping
 from ..pool.work_queue import here
 from ..scope.scope import scope_var
 from .call_queue import Call
@@ -155,6 +156,14 @@ class Future(Call, LazyFuture[T]):
             if not self.done():
                 self._scheduler.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise
+
+    def _invoke_callbacks(self) -> None:
+        """Call the done-callbacks; a helper, which runs no code of users', has that done elsewhere."""
+        if "callbacks" in self._cell and helping():
+            self._tell()
+            self._scheduler.callbacks.tell(super()._invoke_callbacks, f"a done-callback of {self!r}")
+        else:
+            super()._invoke_callbacks()
 
     hand_in = hand_in
 

@@ -58,7 +58,8 @@ def wait_in_call(
             scheduler.lending.lend(loan, unless=done)
         try:
             if not done():
-                wait_in(waits.scope(), gate, timeout)
+                scope = waits.scope()
+                wait_in(scope, gate, None if timeout is None else scope.clock.monotonic() + timeout)
         finally:
             if loan is not None:
                 scheduler.lending.take_back(loan)

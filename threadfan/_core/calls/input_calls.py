@@ -45,6 +45,7 @@ class InputCalls(PolicyBatch):
 
     Args:
         items: all inputs, if they are known; else they are fed.
+        numbers: the index of each, if it is not its place.
         policies: see ``Policies.first_is_plain``.
         timeout: seconds for each attempt, or None.
         make: the call of an input, by its place and when it was taken.
@@ -58,6 +59,7 @@ class InputCalls(PolicyBatch):
         fn: Callable[[Any], object],
         *,
         items: list[Any] | None,
+        numbers: list[int] | None = None,
         policies: Policies,
         timeout: float | None,
         make: Callable[[object, int, float], TaskCall],
@@ -79,7 +81,7 @@ class InputCalls(PolicyBatch):
         self.lookout = None if policies.hedge is None else Lookout(self, policies.hedge)
         if self.lookout is not None:
             self.listeners.append(self.lookout.rest)
-        self.inputs = Inputs(items, self.since)
+        self.inputs = Inputs(items, self.since, numbers)
         self.entries = self.inputs.entries
         if items is not None:
             self.collector = Collector(len(items))
@@ -136,12 +138,7 @@ class InputCalls(PolicyBatch):
         if self.lookout is not None:
             self.lookout.dues.pop(index, None)
         call = self.made.pop(index, None) or self.new_call(raw[ITEM], index, raw[SINCE])
-        if start is None:
-            start = raw[END]
-        elif self.policies.retry is not None:
-            call.state.retry = self.policies.retry.new_state(start, call.fn, call.args, call.kwargs)
-            call.state.retry.begin(start)
-        self._attach(call, start)
+        self._attach(call, raw[END] if start is None else start)
         return call
 
     def _attach(self, call: TaskCall, start: float) -> None:

@@ -30,11 +30,12 @@ class Inputs:
     Args:
         items: all of them, if they are known; else they are fed.
         now: when they were taken.
+        numbers: the index of each, if it is not its place among them.
     """
 
     __slots__ = ("_numbered", "entries", "feeding", "left")
 
-    def __init__(self, items: list[object] | None, now: float) -> None:
+    def __init__(self, items: list[object] | None, now: float, numbers: list[int] | None = None) -> None:
         self.entries: deque[Entry] = deque()
         self.feeding: tuple[int, list[object], float] | None = None  # the index of the first, inputs, and when
         self._numbered: Iterator[Entry] | None = None
@@ -42,7 +43,7 @@ class Inputs:
         """How many they are: a function written in C, for it is asked often."""
         if items is not None:
             iterator: Any = iter(items)
-            numbered = zip(range(len(items)), iterator, repeat(now), strict=False)
+            numbered = zip(numbers or range(len(items)), iterator, repeat(now), strict=False)
             if GIL:
                 self._numbered = numbered
                 self.left = iterator.__length_hint__

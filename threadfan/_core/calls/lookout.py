@@ -88,7 +88,7 @@ class Lookout:
     # -- with the lock held ------------------------------------------------------------------------------------------
 
     def rest(self) -> None:
-        """The batch is done: there is nothing to look at."""
+        """The batch is done: there is nothing to look at.  Without the lock."""
         with self._lock:
             take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
         if take_back is not None:

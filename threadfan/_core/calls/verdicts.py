@@ -11,7 +11,7 @@ from functools import partial
 from random import random
 
 from ..base.errors import LimitExhausted
-from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, START, STATUS, SUCCEEDED
 from ..events import log
 from ..policies.reading import Reading
 from ..policies.retry_state import pause_before
@@ -45,8 +45,8 @@ class Verdicts:
     def before_attempt(self, call: Call, now: float) -> Verdict | None:
         """What the policy of retries says before an attempt; None to make it."""
         state, retry = call.state, None if call.policies is None else call.policies.retry
-        if retry is None or isinstance(call, HedgeAttempt):
-            return None
+        if retry is None or isinstance(call, HedgeAttempt) or (state.retry is None and retry.silent):
+            return None  # what it knows of the call is made when that fails
         try:
             if state.retry is None:
                 state.retry = retry.new_state(now, call.fn, call.args, call.kwargs)
@@ -132,15 +132,20 @@ class Verdicts:
 
     def after_attempt(self, call: Call, raw: Raw, counted: bool, said: Reading | None) -> Verdict:
         """What the policy of retries says after an attempt, or the limit that refused it."""
-        ok, payload, retry_state = raw[STATUS] is SUCCEEDED, raw[PAYLOAD], call.state.retry
+        ok, payload = raw[STATUS] is SUCCEEDED, raw[PAYLOAD]
         if raw[STATUS] is CANCELLED or call.unwanted or call.state.once:
             return None, ok, payload
         if not counted and call.policies is not None and call.policies.waitlist is None:
             # No limit has all calls wait.
             return pause_before(call.state.refusals, None if said is None else said.asked, random), ok, payload
-        if retry_state is None:
-            return (None if counted else 0.0), ok, payload
+        retry = None if call.policies is None else call.policies.retry
+        if retry is None or (ok and retry.plain):
+            return (None if ok or counted else 0.0), ok, payload
+        retry_state = call.state.retry
         try:
+            if retry_state is None:
+                retry_state = call.state.retry = retry.new_state(raw[START] or 0.0, call.fn, call.args, call.kwargs)
+                retry_state.begin(raw[START] or 0.0)
             return retry_state.decide(raw[END], ok, payload, counted=counted, wall=time.time(), said=said)
         except BaseException as error:  # of the user's code, as before
             if not ok and error.__context__ is None and error is not payload:

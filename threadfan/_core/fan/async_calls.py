@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from os import PathLike
     from types import ModuleType
     from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
+    from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
 
@@ -85,6 +87,11 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             halt: str | None = None,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -98,6 +105,11 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             halt: str | None = None,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> Report[R]: ...
 
     async def arun(
@@ -111,6 +123,11 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         halt: str | None = None,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -118,12 +135,20 @@ class AsyncCalls:
         ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
         that runs.
         """
-        from .aio.batches import arun
+        from .aio.batches import arun, arun_journaled
 
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.arun", misplaced)
+        if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
+            from ..batches.journaled import Asked
+
+            asked = Asked(journal, key, version, codec, unique)
+            return await arun_journaled(
+                self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
+                star=star, progress=progress, halt=halt, asked=asked,
+            )  # fmt: skip
         return await arun(
             self._scheduler,
             self._options,

@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+    from os import PathLike
     from typing import Any, Literal, Never, TypeVar, overload
 
     from ..base.outcome import Outcome
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
+    from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
 
     R = TypeVar("R")
@@ -35,6 +37,11 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         halt: str | None = None,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
@@ -50,8 +57,16 @@ class BatchCalls:
                 ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
             progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
                 no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
+            journal: the path of a file that keeps each result as its call ends.  What has succeeded is not called by
+                the next run with the same file, nor by another process meanwhile.
+            key: with a journal, says of an input by what it is known there, if not by all that is in it.
+            version: with a journal, of what ``fn`` does: results of other versions are not taken.
+            codec: with a journal, an object whose ``encode`` makes bytes of a result, and ``decode`` a result of those;
+                without one, results are stored as JSON, and come back as the annotation of ``fn`` says.
+            unique: with a journal, call inputs that are equal once.
 
         Raises:
+            JournalError: the journal cannot be used, or not be written any more.
             BaseException: whatever ended the batch early (``fail_fast``, Ctrl-C, an exception from an iterable,
                 ``FanClosed``), with the outcomes so far in its attribute ``report``.
         """
@@ -61,6 +76,14 @@ class BatchCalls:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.run", misplaced)
+        if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
+            from ..batches import journaled
+
+            asked = journaled.Asked(journal, key, version, codec, unique)
+            return journaled.run(
+                self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
+                star=star, progress=progress, halt=halt, asked=asked,
+            )  # fmt: skip
         return run(
             self._scheduler,
             self._options,

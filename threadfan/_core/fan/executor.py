@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
-    from ..pool.work_queue import Actions
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
 
@@ -151,32 +150,16 @@ class Fan(Front, ThreadPoolExecutor):
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
         """
-        from ..base.locks import aside
-        from ..pool import shutdown as lifecycle
-
-        scheduler = self._scheduler
-        aside(partial(self._close, cancel_futures))
-        gate = lifecycle.close(scheduler)
-        if wait:
-            lifecycle.join(scheduler, gate)
-            lifecycle.linger(scheduler)
-            self._warn_of_what_is_stuck()
-
-    def _close(self, cancel_futures: bool) -> None:
         from ..base.errors import FanClosed
         from ..pool import shutdown as lifecycle
 
         scheduler = self._scheduler
-        after: Actions = []
-        with scheduler.lock:
-            scheduler.closing = True
-            if scheduler.decisions.torn:
-                scheduler.mend(after)
-            if cancel_futures:
-                for queue in list(scheduler.queues):
-                    queue.discard(FanClosed("the fan was shut down with cancel_futures=True"), after)
-        scheduler.perform(after)
-        lifecycle.end_streams(scheduler)
+        reason = partial(FanClosed, "the fan was shut down with cancel_futures=True") if cancel_futures else None
+        gate = lifecycle.close(scheduler, reason)
+        if wait:
+            lifecycle.join(scheduler, gate)
+            lifecycle.linger(scheduler)
+            self._warn_of_what_is_stuck()
 
     def _warn_of_what_is_stuck(self) -> None:
         if self._scheduler.lost or self._scheduler.callbacks.stuck():

@@ -44,19 +44,20 @@ local function keep()
 end
 """
 _ASK = """
-local ticket = tonumber(ARGV[5])
+local ticket, lead = tonumber(ARGV[5]), tonumber(ARGV[6])
 local pause = redis.call('PTTL', KEYS[2])
 if pause > 0 then
-    return {pause * 1000, ticket, pauses, 0}
+    return {pause * 1000, ticket, pauses, 0, 0}
 end
 if ticket < 0 or ticket >= tickets then
     ticket = tickets
 end
 local rank, free_at = math.max(0, ticket - turn), full_at - room
-local goes = now >= free_at + rank * grace
-local lacking = math.max(0, full_at - now)
+local goes = now >= free_at + rank * grace or (rank == 0 and now + lead >= free_at)
+local leaves = math.max(now, free_at)
+local lacking = math.max(0, full_at - leaves)
 if goes then
-    full_at = math.max(now, full_at) + cost
+    full_at = math.max(leaves, full_at) + cost
     turn = math.max(turn, ticket + 1)
 end
 if goes or ticket == tickets then
@@ -64,10 +65,10 @@ if goes or ticket == tickets then
     keep()
 end
 if goes then
-    return {0, -1, pauses, lacking}
+    return {leaves - now, -1, pauses, lacking, 1}
 end
 local behind = rank > 0 and grace + (rank - 1) * cost or 0
-return {free_at + behind - now, ticket, pauses, 0}
+return {free_at + behind - now, ticket, pauses, 0, 0}
 """
 _LEFT = """
 full_at = math.max(full_at, math.min(full_at + tonumber(ARGV[5]), now + cost + room))
@@ -189,11 +190,11 @@ class RedisStore(Turns):
         except RedisError as error:
             raise OSError(f"cannot keep a shared rate limit in Redis: {text_of(error)}") from error
 
-    def ask(self, spacing: float, capacity: float, ticket: int | None) -> Word:
+    def ask(self, spacing: float, capacity: float, ticket: int | None, lead: float = 0.0) -> Word:
         """See ``Turns``."""
-        answer = self._run(self._ask, spacing, capacity, -1 if ticket is None else ticket)
-        wait, number, pauses, lacking = map(int, answer)
-        return Word(wait / TICKS, None if number < 0 else number, pauses, lacking / TICKS)
+        answer = self._run(self._ask, spacing, capacity, -1 if ticket is None else ticket, round(lead * TICKS))
+        wait, number, pauses, lacking, counted = map(int, answer)
+        return Word(wait / TICKS, None if number < 0 else number, pauses, lacking / TICKS, bool(counted))
 
     def left(self, spacing: float, capacity: float, late: float) -> None:
         """See ``Store``."""

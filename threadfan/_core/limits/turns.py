@@ -36,16 +36,18 @@ class Word(NamedTuple):
     """What is said to a process that asks.
 
     Args:
-        wait: seconds until it should ask again; 0.0 counts a request as leaving now.
+        wait: seconds until it should ask again, or until the request leaves that has been counted.
         ticket: of the one that waits; None when it has gone.
         pauses: how many that all should learn from have begun so far, in all processes.
-        lacking: of a request that leaves now, the seconds in which the bucket would have been full again.
+        lacking: of a request that was counted, the seconds in which the bucket would have been full again.
+        counted: whether the request was.
     """
 
     wait: float
     ticket: int | None
     pauses: int
     lacking: float = 0.0
+    counted: bool = False
 
 
 class Turns:
@@ -69,8 +71,11 @@ class Turns:
         self._due = 0.0  # when to ask again
         self._told = 0.0  # when somebody is to come for that
 
-    def ask(self, spacing: float, capacity: float, ticket: int | None) -> Word:
-        """Where the limit is kept: count one request as leaving now, if it may."""
+    def ask(self, spacing: float, capacity: float, ticket: int | None, lead: float = 0.0) -> Word:
+        """Where the limit is kept: count one request, if it may leave now, or is next and may in ``lead`` seconds.
+
+        It waits for the rest in its slot, so there is nobody who could be late, and no need to ask once more.
+        """
         raise NotImplementedError
 
     def take(self, spacing: float, capacity: float) -> float:
@@ -94,10 +99,12 @@ class Turns:
             early = self._due - time.monotonic()
             if early > 0.0:
                 time.sleep(early)
-            word = self.ask(spacing, capacity, self._ticket)
+            word = self.ask(spacing, capacity, self._ticket, self._lead)
             self._ticket, self.pauses = word.ticket, word.pauses
-            if word.wait <= 0.0:
+            if word.counted:
                 self._due, self.lacking = 0.0, word.lacking
+                if word.wait > 0.0:
+                    time.sleep(word.wait)
                 return 0.0
             self._due = time.monotonic() + word.wait
             if word.wait > self._lead:

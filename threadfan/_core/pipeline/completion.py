@@ -40,15 +40,13 @@ class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
                 break
 
     def _await_room(self, gate: Gate) -> None:
-        run, now = self.batch, self.scheduler.clock.monotonic
-        left = self.look()
+        run, due = self.batch, self.look()
         while run.full():
-            end = None if left is None else now() + left
             try:
-                sleep(run, partial(run.watchers.watch, idle=run.full), run.full, gate, end)
+                sleep(run, partial(run.watchers.watch, idle=run.full), run.full, gate, due)
             except TimeoutError:
                 run.watchers.clear()
-            left = self.look()
+            due = self.look()
 
 
 def run(

@@ -196,7 +196,7 @@ class RateLimit:
         self.in_flight -= 1
         if usage is not None:
             self.buckets.settle(permit.cost, Cost.of(usage))
-        elif self._costs.guessed(permit.cost):
+        elif permit.cost is not FREE and self._costs.guessed(permit.cost):
             self._costs.untold = True
             self.buckets.settle(permit.cost, Cost())  # to hold calls back by a guess that nothing corrects helps nobody
         was_paused = self.pause.paused
@@ -204,7 +204,10 @@ class RateLimit:
             self._feedback.succeeded(now)
         if was_paused and not self.pause.paused and not self.pause.brief:
             self.buckets.empty(now)
-        self.pause.hold(self.buckets.follow(permit, now, headers, wall))
+        if headers is None:
+            self.buckets.tune(now)
+        else:
+            self.pause.hold(self.buckets.follow(permit, now, headers, wall))
 
     def overloaded(
         self,

@@ -65,10 +65,13 @@ class TokenBucket:
 
     def try_take(self, now: float, cost: float = 1.0) -> float | None:
         """``take`` if ``wait`` answers 0; the units in the bucket then, or None."""
-        if self.wait(now, cost) > 0.0:
+        capacity, interval, full_at = self.capacity, self._interval, self._full_at
+        missing = cost - capacity if cost < capacity else 0.0
+        if full_at + missing * interval + self._slack - now > NOTHING or self._apart_until - now > NOTHING:
             return None
         self.take(now, cost)
-        return self.level(now)
+        full_at = self._full_at
+        return capacity - (full_at - now) / interval if full_at > now else capacity
 
     def put_back(self, units: float, taken_at: float) -> None:
         """What was taken then is not used after all."""

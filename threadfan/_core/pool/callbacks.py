@@ -21,7 +21,7 @@ from ..base import forks
 from ..base.clock import REAL, Clock
 from ..base.locks import Condition
 from ..base.logs import ERROR, say
-from ..base.threads import Refusals, Thread, helper_thread, started
+from ..base.threads import Refusals, Thread, helper_thread, helping, started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Callbacks:
             if idle:
                 self._refusals.granted()
                 clocks.drop_chore(self._stand_in)
-        if not idle and not getattr(threading.current_thread(), "helps", False):
+        if not idle and not helping():
             self.work()
 
 

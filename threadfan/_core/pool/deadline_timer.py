@@ -1,8 +1,11 @@
 """Ending calls from outside: at their timeout, or because nobody wants them any more.
 
-The deadline timer is a helper, begun on first need and ended with the scheduler.  It looks at the running calls when
-the first of them can be due, and never runs users' code: done-callbacks, callbacks of scopes and log events are told to
-``scheduler.callbacks``.
+The deadline timer looks at the running calls when the first of them can be due, in the thread of alarms, which it holds
+from first need until the scheduler ends.  It never runs users' code: done-callbacks, callbacks of scopes and log events
+are told to ``scheduler.callbacks``.
+
+Guarantees: a look that fails is followed by another; looks are never made by two threads at once; and when a closed
+scheduler's threads were waited for, none goes on.
 """
 
 from __future__ import annotations
@@ -13,18 +16,20 @@ from functools import partial
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled, TaskTimeout
-from ..base.helpers import Helper
-from ..base.locks import aside
+from ..base.locks import Lock, aside
 from ..base.outcome import CANCELLED, TIMED_OUT
 from ..events import log
+from ..scope.alarms import hold
 from .work_queue import GRACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from queue import SimpleQueue
     from typing import Protocol
 
     from ..base.attempt import Status
+    from ..scope.alarms import Keeper
     from ..scope.scope import Scope
     from .callbacks import Callbacks
     from .crew import Crew
@@ -62,13 +67,15 @@ if TYPE_CHECKING:
             """Whether nothing runs and nothing will."""
 
 
+AGAIN = 1.0  # seconds after a look that failed; arbitrary
 EVENT = "a structlog processor"  # what does not return, if the word about a call does not get out
 
 
 class DeadlineTimer:
     """Ends calls.
 
-    Guarded by ``scheduler.lock``: all attributes; methods marked so are called with the lock held.
+    Guarded by ``scheduler.lock``: all attributes; methods marked so are called with the lock held.  ``_looking`` is
+    held during a look, and taken before that lock.
     """
 
     def __init__(self, scheduler: Host) -> None:
@@ -77,16 +84,26 @@ class DeadlineTimer:
         self._evictions: list[tuple[float, Session]] = []  # lost sessions whose threads are to be replaced, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
-        self.helper: Helper | None = None
+        self._looking = Lock()
+        self._take_back: Callable[[], None] | None = None  # the look that is planned
+        self.alarms: Keeper | None = None  # of which the thread looks; held
 
     def mind(self, due: float, after: Actions) -> None:
         """Look at the running calls no later than ``due``.  With the lock held."""
-        if due < self.next_look or self.helper is None or not self.helper.begun:
-            self.next_look = min(due, self.next_look)
-            if self.helper is None:
-                name, clock = f"{self._scheduler.name}-deadlines", self._scheduler.clock
-                self.helper = Helper(name, clock, self._round, self._scheduler.crew.starts.warn)
-            after.append(self.helper.tell if self.helper.begun else self.helper.begin)
+        alarms = self.alarms
+        if alarms is None:
+            alarms = self.alarms = hold(self._scheduler.clock, self)
+        if due < self.next_look:
+            self._plan(due, alarms)
+        if not alarms.helper.begun:
+            after.append(alarms.helper.begin)
+
+    def _plan(self, due: float, alarms: Keeper) -> None:
+        """Look at ``due``, and not when it was planned before."""
+        before, self._take_back = self._take_back, alarms.set(due, self.look, quick=True)
+        self.next_look = due
+        if before is not None:
+            before()
 
     def announce(self, due: float) -> None:
         """A call that has just written its claim will be due at ``due``, before ``next_look``.
@@ -118,10 +135,21 @@ class DeadlineTimer:
             after.extend(partial(gate.put, None) for gate in self._settled_gates)
             self._settled_gates = []
 
-    def stop(self, after: Actions) -> None:
-        """Let the thread end if there is nothing left to watch.  With the lock held."""
-        if self.helper is not None:
-            after.append(self.helper.tell)
+    def stop(self) -> None:
+        """Let go of the thread if there is nothing left to watch.  With the lock held."""
+        alarms = self.alarms
+        if alarms is None or self._evictions:
+            return
+        self.next_look, before = FOREVER, self._take_back
+        self.alarms = self._take_back = None
+        if before is not None:
+            before()
+        alarms.release(self)
+
+    def join(self) -> None:
+        """Wait for a look that has begun."""
+        with self._looking:
+            pass
 
     def end(
         self, session: Session, key: Key, status: Status, error: BaseException, after: Actions, *, grace: float = 0.0
@@ -145,7 +173,7 @@ class DeadlineTimer:
         scope = session.made_scope(key)
         if scope is not None:
             scope.condemn()  # at once: nothing may start in it any more
-            after.append(partial(self._tell_end, scope, function))
+            after.append(partial(_tell_end, scheduler, scope, function))
         if log.in_use() and final:
             figures = queue.figures_of(key)
             after.append(
@@ -160,10 +188,6 @@ class DeadlineTimer:
         if scheduler.closing:  # this may have been the last call that anybody waited for
             scheduler.dismiss_if_quiet(after)
         return True
-
-    def _tell_end(self, scope: Scope, function: str) -> None:
-        for act in scope.end():
-            self._scheduler.callbacks.tell(act, f"an on_cancel callback of {function}")
 
     def cancel(self, queue: WorkQueue, reason: BaseException | None, message: str, *, running: bool = True) -> None:
         """End a queue: what is queued is cancelled, and what runs too unless ``running`` is False."""
@@ -196,27 +220,21 @@ class DeadlineTimer:
         self, session: Session, key: Key, status: Status, error: BaseException, *, grace: float = GRACE
     ) -> None:
         """Settle one running call from outside."""
-        aside(partial(self._end_call, session, key, status, error, grace))
-
-    def _end_call(self, session: Session, key: Key, status: Status, error: BaseException, grace: float) -> None:
-        after: Actions = []
-        with self._scheduler.lock:
-            self.end(session, key, status, error, after, grace=grace)
-        self._scheduler.perform(after)
+        aside(partial(_end_call, self._scheduler, self.end, session, key, status, error, grace))
 
     def evict_all(self, after: Actions) -> None:
         """Replace every thread that is stuck in a call that is over, without grace.  With the lock held."""
         evictions, self._evictions = self._evictions, []
         for _, session in evictions:
             self._evict(session, after)
-        self.stop(after)
+        self.stop()
 
     def _evict(self, session: Session, after: Actions) -> None:
         scheduler = self._scheduler
         if len(scheduler.abandoned) >= scheduler.max_abandoned:
             if not self._capped:
                 self._capped = True
-                after.append(lambda: scheduler.callbacks.tell(self._warn_of_cap))
+                after.append(lambda: scheduler.callbacks.tell(partial(_warn_of_cap, scheduler)))
             return
         scheduler.abandoned.add(session)
         scheduler.crew.threads.discard(session.worker.thread)
@@ -234,28 +252,35 @@ class DeadlineTimer:
                 )
             )
 
-    def _warn_of_cap(self) -> None:
-        warnings.warn(
-            f"{self._scheduler.name}: as many threads as max_abandoned allows ({self._scheduler.max_abandoned}) are "
-            f"stuck in calls that are over; from now on a slot comes back only with its thread",
-            RuntimeWarning,
-            stacklevel=1,
-        )
-
-    def _round(self) -> float | None:
+    def look(self) -> None:
+        """End what is due, and plan the next look."""
         scheduler = self._scheduler
         after: Actions = []
-        with scheduler.lock:
-            now, planned = scheduler.clock.monotonic(), self.next_look
-            self.next_look = FOREVER  # while it looks, see ``announce``
-            due = min(self._sweep(now, after), scheduler.crew.look(now, after))
-            # A planned look stays, even if its call has ended: else each of many short calls would plan one.
-            self.next_look = min(due, planned) if planned > now else due
-            wait = self.next_look - now
-            over = scheduler.closing and not self._evictions and scheduler.quiet()
-        scheduler.perform(after)
-        del after  # it may be long until the next round, and this must not keep an error alive
-        return None if over else wait
+        with self._looking:
+            try:
+                with scheduler.lock:
+                    self._look(after)
+            except BaseException:
+                with scheduler.lock:
+                    self.next_look = FOREVER
+                    self.mind(scheduler.clock.monotonic() + AGAIN, after)
+                raise
+            finally:
+                scheduler.perform(after)
+                after.clear()  # which knows the errors; whoever waits for the end of the look may let go of them now
+
+    def _look(self, after: Actions) -> None:
+        scheduler = self._scheduler
+        now, planned = scheduler.clock.monotonic(), self.next_look
+        self.next_look = FOREVER  # while it looks, see ``announce``
+        due = min(self._sweep(now, after), scheduler.crew.look(now, after))
+        if scheduler.closing and not self._evictions and scheduler.quiet():
+            self.stop()
+            return
+        # A planned look stays, even if its call has ended: else each of many short calls would plan one.
+        due = min(due, planned) if planned > now else due
+        if due < self.next_look:
+            self.mind(due, after)
 
     def _sweep(self, now: float, after: Actions) -> float:
         """End what is due; the moment at which the next may be."""
@@ -279,3 +304,32 @@ class DeadlineTimer:
             self._evict(session, after)
         self._tell_settled(after)
         return min([next_due, *(moment for moment, _ in self._evictions)])
+
+
+def _tell_end(scheduler: Host, scope: Scope, function: str) -> None:
+    for act in scope.end():
+        scheduler.callbacks.tell(act, f"an on_cancel callback of {function}")
+
+
+def _end_call(
+    scheduler: Host,
+    end: Callable[..., bool],
+    session: Session,
+    key: Key,
+    status: Status,
+    error: BaseException,
+    grace: float,
+) -> None:
+    after: Actions = []
+    with scheduler.lock:
+        end(session, key, status, error, after, grace=grace)
+    scheduler.perform(after)
+
+
+def _warn_of_cap(scheduler: Host) -> None:
+    warnings.warn(
+        f"{scheduler.name}: as many threads as max_abandoned allows ({scheduler.max_abandoned}) are "
+        f"stuck in calls that are over; from now on a slot comes back only with its thread",
+        RuntimeWarning,
+        stacklevel=1,
+    )

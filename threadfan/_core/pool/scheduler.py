@@ -307,7 +307,7 @@ class Scheduler:
         for gate in self.quiet_gates:
             after.append(partial(gate.put, None))
         self.crew.send_home(after)
-        self.timer.stop(after)
+        self.timer.stop()
         after.append(self.callbacks.stop)
 
     def _forked(self) -> None:

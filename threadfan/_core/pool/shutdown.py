@@ -14,7 +14,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import forks, last
-from ..base.clock import Clock
+from ..base.clock import REAL
 from ..base.errors import TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
@@ -45,17 +45,33 @@ def _alive() -> list[Scheduler]:
     return [scheduler for reference in list(_schedulers) if (scheduler := reference()) is not None]
 
 
-def close(scheduler: Scheduler) -> SimpleQueue[None]:
-    """Take no more calls; threads end when what was handed in is done.  The gate is opened then."""
+def close(scheduler: Scheduler, reason: Callable[[], BaseException] | None = None) -> SimpleQueue[None]:
+    """Take no more calls, and cancel open streams; threads end when what was handed in is done.
+
+    Args:
+        reason: makes what ends all that has not started, for each queue its own; None to let it run.
+
+    Returns:
+        A gate that is opened when all is done.
+    """
     gate: SimpleQueue[None] = SimpleQueue()
-    aside(partial(_close, scheduler, gate))
+    aside(partial(_close, scheduler, reason, gate))
     return gate
 
 
-def _close(scheduler: Scheduler, gate: SimpleQueue[None]) -> None:
+def _close(scheduler: Scheduler, reason: Callable[[], BaseException] | None, gate: SimpleQueue[None]) -> None:
     after: Actions = []
     with scheduler.lock:
         scheduler.closing = True
+        if scheduler.decisions.torn:
+            scheduler.mend(after)
+        if reason is not None:
+            for queue in list(scheduler.queues):
+                queue.discard(reason(), after)
+    scheduler.perform(after)
+    _end_streams(scheduler)
+    after = []
+    with scheduler.lock:
         if scheduler.decisions.torn:
             scheduler.mend(after)
         if scheduler.dismissed:
@@ -76,7 +92,7 @@ def _end_disowned(scheduler: Scheduler, after: Actions) -> None:
             scheduler.timer.end(session, key, CANCELLED, TaskCancelled(message), after, grace=GRACE)
 
 
-def end_streams(scheduler: Scheduler) -> None:
+def _end_streams(scheduler: Scheduler) -> None:
     """Cancel streams that are open: nobody reads them to their end."""
     with scheduler.lock:
         streams = [queue for queue in scheduler.queues if queue.cancel_at_close]
@@ -102,17 +118,17 @@ def join(
         scheduler.interrupt()
         raise
     gate.put(None)  # for whoever else waits
-    settled: SimpleQueue[None] = SimpleQueue()
-    aside(partial(_tell_settled, scheduler, settled))
-    Clock().wait(settled, GRACE)  # real seconds, whatever the fan's clock: nobody would move that one now
-    waited_for: list[threading.Thread] = []
-    aside(partial(_evict_all, scheduler, waited_for))
+    waited_for = list(scheduler.crew.threads)
+    if scheduler.lost:
+        settled: SimpleQueue[None] = SimpleQueue()
+        aside(partial(_tell_settled, scheduler, settled))
+        REAL.wait(settled, GRACE)  # whatever the fan's clock: nobody would move that one now
+        waited_for = []
+        aside(partial(_evict_all, scheduler, waited_for))
     for thread in waited_for:
         thread.join()
-    # Last, for those before it may still have told it something.
-    if scheduler.timer.helper is not None:
-        scheduler.timer.helper.join()
-    scheduler.callbacks.join()
+    scheduler.timer.join()
+    scheduler.callbacks.join()  # last, for those before it may still have told it something
 
 
 def _tell_settled(scheduler: Scheduler, settled: SimpleQueue[None]) -> None:
@@ -143,7 +159,8 @@ def linger(scheduler: Scheduler) -> None:
 def orphaned(scheduler: Scheduler, _: object) -> None:
     """The fan was garbage-collected: close, without taking a lock, since this runs wherever the collector does."""
     scheduler.closing = True
-    for worker in scheduler.crew.workers.copy():
+    # One that goes sends the next, and those at work notice by themselves; who has been borrowed is not idle.
+    for worker in scheduler.crew.idle[-1:] or scheduler.crew.workers.copy():
         worker.inbox.put(False)
 
 
@@ -155,8 +172,6 @@ def at_exit() -> None:
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
         for scheduler in _alive():
             scheduler.interrupt()
-    for scheduler in _alive():
-        end_streams(scheduler)
     gates = [(scheduler, close(scheduler)) for scheduler in _alive()]
     for scheduler, gate in gates:
         join(scheduler, gate, last.wait)

@@ -104,7 +104,7 @@ def _dismissed(scheduler: Foreman, worker: Worker) -> bool:
         # Once all were sent home nobody is told twice: what a feeder adds then is not this worker's any more.
         if worker.woken or not scheduler.closing or not (scheduler.dismissed or scheduler.quiet()):
             return False
-        scheduler.crew.forget(worker)
+        scheduler.crew.forget(worker, after)
         scheduler.dismiss_if_quiet(after)
     scheduler.perform(after)
     return True
@@ -124,7 +124,7 @@ def _initialised(scheduler: Foreman, worker: Worker) -> bool:
         after: Actions = []
         with scheduler.lock:
             scheduler.slots.waking -= 1
-            scheduler.crew.forget(worker)
+            scheduler.crew.forget(worker, after)
             _fail(scheduler, "A thread initializer failed, the thread pool is not usable anymore", after)
             scheduler.crew.release(after)
             if scheduler.closing:
@@ -145,7 +145,7 @@ def _bury(scheduler: Foreman, worker: Worker, error: BaseException) -> None:
     """A thread is about to die that should not: what it had goes to others."""
     after: Actions = []
     with scheduler.lock:
-        scheduler.crew.forget(worker)
+        scheduler.crew.forget(worker, after)
         scheduler.crew.coming.pop(worker, None)
         scheduler.crew.threads.discard(worker.thread)
         if worker.woken:

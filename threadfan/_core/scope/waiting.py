@@ -20,11 +20,12 @@ def sleep(seconds: float) -> None:
         CallCancelled: the call was cancelled or its time is up, before the sleep or during it.
         ValueError: ``seconds`` is negative or not a number.
     """
-    wait_in(current_scope(), SimpleQueue(), pause("threadfan.sleep", seconds))
+    scope = current_scope()
+    wait_in(scope, SimpleQueue(), scope.clock.monotonic() + pause("threadfan.sleep", seconds))
 
 
-def wait_in(scope: Scope, gate: Gate, timeout: float | None) -> bool:
-    """Wait at a gate, at most ``timeout`` seconds; say whether it was opened.
+def wait_in(scope: Scope, gate: Gate, moment: float | None) -> bool:
+    """Wait at a gate, at most until the scope's clock says ``moment``; say whether it was opened.
 
     Raises:
         CallCancelled: ``scope`` ended first.
@@ -32,7 +33,7 @@ def wait_in(scope: Scope, gate: Gate, timeout: float | None) -> bool:
     scope.check()
     forget = scope.on_cancel(partial(gate.put, None))
     try:
-        opened = scope.clock.wait(gate, timeout)
+        opened = scope.clock.wait_until(gate, moment)
     finally:
         forget()
     scope.check()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.completion import Completion
+from ...batches.halting import Halt
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
 from ...batches.run import RunCompletion, begin_run
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...batches.joiners import Joiner, R
+    from ...batches.journaled import Asked
     from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
@@ -56,6 +60,43 @@ async def arun(
         return await wait_for(completion, gate, feeder)
     with metering.shown(completion.batch, progress):
         return await wait_for(completion, gate, feeder)
+
+
+async def arun_journaled(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., T],
+    given: Given,
+    *,
+    fail_fast: bool,
+    deadline: float | None,
+    late: str | None,
+    star: bool,
+    progress: Shown,
+    halt: str | None,
+    asked: Asked,
+) -> Report[T]:
+    """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
+    from ...batches import journaled
+
+    loop = running_loop("fan.arun")
+    fn, said = taker(loop)("fan.arun", fn), fn
+    check("fan.arun", said, given, star=star)
+    metering.check(progress)
+    journal, halting = journaled.journal_of(said, asked, late), None if halt is None else Halt(halt)
+    gate = LoopGate(loop)
+    items = [item async for item in items_of(given, strict=True)]
+    try:
+        plan = await asyncio.to_thread(journaled.planned, journal, items, asked)
+        completion = journaled.begin_run(
+            journal, plan, scheduler, options, fn, items, given, gate.put, fail_fast=fail_fast, deadline=deadline,
+            star=star, halt=halting,
+        )  # fmt: skip
+        with metering.shown(completion.batch, progress):
+            return await wait_for(completion, gate)
+    finally:
+        journal.close()
+        del journal  # an error's traceback holds this frame: leave no cycle
 
 
 async def _feed(completion: RunCompletion[T], given: Given) -> None:

@@ -45,7 +45,8 @@ async def wait_for(completion: Completion[B, MadeReport], gate: LoopGate, feeder
         while not completion.over:
             if feeder is not None:
                 feeder.check()
-            await gate.wait(completion.look())
+            due = completion.look()
+            await gate.wait(None if due is None else due - completion.scheduler.clock.monotonic())
     except GeneratorExit as error:  # nobody holds the coroutine any more, and nothing can be awaited
         completion.scheduler.decisions.hand_over(partial(completion.cut, error, running=True))
         raise

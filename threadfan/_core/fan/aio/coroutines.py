@@ -50,7 +50,7 @@ def _in_loop(fn: Callable[..., Coro[T]], loop: asyncio.AbstractEventLoop) -> Cal
         forget = scope.on_cancel(standby.cancel)
         try:
             loop.call_soon_threadsafe(standby.begin, context=context)
-            while not wait_in(scope, standby.gate, LOOK):
+            while not wait_in(scope, standby.gate, scope.clock.monotonic() + LOOK):
                 if loop.is_closed():
                     raise RuntimeError(f"the event loop was closed before {describe(fn)} had ended")
             return standby.result()

@@ -10,14 +10,15 @@ What others do with SQLite in this process is not known here.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from itertools import chain, repeat
 from queue import SimpleQueue
-from sqlite3 import SQLITE_BUSY, OperationalError
+from sqlite3 import SQLITE_BUSY, Connection, OperationalError
 
-from ..base import forks
-from ..base.clock import Clock
-from ..base.locks import Lock
+from . import forks
+from .clock import Clock
+from .locks import Lock, bare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ LONGEST_PAUSE = 0.1
 _in_use = Lock()  # held during a transaction, and during a fork
 _held: dict[int, bool] = {}  # whether a thread that forks could have it in time
 _usable = True
+_parents: list[Connection] = []  # what is the parent's, in a child, which must not close it
 
 
 def patiently(act: Callable[[], object], patience: float) -> None:
@@ -57,6 +59,32 @@ def patiently(act: Callable[[], object], patience: float) -> None:
         clock.wait(SimpleQueue(), pause)
 
 
+_over: list[Connection] = []
+"""Those whose stores are gone, until they are closed."""
+
+
+def close_aside(database: Connection) -> None:
+    """Close a connection that nobody uses any more; in a finalizer, which must not wait for a transaction to end."""
+    _over.append(database)
+    try:
+        _thread.start_new_thread(bare, (_close,))
+    except RuntimeError:  # no thread can be had: now or, if that has to wait, never
+        if _in_use.acquire(blocking=False):
+            _close()
+            _in_use.release()
+
+
+def _close() -> None:
+    with _in_use:
+        while _over:
+            _over.pop().close()
+
+
+def keep_of_parent(database: Connection) -> None:
+    """In the child of a fork: never close it."""
+    _parents.append(database)
+
+
 def _hold() -> None:
     _held[threading.get_ident()] = _in_use.acquire(timeout=LONGEST)
 
@@ -71,6 +99,9 @@ def _in_child() -> None:
     _usable = _usable and _held.get(threading.get_ident(), True)
     _in_use = Lock()
     _held.clear()
+    for database in _over:
+        keep_of_parent(database)
+    _over.clear()
 
 
 forks.before(_hold, _let_go)

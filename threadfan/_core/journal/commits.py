@@ -1,0 +1,86 @@
+"""Rows that many threads store at once, in as few transactions as there can be.
+
+Who comes while nobody writes does it himself, at once, and for himself alone; who comes meanwhile waits, and the first
+of those then writes for all of them.  So a thread that is alone hands nothing over to another, which costs more than
+the transaction, and where there are many each pays a part of one.
+
+Guarantee: ``store`` returns when the row is in the file, and raises if it is not.
+"""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from ..base import forks
+from ..base.errors import JournalError
+from ..base.locks import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Row = tuple[Any, ...]
+
+_YOURS = object()  # put into a gate: write for all
+
+
+class _Waiting:
+    """One row of a thread that waits for it to be written."""
+
+    __slots__ = ("gate", "row")
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.gate: SimpleQueue[object] = SimpleQueue()  # the writer's word: done, an error, or that it is up to him
+
+
+class Commits:
+    """What is still to be stored, and whose turn it is to do it.
+
+    Args:
+        write: stores rows in one transaction.
+    """
+
+    def __init__(self, write: Callable[[list[Row]], object]) -> None:
+        self._write = write
+        self._lock = Lock()  # guards what follows
+        self._waiting: list[_Waiting] = []
+        self._writing = False
+        self._generation = forks.generation
+
+    def store(self, row: Row) -> None:
+        """Have a row in the file."""
+        if forks.generation != self._generation:  # the lock, and whoever writes, are the parent's
+            raise JournalError(f"nothing is stored in the child of a fork: {forks.REASON}")
+        mine = _Waiting(row)
+        with self._lock:
+            self._waiting.append(mine)
+            first, self._writing = not self._writing, True
+        if not first:
+            word = mine.gate.get()
+            if word is not _YOURS:
+                if isinstance(word, BaseException):
+                    raise word
+                return
+        self._write_all(mine)
+
+    def _write_all(self, mine: _Waiting) -> None:
+        with self._lock:
+            these, self._waiting = self._waiting, []
+        failure: BaseException | None = None
+        try:
+            self._write([one.row for one in these])
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            with self._lock:
+                following = self._waiting[0] if self._waiting else None
+                self._writing = following is not None
+            if following is not None:
+                following.gate.put(_YOURS)
+            for one in these:
+                if one is not mine:
+                    one.gate.put(failure)
+            del failure, these  # an error's traceback holds this frame: leave no cycle
