@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
 
+from ..base import forks  # noqa: F401 -- with the import, for the first fan may be made while another thread forks
 from .front import Front
 
 TYPE_CHECKING = False
