@@ -33,7 +33,7 @@ class Late:
 
 @pytest.fixture
 def late():
-    """On two slots."""
+    """A worker that is sent, and comes when the test says so."""
     with Fan(2) as fan:
         yield Late(fan)
 

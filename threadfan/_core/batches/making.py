@@ -83,7 +83,7 @@ def _under_policies(
 
     make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
     cap, depth = options.cap, scheduler.depth()
-    if policies.first_is_plain and numbers is None:
+    if policies.first_is_plain:
         return InputBatch(
             scheduler,
             cap,
