@@ -83,8 +83,8 @@ def look(name, *given):
     """What the function was given leads to a lock, or its file has one, and this thread holds that."""
     from threadfan._core.pool import shutdown
 
-    ways = [(thing, way) for thing in given for way in WAYS]
-    ways.append((sys.modules[sys._getframe(1).f_globals["__name__"]], ("_lock",)))  # or it is one of the file
+    ways = [(sys.modules[sys._getframe(1).f_globals["__name__"]], ("_lock",))]  # one of the file, if it has one
+    ways += [(thing, way) for thing in given for way in WAYS]
     for thing, way in ways:
         lock = _follow(thing, way)
         if lock is not None:
