@@ -61,13 +61,18 @@ def test_arguments_for_those_who_ask(make, events):
     assert (event["arguments"], event["error"]) == ({"key": PRIVATE}, repr(PRIVATE))
 
 
+def lines(caplog):
+    """What is logged besides events of the fan."""
+    return [record for record in caplog.records if not hasattr(record, "event")]
+
+
 @pytest.mark.parametrize("asked_for", [False, True])
 def test_the_log_without_structlog(make, caplog, asked_for):
     """Where no events are listened to, the log of the standard library has it, which prints warnings by itself."""
     structlog.reset_defaults()
     with Fan(1) as fan, caplog.at_level(logging.WARNING, "threadfan"):
         make(fan, broken, log_arguments=asked_for)(ask_for(("broken", {"key": PRIVATE})))
-    (record,) = caplog.records
+    (record,) = lines(caplog)
     assert record.getMessage().startswith("the tool broken failed: KeyError")
     assert "return {}[key]" in record.getMessage()
     assert (PRIVATE in record.getMessage()) is asked_for
@@ -83,7 +88,7 @@ def test_a_result_that_cannot_be_written_is_one(make, caplog):
 
     with Fan(1) as fan:
         make(fan, endless)(ask_for("endless"))
-    assert caplog.records[0].getMessage().startswith("the tool endless failed: result without JSON")
+    assert lines(caplog)[0].getMessage().startswith("the tool endless failed: result without JSON")
 
 
 def test_what_may_be_expected_is_not_told(make, events, caplog):

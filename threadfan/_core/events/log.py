@@ -161,7 +161,7 @@ def tool_failed(fan: str, function: str, error_type: str, more: Mapping[str, obj
     Args:
         more: where it stood; and the arguments and the error's message, if the user asks for them.
     """
-    if logger() is None:
+    if logger() in (None, plain.LOGGER):  # the standard library's log has more of it
         return False
     _emit("warning", "tool_failed", fan, function, error_type=error_type, **more)
     return True
