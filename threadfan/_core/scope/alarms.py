@@ -81,7 +81,7 @@ class Keeper:
         self._ends: float | None = None  # when it goes, if nothing comes until then
         self._linger = LINGER if clock is REAL and daemons() else 0.0
         self.holders: set[object] = set()
-        self.helper = Helper("threadfan-alarms", clock, self._round, _warn)
+        self.helper: Helper = Helper("threadfan-alarms", clock, self._round, _warn)
 
     def set(self, due: float, act: Callable[[], object], *, quick: bool) -> Callable[[], None]:
         """See ``set_alarm``.  By whoever holds the keeper, or its lock: else it may be gone."""

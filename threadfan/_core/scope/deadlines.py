@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .scope import ScopeSource
+    from .scope import Acts, ScopeSource
 
 
 class Block(Scope):
@@ -121,7 +121,7 @@ class Block(Scope):
         over = self.cancelled
         if not over:
             self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
-            self.acts = None  # its callback is gone
+            self.acts: Acts | None = None  # its callback is gone
         self._unlink()
         # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
         if self._cancelled or not over:
