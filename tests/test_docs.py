@@ -51,12 +51,14 @@ SECTIONS = {
 }
 
 
-def run(*arguments):
+def run(*arguments, cwd=None):
     """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
     command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
-    return subprocess.run(command, check=False, env=environment, capture_output=True, encoding="utf-8", timeout=60)
+    return subprocess.run(
+        command, check=False, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=60
+    )
 
 
 def skip_without_packages(text):
@@ -76,7 +78,7 @@ def test_a_section_prints_what_it_shows(title, tmp_path):
     skip_without_packages(section)
     program = tmp_path / "section.py"
     program.write_text("\n".join(blocks(section, "python")), encoding="utf-8")
-    done = run(str(program))
+    done = run(str(program), cwd=tmp_path)  # where files may be left
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout == "".join(blocks(section, "text"))
 
