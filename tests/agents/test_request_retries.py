@@ -289,13 +289,25 @@ def test_the_wait_does_not_count_against_the_timeout(clock):
     assert model.moments[-1] > 2
 
 
+def count_permits(rate, taken):
+    """Note the limit's name for each permit that it gives, whichever way it is asked for."""
+    take, try_take = rate.take, rate.try_take
+
+    def counted(permit):
+        if permit is not None:
+            taken.append(rate.name)
+        return permit
+
+    rate.take = lambda now, cost: counted(take(now, cost))
+    rate.try_take = lambda now, cost: counted(try_take(now, cost))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_requests_of_an_attached_client_are_counted_once(messages_server, client, make, way):
     """A run of two requests is two permits, of which the limit has learned what they have used."""
     rate = RateLimit(requests_per_minute=60_000, burst=10, input_tokens_per_minute=10**9)
     taken = []
-    take = rate.take
-    rate.take = lambda now, cost: taken.append(cost) or take(now, cost)
+    count_permits(rate, taken)
     messages_server.configure(replies={"Go": ask_for(("double", {"number": 2}))})
     with Fan(2, rate=rate) as fan:
         result = way(make(fan, tool(double, rate=None), client=attach(client)), fan)
@@ -309,7 +321,7 @@ def test_the_limit_of_the_call_comes_before_that_of_the_agent():
     own, other = RateLimit(60_000, burst=10, name="own"), RateLimit(60_000, burst=10, name="other")
     taken = []
     for rate in (own, other):
-        rate.take = lambda now, cost, rate=rate, take=rate.take: taken.append(rate.name) or take(now, cost)
+        count_permits(rate, taken)
     with Fan(2, rate=own) as fan:
         agent = Agent(Timed(Probe(fan).clock, 1), model="m", fan=fan)
         agent("Go")
