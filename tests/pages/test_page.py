@@ -31,7 +31,7 @@ def chromium():
 
 @pytest.fixture
 def shown(chromium, tmp_path):
-    """Opens the page of a report; at the end, nothing may have been said on the console or fetched."""
+    """Opens the page of a report; at the end, there must have been no error on the console, and nothing fetched."""
     troubles, pages = [], []
 
     def show(made, **arguments):
@@ -39,7 +39,7 @@ def shown(chromium, tmp_path):
         made.to_html(path, **arguments)
         page = chromium.new_page(viewport={"width": 1280, "height": 1000})
         pages.append(page)
-        page.on("console", lambda message: troubles.append(message.text))
+        page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda request: request.url.startswith("file:") or troubles.append(request.url))
         page.goto(path.as_uri())
