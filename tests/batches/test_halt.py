@@ -8,6 +8,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, aside, until
 from threadfan import Fan
+from threadfan._core.base.outcome import FAILED, SUCCEEDED
 from threadfan._core.batches.halting import Halt
 from threadfan._core.calls.collector import Collector
 
@@ -57,7 +58,8 @@ def test_soon_lets_calls_end_and_now_ends_them():
 
             running = aside(fan.run, call, range(4), halt=f"{how},fail=1")
             if how == "soon":
-                until(lambda: fan.snapshot()["queued"] == 0)
+                until(lambda: gate.started)
+                until(lambda: fan.snapshot()["queued"] == 0)  # the batch has been stopped
                 gate.open()
             report = running.result(PATIENCE)
             gate.open()
@@ -76,14 +78,16 @@ def test_one_success_is_enough():
 def test_so_many_that_are_done():
     """However they ended."""
     with Fan(1) as fan:
-        gone_on = threading.Event()
+        reached, gone_on = threading.Event(), threading.Event()
 
         def call(number):
             if number == 10:
+                reached.set()
                 gone_on.wait(PATIENCE)  # the batch is stopped while this one runs
             return number if number % 2 else fail(number)
 
         running = aside(fan.run, call, range(100), halt="soon,done=10")
+        assert reached.wait(PATIENCE)
         until(lambda: fan.snapshot()["queued"] == 0)
         gone_on.set()
         report = running.result(PATIENCE)
@@ -94,9 +98,17 @@ def test_so_many_that_are_done():
 def collected(failed, succeeded):
     """What is known of so many calls."""
     collector = Collector()
-    collector.results.update(dict.fromkeys(range(failed + succeeded)))
+    ends = [FAILED] * failed + [SUCCEEDED] * succeeded
+    collector.results.update((place, (place, None, 0.0, end)) for place, end in enumerate(ends))
     collector.failures["failed"] = failed
     return collector
+
+
+def test_a_failure_that_is_not_counted_yet_is_no_success():
+    """A thread stores the outcome of a call, and counts it as failed a moment later."""
+    collector = collected(3, 0)
+    collector.failures["failed"] = 2
+    assert Halt("now,success=1").reached(collector) is None
 
 
 @pytest.mark.parametrize(

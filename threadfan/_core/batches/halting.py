@@ -65,6 +65,8 @@ class Halt:
         done = collector.ended()
         without = sum(collector.failures.values())
         count = {"fail": collector.failed(), "success": done - without, "done": done}[self.what]
+        if self.what == "success" and count >= (LEAST if self._percent else self._number):
+            count = collector.succeeded()  # a call is counted as failed a moment after it has its outcome
         if self._percent:
             if count < LEAST or 100 * count < self._number * done:
                 return None

@@ -106,6 +106,13 @@ class Collector:
         results = self.results
         return len(results) - results.count(None) if isinstance(results, list) else len(results)
 
+    def succeeded(self) -> int:
+        """How many of them have a value; goes through all of them."""
+        raws = self.results.copy()
+        return sum(
+            raw is not None and raw[STATUS] is SUCCEEDED for raw in (raws if isinstance(raws, list) else raws.values())
+        )
+
     def so_far(self) -> list[Raw]:
         """All outcomes that there are and that nobody has taken out."""
         results = self.results
