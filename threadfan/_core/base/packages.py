@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 EXTRAS = {
     "cli": ("rich", "starlette", "typer", "uvicorn"),
     "draw": ("plotly",),
@@ -16,3 +22,24 @@ def install(extra: str, missing: str = "") -> str:
     It names the packages, not the extra: that works for every way in which the library itself was installed.
     """
     return f"pip install {' '.join(dict.fromkeys([*filter(None, [missing]), *EXTRAS[extra]]))}"
+
+
+def plotly(module: str, where: str, instead: str) -> ModuleType:
+    """A module of plotly's.
+
+    Args:
+        where: the method that needs it.
+        instead: the one that needs nothing.
+
+    Raises:
+        ImportError: plotly is not installed; says how it would be.
+    """
+    try:
+        return import_module(f"plotly.{module}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "plotly":
+            raise
+        raise ImportError(
+            f"{where} needs plotly, which cannot be imported; right is: {install('draw')}.  {instead} needs nothing",
+            name="plotly",
+        ) from error

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 FIELDS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
@@ -112,6 +112,12 @@ def _restored(*counts: int) -> Usage:
     usage: Usage = object.__new__(Usage)
     _fill(usage, tuple(tokens), requests, counted)
     return usage
+
+
+def added(usages: Iterable[Usage | None]) -> Usage | None:
+    """The sum of those there are; None if there is none."""
+    known = [usage for usage in usages if usage is not None]
+    return sum(known[1:], start=known[0]) if known else None
 
 
 def usage_of(value: object) -> Usage | None:

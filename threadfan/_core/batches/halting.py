@@ -104,12 +104,22 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
         """As of any; asked again when the next call has ended, if that may be the one to stop at."""
         left, batch, halt = super().look(), self.batch, self._halt
         if halt is not None and self._early is None and not batch.done:
-            batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)  # first: one sees the other
+            self._be_woken(halt)  # first: one sees the other
             message = halt.reached(batch.collector)
             if message is not None:
                 self._end_early(message, running=halt.now)
                 return None
         return left
+
+    def _be_woken(self, halt: Halt) -> None:
+        """By the next call that may be the one to stop at; where failures are counted that is the next failure."""
+        if halt.what != "fail":
+            self.batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)
+            return
+        with self.scheduler.lock:
+            told = self.batch.collector.on_first_failure
+            if self._wake not in told:
+                told.append(self._wake)
 
     def _why_unfinished(self) -> str | None:
         collector = self.batch.collector

@@ -88,8 +88,9 @@ class JournaledReport(Report[T_co]):
     @property
     def usage(self) -> Usage | None:
         """The tokens of the calls of this run."""
-        usages = [usage for outcome in self._all().called.values() if (usage := outcome.usage) is not None]
-        return sum(usages[1:], start=usages[0]) if usages else None
+        from ..base.usage import added
+
+        return added(outcome.usage for outcome in self._all().called.values())
 
     def _measured(self) -> tuple[Stats, Columns]:
         called = self._kept.called

@@ -63,8 +63,9 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
     @property
     def usage(self) -> Usage | None:
         """All tokens of its calls; None if no call tells of any."""
-        usages = [usage for outcome in self._all() if (usage := outcome.usage) is not None]
-        return sum(usages[1:], start=usages[0]) if usages else None
+        from ..base.usage import added
+
+        return added(outcome.usage for outcome in self._all())
 
     def slowest(self, count: int = 10) -> list[Outcome[T_co]]:
         """The calls that ran longest, the longest first, whatever became of them."""
@@ -78,7 +79,7 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
         Errors whose texts differ in names and numbers alone are one cause: ``report.by_error()`` of 300 refused calls
         has one entry, with 300 outcomes.
         """
-        outcomes, found = self._all(), self._story().causes
+        outcomes, found = self._all(), self._causes([self._label(place) for place in range(len(self))])
         named: dict[str, list[Outcome[T_co]]] = {}
         for text, places in found:
             named.setdefault(text, []).extend(outcomes[place] for place in places)
@@ -136,14 +137,18 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
 
         return html(self._story())
 
+    def _causes(self, labels: list[int | str]) -> list[tuple[str, list[int]]]:
+        from .summary import causes
+
+        return causes(list(map(raw_of, self._all())), labels, self._ended_in)
+
     def _story(self, title: str = "Report", label: Labels | None = None) -> Story:
         from ..pages.story import Story
-        from .summary import causes
 
         outcomes, places = self._all(), range(len(self))
         labels: list[int | str] = [self._label(place) for place in places]
         if label is not None:
             labels = [str(label(outcome)) for outcome in outcomes]
-        found = causes(list(map(raw_of, outcomes)), labels, self._ended_in)
+        found = self._causes(labels)
         figures, advice = self.stats.to_dict(), self.stats.advice
         return Story(title, outcomes, labels, [self._ended_in(place) for place in places], figures, found, advice)

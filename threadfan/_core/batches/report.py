@@ -192,7 +192,7 @@ class Report(LookingBack[T_co]):
         Raises:
             BaseException: what ended the second batch early, with the report of all calls in its attribute ``report``.
         """
-        if not self.failed:
+        if self.ok:
             return self
         places = [place for place, raw in enumerate(self._raws) if raw[STATUS] is not SUCCEEDED]
         try:

@@ -48,7 +48,7 @@ class Collector:
         self.fail_fast = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
-        self.on_first_failure: Actions = []  # called once, at the first failure
+        self.on_first_failure: Actions = []  # called once, at the next failure
 
     # -- as calls end ------------------------------------------------------------------------------------------------
 

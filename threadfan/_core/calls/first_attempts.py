@@ -41,13 +41,8 @@ def run(batch: InputCalls, session: Session) -> None:
 
 
 def _loop(batch: InputCalls, session: Session) -> None:
-    scheduler, depth, fn, results, permits = (
-        batch.scheduler,
-        batch.depth,
-        batch.fn,
-        batch.collector.results,
-        batch.permits,
-    )
+    scheduler, depth, fn = batch.scheduler, batch.depth, batch.fn
+    results, permits = batch.collector.results, batch.permits
     run_queue, reader, backlog, made = scheduler.run_queue, batch.reader, batch.backlog, batch.made
     clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, batch.ended, session.worker.thread.name
     settle_own, wakes, waitlist, lookout = claim.pop, reader.wakes, batch.policies.waitlist, batch.lookout

@@ -1,4 +1,4 @@
-"""What a fan is made with: its arguments, checked when it is made."""
+"""What a fan is made with, checked when it is made; and what a batch is asked to keep."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeGuard
+    from collections.abc import Callable
+    from os import PathLike
+    from typing import Any, TypeGuard
 
+    from ..batches.journaled import Asked
+    from ..journal.values import Codec
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
@@ -66,3 +70,18 @@ def pace(adaptive: Adaptive | None) -> Waitlist[Start] | None:
     waitlist = Waitlist(AdaptiveLimit(adaptive))
     adaptive.waitlist = waitlist
     return waitlist
+
+
+def asked_of(
+    journal: str | PathLike[str] | None,
+    key: Callable[[Any], object] | None,
+    version: str | int | None,
+    codec: Codec | None,
+    unique: bool,
+) -> Asked | None:
+    """What was said of a journal; None if nothing was, which needs no import."""
+    if journal is None and key is None and version is None and codec is None and unique is False:
+        return None
+    from ..batches.journaled import Asked
+
+    return Asked(journal, key, version, codec, unique)

@@ -136,15 +136,14 @@ class AsyncCalls:
         that runs.
         """
         from .aio.batches import arun, arun_journaled
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.arun", misplaced)
-        if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
-            from ..batches.journaled import Asked
-
-            asked = Asked(journal, key, version, codec, unique)
+        asked = asked_of(journal, key, version, codec, unique)
+        if asked is not None:
             return await arun_journaled(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
                 star=star, progress=progress, halt=halt, asked=asked,

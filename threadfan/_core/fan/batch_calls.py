@@ -71,15 +71,16 @@ class BatchCalls:
                 ``FanClosed``), with the outcomes so far in its attribute ``report``.
         """
         from ..batches.run import run
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.run", misplaced)
-        if any(one is not None for one in (journal, key, version, codec)) or unique is not False:
+        asked = asked_of(journal, key, version, codec, unique)
+        if asked is not None:
             from ..batches import journaled
 
-            asked = journaled.Asked(journal, key, version, codec, unique)
             return journaled.run(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
                 star=star, progress=progress, halt=halt, asked=asked,

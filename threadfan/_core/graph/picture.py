@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from html import escape
-from importlib import import_module
 
-from ..base.packages import install
+from ..base.packages import plotly
 from .drawing import edges, kind_of, labels
 
 TYPE_CHECKING = False
@@ -27,16 +26,7 @@ def draw(plan: GraphPlan, title: str, path: str) -> None:
     Raises:
         ImportError: plotly is not installed.
     """
-    try:
-        go = import_module("plotly.graph_objects")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "plotly":
-            raise
-        raise ImportError(
-            f"graph.draw needs plotly, which cannot be imported; right is: {install('draw')}.  graph.mermaid() needs "
-            "nothing",
-            name="plotly",
-        ) from error
+    go = plotly("graph_objects", "graph.draw", "graph.mermaid()")
     spots = spots_of(plan)
     figure = go.Figure([*_lines(go, plan, spots), *_marks(go, plan, spots)])
     for source, target, _ in edges(plan):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from html import escape
-from importlib import import_module
 from importlib.resources import files
 
 from ..base.index_ranges import written
 from ..base.outcome import attempts_of, raw_of
-from ..base.packages import install
+from ..base.packages import plotly
 from ..base.texts import shortened, text_of
 
 TYPE_CHECKING = False
@@ -33,16 +32,7 @@ def write(story: Story, path: str) -> None:
     Raises:
         ImportError: plotly is not installed.
     """
-    try:
-        plotly = import_module("plotly.offline").get_plotlyjs()
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "plotly":
-            raise
-        raise ImportError(
-            f"report.to_html needs plotly, which cannot be imported; right is: {install('draw')}.  report.to_trace() "
-            "needs nothing",
-            name="plotly",
-        ) from error
+    library = plotly("offline", "report.to_html", "report.to_trace()").get_plotlyjs()
     text = json.dumps(told(story), separators=(",", ":"), allow_nan=False)
     data = text.replace("<", "\\u003c")  # else a text could end the script that holds it
     # In this order: what is put in is not searched again.
@@ -50,7 +40,7 @@ def write(story: Story, path: str) -> None:
     plotly_before, _, rest = after.partition("{{plotly}}")
     before = before.replace("{{style}}", _part("page.css")).replace("{{title}}", escape(story.title))
     with open(path, "w", encoding="utf-8") as file:
-        file.writelines((before, data, plotly_before, plotly, rest.replace("{{script}}", _part("page.js"))))
+        file.writelines((before, data, plotly_before, library, rest.replace("{{script}}", _part("page.js"))))
 
 
 def _part(name: str) -> str:
