@@ -14,7 +14,8 @@ import pytest
 
 import threadfan
 from support.controlled import PATIENCE, aside, meet
-from threadfan import Fan, RateLimit, TaskCancelled, TaskTimeout, task
+from support.counted_limits import CountedLimit
+from threadfan import Fan, TaskCancelled, TaskTimeout, task
 
 CALLS = int(4_000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
 DRIVERS, SLOTS, RETRIES = 6, 8, 3
@@ -218,30 +219,13 @@ class Driver:
                 self.ledger.check(item, "succeeded", result, None)
 
 
-class Counting(RateLimit):
-    """Notes when each permit was taken that was used."""
-
-    def try_take(self, now, cost):
-        """A permit, if there is one."""
-        permit = super().try_take(now, cost)
-        if permit is not None:
-            self.taken.append(now)
-        return permit
-
-    def give_back(self, permit, now):
-        """It was not used."""
-        self.taken.remove(permit.at)
-        super().give_back(permit, now)
-
-
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_lost_or_doubled_under_policies(seed, eager_switching, monkeypatch):
     """Six threads hand calls in by eleven ways to two fans under one limit: each ends once, none after a value."""
     draw = random.Random(seed).random
     monkeypatch.setattr(random, "random", lambda: draw() / 50)
-    ledger, limit = Ledger(seed), Counting(PER_MINUTE, burst=BURST)
-    limit.taken = []
+    ledger, limit = Ledger(seed), CountedLimit(PER_MINUTE, burst=BURST)
     with (
         Fan(SLOTS, timeout=TIMEOUT, retry=RETRIES, rate=limit, max_abandoned=1000) as one,
         Fan(SLOTS, timeout=TIMEOUT, retry=RETRIES, rate=limit, max_abandoned=1000) as other,

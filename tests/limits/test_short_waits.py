@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from support.controlled import PATIENCE, aside, until
+from support.counted_limits import CountedLimit
 from threadfan import Fan, RateLimit, task
 from threadfan._core.limits import waitlist
 
@@ -13,24 +14,8 @@ A_SECOND = 1000
 INTERVAL = 1 / A_SECOND
 
 
-class Watched(RateLimit):
-    """Notes when its permits were taken that were used."""
-
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.taken = []
-
-    def try_take(self, now, cost):
-        """A permit, if there is one."""
-        permit = super().try_take(now, cost)
-        if permit is not None:
-            self.taken.append(now)
-        return permit
-
-    def give_back(self, permit, now):
-        """It was not used."""
-        self.taken.remove(permit.at)
-        super().give_back(permit, now)
+class Watched(CountedLimit):
+    """Is as strict as a server."""
 
     def check(self, number):
         """So many were used, each two as far apart as a strict server wants them, and nothing is left."""
