@@ -21,7 +21,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "run": (
         "fail_fast", "deadline", "late", "star", "progress", "halt", "journal", "key", "version", "codec", "unique",
     ),
-    "stream": ("ordered", "window", "star", "progress"),
+    "start": ("fail_fast", "deadline", "star", "progress", "halt", "journal", "key", "version", "codec", "unique"),
+    "stream": ("ordered", "window", "star", "progress", "keep"),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),

@@ -107,7 +107,7 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             self._be_woken(halt)  # first: one sees the other
             message = halt.reached(batch.collector)
             if message is not None:
-                self._end_early(message, running=halt.now)
+                self.end_early(message, running=halt.now)
                 return None
         return left
 

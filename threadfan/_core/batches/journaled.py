@@ -13,7 +13,7 @@ from ..base.errors import CallCancelled
 from ..base.generic import T
 from ..base.static import describe
 from ..base.texts import brief, text_of
-from ..calls.collector import Collector
+from ..calls.ends import Ends
 from ..journal.digests import Digests, content
 from ..journal.journal import Journal
 from ..journal.values import Values, returned_by
@@ -134,9 +134,7 @@ def begin_run(
     todo = [items[place] for place in plan.todo]
     around = partial(_around, journal)
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
-    some = _Some()
-    some.judged = batch.collector.judged
-    batch.collector = some
+    batch.collector = Ends(batch.collector)  # of only some of the batch's inputs
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
 
@@ -154,14 +152,6 @@ def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], o
     journaled.__qualname__ = describe(one)  # by which errors call it
     journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
     return journaled
-
-
-class _Some(Collector):
-    """What has become of calls that are only some of the batch's inputs, by index."""
-
-    def in_order(self, number: int, missing: Callable[[int], Raw]) -> list[Raw]:
-        """In the order of the inputs, without those that were not to be called."""
-        return [raw for _, raw in sorted(self.in_order_of_ends().items())]
 
 
 class JournaledRun(StoppingCompletion[T]):
@@ -192,17 +182,13 @@ class JournaledRun(StoppingCompletion[T]):
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, make=make)
         self._journal = journal
 
-    def report(self) -> Report[T]:
+    def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
-        report = super().report()
-        broken = self._journal.broken
-        if broken is not None:
-            put_on(broken, report)
-            try:
-                raise broken
-            finally:
-                del broken, report  # the traceback holds this frame: leave no cycle
-        return report
+        error, report = super().ending()
+        if error is None and self._journal.broken is not None:
+            error = self._journal.broken
+            put_on(error, report)
+        return error, report
 
 
 def _report(

@@ -16,8 +16,8 @@ from queue import SimpleQueue
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
-from .iteration import Iteration
 from .left import end_dropped, end_early
+from .streamed import RunStream, kind_of
 from .window import make_stream, window_of
 
 if TYPE_CHECKING:
@@ -46,16 +46,18 @@ def stream(
     star: bool,
     owner: object,
     progress: Shown = False,
-) -> Generator[Outcome[T], None, None]:
+    keep: bool = False,
+) -> RunStream[T]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
     metering.check(progress)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(
-        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
-    )
-    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))
+        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+        kind=kind_of(keep),
+    )  # fmt: skip
+    return RunStream(outcomes(made, owner, progress), made)
 
 
 def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Generator[Outcome[T], None, None]:

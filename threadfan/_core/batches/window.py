@@ -20,6 +20,7 @@ from .stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from ..calls.batch import Batch
     from ..calls.options import Options
@@ -150,6 +151,7 @@ def make_stream(
     elastic: bool = False,
     star: bool = False,
     fed_by_owner: bool = False,
+    kind: type[BatchStream[Any]] | None = None,
 ) -> BatchStream[T]:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
@@ -157,4 +159,5 @@ def make_stream(
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
     batch = new_batch(scheduler, options, fn, given, items=None, star=star)
     quick = intake.known(given)
-    return BatchStream(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    kind = BatchStream if kind is None else kind
+    return kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)

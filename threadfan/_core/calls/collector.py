@@ -149,12 +149,12 @@ class Collector:
 
     def retries(self) -> int:
         """How many attempts were not the first of their call."""
-        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in list(self.attempts.values()))
 
     def usage(self) -> Usage | None:
         """Tokens of all calls; None if nothing is known of any."""
         found = self.usage_told
-        for usage in self.usages.values():
+        for usage in list(self.usages.values()):
             found = usage if found is None else found + usage
         return found
 
@@ -163,5 +163,6 @@ class Collector:
 
         That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
         """
+        self.retries_told, self.usage_told = self.retries(), self.usage()
         self.results.clear()  # and not another one in its place: a thread at work has this
         self.names, self.usages, self.attempts, self.first_failure = {}, {}, {}, None

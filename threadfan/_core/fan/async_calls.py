@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
     from types import ModuleType
     from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
+    from ..batches.streamed import AsyncRunStream
     from ..calls.options import Options
     from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
@@ -173,7 +174,8 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
-        ) -> AsyncGenerator[Outcome[R], None]: ...
+            keep: bool = False,
+        ) -> AsyncRunStream[R]: ...
         @overload
         def astream(
             self,
@@ -184,7 +186,8 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
-        ) -> AsyncGenerator[Outcome[R], None]: ...
+            keep: bool = False,
+        ) -> AsyncRunStream[R]: ...
 
     def astream(
         self,
@@ -195,8 +198,9 @@ class AsyncCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        keep: bool = False,
         **misplaced: Never,
-    ) -> AsyncGenerator[Outcome[object], None]:
+    ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
 
@@ -214,6 +218,7 @@ class AsyncCalls:
             star=star,
             owner=self,
             progress=progress,
+            keep=keep,
         )
 
     if TYPE_CHECKING:

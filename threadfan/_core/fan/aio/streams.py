@@ -10,6 +10,7 @@ from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.left import put_left_on
+from ...batches.streamed import AsyncRunStream, kind_of
 from ...batches.window import make_stream, window_of
 from .completion import Feeder
 from .coroutines import taker
@@ -45,7 +46,8 @@ def astream(
     star: bool,
     owner: object,
     progress: Shown = False,
-) -> AsyncGenerator[Outcome[T], None]:
+    keep: bool = False,
+) -> AsyncRunStream[T]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
     if checks.is_coroutine_function(fn, generators=False):
@@ -57,9 +59,9 @@ def astream(
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     made = make_stream(
         scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-        fed_by_owner=mixed,
+        fed_by_owner=mixed, kind=kind_of(keep),
     )  # fmt: skip
-    return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress)
+    return AsyncRunStream(outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress), made)
 
 
 async def outcomes_of(
