@@ -19,14 +19,15 @@ from time import time
 from typing import TYPE_CHECKING
 
 from ..base.errors import JournalError, NotStored
-from ..base.outcome import FAILED, INDEX, PAYLOAD, STATUS, TIMED_OUT, WORKER
+from ..base.outcome import INDEX, PAYLOAD, STATUS
 from ..base.static import describe
 from ..base.usage import usage_of
-from . import errors
 from .claims import Claims
 from .commits import Commits
 from .database import Database, opened_to_read
+from .failures import Failures
 from .kept import KeptRaws, KeptValues
+from .looking_up import LookUp
 from .planning import Planning
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
+    from .commits import Row
     from .digests import Digest, Digests
     from .planning import Plan
     from .values import Values
@@ -45,12 +48,14 @@ _FIRST_LOOK, _LONGEST = 0.002, 0.05
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _KEEP = "INSERT OR IGNORE INTO results (key, run, place, value, started, ended, worker, usage) VALUES "
 _TOGETHER = 100  # rows; any SQLite takes so many in one statement
-_FAIL = """INSERT OR REPLACE INTO failures (key, run, place, status, error, ended, worker)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_KEEP_ONE = _KEEP + _ROW
 
 
 class Journal:
     """A journal file, as one run uses it: ``open``, ``plan``, ``begin``, calls, ``note_end``, ``raws``, ``close``.
+
+    A run whose inputs are taken as outcomes are read has ``look_up`` and ``expect`` in the place of ``plan``, and
+    ``forget``.
 
     Args:
         path: of the file.
@@ -66,11 +71,12 @@ class Journal:
         self._fn = fn
         self._digests = digests
         self._values = values
-        self._keys: dict[int, Digest] = {}
+        self._keys: dict[int, Digest] = {}  # of the inputs that are to be called, by place
         self._run = 0
         self._database = Database(path)
         self._claims = Claims(path)
         self._commits = Commits(self._write)
+        self.failures = Failures(self._database, self._put_failures)
 
     def open(self) -> None:
         """Open the file, or make it."""
@@ -105,12 +111,35 @@ class Journal:
         """
         return Planning(self._database, self._digests, items, unique=unique).made()
 
-    def begin(self, plan: Plan, version: str | None) -> None:
-        """Note that a run begins."""
-        self._keys = plan.keys
-        row = (time(), "run", describe(self._fn), version, len(plan.rows))
+    def look_up(self, *, unique: bool) -> LookUp:
+        """What looks up inputs as they come."""
+        return LookUp(self._database, self._digests, unique=unique)
+
+    def expect(self, place: int, key: Digest) -> None:
+        """An input is to be called that is known by ``key``."""
+        self._keys[place] = key
+
+    def forget(self, place: int) -> Digest | None:
+        """Its outcome is handed out; by what it was known, if it was to be called."""
+        self.failures.forget(place)
+        return self._keys.pop(place, None)
+
+    def read(self, data: bytes, place: int) -> object:
+        """The result of an input, from how it is stored."""
+        return self._values.read(data, self.path, place)
+
+    def begin(self, keys: dict[int, Digest], total: int, version: str | None) -> None:
+        """Note that a run begins.
+
+        Args:
+            keys: by what the inputs are known that are to be called, by place.
+            total: how many inputs there are, as far as that is known.
+        """
+        self._keys = keys
+        row = (time(), "run", describe(self._fn), version, total)
         query = "INSERT INTO runs (began, kind, function, version, total) VALUES (?, ?, ?, ?, ?)"
         self._run = self._database.transact(lambda connection: connection.execute(query, row).lastrowid or 0)
+        self.failures.begin(self._run, keys)
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
@@ -128,9 +157,10 @@ class Journal:
             NotStored: it has returned, but that cannot be stored.
             JournalError: it was not called, since nothing can be stored any more.
         """
-        key = self._keys[place]
-        pause = _FIRST_LOOK
+        key, pause = self._keys.get(place), _FIRST_LOOK
         try:
+            if key is None:
+                raise JournalError(f"{describe(self._fn)} was not called: its call had ended")
             while not self._claims.take(key):
                 if self._claims.closed:
                     raise JournalError(f"{describe(self._fn)} was not called: the run whose call this is has ended")
@@ -139,7 +169,7 @@ class Journal:
             try:
                 if self._claims.others:
                     for row in self._database.do("SELECT value FROM results WHERE key = ?", (key,)):
-                        return self._values.read(row[0], self.path, place)
+                        return self.read(row[0], place)
                 if self.broken is not None:
                     raise JournalError(f"{describe(self._fn)} was not called: {self.broken}")
                 started = time()
@@ -156,39 +186,44 @@ class Journal:
         used = None if isinstance(value, (str, int, float, list)) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
-            self._commits.store((key, self._run, place, data, started, time(), worker, usage))
+            self._put([(_KEEP_ONE, (key, self._run, place, data, started, time(), worker, usage))])
         except JournalError as error:
-            self.broken = self.broken or error
             found = NotStored(
                 f"{describe(self._fn)} has returned, but {error}  The value is in the attribute value of this error."
             )
             found.value = value
             raise found from None
 
-    def _write(self, rows: list[tuple[Any, ...]]) -> None:
-        if len(rows) <= _TOGETHER:  # a statement by itself is a transaction, and lets go of the GIL but once
-            self._database.do(_KEEP + ",".join([_ROW] * len(rows)), list(chain.from_iterable(rows)))
+    def _put(self, rows: list[Row]) -> None:
+        try:
+            self._commits.store(rows)
+        except JournalError as error:
+            self.broken = self.broken or error
+            raise
+
+    def _put_failures(self, rows: list[Row]) -> None:
+        if self.broken is None:
+            self._put(rows)
+
+    def _write(self, rows: list[Row]) -> None:
+        if len(rows) <= _TOGETHER and all(query is _KEEP_ONE for query, _ in rows):
+            # A statement by itself is a transaction, and lets go of the GIL but once.
+            values = chain.from_iterable(values for _, values in rows)
+            self._database.do(_KEEP + ",".join([_ROW] * len(rows)), [*values])
         else:
-            self._database.transact(lambda connection: connection.executemany(_KEEP + _ROW, rows))
+            self._database.transact(partial(_write_each, rows))
 
     # -- after the calls ---------------------------------------------------------------------------------------------
 
-    def note_end(self, made: Iterable[Raw], facts: dict[str, object]) -> None:
+    def note_end(self, made: Iterable[Raw], usages: dict[int, Usage], facts: dict[str, object]) -> None:
         """Store which calls have failed, and what is known of the run."""
+        self.failures.keep_all(made, usages)
+        query = "UPDATE runs SET facts = ? WHERE id = ?"
         try:
-            failures = [self._failure(raw) for raw in made if raw[STATUS] in (FAILED, TIMED_OUT)]
             if self.broken is None:
-                self._database.transact(partial(self._end, failures, json.dumps(facts)))
+                self._database.do(query, (json.dumps(facts), self._run))
         except JournalError as error:
             self.broken = error
-
-    def _failure(self, raw: Raw) -> tuple[object, ...]:
-        place = raw[INDEX]
-        return self._keys[place], self._run, place, raw[STATUS], errors.packed(raw[PAYLOAD]), time(), raw[WORKER]
-
-    def _end(self, failures: list[tuple[object, ...]], facts: str, connection: sqlite3.Connection) -> None:
-        connection.executemany(_FAIL, failures)
-        connection.execute("UPDATE runs SET facts = ? WHERE id = ?", (facts, self._run))
 
     def raws(self, made: Iterable[Raw], items: list[object], plan: Plan, since: float) -> KeptRaws:
         """All outcomes: of the calls, and of inputs that need none.
@@ -203,3 +238,8 @@ class Journal:
             called[place] = (place, items[place], since, raw[STATUS], raw[PAYLOAD], None, since, None)
         opened = partial(opened_to_read, os.path.abspath(self.path))
         return KeptRaws(called, items, KeptValues(self.path, opened, self._values, plan.rows), since)
+
+
+def _write_each(rows: list[Row], connection: sqlite3.Connection) -> None:
+    for query, values in rows:
+        connection.execute(query, values)
