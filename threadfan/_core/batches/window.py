@@ -14,6 +14,7 @@ from itertools import islice
 from ..base import checks
 from ..base.clock import FOREVER
 from ..base.generic import TYPE_CHECKING, T
+from ..pool.leaving import refuses
 from . import intake
 from .making import new_batch
 from .stream import Stream
@@ -127,7 +128,7 @@ class BatchStream(Stream["Batch", T]):
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""
         batch = self.batch
-        if batch.scheduler.closing or batch.scheduler.broken or batch.ended:
+        if batch.scheduler.closing or refuses(batch.scheduler.broken, batch.depth) or batch.ended:
             self._cut_short = True
             self._end_of_inputs()
         return self._cut_short
