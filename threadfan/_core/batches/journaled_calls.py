@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.collector import Actions
     from ..journal.journal import Journal
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Loan
 
 
 def around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
@@ -30,11 +32,39 @@ def around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], ob
         if not running:
             raise CallCancelled("this call was ended before it began")
         place = session.queue.index_of(running[0])
-        return journal.call(place, one, item, session.worker.thread.name, sleep)
+        return journal.call(place, one, item, session.worker.thread.name, _LendingWait(session.scheduler))
 
     journaled.__qualname__ = describe(one)  # by which errors call it
     journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
     return journaled
+
+
+class _LendingWait:
+    """A wait of a call during which others have its slot.
+
+    There are no more such waits at once than items that other runs have under way, so they are few threads.
+    """
+
+    __slots__ = ("_loan", "_scheduler")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._loan: Loan | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or raise if nobody wants the call any more."""
+        lending = self._scheduler.lending
+        if self._loan is None:
+            self._loan = lending.take_out()
+            if self._loan is not None:
+                lending.lend(self._loan, unless=lambda: False)
+        sleep(seconds)
+
+    def end(self) -> None:
+        """Wait until the slot is there again."""
+        loan, self._loan = self._loan, None
+        if loan is not None:
+            self._scheduler.lending.take_back(loan)
 
 
 class JournaledCollector(Collector):

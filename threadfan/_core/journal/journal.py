@@ -16,7 +16,7 @@ import os
 from functools import partial
 from itertools import chain
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..base.errors import JournalError, NotStored
 from ..base.outcome import INDEX, PAYLOAD, STATUS
@@ -49,6 +49,16 @@ _ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _KEEP = "INSERT OR IGNORE INTO results (key, run, place, value, started, ended, worker, usage) VALUES "
 _TOGETHER = 100  # rows; any SQLite takes so many in one statement
 _KEEP_ONE = _KEEP + _ROW
+
+
+class Wait(Protocol):
+    """How a call waits for another run."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or raise if nobody wants the call any more."""
+
+    def end(self) -> None:
+        """It waits no more; harmless if it has not waited."""
 
 
 class Journal:
@@ -143,15 +153,13 @@ class Journal:
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
-    def call(
-        self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Callable[[float], object]
-    ) -> object:
+    def call(self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait) -> object:
         """Call ``one(item)`` and store what it returns, unless another run does so.
 
         Args:
             place: of the input.
             worker: the name of the thread.
-            wait: waits for so many seconds, or raises if nobody wants the call any more.
+            wait: how it waits for another run that has the item.
 
         Raises:
             NotStored: it has returned, but that cannot be stored.
@@ -164,7 +172,7 @@ class Journal:
             while not self._claims.take(key):
                 if self._claims.closed:
                     raise JournalError(f"{describe(self._fn)} was not called: the run whose call this is has ended")
-                wait(pause)
+                wait.sleep(pause)
                 pause = min(2 * pause, _LONGEST)
             try:
                 if self._claims.others:
@@ -172,6 +180,7 @@ class Journal:
                         return self.read(row[0], place)
                 if self.broken is not None:
                     raise JournalError(f"{describe(self._fn)} was not called: {self.broken}")
+                wait.end()
                 started = time()
                 value = one(item)
                 self._store(key, place, value, started, worker)
@@ -179,7 +188,8 @@ class Journal:
             finally:
                 self._claims.give_back(key)
         finally:
-            del self, one, item  # an error's traceback holds this frame: leave no cycle
+            wait.end()
+            del self, one, item, wait  # an error's traceback holds this frame: leave no cycle
 
     def _store(self, key: Digest, place: int, value: object, started: float, worker: str) -> None:
         data = self._values.stored(value, self._fn)
