@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from .asked_journal import Asked
     from .intake import Given
 
-SOON = 0.0005
-"""Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: a few
-times what looking up a window takes."""
+SOON = 0.002
+"""Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: ten
+times what looking up a few takes, and not felt."""
 
 
 def _make(raws: list[Raw], **figures: Any) -> Report[Any]:
