@@ -789,6 +789,133 @@ def test_a_coroutine_that_is_dropped_leaves_the_run():
         assert run.wait(PATIENCE)
 
 
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_stream_that_keeps_outcomes_has_a_report(ordered, kind, options):
+    """At any time, in input order; iterating gives the same outcomes as ever."""
+    with Fan(2, **options) as fan:
+        stream = fan.stream(double, kind(range(6)), ordered=ordered, window=2, keep=True)
+        assert len(stream.report()) == 0
+        first = next(stream)
+        assert first in stream.report()[:] or first.index in [outcome.index for outcome in stream.report()]
+        rest = list(stream)
+        assert stream.done()
+        report = stream.report()
+    assert sorted([first.index, *(outcome.index for outcome in rest)]) == list(range(6))
+    assert [outcome.index for outcome in report] == list(range(6))
+    assert report.values(None) == [0, 2, 4, None, 8, 10]
+
+
+def test_a_stream_that_keeps_nothing_says_so():
+    """And is a generator as ever, with what a handle has besides."""
+    with Fan(2) as fan:
+        stream = fan.stream(double, range(3))
+        with pytest.raises(RuntimeError, match="keep=True"):
+            stream.report()
+        assert [outcome.value for outcome in stream] == [0, 2, 4]
+        assert (stream.progress().done, stream.progress().total) == (3, 3)
+        with pytest.raises(TypeError, match="keep must be True or False"):
+            fan.stream(double, [1], keep="all")
+
+
+def test_a_stream_is_paused_and_cancelled(kind, options):
+    """From another thread, while its reader waits; then it hands out what is left and ends."""
+    gate = Gate()
+    with Fan(1, **options) as fan, gate:
+        stream = fan.stream(gate, kind(range(5)), keep=True)
+        reader = aside(list, stream)
+        gate.wait_for(1)
+        stream.pause()
+        assert stream.paused
+        assert [call.item for call in stream.running()] == [0]
+        gate.open()
+        until(lambda: stream.progress().done == 1)
+        assert stream.cancel(2)
+        stream.resume()
+        outcomes = reader.result(PATIENCE)
+        assert [outcome.status for outcome in stream.report()] == [
+            "succeeded", "succeeded", "cancelled", "succeeded", "succeeded"
+        ]  # fmt: skip
+        assert len(outcomes) == 5
+        gate = Gate()
+        with gate:
+            stream = fan.stream(gate, kind(range(5)), keep=True)
+            reader = aside(list, stream)
+            gate.wait_for(1)
+            assert stream.cancel()
+            assert {outcome.status for outcome in reader.result(PATIENCE)} == {"cancelled"}
+            assert stream.report().stopped == "the stream was cancelled"
+            assert not stream.cancel()
+
+
+def test_a_stream_as_a_block_is_closed():
+    """What is left is cancelled."""
+    with Fan(1) as fan:
+        with fan.stream(double, range(10), window=1, keep=True) as stream:
+            next(stream)
+        assert stream.done()
+        assert list(stream) == []
+
+
+async def test_an_async_stream_is_such_a_handle(kind, options):
+    """Watched, steered, with a report, and an asynchronous generator as ever."""
+    async with Fan(2, **options) as fan:
+        stream = fan.astream(double, kind(range(6)), keep=True)
+        assert (await anext(stream)).index in range(6)
+        assert len([outcome async for outcome in stream]) == 5
+        assert stream.report().values(None) == [0, 2, 4, None, 8, 10]
+        async with fan.astream(double, range(5), window=1) as stream:
+            await anext(stream)
+        assert stream.done()
+        stream = fan.astream(double, range(5))
+        assert stream.cancel()
+        assert [outcome async for outcome in stream] == []
+
+
+# -- journals ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_a_journal(tmp_path, options):
+    """What has succeeded is not called again; a report at any time has what was called."""
+    path, calls = str(tmp_path / "run.db"), []
+
+    def tool(number):
+        calls.append(number)
+        return double(number)
+
+    with Fan(2, **options) as fan:
+        run = fan.start(tool, iter(range(5)), journal=path)
+        assert sorted(outcome.index for outcome in run) == list(range(5))
+        assert run.result().values(None) == [0, 2, 4, None, 8]
+        assert sorted(calls) == list(range(5))
+        run = fan.start(tool, range(6), journal=path)
+        assert run.wait(PATIENCE)
+        assert not run.cancel(0)
+        assert run.result().values(None) == [0, 2, 4, None, 8, 10]
+        assert sorted(calls) == [0, 1, 2, 3, 3, 4, 5]
+        stream = fan.stream(tool, range(7), journal=path, keep=True)
+        assert len(list(stream)) == 7
+        assert stream.report().values(None) == [0, 2, 4, None, 8, 10, 12]
+
+
+def test_a_paused_run_with_a_journal_is_gone_on_with_by_the_next(tmp_path):
+    """What was cancelled is called then, and nothing twice."""
+    gate = Gate()
+    with Fan(1) as fan, gate:
+        run = fan.start(gate, range(4), journal=str(tmp_path / "run.db"), version=1)
+        gate.wait_for(1)
+        run.pause()
+        gate.open()
+        until(lambda: run.progress().done == 1)
+        assert run.report().values() == [0]
+        run.cancel()
+        assert run.result(PATIENCE).stats.cancelled == 3
+        assert fan.start(gate, range(4), journal=str(tmp_path / "run.db"), version=1).result(PATIENCE).ok
+    assert sorted(gate.started) == [0, 1, 2, 3]
+
+
 # -- what is left ------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..base.clock import Gate
     from ..calls.batch import Batch
+    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .task_group import TaskGroup
 
@@ -54,7 +55,7 @@ class Completion(Generic[B, MadeReport]):
         go: Callable[[], object] | None = None,
     ) -> None:
         self.batch = batch
-        self.scheduler = batch.scheduler
+        self.scheduler: Scheduler = batch.scheduler
         self._wake = wake
         self._fail_fast = fail_fast
         self._deadline = deadline

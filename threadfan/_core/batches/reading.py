@@ -18,7 +18,7 @@ from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
 from .left import end_dropped, end_early
 from .streamed import RunStream, kind_of
-from .window import make_stream, window_of
+from .window import BatchStream, make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
+    from .asked_journal import Asked
     from .completion import B
     from .intake import Given
     from .metering import Shown
@@ -47,16 +48,25 @@ def stream(
     owner: object,
     progress: Shown = False,
     keep: bool = False,
+    asked: Asked | None = None,
 ) -> RunStream[T]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
     metering.check(progress)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(
-        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-        kind=kind_of(keep),
-    )  # fmt: skip
+    if asked is None:
+        made = make_stream(
+            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+            kind=kind_of(BatchStream, keep),
+        )  # fmt: skip
+    else:
+        from . import journaled_stream
+
+        made = journaled_stream.make_stream(
+            scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star,
+            kind=kind_of(journaled_stream.JournaledStream, keep),
+        )  # fmt: skip
     return RunStream(outcomes(made, owner, progress), made)
 
 
@@ -73,6 +83,8 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
     take, entries, handed_out = ready.popleft, stream.entries, stream.handed_out
     gate: Gate = SimpleQueue()
     try:
+        if stream.prepare is not None:
+            stream.prepare()
         stream.enlist([partial(gate.put, None)])
         if progress is not False:
             meter = metering.begin(stream.batch, progress, partial(getattr, stream, "yielded"))

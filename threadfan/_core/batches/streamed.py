@@ -6,18 +6,20 @@ from collections.abc import AsyncGenerator
 from functools import partial
 
 from ..base import checks
-from ..base.generic import TYPE_CHECKING, T
+from ..base.generic import TYPE_CHECKING, Coro, T
 from ..base.outcome import Outcome
 from .handle import Handle
 from .iteration import Iteration
-from .window import BatchStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
 
     from .report import Report
+    from .window import BatchStream
+
+    S = TypeVar("S", bound=BatchStream[object])
 
 
 class _Streamed(Handle[T]):
@@ -29,6 +31,9 @@ class _Streamed(Handle[T]):
         self._stream = stream
         self._batch = stream.batch
 
+    def _taken_inputs(self) -> int:
+        return self._stream.taken
+
     def _handed_out(self) -> Callable[[], int]:
         return partial(getattr, self._stream, "yielded")
 
@@ -38,7 +43,7 @@ class _Streamed(Handle[T]):
         Raises:
             RuntimeError: it keeps none.
         """
-        if type(self._stream) is BatchStream:
+        if not self._stream.keeps:
             raise RuntimeError(
                 "this stream keeps no outcomes that it has handed out, for its inputs may be endless; right is: "
                 "fan.stream(…, keep=True)"
@@ -88,18 +93,18 @@ class AsyncRunStream(_Streamed[T], AsyncGenerator[Outcome[T], None]):
     def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
         return self._generator
 
-    def __anext__(self) -> Any:
+    def __anext__(self) -> Coro[Outcome[T]]:
         return self._generator.__anext__()
 
-    def asend(self, value: None, /) -> Any:
+    def asend(self, value: None, /) -> Coro[Outcome[T]]:
         """As for an asynchronous generator."""
         return self._generator.asend(value)
 
-    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
+    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[Outcome[T]]:
         """As for an asynchronous generator."""
         return self._generator.athrow(kind if value is None else value)
 
-    def aclose(self) -> Any:
+    def aclose(self) -> Coro[None]:
         """End it: what is queued and what runs is cancelled."""
         return self._generator.aclose()
 
@@ -113,10 +118,10 @@ class AsyncRunStream(_Streamed[T], AsyncGenerator[Outcome[T], None]):
         await self.aclose()
 
 
-def kind_of(keep: bool) -> type[BatchStream[Any]]:
+def kind_of(kind: type[S], keep: bool) -> type[S]:
     """The kind of stream that keeps outcomes, or that does not."""
     if not checks.flag("keep", keep):
-        return BatchStream
-    from .keeping import KeepingStream
+        return kind
+    from .keeping import keeping
 
-    return KeepingStream
+    return keeping(kind)

@@ -30,7 +30,7 @@ from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Callable, Sequence, Sized
     from contextvars import Context
     from typing import Any
 
@@ -62,6 +62,9 @@ class Batch(WorkQueue):
     )  # fmt: skip
 
     scheduler: Scheduler
+    accepted: int
+    closed: bool
+    failed: int
 
     def __init__(
         self,
@@ -79,19 +82,19 @@ class Batch(WorkQueue):
     ) -> None:
         super().__init__(scheduler, cap, depth)
         self.outer = outer
-        self.collector = Collector(None if items is None else len(items))
-        self.until = FOREVER  # when its time is up
-        self.fn = fn
+        self.collector: Collector = Collector(None if items is None else len(items))
+        self.until: float = FOREVER  # when its time is up
+        self.fn: Callable[[Any], object] = fn
         self.name = name
         self.timeout = timeout
-        self.context = context
-        self.self_fed = False  # by a thread of the library's, for which whoever closes the fan waits
+        self.context: Context = context
+        self.self_fed: bool = False  # by a thread of the library's, for which whoever closes the fan waits
         self.barred: list[bool] = []  # not empty: a call that has just been taken asks ``barring``
         self.withdrawn: set[int] = set()  # calls that were cancelled while a thread was about to start them
-        self.since = scheduler.clock.monotonic()
-        self.processor = scheduler.clock.processor()  # what had been computed by then
-        self.reader = Reader()
-        self.inputs = Inputs(items, self.since, numbers)
+        self.since: float = scheduler.clock.monotonic()
+        self.processor: float = scheduler.clock.processor()  # what had been computed by then
+        self.reader: Reader = Reader()
+        self.inputs: Inputs = Inputs(items, self.since, numbers)
         self.entries: Sized = self.inputs.entries  # those that were fed and not pulled yet
         if items is not None:
             self.accepted = len(items)
@@ -115,12 +118,16 @@ class Batch(WorkQueue):
         """Pull one entry, or None."""
         return self.inputs.take()
 
-    def feed(self, items: list[Any], now: float) -> None:
-        """Add items, taken at ``now``; only one thread may."""
+    def feed(self, items: list[Any], now: float, numbers: Sequence[int] | None = None) -> None:
+        """Add items, taken at ``now``; only one thread may.
+
+        Args:
+            numbers: the index of each, if it is not how many were added before.
+        """
         first, inputs = self.accepted, self.inputs
         last = first + len(items)
         inputs.feeding = first, items, now
-        entries = zip(range(first, last), items, repeat(now), strict=False)
+        entries = zip(numbers or range(first, last), items, repeat(now), strict=False)
         self.accepted = last
         inputs.entries.extend(entries)
         scheduler = self.scheduler
@@ -226,8 +233,8 @@ class Batch(WorkQueue):
         return end
 
     def store_failure(self, raw: Raw) -> None:
-        """Put an outcome without a value into its place."""
-        self.collector.results[raw[INDEX]] = raw
+        """Put an outcome without a value into its place.  In a worker, without the lock."""
+        self.collector.keep_failure(raw)
         after: Actions = []
         with self.scheduler.lock:
             self._note_failure(raw, after)

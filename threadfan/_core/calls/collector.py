@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..base.outcome import FAILED, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.outcome import FAILED, INDEX, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ class Collector:
         self.names: dict[int, str] = {}  # of those calls that have one
         self.usages: dict[int, Usage] = {}  # of those that have used tokens
         self.attempts: dict[int, list[Attempt]] = {}  # of those that may have several
-        self.judged = False  # any of them is under policies
-        self.retries_told = 0  # of calls whose attempts were taken out
+        self.judged: bool = False  # any of them is under policies
+        self.retries_told: int = 0  # of calls whose attempts were taken out
         self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
-        self.fail_fast = False  # start no call after the first failure
+        self.fail_fast: bool = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
         self.on_first_failure: Actions = []  # called once, at the next failure
@@ -69,6 +69,10 @@ class Collector:
         """Note tokens that a call has used; only its own thread does."""
         earlier = self.usages.get(index)
         self.usages[index] = usage if earlier is None else earlier + usage
+
+    def keep_failure(self, raw: Raw) -> None:
+        """Put the outcome of a call that its own thread has found to have no value into its place."""
+        self.results[raw[INDEX]] = raw
 
     def count(self, status: Status) -> None:
         """Count a call without a value.  With the scheduler's lock held."""

@@ -48,7 +48,9 @@ class Ends(Collector):
 
     def get(self, index: int) -> Raw | None:
         """The outcome of a call, if it has one; goes through all of them."""
-        return next((raw for raw in self.taken() if raw[INDEX] == index), None)
+        with self._lock:
+            found = self.in_order_of_ends().get(index)
+            return next((raw for raw in self._taken if raw[INDEX] == index), None) if found is None else found
 
     def ended(self) -> int:
         """How many outcomes there are."""

@@ -175,6 +175,11 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncRunStream[R]: ...
         @overload
         def astream(
@@ -187,6 +192,11 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncRunStream[R]: ...
 
     def astream(
@@ -199,10 +209,16 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -219,6 +235,7 @@ class AsyncCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            said=asked_of(journal, key, version, codec, unique),
         )
 
     if TYPE_CHECKING:

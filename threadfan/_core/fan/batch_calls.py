@@ -157,6 +157,11 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> RunStream[R]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -171,14 +176,18 @@ class BatchCalls:
             star: as for ``run``.
             progress: as for ``run``.
             keep: keep all outcomes, for ``report``; for inputs that have an end.
+            journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
+            key, version, codec, unique: with a journal, as for ``run``.
 
         Returns:
             A generator that can be watched and steered like a ``Run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
+            JournalError: (while iterating) the journal cannot be used, or not be written any more.
         """
         from ..batches.reading import stream
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -195,6 +204,7 @@ class BatchCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            asked=asked_of(journal, key, version, codec, unique),
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:

@@ -15,9 +15,9 @@ from .run import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..batches.asked_journal import Asked
     from ..batches.halting import StoppingCompletion
     from ..batches.intake import Given
-    from ..batches.journaled import Asked
     from ..batches.metering import Shown
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
@@ -62,10 +62,11 @@ def start(
         inputs = intake.one_by_one(given, strict=True) if fed.fed else None
     else:
         from ..batches import journaled
+        from ..batches.asked_journal import journal_of
 
-        journal, halting = journaled.journal_of(said, asked, None), None if halt is None else Halt(halt)
+        journal, halting = journal_of(said, asked), None if halt is None else Halt(halt)
         items = intake.everything(given, strict=True)
-        finish, total = journal.close, len(items)
+        finish, total = journal.file.close, len(items)
         try:
             plan = journaled.planned(journal, items, asked)
             completion = journaled.begin_run(
@@ -73,7 +74,7 @@ def start(
                 star=star, halt=halting,
             )  # fmt: skip
         except BaseException:
-            journal.close()
+            journal.file.close()
             raise
     called = None if asked is None else getattr(completion.batch.fn, "__wrapped__", None)
     conduct = Conduct(completion, bell, deadline=deadline, finish=finish, called=called)

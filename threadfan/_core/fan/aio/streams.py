@@ -11,7 +11,7 @@ from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.left import put_left_on
 from ...batches.streamed import AsyncRunStream, kind_of
-from ...batches.window import make_stream, window_of
+from ...batches.window import BatchStream, make_stream, window_of
 from .completion import Feeder
 from .coroutines import taker
 from .items import check, items_of
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
+    from ...batches.asked_journal import Asked
     from ...batches.completion import B
     from ...batches.metering import Shown
     from ...batches.stream import Stream
-    from ...batches.window import BatchStream
     from ...calls.options import Options
     from ...events.progress import Meter
     from ...pool.scheduler import Scheduler
@@ -47,6 +47,7 @@ def astream(
     owner: object,
     progress: Shown = False,
     keep: bool = False,
+    said: Asked | None = None,
 ) -> AsyncRunStream[T]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
@@ -57,10 +58,18 @@ def astream(
     metering.check(progress)
     mixed = any(hasattr(one, "__aiter__") for one in given)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(
-        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-        fed_by_owner=mixed, kind=kind_of(keep),
-    )  # fmt: skip
+    if said is None:
+        made = make_stream(
+            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+            fed_by_owner=mixed, kind=kind_of(BatchStream, keep),
+        )  # fmt: skip
+    else:
+        from ...batches import journaled_stream
+
+        made = journaled_stream.make_stream(
+            scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
+            fed_by_owner=mixed, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
+        )  # fmt: skip
     return AsyncRunStream(outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress), made)
 
 
@@ -82,6 +91,8 @@ async def outcomes_of(
     feeder: Feeder | None = None
     ready: deque[Raw] = deque()
     try:
+        if stream.prepare is not None:
+            await asyncio.to_thread(stream.prepare)
         stream.enlist([gate.put])
         if progress is not False:
             meter = metering.begin(batch, progress, partial(getattr, stream, "yielded"))
@@ -140,7 +151,7 @@ async def _end_early(
 async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in items_of(given, strict=True):
-        batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
+        stream.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
         if batch.scheduler.closing or batch.ended:
             return
         while stream.room <= 0:
