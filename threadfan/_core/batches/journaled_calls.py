@@ -24,23 +24,28 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Loan
 
 
+def running() -> tuple[Any, Any]:
+    """The session of this thread, and the place of the call that it runs."""
+    session: Any = scope_var.get()
+    claim = list(session.claim)
+    if not claim:
+        raise CallCancelled("this call was ended before it began")
+    return session, session.queue.index_of(claim[0])
+
+
 def around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
     """``one`` as it is called, with what is to be done for the journal."""
 
     def journaled(item: object) -> object:
-        session: Any = scope_var.get()  # of the thread that runs this call
-        running = list(session.claim)
-        if not running:
-            raise CallCancelled("this call was ended before it began")
-        place = session.queue.index_of(running[0])
-        return journal.call(place, one, item, session.worker.thread.name, _LendingWait(session.scheduler))
+        session, place = running()
+        return journal.call(place, one, item, session.worker.thread.name, LendingWait(session.scheduler))
 
     journaled.__qualname__ = describe(one)  # by which errors call it
     journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 
-class _LendingWait:
+class LendingWait:
     """A wait of a call during which others have its slot.
 
     There are no more such waits at once than items that other runs have under way, so they are few threads.

@@ -89,13 +89,16 @@ class Journal:
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
-    def call(self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait) -> object:
+    def call(
+        self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait, *, look: bool = False
+    ) -> object:
         """Call ``one(item)`` and store what it returns, unless another run does so.
 
         Args:
             place: of the input.
             worker: the name of the thread.
             wait: how it waits for another run that has the item.
+            look: whether the file was not asked before.
 
         Raises:
             NotStored: it has returned, but that cannot be stored.
@@ -112,7 +115,7 @@ class Journal:
                 wait.sleep(pause)
                 pause = min(2 * pause, _LONGEST)
             try:
-                if file.claims.others:
+                if look or file.claims.others:
                     for row in file.database.do("SELECT value FROM results WHERE key = ?", (key,)):
                         return self.read(row[0], place)
                 if file.broken is not None:
