@@ -1,5 +1,6 @@
 """``stream`` with a journal hands out at once what that has, and what it hands out is in the journal."""
 
+import asyncio
 import itertools
 import sqlite3
 from contextlib import closing
@@ -317,6 +318,26 @@ async def test_from_a_coroutine(path):
     assert sorted(CALLS) == [0, 1, 2, 3, 4, 5]
     assert sorted(outcome.value for outcome in first) == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert seen(second) == [(0, 0.0, 0), (1, 0.5, 0), (2, 1.0, 0), (3, 1.5, 0), (4, 2.0, 0), (5, 2.5, 1)]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_who_reads_is_woken_by_what_is_there(path, ordered):
+    """Inputs may come only when the outcome of the one before was handed out, and none of them be called."""
+    seen = asyncio.Event()
+
+    async def numbers():
+        for number in range(5):
+            yield number
+            await asyncio.wait_for(seen.wait(), 20)
+            seen.clear()
+
+    async with Fan(2) as fan:
+        fan.run(double, range(0, 5, 2), journal=path)
+        found = []
+        async for outcome in fan.astream(double, numbers(), journal=path, ordered=ordered):
+            found.append((outcome.index, outcome.value, outcome.attempts))
+            seen.set()
+    assert found == [(0, 0, 0), (1, 2, 1), (2, 4, 0), (3, 6, 1), (4, 8, 0)]
 
 
 def test_a_failure_is_in_the_journal_before_the_next_call(path):

@@ -9,7 +9,7 @@ from ..base.errors import CallCancelled
 from ..base.outcome import FAILED, INDEX, STATUS, TIMED_OUT
 from ..base.static import describe
 from ..calls.collector import Collector
-from ..scope.scope import scope_var
+from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ class LendingWait:
         sleep(seconds)
 
     def end(self) -> None:
-        """Wait until the slot is there again."""
+        """Wait until the slot is there again, or raise if nobody wants the call any more."""
         loan, self._loan = self._loan, None
         if loan is not None:
             self._scheduler.lending.take_back(loan)
+            current_scope().check()
 
 
 class JournaledCollector(Collector):

@@ -114,6 +114,8 @@ class JournaledStream(BatchStream[T]):
                 todo[place] = item
         if todo:
             self._call(todo, now)
+        if len(todo) < len(items):
+            self.batch.reader.wake()  # who feeds may be another than who reads
 
     def _keep(self, raw: Raw) -> None:
         self._collected.kept += 1  # first: never more than there are

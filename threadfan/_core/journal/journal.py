@@ -48,7 +48,7 @@ class Wait(Protocol):
         """Wait so long, or raise if nobody wants the call any more."""
 
     def end(self) -> None:
-        """It waits no more; harmless if it has not waited."""
+        """It waits no more, or the same; harmless if it has not waited."""
 
 
 class Journal:
