@@ -1,6 +1,7 @@
 """A process that is killed at any moment loses nothing that it has said to be done, and a second run goes on there.
 
 ``THREADFAN_KILLS=200`` kills as often; by default a handful, at moments that the seed gives that is printed.
+``THREADFAN_SHARED=5000`` is how many items two processes share; by default fewer.
 """
 
 import os
@@ -19,6 +20,7 @@ from threadfan import Report
 
 KILLS = int(os.environ.get("THREADFAN_KILLS", "5"))
 SEED = int(os.environ.get("THREADFAN_SEED", str(random.randrange(10**6))))
+SHARED = int(os.environ.get("THREADFAN_SHARED", "1000"))
 WORKERS = 8
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -98,7 +100,7 @@ def test_what_had_failed_before_a_kill(tmp_path, way):
 @pytest.mark.parametrize("way", ["run", "stream"])
 def test_two_processes_share_the_work(tmp_path, way):
     """With one journal they call no item twice, and both have all results."""
-    path, items = tmp_path / "run.db", 1000
+    path, items = tmp_path / "run.db", SHARED
     with CountingServer() as server:
         children = [start(path, server, items, WORKERS, way) for _ in range(2)]
         outs = [ended(child).split() for child in children]
@@ -111,10 +113,10 @@ def test_two_processes_share_the_work(tmp_path, way):
 @pytest.mark.parametrize("way", ["run", "stream"])
 def test_one_of_two_processes_is_killed(tmp_path, way):
     """The other goes on with what that one had under way, and has all results."""
-    path, items = tmp_path / "run.db", 1000
+    path, items = tmp_path / "run.db", SHARED
     with CountingServer() as server:
         children = [start(path, server, items, WORKERS, way) for _ in range(2)]
-        assert server.wait_for(300)
+        assert server.wait_for(SHARED // 3)
         kill(children[0])
         out = ended(children[1]).split()
         assert stored(path) == list(range(items))

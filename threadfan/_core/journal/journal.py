@@ -18,7 +18,7 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..base.errors import JournalError, NotStored
-from ..base.outcome import INDEX, PAYLOAD, STATUS
+from ..base.outcome import INDEX, PAYLOAD, SILENT, STATUS
 from ..base.static import describe
 from ..base.usage import usage_of
 from .database import opened_to_read
@@ -133,7 +133,7 @@ class Journal:
 
     def _store(self, key: Digest, place: int, value: object, started: float, worker: str) -> None:
         data = self._values.stored(value, self._fn)
-        used = None if isinstance(value, (str, int, float, list)) else usage_of(value)
+        used = None if isinstance(value, SILENT) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
             self.file.put([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
