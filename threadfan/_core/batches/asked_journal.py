@@ -11,6 +11,7 @@ from ..base.static import describe
 from ..base.texts import brief, text_of
 from ..journal.digests import Digests, content
 from ..journal.journal import Journal
+from ..journal.journal_file import JournalFile
 from ..journal.values import Values, returned_by
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def journal_of(fn: Callable[..., object], asked: Asked, late: str | None = None)
     version = asked.text_of_version()
     digests = Digests(_name_of(fn, version), version, asked.key)
     values = Values(asked.codec, returned_by(fn), f"the annotation of {describe(fn)}")
-    return Journal(os.fspath(asked.journal or ""), fn, digests, values)
+    return Journal(JournalFile(os.fspath(asked.journal or "")), fn, digests, values)
 
 
 def _check(asked: Asked, late: str | None) -> None:

@@ -63,18 +63,19 @@ def run(
         with metering.shown(completion.batch, progress):
             return completion.wait(gate)
     finally:
-        journal.close()
+        journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 
 def planned(journal: Journal, items: list[object], asked: Asked) -> Plan:
     """Open the journal, and look up which inputs are to be called."""
-    journal.open()
+    file = journal.file
+    file.open()
     plan = journal.plan(items, unique=asked.unique)
-    journal.begin(plan.keys, len(items), asked.text_of_version())
-    if journal.shared:  # so that runs that go on at once seldom want the same item
+    file.begin(journal.name, asked.text_of_version(), plan.keys, len(items))
+    if file.shared:  # so that runs that go on at once seldom want the same item
         random.shuffle(plan.todo)
-        plan.todo.sort(key=journal.under_way)
+        plan.todo.sort(key=file.under_way)
     return plan
 
 
@@ -105,7 +106,7 @@ def begin_run(
     batch = new_batch(
         scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=partial(around, journal)
     )
-    JournaledCollector(batch, journal)
+    JournaledCollector(batch, journal.file)
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
 
@@ -140,7 +141,7 @@ class JournaledRun(StoppingCompletion[T]):
     def report(self) -> Report[T]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
         report = super().report()
-        broken = self._journal.broken
+        broken = self._journal.file.broken
         if broken is not None:
             put_on(broken, report)
             try:
@@ -153,6 +154,6 @@ class JournaledRun(StoppingCompletion[T]):
 def _report(
     journal: Journal, plan: Plan, items: list[object], since: float, made: list[Raw], **figures: Any
 ) -> Report[Any]:
-    journal.note_end(made, figures["usages"], {"wall": figures["wall"], "slots": figures["slots"]})
+    journal.file.note_end(made, figures["usages"], {"wall": figures["wall"], "slots": figures["slots"]})
     figures["fn"] = figures["fn"].__wrapped__
     return JournaledReport(journal.raws(made, items, plan, since), **figures)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.collector import Actions
     from ..journal.journal import Journal
+    from ..journal.journal_file import JournalFile
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Loan
 
@@ -75,18 +76,18 @@ class JournaledCollector(Collector):
 
     Args:
         batch: whose collector this is from now on.
-        journal: where failures go.
+        file: where failures go.
     """
 
     __slots__ = ("_failures", "_scheduler", "kept")
 
-    def __init__(self, batch: Batch, journal: Journal) -> None:
+    def __init__(self, batch: Batch, file: JournalFile) -> None:
         super().__init__()
         self.judged = batch.collector.judged
         batch.collector = self
         self.kept = 0
         """How many outcomes were put here that are of no call of this batch."""
-        self._failures = journal.failures
+        self._failures = file.failures
         self._scheduler = batch.scheduler
 
     def keep_failure(self, raw: Raw) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..journal.digests import Digest
     from ..journal.journal import Journal
+    from ..journal.journal_file import JournalFile
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
     from .intake import Given
@@ -62,9 +63,9 @@ class JournaledStream(BatchStream[T]):
     def __init__(
         self, batch: Batch, inputs: Iterator[object] | None, journal: Journal, asked: Asked, **window: Any
     ) -> None:
-        self._collected = JournaledCollector(batch, journal)
+        self._collected = JournaledCollector(batch, journal.file)
         super().__init__(batch, inputs, **window)
-        self._journal = journal
+        self._journal, self._file = journal, journal.file
         self._asked = asked
         self._look_up = journal.look_up(unique=asked.unique)
         self._taken = 0
@@ -81,9 +82,9 @@ class JournaledStream(BatchStream[T]):
     def prepare(self) -> None:
         """Open the journal."""
         self._opened = True
-        self._journal.open()
+        self._file.open()
         self._look_up.begin()
-        self._journal.begin({}, 0, self._asked.text_of_version())
+        self._file.begin(self._journal.name, self._asked.text_of_version(), {})
 
     # -- taking inputs -----------------------------------------------------------------------------------------------
 
@@ -103,15 +104,15 @@ class JournaledStream(BatchStream[T]):
 
     def feed(self, items: list[object], now: float) -> None:
         """Have the outcomes that the journal has ready to be handed out, and the other inputs called."""
-        if self._journal.broken is not None:
-            self._raise(self._journal.broken)
+        if self._file.broken is not None:
+            self._raise(self._file.broken)
         first, todo = self._taken, {}
         for place, item, (key, data) in zip(count(first), items, self._look_up.of(items, first), strict=False):
             self._taken = place + 1
             if data is not None:
                 self._keep((place, item, now, SUCCEEDED, self._journal.read(data, place), None, now, None))
             elif not self._asked.unique or self._is_first(place, key, item, now):
-                self._journal.expect(place, key)
+                self._file.keys[place] = key
                 todo[place] = item
         if todo:
             self._call(todo, now)
@@ -123,7 +124,7 @@ class JournaledStream(BatchStream[T]):
     def _is_first(self, place: int, key: Digest, item: object, now: float) -> bool:
         """Whether an input without a result is called: equal ones are not, and have what becomes of the first."""
         same = self._first.setdefault(key, place)
-        failure = self._journal.failures.of(key) if same == place and self._collector.failures else None
+        failure = self._file.failures.of(key) if same == place and self._collector.failures else None
         if failure is not None:
             del self._first[key]
             self._keep((place, item, now, *failure, None, now, None))
@@ -133,13 +134,13 @@ class JournaledStream(BatchStream[T]):
 
     def _call(self, todo: dict[int, object], now: float) -> None:
         places = list(todo)
-        if self._journal.shared:  # so that runs that go on at once seldom want the same item
+        if self._file.shared:  # so that runs that go on at once seldom want the same item
             random.shuffle(places)
-            places.sort(key=self._journal.under_way)
+            places.sort(key=self._file.under_way)
         self.batch.feed([todo[place] for place in places], now, places)
 
     def _must_end(self) -> bool:
-        if self._journal.broken is not None and self._inputs is not None:
+        if self._file.broken is not None and self._inputs is not None:
             self._end_of_inputs()
         return self._inputs is None or super()._must_end()
 
@@ -157,10 +158,10 @@ class JournaledStream(BatchStream[T]):
 
     def _settle(self, raws: list[Raw]) -> bool:
         """These leave; whether there are copies of them."""
-        journal, found = self._journal, False
-        journal.failures.keep_all(raws, self._collector.usages)
+        file, found = self._file, False
+        file.failures.keep_all(raws, self._collector.usages)
         for raw in raws:
-            key = journal.forget(raw[INDEX])
+            key = file.forget(raw[INDEX])
             if self._asked.unique and key is not None:
                 del self._first[key]
                 for place, item, now in self._copies.pop(raw[INDEX], ()):
@@ -172,8 +173,8 @@ class JournaledStream(BatchStream[T]):
 
     def check_complete(self) -> None:
         """As of any; that the journal could not be written is raised too."""
-        if self._journal.broken is not None:
-            self._raise(self._journal.broken)
+        if self._file.broken is not None:
+            self._raise(self._file.broken)
         super().check_complete()
 
     def _raise(self, broken: JournalError) -> None:
@@ -197,18 +198,18 @@ class JournaledStream(BatchStream[T]):
         super().tell_end()
         if self._opened:
             wall, slots = self._clock() - self.batch.since, self.batch.scheduler.slots.total
-            end = partial(_end, self._journal, {"wall": wall, "slots": slots})
+            end = partial(_end, self._file, {"wall": wall, "slots": slots})
             if self._finalizing:
                 self.batch.scheduler.decisions.hand_over(end)
             else:
                 end()
 
 
-def _end(journal: Journal, facts: dict[str, object]) -> None:
+def _end(file: JournalFile, facts: dict[str, object]) -> None:
     try:
-        journal.note_end((), {}, facts)
+        file.note_end((), {}, facts)
     finally:
-        journal.close()
+        file.close()
 
 
 def make_stream(

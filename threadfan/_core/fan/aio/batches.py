@@ -96,7 +96,7 @@ async def arun_journaled(
         with metering.shown(completion.batch, progress):
             return await wait_for(completion, gate)
     finally:
-        journal.close()
+        journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 
