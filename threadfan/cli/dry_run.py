@@ -14,6 +14,7 @@ from threadfan import JournalError
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.asked_journal import Asked, journal_of
 from threadfan._core.journal.database import opened_to_read
+from threadfan._core.journal.looking_up import LookUp
 
 from .errors import CommandError
 from .tally import say
@@ -74,16 +75,16 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
     asked = files.journal_options(job.version)
     journal = journal_of(job.fn, Asked(asked["journal"], asked["key"], asked["version"], None, unique=False))
     rows, first = iter(source), 0
+    database = opened_to_read(asked["journal"])
     try:
-        journal.open()
-        look_up = journal.look_up(unique=False)
+        look_up = LookUp(database, journal.digests, unique=False)
         look_up.begin()
         while items := list(islice(rows, _AT_ONCE)):
             found = look_up.of(items, first)
             yield from ((item, stored is not None) for item, (_, stored) in zip(items, found, strict=True))
             first += len(items)
     finally:
-        journal.close()
+        database.close()
 
 
 def _cost(number: int, files: Files, options: BatchOptions) -> str:
