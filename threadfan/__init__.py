@@ -41,6 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
     from ._core.base.errors import (
+        BreakerOpen,
         CallCancelled,
         FanClosed,
         JournalError,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from ._core.pipeline.report import PipelineReport
     from ._core.pipeline.stages import stage
     from ._core.policies.adaptive import Adaptive
+    from ._core.policies.breaker import Breaker
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
@@ -81,6 +83,7 @@ __version__ = "0.1.0"
 __all__ = [
     # the pool
     "Adaptive",
+    "Breaker",
     "Fan",
     "Graph",
     "Hedge",
@@ -111,6 +114,7 @@ __all__ = [
     # around a program
     "signals_as_ctrl_c",
     # errors
+    "BreakerOpen",
     "FanClosed",
     "JournalError",
     "LimitExhausted",
@@ -136,6 +140,8 @@ __all__ = [
 
 _ON_FIRST_USE = {
     "Adaptive": "policies.adaptive",
+    "Breaker": "policies.breaker",
+    "BreakerOpen": "base.errors",
     "Hedge": "policies.hedge",
     "Attempt": "base.attempt",
     "CallCancelled": "base.errors",

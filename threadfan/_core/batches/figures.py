@@ -62,7 +62,13 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
     }
     if isinstance(batch, Batch):
         figures["fn"] = batch.fn
+    if collector.not_made:
+        figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
     return figures
+
+
+def _not_made(breaker: str, number: int) -> str:
+    return f"{breaker} had opened, and {number} call{'s were' if number > 1 else ' was'} not made"
 
 
 def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Conditions:

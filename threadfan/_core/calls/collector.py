@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from math import inf
 
-from ..base.outcome import FAILED, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.errors import BreakerOpen
+from ..base.outcome import FAILED, PAYLOAD, SKIPPED, START, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Collector:
     """
 
     __slots__ = (
-        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "on_first_failure",
-        "results", "retries_told", "usage_told", "usages",
+        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "not_made",
+        "on_first_failure", "results", "retries_told", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -48,6 +49,7 @@ class Collector:
         self.fail_fast = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
+        self.not_made: dict[str, int] = {}  # how many calls were shut out, by breaker
         self.on_first_failure: Actions = []  # called once, at the next failure
 
     # -- as calls end ------------------------------------------------------------------------------------------------
@@ -82,6 +84,9 @@ class Collector:
         self.count(raw[STATUS])
         if raw[STATUS] is SKIPPED:
             return
+        if type(raw[PAYLOAD]) is BreakerOpen and raw[START] is None:
+            breaker = raw[PAYLOAD].called()
+            self.not_made[breaker] = self.not_made.get(breaker, 0) + 1
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw
             ended.append(True)  # here and now: the next call would be paid for
@@ -164,4 +169,4 @@ class Collector:
         That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
         """
         self.results.clear()  # and not another one in its place: a thread at work has this
-        self.names, self.usages, self.attempts, self.first_failure = {}, {}, {}, None
+        self.names, self.usages, self.attempts, self.first_failure, self.not_made = {}, {}, {}, None, {}

@@ -132,6 +132,14 @@ def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -
     _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
 
 
+def breaker_changed(fan: str, function: str, breaker: str | None, news: str, error: BaseException | None) -> None:
+    """``breaker_opened``, as a warning, or ``breaker_closed``."""
+    figures: dict[str, object] = {"breaker": breaker}
+    if error is not None:
+        figures["error_type"] = type(error).__name__
+    _emit("warning" if news == "opened" else "info", f"breaker_{news}", fan, function, **figures)
+
+
 def told_to_wait(fan: str, function: str, seconds: float, longest: float) -> None:
     """``long_wait``, and a line of the standard library's logging: an answer asks for a wait that somebody should see.
 
