@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ._core.pipeline.stages import stage
     from ._core.policies.adaptive import Adaptive
     from ._core.policies.breaker import Breaker
+    from ._core.policies.budget import Budget
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
@@ -84,6 +85,7 @@ __all__ = [
     # the pool
     "Adaptive",
     "Breaker",
+    "Budget",
     "Fan",
     "Graph",
     "Hedge",
@@ -141,6 +143,7 @@ __all__ = [
 _ON_FIRST_USE = {
     "Adaptive": "policies.adaptive",
     "Breaker": "policies.breaker",
+    "Budget": "policies.budget",
     "BreakerOpen": "base.errors",
     "Hedge": "policies.hedge",
     "Attempt": "base.attempt",

@@ -19,7 +19,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "map": ("timeout", "chunksize", "buffersize"),
     "starmap": ("timeout", "chunksize", "buffersize"),
     "run": (
-        "fail_fast", "deadline", "late", "star", "progress", "halt", "journal", "key", "version", "codec", "unique",
+        "fail_fast", "deadline", "late", "star", "progress", "halt", "max_errors", "budget", "journal", "key",
+        "version", "codec", "unique",
     ),
     "stream": ("ordered", "window", "star", "progress"),
     "with_options": (*EACH_CALL, "max_concurrent"),

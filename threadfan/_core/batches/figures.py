@@ -61,7 +61,7 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         "conditions": _conditions(batch, wall, taken=taken),
     }
     if isinstance(batch, Batch):
-        figures["fn"] = batch.fn
+        figures["fn"] = batch.fn if collector.spending is None else collector.spending.uncounted(batch.fn)
     if collector.not_made:
         figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
     return figures

@@ -20,7 +20,7 @@ from ..journal.values import Values, returned_by
 from ..scope.scope import scope_var
 from ..scope.waiting import sleep
 from . import intake, metering
-from .halting import Halt, StoppingCompletion
+from .halting import StoppingCompletion, stops
 from .journaled_report import JournaledReport
 from .making import new_batch
 from .report import Report, put_on
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..journal.planning import Plan
     from ..journal.values import Codec
     from ..pool.scheduler import Scheduler
+    from .halting import Stops
     from .intake import Given
     from .metering import Shown
 
@@ -60,7 +61,7 @@ def run(
     late: str | None,
     star: bool,
     progress: Shown,
-    halt: str | None,
+    halt: str | Stops | None,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.run``."""
@@ -68,7 +69,7 @@ def run(
     metering.check(progress)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
-    journal, halting = journal_of(fn, asked, late), None if halt is None else Halt(halt)
+    journal, halting = journal_of(fn, asked, late), stops(halt)
     gate: Gate = SimpleQueue()
     items = intake.everything(given, strict=True)
     try:
@@ -121,7 +122,7 @@ def begin_run(
     fail_fast: bool,
     deadline: float | None,
     star: bool,
-    halt: Halt | None,
+    halt: Stops | None,
 ) -> JournaledRun[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends.
 
@@ -132,7 +133,7 @@ def begin_run(
     """
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     todo = [items[place] for place in plan.todo]
-    around = partial(_around, journal)
+    around = partial(_around, journal, None if halt is None else halt.around())
     batch = new_batch(scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=around)
     some = _Some()
     some.judged = batch.collector.judged
@@ -140,8 +141,17 @@ def begin_run(
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
 
-def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
-    """``one`` as it is called, with what is to be done for the journal."""
+def _around(
+    journal: Journal,
+    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None,
+    fn: Callable[[Any], object],
+) -> Callable[[Any], object]:
+    """``fn`` as it is called, with what is to be done for the journal.
+
+    Args:
+        counting: what counts the tokens of calls that are made, if anything does.
+    """
+    one = fn if counting is None else counting(fn)
 
     def journaled(item: object) -> object:
         session: Any = scope_var.get()  # of the thread that runs this call
@@ -152,7 +162,7 @@ def _around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], o
         return journal.call(place, one, item, session.worker.thread.name, sleep)
 
     journaled.__qualname__ = describe(one)  # by which errors call it
-    journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
+    journaled.__wrapped__ = fn  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 
@@ -183,7 +193,7 @@ class JournaledRun(StoppingCompletion[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
-        halt: Halt | None,
+        halt: Stops | None,
     ) -> None:
         batch.collector.fail_fast = fail_fast
         if deadline is not None:

@@ -14,6 +14,7 @@ from ..base.outcome import FAILED, PAYLOAD, SKIPPED, START, STATUS, SUCCEEDED, T
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Protocol
 
     from ..base.attempt import Attempt, Status
     from ..base.outcome import Raw
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
     Actions = list[Callable[[], object]]
     """What to do once the scheduler's lock is released."""
+
+    class Spending(Protocol):
+        """What the calls of a batch spend of its budget."""
+
+        def note(self, usage: Usage) -> None:
+            """A call has used these."""
+
+        def uncounted(self, fn: Any) -> Any:
+            """What the user has given to be called, of what is called."""
+
     Results = dict[int, Raw] | list[Raw | None]
     """Outcomes by the index of their call: in the order in which calls end, or in that of their inputs."""
 
@@ -34,7 +45,7 @@ class Collector:
 
     __slots__ = (
         "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "not_made",
-        "on_first_failure", "results", "retries_told", "usage_told", "usages",
+        "on_first_failure", "results", "retries_told", "spending", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -50,6 +61,7 @@ class Collector:
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
         self.not_made: dict[str, int] = {}  # how many calls were shut out, by breaker
+        self.spending: Spending | None = None  # of a budget
         self.on_first_failure: Actions = []  # called once, at the next failure
 
     # -- as calls end ------------------------------------------------------------------------------------------------
@@ -71,6 +83,8 @@ class Collector:
         """Note tokens that a call has used; only its own thread does."""
         earlier = self.usages.get(index)
         self.usages[index] = usage if earlier is None else earlier + usage
+        if self.spending is not None:
+            self.spending.note(usage)
 
     def count(self, status: Status) -> None:
         """Count a call without a value.  With the scheduler's lock held."""
