@@ -100,6 +100,7 @@ def test_a_breaker_that_opens_and_closes(events):
     """A warning with its name and what failed, and a word when the service is back."""
     with Fan(1, breaker=Breaker(2, 0.001, name="search"), name="research") as fan:
         run(fan.with_options(retry=1), Flaky(2))
+        until(lambda: events.named("breaker_opened"))  # which is told in a thread of its own
         (opened,) = events.named("breaker_opened")
         assert (opened["level"], opened["fan"], opened["breaker"]) == ("warning", "research", "search")
         assert opened["error_type"] == "ConnectionError"
