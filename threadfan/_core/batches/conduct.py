@@ -92,7 +92,7 @@ class Conduct(Generic[T]):
         self._attempts: dict[int, list[Attempt]] = ends.attempts
         self._deadline = deadline
         self._finish = finish
-        self._called = completion.batch.fn if called is None else called
+        self._called = called
         self._take_back: Callable[[], object] | None = None
         self._enders: deque[Wake] = deque()  # those who wait for the end
         self._report: Report[T] | None = None
@@ -242,11 +242,17 @@ def _disown(error: BaseException, taken: list[Raw]) -> None:
             taken[place] = (*raw[:PAYLOAD], twin_of(error), *raw[START:])
 
 
-def so_far(batch: Batch, called: Callable[[Any], object]) -> Report[Any]:
-    """A report of the calls of a batch that have ended, while others go on."""
+def so_far(batch: Batch, called: Callable[[Any], object] | None) -> Report[Any]:
+    """A report of the calls of a batch that have ended, while others go on.
+
+    Args:
+        called: see ``Conduct``.
+    """
     raws = batch.collector.so_far()
     found = parts(batch, batch.scheduler.clock.monotonic() - batch.since)
-    found["usages"], found["attempts"], found["fn"] = dict(found["usages"]), dict(found["attempts"]), called
+    found["usages"], found["attempts"] = dict(found["usages"]), dict(found["attempts"])
+    if called is not None:
+        found["fn"] = called
     return Report(raws, **found)
 
 

@@ -65,7 +65,7 @@ class RunStream(_Streamed[T], Iteration[Outcome[T]]):
     """
 
     def __init__(self, generator: Generator[Outcome[T], None, None], stream: BatchStream[T]) -> None:
-        super().__init__(generator, partial(stream.cut, running=True))
+        super().__init__(generator, partial(stream.cut, running=True), partial(stream.cut, running=False))
         self._watch(stream)
 
     def __enter__(self) -> Self:

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 
 def bar(batch: Barred) -> None:
-    """Bar calls from starting as long as there is a reason to.  With the lock held."""
-    if not (batch.ended or batch.paused or batch.withdrawn):
+    """Bar calls from starting as long as there is a reason to.  With the lock held.
+
+    But a batch may be ended without it: whoever does so says that first, and bars calls then.
+    """
+    if not (batch.paused or batch.withdrawn):
         batch.barred.clear()
-    elif not batch.barred:
+    if (batch.ended or batch.paused or batch.withdrawn) and not batch.barred:
         batch.barred.append(True)
 
 

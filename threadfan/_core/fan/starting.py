@@ -8,7 +8,7 @@ from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
 from ..batches import intake, metering
 from ..batches.conduct import Bell, Conduct
-from ..batches.halting import Halt
+from ..batches.halting import stops
 from ..batches.run import begin_run
 from .run import Run
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..batches.asked_journal import Asked
-    from ..batches.halting import StoppingCompletion
+    from ..batches.halting import StoppingCompletion, Stops
     from ..batches.intake import Given
     from ..batches.metering import Shown
     from ..calls.options import Options
@@ -33,7 +33,7 @@ def start(
     deadline: float | None,
     star: bool,
     progress: Shown,
-    halt: str | None,
+    halt: str | Stops | None,
     asked: Asked | None,
     owner: object,
 ) -> Run[T]:
@@ -64,7 +64,7 @@ def start(
         from ..batches import journaled
         from ..batches.asked_journal import journal_of
 
-        journal, halting = journal_of(said, asked), None if halt is None else Halt(halt)
+        journal, halting = journal_of(said, asked), stops(halt)
         items = intake.everything(given, strict=True)
         finish, total = journal.file.close, len(items)
         try:
