@@ -46,10 +46,14 @@ def resume(batch: Batch) -> None:
     aside(partial(_locked, batch, partial(_resume, batch)))
 
 
-def cancel_call(batch: Batch, index: int) -> bool:
-    """Cancel one call of a batch; False if it has ended by now."""
+def cancel_call(batch: Batch, index: int, has_ended: Callable[[int], bool]) -> bool:
+    """Cancel one call of a batch; False if it has ended by now.
+
+    Args:
+        has_ended: whether an outcome was taken out of the batch.
+    """
     found: list[bool] = []
-    aside(partial(_locked, batch, lambda after: found.append(_cancel(batch, index, after))))
+    aside(partial(_locked, batch, lambda after: found.append(_cancel(batch, index, has_ended, after))))
     return found[0]
 
 
@@ -91,8 +95,8 @@ def _resume(batch: Batch, after: Actions) -> None:
         batch.scheduler.offer(batch, after)
 
 
-def _cancel(batch: Batch, index: int, after: Actions) -> bool:
-    if batch.done or batch.collector.get(index) is not None:
+def _cancel(batch: Batch, index: int, has_ended: Callable[[int], bool], after: Actions) -> bool:
+    if batch.done or index in batch.withdrawn or batch.collector.get(index) is not None or has_ended(index):
         return False
     scheduler = batch.scheduler
     if _end_running(batch, index, after) or _drop_waiting(batch, index, after):
