@@ -38,12 +38,12 @@ def pause(batch: Batch) -> None:
     Raises:
         RuntimeError: its fan is closed, and waits for all calls.
     """
-    aside(partial(_locked, batch, lambda _: _pause(batch)))
+    aside(partial(_decide, batch, lambda _: _pause(batch)))
 
 
 def resume(batch: Batch) -> None:
     """Go on with a batch that is paused."""
-    aside(partial(_locked, batch, partial(_resume, batch)))
+    aside(partial(_decide, batch, partial(_resume, batch)))
 
 
 def cancel_call(batch: Batch, index: int, has_ended: Callable[[int], bool]) -> bool:
@@ -53,11 +53,11 @@ def cancel_call(batch: Batch, index: int, has_ended: Callable[[int], bool]) -> b
         has_ended: whether an outcome was taken out of the batch.
     """
     found: list[bool] = []
-    aside(partial(_locked, batch, lambda after: found.append(_cancel(batch, index, has_ended, after))))
+    aside(partial(_decide, batch, lambda after: found.append(_cancel(batch, index, has_ended, after))))
     return found[0]
 
 
-def _locked(batch: Batch, act: Callable[[Actions], object]) -> None:
+def _decide(batch: Batch, act: Callable[[Actions], object]) -> None:
     scheduler = batch.scheduler
     after: Actions = []
     try:
