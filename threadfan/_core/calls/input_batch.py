@@ -34,7 +34,9 @@ class InputBatch(InputCalls):
         return len(self.lane.calls) + len(backlog.undecided) + len(backlog.backing_off) + self.inputs.left()
 
     def ready(self) -> int:
-        """How many of them wait for a slot alone: no inputs while a limit holds back the first."""
+        """How many of them wait for a slot alone: no inputs while a limit holds back the first, or it is paused."""
+        if self.paused:
+            return 0
         undecided, lane = len(self.backlog.undecided), self.lane
         return undecided if lane.shut else undecided + len(lane.calls) + self.inputs.left()
 

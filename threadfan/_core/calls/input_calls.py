@@ -98,6 +98,13 @@ class InputCalls(PolicyBatch):
         call.state.mark = self.marks.pop(index, 0.0)
         return call
 
+    def put_back(self, entry: Entry) -> None:
+        """An input was taken, with its permit, and is not to start yet."""
+        permit, _ = self.permits.pop(entry[0], (None, 0.0))
+        if permit is not None and self.policies.waitlist is not None:
+            self.policies.waitlist.give_back(permit, self.scheduler.clock)
+        super().put_back(entry)
+
     def put_in_line(self, after: Actions) -> None:
         """Who has waited for a permit in place of the next input has got none."""
         entry = None if self.ended else self.inputs.take()

@@ -40,7 +40,7 @@ class LaneBacklog(Backlog):
 
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
-        return len(self.undecided) + self._lanes.ready
+        return 0 if self.paused else len(self.undecided) + self._lanes.ready
 
     def waiting(self) -> int:
         """How many of them back off or wait for a limit."""

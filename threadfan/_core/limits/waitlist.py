@@ -183,6 +183,10 @@ class Waitlist(Generic[P]):
         """What the limit lets through per minute, by unit; None if it has found its pace by itself."""
         return None
 
+    def demands(self, number: int, clock: Clock) -> float:
+        """Seconds that it takes at least until so many requests have started, as far as that is known."""
+        return 0.0
+
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""
         with self._lock:

@@ -117,7 +117,7 @@ class WorkQueue(Terms):
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended", "enlisted",
-        "extra_attempts", "failed", "generation", "lender", "listeners", "queued", "reason", "scheduler",
+        "extra_attempts", "failed", "generation", "lender", "listeners", "paused", "queued", "reason", "scheduler",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, cap: ConcurrencyLimit, depth: int) -> None:
@@ -130,6 +130,7 @@ class WorkQueue(Terms):
         self.outer: Scope | None = None
         self.active: int = 0  # sessions at work here
         self.cancel_at_close: bool = False  # whether leaving the fan's `with` cancels it
+        self.paused: bool = False  # starts no call for now, and says that none is ready
         self.queued: bool = False  # in the scheduler's ring
         self.closed: bool = False  # takes no more calls
         self.done: bool = False
