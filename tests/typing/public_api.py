@@ -48,6 +48,7 @@ def blocking(fan: Fan) -> None:
             assert_type(outcome.duration, float)
 
     assert_type(fan.stream(length, ["x"], ordered=True, window=3), Generator[Outcome[int], None, None])
+    assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), Generator[Outcome[int], None, None])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, max_concurrent=2).run(length, ["x"]), Report[int])

@@ -102,6 +102,7 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(await fan.arun(print, ["x"]), Report[None])
     assert_type(fan.astream(alength, ["x"]), AsyncGenerator[Outcome[int], None])
     assert_type(fan.astream(length, ["x"], ordered=True), AsyncGenerator[Outcome[int], None])
+    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncGenerator[Outcome[int], None])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]
@@ -134,6 +135,7 @@ def pipelines(fan: Fan) -> None:
     assert_type([outcome.stage for outcome in report.failed], list[str | None])
     assert_type([outcome.unwrap() for outcome in report], list[float])
     assert_type(fan.pipeline(length).stream(["x"]), Generator[PipelineOutcome[int], None, None])
+    assert_type(fan.pipeline(length).run(["x"], journal="run.db", version=2), PipelineReport[int])
     fan.pipeline(length).run([5])  # type: ignore[list-item]
 
 
