@@ -178,6 +178,19 @@ finally:
     assert out == ["refused: SIGTERM had told the program to end", "1 [False, False, True, True] [0, 1]"]
 
 
+def test_a_strike_that_is_lost():
+    """One that comes just before the main thread waits in the system ends no wait, so there is another."""
+    ended("""
+from threadfan._core.calls import draining
+
+strike = draining._strike
+draining._strike = lambda *args: setattr(draining, "_strike", strike)  # the first is lost
+with Fan(2) as fan, threadfan.drain_on_signals():
+    fan.submit(term).result()
+    os.read(os.pipe()[0], 1)
+""")
+
+
 def test_a_program_without_calls():
     """It ends at once."""
     assert ended("threadfan.drain_on_signals()\nfan = Fan(2)\nterm()\ntime.sleep(100)") == []

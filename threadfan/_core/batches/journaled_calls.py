@@ -33,15 +33,24 @@ def running() -> tuple[Any, Any]:
     return session, session.queue.index_of(claim[0])
 
 
-def around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
-    """``one`` as it is called, with what is to be done for the journal."""
+def around(
+    journal: Journal,
+    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None,
+    fn: Callable[[Any], object],
+) -> Callable[[Any], object]:
+    """``fn`` as it is called, with what is to be done for the journal.
+
+    Args:
+        counting: what counts the tokens of calls that are made, if anything does.
+    """
+    one = fn if counting is None else counting(fn)
 
     def journaled(item: object) -> object:
         session, place = running()
         return journal.call(place, one, item, session.worker.thread.name, LendingWait(session.scheduler))
 
-    journaled.__qualname__ = describe(one)  # by which errors call it
-    journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
+    journaled.__qualname__ = describe(fn)  # by which errors call it
+    journaled.__wrapped__ = fn  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 

@@ -64,7 +64,7 @@ def stream(
         made = journaled_stream.make_stream(
             scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star
         )
-    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))
+    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True), partial(made.cut, running=False))
 
 
 def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Generator[Outcome[T], None, None]:

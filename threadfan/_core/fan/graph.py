@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..journal.values import Codec
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -78,6 +79,7 @@ class Graph:
         retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
+        breaker: Breaker | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -117,7 +119,13 @@ class Graph:
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
         changes = checks.given(
-            timeout=timeout, retry=retry, rate=rate, hedge=hedge, max_concurrent=max_concurrent, interrupt=interrupt
+            timeout=timeout,
+            retry=retry,
+            rate=rate,
+            hedge=hedge,
+            breaker=breaker,
+            max_concurrent=max_concurrent,
+            interrupt=interrupt,
         )
         node = Node(
             fn,
