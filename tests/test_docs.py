@@ -175,7 +175,9 @@ OWN = [
 
 
 # Classes that users call, by the names under which the reference has them; all others are made by the library.
-MADE_BY_USERS = {getattr(threadfan, name): name for name in ("Adaptive", "Fan", "Hedge", "RateLimit")}
+MADE_BY_USERS = {
+    getattr(threadfan, name): name for name in ("Adaptive", "Breaker", "Budget", "Fan", "Hedge", "RateLimit")
+}
 
 
 class Unchanged:

@@ -41,6 +41,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._core.base.attempt import Attempt
     from ._core.base.errors import (
+        BreakerOpen,
         CallCancelled,
         FanClosed,
         JournalError,
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
     from ._core.pipeline.report import PipelineReport
     from ._core.pipeline.stages import stage
     from ._core.policies.adaptive import Adaptive
+    from ._core.policies.breaker import Breaker
+    from ._core.policies.budget import Budget
     from ._core.policies.hedge import Hedge
     from ._core.policies.rate_limit import RateLimit
     from ._core.scope.deadlines import fail_after, move_on_after
@@ -83,6 +86,8 @@ __version__ = "0.1.0"
 __all__ = [
     # the pool
     "Adaptive",
+    "Breaker",
+    "Budget",
     "Fan",
     "Graph",
     "Hedge",
@@ -114,6 +119,7 @@ __all__ = [
     "drain_on_signals",
     "signals_as_ctrl_c",
     # errors
+    "BreakerOpen",
     "FanClosed",
     "JournalError",
     "LimitExhausted",
@@ -140,6 +146,9 @@ __all__ = [
 
 _ON_FIRST_USE = {
     "Adaptive": "policies.adaptive",
+    "Breaker": "policies.breaker",
+    "Budget": "policies.budget",
+    "BreakerOpen": "base.errors",
     "Hedge": "policies.hedge",
     "Attempt": "base.attempt",
     "CallCancelled": "base.errors",

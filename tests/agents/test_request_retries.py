@@ -9,7 +9,7 @@ import tenacity
 from support.controlled import PATIENCE, aside, until
 from support.scripted_server import ScriptedServer, call, events, message, overloaded, text
 from support.staged_agents import ask_for, double, results
-from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskTimeout, Usage, current_scope
+from threadfan import Adaptive, Breaker, BreakerOpen, Fan, Hedge, RateLimit, TaskTimeout, Usage, current_scope
 from threadfan.agents import Agent, Answer, AnswerBroken, tool
 from threadfan.clients.anthropic import attach
 from threadfan.testing import Probe
@@ -370,3 +370,30 @@ def test_a_broken_stream_may_be_tried_again(retry):
     server = ScriptedServer(("events", list(events("So"))[:3]), ("events", events("So.")))
     with server, Fan(1, retry=retry) as fan, server.client() as client:
         assert Agent(client, model="m", fan=fan, max_tokens=100_000)("Go").text == "So."
+
+
+def test_a_breaker_counts_requests(purse):
+    """Each of an agent that runs outside of any call; when it opens no further one is made."""
+    server = ScriptedServer(*[(500, "api_error")] * 9)
+    with server, Fan(1, retry=5, breaker=Breaker(2, 3600)) as fan:
+        agent, client = spender(server, fan, purse)
+        with client:
+            with pytest.raises(anthropic.InternalServerError):
+                agent("Go")
+            with pytest.raises(BreakerOpen) as caught:
+                agent("Go")
+    assert len(server.asked) == 2
+    assert isinstance(caught.value.__cause__, anthropic.InternalServerError)
+    assert caught.value.result.turns == 0
+
+
+def test_an_agent_in_a_call_is_one_attempt_to_a_breaker(purse):
+    """However many requests it makes: so it is no bar to itself as a trial."""
+    server = ScriptedServer((500, "api_error"), *[("message", said) for said in (PAY, DONE, PAY, DONE)])
+    with server, Fan(2, breaker=Breaker(1, 0.001)) as fan:
+        agent, client = spender(server, fan, purse)
+        with client:
+            assert isinstance(fan.run(agent, ["Go"])[0].error, anthropic.InternalServerError)
+            until(lambda: fan.run(agent, ["Go"]).ok)
+            assert fan.run(agent, ["Go"]).ok
+    assert purse.paid == [1, 1]

@@ -23,6 +23,41 @@ def statuses(report):
     return {status: number for status, number in report.stats.counts.items() if number}
 
 
+@pytest.mark.parametrize("way", ["run", "run, fed", "arun", "journal"])
+def test_a_number_of_errors(way, tmp_path):
+    """``max_errors=5`` is ``halt="soon,fail=5"`` by a name of its own, and may stand beside another condition."""
+    made = []
+
+    def call(number):
+        made.append(number)
+        fail(number)
+
+    with Fan(1) as fan:
+        report = {
+            "run": lambda: fan.run(call, range(100), max_errors=5),
+            "run, fed": lambda: fan.run(call, iter(range(100)), max_errors=5, halt="now,success=1"),
+            "arun": lambda: asyncio.run(fan.arun(call, range(100), max_errors=5, halt="soon,fail=7")),
+            "journal": lambda: fan.run(call, range(100), max_errors=5, journal=tmp_path / "run.db"),
+        }[way]()
+    assert made == [0, 1, 2, 3, 4]
+    assert report.stopped == "5 calls had failed (max_errors=5)"
+    assert statuses(report) == {"failed": 5, "cancelled": 95}
+
+
+def test_of_two_conditions_the_first_that_is_met_counts():
+    """A value stops it before there are too many errors."""
+    with Fan(1) as fan:
+
+        def call(number):
+            if number == 4:
+                until(lambda: fan.snapshot()["queued"] == 0)  # the batch has been stopped
+            return number if number == 3 else fail(number)
+
+        report = fan.run(call, range(99), halt="soon,success=1", max_errors=5)
+    assert report.stopped == "1 call had succeeded (halt='soon,success=1')"
+    assert report.stats.failed == 4
+
+
 @pytest.mark.parametrize("policies", [{}, {"retry": 1}])
 @pytest.mark.parametrize("way", ["run", "run, fed", "arun"])
 def test_no_call_starts_after_the_last_failure_that_is_allowed(way, policies):

@@ -4,7 +4,7 @@ import pytest
 
 from support.controlled import PATIENCE, until
 from support.scripted import at_once
-from threadfan import Fan, RateLimit, current_scope
+from threadfan import Breaker, Fan, RateLimit, current_scope
 from threadfan._core.base.usage import Usage
 
 pytest.importorskip("structlog")
@@ -94,3 +94,18 @@ def test_a_streamed_batch_under_policies(events):
     first, second = events.named("batch_finished")
     assert (first["retries"], first["input_tokens"], first["output_tokens"]) == (2, 70, 35)
     assert (second["retries"], second["input_tokens"], second["output_tokens"]) == (1, 60, 30)
+
+
+def test_a_breaker_that_opens_and_closes(events):
+    """A warning with its name and what failed, and a word when the service is back."""
+    with Fan(1, breaker=Breaker(2, 0.001, name="search"), name="research") as fan:
+        run(fan.with_options(retry=1), Flaky(2))
+        until(lambda: events.named("breaker_opened"))  # which is told in a thread of its own
+        (opened,) = events.named("breaker_opened")
+        assert (opened["level"], opened["fan"], opened["breaker"]) == ("warning", "research", "search")
+        assert opened["error_type"] == "ConnectionError"
+        until(lambda: fan.submit(int).exception(PATIENCE) is None)
+        until(lambda: events.named("breaker_closed"))
+    (closed,) = events.named("breaker_closed")
+    assert (closed["level"], closed["breaker"]) == ("info", "search")
+    assert "private" not in repr(events)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from .._core.base.usage import FIELDS, Usage
+from .._core.base.usage import FIELDS, Usage, of_model
 from .._core.scope.scope import scope_here
 from .._core.scope.waiting import sleep
 from .httpx import attach as attach_http
@@ -42,12 +42,13 @@ if TYPE_CHECKING:
         """What is used of httpx's."""
 
         headers: Mapping[str, str]
-        extensions: dict[str, list[int]]
+        extensions: dict[str, Any]
 
 
 __all__ = ["attach"]
 
 NOTED = "threadfan_usage"  # where a response keeps the usage that has been noted of it
+MODEL = "threadfan_model"  # and the model that it is of
 
 
 def attach(client: C, *, max_retries: int | None = None) -> C:
@@ -114,7 +115,7 @@ def _process(process: Callable[..., object], *, data: object, response: Response
     if scope is not None:
         used = _usage(data)
         if used is not None:
-            _note(scope, used, response)
+            _note(scope, used, response, data)
         scope.check()  # one chunk may hold many events, and reading them touches the network only once
     return process(data=data, response=response, **rest)
 
@@ -137,18 +138,28 @@ def _usage(data: object) -> dict[str, int | None] | None:
     return None
 
 
-def _note(scope: Scope, usage: dict[str, int | None], response: Response) -> None:
+def _model(data: object) -> object:
+    """The model that a message, or the first event of one that is streamed, is of."""
+    match data:
+        case {"model": str(model)} | {"message": {"model": str(model)}}:
+            return model
+    return None
+
+
+def _note(scope: Scope, usage: dict[str, int | None], response: Response, data: object) -> None:
     """Note what is new: the events of a stream each give the whole sum until then, and leave out what they lack."""
     before = response.extensions.get(NOTED)
     now = [usage.get(field) or 0 for field in FIELDS]
     if before is None:
         response.extensions[NOTED] = now
-        scope.add_usage(Usage(*now))
+        model = response.extensions[MODEL] = _model(data)
+        scope.add_usage(of_model(Usage(*now), model))
         return
     now = [max(pair) for pair in zip(now, before, strict=True)]
     if now != before:
         response.extensions[NOTED] = now
-        scope.add_usage(Usage(*(new - old for new, old in zip(now, before, strict=True)), requests=0))
+        more = Usage(*(new - old for new, old in zip(now, before, strict=True)), requests=0)
+        scope.add_usage(of_model(more, response.extensions.get(MODEL)))
 
 
 if not TYPE_CHECKING:

@@ -64,6 +64,22 @@ class LimitExhausted(Portable, RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 
 
+class BreakerOpen(Portable, RuntimeError):
+    """A call was not made, or not again, for its service counts as down; what the last call failed with is its cause.
+
+    Attributes:
+        breaker: the name of the breaker, if it has one.
+        seconds: until the next call may try whether the service is back.
+    """
+
+    breaker: str | None = None
+    seconds: float = 0.0
+
+    def called(self) -> str:
+        """The breaker, in a sentence."""
+        return "the breaker" if self.breaker is None else f"the breaker {self.breaker!r}"
+
+
 class ThreadsExhausted(Portable, BrokenThreadPool):
     """A call was not made, for the system had given the fan no thread for long, and no other would become free."""
 

@@ -10,16 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-EACH_CALL = ("timeout", "retry", "rate", "hedge", "interrupt")
+EACH_CALL = ("timeout", "retry", "rate", "hedge", "breaker", "interrupt")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
-        "max_abandoned", "name",
+        "breaker", "max_abandoned", "name",
     ),
     "map": ("timeout", "chunksize", "buffersize"),
     "starmap": ("timeout", "chunksize", "buffersize"),
     "run": (
-        "fail_fast", "deadline", "late", "star", "progress", "halt", "journal", "key", "version", "codec", "unique",
+        "fail_fast", "deadline", "late", "star", "progress", "halt", "max_errors", "budget", "journal", "key",
+        "version", "codec", "unique",
     ),
     "stream": ("ordered", "window", "star", "progress"),
     "with_options": (*EACH_CALL, "max_concurrent"),
@@ -42,7 +43,8 @@ OTHER_NAMES = {
     "workers": "max_workers", "n_jobs": "max_workers", "processes": "max_workers", "threads": "max_workers",
     "max_threads": "max_workers", "concurrency": "max_concurrent", "max_concurrency": "max_concurrent",
     "limit": "max_concurrent",
-    "retries": "retry", "max_retries": "retry", "rate_limit": "rate", "prefix": "thread_name_prefix",
+    "retries": "retry", "max_retries": "retry", "rate_limit": "rate", "circuit_breaker": "breaker",
+    "prefix": "thread_name_prefix",
     "failfast": "fail_fast", "order": "ordered", "in_order": "ordered",
 }  # fmt: skip
 """What others call it."""

@@ -98,6 +98,33 @@ class Usage:
         return f"Usage({', '.join([*parts, f'requests={self.requests}'])})"
 
 
+class ModelUsage(Usage):
+    """That of one request, with the name of the model that has answered it."""
+
+    __slots__ = ("model",)
+
+    model: str | None
+
+
+_set_model = vars(ModelUsage)["model"].__set__
+
+
+def of_model(usage: Usage, model: object) -> Usage:
+    """The same usage, which knows its model if that is told."""
+    if not isinstance(model, str):
+        return usage
+    known: ModelUsage = object.__new__(ModelUsage)
+    *tokens, requests, counted = _counts_of(usage)
+    _fill(known, tuple(tokens), requests, counted)
+    _set_model(known, model)
+    return known
+
+
+def model_of(usage: Usage) -> str | None:
+    """The model that a usage is of, if it is known; sums know none."""
+    return usage.model if isinstance(usage, ModelUsage) else None
+
+
 _counts_of = attrgetter(*FIELDS, "requests", "_counted")
 _setters = [vars(Usage)[name].__set__ for name in (*FIELDS, "requests", "_counted")]  # past ``__setattr__``
 
@@ -130,6 +157,17 @@ def usage_of(value: object) -> Usage | None:
     except Exception:  # the value is the user's, and so may be what it does when asked
         return None
     return None
+
+
+def priced_usage_of(value: object) -> Usage | None:
+    """The same, with the model that the value names."""
+    usage = usage_of(value)
+    if usage is None:
+        return None
+    try:
+        return of_model(usage, _get(value, "model"))
+    except Exception:  # as above
+        return usage
 
 
 def _read(usage: object) -> Usage | None:

@@ -62,10 +62,16 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         "conditions": _conditions(batch, wall, taken=taken),
     }
     if isinstance(batch, Batch):
-        figures["fn"] = batch.fn
+        figures["fn"] = batch.fn if collector.spending is None else collector.spending.uncounted(batch.fn)
     if isinstance(batch.reason, Terminated):
         figures["stopped"] = str(batch.reason)
+    elif collector.not_made:
+        figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
     return figures
+
+
+def _not_made(breaker: str, number: int) -> str:
+    return f"{breaker} had opened, and {number} call{'s were' if number > 1 else ' was'} not made"
 
 
 def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Conditions:

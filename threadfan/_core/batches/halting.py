@@ -1,4 +1,4 @@
-"""When a batch is to stop before all of its calls are done: ``halt="soon,fail=5"``.
+"""When a batch is to stop before all of its calls are done: ``halt="soon,fail=5"``, ``max_errors=5``, ``budget=``.
 
 The grammar is that of GNU parallel's ``--halt`` (https://www.gnu.org/software/parallel/parallel.html): ``now`` or
 ``soon``, a comma, and ``fail``, ``success`` or ``done`` with a number or a percentage.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from math import inf
 
+from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import CANCELLED
 from ..base.texts import brief
@@ -17,9 +18,12 @@ from .report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..calls.batch import Batch
     from ..calls.collector import Collector
+    from ..policies.budget import Budget
+    from .spending import Spending
 
 LEAST = 3  # calls that must have ended so before a percentage counts; GNU parallel's number: one of one is no sign
 _GRAMMAR = re.compile(r"(now|soon),(fail|success|done)=(\d+)(%?)")
@@ -37,7 +41,7 @@ class Halt:
         ValueError: it is no condition.
     """
 
-    __slots__ = ("_number", "_percent", "_text", "now", "what")
+    __slots__ = ("_number", "_percent", "_said", "now", "what")
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
@@ -48,12 +52,19 @@ class Halt:
                 f"halt must be 'now' or 'soon', a comma, and fail=N, success=N or done=N, where N may be a percentage: "
                 f"'soon,fail=5', 'now,fail=5%', 'now,success=1'; not {brief(text)}"
             )
-        self._text = text
+        self._said = f"halt={text!r}"
         self.now: bool = found[1] == "now"
         """Whether calls that run are ended, too."""
         self.what: str = found[2]
         self._number = int(found[3])
         self._percent = bool(found[4])
+
+    @classmethod
+    def at_errors(cls, number: int) -> Halt:
+        """Soon, when so many calls have failed."""
+        halt = cls(f"soon,fail={checks.count('max_errors', number)}")
+        halt._said = f"max_errors={number}"
+        return halt
 
     @property
     def failures(self) -> int | None:
@@ -74,14 +85,64 @@ class Halt:
             return None
         of = f" of {done}" if self._percent else ""
         calls = "call" if count == 1 and not of else "calls"
-        return f"{count}{of} {calls} had {_DONE[self.what]} (halt={self._text!r})"
+        return f"{count}{of} {calls} had {_DONE[self.what]} ({self._said})"
+
+
+class Stops:
+    """What stops one batch before all of its calls are done, whichever comes first.
+
+    Args:
+        halt: a condition, as users write it.
+        max_errors: after how many failures to start no further call.
+        budget: of tokens or money.
+
+    Raises:
+        TypeError, ValueError: something else was given.
+    """
+
+    __slots__ = ("conditions", "spending")
+
+    def __init__(self, halt: str | None, max_errors: int | None = None, budget: Budget | None = None) -> None:
+        self.conditions: list[Halt] = [] if halt is None else [Halt(halt)]
+        if max_errors is not None:
+            self.conditions.append(Halt.at_errors(max_errors))
+        self.spending: Spending | None = None
+        if budget is not None:
+            from ..policies.budget import Budget as Right  # on first use
+            from .spending import Spending
+
+            if not isinstance(budget, Right):
+                raise TypeError(f"budget must be a Budget, such as Budget(tokens=1_000_000), not {brief(budget)}")
+            self.spending = Spending(budget)
+
+    def around(self) -> Callable[[Callable[[Any], object]], Callable[[Any], object]] | None:
+        """What makes of the batch's function what is called in its place."""
+        return None if self.spending is None else self.spending.counting
+
+    def failures(self) -> float:
+        """How many failed calls are enough."""
+        return min([inf, *(halt.failures for halt in self.conditions if halt.failures is not None)])
+
+    def reached(self, collector: Collector) -> tuple[str, bool] | None:
+        """Why the batch stops now, and whether calls that run are ended, too; None if it goes on."""
+        for halt in self.conditions:
+            message = halt.reached(collector)
+            if message is not None:
+                return message, halt.now
+        message = None if self.spending is None else self.spending.budget.used_up()
+        return None if message is None else (message, False)
+
+
+def stops(given: str | Stops | None) -> Stops | None:
+    """What users gave for ``halt=``, or what was made of it with the rest; checked."""
+    return given if given is None or isinstance(given, Stops) else Stops(given)
 
 
 class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
     """How a batch ends that may be stopped on a condition.
 
     Args:
-        halt: the condition, if there is one.
+        halt: the conditions, if there are any.
     """
 
     def __init__(
@@ -91,38 +152,49 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
-        halt: Halt | None,
+        halt: Stops | None,
         make: Callable[..., Report[T]] = Report,
     ) -> None:
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, make=make)
         self._halt = halt
         if halt is not None:
             batch.collector.in_order_of_ends()  # whose number is known at any time
-            batch.collector.most_failures = inf if halt.failures is None else halt.failures
+            batch.collector.most_failures = halt.failures()
+            if halt.spending is not None:
+                batch.collector.spending = halt.spending
+                halt.spending.begin(batch.ended, wake)
 
     def look(self) -> float | None:
         """As of any; asked again when the next call has ended, if that may be the one to stop at."""
         left, batch, halt = super().look(), self.batch, self._halt
         if halt is not None and self._early is None and not batch.done:
             self._be_woken(halt)  # first: one sees the other
-            message = halt.reached(batch.collector)
-            if message is not None:
-                self._end_early(message, running=halt.now)
+            reached = halt.reached(batch.collector)
+            if reached is not None:
+                message, now = reached
+                self._end_early(message, running=now)
                 return None
         return left
 
-    def _be_woken(self, halt: Halt) -> None:
+    def _be_woken(self, halt: Stops) -> None:
         """By the next call that may be the one to stop at; where failures are counted that is the next failure."""
-        if halt.what != "fail":
+        kinds = {condition.what for condition in halt.conditions}
+        if kinds - {"fail"}:
             self.batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)
-            return
-        with self.scheduler.lock:
-            told = self.batch.collector.on_first_failure
-            if self._wake not in told:
-                told.append(self._wake)
+        if "fail" in kinds:
+            with self.scheduler.lock:
+                told = self.batch.collector.on_first_failure
+                if self._wake not in told:
+                    told.append(self._wake)
+
+    def _made(self) -> Report[T]:
+        if CANCELLED not in self.batch.collector.failures:  # the one to stop at was the last: nothing was left out
+            self._early = None
+        return super()._made()
 
     def _why_unfinished(self) -> str | None:
         collector = self.batch.collector
         if self._halt is not None and CANCELLED in collector.failures:
-            return self._halt.reached(collector)
+            reached = self._halt.reached(collector)
+            return None if reached is None else reached[0]
         return super()._why_unfinished()

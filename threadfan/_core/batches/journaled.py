@@ -11,7 +11,7 @@ from ..base import checks
 from ..base.generic import T
 from . import intake, metering
 from .asked_journal import journal_of
-from .halting import Halt, StoppingCompletion
+from .halting import StoppingCompletion, stops
 from .journaled_calls import JournaledCollector, around
 from .journaled_report import JournaledReport
 from .making import new_batch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..journal.planning import Plan
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
+    from .halting import Stops
     from .intake import Given
     from .metering import Shown
 
@@ -43,7 +44,7 @@ def run(
     late: str | None,
     star: bool,
     progress: Shown,
-    halt: str | None,
+    halt: str | Stops | None,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.run``."""
@@ -51,7 +52,7 @@ def run(
     metering.check(progress)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
-    journal, halting = journal_of(fn, asked, late), None if halt is None else Halt(halt)
+    journal, halting = journal_of(fn, asked, late), stops(halt)
     gate: Gate = SimpleQueue()
     items = intake.everything(given, strict=True)
     try:
@@ -92,7 +93,7 @@ def begin_run(
     fail_fast: bool,
     deadline: float | None,
     star: bool,
-    halt: Halt | None,
+    halt: Stops | None,
 ) -> JournaledRun[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends.
 
@@ -103,8 +104,16 @@ def begin_run(
     """
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     todo = [items[place] for place in plan.todo]
+    counting = None if halt is None else halt.around()
     batch = new_batch(
-        scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo, around=partial(around, journal)
+        scheduler,
+        options,
+        fn,
+        given,
+        items=todo,
+        star=star,
+        numbers=plan.todo,
+        around=partial(around, journal, counting),
     )
     JournaledCollector(batch, journal.file)
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
@@ -129,7 +138,7 @@ class JournaledRun(StoppingCompletion[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
-        halt: Halt | None,
+        halt: Stops | None,
     ) -> None:
         batch.collector.fail_fast = fail_fast
         if deadline is not None:

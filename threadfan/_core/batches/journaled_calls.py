@@ -9,7 +9,7 @@ from ..base.errors import CallCancelled
 from ..base.outcome import FAILED, INDEX, STATUS, TIMED_OUT
 from ..base.static import describe
 from ..calls.collector import Collector
-from ..scope.scope import scope_var
+from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 if TYPE_CHECKING:
@@ -24,23 +24,37 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Loan
 
 
-def around(journal: Journal, one: Callable[[Any], object]) -> Callable[[Any], object]:
-    """``one`` as it is called, with what is to be done for the journal."""
+def running() -> tuple[Any, Any]:
+    """The session of this thread, and the place of the call that it runs."""
+    session: Any = scope_var.get()
+    claim = list(session.claim)
+    if not claim:
+        raise CallCancelled("this call was ended before it began")
+    return session, session.queue.index_of(claim[0])
+
+
+def around(
+    journal: Journal,
+    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None,
+    fn: Callable[[Any], object],
+) -> Callable[[Any], object]:
+    """``fn`` as it is called, with what is to be done for the journal.
+
+    Args:
+        counting: what counts the tokens of calls that are made, if anything does.
+    """
+    one = fn if counting is None else counting(fn)
 
     def journaled(item: object) -> object:
-        session: Any = scope_var.get()  # of the thread that runs this call
-        running = list(session.claim)
-        if not running:
-            raise CallCancelled("this call was ended before it began")
-        place = session.queue.index_of(running[0])
-        return journal.call(place, one, item, session.worker.thread.name, _LendingWait(session.scheduler))
+        session, place = running()
+        return journal.call(place, one, item, session.worker.thread.name, LendingWait(session.scheduler))
 
-    journaled.__qualname__ = describe(one)  # by which errors call it
-    journaled.__wrapped__ = one  # type: ignore[attr-defined]  # what a report calls again
+    journaled.__qualname__ = describe(fn)  # by which errors call it
+    journaled.__wrapped__ = fn  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 
-class _LendingWait:
+class LendingWait:
     """A wait of a call during which others have its slot.
 
     There are no more such waits at once than items that other runs have under way, so they are few threads.
@@ -62,10 +76,11 @@ class _LendingWait:
         sleep(seconds)
 
     def end(self) -> None:
-        """Wait until the slot is there again."""
+        """Wait until the slot is there again, or raise if nobody wants the call any more."""
         loan, self._loan = self._loan, None
         if loan is not None:
             self._scheduler.lending.take_back(loan)
+            current_scope().check()
 
 
 class JournaledCollector(Collector):

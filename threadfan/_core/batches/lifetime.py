@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:
     """Let threads at a batch; the listeners are called when it is done."""
     scheduler = batch.scheduler
+    tracing = log.tracing()
+    if tracing is not None:
+        tracing.batch_begins(batch.context, scheduler, batch.name)
     after: Actions = []
     with scheduler.lock:
         scheduler.check_open()
@@ -49,9 +52,14 @@ def at_end(batch: Batch | TaskGroup, act: Callable[[], object]) -> None:
 
 def tell_end(batch: Batch | TaskGroup, wall: float) -> None:
     """The event of a batch that has ended, ``wall`` seconds after it began."""
-    if log.logger() is not None:
-        seen: dict[str, int] = {status: number for status, number in batch.counts().items() if number}
-        log.batch_ended(batch.scheduler.name, batch.name, seen, wall, _facts(batch))
+    tracing = log.tracing()
+    if log.logger() is None and tracing is None:
+        return
+    seen: dict[str, int] = {status: number for status, number in batch.counts().items() if number}
+    facts = _facts(batch)
+    if tracing is not None:
+        tracing.batch_ends(batch.context, seen, facts)
+    log.batch_ended(batch.scheduler.name, batch.name, seen, wall, facts)
 
 
 def _facts(batch: Batch | TaskGroup) -> dict[str, float]:

@@ -68,7 +68,8 @@ class Report(LookingBack[T_co]):
     """With ``late="keep"``: futures of the calls that were unfinished at the deadline and go on, by place."""
 
     stopped: str | None
-    """Why the batch was ended before all of its calls were, by ``deadline``, ``fail_fast`` or ``halt``; else None."""
+    """Why calls were left out, by ``deadline``, ``fail_fast``, ``halt``, ``max_errors``, ``budget`` or a breaker; else
+    None."""
 
     def __init__(
         self,

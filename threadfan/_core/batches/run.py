@@ -9,7 +9,7 @@ from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
 from .completion import Completion
-from .halting import Halt, StoppingCompletion
+from .halting import StoppingCompletion, stops
 from .late import Latecomers
 from .lifetime import at_end, tell_end
 from .making import new_batch, task_batch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..calls.task_batch import TaskBatch
     from ..pool.scheduler import Scheduler
+    from .halting import Stops
     from .intake import Given
     from .metering import Shown
     from .report import Report
@@ -38,7 +39,7 @@ def run(
     late: str | None,
     star: bool,
     progress: Shown = False,
-    halt: str | None = None,
+    halt: str | Stops | None = None,
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
@@ -73,14 +74,15 @@ def begin_run(
     deadline: float | None,
     late: str | None,
     star: bool,
-    halt: str | None = None,
+    halt: str | Stops | None = None,
 ) -> RunCompletion[T]:
     """The batch of a ``run``, not yet enlisted, and how it ends; inputs that are not at hand are to be fed."""
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     checks.late(late, deadline)
-    halting = None if halt is None else Halt(halt)
+    halting = stops(halt)
     items = intake.everything(given, strict=True) if intake.known(given) else None
-    batch = new_batch(scheduler, options, fn, given, items=items, star=star)
+    around = None if halting is None else halting.around()
+    batch = new_batch(scheduler, options, fn, given, items=items, star=star, around=around)
     batch.collector.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline
@@ -119,7 +121,7 @@ class RunCompletion(StoppingCompletion[T]):
         *,
         fail_fast: bool,
         deadline: float | None,
-        halt: Halt | None,
+        halt: Stops | None,
         kept: list[object] | None,
         fed: bool,
     ) -> None:

@@ -44,7 +44,7 @@ class Stream(Generic[B, T]):
         self._inputs = inputs
         self._ordered = ordered
         self._clock = batch.scheduler.clock.monotonic
-        self._cut_short = False
+        self._cut_short = self._finalizing = False
         self.yielded = 0
         self.due: float = 0
         """``handed_out`` is to be called when so many are."""
@@ -75,6 +75,8 @@ class Stream(Generic[B, T]):
 
     prepare: Callable[[], object] | None = None
     """To be done before it is enlisted, if anything is; may block."""
+    finish: Callable[[], object] | None = None
+    """To be done at the very end, if anything is; may block, so that it is done elsewhere for the garbage collector."""
 
     def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
@@ -149,6 +151,7 @@ class Stream(Generic[B, T]):
         Args:
             finalizing: whether it may be the garbage collector who says so.
         """
+        self._finalizing = finalizing
         self.stop_watching()  # it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
@@ -163,6 +166,11 @@ class Stream(Generic[B, T]):
     def tell_end(self) -> None:
         """The event of the batch."""
         tell_end(self.batch, self._clock() - self.batch.since)
+        finish, self.finish = self.finish, None
+        if finish is not None and self._finalizing:
+            self.batch.scheduler.decisions.hand_over(finish)
+        elif finish is not None:
+            finish()
 
 
 def cut(batch: Batch | TaskGroup, message: str, *, running: bool, finalizing: bool = False) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Never, ParamSpec, overload
 
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -50,6 +51,7 @@ class Task(Portable, Generic[Out_co]):
         retry: Retry = _UNSET,
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
+        breaker: Breaker | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
@@ -60,11 +62,14 @@ class Task(Portable, Generic[Out_co]):
             retry: as for ``Fan``.
             rate: as for ``Fan``.
             hedge: as for ``Fan``.
+            breaker: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
-        changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+        changes = of_each_call(
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt
+        )
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Out_co:

@@ -10,11 +10,12 @@ from enum import Enum
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
-from ..base.outcome import END, FAILED, PAYLOAD, STATUS, SUCCEEDED
+from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED
 from ..events import log
 from ..limits.rate_waitlist import STALL
 from ..policies.returned import error_in
 from ..pool.work_queue import QUANTUM
+from . import breakers
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
 from .lane_backlog import LaneBacklog
@@ -27,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..limits.rate_waitlist import RateWaitlist
+    from ..policies.breaker import Breaker
     from ..policies.reading import Reading
     from ..pool.work_queue import Actions, Session
     from .call_queue import Call
@@ -136,11 +138,28 @@ class Attempts:
             raw, state.undecided = state.undecided, None
             self._verdicts.judge(session, call, raw, True, None, self._observer)
             return True
+        if state.shut_out and call.policies is not None and call.policies.breaker is not None:
+            return self._shut_out(call, call.policies, call.policies.breaker, now)
         if state.flaw is None or not call.begin(session):
             return False
         raw = without_attempt(call, FAILED, state.flaw, now)
         tell_end(session, call, raw, self._observer)
         self._verdicts.conclude(session, call, raw)
+        return True
+
+    def _shut_out(self, call: Call, policies: Policies, breaker: Breaker, now: float) -> bool:
+        """The breaker lets it make no attempt; False if nobody waits for it, which it learns where it would begin."""
+        call.state.shut_out = False
+        if isinstance(call, HedgeAttempt):  # which never runs; the first attempt goes on, or has left the end to this
+            call.begin(self._session)
+            error = TaskCancelled("its breaker has let no further attempt start")
+            self._follow(call, policies, (call.index, call.item, call.since, CANCELLED, error, None, now, None))
+            return True
+        if not call.begin(self._session):
+            return False
+        raw = breakers.refused(breaker, call, now)
+        tell_end(self._session, call, raw, self._observer)
+        self._verdicts.conclude(self._session, call, raw)
         return True
 
     # -- before the call ---------------------------------------------------------------------------------------------
@@ -204,6 +223,8 @@ class Attempts:
                 ended = without_attempt(call, SUCCEEDED if verdict[1] else FAILED, verdict[2], now)
                 verdicts.conclude(session, call, ended)
                 return now
+            if policies.breaker is not None:
+                breakers.mark_trial(policies.breaker, call)
             if policies.hedge is not None and not isinstance(call, HedgeAttempt):
                 call.session = session
                 hedging = call.hedging = Hedging(self._queue, session, call, policies.hedge, now)
@@ -243,7 +264,7 @@ class Attempts:
         """Have an attempt that has ended by itself followed by what comes after it."""
         ended = error = said = None
         try:
-            if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.limited):
+            if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.told):
                 error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])
@@ -262,7 +283,7 @@ class Attempts:
     def _succeeded(self, call: Call, policies: Policies, raw: Raw) -> None:
         """An attempt has a value, and nobody has to be asked whether that is the call's."""
         try:
-            if policies.limited:
+            if policies.told:
                 after: Actions = []
                 tell_limits(self._queue, call, policies, raw, None, after)
                 self._scheduler.perform(after)

@@ -160,6 +160,10 @@ class Batch(WorkQueue):
             observer.set_fan(scheduler.name)
             bind_index = observer.set_index
             tell = partial(log.call_ended, scheduler.name, self.name) if observer.finished else None
+            if observer.tracing is not None:
+                from .traced import traced_input  # on first use, as it needs what few have
+
+                one = traced_input(observer.tracing, session, one)
         until = clock() + QUANTUM
         first, session.first = iter((session.first,)), None  # an iterator, which forgets what it has given out
         try:

@@ -313,11 +313,15 @@ def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> ob
     set_own = session.worker.set_own
     if set_own is not None:
         set_own()
-    if observer is not None:
-        observer.set_fan(session.scheduler.name)
-        if call.index is not None:
-            observer.set_index(call.index)
     try:
+        if observer is not None:
+            observer.set_fan(session.scheduler.name)
+            if call.index is not None:
+                observer.set_index(call.index)
+            if observer.tracing is not None:
+                from .traced import traced_call  # on first use, as it needs what few have
+
+                return traced_call(observer.tracing, session, call)
         return call.fn(*call.args, **call.kwargs)
     finally:
         del call, session  # leave no cycle: see above

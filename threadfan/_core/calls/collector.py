@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from math import inf
 
-from ..base.outcome import FAILED, INDEX, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.errors import BreakerOpen
+from ..base.outcome import FAILED, INDEX, PAYLOAD, SKIPPED, START, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Protocol
 
     from ..base.attempt import Attempt, Status
     from ..base.outcome import Raw
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 
     Actions = list[Callable[[], object]]
     """What to do once the scheduler's lock is released."""
+
+    class Spending(Protocol):
+        """What the calls of a batch spend of its budget."""
+
+        def note(self, usage: Usage) -> None:
+            """A call has used these."""
+
+        def uncounted(self, fn: Any) -> Any:
+            """What the user has given to be called, of what is called."""
+
     Results = dict[int, Raw] | list[Raw | None]
     """Outcomes by the index of their call: in the order in which calls end, or in that of their inputs."""
 
@@ -32,8 +44,8 @@ class Collector:
     """
 
     __slots__ = (
-        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "on_first_failure",
-        "results", "retries_told", "usage_told", "usages",
+        "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "not_made",
+        "on_first_failure", "results", "retries_told", "spending", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -48,6 +60,8 @@ class Collector:
         self.fail_fast = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
+        self.not_made: dict[str, int] = {}  # how many calls were shut out, by breaker
+        self.spending: Spending | None = None  # of a budget
         self.on_first_failure: Actions = []  # called once, at the next failure
 
     # -- as calls end ------------------------------------------------------------------------------------------------
@@ -69,6 +83,8 @@ class Collector:
         """Note tokens that a call has used; only its own thread does."""
         earlier = self.usages.get(index)
         self.usages[index] = usage if earlier is None else earlier + usage
+        if self.spending is not None:
+            self.spending.note(usage)
 
     def keep_failure(self, raw: Raw) -> None:
         """Put the outcome of a call that its own thread has found to have no value into its place."""
@@ -86,6 +102,9 @@ class Collector:
         self.count(raw[STATUS])
         if raw[STATUS] is SKIPPED:
             return
+        if type(raw[PAYLOAD]) is BreakerOpen and raw[START] is None:
+            breaker = raw[PAYLOAD].called()
+            self.not_made[breaker] = self.not_made.get(breaker, 0) + 1
         if self.fail_fast and self.first_failure is None:
             self.first_failure = raw
             ended.append(True)  # here and now: the next call would be paid for
@@ -168,4 +187,4 @@ class Collector:
         That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
         """
         self.results.clear()  # and not another one in its place: a thread at work has this
-        self.names, self.usages, self.attempts, self.first_failure = {}, {}, {}, None
+        self.names, self.usages, self.attempts, self.first_failure, self.not_made = {}, {}, {}, None, {}

@@ -56,6 +56,10 @@ def _loop(batch: InputCalls, session: Session) -> None:
     if observer is not None:
         observer.set_fan(scheduler.name)
         bind_index, tells = observer.set_index, observer.finished
+        if observer.tracing is not None:
+            from .traced import traced_input  # on first use, as it needs what few have
+
+            one = traced_input(observer.tracing, session, one)
     judged = waitlist is not None or batch.policies.retry is not None  # then an answer may count as an error
     harmless: type | None = None  # the class of the last value, which is no answer's
     answer: ErrorAnswer | None = None

@@ -7,6 +7,7 @@ from functools import partial
 from ..base.clock import REAL
 from ..scope.alarms import set_alarm
 from .backlog import Backlog
+from .breakers import admit
 from .lanes import Lanes
 from .near import NEAR, STAY
 
@@ -57,14 +58,14 @@ class LaneBacklog(Backlog):
             if call.policies is not None:
                 lane.host = self  # first: it may be invited at once
                 lane.comes_at = None
-                if not call.policies.admit(call.state, lane, self.clock, NEAR if self._may_stay(lane) else -1.0):
+                if not admit(call, call.policies, lane, self.clock, NEAR if self._may_stay(lane) else -1.0):
                     lanes.shut(lane)
                     if lane.comes_at is not None:
                         self.staying = lane
                         self._held()
                         return STAY
                     continue
-                if call.state.flaw is not None:
+                if call.state.flaw is not None or call.state.shut_out:
                     lane.leave(self.clock)  # it may have been invited, and takes no permit that would end that
                 lane.host = None
             lanes.take(lane)

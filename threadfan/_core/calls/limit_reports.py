@@ -12,6 +12,7 @@ from ..limits.request_end import FAILED as OTHERWISE
 from ..limits.request_end import RequestEnd
 from ..policies.reading import Reading
 from ..policies.retry_after import plain
+from . import breakers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def tell_limits(
     queue: PolicyQueue, call: Call, policies: Policies, raw: Raw, said: Reading | None, after: Actions
 ) -> bool:
-    """Tell the limits what became of the attempt; whether it counts as one, or the limits see to it by themselves.
+    """Tell limits and breaker what became of the attempt; whether it counts as one, or the limits see to it.
 
     Args:
         said: what the error of an attempt says that has failed by itself.
@@ -55,9 +56,12 @@ def tell_limits(
         adaptive = queue.scheduler.adaptive
         if adaptive is not None and adaptive.limit != queue.scheduler.slots.total:
             after.append(partial(resize, queue.scheduler))
-    if not refused or not policies.limited:
-        return True
-    return waitlist.hopeless() if waitlist is not None else state.refusals >= PATIENCE
+    counted = True
+    if refused and policies.limited:
+        counted = waitlist.hopeless() if waitlist is not None else state.refusals >= PATIENCE
+    if policies.breaker is not None:
+        breakers.tell(queue, policies.breaker, call, raw, said, counted, after)
+    return counted
 
 
 def reading_of(raw: Raw) -> Reading | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..base.generic import T
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Changes: TypeAlias = dict[str, Any]
     """Options that replace others, by name."""
 
-UNDER_POLICIES = ("retry", "rate", "hedge")
+UNDER_POLICIES = ("retry", "rate", "hedge", "breaker")
 """The options that put calls under policies."""
 
 
@@ -36,12 +37,13 @@ class Options:
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
         hedge: when they are attempted a second time.
+        breaker: what says that the service which they ask is down, for all who are given the same object.
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
 
-    __slots__ = ("_pace", "_retry_rate_hedge", "cap", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "timeout")
 
     def __init__(
         self,
@@ -53,15 +55,16 @@ class Options:
         retry: Retry = None,
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
+        breaker: Breaker | None = None,
         pace: Waitlist[Start] | None = None,
     ) -> None:
         self.most: int | None = most
         self.timeout: float | None = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
-        self._retry_rate_hedge = retry, rate, hedge
+        self._given = retry, rate, hedge, breaker
         self._pace = pace
-        self.policies: Policies | None = _policies(retry, rate, hedge, pace)
+        self.policies: Policies | None = _policies(*self._given, pace)
 
     def changed(self, changes: Changes) -> Options:
         """With some options replaced; itself if none is."""
@@ -72,11 +75,16 @@ class Options:
             most = changes["max_concurrent"]
             cap = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
         new = Options(changes.get("timeout", self.timeout), cap, changes.get("interrupt", self.interrupt), self.most)
-        retry, rate, hedge = self._retry_rate_hedge
-        new._retry_rate_hedge = changes.get("retry", retry), changes.get("rate", rate), changes.get("hedge", hedge)
+        retry, rate, hedge, breaker = self._given
+        new._given = (
+            changes.get("retry", retry),
+            changes.get("rate", rate),
+            changes.get("hedge", hedge),
+            changes.get("breaker", breaker),
+        )
         new._pace = self._pace
-        same = all(one is old for one, old in zip(new._retry_rate_hedge, self._retry_rate_hedge, strict=True))
-        new.policies = self.policies if same else _policies(*new._retry_rate_hedge, self._pace)
+        same = all(one is old for one, old in zip(new._given, self._given, strict=True))
+        new.policies = self.policies if same else _policies(*new._given, self._pace)
         return new
 
     def at_most(self, value: int) -> int:
@@ -99,22 +107,26 @@ class Options:
 
 
 def _policies(
-    retry: Retry, rate: RateLimit | None, hedge: Hedge | None, pace: Waitlist[Start] | None
+    retry: Retry,
+    rate: RateLimit | None,
+    hedge: Hedge | None,
+    breaker: Breaker | None,
+    pace: Waitlist[Start] | None,
 ) -> Policies | None:
-    if retry is None and rate is None and hedge is None and pace is None:
+    if retry is None and rate is None and hedge is None and breaker is None and pace is None:
         return None
-    policy = _checked(retry, rate, hedge)
-    if policy is None and rate is None and pace is None and hedge is None:
+    policy = _checked(retry, rate, hedge, breaker)
+    if policy is None and rate is None and pace is None and hedge is None and breaker is None:
         return None
     # On first use: imports are dear to programs that need none of it.
     from ..limits.waitlists import waitlist_of
     from . import input_batch, policy_queues  # noqa: F401 -- what their calls need, before there is one
     from .policies import Policies
 
-    return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge)
+    return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge, breaker)
 
 
-def _checked(retry: object = None, rate: object = None, hedge: object = None) -> Policy | None:
+def _checked(retry: object = None, rate: object = None, hedge: object = None, breaker: object = None) -> Policy | None:
     """Check what would put calls under policies; answers that of their retries."""
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -124,6 +136,13 @@ def _checked(retry: object = None, rate: object = None, hedge: object = None) ->
         raise TypeError(f"rate must be a RateLimit, such as RateLimit(requests_per_minute=600), not {brief(rate)}")
     if hedge is not None and not isinstance(hedge, Hedge):
         raise TypeError(f'hedge must be a Hedge, such as Hedge(after="p95", budget=0.05), not {brief(hedge)}')
+    if breaker is not None:
+        from ..policies.breaker import Breaker
+
+        if not isinstance(breaker, Breaker):
+            raise TypeError(
+                f"breaker must be a Breaker, such as Breaker(failures=5, recovery=30), not {brief(breaker)}"
+            )
     return retry_policy(retry)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..limits.adaptive_limit import Start
     from ..limits.rate_waitlist import RateWaitlist
     from ..limits.waitlist import Waiter, Waitlist
+    from ..policies.breaker import Breaker, Pass
     from ..policies.cost import Cost, Permit
     from ..policies.hedge import Hedge
     from ..policies.retry_state import Policy, RetryState
@@ -30,9 +31,10 @@ class Policies:
         waitlist: of the rate limit, or None.
         pace: that of the fan's `Adaptive`, or None.
         hedge: when there are second attempts, or None.
+        breaker: what says that their service is down, or None.
     """
 
-    __slots__ = ("hedge", "pace", "retry", "waitlist")
+    __slots__ = ("breaker", "hedge", "pace", "retry", "waitlist")
 
     renewed: staticmethod[[Context], Context] = staticmethod(renewed)
     """The context of the next attempt, of a call's own."""
@@ -43,11 +45,13 @@ class Policies:
         waitlist: RateWaitlist | None,
         pace: Waitlist[Start] | None,
         hedge: Hedge | None,
+        breaker: Breaker | None = None,
     ) -> None:
         self.retry: Policy | None = retry
         self.waitlist: RateWaitlist | None = waitlist
         self.pace: Waitlist[Start] | None = pace
         self.hedge: Hedge | None = hedge
+        self.breaker: Breaker | None = breaker
 
     @property
     def waitlists(self) -> set[Waitlist]:
@@ -60,13 +64,18 @@ class Policies:
         return self.waitlist is not None or self.pace is not None
 
     @property
+    def told(self) -> bool:
+        """Whether anything of theirs learns how an attempt has ended that has a value."""
+        return self.limited or self.breaker is not None
+
+    @property
     def first_is_plain(self) -> bool:
         """Whether nothing of the user's is asked before a first attempt, and no other process.
 
         Then an input need not be a call before its first attempt has ended; see ``InputBatch``.
         """
         waitlist, retry = self.waitlist, self.retry
-        if self.pace is not None or (retry is not None and not retry.silent):
+        if self.pace is not None or self.breaker is not None or (retry is not None and not retry.silent):
             return False
         return waitlist is None or not (waitlist.shared or waitlist.limit.estimates)
 
@@ -90,7 +99,7 @@ class Policies:
         Args:
             within: see ``Waitlist.take``.
         """
-        if state.flaw is not None:
+        if state.flaw is not None or state.shut_out:
             return True
         waitlist, pace = self.waitlist, self.pace
         if waitlist is not None:
@@ -111,6 +120,9 @@ class Policies:
             self.waitlist.give_back(permit, clock)
         if self.pace is not None and start is not None:
             self.pace.give_back(start, clock)
+        if self.breaker is not None and state.passed is not None:
+            passed, state.passed = state.passed, None
+            self.breaker.give_back(passed, clock.monotonic())
 
 
 class AttemptState:
@@ -123,8 +135,8 @@ class AttemptState:
 
     __slots__ = (
         "allowance", "asking", "attempts", "backoff", "cost", "discards", "flaw", "handed_in", "headers", "limited",
-        "mark", "once", "permit", "queued", "refusals", "retry", "since", "start", "told", "undecided", "usage",
-        "waited_inside",
+        "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "start", "told",
+        "undecided", "usage", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -136,6 +148,8 @@ class AttemptState:
         self.attempts: list[Attempt] = []
         self.permit: Permit | None = None  # for the attempt that is about to start, or runs
         self.start: Start | None = None  # what the fan's `Adaptive` has let it start with
+        self.passed: Pass | None = None  # its breaker, for that attempt
+        self.shut_out: bool = False  # by that: it ends where it would begin
         self.asking: bool = False  # the other processes for room, before an attempt; see ``Attempts``
         self.refusals: int = 0  # in a row
         self.once: bool = False  # an agent has run in it, so there is no other attempt

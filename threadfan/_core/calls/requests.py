@@ -15,6 +15,7 @@ import time
 from contextlib import nullcontext
 from random import random
 
+from ..base.errors import BreakerOpen
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.permits import CountedRequest, Permits
 from ..limits.request_end import FAILED, RequestEnd
@@ -24,6 +25,7 @@ from ..policies.retry_after import headers_of, retry_after, retry_after_of, sile
 from ..policies.retry_state import backoff, not_before
 from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
+from .breakers import Asking, would_shut_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Requests(Permits):
         clock: the fan's.
     """
 
-    __slots__ = ("call", "clock", "policies", "waitlist")
+    __slots__ = ("breaker", "call", "clock", "policies", "waitlist")
 
     def __init__(self, own: Policies | None, clock: Clock) -> None:
         permits = current_scope().permits
@@ -62,6 +64,8 @@ class Requests(Permits):
         self.clock = clock if self.call is None or self.waitlist is None else self.call.clock
         if self.waitlist is None and own is not None:
             self.waitlist = own.waitlist
+        # A call under a breaker tells it of itself, as one attempt.
+        self.breaker = None if own is None or (self.call is not None and self.call.policies.breaker) else own.breaker
         if self.call is not None:
             self.call.keep()
 
@@ -74,6 +78,7 @@ class Requests(Permits):
             repeatable: whether a request that has just failed may be made again.
 
         Raises:
+            BreakerOpen: the fan's breaker lets no request start.
             BaseException: what ``ask`` raises, or the code of the user's in the policy of retries.
         """
         retry = None if self.policies is None else self.policies.retry
@@ -83,18 +88,30 @@ class Requests(Permits):
             if retry_state is not None:
                 _heed(retry_state.begin(self.clock.monotonic()))
             try:
-                with Request(self) as request:
+                with self._under_breaker(), Request(self) as request:
                     answer = ask()
                     request.answered(usage_of(answer))
                 return answer
+            except BreakerOpen:
+                raise
             except Exception as error:
                 refused = is_overload(error)
                 refusals = refusals + 1 if refused else 0
                 wait = self._wait(retry_state, error, refusals) if repeatable() else None
-                if wait is None or wait > current_scope().remaining():
+                if wait is None or wait > current_scope().remaining() or self._shut_out(wait):
                     raise
                 refusal = _refusal(error) if refused else None
             self._pause(wait, refusal)
+
+    def _under_breaker(self) -> AbstractContextManager[object]:
+        """The block of one request."""
+        if self.breaker is None:
+            return nullcontext()
+        limited = self.waitlist is not None or (self.policies is not None and self.policies.pace is not None)
+        return Asking(self.breaker, self.clock, limited=limited)
+
+    def _shut_out(self, wait: float) -> bool:
+        return self.breaker is not None and would_shut_out(self.breaker, self.clock.monotonic() + wait)
 
     def permit(self, waitlist: RateWaitlist) -> Permit:
         """For a request: that of the call around if it is unused, else one of its own."""

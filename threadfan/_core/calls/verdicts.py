@@ -17,14 +17,18 @@ from ..policies.reading import Reading
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer
 from ..pool.deadline_timer import EVENT
+from . import breakers
 from .call_queue import tell_end
 from .hedging import HedgeAttempt
 from .outcomes import without_attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..base.outcome import Raw
     from ..limits.rate_waitlist import RateWaitlist
+    from ..policies.breaker import Breaker
     from ..policies.retry_state import Verdict
     from ..pool.work_queue import Actions, Session
     from .call_queue import Call
@@ -103,32 +107,52 @@ class Verdicts:
         """The call has its outcome; a refusal may be that of all who wait for the same limit."""
         session.judging = False  # first: whoever learns of the end may look at the figures
         self._queue.finish(call, raw)
-        waitlist = None if call.policies is None else call.policies.waitlist
-        if waitlist is None or refusal is None:
+        policies = call.policies
+        if policies is None or refusal is None:
+            return
+        breaker, waitlist = policies.breaker, policies.waitlist
+        if breaker is not None and breakers.would_shut_out(breaker, self._scheduler.clock.monotonic()):
+            self._give_up(session, partial(_is_under, breaker), partial(self._shut_out, breaker))
+        if waitlist is None:
             return
         if said is None or said.error is not refusal:
             said = Reading(refusal)
         if said.account_word is not None:
             why = f"the provider refuses all calls of {waitlist.limit!r}: {said.account_word}"
-            self._give_up(session, waitlist, refusal, why)
         elif said.overload and waitlist.hopeless():
-            self._give_up(session, waitlist, refusal, f"{waitlist.limit!r} has let nothing through for long")
+            why = f"{waitlist.limit!r} has let nothing through for long"
+        else:
+            return
+        self._give_up(session, partial(_waits_for, waitlist), partial(self._exhausted, refusal, why), waitlist)
 
-    def _give_up(self, session: Session, waitlist: RateWaitlist, refusal: BaseException, why: str) -> None:
-        """Calls that wait for the limit would wait for nothing, so they fail too."""
+    def _give_up(
+        self,
+        session: Session,
+        concerned: Callable[[Call], bool],
+        outcome: Callable[[Call], Raw],
+        waitlist: RateWaitlist | None = None,
+    ) -> None:
+        """Calls of the queue that wait would wait for nothing, so they fail too."""
         backlog = self._queue.backlog
         with self._scheduler.lock:
-            waiting = [call for call in backlog.entries if _waits_for(call, waitlist)]
+            waiting = [call for call in backlog.entries if concerned(call) and not isinstance(call, HedgeAttempt)]
             for call in waiting:
                 backlog.entries.remove(call)
-            waiting += self._queue.inputs_under(waitlist)
+            if waitlist is not None:
+                waiting += self._queue.inputs_under(waitlist)
             if not backlog.entries:
                 backlog.leave_waitlists()
         for call in waiting:
             if call.begin(session):
-                error = LimitExhausted(f"this call was not made: {why}")
-                error.__cause__ = refusal
-                self._queue.finish(call, without_attempt(call, FAILED, error, self._scheduler.clock.monotonic()))
+                self._queue.finish(call, outcome(call))
+
+    def _exhausted(self, refusal: BaseException, why: str, call: Call) -> Raw:
+        error = LimitExhausted(f"this call was not made: {why}")
+        error.__cause__ = refusal
+        return without_attempt(call, FAILED, error, self._scheduler.clock.monotonic())
+
+    def _shut_out(self, breaker: Breaker, call: Call) -> Raw:
+        return breakers.refused(breaker, call, self._scheduler.clock.monotonic())
 
     def after_attempt(self, call: Call, raw: Raw, counted: bool, said: Reading | None) -> Verdict:
         """What the policy of retries says after an attempt, or the limit that refused it."""
@@ -161,6 +185,9 @@ class Verdicts:
         due = now + wait
         if not queue.backlog.can_go_on(call) or due >= queue.until:
             return False
+        breaker = None if call.policies is None else call.policies.breaker
+        if breaker is not None and breakers.would_shut_out(breaker, due):
+            return False
         outer = queue.outer_of(call)
         if outer is not None and outer.live and due >= outer.deadline:
             return False
@@ -176,6 +203,10 @@ class Verdicts:
         return True
 
 
-def _waits_for(call: Call, waitlist: RateWaitlist) -> bool:
-    """Whether a call is under this limit; a second attempt ends with the first."""
-    return call.policies is not None and call.policies.waitlist is waitlist and not isinstance(call, HedgeAttempt)
+def _waits_for(waitlist: RateWaitlist, call: Call) -> bool:
+    """Whether a call is under this limit."""
+    return call.policies is not None and call.policies.waitlist is waitlist
+
+
+def _is_under(breaker: Breaker, call: Call) -> bool:
+    return call.policies is not None and call.policies.breaker is breaker

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from .tracing import Tracing
 
 _variables: dict[str, ContextVar[object]] = {}
 _observers: dict[type | None, Observer] = {}  # by class of logger; None while structlog is not configured
@@ -65,6 +66,9 @@ class Observer:
 
     __slots__ = ("finished", "set_fan", "set_index")
 
+    tracing: Tracing | None = None
+    """Who is told of spans."""
+
     def __init__(self, *, finished: bool) -> None:
         self.set_fan: Callable[[object], object] = context_variable("fan").set
         self.set_index: Callable[[object], object] = context_variable("index").set
@@ -81,6 +85,25 @@ class PlainObserver(Observer):
         self.finished = finished
 
 
+class TracedObserver(Observer):
+    """The same where attempts are spans.
+
+    Args:
+        other: what else hears of calls.
+    """
+
+    __slots__ = ("tracing",)
+
+    def __init__(self, tracing: Tracing, other: Observer | None) -> None:
+        other = other or _PLAIN[False]
+        self.set_fan, self.set_index, self.finished, self.tracing = (
+            other.set_fan,
+            other.set_index,
+            other.finished,
+            tracing,
+        )
+
+
 def _bind_nothing(_value: object) -> None:
     """The standard library's logging binds nothing to a thread's lines."""
 
@@ -88,9 +111,30 @@ def _bind_nothing(_value: object) -> None:
 _PLAIN = PlainObserver(finished=False), PlainObserver(finished=True)
 
 
-def observer() -> Observer | None:
-    """An observer, or None while nobody can hear of calls."""
+def tracing() -> Tracing | None:
+    """Who is told of spans and metrics, if the program has set a provider of OpenTelemetry's."""
     modules = sys.modules
+    # As the API keeps them; what it offers in public looks at the environment besides.
+    tracers = getattr(modules.get("opentelemetry.trace"), "_TRACER_PROVIDER", None)
+    meters = getattr(modules.get("opentelemetry.metrics._internal"), "_METER_PROVIDER", None)
+    if tracers is None and meters is None:
+        return None
+    from .tracing import of_providers
+
+    return of_providers(tracers, meters)
+
+
+def observer(*, traced: bool = True) -> Observer | None:
+    """An observer, or None while nobody can hear of calls.
+
+    Args:
+        traced: whether spans are looked for.
+    """
+    modules = sys.modules
+    if traced and "opentelemetry.trace" in modules:
+        found_tracing = tracing()
+        if found_tracing is not None:
+            return TracedObserver(found_tracing, observer(traced=False))
     if not hasattr(modules.get("structlog.contextvars"), "bound_contextvars"):  # as `structlog_in_use`
         return _PLAIN[plain.listening(plain.DEBUG)] if plain.listening(plain.WARNING) else None
     structlog: Any = modules["structlog"]
@@ -130,6 +174,14 @@ def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -
     """``call_retried``: an attempt has failed, and another follows after a wait."""
     figures = {**_figures(raw), "attempt": attempt, "wait": milliseconds(wait)}
     _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
+
+
+def breaker_changed(fan: str, function: str, breaker: str | None, news: str, error: BaseException | None) -> None:
+    """``breaker_opened``, as a warning, or ``breaker_closed``."""
+    figures: dict[str, object] = {"breaker": breaker}
+    if error is not None:
+        figures["error_type"] = type(error).__name__
+    _emit("warning" if news == "opened" else "info", f"breaker_{news}", fan, function, **figures)
 
 
 def told_to_wait(fan: str, function: str, seconds: float, longest: float) -> None:

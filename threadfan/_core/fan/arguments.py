@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from typing import Any, TypeGuard
 
     from ..batches.asked_journal import Asked
+    from ..batches.halting import Stops
     from ..journal.values import Codec
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
+    from ..policies.budget import Budget
 
 MOST_WORKERS = 2**22
 """As many threads as Linux can have in all, by PID_MAX_LIMIT; no fan would ever have more."""
@@ -70,6 +72,15 @@ def pace(adaptive: Adaptive | None) -> Waitlist[Start] | None:
     waitlist = Waitlist(AdaptiveLimit(adaptive))
     adaptive.waitlist = waitlist
     return waitlist
+
+
+def stops_of(halt: str | None, max_errors: int | None, budget: Budget | None) -> str | Stops | None:
+    """What a batch is to stop at; if it is no more than ``halt``, that."""
+    if max_errors is None and budget is None:
+        return halt
+    from ..batches.halting import Stops
+
+    return Stops(halt, max_errors, budget)
 
 
 def asked_of(

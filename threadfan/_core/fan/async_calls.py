@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..batches.report import Report
     from ..calls.options import Options
     from ..journal.values import Codec
+    from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
 
@@ -87,6 +88,8 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -105,6 +108,8 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Callable[[Any], object] | None = None,
             version: str | int | None = None,
@@ -123,6 +128,8 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -136,17 +143,18 @@ class AsyncCalls:
         that runs.
         """
         from .aio.batches import arun, arun_journaled
-        from .arguments import asked_of
+        from .arguments import asked_of, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.arun", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
+        stops = stops_of(halt, max_errors, budget)
         if asked is not None:
             return await arun_journaled(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, progress=progress, halt=halt, asked=asked,
+                star=star, progress=progress, halt=stops, asked=asked,
             )  # fmt: skip
         return await arun(
             self._scheduler,
@@ -158,7 +166,7 @@ class AsyncCalls:
             late=late,
             star=star,
             progress=progress,
-            halt=halt,
+            halt=stops,
         )
 
     if TYPE_CHECKING:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..batches.report import Report
     from ..calls.options import Options
     from ..journal.values import Codec
+    from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
 
     R = TypeVar("R")
@@ -37,6 +38,8 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Callable[[Any], object] | None = None,
         version: str | int | None = None,
@@ -55,6 +58,8 @@ class BatchCalls:
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
             halt: stop before all are done: ``"soon,fail=5"`` starts no call after five have failed, ``"now,fail=10%"``
                 ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
+            max_errors: start no call after so many have failed: ``halt="soon,fail=5"``, and may stand beside another.
+            budget: a ``Budget`` of tokens or money: start no call when it is used up.
             progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
                 no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
             journal: the path of a file that keeps each result as its call ends.  What has succeeded is not called by
@@ -71,19 +76,20 @@ class BatchCalls:
                 ``FanClosed``), with the outcomes so far in its attribute ``report``.
         """
         from ..batches.run import run
-        from .arguments import asked_of
+        from .arguments import asked_of, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.run", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
+        stops = stops_of(halt, max_errors, budget)
         if asked is not None:
             from ..batches import journaled
 
             return journaled.run(
                 self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
-                star=star, progress=progress, halt=halt, asked=asked,
+                star=star, progress=progress, halt=stops, asked=asked,
             )  # fmt: skip
         return run(
             self._scheduler,
@@ -95,7 +101,7 @@ class BatchCalls:
             late=late,
             star=star,
             progress=progress,
-            halt=halt,
+            halt=stops,
         )
 
     def stream(

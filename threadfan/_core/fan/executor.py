@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Never, Self
 
     from ..policies.adaptive import Adaptive
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -43,6 +44,8 @@ class Fan(Front, ThreadPoolExecutor):
         rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
         hedge: a ``Hedge``: calls that take long get a second attempt beside the first, and the first answer wins; only
             for calls that may be made twice.
+        breaker: a ``Breaker``: after so many failures in a row that say that a service is down, calls are not made but
+            fail at once, until one that is let through every now and then finds it back.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
         name: the fan's name in events; by default the prefix of its threads.
@@ -62,6 +65,7 @@ class Fan(Front, ThreadPoolExecutor):
         retry: Retry = None,
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
+        breaker: Breaker | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
         **misplaced: Never,
@@ -108,7 +112,14 @@ class Fan(Front, ThreadPoolExecutor):
         scheduler = self._scheduler
         lifecycle.register(scheduler)
         self._options = Options(
-            timeout, ConcurrencyLimit(lasting=True), most=most, retry=retry, rate=rate, hedge=hedge, pace=pace
+            timeout,
+            ConcurrencyLimit(lasting=True),
+            most=most,
+            retry=retry,
+            rate=rate,
+            hedge=hedge,
+            breaker=breaker,
+            pace=pace,
         )
         self._future = Future
         # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.

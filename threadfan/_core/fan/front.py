@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Never
 
     from ..calls.options import Options
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -71,6 +72,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         retry: Retry = UNSET,
         rate: RateLimit | None = UNSET,
         hedge: Hedge | None = UNSET,
+        breaker: Breaker | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
         **misplaced: Never,
@@ -82,6 +84,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             retry: what is tried again, as for ``Fan``; None for nothing.
             rate: a ``RateLimit``, or None.
             hedge: a ``Hedge``, or None.
+            breaker: a ``Breaker``, or None.
             max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
@@ -92,7 +95,13 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         if misplaced:
             refuse_misplaced("with_options", misplaced)
         changes = given(
-            timeout=timeout, retry=retry, rate=rate, hedge=hedge, max_concurrent=max_concurrent, interrupt=interrupt
+            timeout=timeout,
+            retry=retry,
+            rate=rate,
+            hedge=hedge,
+            breaker=breaker,
+            max_concurrent=max_concurrent,
+            interrupt=interrupt,
         )
         return View(self, self._scheduler, self._options.changed(changes))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from ..calls.backlog import Backlog
+from ..calls.breakers import admit
 from .stage_state import StageCall
 
 TYPE_CHECKING = False
@@ -103,7 +104,7 @@ class StageBacklog(Backlog):
         call = stage.entries[0]
         if call.policies is not None:
             now = self.clock.monotonic()
-            if not call.policies.admit(call.state, self, self.clock):
+            if not admit(call, call.policies, self, self.clock):
                 stage.hold(now)
                 return False
             stage.let_through(now)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Never, TypeAlias, TypeVar
 
+    from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -72,6 +73,7 @@ def stage(
     retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
     hedge: Hedge | None = _UNSET,
+    breaker: Breaker | None = _UNSET,
     interrupt: bool = _UNSET,
     **misplaced: Never,
 ) -> Stage[In, Out]:
@@ -87,11 +89,12 @@ def stage(
         retry: as for ``Fan``.
         rate: as for ``Fan``.
         hedge: as for ``Fan``.
+        breaker: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
     if misplaced:
         checks.refuse_misplaced("stage", misplaced)
-    changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, interrupt=interrupt)
+    changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt)
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 

@@ -7,7 +7,7 @@ import asyncio
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.completion import Completion
-from ...batches.halting import Halt
+from ...batches.halting import stops
 from ...batches.joining import Joining, begin
 from ...batches.making import task_batch
 from ...batches.run import RunCompletion, begin_run
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...batches.asked_journal import Asked
+    from ...batches.halting import Stops
     from ...batches.joiners import Joiner, R
     from ...batches.metering import Shown
     from ...batches.report import Report
@@ -44,7 +45,7 @@ async def arun(
     late: str | None,
     star: bool,
     progress: Shown = False,
-    halt: str | None = None,
+    halt: str | Stops | None = None,
 ) -> Report[T]:
     """See ``Fan.arun``."""
     loop = running_loop("fan.arun")
@@ -73,7 +74,7 @@ async def arun_journaled(
     late: str | None,
     star: bool,
     progress: Shown,
-    halt: str | None,
+    halt: str | Stops | None,
     asked: Asked,
 ) -> Report[T]:
     """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
@@ -84,7 +85,7 @@ async def arun_journaled(
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
     metering.check(progress)
-    journal, halting = journal_of(said, asked, late), None if halt is None else Halt(halt)
+    journal, halting = journal_of(said, asked, late), stops(halt)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
     try:

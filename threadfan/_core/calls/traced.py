@@ -1,0 +1,151 @@
+"""Attempts of calls as spans, where the program has configured OpenTelemetry; imported only then.
+
+What is called in the place of the user's function begins the span in the call's own context, so that it is current in
+the function and in whatever that calls.  It ends with the function, or in the moment when somebody else ends the call.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+from ..base.errors import CallCancelled
+from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.usage import usage_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from contextvars import Context
+    from typing import Any, Protocol
+
+    from opentelemetry.trace import SpanContext
+
+    from ..base.usage import Usage
+    from ..events.tracing import AttemptSpan, Figures, Tracing, Watched
+    from ..pool.terms import Key
+    from ..pool.work_queue import Session
+    from ..scope.scope import Scope
+
+    class Call(Protocol):
+        """What is called."""
+
+        fn: Callable[..., object]
+        args: tuple[object, ...]
+        kwargs: dict[str, object]
+
+
+def traced_input(tracing: Tracing, session: Session, one: Callable[[object], object]) -> Callable[[object], object]:
+    """``one`` for the inputs that a session takes."""
+
+    def traced(item: object) -> object:
+        return _attempted(tracing, session, partial(one, item))
+
+    return traced
+
+
+def traced_call(tracing: Tracing, session: Session, call: Call) -> object:
+    """Make a call; its value."""
+    try:
+        return _attempted(tracing, session, partial(call.fn, *call.args, **call.kwargs))
+    finally:
+        del call, session  # leave no cycle: see ``call_queue``
+
+
+def _attempted(tracing: Tracing, session: Session, make: Callable[[], object]) -> object:
+    found = next(iter(session.claim.items()), None)
+    if found is None:  # somebody else has ended it, and it has its outcome
+        return make()
+    key, (_, since, start) = found
+    clock = session.scheduler.clock
+    attempt = _Attempt(tracing, session, key, since, start)
+    scope = session.scope()
+    forget = scope.on_cancel(partial(_ended_outside, attempt.span, scope, start))
+    try:
+        value = make()
+    except CallCancelled:
+        _ended_outside(attempt.span, scope, start)
+        raise
+    except BaseException as error:
+        attempt.span.end(FAILED, clock.monotonic() - start, type(error).__qualname__, attempt.used(None))
+        raise
+    else:
+        attempt.succeeded()
+        attempt.span.end(SUCCEEDED, clock.monotonic() - start, None, attempt.used(value))
+        return value
+    finally:
+        forget()
+        attempt.span.leave()
+        del session, make, found, key, attempt, scope, forget  # leave no cycle: see ``call_queue``
+
+
+def _ended_outside(span: AttemptSpan, scope: Scope, start: float) -> None:
+    now = scope.clock.monotonic()
+    if now >= scope.deadline:
+        span.end(TIMED_OUT, now - start, "TaskTimeout")
+    else:
+        span.end(CANCELLED, now - start, "TaskCancelled")
+
+
+class _Attempt:
+    """One attempt: which it is of its call, how long that has waited, and what it has used."""
+
+    __slots__ = ("_call", "_index", "_queue", "_seen", "span")
+
+    def __init__(self, tracing: Tracing, session: Session, key: Key, since: float, start: float) -> None:
+        queue: Any = session.queue
+        self._queue = queue
+        self._call: Key = None if isinstance(key, int) else key  # an input that is no call yet has none
+        self._index: int | None = queue.index_of(key)
+        figures: Figures = {} if self._index is None else {"threadfan.index": self._index}
+        root = self._call
+        if root is not None and root.policies is not None:
+            figures["threadfan.attempt"] = len(root.state.attempts) + 1
+            if root.hedging is not None and root.hedging.call is not root:
+                figures["threadfan.hedge"] = True
+                root = root.hedging.call
+        context: Context | None = getattr(getattr(key, "task_group", queue), "context", None)
+        self._seen: tuple[MutableMapping[object, SpanContext], object] | None = None
+        if self._may_be_more():
+            self._seen = tracing.seen_in(context, self._index) if hasattr(queue, "collector") else (tracing.seen, root)
+        before = None if self._seen is None else self._seen[0].get(self._seen[1])
+        waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
+        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context, before)
+        if self._seen is not None:
+            self._seen[0][self._seen[1]] = self.span.link
+
+    def _may_be_more(self) -> bool:
+        """Whether there may be another attempt of the call."""
+        policies = getattr(self._queue, "policies", None) if self._call is None else self._call.policies
+        return policies is not None and (policies.retry is not None or policies.hedge is not None or policies.limited)
+
+    def _waits(self, key: Key, since: float, start: float) -> dict[str, float]:
+        """Seconds, by what was waited for."""
+        if self._call is not None and self._call.policies is not None:
+            state = self._call.state
+            return _there({"slot": state.queued, "limit": state.limited, "backoff": state.backoff})
+        held = getattr(self._queue, "permits", {}).get(key) if self._call is None else None
+        limited = 0.0 if held is None else min(held[1] - self._queue.marks.get(key, 0.0), start - since)
+        return _there({"slot": start - since - limited, "limit": limited})
+
+    def used(self, value: object) -> Usage | None:
+        """The tokens that clients have told of, or that the value does."""
+        call = self._call
+        noted: Usage | None
+        if call is not None and call.policies is not None:
+            noted = call.state.usage
+        elif hasattr(self._queue, "collector"):
+            noted = self._queue.collector.usages.get(self._index)
+        else:
+            noted = call.usage
+        return noted or usage_of(value)
+
+    def succeeded(self) -> None:
+        """No other attempt will be linked to it."""
+        if self._seen is not None:
+            self._seen[0].pop(self._seen[1], None)
+
+
+def _there(waits: dict[str, float]) -> dict[str, float]:
+    """For a slot each attempt has waited, however short; for the others only some do."""
+    return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}
