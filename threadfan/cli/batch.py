@@ -65,7 +65,8 @@ class _Run:
 
     def __init__(self, job: Job, source: Source, files: Files, options: BatchOptions, bar: Bar | None) -> None:
         self._job, self._source, self._files, self._options, self._bar = job, source, files, options, bar
-        self._tally = Tally(options.prices())
+        self._budget = options.money(job.model)
+        self._tally = Tally(self._budget, job.model)
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
         self._cut = False  # whether calls that run are ended
@@ -135,10 +136,13 @@ class _Run:
 
     def _to_halt(self) -> bool:
         """Whether it is to stop now, for the first time."""
-        if self._halt is None or self._halted is not None:
+        if self._halted is not None:
             return False
-        self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
-        self._cut = self._halted is not None and self._halt.now
+        if self._halt is not None:
+            self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
+            self._cut = self._halted is not None and self._halt.now
+        if self._options.budget is not None and self._budget is not None and self._halted is None:
+            self._halted = self._budget.used_up()
         return self._halted is not None
 
     def _take(self, outcome: Outcome[Result]) -> None:
