@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..base.errors import Terminated
 from ..base.locks import GIL
 from ..calls.batch import Batch
 
@@ -64,6 +65,8 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
         figures["fn"] = batch.fn if collector.spending is None else collector.spending.uncounted(batch.fn)
     if collector.not_made:
         figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
+    if isinstance(batch.reason, Terminated):
+        figures["stopped"] = str(batch.reason)
     return figures
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 
 from ..base.errors import BreakerOpen
-from ..base.outcome import FAILED, PAYLOAD, SKIPPED, START, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.outcome import FAILED, INDEX, PAYLOAD, SKIPPED, START, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class Collector:
         self.usages[index] = usage if earlier is None else earlier + usage
         if self.spending is not None:
             self.spending.note(usage)
+
+    def keep_failure(self, raw: Raw) -> None:
+        """Put the outcome of a call that its own thread has found to have no value into its place."""
+        self.results[raw[INDEX]] = raw
 
     def count(self, status: Status) -> None:
         """Count a call without a value.  With the scheduler's lock held."""

@@ -181,6 +181,11 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
@@ -192,6 +197,11 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
@@ -203,10 +213,16 @@ class AsyncCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -222,6 +238,7 @@ class AsyncCalls:
             star=star,
             owner=self,
             progress=progress,
+            said=asked_of(journal, key, version, codec, unique),
         )
 
     if TYPE_CHECKING:

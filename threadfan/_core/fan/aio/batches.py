@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ...batches.asked_journal import Asked
     from ...batches.halting import Stops
     from ...batches.joiners import Joiner, R
-    from ...batches.journaled import Asked
     from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
@@ -79,12 +79,13 @@ async def arun_journaled(
 ) -> Report[T]:
     """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
     from ...batches import journaled
+    from ...batches.asked_journal import journal_of
 
     loop = running_loop("fan.arun")
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
     metering.check(progress)
-    journal, halting = journaled.journal_of(said, asked, late), stops(halt)
+    journal, halting = journal_of(said, asked, late), stops(halt)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
     try:
@@ -96,7 +97,7 @@ async def arun_journaled(
         with metering.shown(completion.batch, progress):
             return await wait_for(completion, gate)
     finally:
-        journal.close()
+        journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 
