@@ -41,7 +41,9 @@ def admit(call: Call, policies: Policies, waiter: Waiter, clock: Clock, within: 
     breaker, state = policies.breaker, call.state
     if breaker is None:
         return policies.admit(state, waiter, clock, within)
-    state.passed = breaker.take(clock.monotonic(), _part_of(breaker, call.context.get(_around)))
+    second = call.hedging is not None and call.hedging.call is not call  # which is no part of the first, a trial or not
+    around = None if second else _part_of(breaker, call.context.get(_around))
+    state.passed = breaker.take(clock.monotonic(), around)
     state.shut_out = state.passed is None
     taken = policies.admit(state, waiter, clock, within)
     if not taken:
