@@ -224,7 +224,7 @@ def make_stream(
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=True)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal, None))
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal))
     kind = JournaledStream if kind is None else kind
     return kind(
         batch, inputs, journal, asked, window=window, elastic=elastic, ordered=ordered, quick=intake.known(given)

@@ -58,7 +58,7 @@ class LaneBacklog(Backlog):
             if call.policies is not None:
                 lane.host = self  # first: it may be invited at once
                 lane.comes_at = None
-                if not admit(call, call.policies, lane, self.clock, NEAR if self._may_stay(lane) else -1.0):
+                if not admit(self.scheduler, call, call.policies, lane, NEAR if self._may_stay(lane) else -1.0):
                     lanes.shut(lane)
                     if lane.comes_at is not None:
                         self.staying = lane
