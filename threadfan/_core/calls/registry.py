@@ -58,7 +58,11 @@ def new_queue(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies:
     """A queue that others do not put calls into.  With the lock held."""
     if policies is None:
         return CallQueue(scheduler, cap, depth)
-    from .policy_queues import PolicyCallQueue  # on first use, with what it needs
+    if policies.first_is_plain:
+        from .first_call_queue import FirstCallQueue  # on first use, with what it needs
+
+        return FirstCallQueue(scheduler, cap, depth, policies)
+    from .policy_queues import PolicyCallQueue
 
     return PolicyCallQueue(scheduler, cap, depth, policies.waitlists)
 
@@ -76,6 +80,8 @@ def promote(scheduler: Scheduler, call: Call) -> None:
             return
         queue_for(scheduler, queue.cap, depth, call.policies).add(call, after)
         queue.left()
+        if call.policies is not None and queue.ready():  # others may have stood behind it
+            scheduler.offer(queue, after)
     scheduler.perform(after)
 
 

@@ -308,6 +308,8 @@ class Scheduler:
             after.append(partial(gate.put, None))
         self.crew.send_home(after)
         self.timer.stop()
+        for queue in tuple(self.queues):
+            queue.left()
         after.append(self.callbacks.stop)
 
     def _forked(self) -> None:
