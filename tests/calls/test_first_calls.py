@@ -96,6 +96,21 @@ def test_one_that_stands_in_line_and_is_cancelled_leaves_the_line_to_the_next(cl
         assert fan.snapshot()["done"] == 4
 
 
+def test_a_closed_fan_still_makes_those_behind_one_that_is_cancelled(clock):
+    """Whoever looks then whether anything is left to do finds them waiting."""
+    fan = Fan(2, rate=RateLimit(60))
+    first, second, third = [fan.submit(abs, number) for number in range(3)]
+    assert first.result(PATIENCE) == 0
+    backing_off(fan, clock, 2, due=2)
+    fan.shutdown(wait=False)
+    assert second.cancel()
+    assert fan.snapshot()["waiting"] == 1
+    clock.wait_for_sleepers(until=2)
+    clock.advance(1.25)
+    assert third.result(PATIENCE) == 2
+    fan.shutdown()
+
+
 def test_a_call_that_waits_for_one_that_stands_in_line_leaves_the_line_to_the_next(clock):
     """The one that is waited for goes deeper; those behind it are still seen to."""
     go = threading.Event()

@@ -135,21 +135,33 @@ class FirstCallQueue(FirstCalls):
 
     def remove(self, call: Call) -> bool:
         """Take a call out of the queue; False if it has left already."""
-        return super().remove(call) if call.state is not None else CallQueue.remove(self, call)
+        if call.state is None:
+            return CallQueue.remove(self, call)
+        found = super().remove(call)
+        self._fill_line()
+        return found
 
     def withdraw(self, call: Call, after: Actions) -> bool:
         """End a call that does not run; False if it is not here."""
         if call.state is not None:
-            found = super().withdraw(call, after)
-        else:
-            found = self.entries.pop(call, call) is None
-            if found:
-                call.refuse(TaskCancelled(NOBODY), after)
-                self.left()
-                endings.notice_last(self, after)
-        if found and self.entries and not self.lane.calls:  # nobody may stand in line for the others any more
-            self.backlog.offer(after)
+            return super().withdraw(call, after)
+        found = self.entries.pop(call, call) is None
+        if found:
+            call.refuse(TaskCancelled(NOBODY), after)
+            self.left()
+            endings.notice_last(self, after)
         return found
+
+    def abandon_locked(self, call: Call, reason: BaseException, after: Actions) -> None:
+        """A call will not be tried (again)."""
+        self._fill_line()  # first: whoever looks whether anything is left to do finds those behind it waiting
+        super().abandon_locked(call, reason, after)
+
+    def _fill_line(self) -> None:
+        """If it was the one in line that has gone, the next one takes its place."""
+        lane = self.lane
+        if self.policies.waitlist is not None and self.entries and not lane.calls and not lane.shut:
+            self.backlog.line_up(self._waits(self.entries.popleft()))
 
     def discard(self, reason: BaseException, after: Actions) -> None:
         """End every call that does not run."""

@@ -93,14 +93,14 @@ class Lookout:
         if before is not None:
             before()
 
-    # -- with the lock held ------------------------------------------------------------------------------------------
-
     def rest(self) -> None:
-        """There is nothing to look at.  With or without the lock."""
+        """There is nothing to look at; whoever says so may hold the lock."""
         with self._lock:
             take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
         if take_back is not None:
             take_back()
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
 
     def _plan(self, moment: float) -> Callable[[], None] | None:
         """Look at that moment, if it is sooner than planned; what takes back the plan before."""

@@ -80,8 +80,6 @@ def promote(scheduler: Scheduler, call: Call) -> None:
             return
         queue_for(scheduler, queue.cap, depth, call.policies).add(call, after)
         queue.left()
-        if call.policies is not None and queue.ready():  # others may have stood behind it
-            scheduler.offer(queue, after)
     scheduler.perform(after)
 
 
