@@ -347,6 +347,11 @@ TABLE = [
         T,
         "signals_as_ctrl_c needs numbers of signals, such as signal.SIGTERM, not 'SIGTERM'",
     ),
+    (
+        "drain_on_signals('SIGTERM')",
+        T,
+        "drain_on_signals needs numbers of signals, such as signal.SIGTERM, not 'SIGTERM'",
+    ),
     ("report_of(5)", T, "report_of needs the exception that was raised, not 5"),
     # -- help for tests
     ("ManualClock().advance(-1)", V, "seconds must be at least 0, not -1"),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         TaskCancelled,
         TaskSkipped,
         TaskTimeout,
+        Terminated,
         ThreadsExhausted,
     )
     from ._core.base.outcome import Outcome
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from ._core.batches.stats import Stats
     from ._core.batches.tasks import Task, task
     from ._core.calls.as_completed import as_completed
+    from ._core.calls.draining import drain_on_signals
     from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
@@ -109,6 +111,7 @@ __all__ = [
     "move_on_after",
     "sleep",
     # around a program
+    "drain_on_signals",
     "signals_as_ctrl_c",
     # errors
     "FanClosed",
@@ -118,6 +121,7 @@ __all__ = [
     "TaskCancelled",
     "TaskSkipped",
     "TaskTimeout",
+    "Terminated",
     "ThreadsExhausted",
     # the standard library's, for drop-in use; `as_completed` behaves as that one does
     "ALL_COMPLETED",
@@ -146,6 +150,7 @@ _ON_FIRST_USE = {
     "TaskCancelled": "base.errors",
     "TaskSkipped": "base.errors",
     "TaskTimeout": "base.errors",
+    "Terminated": "base.errors",
     "ThreadsExhausted": "base.errors",
     "Outcome": "base.outcome",
     "Scope": "scope.scope",
@@ -167,6 +172,7 @@ _ON_FIRST_USE = {
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",
+    "drain_on_signals": "calls.draining",
     "signals_as_ctrl_c": "scope.signals",
     "sleep": "scope.waiting",
 }

@@ -15,6 +15,7 @@ GROUPS = {
     "stream": "stream",
     "scale": "scale",
     "reports": "reports",
+    "journal": "journals",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

@@ -1,21 +1,24 @@
 """A process that is killed at any moment loses nothing that it has said to be done, and a second run goes on there.
 
-``THREADFAN_KILLS=200`` kills as often; by default a handful, at moments that a seed gives.
+``THREADFAN_KILLS=200`` kills as often; by default a handful, at moments that the seed gives that is printed.
 """
 
 import os
 import random
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
 
 import pytest
 
-from support.calls_counted import CountingServer, ended, kill, start
+from support.calls_counted import ROOT, CountingServer, drain, ended, kill, start
+from support.controlled import until
+from threadfan import Report
 
 KILLS = int(os.environ.get("THREADFAN_KILLS", "5"))
-SEED = int(os.environ.get("THREADFAN_SEED", "13"))
+SEED = int(os.environ.get("THREADFAN_SEED", str(random.randrange(10**6))))
 WORKERS = 8
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -28,32 +31,76 @@ def stored(path):
 
 
 @pytest.mark.timeout(60 + 5 * KILLS)
-def test_killed_at_random_moments(tmp_path):
-    """Every item succeeds exactly once in the journal, and a kill costs no more calls than there are workers."""
+@pytest.mark.parametrize("way", ["run", "stream"])
+@pytest.mark.parametrize(("end", "cost"), [(kill, WORKERS), (drain, 0)])
+def test_ended_at_random_moments(tmp_path, way, end, cost):
+    """Every item succeeds exactly once in the journal.
+
+    A kill costs no more calls than there are workers; what is told to end costs none.
+    """
+    print(f"THREADFAN_SEED={SEED}")
     path, items, moments = tmp_path / "run.db", 2000, random.Random(SEED)
     kills, out = 0, None
     with CountingServer() as server:
         while out is None:
-            child = start(path, server, items, WORKERS)
+            child = start(path, server, items, WORKERS, way)
             ahead = server.calls.total() + moments.randrange(max(1, 2 * items // KILLS))
             if kills < KILLS and ahead < items and server.wait_for(ahead):
                 time.sleep(moments.random() * 0.002)  # a hammer: the moment is what varies
-                kill(child)
+                end(child)
                 kills += 1
             else:
                 out = ended(child)
         assert stored(path) == list(range(items))
         assert set(server.calls) == set(range(items))
-        assert server.calls.total() <= items + kills * WORKERS
+        assert server.calls.total() <= items + kills * cost
     assert out.split() == [str(items * (items - 1)), str(items)]
     assert kills
 
 
-def test_two_processes_share_the_work(tmp_path):
+FAILING = """
+import sys, threading
+from threadfan import Fan
+
+def some(item):
+    if item == 0:
+        raise LookupError("not there")
+    threading.Event().wait()
+
+with Fan(2) as fan:
+    WAY
+"""
+
+
+@pytest.mark.parametrize("way", ["fan.run(some, [0, 1], journal=PATH)", "list(fan.stream(some, [0, 1], journal=PATH))"])
+def test_what_had_failed_before_a_kill(tmp_path, way):
+    """It is in the journal, for a page that is made of it."""
+    path = tmp_path / "run.db"
+    program = FAILING.replace("WAY", way).replace("PATH", repr(str(path)))
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+
+    def failed():
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("SELECT * FROM sqlite_master WHERE name = 'failures'").fetchall() and (
+                database.execute("SELECT * FROM failures").fetchall()
+            )
+
+    until(path.exists)
+    until(failed)
+    kill(child)
+    report = Report.load(path)
+    assert [(outcome.index, outcome.status, str(outcome.error)) for outcome in report] == [(0, "failed", "not there")]
+    assert report[0].duration is not None
+
+
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_two_processes_share_the_work(tmp_path, way):
     """With one journal they call no item twice, and both have all results."""
-    path, items = tmp_path / "run.db", 5000
+    path, items = tmp_path / "run.db", 1000
     with CountingServer() as server:
-        children = [start(path, server, items, WORKERS) for _ in range(2)]
+        children = [start(path, server, items, WORKERS, way) for _ in range(2)]
         outs = [ended(child).split() for child in children]
         assert set(server.calls) == set(range(items))
         assert server.calls.most_common(1)[0][1] == 1
@@ -61,12 +108,13 @@ def test_two_processes_share_the_work(tmp_path):
     assert not (tmp_path / "run.db-claims").exists()
 
 
-def test_one_of_two_processes_is_killed(tmp_path):
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_one_of_two_processes_is_killed(tmp_path, way):
     """The other goes on with what that one had under way, and has all results."""
-    path, items = tmp_path / "run.db", 5000
+    path, items = tmp_path / "run.db", 1000
     with CountingServer() as server:
-        children = [start(path, server, items, WORKERS) for _ in range(2)]
-        assert server.wait_for(1000)
+        children = [start(path, server, items, WORKERS, way) for _ in range(2)]
+        assert server.wait_for(300)
         kill(children[0])
         out = ended(children[1]).split()
         assert stored(path) == list(range(items))

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from support.controlled import Gate, aside
+from support.controlled import Gate, aside, meet, until
 from threadfan import Fan, JournalError, RateLimit, Report, Usage, current_scope
 
 CALLS = []
@@ -234,6 +234,37 @@ def test_two_runs_of_one_process_call_nothing_twice(path):
         gate.open()
         assert first.result(20).unwrap() == second.result(20).unwrap() == [0, 1, 2, 3]
     assert sorted(gate.started) == [0, 1, 2, 3]
+
+
+def test_who_waits_for_another_run_holds_no_slot(path):
+    """Other calls have it meanwhile, and it comes back before the item is called; or the call's time is up."""
+    gate = Gate()
+
+    def fail(item):
+        gate(item)
+        raise ConnectionError("no")
+
+    fail.__qualname__ = gate_name = "either"
+
+    def again(item):
+        CALLS.append(item)
+        return other.snapshot()["running"]
+
+    again.__qualname__ = gate_name
+    with gate, Fan(1) as fan, Fan(1) as other:
+        first = aside(fan.run, fail, ["a"], journal=path)
+        gate.wait_for(1)
+        second = aside(other.run, again, ["a"], journal=path)
+        until(lambda: other.snapshot()["waiting"] == 1)
+        assert other.submit(pow, 2, 3).result(20) == 8
+        late = other.with_options(timeout=0.02).run(again, ["a"], journal=path)
+        assert late[0].status == "timed_out"
+        assert not CALLS
+        gate.open()
+        assert not first.result(20).ok
+        assert second.result(20).unwrap() == [1]
+        assert other.snapshot()["slots"] == 1
+        meet(other, 1)
 
 
 def test_the_file_is_its_owners_alone(path, tmp_path):

@@ -1,6 +1,6 @@
 """A server that counts how often each item was asked for, and a program that asks it for many, with a journal.
 
-The program is ``python -m support.calls_counted PATH PORT ITEMS WORKERS``.
+The program is ``python -m support.calls_counted PATH PORT ITEMS WORKERS WAY``, where WAY is a method of a fan.
 """
 
 import contextlib
@@ -78,10 +78,10 @@ class CountingServer:
             return self._changed.wait_for(lambda: self.calls.total() >= number, PATIENCE)
 
 
-def start(path, server, items, workers):
+def start(path, server, items, workers, way="run"):
     """The program, as a child."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-    command = [sys.executable, "-m", "support.calls_counted", str(path), *map(str, (server.port, items, workers))]
+    command = [sys.executable, "-m", "support.calls_counted", str(path), *map(str, (server.port, items, workers)), way]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -91,6 +91,13 @@ def kill(child):
     child.communicate(timeout=PATIENCE)
 
 
+def drain(child):
+    """Tell it to end, and wait for that; with its standard error."""
+    child.send_signal(signal.SIGTERM)
+    _, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), err  # the latter if it had not begun
+
+
 def ended(child):
     """What it has printed, once it has ended by itself."""
     out, err = child.communicate(timeout=6 * PATIENCE)
@@ -98,10 +105,11 @@ def ended(child):
     return out
 
 
-def main(path, port, items, workers):
-    """Ask for every item, and print the sum of the answers and how many there are."""
-    from threadfan import Fan
+def main(path, port, items, workers, way):
+    """Ask for every item, and print the sum of the answers and how many there are; at SIGTERM, drain."""
+    from threadfan import Fan, drain_on_signals
 
+    drain_on_signals()
     connections = threading.local()
 
     def twice(item):
@@ -112,8 +120,8 @@ def main(path, port, items, workers):
         return int(connections.lines.readline())
 
     with Fan(int(workers)) as fan:
-        report = fan.run(twice, range(int(items)), journal=path)
-    values = report.unwrap()
+        outcomes = getattr(fan, way)(twice, range(int(items)), journal=path)
+        values = [outcome.value for outcome in outcomes]
     print(sum(values), len(values))
 
 

@@ -91,7 +91,7 @@ def look(name, *given):
             if not lock._is_owned():
                 fault(f"{name} was called without its lock")
             return
-    fans = shutdown._alive()  # some parts do not know whose they are
+    fans = shutdown.alive()  # some parts do not know whose they are
     if fans and not any(scheduler.lock._is_owned() for scheduler in fans):
         fault(f"{name} was called without the lock of any fan")
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError
 from concurrent.futures.thread import BrokenThreadPool
+from threading import get_ident
 
 from .portable import Portable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class CallCancelled(Portable, BaseException):
@@ -25,6 +30,34 @@ class TaskCancelled(Portable, CancelledError):
 
 class FanClosed(Portable, RuntimeError):
     """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
+
+
+class Terminated(Portable, SystemExit):
+    """A signal has told the program to end, and what ran has ended; see ``drain_on_signals``.
+
+    Attributes:
+        report: of the batch that it has ended.
+    """
+
+    told: int | None = None
+    """The thread that has got it, with its report."""
+
+    def __init__(self, text: str, number: int = 15) -> None:
+        super().__init__(text)
+        self.code = 128 + number  # as shells have it
+
+    @property
+    def report(self) -> Any:
+        """What was done; there is none until the batch has ended."""
+        try:
+            return self._report
+        except AttributeError:
+            raise AttributeError("the batch that this ends has not ended yet") from None
+
+    @report.setter
+    def report(self, report: object) -> None:
+        self._report = report
+        self.told = get_ident()
 
 
 class LimitExhausted(Portable, RuntimeError):

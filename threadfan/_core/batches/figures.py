@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..base.errors import Terminated
 from ..base.locks import GIL
 from ..calls.batch import Batch
 
@@ -62,6 +63,8 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
     }
     if isinstance(batch, Batch):
         figures["fn"] = batch.fn
+    if isinstance(batch.reason, Terminated):
+        figures["stopped"] = str(batch.reason)
     return figures
 
 

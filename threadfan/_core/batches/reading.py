@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
+    from .asked_journal import Asked
     from .completion import B
     from .intake import Given
     from .metering import Shown
@@ -46,15 +47,23 @@ def stream(
     star: bool,
     owner: object,
     progress: Shown = False,
+    asked: Asked | None = None,
 ) -> Generator[Outcome[T], None, None]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
     metering.check(progress)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(
-        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
-    )
+    if asked is None:
+        made = make_stream(
+            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
+        )
+    else:
+        from . import journaled_stream
+
+        made = journaled_stream.make_stream(
+            scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star
+        )
     return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))
 
 
@@ -71,6 +80,8 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
     take, entries, handed_out = ready.popleft, stream.entries, stream.handed_out
     gate: Gate = SimpleQueue()
     try:
+        if stream.prepare is not None:
+            stream.prepare()
         stream.enlist([partial(gate.put, None)])
         if progress is not False:
             meter = metering.begin(stream.batch, progress, partial(getattr, stream, "yielded"))

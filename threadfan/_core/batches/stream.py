@@ -73,6 +73,9 @@ class Stream(Generic[B, T]):
 
     # -- handing out -------------------------------------------------------------------------------------------------
 
+    prepare: Callable[[], object] | None = None
+    """To be done before it is enlisted, if anything is; may block."""
+
     def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
         enlist(self.batch, listeners)

@@ -14,6 +14,7 @@ from itertools import islice
 from ..base import checks
 from ..base.clock import FOREVER
 from ..base.generic import TYPE_CHECKING, T
+from ..pool.leaving import refuses
 from . import intake
 from .making import new_batch
 from .stream import Stream
@@ -63,9 +64,18 @@ class BatchStream(Stream["Batch", T]):
         self._marked = -FOREVER  # since this moment
 
     @property
+    def taken(self) -> int:
+        """How many inputs were taken."""
+        return self.batch.accepted
+
+    @property
     def room(self) -> int:
         """How many more inputs may be taken."""
-        return self._window - (self.batch.accepted - self.yielded)
+        return self._window - (self.taken - self.yielded)
+
+    def feed(self, items: list[object], now: float) -> None:
+        """Have inputs called that were taken ``now``."""
+        self.batch.feed(items, now)
 
     def handed_out(self, number: int) -> float:
         """So many are: take more inputs if half the window is free, or if there is room and threads have none left."""
@@ -82,7 +92,7 @@ class BatchStream(Stream["Batch", T]):
         if self._elastic:
             self._fit(now)
         self._take(self._inputs, max(0, self.room), now)
-        self.due = FOREVER if self._inputs is None else self.batch.accepted - self._window / 2
+        self.due = FOREVER if self._inputs is None else self.taken - self._window / 2
 
     def _fit(self, now: float) -> None:
         """Make the window twice as wide if half of it was taken and handed out in ``AHEAD`` seconds, smaller if not.
@@ -97,19 +107,18 @@ class BatchStream(Stream["Batch", T]):
         wide = 2 * self._window if took < AHEAD else int(self._window * AHEAD / took)
         self._window = max(self._least, min(wide, WIDEST))
         self.step = max(1, (self._window - self._least) // STEPS)
-        self._mark, self._marked = self.batch.accepted + self._window // 2, now
+        self._mark, self._marked = self.taken + self._window // 2, now
 
     def _take(self, inputs: Iterator[object], room: int, now: float) -> None:
-        batch = self.batch
         if self._quick:
             items = list(islice(inputs, room))
             if items:
-                batch.feed(items, now)
+                self.feed(items, now)
             if len(items) < room:
                 self._end_of_inputs()
             return
         for item in islice(inputs, room):
-            batch.feed([item], self._clock())
+            self.feed([item], self._clock())
             room -= 1
             if self._must_end() or (self._results and self._clock() - now > PATIENCE):
                 return
@@ -119,7 +128,7 @@ class BatchStream(Stream["Batch", T]):
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""
         batch = self.batch
-        if batch.scheduler.closing or batch.scheduler.broken or batch.ended:
+        if batch.scheduler.closing or refuses(batch.scheduler.broken, batch.depth) or batch.ended:
             self._cut_short = True
             self._end_of_inputs()
         return self._cut_short

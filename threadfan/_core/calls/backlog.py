@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from functools import partial
 
+from ..pool.leaving import refuses
 from ..scope.alarms import set_alarm
 
 TYPE_CHECKING = False
@@ -124,7 +125,7 @@ class Backlog:
     def can_go_on(self, call: Call) -> bool:
         """Whether nothing has happened since the attempt began that ends the call with it."""
         queue = self._queue()
-        if queue is None or queue.ended or self.scheduler.broken or call.unwanted:
+        if queue is None or queue.ended or refuses(self.scheduler.broken, queue.depth) or call.unwanted:
             return False
         return call.state.discards == self.discards
 

@@ -29,7 +29,7 @@ from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Callable, Sequence, Sized
     from contextvars import Context
     from typing import Any
 
@@ -102,12 +102,16 @@ class Batch(WorkQueue):
         """Pull one entry, or None."""
         return self.inputs.take()
 
-    def feed(self, items: list[Any], now: float) -> None:
-        """Add items, taken at ``now``; only one thread may."""
+    def feed(self, items: list[Any], now: float, numbers: Sequence[int] | None = None) -> None:
+        """Add items, taken at ``now``; only one thread may.
+
+        Args:
+            numbers: the index of each, if it is not how many were added before.
+        """
         first, inputs = self.accepted, self.inputs
         last = first + len(items)
         inputs.feeding = first, items, now
-        entries = zip(range(first, last), items, repeat(now), strict=False)
+        entries = zip(numbers or range(first, last), items, repeat(now), strict=False)
         self.accepted = last
         inputs.entries.extend(entries)
         scheduler = self.scheduler
@@ -211,8 +215,8 @@ class Batch(WorkQueue):
         return end
 
     def store_failure(self, raw: Raw) -> None:
-        """Put an outcome without a value into its place."""
-        self.collector.results[raw[INDEX]] = raw
+        """Put an outcome without a value into its place.  In a worker, without the lock."""
+        self.collector.keep_failure(raw)
         after: Actions = []
         with self.scheduler.lock:
             self._note_failure(raw, after)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..base.outcome import FAILED, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
+from ..base.outcome import FAILED, INDEX, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class Collector:
         """Note tokens that a call has used; only its own thread does."""
         earlier = self.usages.get(index)
         self.usages[index] = usage if earlier is None else earlier + usage
+
+    def keep_failure(self, raw: Raw) -> None:
+        """Put the outcome of a call that its own thread has found to have no value into its place."""
+        self.results[raw[INDEX]] = raw
 
     def count(self, status: Status) -> None:
         """Count a call without a value.  With the scheduler's lock held."""

@@ -16,6 +16,7 @@ from .near import NEAR, STAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from ..limits.rate_waitlist import RateWaitlist
@@ -86,14 +87,15 @@ class InputBatch(InputCalls):
             if entry is not None:
                 self.backlog.line_up(self.waits(entry))
 
-    def feed(self, items: list[Any], now: float) -> None:
-        """Add items, taken at ``now``; only one thread may."""
+    def feed(self, items: list[Any], now: float, numbers: Sequence[int] | None = None) -> None:
+        """See ``Batch``."""
         if self.policies.waitlist is not None:
             with self.scheduler.lock:
                 mark = self.backlog.limited(now)
             if mark:
-                self.marks.update(dict.fromkeys(range(self.accepted, self.accepted + len(items)), mark))
-        Batch.feed(self, items, now)
+                places = numbers or range(self.accepted, self.accepted + len(items))
+                self.marks.update(dict.fromkeys(places, mark))
+        Batch.feed(self, items, now, numbers)
 
     def discard(self, reason: BaseException, after: Actions) -> None:
         """End every call that does not run, and every input."""

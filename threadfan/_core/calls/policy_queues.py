@@ -7,6 +7,7 @@ What these queues have, and which other files do their work, is said in ``policy
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 
 from ..base.clock import FOREVER
 from ..base.outcome import INDEX, STATUS, SUCCEEDED
@@ -20,7 +21,7 @@ from .task_batch import TaskBatch, TaskCall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
     from typing import Any
 
@@ -174,10 +175,11 @@ class PolicyBatch(TaskBatch):
     take = answers.take  # type: ignore[assignment]  # its entries are calls
     limited, pauses, limits = answers.limited, answers.pauses, answers.limits
 
-    def feed(self, items: list[object], now: float) -> None:
-        """Add items, taken at ``now``; only one thread may."""
+    def feed(self, items: list[object], now: float, numbers: Sequence[int] | None = None) -> None:
+        """See ``Batch``."""
         first, make = self.accepted, self._make
-        calls = [] if make is None else [make(item, first + place, now) for place, item in enumerate(items)]
+        places = zip(numbers or count(first), items, strict=False)
+        calls = [] if make is None else [make(item, place, now) for place, item in places]
         after: Actions = []
         with self.scheduler.lock:
             for call in calls:

@@ -5,6 +5,7 @@ The queues are kept by the cap, that of the fan or of a view; so when a view is 
 
 from __future__ import annotations
 
+from ..pool.leaving import refuses
 from .call_queue import CallQueue
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: P
     after: Actions = []
     try:
         with scheduler.lock:
-            taken = not (scheduler.closing or scheduler.broken)
+            taken = not (scheduler.closing or (scheduler.broken and refuses(scheduler.broken, scheduler.depth())))
             if taken:
                 queue: CallQueue = cap.queues.get((0, policies)) or queue_for(scheduler, cap, 0, policies)
                 queue.add(call, after)

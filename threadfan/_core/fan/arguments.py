@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any, TypeGuard
 
-    from ..batches.journaled import Asked
+    from ..batches.asked_journal import Asked
     from ..journal.values import Codec
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
@@ -82,6 +82,6 @@ def asked_of(
     """What was said of a journal; None if nothing was, which needs no import."""
     if journal is None and key is None and version is None and codec is None and unique is False:
         return None
-    from ..batches.journaled import Asked
+    from ..batches.asked_journal import Asked
 
     return Asked(journal, key, version, codec, unique)

@@ -173,6 +173,11 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
         @overload
         def astream(
@@ -184,6 +189,11 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            journal: str | PathLike[str] | None = None,
+            key: Callable[[Any], object] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
+            unique: bool = False,
         ) -> AsyncGenerator[Outcome[R], None]: ...
 
     def astream(
@@ -195,10 +205,16 @@ class AsyncCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> AsyncGenerator[Outcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -214,6 +230,7 @@ class AsyncCalls:
             star=star,
             owner=self,
             progress=progress,
+            said=asked_of(journal, key, version, codec, unique),
         )
 
     if TYPE_CHECKING:

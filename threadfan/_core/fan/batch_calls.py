@@ -107,6 +107,11 @@ class BatchCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        journal: str | PathLike[str] | None = None,
+        key: Callable[[Any], object] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
         **misplaced: Never,
     ) -> Generator[Outcome[R], None, None]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -120,11 +125,15 @@ class BatchCalls:
                 while calls are short and outcomes are read quickly as many as take 2 ms, at most 1,024.
             star: as for ``run``.
             progress: as for ``run``.
+            journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
+            key, version, codec, unique: with a journal, as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
+            JournalError: (while iterating) the journal cannot be used, or not be written any more.
         """
         from ..batches.reading import stream
+        from .arguments import asked_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -140,6 +149,7 @@ class BatchCalls:
             star=star,
             owner=self,
             progress=progress,
+            asked=asked_of(journal, key, version, codec, unique),
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:

@@ -4,7 +4,7 @@ Who comes while nobody writes does it himself, at once, and for himself alone; w
 of those then writes for all of them.  So a thread that is alone hands nothing over to another, which costs more than
 the transaction, and where there are many each pays a part of one.
 
-Guarantee: ``store`` returns when the row is in the file, and raises if it is not.
+Guarantee: ``store`` returns when its rows are in the file, and raises if they are not.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Row = tuple[Any, ...]
+    Row = tuple[str, tuple[Any, ...]]
+    """The statement that stores it, and its values."""
 
 _YOURS = object()  # put into a gate: write for all
 
 
 class _Waiting:
-    """One row of a thread that waits for it to be written."""
+    """What a thread waits for to be written."""
 
-    __slots__ = ("gate", "row")
+    __slots__ = ("gate", "rows")
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
         self.gate: SimpleQueue[object] = SimpleQueue()  # the writer's word: done, an error, or that it is up to him
 
 
@@ -49,11 +50,11 @@ class Commits:
         self._writing = False
         self._generation = forks.generation
 
-    def store(self, row: Row) -> None:
-        """Have a row in the file."""
+    def store(self, rows: list[Row]) -> None:
+        """Have rows in the file."""
         if forks.generation != self._generation:  # the lock, and whoever writes, are the parent's
             raise JournalError(f"nothing is stored in the child of a fork: {forks.REASON}")
-        mine = _Waiting(row)
+        mine = _Waiting(rows)
         with self._lock:
             self._waiting.append(mine)
             first, self._writing = not self._writing, True
@@ -70,7 +71,7 @@ class Commits:
             these, self._waiting = self._waiting, []
         failure: BaseException | None = None
         try:
-            self._write([one.row for one in these])
+            self._write([row for one in these for row in one.rows])
         except BaseException as error:
             failure = error
             raise

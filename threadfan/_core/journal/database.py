@@ -105,6 +105,14 @@ class Database:
         """Do one statement, which is a transaction of its own; the rows that it finds."""
         return self._use(lambda connection: connection.execute(query, values).fetchall())
 
+    def together(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Do statements of which each is a transaction of its own, and no other thread's come between them.
+
+        Args:
+            act: does them; again from the start if another process was in the way.
+        """
+        return self._use(act)
+
     def most(self) -> int:
         """How many values a query may have."""
         return self._use(lambda connection: connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))

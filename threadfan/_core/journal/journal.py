@@ -14,86 +14,60 @@ from __future__ import annotations
 import json
 import os
 from functools import partial
-from itertools import chain
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..base.errors import JournalError, NotStored
-from ..base.outcome import FAILED, INDEX, PAYLOAD, STATUS, TIMED_OUT, WORKER
+from ..base.outcome import INDEX, PAYLOAD, STATUS
 from ..base.static import describe
 from ..base.usage import usage_of
-from . import errors
-from .claims import Claims
-from .commits import Commits
-from .database import Database, opened_to_read
+from .database import opened_to_read
+from .journal_file import KEEP
 from .kept import KeptRaws, KeptValues
+from .looking_up import LookUp
 from .planning import Planning
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from ..base.outcome import Raw
     from .digests import Digest, Digests
+    from .journal_file import JournalFile
     from .planning import Plan
     from .values import Values
 
 _FIRST_LOOK, _LONGEST = 0.002, 0.05
 """Seconds until the first look whether another run has ended with an item, and between two later ones.  Arbitrary."""
 
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
-_KEEP = "INSERT OR IGNORE INTO results (key, run, place, value, started, ended, worker, usage) VALUES "
-_TOGETHER = 100  # rows; any SQLite takes so many in one statement
-_FAIL = """INSERT OR REPLACE INTO failures (key, run, place, status, error, ended, worker)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+
+class Wait(Protocol):
+    """How a call waits for another run."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or raise if nobody wants the call any more."""
+
+    def end(self) -> None:
+        """It waits no more; harmless if it has not waited."""
 
 
 class Journal:
-    """A journal file, as one run uses it: ``open``, ``plan``, ``begin``, calls, ``note_end``, ``raws``, ``close``.
+    """What one function's calls have to do with a journal.
 
     Args:
-        path: of the file.
+        file: of the journal, which others open, begin and close.
         fn: what is called, for messages.
         digests: by what inputs are known.
         values: how results are stored.
     """
 
-    def __init__(self, path: str, fn: Callable[..., object], digests: Digests, values: Values) -> None:
-        self.path = path
-        self.broken: JournalError | None = None
-        """Why it cannot be written any more."""
+    def __init__(self, file: JournalFile, fn: Callable[..., object], digests: Digests, values: Values) -> None:
+        self.file = file
+        self.digests = digests
+        self.name = describe(fn)
+        """By which runs of the function are known."""
         self._fn = fn
-        self._digests = digests
         self._values = values
-        self._keys: dict[int, Digest] = {}
-        self._run = 0
-        self._database = Database(path)
-        self._claims = Claims(path)
-        self._commits = Commits(self._write)
-
-    def open(self) -> None:
-        """Open the file, or make it."""
-        self._database.open()
-        self._claims.open()
-
-    @property
-    def shared(self) -> bool:
-        """Whether other runs may be at it."""
-        return self._claims.others
-
-    def under_way(self, place: int) -> bool:
-        """Whether another run has the input at this moment."""
-        key = self._keys[place]
-        free = self._claims.take(key)
-        if free:
-            self._claims.give_back(key)
-        return not free
-
-    def close(self) -> None:
-        """The run has ended; harmless if that was said, or if it never began."""
-        self._claims.close()
-        self._database.close()
 
     # -- before the calls --------------------------------------------------------------------------------------------
 
@@ -103,92 +77,71 @@ class Journal:
         Args:
             unique: whether equal inputs are called once.
         """
-        return Planning(self._database, self._digests, items, unique=unique).made()
+        return Planning(self.file.database, self.digests, items, unique=unique).made()
 
-    def begin(self, plan: Plan, version: str | None) -> None:
-        """Note that a run begins."""
-        self._keys = plan.keys
-        row = (time(), "run", describe(self._fn), version, len(plan.rows))
-        query = "INSERT INTO runs (began, kind, function, version, total) VALUES (?, ?, ?, ?, ?)"
-        self._run = self._database.transact(lambda connection: connection.execute(query, row).lastrowid or 0)
+    def look_up(self, *, unique: bool) -> LookUp:
+        """What looks up inputs as they come."""
+        return LookUp(self.file.database, self.digests, unique=unique)
+
+    def read(self, data: bytes, place: int) -> object:
+        """The result of an input, from how it is stored."""
+        return self._values.read(data, self.file.path, place)
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
-    def call(
-        self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Callable[[float], object]
-    ) -> object:
+    def call(self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait) -> object:
         """Call ``one(item)`` and store what it returns, unless another run does so.
 
         Args:
             place: of the input.
             worker: the name of the thread.
-            wait: waits for so many seconds, or raises if nobody wants the call any more.
+            wait: how it waits for another run that has the item.
 
         Raises:
             NotStored: it has returned, but that cannot be stored.
             JournalError: it was not called, since nothing can be stored any more.
         """
-        key = self._keys[place]
-        pause = _FIRST_LOOK
+        file = self.file
+        key, pause = file.keys.get(place), _FIRST_LOOK
         try:
-            while not self._claims.take(key):
-                if self._claims.closed:
+            if key is None:
+                raise JournalError(f"{describe(self._fn)} was not called: its call had ended")
+            while not file.claims.take(key):
+                if file.claims.closed:
                     raise JournalError(f"{describe(self._fn)} was not called: the run whose call this is has ended")
-                wait(pause)
+                wait.sleep(pause)
                 pause = min(2 * pause, _LONGEST)
             try:
-                if self._claims.others:
-                    for row in self._database.do("SELECT value FROM results WHERE key = ?", (key,)):
-                        return self._values.read(row[0], self.path, place)
-                if self.broken is not None:
-                    raise JournalError(f"{describe(self._fn)} was not called: {self.broken}")
+                if file.claims.others:
+                    for row in file.database.do("SELECT value FROM results WHERE key = ?", (key,)):
+                        return self.read(row[0], place)
+                if file.broken is not None:
+                    raise JournalError(f"{describe(self._fn)} was not called: {file.broken}")
+                wait.end()
                 started = time()
                 value = one(item)
                 self._store(key, place, value, started, worker)
                 return value
             finally:
-                self._claims.give_back(key)
+                file.claims.give_back(key)
         finally:
-            del self, one, item  # an error's traceback holds this frame: leave no cycle
+            wait.end()
+            del self, file, one, item, wait  # an error's traceback holds this frame: leave no cycle
 
     def _store(self, key: Digest, place: int, value: object, started: float, worker: str) -> None:
         data = self._values.stored(value, self._fn)
         used = None if isinstance(value, (str, int, float, list)) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
-            self._commits.store((key, self._run, place, data, started, time(), worker, usage))
+            self.file.put([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
         except JournalError as error:
-            self.broken = self.broken or error
             found = NotStored(
                 f"{describe(self._fn)} has returned, but {error}  The value is in the attribute value of this error."
             )
             found.value = value
             raise found from None
 
-    def _write(self, rows: list[tuple[Any, ...]]) -> None:
-        if len(rows) <= _TOGETHER:  # a statement by itself is a transaction, and lets go of the GIL but once
-            self._database.do(_KEEP + ",".join([_ROW] * len(rows)), list(chain.from_iterable(rows)))
-        else:
-            self._database.transact(lambda connection: connection.executemany(_KEEP + _ROW, rows))
-
     # -- after the calls ---------------------------------------------------------------------------------------------
-
-    def note_end(self, made: Iterable[Raw], facts: dict[str, object]) -> None:
-        """Store which calls have failed, and what is known of the run."""
-        try:
-            failures = [self._failure(raw) for raw in made if raw[STATUS] in (FAILED, TIMED_OUT)]
-            if self.broken is None:
-                self._database.transact(partial(self._end, failures, json.dumps(facts)))
-        except JournalError as error:
-            self.broken = error
-
-    def _failure(self, raw: Raw) -> tuple[object, ...]:
-        place = raw[INDEX]
-        return self._keys[place], self._run, place, raw[STATUS], errors.packed(raw[PAYLOAD]), time(), raw[WORKER]
-
-    def _end(self, failures: list[tuple[object, ...]], facts: str, connection: sqlite3.Connection) -> None:
-        connection.executemany(_FAIL, failures)
-        connection.execute("UPDATE runs SET facts = ? WHERE id = ?", (facts, self._run))
 
     def raws(self, made: Iterable[Raw], items: list[object], plan: Plan, since: float) -> KeptRaws:
         """All outcomes: of the calls, and of inputs that need none.
@@ -197,9 +150,9 @@ class Journal:
             made: those of the calls.
             since: when the batch was made.
         """
-        called = {raw[INDEX]: raw for raw in made}
+        path, called = self.file.path, {raw[INDEX]: raw for raw in made}
         for place, first in plan.copies.items():
             raw = called[first]
             called[place] = (place, items[place], since, raw[STATUS], raw[PAYLOAD], None, since, None)
-        opened = partial(opened_to_read, os.path.abspath(self.path))
-        return KeptRaws(called, items, KeptValues(self.path, opened, self._values, plan.rows), since)
+        opened = partial(opened_to_read, os.path.abspath(path))
+        return KeptRaws(called, items, KeptValues(path, opened, self._values, plan.rows), since)

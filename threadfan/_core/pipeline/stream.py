@@ -9,6 +9,7 @@ from ..batches.iteration import Iteration
 from ..batches.reading import outcomes
 from ..batches.stream import Stream
 from ..batches.window import PATIENCE
+from ..pool.leaving import refuses
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun
@@ -53,7 +54,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
         """Take inputs until there is no room, they end, or outcomes are ready that should not wait any longer."""
         run, start = self.batch, self._clock()
         while self._inputs is not None and not run.ended and run.should_read():
-            if run.scheduler.closing or run.scheduler.broken:
+            if run.scheduler.closing or refuses(run.scheduler.broken, run.depth):
                 self._cut_short = True
                 self._end_of_inputs()
             elif (item := next(self._inputs, _END)) is _END:

@@ -24,6 +24,7 @@ from .crew import Crew
 from .deadline_timer import DeadlineTimer
 from .decisions import Decisions
 from .figures import Figures
+from .leaving import Leaving, refuses
 from .lending import Lending
 from .run_queue import RunQueue
 from .slots import Slots
@@ -112,8 +113,8 @@ class Scheduler:
 
     def check_open(self) -> None:
         """Raise unless new calls may be handed in."""
-        if self.broken:
-            raise BrokenThreadPool(self.broken)
+        if refuses(self.broken, self.depth()):
+            raise self.broken.error() if isinstance(self.broken, Leaving) else BrokenThreadPool(self.broken)
         if self.closing and not last.exiting():
             raise RuntimeError(_SHUT_DOWN)
         if self.closing:

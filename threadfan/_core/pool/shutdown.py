@@ -40,7 +40,8 @@ def register(scheduler: Scheduler) -> None:
     _schedulers.add(weakref.ref(scheduler, _schedulers.discard))
 
 
-def _alive() -> list[Scheduler]:
+def alive() -> list[Scheduler]:
+    """Those that there are."""
     # A plain set of references, and not a WeakSet: that one cannot be listed while other threads add to it.
     return [scheduler for reference in list(_schedulers) if (scheduler := reference()) is not None]
 
@@ -167,12 +168,12 @@ def orphaned(scheduler: Scheduler, _: object) -> None:
 def at_exit() -> None:
     """The interpreter ends: finish what was handed in."""
     last.begin()
-    for scheduler in _alive():  # at once: what is handed in from now on is refused
+    for scheduler in alive():  # at once: what is handed in from now on is refused
         scheduler.closing = True
     if isinstance(getattr(sys, "last_value", None), KeyboardInterrupt):  # Ctrl-C, and nobody has dealt with it
-        for scheduler in _alive():
+        for scheduler in alive():
             scheduler.interrupt()
-    gates = [(scheduler, close(scheduler)) for scheduler in _alive()]
+    gates = [(scheduler, close(scheduler)) for scheduler in alive()]
     for scheduler, gate in gates:
         join(scheduler, gate, last.wait)
 

@@ -10,14 +10,18 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any, Self
+
+    Handler = Callable[[int, FrameType | None], Any]
 
 
 class Handlers:
     """Signal handlers that were installed; ``restore`` or leaving a ``with`` block puts the former ones back."""
 
-    def __init__(self, numbers: tuple[int, ...]) -> None:
-        self._former = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    def __init__(self, numbers: tuple[int, ...], handler: Handler = signal.default_int_handler) -> None:
+        self._former = {number: signal.signal(number, handler) for number in numbers}
 
     def restore(self) -> None:
         """Put the former handlers back; harmless when done twice."""
@@ -40,12 +44,17 @@ def signals_as_ctrl_c(*numbers: int) -> Handlers:
     Raises:
         RuntimeError: this is not the main thread.
     """
+    return Handlers(checked("signals_as_ctrl_c", numbers))
+
+
+def checked(where: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """The signals that a function was given, ``SIGTERM`` if none."""
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
-            "threadfan.signals_as_ctrl_c() must be called in the main thread, not in "
+            f"threadfan.{where}() must be called in the main thread, not in "
             f"{threading.current_thread().name}: only there can Python handle signals"
         )
     for number in numbers:
         if whole(number) is None:
-            raise TypeError(f"signals_as_ctrl_c needs numbers of signals, such as signal.SIGTERM, not {brief(number)}")
-    return Handlers(numbers or (signal.SIGTERM,))
+            raise TypeError(f"{where} needs numbers of signals, such as signal.SIGTERM, not {brief(number)}")
+    return numbers or (signal.SIGTERM,)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ...batches.asked_journal import Asked
     from ...batches.joiners import Joiner, R
-    from ...batches.journaled import Asked
     from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
@@ -78,12 +78,13 @@ async def arun_journaled(
 ) -> Report[T]:
     """See ``Fan.arun``, with a journal: the file is read in a thread before the first call."""
     from ...batches import journaled
+    from ...batches.asked_journal import journal_of
 
     loop = running_loop("fan.arun")
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
     metering.check(progress)
-    journal, halting = journaled.journal_of(said, asked, late), None if halt is None else Halt(halt)
+    journal, halting = journal_of(said, asked, late), None if halt is None else Halt(halt)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
     try:
@@ -95,7 +96,7 @@ async def arun_journaled(
         with metering.shown(completion.batch, progress):
             return await wait_for(completion, gate)
     finally:
-        journal.close()
+        journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 

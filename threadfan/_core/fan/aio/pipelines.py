@@ -6,6 +6,7 @@ import asyncio
 
 from ...batches.lifetime import at_end
 from ...pipeline import completion, stream
+from ...pool.leaving import refuses
 from .completion import Feeder, wait_for
 from .items import items_of
 from .loops import LoopGate
@@ -68,7 +69,7 @@ async def _feed(run: PipelineRun, given: Items, look: Callable[[], object] | Non
     at_end(run, gate.put)
     async for item in items_of((given,), strict=True):
         run.feed(item)  # first: what was taken has an outcome
-        if run.scheduler.closing or run.scheduler.broken:
+        if run.scheduler.closing or refuses(run.scheduler.broken, run.depth):
             if not run.cancel_at_close:
                 run.scheduler.check_open()
             return  # as with any stream, whoever closes the fan ends it

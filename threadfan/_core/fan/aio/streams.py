@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...base.generic import Coro
     from ...base.outcome import Outcome, Raw
+    from ...batches.asked_journal import Asked
     from ...batches.completion import B
     from ...batches.metering import Shown
     from ...batches.stream import Stream
@@ -45,6 +46,7 @@ def astream(
     star: bool,
     owner: object,
     progress: Shown = False,
+    said: Asked | None = None,
 ) -> AsyncGenerator[Outcome[T], None]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
@@ -55,10 +57,18 @@ def astream(
     metering.check(progress)
     mixed = any(hasattr(one, "__aiter__") for one in given)
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
-    made = make_stream(
-        scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-        fed_by_owner=mixed,
-    )  # fmt: skip
+    if said is None:
+        made = make_stream(
+            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+            fed_by_owner=mixed,
+        )  # fmt: skip
+    else:
+        from ...batches import journaled_stream
+
+        made = journaled_stream.make_stream(
+            scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
+            fed_by_owner=mixed, said=asked,
+        )  # fmt: skip
     return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress)
 
 
@@ -80,6 +90,8 @@ async def outcomes_of(
     feeder: Feeder | None = None
     ready: deque[Raw] = deque()
     try:
+        if stream.prepare is not None:
+            await asyncio.to_thread(stream.prepare)
         stream.enlist([gate.put])
         if progress is not False:
             meter = metering.begin(batch, progress, partial(getattr, stream, "yielded"))
@@ -138,7 +150,7 @@ async def _end_early(
 async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
     batch = stream.batch
     async for item in items_of(given, strict=True):
-        batch.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
+        stream.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
         if batch.scheduler.closing or batch.ended:
             return
         while stream.room <= 0:
