@@ -95,13 +95,14 @@ class FirstCallQueue(FirstCalls):
             CallQueue.add(self, call, after)
 
     def take(self) -> Call | tuple[()] | None:  # type: ignore[override]  # it may be ``STAY``
-        """A call with its permits, if it needs any, or ``STAY``."""
-        found = self._take()
+        """A call with its permits, if it needs any, or ``STAY``; the next one stands in line then, if it has to."""
+        found = self.take_one()
         if found:
             self._line_up_next()
         return found
 
-    def _take(self) -> Call | tuple[()] | None:
+    def take_one(self) -> Call | tuple[()] | None:
+        """The same, by a worker that stays, so that none is woken for the next one."""
         lane, backlog, waitlist, clock = self.lane, self.backlog, self.policies.waitlist, self.scheduler.clock
         if lane.shut or lane.calls or backlog.undecided:
             found = backlog.take()
@@ -120,7 +121,7 @@ class FirstCallQueue(FirstCalls):
         return call
 
     def _line_up_next(self) -> None:
-        """Put the next call in line if it has to wait: else a worker would come only to see that it has."""
+        """Put the next call in line if it has to wait: else a worker would be woken only to see that it has."""
         waitlist, lane = self.policies.waitlist, self.lane
         if waitlist is None or lane.shut or lane.calls or not self.entries:
             return

@@ -88,7 +88,11 @@ class FirstCalls(PolicyCallQueue):
     def take_next(self, session: Session) -> None:
         """Take a call for it.  Without the lock."""
         with self.scheduler.lock:  # whoever counts calls sees it here or there
-            session.first = self.take()
+            session.first = self.take_one()
+
+    def take_one(self) -> Call | tuple[()] | None:
+        """A call with its permits, if it needs any, or ``STAY``.  With the lock held."""
+        raise NotImplementedError
 
     # -- a second attempt beside a first: see ``Lookout`` --------------------------------------------------------------
 
