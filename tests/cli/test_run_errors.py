@@ -51,6 +51,8 @@ def test_functions(run, function, line):
         (["--rate", "0/s"], "--rate is '0/s'; right is a number greater than 0"),
         (["--halt", "later"], "--halt must be 'now' or 'soon', a comma, and "),
         (["--price", "cheap"], "--price is 'cheap'; right are dollars for a million tokens in and out, as 1,5"),
+        (["--budget", "0", "--price", "1,5"], "--budget is 0; right are dollars, more than 0"),
+        (["--budget", "5"], "--budget needs to know what tokens cost; right is --price 1,5 too"),
         (["--format", "xml"], "--format is 'xml'; right is one of jsonl, csv, tsv, parquet, lines"),
         (
             ["--encoding", "utf-16"],

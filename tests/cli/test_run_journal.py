@@ -204,8 +204,8 @@ def test_dry_run(here, work, tmp_path):
     process = here(*command, "--dry-run")
     assert process.stdout == '{"n":"2"}\n{"n":"1"}\n{"n":"3"}\n'  # the second 1 is an input of its own
     assert said(process, 0) == (
-        "dry run: 3 would be called, 1 are done; about $0.02, at 1,000 tokens in and 500 out a call, as those that are "
-        "done"
+        "dry run: 3 would be called, 1 are done; about $0.0210, at 1,000 tokens in and 500 out a call, as those "
+        "that are done"
     )
     assert (tmp_path / "out.csv").read_bytes() == out
 

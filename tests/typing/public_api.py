@@ -74,6 +74,7 @@ def blocking(fan: Fan) -> None:
     assert_type(fan.running(), list[RunningCall])
     with run as same:
         assert_type(same, Run[int])
+    assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), RunStream[int])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, max_concurrent=2).run(length, ["x"]), Report[int])

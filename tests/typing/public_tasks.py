@@ -104,6 +104,7 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(fan.astream(length, ["x"], ordered=True), AsyncRunStream[int])
     generator: AsyncGenerator[Outcome[int], None] = fan.astream(alength, ["x"])
     assert_type([outcome async for outcome in generator], list[Outcome[int]])
+    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncRunStream[int])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]
@@ -136,6 +137,7 @@ def pipelines(fan: Fan) -> None:
     assert_type([outcome.stage for outcome in report.failed], list[str | None])
     assert_type([outcome.unwrap() for outcome in report], list[float])
     assert_type(fan.pipeline(length).stream(["x"]), Generator[PipelineOutcome[int], None, None])
+    assert_type(fan.pipeline(length).run(["x"], journal="run.db", version=2), PipelineReport[int])
     fan.pipeline(length).run([5])  # type: ignore[list-item]
 
 

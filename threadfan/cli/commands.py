@@ -102,7 +102,7 @@ def ask(
         question.check(_columns(source))
         client = None if options.dry_run else stack.enter_context(Server(base_url).client())
         fn = asker(client, question)
-        job = Job(fn=fn, version=question.version(), columns=columns_of_answer, text=answer_alone)
+        job = Job(fn=fn, version=question.version(), columns=columns_of_answer, text=answer_alone, model=model)
         return _run_batch(job, source, options.but(retry=5, timeout=600.0))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
@@ -44,8 +45,8 @@ class Failures:
 
     def __init__(self, path: str | None) -> None:
         self.path = path
-        self.number = 0
         self._file: int | None = None
+        self._lock = Lock()  # guards it: lines that cannot be read may be told by a thread that reads
 
     def begin(self) -> None:
         """Nothing has failed yet; what an earlier run has left is removed."""
@@ -71,13 +72,13 @@ class Failures:
 
     def add_line(self, item: object, facts: dict[str, object]) -> None:
         """One more, of which these facts are known."""
-        self.number += 1
         if self.path is None:
             return
-        if self._file is None:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         data = to_json({_INPUT: item, _FAILED: facts}, bytes_mode="base64", serialize_unknown=True)
-        write_whole(self._file, data + b"\n")
+        with self._lock:
+            if self._file is None:
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            write_whole(self._file, data + b"\n")
 
     def close(self) -> None:
         """Let go of the file."""

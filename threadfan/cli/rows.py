@@ -47,6 +47,7 @@ class Job:
         retry: what is tried again, as for ``Fan``, if not transient errors as often as the user says.
         columns: of a result, where the output is a table.
         text: of a result, where the output is lines.
+        model: which it asks, if that is known.
     """
 
     fn: Callable[[Item], Result]
@@ -54,3 +55,4 @@ class Job:
     retry: Any = None
     columns: Callable[[Result], Row] = columns_of
     text: Callable[[Result], object] = lambda value: value
+    model: str | None = None

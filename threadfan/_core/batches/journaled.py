@@ -106,15 +106,9 @@ def begin_run(
     todo = [items[place] for place in plan.todo]
     counting = None if halt is None else halt.around()
     batch = new_batch(
-        scheduler,
-        options,
-        fn,
-        given,
-        items=todo,
-        star=star,
-        numbers=plan.todo,
-        around=partial(around, journal, counting),
-    )
+        scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo,
+        around=partial(around, journal, counting=counting),
+    )  # fmt: skip
     JournaledCollector(batch, journal.file)
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 

@@ -35,13 +35,13 @@ def running() -> tuple[Any, Any]:
 
 def around(
     journal: Journal,
-    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None,
     fn: Callable[[Any], object],
+    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None = None,
 ) -> Callable[[Any], object]:
     """``fn`` as it is called, with what is to be done for the journal.
 
     Args:
-        counting: what counts the tokens of calls that are made, if anything does.
+        counting: what counts the tokens of the calls that are made, if anything does.
     """
     one = fn if counting is None else counting(fn)
 

@@ -166,6 +166,15 @@ class InputCalls(PolicyBatch):
             return None
         return self.made.setdefault(index, self.made.get(index) or self.new_call(claim[0], index, claim[1]))
 
+    def knows(self, index: int) -> bool:
+        """Whether an input that runs has become a call.  With the lock held."""
+        return index in self.made
+
+    def single(self, _session: Session, index: int, call: TaskCall, known: bool) -> None:
+        """It is not attempted a second time.  With the lock held."""
+        if not known and self.made.pop(index, None) is not None:
+            call.hedging = None  # leave no cycle
+
     def note_held(self, raw: Raw, held: float) -> None:
         """A first attempt has succeeded that limits, which had held back so long in all, may have kept waiting."""
         index, start, waited = raw[INDEX], raw[START], raw[START] - raw[SINCE]  # type: ignore[operator]

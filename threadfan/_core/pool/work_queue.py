@@ -19,6 +19,7 @@ from .terms import Terms
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextvars import Context
     from typing import Any, Protocol
 
     from ..base.clock import Clock
@@ -171,6 +172,10 @@ class WorkQueue(Terms):
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
         raise NotImplementedError
 
+    def begins(self, key: Key, start: float, /) -> Context:
+        """An attempt of a call under policies, which has just written its claim, starts; the context to run it in."""
+        raise NotImplementedError
+
     def permits_of(self, session: Session, key: Key) -> RequestListener | None:
         """What attached clients tell of the requests of the call ``key``; None if nobody wants to know."""
         return None
@@ -212,7 +217,7 @@ class WorkQueue(Terms):
         """Cancel what it has handed in elsewhere and runs; its own calls are cancelled.  Call with the lock held."""
 
     def left(self) -> None:
-        """A session has left it.  With the lock held."""
+        """A session has left it, or the fan is closed and nothing is left to do.  With the lock held."""
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""
