@@ -36,7 +36,7 @@ class Spending:
     __slots__ = ("__weakref__", "_ended", "_silent", "_wake", "budget")
 
     def __init__(self, budget: Budget) -> None:
-        self.budget = budget
+        self.budget: Budget = budget
         self._silent = 0  # calls that have said nothing; below 0 once one has
         self._ended: tuple[list[bool], ...] = ()
         self._wake: Callable[[], object] | None = None
