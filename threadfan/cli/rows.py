@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic_core import to_json, to_jsonable_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Item: TypeAlias = Any
 """An input: a dict for a row of a table, a text for a line, whatever JSON a line of JSON holds."""
@@ -52,7 +52,7 @@ class Job:
 
     fn: Callable[[Item], Result]
     version: str | None = None
-    retry: Any = None
+    retry: Mapping[tuple[type[Exception], ...], int] | None = None
     columns: Callable[[Result], Row] = columns_of
     text: Callable[[Result], object] = lambda value: value
     model: str | None = None
