@@ -27,9 +27,10 @@ def term():
     os.kill(os.getpid(), signal.SIGTERM)
 
 def refused():
-    "Whether the fan begins nothing more."
+    "Return when the fan begins nothing more."
     while not fan._broken:
         time.sleep(0)
+    fan.snapshot()  # it has the lock when that is so
 
 def tool(item):
     began.append(item)
@@ -155,15 +156,21 @@ def test_a_main_thread_that_waits_for_none():
     """It is struck when nothing runs any more; what it hands in meanwhile is refused, what it had handed in dropped."""
     out = ended("""
 threadfan.drain_on_signals()
-fan = Fan(2)
-futures = [fan.submit(tool, item) for item in range(4)]
+fan, go = Fan(2), threading.Event()
+
+def until_told(item):
+    tool(item)
+    go.wait()
+    return item
+
+futures = [fan.submit(until_told, item) for item in range(4)]
+refused()
 try:
-    while not futures[0].done():
-        time.sleep(0)
-    try:
-        fan.submit(tool, 4)
-    except threadfan.Terminated as error:
-        print("refused:", error)
+    fan.submit(tool, 4)
+except threadfan.Terminated as error:
+    print("refused:", error)
+go.set()
+try:
     time.sleep(100)
 finally:
     print(futures[1].result(), [future.cancelled() for future in futures], sorted(began))

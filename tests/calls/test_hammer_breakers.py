@@ -11,7 +11,7 @@ import time
 
 import threadfan
 from support.controlled import PATIENCE, aside, meet
-from threadfan import Breaker, BreakerOpen, Fan, Hedge, RateLimit, TaskTimeout
+from threadfan import Breaker, BreakerOpen, Fan, Hedge, RateLimit, TaskCancelled
 
 CALLS = int(4_000 * float(os.environ.get("THREADFAN_HAMMER", "1")))
 DRIVERS, SLOTS = 4, 4
@@ -99,7 +99,7 @@ def drive(fan, service, items, seed):
             for future, item in futures.items():
                 if future not in unwanted and not future.cancelled():
                     error = future.exception(0)
-                    assert error is None or isinstance(error, (BreakerOpen, ConnectionError, ValueError, TaskTimeout))
+                    assert error is None or isinstance(error, (BreakerOpen, ConnectionError, ValueError, TaskCancelled))
                     assert error is not None or future.result() == 2 * item + 1
             continue
         if way == "close":
