@@ -48,6 +48,7 @@ class Job:
         columns: of a result, where the output is a table.
         text: of a result, where the output is lines.
         model: which it asks, if that is known.
+        hopeless: says of an error why all other calls would fail too, if that is so.
     """
 
     fn: Callable[[Item], Result]
@@ -56,3 +57,4 @@ class Job:
     columns: Callable[[Result], Row] = columns_of
     text: Callable[[Result], object] = lambda value: value
     model: str | None = None
+    hopeless: Callable[[BaseException], str | None] = lambda error: None  # noqa: ARG005
