@@ -17,32 +17,31 @@ REPLIES = {"brief me": f"Let me look. {ASKS}", "snow": "Take a coat: it snows in
 
 def weather(city: str, unit: Literal["celsius", "kelvin"] = "celsius") -> dict:
     """Tell the weather of a city."""
-    time.sleep(0.2)
+    time.sleep(0.3)
     return {"city": city, "sky": "snow", "degrees": -3 if unit == "celsius" else 270}
 
 
 def news(topic: str) -> list[str]:
     """Find the news about a topic."""
-    time.sleep(0.2)
+    time.sleep(0.3)
     raise ToolFailed(f"no connection to the news about the {topic}")
 
 
 def calendar(days: Annotated[int, "how many, from today"]) -> str:
     """Read the calendar."""
-    time.sleep(0.2)
+    time.sleep(0.3)
     return f"in the next {days} days: Ada, 9:00"
 
 
 with MessagesServer(replies=REPLIES) as server, Fan(8, timeout=30) as fan:
     tools = [weather, news, calendar]
     agent = Agent(server.client(), model="claude-haiku-4-5", fan=fan, tools=tools, tool_timeout=5)
-    start = time.perf_counter()
     result = agent("Please brief me.")
-    seconds = time.perf_counter() - start
 
 for call in result.tool_calls:
     print(f"{call.name}: {call.outcome.status}, {call.content}")
-in_turn = sum(call.outcome.duration for call in result.tool_calls)
-print(f"at the same time: {seconds < in_turn}")
+outcomes = [call.outcome for call in result.tool_calls]
+seconds = max(outcome.ended for outcome in outcomes) - min(outcome.started for outcome in outcomes)
+print(f"at the same time: {seconds < sum(outcome.duration for outcome in outcomes)}")
 print(f"{result.turns} turns, {result.usage.requests} requests, stopped by {result.stop_reason}")
 print(result)

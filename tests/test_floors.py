@@ -38,7 +38,7 @@ BELOW["__main__"] = {"cli"}  # threadfan/__main__.py
 BELOW["_core"] = set()
 BELOW["clients"] = {"clients", "_core/base", "_core/scope"}
 BELOW["testing"] = {"testing", "_core/base"}
-BELOW["cli"] = {"cli", "testing", FACADE, *CORE}
+BELOW["cli"] = {"cli", "clients", "testing", FACADE, *CORE}
 
 
 def folder(module):

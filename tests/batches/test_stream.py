@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from support.controlled import PATIENCE, Gate, aside, until, within_patience
-from threadfan import CancelledError, Fan, FanClosed, current_scope
+from threadfan import CancelledError, Fan, FanClosed, RateLimit, current_scope
 from threadfan._core.batches.window import WIDEST
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
@@ -118,6 +118,39 @@ def test_closing_early_cancels_the_rest():
         assert told.wait(PATIENCE)
         assert list(stream) == []
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_drained_stream_hands_out_what_runs(limited, ordered):
+    """No further call begins, what runs comes to its end and is handed out; then it is said that this was not all."""
+    options, running = ({"rate": RateLimit(1)}, 1) if limited else ({}, 2)
+    both, go, called = threading.Barrier(running + 1), threading.Event(), []
+
+    def tool(number):
+        called.append(number)
+        both.wait(PATIENCE)
+        assert go.wait(PATIENCE)
+        return number
+
+    def drain():
+        both.wait(PATIENCE)
+        until(lambda: fan.snapshot()["queued"] + fan.snapshot()["waiting"] == 10 - running)  # the window is full
+        stream.drain()
+        stream.drain()  # harmless
+        go.set()
+
+    outcomes = []
+    with Fan(2, **options) as fan:
+        stream = fan.stream(tool, itertools.count(), ordered=ordered, window=10)
+        drainer = threading.Thread(target=drain)
+        drainer.start()
+        with pytest.raises(FanClosed):
+            outcomes.extend(stream)
+        drainer.join(PATIENCE)
+    assert sorted(called) == list(range(running))
+    assert sorted(outcome.value for outcome in outcomes if outcome.ok) == list(range(running))
+    assert {outcome.status for outcome in outcomes if not outcome.ok} == {"cancelled"}
 
 
 @pytest.mark.parametrize("kind", ["stream", "ordered stream", "pipeline", "map"])

@@ -27,9 +27,10 @@ def term():
     os.kill(os.getpid(), signal.SIGTERM)
 
 def refused():
-    "Whether the fan begins nothing more."
+    "Return when the fan begins nothing more."
     while not fan._broken:
         time.sleep(0)
+    fan.snapshot()  # it has the lock when that is so
 
 def tool(item):
     began.append(item)
@@ -155,20 +156,39 @@ def test_a_main_thread_that_waits_for_none():
     """It is struck when nothing runs any more; what it hands in meanwhile is refused, what it had handed in dropped."""
     out = ended("""
 threadfan.drain_on_signals()
-fan = Fan(2)
-futures = [fan.submit(tool, item) for item in range(4)]
+fan, go = Fan(2), threading.Event()
+
+def until_told(item):
+    tool(item)
+    go.wait()
+    return item
+
+futures = [fan.submit(until_told, item) for item in range(4)]
+refused()
 try:
-    while not futures[0].done():
-        time.sleep(0)
-    try:
-        fan.submit(tool, 4)
-    except threadfan.Terminated as error:
-        print("refused:", error)
+    fan.submit(tool, 4)
+except threadfan.Terminated as error:
+    print("refused:", error)
+go.set()
+try:
     time.sleep(100)
 finally:
     print(futures[1].result(), [future.cancelled() for future in futures], sorted(began))
 """)
     assert out == ["refused: SIGTERM had told the program to end", "1 [False, False, True, True] [0, 1]"]
+
+
+def test_a_strike_that_is_lost():
+    """One that comes just before the main thread waits in the system ends no wait, so there is another."""
+    ended("""
+from threadfan._core.calls import draining
+
+strike = draining._strike
+draining._strike = lambda *args: setattr(draining, "_strike", strike)  # the first is lost
+with Fan(2) as fan, threadfan.drain_on_signals():
+    fan.submit(term).result()
+    os.read(os.pipe()[0], 1)
+""")
 
 
 def test_a_program_without_calls():

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from support import server_packages
+from threadfan.cli import main
+from threadfan.cli.errors import Debugging
 from threadfan.testing import MessagesServer
 
 if not server_packages.INSTALLED:
@@ -47,26 +50,27 @@ def server(_running):
 class Command:
     """The command line of a child process, in an environment without keys, proxies and terminals."""
 
-    def __init__(self):
+    def __init__(self, temporary):
         kept = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("ANTHROPIC_", "COLUMNS", "FORCE_COLOR", "TTY_")) and "proxy" not in name.lower()
         }
         self._environment = {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
+        self._environment["TMPDIR"] = str(temporary)  # where the demo leaves its page
 
-    def __call__(self, *arguments, python=("-m", "threadfan"), **environment):
+    def __call__(self, *arguments, python=("-m", "threadfan"), stdin=None, **environment):
         """Runs it to its end; keyword arguments are environment variables."""
-        with self.start(*arguments, python=python, **environment) as process:
-            out, err = process.communicate(timeout=60)
+        with self.start(*arguments, python=python, stdin=stdin, **environment) as process:
+            out, err = process.communicate(stdin, timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def start(self, *arguments, python=("-c", INTERRUPTIBLE), **environment):
+    def start(self, *arguments, python=("-c", INTERRUPTIBLE), stdin=None, **environment):
         """Starts it."""
         return subprocess.Popen(
             [sys.executable, *python, *map(str, arguments)],
             env={**self._environment, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -78,9 +82,9 @@ class Command:
 
 
 @pytest.fixture
-def command():
+def command(tmp_path_factory):
     """The command line."""
-    return Command()
+    return Command(tmp_path_factory.mktemp("temporary"))
 
 
 @pytest.fixture
@@ -91,3 +95,38 @@ def demo(command, server):
         return command("demo", "--base-url", server.url, *arguments, **environment)
 
     return run
+
+
+class Here:
+    """The command line in this process, for what needs none of its own."""
+
+    def __init__(self, capfd):
+        self._captured = capfd
+
+    def __call__(self, *arguments):
+        """Runs it."""
+        self._captured.readouterr()
+        status = main(list(map(str, arguments)))
+        return subprocess.CompletedProcess(arguments, status, *self._captured.readouterr())
+
+
+@pytest.fixture
+def here(capfd, tmp_path, monkeypatch):
+    """The command line in this process, in a folder of its own."""
+    pytest.importorskip("typer")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(Debugging, "wanted", False)
+    monkeypatch.delitem(sys.modules, "work", raising=False)  # which an earlier test has written
+    return Here(capfd)
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A function of `work.py` in the test's folder, written as source: `work("def f(row): …")`."""
+
+    def write(source, name="work.py"):
+        (tmp_path / name).write_text(dedent(source), encoding="utf-8")
+        return tmp_path / name
+
+    return write

@@ -2,11 +2,16 @@
 
 import json
 import re
+from io import StringIO
 from statistics import median
 
 import pytest
 
 cells = pytest.importorskip("rich.cells")
+Console = pytest.importorskip("rich.console").Console
+
+from threadfan.cli.figures import Answer, Call, Part, Result  # noqa: E402 -- what is below needs rich
+from threadfan.cli.show import Screen  # noqa: E402
 
 NAMES = ["Airbus", "Infosys", "Maersk", "Nestlé", "Novo Nordisk", "Petrobras", "Safaricom", "Samsung", "Shopify"]
 NAMES += ["Siemens", "Toyota", "Unilever"]
@@ -17,26 +22,65 @@ def _json(process):
     return json.loads(process.stdout)
 
 
-def test_terminal(command, server):
-    """On its own server it prints a line per call and then the answers in input order, all within 80 columns."""
-    process = command("demo", "--latency", "0.02")
+def test_terminal(command, server, tmp_path):
+    """On its own server it prints a line per call and then the answers in input order, all within 60 columns."""
+    pytest.importorskip("plotly")
+    page = tmp_path / "page.html"
+    process = command("demo", "--latency", "0.02", "--page", page, COLUMNS="60")
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
     assert lines[0] == "asking the loopback server (0.02 s an answer)"
-    done = [found[1] for line in lines if (found := re.match(r" +(\d+)/24 .* s +\d+ tokens in +\d+ out$", line))]
+    done = [found[1] for line in lines if (found := re.match(r" +(\d+)/24 .* s +\d+ in +\d+ out$", line))]
     assert done == [str(number) for _ in range(2) for number in range(1, 25)]
-    rows = [found.groups() for line in lines if (found := re.match(r" *(\d+)  +(\S.*?)  +About ", line))]
+    rows = [
+        found.groups()
+        for line in lines
+        if (found := re.match(r" *(\d+)  +(\S.*?)  +(?:It|Its|Brands|The|M-Pesa|Merchants) ", line))
+    ]
     assert rows == [(str(place), name) for place, name in enumerate(NAMES, 1)]
     for figure in (
         "seconds",
         "speed-up",
         "ideal: 2 rounds",
         "reached of the ideal",
-        "p50 / p90 / p99",
+        "p50 of a call",
+        "p90 of a call",
+        "p99 of a call",
         "tokens in / out",
     ):
         assert sum(line.strip().startswith(figure) for line in lines) == 1
-    assert max(map(cells.cell_len, lines)) <= 80
+    assert lines.pop() == f"see it as a page: {page}"
+    assert all(name in page.read_text(encoding="utf-8") for name in ("Airbus", "Unilever"))
+    assert max(map(cells.cell_len, lines)) <= 60
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_bars(columns):
+    """On a terminal there is a bar for each part in the place of lines, and nothing wraps."""
+    console = Console(file=StringIO(), force_terminal=True, width=columns, highlight=False, legacy_windows=False)
+    calls = [
+        Call(index, name, stage, 0.5, 50, 70) for index, name in enumerate(NAMES) for stage in ("research", "analyse")
+    ]
+    answers = [Answer(index, name, "It is strong. " * 20, None) for index, name in enumerate(NAMES)]
+    with Screen(console) as screen:
+        for title in ("one after another", "through the fan, 12 workers"):
+            screen.begin(title, len(calls))
+            for call in calls:
+                screen.finished(call)
+        screen.result(Result(Part(12.345, answers, calls), Part(1.234, answers, calls), 12))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+    lines = text.replace("\r", "\n").splitlines()
+    assert max(map(cells.cell_len, lines)) <= columns
+    for title in ("one after another", "through the fan, 12 workers"):
+        assert any(re.fullmatch(rf"{title} +━+ 24/24 \d:\d\d:\d\d *", line) for line in lines)
+
+
+def test_a_company_that_nobody_knows(command, server):
+    """The server on this machine makes nothing up of other companies."""
+    process = command("demo", "--json", "--no-sequential", "--latency", "0", "--companies", "Acme,Toyota")
+    acme, toyota = (answer["text"] for answer in _json(process)["fan"]["answers"])
+    assert acme.startswith("What to think of Acme a model would say here")
+    assert toyota.startswith("Its production is a model for others")
 
 
 def test_json(demo):

@@ -196,6 +196,20 @@ def test_bars(library, monkeypatch):
         assert len(last.rstrip()) <= 60
 
 
+def test_a_narrow_terminal(monkeypatch):
+    """What counts is there, whole; the name is shortened, and what can be done without is left out."""
+    pytest.importorskip("rich")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    display = displays.chosen_display()
+    display.show(Progress("a_function_with_a_long_name", 104, 10, 32, 1200, 1.0, 51.6))
+    display.close()
+    written = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert re.search(r"a_func\w*… ━* ?104 of 1200 \(8 %\), 10 failed, 51.6/s, 0:21 left$", written, re.MULTILINE)
+
+
 def test_no_terminal_has_lines(monkeypatch):
     """Also where stderr is nothing, as under pythonw."""
     monkeypatch.setattr("sys.stderr", None)

@@ -1,10 +1,15 @@
 """``stream`` with a journal hands out at once what that has, and what it hands out is in the journal."""
 
+import asyncio
 import itertools
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.controlled import Gate, run_program, until, until_cancelled
 from threadfan import Fan, JournalError, RateLimit, sleep
@@ -209,10 +214,12 @@ def test_a_stream_that_is_left_keeps_what_was_done(path, tmp_path):
         for outcome in fan.stream(double, itertools.count(), journal=path, ordered=True):
             if outcome.index == 20:
                 break
-        del outcome
-        until(lambda: [file.name for file in tmp_path.iterdir()] == ["run.db"])
+        until(lambda: not (tmp_path / "run.db-claims").exists())
         assert rows(path, "results") >= set(range(21))
-        CALLS.clear()
+    # Without a GIL SQLite's own file goes when the threads have that have used it.
+    until(lambda: [file.name for file in tmp_path.iterdir()] == ["run.db"])
+    CALLS.clear()
+    with Fan(1) as fan:
         assert [outcome.attempts for outcome in fan.stream(double, range(21), journal=path)] == [0] * 21
     assert not CALLS
 
@@ -297,6 +304,47 @@ def test_progress_counts_calls(path):
     assert (told[-1].done, told[-1].total) == (10, 10)
 
 
+@given(
+    before=st.lists(st.integers(0, 5), max_size=6),
+    items=st.lists(st.integers(0, 5), max_size=12),
+    failing=st.sets(st.integers(0, 5), max_size=2),
+    window=st.sampled_from([None, 1, 2, 5]),
+    ordered=st.booleans(),
+    unique=st.booleans(),
+    lazily=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_stream_has_what_a_run_has(before, items, failing, window, ordered, unique, lazily):
+    """Whatever the file has, and whichever inputs are equal or fail: the same outcomes, and as many calls."""
+
+    def some(item):
+        CALLS.append(item)
+        if item in failing:
+            raise ValueError(item)
+        return item * 2
+
+    def outcome_of(outcome):
+        return outcome.index, outcome.item, outcome.value if outcome.ok else str(outcome.error), outcome.attempts
+
+    with TemporaryDirectory() as folder, Fan(2) as fan:
+        for name in ("run.db", "stream.db"):
+            fan.run(double, before, journal=f"{folder}/{name}")
+        CALLS.clear()
+        some.__qualname__ = double.__qualname__
+        report = fan.run(some, items, journal=f"{folder}/run.db", unique=unique)
+        called = Counter(CALLS)
+        CALLS.clear()
+        inputs = iter(items) if lazily else items
+        options = {"ordered": ordered, "window": window, "unique": unique, "journal": f"{folder}/stream.db"}
+        outcomes = list(fan.stream(some, inputs, **options))
+        assert Counter(CALLS) == called
+        if ordered:
+            assert [outcome.index for outcome in outcomes] == list(range(len(items)))
+        if not unique:  # else a copy of an outcome that was made meanwhile may be taken from the file
+            assert sorted(map(outcome_of, outcomes)) == list(map(outcome_of, report))
+        assert sorted(outcome_of(one)[:3] for one in outcomes) == [outcome_of(one)[:3] for one in report]
+
+
 async def test_from_a_coroutine(path):
     """``astream`` takes coroutine functions and asynchronous iterables, and the same journal."""
 
@@ -317,6 +365,26 @@ async def test_from_a_coroutine(path):
     assert sorted(CALLS) == [0, 1, 2, 3, 4, 5]
     assert sorted(outcome.value for outcome in first) == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert seen(second) == [(0, 0.0, 0), (1, 0.5, 0), (2, 1.0, 0), (3, 1.5, 0), (4, 2.0, 0), (5, 2.5, 1)]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_who_reads_is_woken_by_what_is_there(path, ordered):
+    """Inputs may come only when the outcome of the one before was handed out, and none of them be called."""
+    seen = asyncio.Event()
+
+    async def numbers():
+        for number in range(5):
+            yield number
+            await asyncio.wait_for(seen.wait(), 20)
+            seen.clear()
+
+    async with Fan(2) as fan:
+        fan.run(double, range(0, 5, 2), journal=path)
+        found = []
+        async for outcome in fan.astream(double, numbers(), journal=path, ordered=ordered):
+            found.append((outcome.index, outcome.value, outcome.attempts))
+            seen.set()
+    assert found == [(0, 0, 0), (1, 2, 1), (2, 4, 0), (3, 6, 1), (4, 8, 0)]
 
 
 def test_a_failure_is_in_the_journal_before_the_next_call(path):

@@ -1,6 +1,7 @@
 """A process that is killed at any moment loses nothing that it has said to be done, and a second run goes on there.
 
 ``THREADFAN_KILLS=200`` kills as often; by default a handful, at moments that the seed gives that is printed.
+``THREADFAN_SHARED=5000`` is how many items two processes share; by default fewer.
 """
 
 import os
@@ -19,7 +20,9 @@ from threadfan import Report
 
 KILLS = int(os.environ.get("THREADFAN_KILLS", "5"))
 SEED = int(os.environ.get("THREADFAN_SEED", str(random.randrange(10**6))))
+SHARED = int(os.environ.get("THREADFAN_SHARED", "1000"))
 WORKERS = 8
+DELAY = 0.006 if KILLS > 50 else 0.0  # of an answer: else all is done before it was ended so often
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 
@@ -38,19 +41,19 @@ def test_ended_at_random_moments(tmp_path, way, end, cost):
 
     A kill costs no more calls than there are workers; what is told to end costs none.
     """
-    print(f"THREADFAN_SEED={SEED}")
     path, items, moments = tmp_path / "run.db", 2000, random.Random(SEED)
     kills, out = 0, None
-    with CountingServer() as server:
+    with CountingServer(DELAY) as server:
         while out is None:
             child = start(path, server, items, WORKERS, way)
-            ahead = server.calls.total() + moments.randrange(max(1, 2 * items // KILLS))
+            ahead = server.calls.total() + moments.randrange(max(1, items // KILLS))
             if kills < KILLS and ahead < items and server.wait_for(ahead):
                 time.sleep(moments.random() * 0.002)  # a hammer: the moment is what varies
                 end(child)
                 kills += 1
             else:
                 out = ended(child)
+        print(f"THREADFAN_SEED={SEED}: ended {kills} times, {server.calls.total()} calls")
         assert stored(path) == list(range(items))
         assert set(server.calls) == set(range(items))
         assert server.calls.total() <= items + kills * cost
@@ -98,7 +101,7 @@ def test_what_had_failed_before_a_kill(tmp_path, way):
 @pytest.mark.parametrize("way", ["run", "stream"])
 def test_two_processes_share_the_work(tmp_path, way):
     """With one journal they call no item twice, and both have all results."""
-    path, items = tmp_path / "run.db", 1000
+    path, items = tmp_path / "run.db", SHARED
     with CountingServer() as server:
         children = [start(path, server, items, WORKERS, way) for _ in range(2)]
         outs = [ended(child).split() for child in children]
@@ -111,10 +114,10 @@ def test_two_processes_share_the_work(tmp_path, way):
 @pytest.mark.parametrize("way", ["run", "stream"])
 def test_one_of_two_processes_is_killed(tmp_path, way):
     """The other goes on with what that one had under way, and has all results."""
-    path, items = tmp_path / "run.db", 1000
+    path, items = tmp_path / "run.db", SHARED
     with CountingServer() as server:
         children = [start(path, server, items, WORKERS, way) for _ in range(2)]
-        assert server.wait_for(300)
+        assert server.wait_for(SHARED // 3)
         kill(children[0])
         out = ended(children[1]).split()
         assert stored(path) == list(range(items))

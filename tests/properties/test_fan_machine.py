@@ -42,6 +42,7 @@ class Call:
         self.released_in = None  # the step in which the last of them ended
         self.own_end = None  # how it ended by itself: status, value or error
         self.signalled = False  # its scope was cancelled while it ran
+        self.unwanted_in = None  # the step that ended the call which waits for it, whose thread has yet to cancel it
         self.fate = None  # how it was ended from outside: a status
 
     def expected(self):
@@ -100,10 +101,12 @@ class Machine(RuleBasedStateMachine):
         with self.changed:
             call.starts += 1
             call.start = self.clock.monotonic()
-            self._expect(call.state is QUEUED, f"{call} was started")
+            # The thread of a call that is over cancels what that waits for, and until it does, others may be started.
+            unwanted = call.state is OVER and call.unwanted_in == self.step
+            self._expect(call.state is QUEUED or unwanted, f"{call} was started")
             if not self.ending:
                 self.passed_over += self._who_goes_before(call)
-            call.state = RUNNING
+            call.state = HELD if unwanted else RUNNING
             self._check_slots()
             self.changed.notify_all()
 
@@ -266,6 +269,7 @@ class Machine(RuleBasedStateMachine):
         for inner in call.inner:
             if inner.state is not OVER and inner.fate is None:
                 self._mark_cancelled(inner, now)
+                inner.unwanted_in = self.step
 
     @precondition(lambda self: not self.closed)
     @rule(number=st.integers(0, 20), count=st.integers(1, 3), timeout=st.sampled_from(TIMEOUTS),

@@ -1,6 +1,7 @@
 """The command line.  Whatever goes wrong is said in one line on the standard error.
 
-Exit statuses: 0, all went well; 1, a call or the whole job failed; 2, a flag is wrong; 130, interrupted by Ctrl-C.
+Exit statuses: 0, all went well; 1, a call or the whole job failed; 2, a flag or a file that it names is wrong; 130,
+interrupted by Ctrl-C; 143, by SIGTERM.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from threadfan._core.base.packages import install
+from threadfan._core.base.texts import text_of
 
-from .errors import INTERRUPTED, CommandError
+from .errors import INTERRUPTED, CommandError, Debugging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,18 @@ def _run(arguments: Sequence[str]) -> int:
             raise
         return _say(f"{error.name} cannot be imported; right is: {install('cli', error.name)}", 1)
     except CommandError as error:
+        _show_traceback()
         return _say(str(error), error.status)
+    except Exception as error:
+        _show_traceback()
+        return _say(f"{type(error).__name__}: {text_of(error)}; --debug shows where", 1)
+
+
+def _show_traceback() -> None:
+    if Debugging.wanted:
+        import traceback
+
+        traceback.print_exc()
 
 
 def _say(message: str, status: int) -> int:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import demo, settings
+from threadfan._core.base.packages import install
+
+from . import commands, demo, settings
 from .errors import INTERRUPTED, CommandError
+from .options import Debug  # noqa: TC001 -- typer reads it
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .figures import Answer, Call, Result
 
-app: typer.Typer = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app: typer.Typer = typer.Typer(pretty_exceptions_enable=False)
+app.command("run")(commands.run)
+app.command("ask")(commands.ask)
+app.command("exec")(commands.execute)
+app.command("report")(commands.report)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,6 +61,7 @@ def _threadfan(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     """A thread pool for tools that block."""
 
@@ -87,6 +96,10 @@ def _demo(
         str | None,
         typer.Option(help="Ask the server at this URL; without --live it does not get your key."),
     ] = None,
+    page: Annotated[
+        str | None, typer.Option(metavar="FILE.html", help="Where the page goes.", show_default="a temporary file")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
 ) -> int:
     """Research 12 companies and analyse each: 24 blocking calls, one after another, then through the fan.
 
@@ -110,7 +123,7 @@ def _demo(
     except ValueError as error:
         raise CommandError(str(error), 2) from error
     try:
-        result = _watched(todo, as_json=as_json)
+        result = _watched(todo, page, as_json=as_json)
     except settings.DemoError as error:
         raise CommandError(str(error)) from error
     if result.failures:
@@ -128,17 +141,36 @@ def _key() -> str:
     return key
 
 
-def _watched(todo: settings.DemoSettings, *, as_json: bool) -> Result:
+def _watched(todo: settings.DemoSettings, page: str | None, *, as_json: bool) -> Result:
     if as_json:
         result = demo.run(todo, _Silent())
         typer.echo(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
         return result
     from .show import Screen
 
-    screen = Screen()
-    result = demo.run(todo, screen)
-    screen.result(result)
+    with Screen() as screen:
+        result = demo.run(todo, screen)
+        screen.result(result)
+        screen.page(_page(result, page))
     return result
+
+
+def _page(result: Result, path: str | None) -> str:
+    """Write the page of the fan's part; what to say of it."""
+    report, names = result.report, [answer.company for answer in result.fan.answers]
+    if report is None:
+        return ""
+    if path is None:
+        handle, path = mkstemp(prefix="threadfan-demo-", suffix=".html")
+        os.close(handle)
+    try:
+        report.to_html(path, title="threadfan demo", label=lambda outcome: names[outcome.index])
+    except ImportError:
+        os.unlink(path)
+        return f"for a page of it: {install('draw')}"
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}; right is another --page") from error
+    return f"see it as a page: {path}"
 
 
 class _Silent:

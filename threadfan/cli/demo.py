@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from threadfan import Fan, current_scope
 
 from .._core.base.locks import Lock
+from .companies import replies
 from .figures import Answer, Call, Part, Result
 from .reasons import reason
 from .settings import DemoError, DemoSettings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     import anthropic
+
+    from threadfan import Report
 
     class Watcher(Protocol):
         """Is told what happens, never twice at once, but in whichever thread it happens."""
@@ -67,7 +70,8 @@ def run(settings: DemoSettings, watcher: Watcher) -> Result:
             sequential = Study(client, settings, watcher).one_after_another()
         _open_connections(client, settings)
         watcher.begin(f"through the fan, {settings.workers} workers", calls)
-        return Result(sequential, Study(client, settings, watcher).through_the_fan(), settings.workers)
+        part, report = Study(client, settings, watcher).through_the_fan()
+        return Result(sequential, part, settings.workers, report)
 
 
 class Study:
@@ -99,15 +103,16 @@ class Study:
                 self._settle(index, None, error)
         return self._part(time.monotonic() - start)
 
-    def through_the_fan(self) -> Part:
-        """As the fan does it: the same function, over the same companies."""
+    def through_the_fan(self) -> tuple[Part, Report[str]]:
+        """As the fan does it: the same function, over the same companies; and its report."""
         settings = self._settings
         start = time.monotonic()
         with _no_word_of_stuck_threads(), Fan(settings.workers, timeout=2 * settings.timeout, name="demo") as fan:
-            for outcome in fan.stream(self._study, range(len(settings.companies)), settings.companies):
-                self._settle(outcome.index, outcome.value, outcome.error)
+            report = fan.run(self._study, range(len(settings.companies)), settings.companies)
             seconds = time.monotonic() - start  # all answers are here; closing the fan is no part of getting them
-        return self._part(seconds)
+        for outcome in report:
+            self._settle(outcome.index, outcome.value, outcome.error)
+        return self._part(seconds), report
 
     def _study(self, index: int, company: str) -> str:
         notes = self._call(index, "research", _RESEARCH.format(company=company))
@@ -170,7 +175,7 @@ def _connected(settings: DemoSettings) -> Iterator[anthropic.Anthropic]:
     if settings.loopback:
         from threadfan.testing import MessagesServer
 
-        with MessagesServer(latency=settings.latency) as server:
+        with MessagesServer(latency=settings.latency, replies=replies(settings.companies)) as server:
             yield server.client(timeout=settings.timeout)
         return
     try:

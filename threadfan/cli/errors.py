@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 INTERRUPTED = 130
+TERMINATED = 143  # as a shell has it for a process that SIGTERM has ended
+USAGE = 2
 
 
 class CommandError(Exception):
@@ -16,3 +18,9 @@ class CommandError(Exception):
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Debugging:
+    """Whether the user wants to see tracebacks; ``--debug`` says so, wherever it stands."""
+
+    wanted = False

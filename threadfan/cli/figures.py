@@ -11,6 +11,8 @@ from threadfan._core.batches.stats import percentile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from threadfan import Report
+
 
 @dataclass(frozen=True)
 class Call:
@@ -93,6 +95,8 @@ class Result:
     sequential: Part | None
     fan: Part
     workers: int
+    report: Report[str] | None = None
+    """That of the fan's part."""
 
     @property
     def failures(self) -> list[Answer]:

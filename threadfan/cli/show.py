@@ -7,21 +7,35 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.cells import set_cell_size
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from .figures import Answer, Call, Part, Result
+    from typing import Self
 
-_NAME = 14  # columns for a company
+    from rich.progress import TaskID
+
+    from .figures import Answer, Call, Result
+
+_NAME = 13  # columns for a company
 
 
 class Screen:
-    """A line per finished call, and tables at the end."""
+    """A bar for each part, or where there is no terminal a line per finished call; and tables at the end."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._done = self._planned = 0
+        self._bars: Progress | None = _bars(self._console) if self._console.is_terminal else None
+        self._bar: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
 
     def asking(self, server: str) -> None:
         """Who is asked."""
@@ -30,13 +44,20 @@ class Screen:
     def begin(self, title: str, calls: int) -> None:
         """A heading."""
         self._done, self._planned = 0, calls
-        self._console.print(Text(f"\n{title}: {calls} calls", "bold"))
+        if self._bars is None:
+            self._console.print(Text(f"\n{title}: {calls} calls", "bold"))
+            return
+        self._bars.start()
+        self._bar = self._bars.add_task(title, total=calls)
 
     def finished(self, call: Call) -> None:
         """Which, how long, how much."""
         self._done += 1
-        tokens = f"{call.input_tokens:>5} tokens in {call.output_tokens:>5} out"
-        self._line(call.company, f"{call.stage}  {call.seconds:6.2f} s  {tokens}")
+        if self._bars is not None and self._bar is not None:
+            self._bars.advance(self._bar)
+            return
+        tokens = f"{call.input_tokens:>5} in {call.output_tokens:>5} out"
+        self._line(call.company, f"{call.stage:8} {call.seconds:6.2f} s {tokens}")
 
     def failed(self, answer: Answer) -> None:
         """Which, and why."""
@@ -55,7 +76,13 @@ class Screen:
 
     def result(self, result: Result) -> None:
         """The answers in input order, and the figures."""
+        if self._bars is not None:
+            self._bars.stop()
         self._console.print(_answers(result), _figures(result), sep="")
+
+    def page(self, text: str) -> None:
+        """Where the page is that shows it."""
+        self._console.print(Text(text), soft_wrap=True)
 
 
 def _answers(result: Result) -> Table:
@@ -83,7 +110,7 @@ def _figures(result: Result) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     if result.sequential:
-        table.add_column("one after another", justify="right")
+        table.add_column("one by one", justify="right")
     table.add_column(f"fan, {result.workers} workers", justify="right")
 
     def row(name: str, *cells: str, style: str = "") -> None:
@@ -96,13 +123,21 @@ def _figures(result: Result) -> Table:
         row(f"ideal: {result.rounds} rounds of {result.call_seconds:.3f} s", f"{result.ideal:.3f}")
         row("reached of the ideal", f"{100 * result.reached:.1f} %", style="bold")
     row("calls answered", *(str(len(part.calls)) for part in parts))
-    row("p50 / p90 / p99 of a call", *map(_percentiles, parts))
+    for percent in (50, 90, 99):
+        row(f"p{percent} of a call", *(f"{part.percentile(percent):.3f}" for part in parts))
     row("tokens in / out", *("{} / {}".format(*part.tokens) for part in parts))
     return table
 
 
-def _percentiles(part: Part) -> str:
-    return " / ".join(f"{part.percentile(percent):.3f}" for percent in (50, 90, 99))
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        expand=True,
+    )
 
 
 def _plain(text: str | None, limit: int = 400) -> str:

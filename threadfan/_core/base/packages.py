@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "cli": ("rich", "starlette", "typer", "uvicorn"),
+    "parquet": ("pyarrow",),
     "draw": ("plotly",),
     "shared": ("redis",),
 }

@@ -40,11 +40,20 @@ def journal_of(fn: Callable[..., object], asked: Asked, late: str | None = None)
     Raises:
         TypeError, ValueError: what was asked for cannot be.
     """
-    _check(asked, late)
-    version = asked.text_of_version()
+    path, version = path_of(asked, late), asked.text_of_version()
     digests = Digests(_name_of(fn, version), version, asked.key)
     values = Values(asked.codec, returned_by(fn), f"the annotation of {describe(fn)}")
-    return Journal(JournalFile(os.fspath(asked.journal or "")), fn, digests, values)
+    return Journal(JournalFile(path), fn, digests, values)
+
+
+def path_of(asked: Asked, late: str | None = None) -> str:
+    """Where the journal is.
+
+    Raises:
+        TypeError, ValueError: what was asked for cannot be.
+    """
+    _check(asked, late)
+    return os.fspath(asked.journal or "")
 
 
 def _check(asked: Asked, late: str | None) -> None:

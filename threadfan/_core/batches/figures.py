@@ -63,10 +63,10 @@ def parts(batch: Batch | TaskGroup, wall: float, *, taken: bool = False) -> Part
     }
     if isinstance(batch, Batch):
         figures["fn"] = batch.fn if collector.spending is None else collector.spending.uncounted(batch.fn)
-    if collector.not_made:
-        figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
     if isinstance(batch.reason, Terminated):
         figures["stopped"] = str(batch.reason)
+    elif collector.not_made:
+        figures["stopped"] = "; ".join(_not_made(breaker, number) for breaker, number in collector.not_made.items())
     return figures
 
 

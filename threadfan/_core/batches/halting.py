@@ -162,7 +162,7 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             batch.collector.most_failures = halt.failures()
             if halt.spending is not None:
                 batch.collector.spending = halt.spending
-                halt.spending.begin(batch.ended, wake)
+                halt.spending.begin((batch.ended, batch.barred), wake)
 
     def look(self) -> float | None:
         """As of any; asked again when the next call has ended, if that may be the one to stop at."""
@@ -172,7 +172,7 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             reached = halt.reached(batch.collector)
             if reached is not None:
                 message, now = reached
-                self._end_early(message, running=now)
+                self.end_early(message, running=now)
                 return None
         return left
 

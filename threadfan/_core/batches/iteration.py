@@ -23,13 +23,17 @@ class Iteration(Generator[T, None, None]):
     Args:
         generator: what is iterated over; a ``for`` loop gets it as it is, so that a step costs nothing more.
         end: ends the calls that it hands out; called from any thread, and more than once.
+        drain: the same but for those that run, if they are not waited for as it is.
     """
 
-    __slots__ = ("_end", "_generator")
+    __slots__ = ("_drain", "_end", "_generator")
 
-    def __init__(self, generator: Generator[T, None, None], end: Callable[[], object]) -> None:
+    def __init__(
+        self, generator: Generator[T, None, None], end: Callable[[], object], drain: Callable[[], object] | None = None
+    ) -> None:
         self._generator = generator
         self._end = end
+        self._drain = end if drain is None else drain
 
     def __iter__(self) -> Generator[T, None, None]:
         return self._generator
@@ -53,6 +57,10 @@ class Iteration(Generator[T, None, None]):
             return self._generator.throw(kind if value is None else value)
         finally:
             del self, kind, value
+
+    def drain(self) -> None:
+        """Start no further call; what runs comes to its end and is handed out, then ``FanClosed``.  From any thread."""
+        self._drain()
 
     def close(self) -> None:
         """End it: what is queued is cancelled, and of a stream what runs too.  From any thread.

@@ -141,17 +141,13 @@ class JournaledRun(StoppingCompletion[T]):
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, make=make)
         self._journal = journal
 
-    def report(self) -> Report[T]:
+    def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
-        report = super().report()
-        broken = self._journal.file.broken
-        if broken is not None:
-            put_on(broken, report)
-            try:
-                raise broken
-            finally:
-                del broken, report  # the traceback holds this frame: leave no cycle
-        return report
+        error, report = super().ending()
+        if error is None and self._journal.file.broken is not None:
+            error = self._journal.file.broken
+            put_on(error, report)
+        return error, report
 
 
 def _report(

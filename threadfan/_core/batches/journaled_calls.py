@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CallCancelled
 from ..base.outcome import FAILED, INDEX, STATUS, TIMED_OUT
 from ..base.static import describe
-from ..calls.collector import Collector
-from ..scope.scope import scope_var
+from ..calls.ends import Ends
+from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from ..journal.journal_file import JournalFile
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Loan
+
+
+def running() -> tuple[Any, Any]:
+    """The session of this thread, and the place of the call that it runs."""
+    session: Any = scope_var.get()
+    claim = list(session.claim)
+    if not claim:
+        raise CallCancelled("this call was ended before it began")
+    return session, session.queue.index_of(claim[0])
 
 
 def around(
@@ -37,19 +46,15 @@ def around(
     one = fn if counting is None else counting(fn)
 
     def journaled(item: object) -> object:
-        session: Any = scope_var.get()  # of the thread that runs this call
-        running = list(session.claim)
-        if not running:
-            raise CallCancelled("this call was ended before it began")
-        place = session.queue.index_of(running[0])
-        return journal.call(place, one, item, session.worker.thread.name, _LendingWait(session.scheduler))
+        session, place = running()
+        return journal.call(place, one, item, session.worker.thread.name, LendingWait(session.scheduler))
 
-    journaled.__qualname__ = describe(one)  # by which errors call it
+    journaled.__qualname__ = describe(fn)  # by which errors call it
     journaled.__wrapped__ = fn  # type: ignore[attr-defined]  # what a report calls again
     return journaled
 
 
-class _LendingWait:
+class LendingWait:
     """A wait of a call during which others have its slot.
 
     There are no more such waits at once than items that other runs have under way, so they are few threads.
@@ -71,13 +76,14 @@ class _LendingWait:
         sleep(seconds)
 
     def end(self) -> None:
-        """Wait until the slot is there again."""
+        """Wait until the slot is there again, or raise if nobody wants the call any more."""
         loan, self._loan = self._loan, None
         if loan is not None:
             self._scheduler.lending.take_back(loan)
+            current_scope().check()
 
 
-class JournaledCollector(Collector):
+class JournaledCollector(Ends):
     """What has become of calls that are only some of the batch's inputs, by index.
 
     Guarantee: a call that has failed is so in the journal before it has an outcome.  One that was ended from outside,
@@ -91,8 +97,7 @@ class JournaledCollector(Collector):
     __slots__ = ("_failures", "_scheduler", "kept")
 
     def __init__(self, batch: Batch, file: JournalFile) -> None:
-        super().__init__()
-        self.judged = batch.collector.judged
+        super().__init__(batch.collector)
         batch.collector = self
         self.kept = 0
         """How many outcomes were put here that are of no call of this batch."""
@@ -114,7 +119,3 @@ class JournaledCollector(Collector):
     def ended(self) -> int:
         """How many calls have outcomes here."""
         return super().ended() - self.kept
-
-    def in_order(self, number: int, missing: Callable[[int], Raw]) -> list[Raw]:
-        """In the order of the inputs, without those that were not to be called."""
-        return [raw for _, raw in sorted(self.in_order_of_ends().items())]

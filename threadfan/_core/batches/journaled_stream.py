@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..journal.digests import Digest
     from ..journal.journal import Journal
-    from ..journal.journal_file import JournalFile
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
     from .intake import Given
@@ -70,7 +69,6 @@ class JournaledStream(BatchStream[T]):
         self._look_up = journal.look_up(unique=asked.unique)
         self._taken = 0
         self._filled = -FOREVER  # when inputs were taken last
-        self._opened = self._finalizing = False
         self._first: dict[Digest, int] = {}  # of inputs that are called, if equal ones are called once: the place
         self._copies: dict[int, list[Entry]] = {}  # of such a place: the inputs that are like it
 
@@ -81,7 +79,7 @@ class JournaledStream(BatchStream[T]):
 
     def prepare(self) -> None:
         """Open the journal."""
-        self._opened = True
+        self.finish = self._close
         self._file.open()
         self._look_up.begin()
         self._file.begin(self._journal.name, self._asked.text_of_version(), {})
@@ -98,7 +96,9 @@ class JournaledStream(BatchStream[T]):
         return self.due
 
     def fill(self) -> None:
-        """As of any."""
+        """As of any, but for a few inputs only if threads have none left: looking up many costs little more."""
+        if self.entries and 2 * self.room < self._window:
+            return
         super().fill()
         self._filled = self._clock()
 
@@ -116,6 +116,8 @@ class JournaledStream(BatchStream[T]):
                 todo[place] = item
         if todo:
             self._call(todo, now)
+        if len(todo) < len(items):
+            self.batch.reader.wake()  # who feeds may be another than who reads
 
     def _keep(self, raw: Raw) -> None:
         self._collected.kept += 1  # first: never more than there are
@@ -188,28 +190,12 @@ class JournaledStream(BatchStream[T]):
         self._settle(list(self._results.values()))
         return super().left()
 
-    def cut(self, *, running: bool, finalizing: bool = False) -> None:
-        """As of any."""
-        self._finalizing = finalizing
-        super().cut(running=running, finalizing=finalizing)
-
-    def tell_end(self) -> None:
-        """The event of the batch; and the journal is closed, elsewhere if it is the garbage collector who says so."""
-        super().tell_end()
-        if self._opened:
-            wall, slots = self._clock() - self.batch.since, self.batch.scheduler.slots.total
-            end = partial(_end, self._file, {"wall": wall, "slots": slots})
-            if self._finalizing:
-                self.batch.scheduler.decisions.hand_over(end)
-            else:
-                end()
-
-
-def _end(file: JournalFile, facts: dict[str, object]) -> None:
-    try:
-        file.note_end((), {}, facts)
-    finally:
-        file.close()
+    def _close(self) -> None:
+        wall, slots = self._clock() - self.batch.since, self.batch.scheduler.slots.total
+        try:
+            self._file.note_end((), {}, {"wall": wall, "slots": slots})
+        finally:
+            self._file.close()
 
 
 def make_stream(
@@ -225,18 +211,21 @@ def make_stream(
     star: bool,
     fed_by_owner: bool = False,
     said: Callable[..., object] | None = None,
+    kind: type[JournaledStream[Any]] | None = None,
 ) -> JournaledStream[T]:
     """As that of ``window``.
 
     Args:
         asked: what the user has said of the journal.
         said: the function as the user has given it, if ``fn`` is another.
+        kind: of stream, if it is a special one.
     """
     journal = journal_of(said or fn, asked)
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=True)
     batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal))
-    return JournaledStream(
+    kind = JournaledStream if kind is None else kind
+    return kind(
         batch, inputs, journal, asked, window=window, elastic=elastic, ordered=ordered, quick=intake.known(given)
     )

@@ -38,14 +38,14 @@ class Spending:
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._silent = 0  # calls that have said nothing; below 0 once one has
-        self._ended: list[bool] = []
+        self._ended: tuple[list[bool], ...] = ()
         self._wake: Callable[[], object] | None = None
 
-    def begin(self, ended: list[bool], wake: Callable[[], object]) -> None:
+    def begin(self, ended: tuple[list[bool], ...], wake: Callable[[], object]) -> None:
         """Look after a batch, before any of its calls can start.
 
         Args:
-            ended: what its threads look at before each call.
+            ended: what says that it has ended, and what its threads look at before each call.
             wake: wakes whoever waits for it.
         """
         self._ended, self._wake = ended, wake
@@ -53,7 +53,8 @@ class Spending:
 
     def stop(self) -> None:
         """Nothing is left: start no further call."""
-        self._ended.append(True)  # here and now: the next call would be paid for
+        for said in self._ended:  # here and now: the next call would be paid for
+            said.append(True)
         if self._wake is not None:
             self._wake()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..base import last
 from ..base.errors import Terminated
-from ..base.locks import bare
+from ..base.locks import begin_bare
 from ..pool.leaving import Leaving
 from ..pool.shutdown import alive
 from ..scope.signals import Handlers, checked
@@ -48,17 +48,18 @@ class Drain:
     def __init__(self) -> None:
         self._leaving: Leaving | None = None
         self._over = False  # nothing runs any more, and the main thread is to be struck
+        self._sent = False  # signals come that are no other's
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         """A signal has come.  In the main thread."""
         name = signal.Signals(number).name
         if self._leaving is None:
             self._leaving = Leaving(name, number)
-            _thread.start_new_thread(bare, (self._drain,))
+            begin_bare(self._drain)
         elif self._over:
             self._over = False
             raise self._leaving.error()
-        else:
+        elif not self._sent:  # else one more of those by which the main thread is struck
             raise _TerminatedAtOnce(f"{name} had told the program to end, and once more", number)
 
     def _drain(self) -> None:
@@ -75,9 +76,13 @@ class Drain:
             if all(reason.told is not None for reason in reasons):
                 break
             time.sleep(LOOK)
-        if not last.exiting():
-            self._over = True
-            _strike(main, leaving.number)
+        self._over = self._sent = True
+        while self._over and not last.exiting():
+            _strike(
+                main, leaving.number
+            )  # is lost if it comes in the moment before the main thread waits in the system
+            time.sleep(LOOK)
+        self._sent = False
 
 
 def _leave(scheduler: Scheduler, leaving: Leaving) -> list[Terminated]:

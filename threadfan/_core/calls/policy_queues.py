@@ -72,7 +72,7 @@ class PolicyCallQueue(CallQueue):
 
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
-    run = answers.run
+    run, begins = answers.run, answers.begins
     inputs_under = answers.no_inputs_under
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
@@ -198,7 +198,7 @@ class PolicyBatch(TaskBatch):
 
     # -- attempts and ends -------------------------------------------------------------------------------------------
 
-    run = answers.run
+    run, begins = answers.run, answers.begins
     inputs_under = answers.no_inputs_under
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .progress import Display, Progress
 
+NARROW = 80  # columns, below which a bar says less beside it; else it would have no room itself
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal; arbitrary: a log that can be read
 
 
@@ -35,13 +36,17 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def said(progress: Progress) -> str:
-    """How far it is, in a line."""
+def said(progress: Progress, *, narrow: bool = False) -> str:
+    """How far it is, in a line.
+
+    Args:
+        narrow: leave out what one can do without.
+    """
     parts = [f"{progress.done}" if progress.total is None else f"{progress.done} of {progress.total}"]
     if progress.total:
         parts[0] += f" ({100 * progress.done // progress.total} %)"
     parts.append(f"{progress.failed} failed" if progress.failed else "")
-    parts.append(f"{progress.running} running" if progress.running else "")
+    parts.append(f"{progress.running} running" if progress.running and not narrow else "")
     parts.append(f"{progress.rate:.3g}/s" if progress.rate else "")
     parts.append(f"{duration(progress.remaining)} left" if progress.remaining else "")
     return f"{progress.name}: {', '.join(filter(None, parts))}"
@@ -100,8 +105,10 @@ class RichBar:
             self._bar.start()
             self._take_over_logging()
             self._task = self._bar.add_task(_shortened(progress.name), total=progress.total, counts="")
-        counts = said(progress).partition(": ")[2]
-        self._bar.update(self._task, completed=progress.done, total=progress.total, counts=counts)
+        narrow = self._bar.console.width < NARROW
+        name = _shortened(progress.name, 9 if narrow else 20)
+        counts = said(progress, narrow=narrow).partition(": ")[2]
+        self._bar.update(self._task, description=name, completed=progress.done, total=progress.total, counts=counts)
 
     def close(self) -> None:
         """Leave it as it is."""
@@ -145,5 +152,5 @@ class TqdmBar:
             self._bar.close()
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= 20 else name[:19] + "…"
+def _shortened(name: str, most: int = 20) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from queue import SimpleQueue
 
@@ -16,13 +17,16 @@ from ..graph.plan import GraphPlan, check_order
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
     from typing import Any, Never, TypeVar, overload
 
     from ..base.clock import Gate
+    from ..batches.journaled_functions import JournaledFunctions
     from ..batches.tasks import Take
     from ..calls.options import Options
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
+    from ..journal.values import Codec
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -159,6 +163,9 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **named: object,
     ) -> GraphReport:
         """Run all tasks, and report what became of each.
@@ -167,6 +174,10 @@ class Graph:
             inputs: by name, for names that are arguments of ``run`` or no identifiers.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for all; what is unfinished then is cancelled, what is finished is kept.
+            journal: the path of a file that keeps what each task returns, by its name and what it was called with: with
+                the same file, nothing is called twice that has succeeded.
+            version: with a journal, of what the tasks do: results of other versions are not taken.
+            codec: with a journal, as for ``fan.run``.
             named: inputs.
 
         Raises:
@@ -174,10 +185,12 @@ class Graph:
             TypeError: an input is missing, or there is none of that name.
         """
         gate: Gate = SimpleQueue()
-        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline)
+        kept = self._kept(journal, version, codec)
+        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept)
         wake = partial(gate.put, None)
         completion = Completion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return completion.wait(gate)
+        with kept or nullcontext():
+            return completion.wait(gate)
 
     async def arun(
         self,
@@ -186,6 +199,9 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **named: object,
     ) -> GraphReport:
         """``run`` for coroutines; tasks may be coroutine functions.  Cancelling the awaiting task cancels the run."""
@@ -195,9 +211,11 @@ class Graph:
 
         loop = running_loop("graph.arun")
         gate = LoopGate(loop)
-        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, taker(loop))
+        kept = self._kept(journal, version, codec)
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, taker(loop))
         completion = Completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        return await wait_for(completion, gate)
+        with kept or nullcontext():
+            return await wait_for(completion, gate)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart, to paste into Markdown."""
@@ -264,18 +282,35 @@ class Graph:
             plan = self._plan = GraphPlan(tuple(nodes.copy().values()))
         return plan
 
+    def _kept(
+        self, journal: str | PathLike[str] | None, version: str | int | None, codec: Codec | None
+    ) -> JournaledFunctions | None:
+        from .arguments import asked_of
+
+        asked = asked_of(journal, None, version, codec, False)
+        if asked is None:
+            return None
+        from ..batches.journaled_functions import JournaledFunctions
+
+        return JournaledFunctions(self.name, asked)
+
     def _new_run(
         self,
         where: str,
         inputs: Mapping[str, object],
         fail_fast: bool,
         deadline: float | None,
+        kept: JournaledFunctions | None,
         take: Take = checks.function,
     ) -> GraphRun:
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
         functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
+        if kept is not None:
+            names = (task.node.name for task in plan.tasks)
+            named = zip(names, plan.functions, functions, strict=True)
+            functions = [kept.around(name, fn, one) for name, fn, one in named]
         run = GraphRun(self._scheduler, self._options, self.name, plan, functions, inputs)
         run.collector.fail_fast = fail_fast
         if deadline is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..base.texts import brief
@@ -11,11 +13,14 @@ from ..pipeline.stages import as_stage, names_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+    from os import PathLike
     from typing import Never, TypeVar, overload
 
     from ..base.generic import Coro
+    from ..batches.journaled_functions import JournaledFunctions
     from ..batches.tasks import Take
     from ..calls.options import Options
+    from ..journal.values import Codec
     from ..pipeline.outcome import PipelineOutcome
     from ..pipeline.pipeline_run import PlannedStages
     from ..pipeline.report import PipelineReport
@@ -53,6 +58,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **misplaced: Never,
     ) -> PipelineReport[Out_co]:
         """Send every item through all stages, and report what became of each, in input order.
@@ -64,16 +72,22 @@ class Pipeline(Generic[In_contra, Out_co]):
                 room for them in front of the first stage, and worked on as they come.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole run; what is unfinished then is cancelled, what is finished is kept.
+            journal: the path of a file that keeps what each stage returns, by its name and what it was called with:
+                with the same file, nothing is called twice that has succeeded.
+            version: with a journal, of what the stages do: results of other versions are not taken.
+            codec: with a journal, as for ``fan.run``.
 
         Raises:
             BaseException: whatever ended the run early, as for ``fan.run``, with the outcomes so far in its attribute
                 ``report``.
         """
         where = "pipeline.run"
-        plan = self._plan(where, checks.function)
+        kept = self._kept(journal, version, codec)
+        plan = self._plan(where, checks.function, kept)
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-        return completion.run(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
+        with kept or nullcontext():
+            return completion.run(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
 
     def stream(
         self,
@@ -82,6 +96,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         ordered: bool = False,
         window: int | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **misplaced: Never,
     ) -> Generator[PipelineOutcome[Out_co], None, None]:
         """Send every item through all stages, and hand out each outcome as its item comes out.
@@ -92,16 +109,18 @@ class Pipeline(Generic[In_contra, Out_co]):
             items: as for ``run``; it may be endless.
             ordered: hand out in input order.
             window: how many items may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            journal, version, codec: as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
         """
         where = "pipeline.stream"
-        plan = self._plan(where, checks.function)
+        kept = self._kept(journal, version, codec)
+        plan = self._plan(where, checks.function, kept)
         _check(where, items, misplaced)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return stream.stream(
-            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept
         )
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
@@ -114,6 +133,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             fail_fast: bool = False,
             deadline: float | None = None,
+            journal: str | PathLike[str] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
         ) -> PipelineReport[R]: ...
         @overload
         async def arun(
@@ -123,6 +145,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             fail_fast: bool = False,
             deadline: float | None = None,
+            journal: str | PathLike[str] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
         ) -> PipelineReport[Out_co]: ...
 
     async def arun(
@@ -132,6 +157,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **misplaced: Never,
     ) -> PipelineReport[object]:
         """``run`` for coroutines; takes async iterables and coroutine functions too.
@@ -143,10 +171,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         from .aio.loops import running_loop
 
         where = "pipeline.arun"
-        plan = self._plan(where, taker(running_loop(where)))
+        kept = self._kept(journal, version, codec)
+        plan = self._plan(where, taker(running_loop(where)), kept)
         _check(where, items, misplaced)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
-        return await pipelines.arun(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
+        with kept or nullcontext():
+            return await pipelines.arun(  # type: ignore[return-value]  # it is what a run of a pipeline makes
+                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline
+            )
 
     if TYPE_CHECKING:
 
@@ -158,6 +190,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             ordered: bool = False,
             window: int | None = None,
+            journal: str | PathLike[str] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
         ) -> AsyncGenerator[PipelineOutcome[R], None]: ...
         @overload
         def astream(
@@ -167,6 +202,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             ordered: bool = False,
             window: int | None = None,
+            journal: str | PathLike[str] | None = None,
+            version: str | int | None = None,
+            codec: Codec | None = None,
         ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
 
     def astream(
@@ -176,6 +214,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         ordered: bool = False,
         window: int | None = None,
+        journal: str | PathLike[str] | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
         **misplaced: Never,
     ) -> AsyncGenerator[PipelineOutcome[object], None]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
@@ -185,17 +226,33 @@ class Pipeline(Generic[In_contra, Out_co]):
 
         where = "pipeline.astream"
         coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
-        plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function)
+        kept = self._kept(journal, version, codec)
+        plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function, kept)
         _check(where, items, misplaced)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return pipelines.astream(
-            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept
         )  # type: ignore[return-value]  # its outcomes are those of a pipeline
 
-    def _plan(self, where: str, take: Take) -> PlannedStages:
+    def _plan(self, where: str, take: Take, kept: JournaledFunctions | None) -> PlannedStages:
         """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""
         named = zip(self._names, self._stages, self._own, strict=True)
-        return [(name, one, own, take(where, one.fn)) for name, one, own in named]
+        planned = [(name, one, own, take(where, one.fn)) for name, one, own in named]
+        if kept is None:
+            return planned
+        return [(name, one, own, kept.around(name, one.fn, fn)) for name, one, own, fn in planned]
+
+    def _kept(
+        self, journal: str | PathLike[str] | None, version: str | int | None, codec: Codec | None
+    ) -> JournaledFunctions | None:
+        from .arguments import asked_of
+
+        asked = asked_of(journal, None, version, codec, False)
+        if asked is None:
+            return None
+        from ..batches.journaled_functions import JournaledFunctions
+
+        return JournaledFunctions("pipeline", asked)
 
     def __repr__(self) -> str:
         return f"<Pipeline {' | '.join(self._names)}>"

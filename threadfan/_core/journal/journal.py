@@ -18,7 +18,7 @@ from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from ..base.errors import JournalError, NotStored
-from ..base.outcome import INDEX, PAYLOAD, STATUS
+from ..base.outcome import INDEX, PAYLOAD, SILENT, STATUS
 from ..base.static import describe
 from ..base.usage import usage_of
 from .database import opened_to_read
@@ -48,7 +48,7 @@ class Wait(Protocol):
         """Wait so long, or raise if nobody wants the call any more."""
 
     def end(self) -> None:
-        """It waits no more; harmless if it has not waited."""
+        """It waits no more, or the same; harmless if it has not waited."""
 
 
 class Journal:
@@ -89,13 +89,16 @@ class Journal:
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
-    def call(self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait) -> object:
+    def call(
+        self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait, *, look: bool = False
+    ) -> object:
         """Call ``one(item)`` and store what it returns, unless another run does so.
 
         Args:
             place: of the input.
             worker: the name of the thread.
             wait: how it waits for another run that has the item.
+            look: whether the file was not asked before.
 
         Raises:
             NotStored: it has returned, but that cannot be stored.
@@ -112,7 +115,7 @@ class Journal:
                 wait.sleep(pause)
                 pause = min(2 * pause, _LONGEST)
             try:
-                if file.claims.others:
+                if look or file.claims.others:
                     for row in file.database.do("SELECT value FROM results WHERE key = ?", (key,)):
                         return self.read(row[0], place)
                 if file.broken is not None:
@@ -130,7 +133,7 @@ class Journal:
 
     def _store(self, key: Digest, place: int, value: object, started: float, worker: str) -> None:
         data = self._values.stored(value, self._fn)
-        used = None if isinstance(value, (str, int, float, list)) else usage_of(value)
+        used = None if isinstance(value, SILENT) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
             self.file.put([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..batches.journaled_functions import JournaledFunctions
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
@@ -108,6 +109,7 @@ def make_stream(
     ordered: bool,
     window: int,
     fed_by_owner: bool = False,
+    kept: JournaledFunctions | None = None,
 ) -> PipelineStream:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
@@ -115,7 +117,10 @@ def make_stream(
     items = at_hand(given)
     inputs = None if fed_by_owner or items is not None else iter(given)
     run = PipelineRun(scheduler, options, planned, items, window=window)
-    return PipelineStream(run, inputs, ordered=ordered)
+    made = PipelineStream(run, inputs, ordered=ordered)
+    if kept is not None:
+        made.prepare, made.finish = kept.open, kept.close
+    return made
 
 
 def stream(
@@ -127,7 +132,8 @@ def stream(
     ordered: bool,
     window: int,
     owner: object,
+    kept: JournaledFunctions | None = None,
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
-    made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window)
+    made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window, kept=kept)
     return Iteration(outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...base.outcome import Outcome
+    from ...batches.journaled_functions import JournaledFunctions
     from ...batches.report import Report
     from ...calls.options import Options
     from ...pipeline.pipeline_run import PipelineRun, PlannedStages
@@ -52,9 +53,12 @@ def astream(
     ordered: bool,
     window: int,
     owner: object,
+    kept: JournaledFunctions | None = None,
 ) -> AsyncGenerator[Outcome[Any], None]:
     """See ``Pipeline.astream``.  ``owner`` is kept alive until the stream ends."""
-    made = stream.make_stream(scheduler, options, planned, items, ordered=ordered, window=window, fed_by_owner=True)
+    made = stream.make_stream(
+        scheduler, options, planned, items, ordered=ordered, window=window, fed_by_owner=True, kept=kept
+    )
     run = made.batch
     return outcomes_of(made, None if run.inputs.at_hand else lambda _: _feed(run, items), owner)
 

@@ -1,0 +1,100 @@
+"""The page on the command line is true: its commands, run over its files, print what it shows."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECTIONS = {part.partition("\n")[0]: BLOCK.findall(part) for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
+WITH_COMMANDS = [title for title, blocks in SECTIONS.items() if any(kind == "sh" for kind, _ in blocks)]
+BASH = shutil.which("bash") or "bash"
+NEWCOMER = "From a table to a page"
+
+
+@pytest.fixture
+def shell(server, tmp_path):
+    """Runs a script in a folder of its own, where `threadfan` is the command and the API a server on this machine."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    installed = Path(sys.executable).with_name("threadfan")
+    for name, command in (("python", ""), ("threadfan", "" if installed.exists() else "-m threadfan")):
+        script = installed if name == "threadfan" and installed.exists() else sys.executable
+        (programs / name).write_text(f'#!/bin/sh\nexec "{script}" {command} "$@"\n', encoding="utf-8")
+        (programs / name).chmod(0o755)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    environment = {
+        **os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80",
+        "ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": "a-key", "NO_PROXY": "127.0.0.1",
+    }  # fmt: skip
+
+    def run(script):
+        done = subprocess.run(
+            [BASH, "-u", "-c", script], check=False, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=100,
+        )  # fmt: skip
+        return done.stdout
+
+    run.folder = folder
+    return run
+
+
+def _plain(text):
+    """Without what differs from one run to the next."""
+    text = re.sub(r"in [\d,]+\.\d s", "in 0.1 s", text)
+    return re.sub(r"[\d,]+ tokens in, [\d,]+ out(, \$[\d.]+)?", "1 tokens in, 1 out", text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")
+@pytest.mark.parametrize("title", WITH_COMMANDS)
+def test_a_section_prints_what_it_shows(shell, title):
+    """The files of a section are written, and its commands run one block after another."""
+    if title == NEWCOMER:
+        pytest.importorskip("plotly")
+    printed = shown = ""
+    for kind, content in SECTIONS[title]:
+        if kind == "sh":
+            printed += shell(content)
+        elif kind == "text":
+            shown += content
+        else:
+            (shell.folder / kind.partition(" ")[2]).write_text(content, encoding="utf-8")
+    assert _plain(printed) == _plain(shown)
+    if title == NEWCOMER:  # both ways have a page, and a journal in which each answer is
+        for name in ("python", "run"):
+            assert (shell.folder / f"{name}.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_newcomers_path_is_short():
+    """The program has at most eight lines, and the command is one line, the same each time."""
+    blocks = SECTIONS[NEWCOMER]
+    (program,) = [content for kind, content in blocks if kind.startswith("python ")]
+    assert len([line for line in program.splitlines() if line.strip()]) <= 8
+    commands = [
+        line for kind, content in blocks if kind == "sh" for line in content.splitlines() if "threadfan" in line
+    ]
+    assert len(commands) == 2
+    assert len(set(commands)) == 1
+
+
+def test_the_newcomers_run_keeps_to_its_rate_and_is_resumed(shell, server):
+    """Three rows take three requests, and one row more takes one; none is asked twice."""
+    pytest.importorskip("plotly")
+    requests = []
+    for kind, content in SECTIONS[NEWCOMER]:
+        if kind == "sh":
+            before = server.stats().requests
+            shell(content)
+            requests.append(server.stats().requests - before)
+        elif kind != "text":
+            (shell.folder / kind.partition(" ")[2]).write_text(content, encoding="utf-8")
+    assert requests == [3, 3, 1]
+    shell("python answers.py")
+    assert server.stats().requests == sum(requests) + 1

@@ -1,0 +1,240 @@
+"""`threadfan run` with a journal: whatever ends it, the same command goes on, and the output agrees with it."""
+
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+import pytest
+
+from support.command_line import lines_of, said
+
+PRESS = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+COUNTING = """
+import os, time
+
+def f(row):
+    with open({calls!r}, "ab", 0) as calls:
+        calls.write(row["n"].encode() + b"\\n")
+    time.sleep(0.002)
+    return int(row["n"]) ** 2
+"""
+
+
+@pytest.fixture
+def counted(work, tmp_path):
+    """A table of 400 rows, and a function that notes each of its calls in a file."""
+    number = 400
+    (tmp_path / "in.csv").write_text("n\n" + "".join(f"{one}\n" for one in range(number)), encoding="utf-8")
+    place = work(COUNTING.format(calls=str(tmp_path / "calls")))
+    flags = ["-o", tmp_path / "out.jsonl", "--journal", tmp_path / "run.db", "-w", 4]
+    return number, tmp_path, ["run", f"{place}:f", tmp_path / "in.csv", *flags]
+
+
+def _complete(number, folder):
+    rows = lines_of(folder / "out.jsonl")
+    assert sorted(int(row["n"]) for row in rows) == list(range(number))
+    assert all(row["result"] == int(row["n"]) ** 2 for row in rows)
+
+
+def _begun(folder, least=1):
+    """Waits until some calls have begun."""
+    end = time.monotonic() + 60
+    while not (folder / "calls").exists() or (folder / "calls").read_bytes().count(b"\n") < least:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
+def test_killed_and_gone_on_with(command, counted, output):
+    """Killed at random moments, with a torn last line: in the end each row is there once, and few calls are lost."""
+    number, folder, arguments = counted
+    arguments = [folder / output if one == folder / "out.jsonl" else one for one in arguments]
+    kills = 5
+    for turn in range(kills):
+        with command.start(*arguments) as process:
+            _begun(folder, least=60 * turn + random.randrange(1, 60))
+            process.kill()
+        if (folder / output).exists():
+            with open(folder / output, "ab") as file:
+                file.write(b'{"n": "7", "resu')  # as far as a write may get
+    assert said(command(*arguments), 0).startswith(f"{number} succeeded (")
+    if output == "out.jsonl":
+        _complete(number, folder)
+    else:
+        rows = (folder / output).read_text(encoding="utf-8").splitlines()
+        assert rows[0] == "n,result"
+        assert sorted(rows[1:]) == sorted(f"{one},{one**2}" for one in range(number))
+    assert (folder / "calls").read_bytes().count(b"\n") <= number + 4 * kills
+
+
+@PRESS
+def test_ctrl_c(command, counted):
+    """Ctrl-C ends it at once, says how to go on, and what was done is whole; then the same command goes on."""
+    number, folder, arguments = counted
+    with command.start(*arguments) as process:
+        _begun(folder, least=20)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (line,) = err.splitlines()
+    assert line.startswith("threadfan: interrupted: ")
+    assert line.endswith(f"the same command goes on, by {folder / 'run.db'}")
+    before = len(lines_of(folder / "out.jsonl"))
+    assert before < number
+    assert said(command(*arguments), 0).startswith(f"{number} succeeded (")
+    _complete(number, folder)
+
+
+@PRESS
+@pytest.mark.parametrize("rate", [[], ["--rate", "100/min"]])
+def test_sigterm(command, counted, rate):
+    """SIGTERM begins no further call, and lets those that run end: not one is called again."""
+    number, folder, arguments = counted
+    with command.start(*arguments, *rate) as process:
+        _begun(folder)
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.splitlines()[-1].startswith("threadfan: terminated: ")
+    called = (folder / "calls").read_bytes().count(b"\n")
+    assert len(lines_of(folder / "out.jsonl")) == called < number
+    assert command(*arguments).returncode == 0
+    assert (folder / "calls").read_bytes().count(b"\n") == number
+    _complete(number, folder)
+
+
+@PRESS
+def test_sigterm_while_inputs_are_waited_for(command, work, tmp_path):
+    """Who waits for a line of a pipe is ended too."""
+    place = work("def f(text): return text")
+    with command.start("run", f"{place}:f", "-", "-o", tmp_path / "out.txt", stdin="") as process:
+        process.stdin.write("one\n" * 100)  # more than are taken before the first is handed out
+        process.stdin.flush()
+        end = time.monotonic() + 60
+        while not (tmp_path / "out.txt").exists() or not (tmp_path / "out.txt").read_bytes():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        process.terminate()
+        assert process.wait(60) == 143
+
+
+def test_failures_are_called_again(here, work, tmp_path):
+    """The same command calls what has failed, and nothing else."""
+    (tmp_path / "in.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    command = ["run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "run.db", "-k"]
+    work("def f(text): return 1 / (text != 'b')")
+    line = said(here(*command), 1)
+    assert line.endswith("they are in out.txt.failed.jsonl, and the same command tries them again")
+    work("def f(text): return 2")
+    assert said(here(*command), 0).startswith("3 succeeded (2 of them before), 0 failed")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "1.0\n2\n1.0\n"
+    assert not (tmp_path / "out.txt.failed.jsonl").exists()
+
+
+def test_fresh(here, work, tmp_path):
+    """`--fresh` forgets the journal, and `--resume` refuses to begin."""
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    command = ["run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "run.db"]
+    work("def f(text): return 1")
+    assert (
+        said(here(*command, "--resume"), 2)
+        == "there is no journal run.db to go on with; right is to leave --resume out"
+    )
+    assert here(*command).returncode == 0
+    work("def f(text): return 2")
+    for flag, found in (("--resume", "1\n"), ("--fresh", "2\n")):
+        assert here(*command, flag).returncode == 0
+        assert (tmp_path / "out.txt").read_text(encoding="utf-8") == found
+    work("def f(text): return 3")
+    assert here(*command, "--no-resume").returncode == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "3\n"
+
+
+def test_fresh_removes_nothing_but_a_journal(here, work, tmp_path):
+    """A file of another kind is not forgotten."""
+    work("def f(text): return 1")
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    (tmp_path / "dear").write_text("a letter", encoding="utf-8")
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "dear", "--fresh"), 1)
+    assert line.startswith("--fresh cannot forget dear: ")
+    assert (tmp_path / "dear").read_text(encoding="utf-8") == "a letter"
+
+
+def test_results_that_no_journal_knows(here, work, tmp_path):
+    """An output that is there is not replaced unless the user says so."""
+    work("def f(text): return 1")
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    (tmp_path / "out.txt").write_text("dear\n", encoding="utf-8")
+    for more in ([], ["--journal", "run.db"]):
+        line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", *more), 2)
+        assert line.startswith("out.txt is there, and no journal knows what is in it; right is another -o, or --fresh")
+        assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "dear\n"
+    assert here("run", "work.py:f", "in.txt", "-o", "out.txt", "--fresh").returncode == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "1\n"
+
+
+def test_key_and_version(here, work, tmp_path):
+    """`--key` says by which columns a row is known, `--journal-version` that what is called has changed."""
+    work("called = []\ndef f(row): return row['n']")
+    command = ["run", "work.py:f", "in.csv", "-o", "out.csv", "--journal", "run.db", "--key", "n"]
+    (tmp_path / "in.csv").write_text("n,more\n1,a\n", encoding="utf-8")
+    assert said(here(*command), 0).startswith("1 succeeded, ")
+    (tmp_path / "in.csv").write_text("n,more\n1,b\n", encoding="utf-8")
+    assert said(here(*command), 0).startswith("1 succeeded (1 of them before)")
+    assert said(here(*command, "--journal-version", "2"), 0).startswith("1 succeeded, ")
+    assert said(here(*command, "--key", "m"), 2) == "--key names 'm', and in.csv has no such column; right are n, more"
+
+
+def test_dry_run(here, work, tmp_path):
+    """It shows what would be called, says how much is done, and writes nothing."""
+    work("def f(row): return {'usage': {'input_tokens': 1000, 'output_tokens': 500}}")
+    (tmp_path / "in.csv").write_text("n\n1\n", encoding="utf-8")
+    command = ["run", "work.py:f", "in.csv", "-o", "out.csv", "--journal", "run.db", "--price", "2,10"]
+    process = here(*command, "--dry-run")
+    assert process.stdout == '{"n":"1"}\n'
+    assert said(process, 0) == (
+        "dry run: 1 would be called, 0 are done; what a call costs is not known until a journal has some"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "work.py"]
+    assert here(*command).returncode == 0
+    (tmp_path / "in.csv").write_text("n\n1\n2\n1\n3\n", encoding="utf-8")
+    out = (tmp_path / "out.csv").read_bytes()
+    process = here(*command, "--dry-run")
+    assert process.stdout == '{"n":"2"}\n{"n":"1"}\n{"n":"3"}\n'  # the second 1 is an input of its own
+    assert said(process, 0) == (
+        "dry run: 3 would be called, 1 are done; about $0.0210, at 1,000 tokens in and 500 out a call, as those "
+        "that are done"
+    )
+    assert (tmp_path / "out.csv").read_bytes() == out
+
+
+def test_report(here, work, tmp_path):
+    """`--report` writes the page at the end, and `threadfan report` does at any time."""
+    pytest.importorskip("plotly")
+    work("def f(row): return 1 / int(row)")
+    (tmp_path / "in.txt").write_text("0\n1\n", encoding="utf-8")
+    process = here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "run.db", "--report", "page.html")
+    assert process.returncode == 1
+    assert "; see page.html" in process.stderr
+    assert "ZeroDivisionError" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    process = here("report", "run.db")
+    assert (process.returncode, process.stdout) == (0, "run.html\n")
+    assert (tmp_path / "run.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert here("report", "run.db", "-o", "other.html").stdout == "other.html\n"
+    assert said(here("report", "run.db", "-o", "run.db"), 2).startswith("--output is the journal, run.db; ")
+    assert "nowhere.db" in said(here("report", "nowhere.db"), 1)
+    assert "in.txt" in said(here("report", "in.txt"), 1)
+
+
+def test_a_journal_that_cannot_be_used(here, work, tmp_path):
+    """It is one line that names it, and nothing is called."""
+    work("def f(row): return open('called', 'w') and None")
+    (tmp_path / "in.txt").write_text("0\n", encoding="utf-8")
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE dear (one)")
+    connection.close()
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "other.db"), 1)
+    assert "other.db" in line
+    assert not (tmp_path / "called").exists()

@@ -1,0 +1,155 @@
+"""``threadfan ask``: a prompt to the Messages API for each input."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic_core import to_json
+
+from threadfan._core.base.texts import masked_url, shortened, text_of
+
+from .errors import USAGE, CommandError
+from .rows import text_of_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import anthropic
+
+    from .rows import Item, Row
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+_USUAL = "prompt"  # the column that is asked if there is no template
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked, but for the input.
+
+    Args:
+        model: who is asked.
+        template: the prompt, with ``{}`` for an input or ``{column}`` for a column of a row.
+        system: the system prompt.
+        max_tokens: of an answer.
+        temperature: as the API has it.
+    """
+
+    model: str
+    template: str | None = None
+    system: str | None = None
+    max_tokens: int = 1024
+    temperature: float | None = None
+
+    def version(self) -> str:
+        """By which a journal knows these questions from others."""
+        return to_json(asdict(self)).decode()
+
+    def check(self, columns: Sequence[str] | None) -> None:
+        """Check that rows with these columns can be asked.
+
+        Raises:
+            CommandError: they cannot.
+        """
+        if self.max_tokens < 1:
+            raise CommandError(f"--max-tokens is {self.max_tokens}; right is a number greater than 0", USAGE)
+        if columns is None:
+            return
+        known = " ".join(f"{{{column}}}" for column in columns)
+        if self.template is None:
+            if _USUAL not in columns:
+                raise CommandError(f"there is no column {_USUAL!r}; right is --template with {known}", USAGE)
+            return
+        for name in _PLACE.findall(self.template):
+            if name and name not in columns:
+                raise CommandError(f"--template has {{{name}}}, which is no column; right are {known}", USAGE)
+
+    def prompt(self, item: Item) -> str:
+        """What is asked of an input."""
+        if self.template is None:
+            return text_of_value(item.get(_USUAL) if isinstance(item, dict) else item)
+        return _PLACE.sub(lambda found: text_of_value(_part(item, found[1])), self.template)
+
+
+def _part(item: Item, name: str) -> object:
+    if not name:
+        return item
+    if not isinstance(item, dict) or name not in item:
+        raise KeyError(f"the input has no column {name!r}")
+    return item[name]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who is asked: the API, or what is at ``--base-url``; its secrets are shown nowhere."""
+
+    base_url: str | None = field(default=None, repr=False)
+
+    def client(self) -> anthropic.Anthropic:
+        """An attached client.
+
+        Raises:
+            CommandError: there is no key, or it is no URL.
+        """
+        import anthropic
+
+        from threadfan.clients.anthropic import attach
+
+        if self.base_url is not None and not _is_url(self.base_url):
+            shown = masked_url(self.base_url)
+            raise CommandError(f"--base-url is {shown!r}; right is a URL such as http://127.0.0.1:8000", USAGE)
+        key = os.environ.get("ANTHROPIC_API_KEY", "")
+        if not key and self.base_url is None:
+            raise CommandError("ask needs an API key; right is: export ANTHROPIC_API_KEY=sk-ant-…")
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise CommandError(
+                "ANTHROPIC_API_KEY holds a blank or a special character; right is the bare key, sk-ant-…"
+            )
+        try:
+            client = anthropic.Anthropic(api_key=key or "none", base_url=self.base_url, max_retries=0)
+        except Exception as error:
+            raise CommandError(f"{masked_url(self.base_url or '')} cannot be asked: {text_of(error)}") from error
+        return attach(client)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too large
+        return False
+
+
+def asker(client: anthropic.Anthropic | None, question: Question) -> Callable[[Item], Row]:
+    """A function that asks, and gives the answer and what it took."""
+    settings: Row = {"model": question.model, "max_tokens": question.max_tokens}
+    if question.system is not None:
+        settings["system"] = question.system
+    if question.temperature is not None:
+        settings["temperature"] = question.temperature
+
+    def ask(item: Item) -> Row:
+        assert client is not None  # noqa: S101 -- but for a dry run, which calls nothing
+        message = client.messages.create(messages=[{"role": "user", "content": question.prompt(item)}], **settings)
+        if not hasattr(message, "usage"):  # the client hands on as text what is no JSON
+            raise TypeError(f"it does not speak the Messages API: {shortened(str(message), 60)}")
+        return {
+            "answer": "".join(block.text for block in message.content if block.type == "text"),
+            "stop_reason": message.stop_reason,
+            "usage": {"input_tokens": message.usage.input_tokens, "output_tokens": message.usage.output_tokens},
+        }
+
+    return ask
+
+
+def columns_of_answer(answer: Row) -> Row:
+    """As columns of a table."""
+    return {"answer": answer["answer"], "stop_reason": answer["stop_reason"], **answer["usage"]}
+
+
+def answer_alone(answer: Row) -> object:
+    """Its text."""
+    return answer["answer"]

@@ -1,0 +1,212 @@
+"""A run: inputs through a fan, results into a file, failures into another, and what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from contextlib import ExitStack, aclosing, contextmanager, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, cast
+
+from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
+from threadfan._core.base.texts import shortened, text_of
+from threadfan._core.batches.iteration import Iteration
+
+from .arriving import Arriving
+from .bar import Bar, bar_for
+from .errors import INTERRUPTED, TERMINATED, CommandError
+from .failures import Failures
+from .files import Files
+from .tally import Tally, say
+from .writing import Sink, UnfitError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+
+    from threadfan import Outcome
+    from threadfan._core.calls.collector import Collector
+
+    from .options import BatchOptions
+    from .reading import Source, Unreadable
+    from .rows import Item, Job, Result
+
+
+def run_batch(job: Job, source: Source, options: BatchOptions) -> int:
+    """Call ``job.fn`` with every input, and return the exit status.
+
+    Raises:
+        CommandError: not all have succeeded.
+    """
+    files = Files.of(source, options)
+    if options.dry_run:
+        from .dry_run import show
+
+        return show(job, source, files, options)
+    with ExitStack() as stack:
+        bar = bar_for(source, job.fn, wanted=options.progress, output=options.output)
+        run = _Run(job, source, files, options, bar)
+        stack.callback(run.close)
+        stack.enter_context(run.warnings_as_lines())
+        try:
+            run.go()
+        except KeyboardInterrupt as error:
+            run.write_left(error)
+            raise CommandError(f"interrupted: {run.done_so_far()}", INTERRUPTED) from error
+        except Terminated as error:
+            run.write_left(error)
+            raise CommandError(f"terminated: {run.done_so_far()}", TERMINATED) from error
+        except JournalError as error:
+            raise CommandError(text_of(error)) from error
+    return run.told()
+
+
+class _Run:
+    """One run, from its first call to its end."""
+
+    def __init__(self, job: Job, source: Source, files: Files, options: BatchOptions, bar: Bar | None) -> None:
+        self._job, self._source, self._files, self._options, self._bar = job, source, files, options, bar
+        self._budget = options.money(job.model)
+        self._tally = Tally(self._budget, job.model)
+        self._halt = options.halting()
+        self._halted: str | None = None  # why it was stopped early
+        self._cut = False  # whether calls that run are ended
+        files.begin()
+        self._failures = Failures(files.failures)
+        self._failures.begin()
+        self._sink = Sink(files.output, files.output_format, job.columns, job.text)
+        source.unreadable = self._unreadable
+
+    def go(self) -> None:
+        """Call, and write what comes."""
+        options, job = self._options, self._job
+        retry = options.retry if job.retry is None else job.retry
+        journal = self._files.journal_options(job.version)
+        progress = self._bar.show if self._bar else False
+        fan = Fan(options.workers, timeout=options.timeout, retry=retry, rate=options.rate_limit(), name="run")
+        given = {"ordered": options.keep_order, "progress": progress, **journal}
+        fn, source = self._guarded(job.fn), self._source
+        with fan, drain_on_signals():  # SIGTERM begins no further call, and lets those that run come to their end
+            try:
+                if source.is_slow:
+                    asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
+                else:
+                    self._take_all(fan.stream(fn, source, **given))
+            except KeyboardInterrupt:
+                self._cut = True
+                raise
+            except FanClosed:  # is what a stream ends with that was closed or drained
+                if self._halted is None:
+                    raise
+        self._sink.finish()
+        for row, why in self._sink.unfit():
+            self._tally.not_written += 1
+            self._failures.add_line(row, {"status": "not written", "error": why})
+
+    def _guarded(self, fn: Callable[[Item], Result]) -> Callable[[Item], Result]:
+        """``fn``, which is not called any more once the run is halted, and is given a row that is its own.
+
+        What it does to that is not seen in the output: a run that goes on would not have seen it.
+        """
+
+        @wraps(fn)
+        def called(item: Item) -> Result:
+            if self._halted is not None:
+                raise CallCancelled(self._halted)
+            return fn(dict(item) if type(item) is dict else item)
+
+        return called
+
+    def _take_all(self, outcomes: Generator[Outcome[Result]]) -> None:
+        for outcome in outcomes:
+            self._take(outcome)
+            if self._to_halt():
+                assert isinstance(outcomes, Iteration)  # noqa: S101 -- which can be drained
+                outcomes.close() if self._cut else outcomes.drain()
+
+    async def _take_as_they_arrive(self, begin: Callable[[Arriving], AsyncGenerator[Outcome[Result]]]) -> None:
+        """The same of inputs for which one may have to wait: what has ended is written meanwhile."""
+        rows = Arriving(self._source)
+        async with aclosing(begin(rows)) as outcomes:
+            async for outcome in outcomes:
+                self._take(outcome)
+                if self._to_halt():
+                    if self._cut:
+                        break
+                    rows.end()  # what waits is refused, see ``_guarded``
+
+    def _to_halt(self) -> bool:
+        """Whether it is to stop now, for the first time."""
+        if self._halted is not None:
+            return False
+        if self._halt is not None:
+            self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
+            self._cut = self._halted is not None and self._halt.now
+        if self._options.budget is not None and self._budget is not None and self._halted is None:
+            self._halted = self._budget.used_up()
+        return self._halted is not None
+
+    def _take(self, outcome: Outcome[Result]) -> None:
+        self._tally.add(outcome)
+        if outcome.ok:
+            try:
+                self._sink.write(outcome.item, outcome.value)
+            except UnfitError as error:
+                self._tally.not_written += 1
+                self._failures.add(outcome, str(error))
+        elif outcome.status in ("failed", "timed_out"):
+            self._failures.add(outcome)
+
+    def _unreadable(self, line: Unreadable) -> None:
+        self._tally.unreadable += 1
+        self._failures.add_line(line.text, {"line": line.line, "status": "unreadable", "error": line.why})
+
+    def write_left(self, error: BaseException) -> None:
+        """Write what had ended and was not handed out when a signal came."""
+        with suppress(KeyboardInterrupt):
+            for outcome in getattr(error, "report", None) or ():
+                if outcome.ok:
+                    self._take(outcome)
+            self._sink.finish()
+
+    @contextmanager
+    def warnings_as_lines(self) -> Iterator[None]:
+        """Warnings are lines as any others; none of threads that are stuck where the user wants out."""
+
+        def show(message: Warning | str, *_: object) -> None:
+            if not self._cut:
+                say(f"warning: {shortened(str(message), 300)}")
+
+        with warnings.catch_warnings():
+            warnings.showwarning = show  # type: ignore[assignment]  # what it is called with differs by version
+            yield
+
+    def close(self) -> None:
+        """Let go of files and of the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+        self._sink.close()
+        self._failures.close()
+
+    # -- what is said ------------------------------------------------------------------------------------------------
+
+    def done_so_far(self) -> str:
+        """How far it is, and how to go on."""
+        kept = f"{self._tally.done():,} calls are done"
+        if self._files.journal is None:
+            return f"{kept}, in {self._files.output_name}; with --journal run.db the same command could go on"
+        return f"{kept}; the same command goes on, by {self._files.journal}"
+
+    def told(self) -> int:
+        """Say what became of it; the exit status."""
+        tally = self._tally
+        page = self._files.write_report()
+        say(f"{tally.summary()}{'' if page is None else f'; see {page}'}")
+        if self._halted is not None:
+            raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")
+        if tally.bad:
+            where = self._files.failures
+            right = (
+                "the same command tries them again" if self._files.journal else "that file can be the INPUT of a run"
+            )
+            raise CommandError(f"{tally.causes()}" + (f"; they are in {where}, and {right}" if where else ""))
+        return 0

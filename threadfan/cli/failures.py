@@ -1,0 +1,87 @@
+"""Inputs that have failed, in a file of their own, which can be the input of a run.
+
+A line is ``{"input": …, "failed": {…}}``; whoever reads it takes the input, and leaves the rest aside.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from threadfan._core.base.texts import text_of
+
+if TYPE_CHECKING:
+    from threadfan import Outcome
+
+    from .rows import Item
+
+ENDING = ".failed.jsonl"
+_INPUT, _FAILED = "input", "failed"
+
+
+def input_of(row: Item) -> Item:
+    """A row as it is handed on: of a line that tells of a failure, its input."""
+    if type(row) is dict and row.keys() == {_INPUT, _FAILED} and isinstance(row[_FAILED], dict):
+        return row[_INPUT]
+    return row
+
+
+def write_whole(file: int, data: bytes) -> None:
+    """Write all of it, at once as a rule: then no other write comes between, and a line is there or not."""
+    while data:
+        data = data[os.write(file, data) :]
+
+
+class Failures:
+    """The file; it is there only if something has failed.
+
+    Args:
+        path: of the file; None to write nothing.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._file: int | None = None
+        self._lock = Lock()  # guards it: lines that cannot be read may be told by a thread that reads
+
+    def begin(self) -> None:
+        """Nothing has failed yet; what an earlier run has left is removed."""
+        if self.path is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def add(self, outcome: Outcome[Item], why: str | None = None) -> None:
+        """One more.
+
+        Args:
+            why: if it is not the outcome that has failed.
+        """
+        error = f"{type(outcome.error).__name__}: {text_of(outcome.error)}" if why is None else why
+        status = outcome.status if why is None else "not written"
+        facts: dict[str, object] = {
+            "index": outcome.index,
+            "status": status,
+            "error": error,
+            "attempts": outcome.attempts,
+        }
+        self.add_line(outcome.item, facts)
+
+    def add_line(self, item: object, facts: dict[str, object]) -> None:
+        """One more, of which these facts are known."""
+        if self.path is None:
+            return
+        data = to_json({_INPUT: item, _FAILED: facts}, bytes_mode="base64", serialize_unknown=True)
+        with self._lock:
+            if self._file is None:
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            write_whole(self._file, data + b"\n")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)

@@ -1,0 +1,121 @@
+"""What became of the calls of a run, in numbers and in a line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from threadfan import Report
+from threadfan._core.base.outcome import raw_of
+
+if TYPE_CHECKING:
+    from threadfan import Budget, Outcome, Usage
+    from threadfan._core.base.attempt import Status
+
+    from .rows import Result
+
+_REMEMBERED = 1000  # failures of which the causes are told; arbitrary: memory stays flat
+_CAUSES = 3  # that are told
+
+
+def say(text: str) -> None:
+    """Write a line to the standard error."""
+    print(f"threadfan: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def dollars(number: float) -> str:
+    """An amount of money, small ones too."""
+    return f"${number:,.2f}" if number >= 1 else f"${number:.4f}"
+
+
+class Tally:
+    """Counts outcomes; a condition of ``--halt`` may ask it as it asks a batch.
+
+    Args:
+        budget: dollars that may be spent, counted here; what tokens cost is known by it.
+        model: whose tokens they are.
+    """
+
+    def __init__(self, budget: Budget | None, model: str | None) -> None:
+        self.kept = 0
+        """Succeeded, in a run before: the journal has them."""
+        self.unreadable = 0
+        """Lines that were no inputs."""
+        self.not_written = 0
+        """Results that did not fit into the output."""
+        self.failures: dict[Status, int] = {}
+        """Calls without a result, by their status."""
+        self.usage: Usage | None = None
+        self._succeeded = 0
+        self._began = time.monotonic()
+        self._budget, self._model = budget, model
+        self._remembered: list[Outcome[Result]] = []
+
+    def add(self, outcome: Outcome[Result]) -> None:
+        """One more."""
+        if outcome.ok:
+            if outcome.attempts:
+                self._succeeded += 1
+            else:
+                self.kept += 1
+        else:
+            self.failures[outcome.status] = self.failures.get(outcome.status, 0) + 1
+            if len(self._remembered) < _REMEMBERED and outcome.status != "cancelled":
+                self._remembered.append(outcome)
+        if outcome.usage is not None:
+            self.usage = outcome.usage if self.usage is None else self.usage + outcome.usage
+            if self._budget is not None:
+                self._budget.add(outcome.usage, self._model)
+
+    # -- what a condition asks ---------------------------------------------------------------------------------------
+
+    def ended(self) -> int:
+        """Calls of this run that have ended."""
+        return self._succeeded + sum(self.failures.values())
+
+    def failed(self) -> int:
+        """Those that have failed."""
+        return self.failures.get("failed", 0) + self.failures.get("timed_out", 0)
+
+    def succeeded(self) -> int:
+        """Those that have succeeded."""
+        return self._succeeded
+
+    # -- what is said ------------------------------------------------------------------------------------------------
+
+    def done(self) -> int:
+        """All that have succeeded, before or now."""
+        return self.kept + self._succeeded - self.not_written
+
+    @property
+    def bad(self) -> int:
+        """Inputs without a result in the output."""
+        return self.failed() + self.unreadable + self.not_written
+
+    def summary(self) -> str:
+        """All in a line."""
+        seconds = time.monotonic() - self._began
+        before = f" ({self.kept:,} of them before)" if self.kept else ""
+        parts = [f"{self.done():,} succeeded{before}", f"{self.bad:,} failed"]
+        if cancelled := self.failures.get("cancelled", 0):
+            parts.append(f"{cancelled:,} not called")
+        text = f"{', '.join(parts)}, in {seconds:,.1f} s"
+        if self.usage is not None:
+            text += f"; {self.usage.input_tokens:,} tokens in, {self.usage.output_tokens:,} out"
+            if self._budget is not None and self._budget.unpriced is None:
+                text += f", {dollars(self._budget.spent_usd)}"
+        return text
+
+    def causes(self) -> str:
+        """Why some have failed."""
+        report: Report[Result] = Report(list(map(raw_of, self._remembered)))
+        found = [(text, len(outcomes)) for text, outcomes in report.by_error().items()]
+        if self.unreadable:
+            found.append(("lines that cannot be read", self.unreadable))
+        if self.not_written:
+            found.append(("results that do not fit into the output", self.not_written))
+        found = [(text.removeprefix("failed, "), number) for text, number in found]
+        told = [text if number == 1 else f"{text} ({number:,} times)" for text, number in found[:_CAUSES]]
+        rest = sum(number for _, number in found[_CAUSES:])
+        return f"{self.bad:,} failed: {'; '.join(told)}{f'; and {rest:,} more' if rest else ''}"

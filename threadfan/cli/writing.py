@@ -1,0 +1,151 @@
+"""Results in a file or on the standard output, each as it comes: whole lines, whatever ends the program.
+
+A file begins anew with each run.  What earlier runs have done is in the journal, which hands it out again, so the file
+agrees with the journal when a run has ended: nothing is lost, and nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from contextlib import suppress
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json, to_jsonable_python
+
+from threadfan._core.base.texts import text_of
+
+from .errors import USAGE, CommandError
+from .failures import write_whole
+from .formats import STANDARD
+from .rows import INPUT, columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .parquet import ParquetFile
+    from .rows import Item, Result, Row
+
+
+class UnfitError(Exception):
+    """A result that does not fit into the file."""
+
+
+class Sink:
+    """Where results are written.
+
+    Args:
+        file: the path, or ``-``.
+        format: one of ``FORMATS``.
+        columns: a result as columns, for tables.
+        text: a result as a text, for lines.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        format: str,  # noqa: A002
+        columns: Callable[[Result], Row] = columns_of,
+        text: Callable[[Result], object] = lambda value: value,
+    ) -> None:
+        self.file = file
+        self._columns, self._text = columns, text
+        self._parquet: ParquetFile | None = None
+        self._names: list[str] | None = None  # of a table's columns
+        self._delimiter = "\t" if format == "tsv" else ","
+        self._line = {"jsonl": self._json, "csv": self._row, "tsv": self._row, "lines": self._plain}.get(format)
+        self._out = -1
+        try:
+            if format == "parquet":
+                from .parquet import ParquetFile
+
+                self._parquet = ParquetFile(file)
+            else:
+                self._out = (
+                    os.dup(1) if file == STANDARD else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+                )
+        except OSError as error:
+            right = "right is a path in a folder that is there and may be written"
+            raise CommandError(f"{file} cannot be written: {error.strerror}; {right}", USAGE) from error
+
+    def write(self, item: Item, value: Result) -> None:
+        """Write one result.
+
+        Raises:
+            UnfitError: it does not fit into the table that the first has begun.
+            CommandError: the file cannot be written any more.
+        """
+        try:
+            row = self._record(item, value)
+            line = b"" if self._line is None else self._line(row, value)
+        except ValueError as error:  # of pydantic's, for one
+            raise UnfitError(text_of(error)) from error
+        if self._parquet is not None:
+            self._parquet.write(row)
+        else:
+            try:
+                write_whole(self._out, line)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise CommandError(f"{self.file} cannot be written: {error.strerror}") from error
+
+    def unfit(self) -> list[tuple[Row, str]]:
+        """Rows that were found not to fit after they were written, and why; each is told once."""
+        if self._parquet is None:
+            return []
+        found, self._parquet.unfit = self._parquet.unfit, []
+        return found
+
+    def finish(self) -> None:
+        """Write what is left."""
+        if self._parquet is not None:
+            self._parquet.close()
+
+    def close(self) -> None:
+        """Let go of the file; harmless if that was done."""
+        if self._parquet is not None:
+            self._parquet.give_up()
+        out, self._out = self._out, -1
+        if out >= 0:
+            with suppress(OSError):
+                os.close(out)
+
+    def _record(self, item: Item, value: Result) -> Row:
+        row = item if isinstance(item, dict) else {INPUT: item}
+        return {**row, **self._columns(value)}
+
+    # -- formats -----------------------------------------------------------------------------------------------------
+
+    def _json(self, row: Row, _: Result) -> bytes:
+        return to_json(row, bytes_mode="base64", inf_nan_mode="null") + b"\n"
+
+    def _plain(self, _: Row, value: Result) -> bytes:
+        text = self._text(value)
+        data = text.encode() if isinstance(text, str) else to_json(text, bytes_mode="base64")
+        return data if data.endswith(b"\n") else data + b"\n"
+
+    def _row(self, found: Row, _: Result) -> bytes:
+        head: list[list[str]] = []
+        if self._names is None:
+            self._names = list(found)
+            head = [self._names]
+        elif len(found) > len(self._names) or not found.keys() <= set(self._names):
+            more = next(name for name in found if name not in self._names)
+            raise UnfitError(
+                f"it has the column {more!r}, and the header has not; right are the same columns for all, or JSON lines"
+            )
+        text = StringIO()
+        writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
+        writer.writerows([*head, [_cell(found.get(name)) for name in self._names]])
+        return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, (str, int, float)):
+        return ("true" if value else "false") if isinstance(value, bool) else value
+    if isinstance(value, (list, dict)):
+        return to_json(value, bytes_mode="base64").decode()
+    plain = to_jsonable_python(value, bytes_mode="base64")
+    return plain if isinstance(plain, (str, int, float)) else to_json(plain).decode()
