@@ -61,10 +61,13 @@ def run(
             journal, plan, scheduler, options, fn, items, given, partial(gate.put, None), fail_fast=fail_fast,
             deadline=deadline, star=star, halt=halting,
         )  # fmt: skip
+        if progress is False:
+            return completion.wait(gate)
         with metering.shown(completion.batch, progress):
             return completion.wait(gate)
     finally:
-        journal.file.close()
+        if not journal.file.over:
+            journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 
@@ -150,6 +153,7 @@ class JournaledRun(StoppingCompletion[T]):
     def report(self) -> Report[T]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
         report = super().report()
+        self._journal.file.close()  # here, where an exception of a signal is given the report
         broken = self._journal.file.broken
         if broken is not None:
             put_on(broken, report)
