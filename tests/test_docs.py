@@ -13,6 +13,7 @@ import pytest
 import threadfan
 from threadfan._core.base.times import Timed
 from threadfan._core.base.unset import Unset
+from threadfan._core.batches.handle import Handle
 from threadfan._core.batches.looking_back import LookingBack
 from threadfan._core.fan.front import Front
 
@@ -21,7 +22,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 # Pages whose Python blocks are run.
 WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
-WITH_COMMANDS = "command-line"  # whose blocks tests/cli/test_page.py runs
+WITH_COMMANDS = "command-line"  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
@@ -208,7 +209,7 @@ def offered_by(thing):
     if issubclass(thing, BaseException):
         return []
     faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
-    faces = {threadfan.Report: (LookingBack,), threadfan.Outcome: (Timed,)}.get(thing, faces)
+    faces = {threadfan.Report: (LookingBack,), threadfan.Outcome: (Timed,), threadfan.Run: (Handle,)}.get(thing, faces)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []

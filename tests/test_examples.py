@@ -69,6 +69,13 @@ EXPECTED = {
         r"speed-up: \d\.\d .+",
         r"without a reviewer, from a coroutine: \['security', 'performance', 'documentation'\], failed",
     ],
+    "background": [
+        r"the first answer is on \w+",
+        r"paused: True, and nothing runs: True",
+        r"so far: True",
+        r"7 succeeded, and 1 was cancelled: tracing",
+        r"the same from a coroutine: True",
+    ],
     "conditional": [
         r"closing: We are on it\.; note: urgency succeeded",
         r"  shelve skipped: TaskSkipped: its condition did not hold",

@@ -16,13 +16,13 @@ _core/base/locks.py _RLock
 _core/base/locks.py _active
 _core/base/locks.py _is_owned
 _core/base/locks.py _recursion_count
+_core/base/places.py _current_frames
 _core/base/static.py _getframe
 _core/batches/mapping.py _getframe
 _core/batches/reading.py _getframe
 _core/calls/future.py _lock
 _core/calls/lazy_future.py _STATE_TO_DESCRIPTION_MAP
 _core/fan/executor.py _register_atexit
-_core/fan/stuck.py _current_frames
 clients/anthropic.py _calculate_retry_timeout
 clients/anthropic.py _client
 clients/anthropic.py _process_response_data

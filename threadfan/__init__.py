@@ -58,13 +58,16 @@ if TYPE_CHECKING:
     from ._core.base.usage import Usage
     from ._core.batches.carried import report_of
     from ._core.batches.report import Report
+    from ._core.batches.running import RunningCall
     from ._core.batches.stats import Stats
+    from ._core.batches.streamed import AsyncRunStream, RunStream
     from ._core.batches.tasks import Task, task
     from ._core.calls.as_completed import as_completed
     from ._core.calls.draining import drain_on_signals
     from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
     from ._core.fan.pipeline import Pipeline
+    from ._core.fan.run import Run
     from ._core.graph.report import GraphReport
     from ._core.pipeline.report import PipelineReport
     from ._core.pipeline.stages import stage
@@ -97,12 +100,16 @@ __all__ = [
     "stage",
     "task",
     # what comes back
+    "AsyncRunStream",
     "Attempt",
     "GraphReport",
     "Outcome",
     "PipelineReport",
     "Progress",
     "Report",
+    "Run",
+    "RunStream",
+    "RunningCall",
     "Stats",
     "Task",
     "Unpicklable",
@@ -171,6 +178,10 @@ _ON_FIRST_USE = {
     "Progress": "events.progress",
     "RateLimit": "policies.rate_limit",
     "Report": "batches.report",
+    "Run": "fan.run",
+    "RunStream": "batches.streamed",
+    "AsyncRunStream": "batches.streamed",
+    "RunningCall": "batches.running",
     "Stats": "batches.stats",
     "stage": "pipeline.stages",
     "Task": "batches.tasks",

@@ -16,6 +16,7 @@ GROUPS = {
     "scale": "scale",
     "reports": "reports",
     "journal": "journals",
+    "watching": "watching",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

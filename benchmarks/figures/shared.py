@@ -122,7 +122,7 @@ def _trial(
     return (
         100 * accepted / int(limits.allowed(span)),
         100 * (1 - accepted / len(counted)),
-        100 * (max(shares) / max(1, min(shares)) - 1),
+        100 * (max(1, *shares) / max(1, min(shares)) - 1),
     )
 
 

@@ -1,17 +1,20 @@
-"""Single calls through futures: many at once, and one at a time on an idle pool."""
+"""Single calls through futures: many at once, and one at a time on an idle pool; and under policies."""
 
 from __future__ import annotations
 
+import gc
+import time
 from concurrent import futures
 from contextlib import ExitStack
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import harness, peers
 from benchmarks.figures.tasks import noop
 from benchmarks.harness import OURS, STANDARD, Figure, Goal
 from benchmarks.pools import TIMEOUT, exhaust
-from threadfan import Fan, as_completed
+from threadfan import Fan, Hedge, RateLimit, as_completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +27,7 @@ WORKERS = 8
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
-    """``submit`` with ``as_completed`` of the same library, then ``submit().result()``."""
+    """``submit`` with ``as_completed`` of the same library, then ``submit().result()``; then under policies."""
     many, single = plan.size(10_000, 1_000), plan.size(5_000, 300)
     with ExitStack() as stack:
         submits = _submits(stack)
@@ -38,6 +41,33 @@ def measure(plan: Plan) -> Iterator[Figure]:
                 plan.rounds,
             )
             yield Figure(name, "µs a call", harness.medians(samples, 1e6), harness.ratios(samples), goal)
+    yield from _under_policies(plan, many)
+
+
+def _under_policies(plan: Plan, count: int) -> Iterator[Figure]:
+    """What a call that succeeds at once costs the processor more than one under none."""
+    policies: dict[str, tuple[dict[str, Any], Goal]] = {
+        "retry=3": ({"retry": 3}, Goal(1.5)),
+        "rate": ({"rate": RateLimit(60_000_000, burst=1_000_000)}, Goal(5.0)),
+        "hedge": ({"hedge": Hedge()}, Goal(5.0)),
+    }
+    with ExitStack() as stack:
+        fans = {
+            name: stack.enter_context(Fan(2, timeout=TIMEOUT, **options)) for name, (options, _) in policies.items()
+        }
+        fans["none"] = stack.enter_context(Fan(2, timeout=TIMEOUT))
+        samples = harness.race({name: partial(_processor, fan, count) for name, fan in fans.items()}, plan.rounds)
+    for name, (_, goal) in policies.items():
+        more = median(one - plain for one, plain in zip(samples[name], samples["none"], strict=True))
+        yield Figure(f"a submit under {name}, beyond a plain one", "µs", {OURS: more * 1e6}, goal=goal)
+
+
+def _processor(fan: Fan, count: int) -> float:
+    gc.collect()
+    begun = time.process_time()
+    for future in [fan.submit(noop, number) for number in range(count)]:
+        future.result()
+    return (time.process_time() - begun) / count
 
 
 def _submits(stack: ExitStack) -> dict[str, Submit]:

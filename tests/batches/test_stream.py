@@ -135,6 +135,7 @@ def test_a_drained_stream_hands_out_what_runs(limited, ordered):
 
     def drain():
         both.wait(PATIENCE)
+        until(lambda: fan.snapshot()["queued"] + fan.snapshot()["waiting"] == 10 - running)  # the window is full
         stream.drain()
         stream.drain()  # harmless
         go.set()

@@ -31,6 +31,20 @@ class Service:
         return item
 
 
+class AskedHedge(Hedge):
+    """Counts how often a second attempt was to be made; each call may have one after a second."""
+
+    asked = 0
+
+    def __init__(self):
+        super().__init__(after=1, budget=1.0)
+
+    def allow(self):
+        """Whether it may."""
+        self.asked += 1
+        return super().allow()
+
+
 def down(**options):
     """Opens after five failures."""
     return Breaker(failures=5, recovery=30, **options)
@@ -361,7 +375,7 @@ def test_a_call_that_backs_off_for_longer_is_the_trial(clock):
         assert fan.submit(int).result(PATIENCE) == 0
 
 
-@pytest.mark.parametrize("way", ["run", "fed", "gather", "submit", "stream"])
+@pytest.mark.parametrize("way", ["run", "fed", "gather", "submit", "stream", "pipeline", "arun"])
 def test_calls_that_wait_for_a_limit_fail_at_once(clock, way):
     """They do not wait for the permits of calls that are not made."""
     service = Service()
@@ -375,18 +389,33 @@ def test_calls_that_wait_for_a_limit_fail_at_once(clock, way):
 
 def test_no_second_attempt_is_made_while_it_is_open(clock):
     """And none is taken from the budget; the first goes on."""
-    hedge = Hedge(after=1, budget=1.0)
+    hedge = AskedHedge()
     with Gate() as gate, opened(4, hedge=hedge, breaker=Breaker(1, 30)) as fan:
         future = fan.submit(gate, "slow")
         gate.wait_for(1)
         assert fan.submit(Service()).exception(PATIENCE) is GONE
         clock.wait_for_sleepers(until=1)
         clock.advance(1)
-        until(lambda: fan.snapshot()["queued"] == fan.snapshot()["waiting"] == 0 and fan.snapshot()["running"] == 1)
-        until(lambda: hedge.extra == 0)
+        until(lambda: hedge.asked == 1 and hedge.extra == 0)
         assert len(gate.started) == 1
         gate.open()
         assert future.result(PATIENCE) == "slow"
+
+
+def test_a_trial_has_no_second_attempt(clock):
+    """Of one that takes long nobody knows whether the service is back."""
+    hedge = AskedHedge()
+    with Gate() as gate, opened(4, breaker=Breaker(1, 30)) as fan:
+        assert fan.submit(Service()).exception(PATIENCE) is GONE
+        clock.advance(30)
+        trial = fan.with_options(hedge=hedge).submit(gate, "back")
+        gate.wait_for(1)
+        clock.wait_for_sleepers(until=31)
+        clock.advance(1)
+        until(lambda: hedge.asked == 1 and hedge.extra == 0)
+        gate.open()
+        assert trial.result(PATIENCE) == "back"
+        assert (gate.started, fan.submit(int).result(PATIENCE)) == (["back"], 0)
 
 
 def test_second_attempts_count(clock):

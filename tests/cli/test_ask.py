@@ -31,7 +31,7 @@ def test_lines(ask, server, tmp_path):
     assert [(row["input"], row["answer"]) for row in rows] == [("the first", "one"), ("the second", "two")]
     assert [row["stop_reason"] for row in rows] == ["end_turn"] * 2
     tokens = [sum(row[name] for row in rows) for name in ("input_tokens", "output_tokens")]
-    assert said(process, 0).endswith(f"; {tokens[0]} tokens in, {tokens[1]} out")
+    assert said(process, 0).partition(", $")[0].endswith(f"; {tokens[0]} tokens in, {tokens[1]} out")
     process = ask("in.txt", "-k")
     assert process.stdout == "one\ntwo\n"
 
@@ -75,8 +75,31 @@ def test_going_on(ask, server, tmp_path):
     assert server.stats().requests == 1
     process = ask(*flags, "--dry-run", "--price", "1,5")
     assert process.stdout == '"[fault:500]"\n'
-    assert "about $0.00" in process.stderr
+    assert "about $0.000" in process.stderr
     assert "0 are done" in ask(*flags, "--dry-run", "--system", "Be brief.").stderr
+
+
+def test_a_wrong_key(ask, server, tmp_path):
+    """A key that is refused ends the run at once, and so does a model that is not there."""
+    server.configure(reject_keys=["a-key"])
+    (tmp_path / "in.txt").write_text("hello\n" * 50, encoding="utf-8")
+    line = said(ask("in.txt", "-o", "out.jsonl", "-w", 1), 1)
+    assert line.startswith(
+        "stopped early, the server refuses the key; right is a valid one in ANTHROPIC_API_KEY: 0 calls"
+    )
+    assert server.stats().requests == 1
+
+
+def test_a_budget(ask, server, tmp_path):
+    """It says what was spent, and when that is enough no further call begins."""
+    server.configure(replies={"hello": "x" * 400})  # a hundred tokens
+    (tmp_path / "in.txt").write_text("hello\n" * 50, encoding="utf-8")
+    process = ask("in.txt", "-o", "out.jsonl", "--price", "0,10000", "--budget", "1.5", "-w", 1)
+    assert "stopped early, the budget of 1.5 USD was used up: " in said(process, 1)
+    found = len(lines_of("out.jsonl"))
+    assert 2 <= found < 50
+    assert f", ${found}.00" in process.stderr
+    assert server.stats().requests <= found + 1  # one may run when it is told
 
 
 def test_transient_errors_are_tried_again(ask, server, tmp_path):

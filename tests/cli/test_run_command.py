@@ -250,3 +250,37 @@ def test_a_reader_that_has_seen_enough(command, work, tmp_path):
         process.stdout.read(1)
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("order", [[], ["--keep-order"]])
+def test_a_pipe_that_goes_on(command, work, tmp_path, order):
+    """What has ended is written although the next line has not come."""
+    place = work("def f(text): return text.upper()")
+    with command.start("run", f"{place}:f", "-", *order, stdin="") as process:
+        for text in ("one", "two", "three"):
+            process.stdin.write(f"{text}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"{text.upper()}\n"
+        process.stdin.close()
+        assert process.wait(60) == 0
+        process.stdin = None  # which the end of the block would flush
+
+
+@pytest.mark.parametrize("halt", ["soon,fail=2", "now,fail=2"])
+def test_a_pipe_is_halted(command, work, tmp_path, halt):
+    """A condition ends it although the pipe goes on."""
+    place = work("def f(text): raise ValueError(text)")
+    with command.start("run", f"{place}:f", "-", "--halt", halt, "-w", 1, stdin="") as process:
+        process.stdin.write("one\n" * 20)
+        process.stdin.flush()
+        assert process.wait(60) == 1
+        assert f"stopped early, 2 calls had failed (halt='{halt}')" in process.stderr.read()
+
+
+def test_a_large_pipe(command, work, tmp_path):
+    """More lines than are read ahead all come through, in order."""
+    place = work("def f(text): return text")
+    text = "".join(f"{number}\n" for number in range(30_000))
+    process = command("run", f"{place}:f", "-", "-k", stdin=text)
+    assert process.returncode == 0
+    assert process.stdout == text

@@ -51,6 +51,8 @@ def test_functions(run, function, line):
         (["--rate", "0/s"], "--rate is '0/s'; right is a number greater than 0"),
         (["--halt", "later"], "--halt must be 'now' or 'soon', a comma, and "),
         (["--price", "cheap"], "--price is 'cheap'; right are dollars for a million tokens in and out, as 1,5"),
+        (["--budget", "0", "--price", "1,5"], "--budget is 0; right are dollars, more than 0"),
+        (["--budget", "5"], "--budget needs to know what tokens cost; right is --price 1,5 too"),
         (["--format", "xml"], "--format is 'xml'; right is one of jsonl, csv, tsv, parquet, lines"),
         (
             ["--encoding", "utf-16"],
@@ -130,6 +132,16 @@ def test_a_function_that_is_none_to_call(here, work, tmp_path):
     work("def f(one, two): ...")
     line = said(here("run", "work.py:f", "in.txt"), 2)
     assert line.endswith("; right may be --kwargs, for the columns as arguments")
+
+
+def test_files_of_other_kinds(here, work, tmp_path):
+    """What is no file of failures is not replaced by one."""
+    work("def f(row): return 1")
+    for name in ("in.txt", "dear.txt"):
+        (tmp_path / name).write_text("dear\n", encoding="utf-8")
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--failures", "dear.txt"), 2)
+    assert line == "dear.txt is there, and holds no failures; right is another path for --failures"
+    assert (tmp_path / "dear.txt").read_text(encoding="utf-8") == "dear\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk here")

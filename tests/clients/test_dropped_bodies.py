@@ -1,5 +1,6 @@
 """Responses of httpx that nobody closes: the collector finds them anywhere, and their connection comes back."""
 
+import _thread
 import gc
 import threading
 
@@ -157,7 +158,7 @@ def test_where_no_thread_can_be_had_the_next_request_closes(library, server, mon
 
     with attach(client_of(library, 1)) as client:
         half_read(client, server.url("/stall"))
-        monkeypatch.setattr(bodies._thread, "start_new_thread", refuse)
+        monkeypatch.setattr(_thread, "start_new_thread", refuse)
         gc.collect()
         monkeypatch.undo()
         assert client.get(server.url("/ok")).status_code == 200
@@ -166,7 +167,7 @@ def test_where_no_thread_can_be_had_the_next_request_closes(library, server, mon
 def test_a_body_that_is_read_needs_no_further_thread(library, server, monkeypatch):
     """What is read to its end, or closed, leaves nothing for a finalizer."""
     with attach(client_of(library, 1)) as client:
-        monkeypatch.setattr(bodies._thread, "start_new_thread", None)
+        monkeypatch.setattr(_thread, "start_new_thread", None)
         assert client.get(server.url("/ok")).status_code == 200
         opened(client, server.url("/stall")).close()
         with client.stream("GET", server.url("/ok")) as response:

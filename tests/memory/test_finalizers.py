@@ -1,5 +1,6 @@
 """No finalizer takes a lock that its own thread may hold: the garbage collector may run one anywhere."""
 
+import _thread
 import gc
 import threading
 from contextlib import suppress
@@ -10,7 +11,6 @@ from support.collector import without_collector
 from support.controlled import PATIENCE, within_patience
 from threadfan import Fan, Hedge, RateLimit, fail_after
 from threadfan._core.base.locks import Lock
-from threadfan._core.limits import in_redis
 from threadfan._core.limits.stores import RedisStore
 from threadfan._core.scope import alarms
 
@@ -142,7 +142,7 @@ def test_where_no_thread_can_be_had_the_next_store_closes_the_connections(monkey
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(redis.ConnectionPool, "disconnect", lambda *_args, **_options: closed.append(1))
-    monkeypatch.setattr(in_redis._thread, "start_new_thread", refuse)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
     store = RedisStore("redis://127.0.0.1:1", "a")
     del store
     gc.collect()

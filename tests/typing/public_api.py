@@ -8,7 +8,21 @@ from typing import assert_type
 import tenacity
 
 import threadfan
-from threadfan import Fan, Outcome, Report, Scope, Stats, Task, as_completed, current_scope, task
+from threadfan import (
+    Fan,
+    Outcome,
+    Progress,
+    Report,
+    Run,
+    RunningCall,
+    RunStream,
+    Scope,
+    Stats,
+    Task,
+    as_completed,
+    current_scope,
+    task,
+)
 
 
 def length(text: str, *, strict: bool = False) -> int:
@@ -47,8 +61,20 @@ def blocking(fan: Fan) -> None:
         if outcome.status == "timed_out":
             assert_type(outcome.duration, float)
 
-    assert_type(fan.stream(length, ["x"], ordered=True, window=3), Generator[Outcome[int], None, None])
-    assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), Generator[Outcome[int], None, None])
+    stream = fan.stream(length, ["x"], ordered=True, window=3)
+    assert_type(stream, RunStream[int])
+    generator: Generator[Outcome[int], None, None] = stream
+    assert_type([*generator], list[Outcome[int]])
+    assert_type(stream.report(), Report[int])
+    run = fan.start(length, ["x"], fail_fast=True, journal="run.db")
+    assert_type(run, Run[int])
+    assert_type(run.result(), Report[int])
+    assert_type(list(run), list[Outcome[int]])
+    assert_type(run.progress(), Progress)
+    assert_type(fan.running(), list[RunningCall])
+    with run as same:
+        assert_type(same, Run[int])
+    assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), RunStream[int])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, max_concurrent=2).run(length, ["x"]), Report[int])
@@ -79,6 +105,8 @@ async def asynchronous(fan: Fan) -> None:
         group.create_task(fan.asyncify(length)("x"))
     assert_type(await fan.arun(length, ["x"]), Report[int])
     stream: AsyncIterator[Outcome[int]] = fan.astream(length, ["x"])
+    assert_type(await fan.start(length, ["x"]), Report[int])
+    assert_type([outcome async for outcome in fan.start(length, ["x"])], list[Outcome[int]])
     async for outcome in stream:
         assert_type(outcome, Outcome[int])
     assert_type(await fan.asyncify(length)("x", strict=True), int)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from typing import Any, assert_type
 
-from threadfan import Fan, Graph, Outcome, Pipeline, PipelineReport, Report, Task, stage, task
+from threadfan import AsyncRunStream, Fan, Graph, Outcome, Pipeline, PipelineReport, Report, Task, stage, task
 from threadfan._core.pipeline.outcome import PipelineOutcome
 
 
@@ -100,9 +100,11 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(await fan.arun(length, ["x"]), Report[int])
     assert_type(await fan.arun(untyped, ["x"]), Report[Any])
     assert_type(await fan.arun(print, ["x"]), Report[None])
-    assert_type(fan.astream(alength, ["x"]), AsyncGenerator[Outcome[int], None])
-    assert_type(fan.astream(length, ["x"], ordered=True), AsyncGenerator[Outcome[int], None])
-    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncGenerator[Outcome[int], None])
+    assert_type(fan.astream(alength, ["x"]), AsyncRunStream[int])
+    assert_type(fan.astream(length, ["x"], ordered=True), AsyncRunStream[int])
+    generator: AsyncGenerator[Outcome[int], None] = fan.astream(alength, ["x"])
+    assert_type([outcome async for outcome in generator], list[Outcome[int]])
+    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncRunStream[int])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
-from threadfan import Fan, FanClosed, JournalError, Terminated, drain_on_signals
+from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.iteration import Iteration
 
+from .arriving import Arriving
 from .bar import Bar, bar_for
 from .errors import INTERRUPTED, TERMINATED, CommandError
 from .failures import Failures
@@ -19,7 +21,7 @@ from .tally import Tally, say
 from .writing import Sink, UnfitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     from threadfan import Outcome
     from threadfan._core.calls.collector import Collector
@@ -63,9 +65,11 @@ class _Run:
 
     def __init__(self, job: Job, source: Source, files: Files, options: BatchOptions, bar: Bar | None) -> None:
         self._job, self._source, self._files, self._options, self._bar = job, source, files, options, bar
-        self._tally = Tally(options.prices())
+        self._budget = options.money(job.model)
+        self._tally = Tally(self._budget, job.model)
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
+        self._hopeless: str | None = None  # why all calls would fail
         self._cut = False  # whether calls that run are ended
         files.begin()
         self._failures = Failures(files.failures)
@@ -80,34 +84,73 @@ class _Run:
         journal = self._files.journal_options(job.version)
         progress = self._bar.show if self._bar else False
         fan = Fan(options.workers, timeout=options.timeout, retry=retry, rate=options.rate_limit(), name="run")
-        with fan:
-            outcomes = fan.stream(
-                _on_a_copy(job.fn), self._source, ordered=options.keep_order, progress=progress, **journal
-            )
-            assert isinstance(outcomes, Iteration)  # noqa: S101 -- which can be drained
-            with drain_on_signals():  # SIGTERM begins no further call, and lets those that run come to their end
-                self._take_all(outcomes)
+        given = {"ordered": options.keep_order, "progress": progress, **journal}
+        fn, source = self._guarded(job.fn), self._source
+        with fan, drain_on_signals():  # SIGTERM begins no further call, and lets those that run come to their end
+            try:
+                if source.is_slow:
+                    asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
+                else:
+                    self._take_all(fan.stream(fn, source, **given))
+            except KeyboardInterrupt:
+                self._cut = True
+                raise
+            except FanClosed:  # is what a stream ends with that was closed or drained
+                if self._halted is None:
+                    raise
         self._sink.finish()
         for row, why in self._sink.unfit():
             self._tally.not_written += 1
             self._failures.add_line(row, {"status": "not written", "error": why})
 
-    def _take_all(self, outcomes: Iteration[Outcome[Result]]) -> None:
-        try:
-            for outcome in outcomes:
-                self._take(outcome)
-                if self._halt is None or self._halted is not None:
-                    continue
-                self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
-                if self._halted is not None:
-                    self._cut = self._halt.now
-                    outcomes.close() if self._cut else outcomes.drain()
-        except KeyboardInterrupt:
-            self._cut = True
-            raise
-        except FanClosed:  # is what a stream ends with that was closed or drained
-            if self._halted is None:
+    def _guarded(self, fn: Callable[[Item], Result]) -> Callable[[Item], Result]:
+        """``fn``, which is not called any more once the run is halted, and is given a row that is its own.
+
+        What it does to that is not seen in the output: a run that goes on would not have seen it.
+        """
+
+        @wraps(fn)
+        def called(item: Item) -> Result:
+            why = self._halted or self._hopeless
+            if why is not None:
+                raise CallCancelled(why)
+            try:
+                return fn(dict(item) if type(item) is dict else item)
+            except Exception as error:
+                self._hopeless = self._hopeless or self._job.hopeless(error)
                 raise
+
+        return called
+
+    def _take_all(self, outcomes: Generator[Outcome[Result]]) -> None:
+        for outcome in outcomes:
+            self._take(outcome)
+            if self._to_halt():
+                assert isinstance(outcomes, Iteration)  # noqa: S101 -- which can be drained
+                outcomes.close() if self._cut else outcomes.drain()
+
+    async def _take_as_they_arrive(self, begin: Callable[[Arriving], AsyncGenerator[Outcome[Result]]]) -> None:
+        """The same of inputs for which one may have to wait: what has ended is written meanwhile."""
+        rows = Arriving(self._source)
+        async with aclosing(begin(rows)) as outcomes:
+            async for outcome in outcomes:
+                self._take(outcome)
+                if self._to_halt():
+                    if self._cut:
+                        break
+                    rows.end()  # what waits is refused, see ``_guarded``
+
+    def _to_halt(self) -> bool:
+        """Whether it is to stop now, for the first time."""
+        if self._halted is not None:
+            return False
+        if self._halt is not None:
+            self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
+            self._cut = self._halted is not None and self._halt.now
+        self._halted = self._halted or self._hopeless
+        if self._options.budget is not None and self._budget is not None and self._halted is None:
+            self._halted = self._budget.used_up()
+        return self._halted is not None
 
     def _take(self, outcome: Outcome[Result]) -> None:
         self._tally.add(outcome)
@@ -168,22 +211,8 @@ class _Run:
         if self._halted is not None:
             raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")
         if tally.bad:
-            where = self._files.failures
-            right = (
-                "the same command tries them again" if self._files.journal else "that file can be the INPUT of a run"
-            )
-            raise CommandError(f"{tally.causes()}" + (f"; they are in {where}, and {right}" if where else ""))
+            where, again = self._files.failures, self._files.journal is not None
+            right = "the same command tries them again" if again else "that file can be the INPUT of a run"
+            told = f"; they are in {where}, and {right}" if where else f"; {right}" if again else ""
+            raise CommandError(f"{tally.causes()}{told}")
         return 0
-
-
-def _on_a_copy(fn: Callable[[Item], Result]) -> Callable[[Item], Result]:
-    """``fn``, to which a row is given that is its own.
-
-    What it does to that is not seen in the output: a run that goes on would not have seen it.
-    """
-
-    @wraps(fn)
-    def called(item: Item) -> Result:
-        return fn(dict(item) if type(item) is dict else item)
-
-    return called

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from threadfan import JournalError
+from threadfan import JournalError, Usage
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.asked_journal import Asked, journal_of
 from threadfan._core.journal.database import opened_to_read
 from threadfan._core.journal.looking_up import LookUp
 
 from .errors import CommandError
-from .tally import say
+from .tally import dollars, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
         parts = [f"{number:,} would be called", f"{done:,} are done"]
         if unreadable:
             parts.append(f"{unreadable:,} lines cannot be read")
-        say(f"dry run: {', '.join(parts)}{_cost(number, files, options)}")
+        say(f"dry run: {', '.join(parts)}{_cost(number, job, files, options)}")
     except (JournalError, TypeError) as error:
         raise CommandError(text_of(error)) from error
     return 0
@@ -87,20 +87,24 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
         database.close()
 
 
-def _cost(number: int, files: Files, options: BatchOptions) -> str:
+def _cost(number: int, job: Job, files: Files, options: BatchOptions) -> str:
     """What so many calls would cost, if calls as dear as those that the journal has."""
-    prices = options.prices()
-    if prices is None:
+    money = options.money(job.model)
+    if money is None:
         return ""
     used = _used(files.journal) if files.going_on else []
-    if not used:
-        return "; what a call costs is not known until a journal has some"
-    inward, outward = (sum(one[field] for one in used) / len(used) for field in ("input_tokens", "output_tokens"))
-    dollars = number * (inward * prices[0] + outward * prices[1]) / 1e6
-    return f"; about ${dollars:,.2f}, at {inward:,.0f} tokens in and {outward:,.0f} out a call, as those that are done"
+    for one in used:
+        money.add(one, job.model)
+    if not used or money.unpriced is not None:
+        return f"; {money.unpriced or 'what a call costs is not known until a journal has some'}"
+    cost = dollars(number * money.spent_usd / len(used))
+    inward, outward = (
+        sum(getattr(one, name) for one in used) / len(used) for name in ("input_tokens", "output_tokens")
+    )
+    return f"; about {cost}, at {inward:,.0f} tokens in and {outward:,.0f} out a call, as those that are done"
 
 
-def _used(path: str | None) -> list[dict[str, int]]:
+def _used(path: str | None) -> list[Usage]:
     """The tokens of some results."""
     if path is None or not os.path.exists(path):
         return []
@@ -109,4 +113,4 @@ def _used(path: str | None) -> list[dict[str, int]]:
         rows = database.do(f"SELECT usage FROM results WHERE usage IS NOT NULL ORDER BY id DESC LIMIT {_SAMPLE}")  # noqa: S608
     finally:
         database.close()
-    return [json.loads(text) for (text,) in rows]
+    return [Usage.of(json.loads(text)) for (text,) in rows]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from threadfan import RateLimit
+from threadfan import Budget, RateLimit
 from threadfan._core.base.texts import brief
 from threadfan._core.batches.halting import Halt
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _FILES, _CALLS, _JOURNAL = "Files", "Calls", "Going on, and looking back"
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|sec|second|min|minute|h|hour))?")
 _PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60}
+_NO_END = 1e12  # dollars
 MOST_WORKERS = 10_000  # arbitrary: more threads than that are a slip of the hand
 
 
@@ -158,7 +159,14 @@ class BatchOptions:
         typer.Option(
             metavar="IN,OUT",
             help="Dollars for a million tokens in and out, to say what it costs.",
+            show_default="for ask those of genai-prices, if that is installed",
             rich_help_panel=_JOURNAL,
+        ),
+    ] = None
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="USD", help="Dollars that this run may cost; then no further call begins.", rich_help_panel=_JOURNAL
         ),
     ] = None
     progress: Annotated[
@@ -189,7 +197,9 @@ class BatchOptions:
         ):
             if given and self.journal is None:
                 raise CommandError(f"{flag} needs a journal; right is --journal run.db too", USAGE)
-        self.rate_limit(), self.prices(), self.halting()  # for what they raise
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise CommandError(f"--budget is {self.budget:g}; right are dollars, more than 0", USAGE)
+        self.rate_limit(), self.halting()  # for what they raise
         return self
 
     def rate_limit(self) -> RateLimit | None:
@@ -204,19 +214,25 @@ class BatchOptions:
             )
         return RateLimit(float(found[1]) * _PER_MINUTE[(found[2] or "min")[0]])
 
-    def prices(self) -> tuple[float, float] | None:
-        """What ``--price`` says."""
-        if self.price is None:
-            return None
+    def money(self, model: str | None = None) -> Budget | None:
+        """What counts the dollars that are spent, up to ``--budget``; None if nothing says what tokens cost.
+
+        Args:
+            model: for which the library genai-prices knows it, where ``--price`` does not say so.
+        """
         try:
-            inward, outward = map(float, self.price.split(","))
-            if not (0 <= inward < float("inf") and 0 <= outward < float("inf")):
-                raise ValueError(self.price)
-        except ValueError as error:
+            prices = None if self.price is None else tuple(map(float, self.price.split(",")))
+            if prices is not None or model is not None:
+                return Budget(usd=self.budget or _NO_END, prices=prices)
+        except (TypeError, ValueError) as error:
             raise CommandError(
                 f"--price is {brief(self.price)}; right are dollars for a million tokens in and out, as 1,5", USAGE
             ) from error
-        return inward, outward
+        except ImportError:
+            pass  # then nobody has asked for it, or it is said below
+        if self.budget is not None:
+            raise CommandError("--budget needs to know what tokens cost; right is --price 1,5 too", USAGE)
+        return None
 
     def halting(self) -> Halt | None:
         """What ``--halt`` says."""
@@ -225,9 +241,9 @@ class BatchOptions:
         except ValueError as error:
             raise CommandError(f"--{error}", USAGE) from error
 
-    def but(self, **changes: Any) -> BatchOptions:
+    def but(self, **changes: str | float) -> BatchOptions:
         """With some changed that the user has not given."""
-        return replace(self, **{name: value for name, value in changes.items() if getattr(self, name) is None})
+        return replace(self, **{name: value for name, value in changes.items() if getattr(self, name) is None})  # type: ignore[arg-type]  # whoever calls knows
 
 
 def with_batch_options(command: Callable[..., int]) -> Callable[..., int]:

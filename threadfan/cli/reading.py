@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pydantic_core import from_json
@@ -60,6 +60,8 @@ class Source:
         """The names of a table's columns, once it is opened."""
         self.unreadable: Callable[[Unreadable], object] = _ignored
         """Is told of lines that cannot be read."""
+        self.is_slow = False
+        """Whether it is a pipe or a terminal, for which one may have to wait."""
         self._encoding = _checked_encoding(encoding)
         self._opened = self._open(stack)
         self._first: list[Item] = []
@@ -91,7 +93,7 @@ class Source:
 
     def count(self) -> int | None:
         """How many inputs there will be; None if that is known only when they have come."""
-        if self.file == STANDARD or not os.path.isfile(self.file):
+        if self.file == STANDARD or self.is_slow:
             return None
         if self.format == "parquet":
             from .parquet import ParquetRows
@@ -106,10 +108,13 @@ class Source:
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def _open(self, stack: ExitStack) -> BinaryIO:
-        if self.file == STANDARD:
-            return sys.stdin.buffer
         try:
-            return stack.enter_context(open(self.file, "rb"))
+            # A copy of standard input: a thread that waits for it at the end holds the one that the interpreter closes.
+            found = open(os.dup(0) if self.file == STANDARD else self.file, "rb")  # noqa: SIM115 -- closed by the stack
+            self.is_slow = not S_ISREG(os.fstat(found.fileno()).st_mode)
+            if not self.is_slow:  # else a thread may wait for it
+                stack.enter_context(found)
+            return found
         except OSError as error:
             raise CommandError(f"{self.file} cannot be read: {error.strerror}; right is a file, or -", USAGE) from error
 

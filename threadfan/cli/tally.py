@@ -10,7 +10,7 @@ from threadfan import Report
 from threadfan._core.base.outcome import raw_of
 
 if TYPE_CHECKING:
-    from threadfan import Outcome, Usage
+    from threadfan import Budget, Outcome, Usage
     from threadfan._core.base.attempt import Status
 
     from .rows import Result
@@ -24,14 +24,20 @@ def say(text: str) -> None:
     print(f"threadfan: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 
+def dollars(number: float) -> str:
+    """An amount of money, small ones too."""
+    return f"${number:,.2f}" if number >= 1 else f"${number:.4f}"
+
+
 class Tally:
     """Counts outcomes; a condition of ``--halt`` may ask it as it asks a batch.
 
     Args:
-        prices: dollars for a million tokens, in and out.
+        budget: dollars that may be spent, counted here; what tokens cost is known by it.
+        model: whose tokens they are.
     """
 
-    def __init__(self, prices: tuple[float, float] | None) -> None:
+    def __init__(self, budget: Budget | None, model: str | None) -> None:
         self.kept = 0
         """Succeeded, in a run before: the journal has them."""
         self.unreadable = 0
@@ -43,7 +49,7 @@ class Tally:
         self.usage: Usage | None = None
         self._succeeded = 0
         self._began = time.monotonic()
-        self._prices = prices
+        self._budget, self._model = budget, model
         self._remembered: list[Outcome[Result]] = []
 
     def add(self, outcome: Outcome[Result]) -> None:
@@ -59,6 +65,8 @@ class Tally:
                 self._remembered.append(outcome)
         if outcome.usage is not None:
             self.usage = outcome.usage if self.usage is None else self.usage + outcome.usage
+            if self._budget is not None:
+                self._budget.add(outcome.usage, self._model)
 
     # -- what a condition asks ---------------------------------------------------------------------------------------
 
@@ -95,8 +103,8 @@ class Tally:
         text = f"{', '.join(parts)}, in {seconds:,.1f} s"
         if self.usage is not None:
             text += f"; {self.usage.input_tokens:,} tokens in, {self.usage.output_tokens:,} out"
-            if self._prices is not None:
-                text += f", {dollars(self.usage, self._prices)}"
+            if self._budget is not None and self._budget.unpriced is None:
+                text += f", {dollars(self._budget.spent_usd)}"
         return text
 
     def causes(self) -> str:
@@ -111,9 +119,3 @@ class Tally:
         told = [text if number == 1 else f"{text} ({number:,} times)" for text, number in found[:_CAUSES]]
         rest = sum(number for _, number in found[_CAUSES:])
         return f"{self.bad:,} failed: {'; '.join(told)}{f'; and {rest:,} more' if rest else ''}"
-
-
-def dollars(usage: Usage, prices: tuple[float, float]) -> str:
-    """What tokens cost."""
-    paid = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
-    return f"${(paid * prices[0] + usage.output_tokens * prices[1]) / 1e6:,.2f}"

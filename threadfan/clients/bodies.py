@@ -13,13 +13,12 @@ it is closed or gone.
 
 from __future__ import annotations
 
-import _thread
 from _thread import get_ident
 from collections import deque
 from contextlib import suppress
 
 from .._core.base import forks
-from .._core.base.locks import Lock, bare
+from .._core.base.locks import Lock, begin_bare
 from .._core.scope.scope import current_scope, scope_around
 
 TYPE_CHECKING = False
@@ -104,7 +103,7 @@ class Connected:
         if self._semaphore is None or self._generation != forks.generation:
             return
         try:
-            _thread.start_new_thread(bare, (self._close_unseen,))
+            begin_bare(self._close_unseen)
         except RuntimeError:  # there are no more: then whoever uses a client next
             _left.append(self._close_unseen)
 

@@ -98,7 +98,7 @@ class Claims(dict):
 
     def __setitem__(self, call, claim):
         if not isinstance(call, int):
-            moved(call, ASKING if call.policies is not None and call.state.asking else RUNNING)
+            moved(call, ASKING if call.state is not None and call.state.asking else RUNNING)
         super().__setitem__(call, claim)
 
     def pop(self, call, *default):
@@ -173,6 +173,8 @@ def install():
     from threadfan._core.calls.backlog import Backlog
     from threadfan._core.calls.call_queue import Call, CallQueue
     from threadfan._core.calls.collector import Collector
+    from threadfan._core.calls.first_call_queue import Entries as FirstEntries
+    from threadfan._core.calls.first_call_queue import FirstCallQueue
     from threadfan._core.calls.future import Future
     from threadfan._core.calls.input_calls import InputCalls
     from threadfan._core.calls.lanes import Lanes
@@ -190,6 +192,10 @@ def install():
     Loans(Session, "loan")
     after(InputCalls, "become", ran)
     after(InputCalls, "made_call", ran)
+    before(FirstEntries, "append", lambda entries, call: moved(call, WAITING))
+    after(FirstEntries, "popleft", lambda call: moved(call, TAKEN))
+    before(FirstEntries, "remove", lambda entries, call: moved_out(call))
+    before(FirstCallQueue, "_waits", lambda queue, call: moved_out(call))  # from one place to another
     before(Lanes, "append", lambda lanes, call: moved(call, WAITING))
     before(Lanes, "appendleft", lambda lanes, call: moved(call, WAITING))
     before(Lanes, "take", lambda lanes, lane: moved(lane.first, TAKEN, since=HELD_BACK if lane.shut else None))

@@ -40,6 +40,7 @@ REASON = "the process was forked while this call waited or ran; it goes on in th
 
 _acts: list[Callable[[], object]] = []
 _things: dict[weakref.ref[Any], Callable[[Any], object]] = {}
+_forget = _things.__delitem__  # one for all of them
 _needed = {"threadfan", "pyrate_limiter", "redis"}  # besides the standard library
 
 
@@ -56,7 +57,7 @@ def renew(thing: Thing, forked: Callable[[Thing], object]) -> None:
     """
     # No WeakKeyDictionary: that one cannot be listed while other threads add to it, and is written in Python, so that a
     # signal's exception may strike in it while an object dies.
-    _things[weakref.ref(thing, _things.__delitem__)] = forked
+    _things[weakref.ref(thing, _forget)] = forked
 
 
 def before(act: Callable[[], object], after: Callable[[], object]) -> None:

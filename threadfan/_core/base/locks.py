@@ -18,6 +18,7 @@ import _thread
 import sys
 import threading
 import time
+from functools import partial
 from operator import attrgetter
 from queue import SimpleQueue
 
@@ -121,13 +122,48 @@ class Condition(threading.Condition):
         __exit__ = property(attrgetter("_lock.__exit__"))  # which `with` asks for before it takes the lock
 
 
+_is_main: bool | None = None  # until somebody asks
+
+
+def in_main_interpreter() -> bool:
+    """Whether this is no subinterpreter, whose end aborts the process if any of its threads has not ended by then."""
+    global _is_main
+    if _is_main is None:
+        known = getattr(_thread, "_is_main_interpreter", None)
+        _is_main = _is_main_in_3_11() if known is None else bool(known())
+    return _is_main
+
+
+def _is_main_in_3_11() -> bool:
+    try:
+        import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+    except ImportError:  # then there are no others
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
 def takes_signals() -> bool:
-    """Whether an exception out of a signal handler may strike in this thread."""
-    return _thread.get_ident() == threading.main_thread().ident
+    """Whether an exception out of a signal handler may strike in this thread: in the first one of the process alone."""
+    return _thread.get_ident() == threading.main_thread().ident and in_main_interpreter()
 
 
-def bare(act: Callable[[], object]) -> None:
-    """Do ``act()`` in a thread that ``_thread.start_new_thread`` has started, and that leaves nothing behind.
+def begin_bare(act: Callable[[], object]) -> None:
+    """Have ``act()`` done in a thread of its own, started by one call of C and without a lock: also in a finalizer.
+
+    Raises:
+        RuntimeError: no thread can be had.  In a subinterpreter only one that its end waits for can, and before CPython
+            3.13 there is none that is started so.
+    """
+    if in_main_interpreter():
+        _thread.start_new_thread(_bare, (act,))
+    elif sys.version_info >= (3, 13):
+        _thread.start_joinable_thread(partial(_bare, act), daemon=False)
+    else:
+        raise RuntimeError("can't start new thread that the end of a subinterpreter would wait for")
+
+
+def _bare(act: Callable[[], object]) -> None:
+    """Do ``act()`` in a thread that has no ``Thread``, and that leaves nothing behind.
 
     Whatever asks for the current thread there, logging among it, has ``threading`` make a stand-in for it, which before
     CPython 3.13 stays for ever.
@@ -158,7 +194,7 @@ def aside(act: Callable[[], object]) -> None:
             done.put(None)
 
     try:
-        _thread.start_new_thread(bare, (tell,))
+        begin_bare(tell)
     except RuntimeError:  # no thread can be had: then here
         tell()
     error = done.get()

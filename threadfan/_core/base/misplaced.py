@@ -22,7 +22,11 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "fail_fast", "deadline", "late", "star", "progress", "halt", "max_errors", "budget", "journal", "key",
         "version", "codec", "unique",
     ),
-    "stream": ("ordered", "window", "star", "progress"),
+    "start": (
+        "fail_fast", "deadline", "star", "progress", "halt", "max_errors", "budget", "journal", "key", "version",
+        "codec", "unique",
+    ),
+    "stream": ("ordered", "window", "star", "progress", "keep"),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),

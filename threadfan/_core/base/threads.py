@@ -6,7 +6,6 @@ never taken for granted: here it is tried, and whoever asks is told whether ther
 
 from __future__ import annotations
 
-import _thread
 import sys
 import threading
 from contextlib import suppress
@@ -14,7 +13,7 @@ from contextvars import Context
 from queue import Empty, SimpleQueue
 
 from .clock import take_within
-from .locks import aside
+from .locks import aside, in_main_interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +27,14 @@ class _Started(threading.Event):
     ``Thread.start`` waits for it, two switches of threads for each, a third of the time that starting five hundred of
     them takes: here it need not, and whoever has to know waits with ``wait_until_set``.  It has no lock, which a
     signal's exception could leave taken.
+
+    Args:
+        waits: whether ``start`` waits all the same: for a thread that the interpreter's end waits for, which before
+            CPython 3.13 says so itself as it begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waits: bool) -> None:
+        self._waits = waits
         self._begun = False
         self._gates: list[SimpleQueue[None]] = []
 
@@ -43,7 +47,7 @@ class _Started(threading.Event):
             gate.put(None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        return True
+        return self.wait_until_set(timeout) if self._waits else True
 
     def wait_until_set(self, timeout: float | None) -> bool:
         """What ``wait`` does elsewhere."""
@@ -72,7 +76,7 @@ class Thread(threading.Thread):
         # It would keep, and an initializer would see, the context variables of whoever had it started.
         options: Any = {"context": Context()} if sys.version_info >= (3, 14) else {}
         super().__init__(target=target, name=name, daemon=daemon, **options)
-        self._started = _Started()
+        self._started = _Started(waits=not daemon)
 
     def wait_until_begun(self, timeout: float | None = None) -> bool:
         """What ``start`` does elsewhere; whether the thread has begun within ``timeout`` seconds."""
@@ -100,8 +104,7 @@ def helper_thread(target: Callable[[], object], name: str) -> Thread:
 
 def daemons() -> bool:
     """Whether threads may be left behind at the interpreter's end: not in a subinterpreter."""
-    main = getattr(_thread, "_is_main_interpreter", None)
-    return main is None or bool(main())
+    return in_main_interpreter()
 
 
 def started(thread: Thread) -> Exception | None:

@@ -10,7 +10,6 @@ What others do with SQLite in this process is not known here.
 
 from __future__ import annotations
 
-import _thread
 import threading
 from itertools import chain, repeat
 from queue import SimpleQueue
@@ -18,7 +17,7 @@ from sqlite3 import SQLITE_BUSY, Connection, OperationalError
 
 from . import forks
 from .clock import Clock
-from .locks import Lock, bare
+from .locks import Lock, begin_bare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def close_aside(database: Connection) -> None:
     """Close a connection that nobody uses any more; in a finalizer, which must not wait for a transaction to end."""
     _over.append(database)
     try:
-        _thread.start_new_thread(bare, (_close,))
+        begin_bare(_close)
     except RuntimeError:  # no thread can be had: now or, if that has to wait, never
         if _in_use.acquire(blocking=False):
             _close()

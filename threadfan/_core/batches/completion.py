@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..base.clock import Gate
     from ..calls.batch import Batch
+    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .task_group import TaskGroup
 
@@ -54,7 +55,7 @@ class Completion(Generic[B, MadeReport]):
         go: Callable[[], object] | None = None,
     ) -> None:
         self.batch = batch
-        self.scheduler = batch.scheduler
+        self.scheduler: Scheduler = batch.scheduler
         self._wake = wake
         self._fail_fast = fail_fast
         self._deadline = deadline
@@ -93,7 +94,8 @@ class Completion(Generic[B, MadeReport]):
         try:
             return self._wait(gate)
         except BaseException as error:
-            self._ended_by(error, gate, running=True)
+            if not _has_report(error):
+                self._interrupted(error, gate, running=True)
             raise
 
     def feed_and_wait(self, gate: Gate, inputs: Iterator[object]) -> MadeReport:
@@ -105,7 +107,8 @@ class Completion(Generic[B, MadeReport]):
             return self._wait(gate)
         except BaseException as error:
             # The calls that run are paid for: unless the user wants out, let them finish.
-            self._ended_by(error, gate, running=not is_a(error, Exception))
+            if not _has_report(error):
+                self._interrupted(error, gate, running=not is_a(error, Exception))
             raise
 
     def _feed(self, inputs: Iterator[object], gate: Gate) -> None:
@@ -126,14 +129,6 @@ class Completion(Generic[B, MadeReport]):
     def _wait_until_over(self, gate: Gate) -> None:
         while not self.over:
             self.scheduler.clock.wait_until(gate, self.look())
-
-    def _ended_by(self, error: BaseException, gate: Gate, *, running: bool) -> None:
-        try:
-            told = hasattr(error, "report")
-        except Exception:  # the class is the user's
-            told = False
-        if not told:
-            self._interrupted(error, gate, running=running)
 
     def _interrupted(self, error: BaseException, gate: Gate, *, running: bool) -> None:
         if not self.batch.enlisted:  # it was refused, or this struck before any call could start
@@ -159,10 +154,10 @@ class Completion(Generic[B, MadeReport]):
         elif due is not None and self.scheduler.clock.monotonic() >= due:
             message = self._at_deadline()
         if message is not None:
-            self._end_early(message)
+            self.end_early(message)
         return None if self._early else due
 
-    def _end_early(self, message: str, *, running: bool = True) -> None:
+    def end_early(self, message: str, *, running: bool = True) -> None:
         """Cancel what is queued, and what runs too if ``running``; the first reason is kept."""
         if self._early is None:
             self._early = message
@@ -191,6 +186,16 @@ class Completion(Generic[B, MadeReport]):
         Raises:
             BaseException: what ended the batch early, with the report as its attribute ``report``.
         """
+        error, report = self.ending()
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error, report  # the traceback holds this frame: leave no cycle
+        return report
+
+    def ending(self) -> tuple[BaseException | None, MadeReport]:
+        """What ended a batch that is done early, if anything is to be raised, with its report; and that."""
         batch = self.batch
         error = batch.reason
         if batch.outer is not None and batch.outer.cancelled:
@@ -200,11 +205,7 @@ class Completion(Generic[B, MadeReport]):
         report = self._made()
         if error is not None:
             put_on(error, report)
-            try:
-                raise error
-            finally:
-                del error, report  # the traceback holds this frame: leave no cycle
-        return report
+        return error, report
 
     def put_report_on(self, error: BaseException) -> None:
         """Let the error that ends the batch carry what was done."""
@@ -229,3 +230,10 @@ class Completion(Generic[B, MadeReport]):
             self._report = weakref.ref(report)
         batch.forget()
         return report
+
+
+def _has_report(error: BaseException) -> bool:
+    try:
+        return hasattr(error, "report")
+    except Exception:  # the class is the user's
+        return False

@@ -18,8 +18,8 @@ from .report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from ..base.generic import OneInput
     from ..calls.batch import Batch
     from ..calls.collector import Collector
     from ..policies.budget import Budget
@@ -115,7 +115,7 @@ class Stops:
                 raise TypeError(f"budget must be a Budget, such as Budget(tokens=1_000_000), not {brief(budget)}")
             self.spending = Spending(budget)
 
-    def around(self) -> Callable[[Callable[[Any], object]], Callable[[Any], object]] | None:
+    def around(self) -> Callable[[OneInput], OneInput] | None:
         """What makes of the batch's function what is called in its place."""
         return None if self.spending is None else self.spending.counting
 
@@ -162,7 +162,7 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             batch.collector.most_failures = halt.failures()
             if halt.spending is not None:
                 batch.collector.spending = halt.spending
-                halt.spending.begin(batch.ended, wake)
+                halt.spending.begin((batch.ended, batch.barred), wake)
 
     def look(self) -> float | None:
         """As of any; asked again when the next call has ended, if that may be the one to stop at."""
@@ -172,7 +172,7 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
             reached = halt.reached(batch.collector)
             if reached is not None:
                 message, now = reached
-                self._end_early(message, running=now)
+                self.end_early(message, running=now)
                 return None
         return left
 

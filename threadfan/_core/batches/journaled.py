@@ -109,15 +109,9 @@ def begin_run(
     todo = [items[place] for place in plan.todo]
     counting = None if halt is None else halt.around()
     batch = new_batch(
-        scheduler,
-        options,
-        fn,
-        given,
-        items=todo,
-        star=star,
-        numbers=plan.todo,
-        around=partial(around, journal, counting),
-    )
+        scheduler, options, fn, given, items=todo, star=star, numbers=plan.todo,
+        around=partial(around, journal, counting=counting),
+    )  # fmt: skip
     JournaledCollector(batch, journal.file)
     return JournaledRun(batch, wake, journal, plan, items, fail_fast=fail_fast, deadline=deadline, halt=halt)
 
@@ -150,18 +144,14 @@ class JournaledRun(StoppingCompletion[T]):
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt, make=make)
         self._journal = journal
 
-    def report(self) -> Report[T]:
+    def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
-        report = super().report()
+        error, report = super().ending()
         self._journal.file.close()  # here, where an exception of a signal is given the report
-        broken = self._journal.file.broken
-        if broken is not None:
-            put_on(broken, report)
-            try:
-                raise broken
-            finally:
-                del broken, report  # the traceback holds this frame: leave no cycle
-        return report
+        if error is None and self._journal.file.broken is not None:
+            error = self._journal.file.broken
+            put_on(error, report)
+        return error, report
 
 
 def _report(

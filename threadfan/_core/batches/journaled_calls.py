@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CallCancelled
 from ..base.outcome import FAILED, INDEX, STATUS, TIMED_OUT
 from ..base.static import describe
-from ..calls.collector import Collector
+from ..calls.ends import Ends
 from ..scope.scope import current_scope, scope_var
 from ..scope.waiting import sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..calls.batch import Batch
     from ..calls.collector import Actions
@@ -35,13 +36,13 @@ def running() -> tuple[Any, Any]:
 
 def around(
     journal: Journal,
-    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None,
-    fn: Callable[[Any], object],
-) -> Callable[[Any], object]:
+    fn: OneInput,
+    counting: Callable[[OneInput], OneInput] | None = None,
+) -> OneInput:
     """``fn`` as it is called, with what is to be done for the journal.
 
     Args:
-        counting: what counts the tokens of calls that are made, if anything does.
+        counting: what counts the tokens of the calls that are made, if anything does.
     """
     one = fn if counting is None else counting(fn)
 
@@ -83,7 +84,7 @@ class LendingWait:
             current_scope().check()
 
 
-class JournaledCollector(Collector):
+class JournaledCollector(Ends):
     """What has become of calls that are only some of the batch's inputs, by index.
 
     Guarantee: a call that has failed is so in the journal before it has an outcome.  One that was ended from outside,
@@ -97,8 +98,7 @@ class JournaledCollector(Collector):
     __slots__ = ("_failures", "_scheduler", "kept")
 
     def __init__(self, batch: Batch, file: JournalFile) -> None:
-        super().__init__()
-        self.judged = batch.collector.judged
+        super().__init__(batch.collector)
         batch.collector = self
         self.kept = 0
         """How many outcomes were put here that are of no call of this batch."""
@@ -120,7 +120,3 @@ class JournaledCollector(Collector):
     def ended(self) -> int:
         """How many calls have outcomes here."""
         return super().ended() - self.kept
-
-    def in_order(self, number: int, missing: Callable[[int], Raw]) -> list[Raw]:
-        """In the order of the inputs, without those that were not to be called."""
-        return [raw for _, raw in sorted(self.in_order_of_ends().items())]

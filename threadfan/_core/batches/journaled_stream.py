@@ -211,18 +211,21 @@ def make_stream(
     star: bool,
     fed_by_owner: bool = False,
     said: Callable[..., object] | None = None,
+    kind: type[JournaledStream[Any]] | None = None,
 ) -> JournaledStream[T]:
     """As that of ``window``.
 
     Args:
         asked: what the user has said of the journal.
         said: the function as the user has given it, if ``fn`` is another.
+        kind: of stream, if it is a special one.
     """
     journal = journal_of(said or fn, asked)
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=True)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal, None))
-    return JournaledStream(
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal))
+    kind = JournaledStream if kind is None else kind
+    return kind(
         batch, inputs, journal, asked, window=window, elastic=elastic, ordered=ordered, quick=intake.known(given)
     )

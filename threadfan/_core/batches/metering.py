@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from functools import partial
 
 from ..base.texts import brief
+from ..calls.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..calls.batch import Batch
-    from ..events.progress import Display, Meter, Progress
+    from ..base.usage import Usage
+    from ..events.progress import Display, Gauge, Meter, Progress, Waits
     from .intake import Given
     from .task_group import TaskGroup
 
@@ -58,11 +59,40 @@ def begin(batch: Batch | TaskGroup, progress: Shown, handed_out: Callable[[], in
     from ..events.progress import Meter, Told
 
     display: Display = chosen_display() if progress is True else Told(progress)
-    return Meter(batch.name, partial(_count, batch, handed_out), display, batch.scheduler.clock)
+    return Meter(batch.name, partial(_count, batch, handed_out), display, batch.scheduler.clock, _waits_of(batch))
+
+
+def gauge(batch: Batch, handed_out: Callable[[], int]) -> Gauge:
+    """What says how far a batch is, whenever somebody asks."""
+    from ..events.progress import Gauge
+
+    count = partial(_count, batch, handed_out)
+    return Gauge(batch.name, count, batch.scheduler.clock, partial(_waits, batch), batch.since)
 
 
 def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int, int, int, int | None]:
     failed = sum(batch.collector.failures.values())
     if batch.done:  # all have outcomes, which a report may have taken over
         return batch.accepted, failed, 0, batch.accepted
-    return batch.collector.ended() + handed_out(), failed, batch.active, batch.accepted if batch.closed else None
+    running = batch.active
+    if isinstance(batch, Batch):
+        with batch.scheduler.lock:  # threads may be there that have no call
+            running = sum(session.busy() for session in batch.scheduler.draining if session.queue is batch)
+    return batch.collector.ended() + handed_out(), failed, running, batch.accepted if batch.closed else None
+
+
+def _waits_of(batch: Batch | TaskGroup) -> Waits | None:
+    return partial(_waits, batch) if isinstance(batch, Batch) else None
+
+
+def _waits(batch: Batch) -> tuple[int, int, int, int, Usage | None, float]:
+    """For what the calls of a batch wait, and what they have come to."""
+    scheduler, collector = batch.scheduler, batch.collector
+    retries, usage = collector.retries(), collector.usage()
+    with scheduler.lock:
+        pending, waiting = batch.pending(), batch.waiting()
+        backlog = getattr(batch, "backlog", None)  # of calls under policies
+        backing_off = 0 if backlog is None else len(backlog.backing_off)
+        limits = batch.limits()
+    demanded = max([limit.demands(pending, scheduler.clock) for limit in limits], default=0.0) if pending else 0.0
+    return pending - waiting, waiting - backing_off, backing_off, retries, usage, demanded

@@ -16,9 +16,9 @@ from queue import SimpleQueue
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
-from .iteration import Iteration
 from .left import end_dropped, end_early
-from .window import make_stream, window_of
+from .streamed import RunStream, kind_of
+from .window import BatchStream, make_stream, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -47,8 +47,9 @@ def stream(
     star: bool,
     owner: object,
     progress: Shown = False,
+    keep: bool = False,
     asked: Asked | None = None,
-) -> Generator[Outcome[T], None, None]:
+) -> RunStream[T]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
@@ -56,15 +57,17 @@ def stream(
     size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
     if asked is None:
         made = make_stream(
-            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star
-        )
+            scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
+            kind=kind_of(BatchStream, keep),
+        )  # fmt: skip
     else:
         from . import journaled_stream
 
         made = journaled_stream.make_stream(
-            scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star
-        )
-    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True), partial(made.cut, running=False))
+            scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star,
+            kind=kind_of(journaled_stream.JournaledStream, keep),
+        )  # fmt: skip
+    return RunStream(outcomes(made, owner, progress), made)
 
 
 def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Generator[Outcome[T], None, None]:

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
+from ..calls.ends import Ends
 from . import intake, metering
 from .completion import Completion
 from .halting import StoppingCompletion, stops
@@ -75,14 +76,21 @@ def begin_run(
     late: str | None,
     star: bool,
     halt: str | Stops | None = None,
+    keep: bool = False,
 ) -> RunCompletion[T]:
-    """The batch of a ``run``, not yet enlisted, and how it ends; inputs that are not at hand are to be fed."""
+    """The batch of a ``run``, not yet enlisted, and how it ends; inputs that are not at hand are to be fed.
+
+    Args:
+        keep: what has ended in the order of the ends, for readers meanwhile: see ``Ends``.
+    """
     fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
     checks.late(late, deadline)
     halting = stops(halt)
     items = intake.everything(given, strict=True) if intake.known(given) else None
     around = None if halting is None else halting.around()
     batch = new_batch(scheduler, options, fn, given, items=items, star=star, around=around)
+    if keep:
+        batch.collector = Ends(batch.collector)
     batch.collector.fail_fast = fail_fast
     if deadline is not None and late is None:
         batch.until = batch.since + deadline

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.usage import Usage
     from ..policies.budget import Budget
 
@@ -36,16 +37,16 @@ class Spending:
     __slots__ = ("__weakref__", "_ended", "_silent", "_wake", "budget")
 
     def __init__(self, budget: Budget) -> None:
-        self.budget = budget
+        self.budget: Budget = budget
         self._silent = 0  # calls that have said nothing; below 0 once one has
-        self._ended: list[bool] = []
+        self._ended: tuple[list[bool], ...] = ()
         self._wake: Callable[[], object] | None = None
 
-    def begin(self, ended: list[bool], wake: Callable[[], object]) -> None:
+    def begin(self, ended: tuple[list[bool], ...], wake: Callable[[], object]) -> None:
         """Look after a batch, before any of its calls can start.
 
         Args:
-            ended: what its threads look at before each call.
+            ended: what says that it has ended, and what its threads look at before each call.
             wake: wakes whoever waits for it.
         """
         self._ended, self._wake = ended, wake
@@ -53,7 +54,8 @@ class Spending:
 
     def stop(self) -> None:
         """Nothing is left: start no further call."""
-        self._ended.append(True)  # here and now: the next call would be paid for
+        for said in self._ended:  # here and now: the next call would be paid for
+            said.append(True)
         if self._wake is not None:
             self._wake()
 
@@ -62,7 +64,7 @@ class Spending:
         self._silent = -1
         self.budget.add(usage, model_of(usage))
 
-    def counting(self, one: Callable[[Any], object]) -> Callable[[Any], object]:
+    def counting(self, one: OneInput) -> OneInput:
         """``one`` as it is called, with a look at what it returns."""
 
         def counted(item: object) -> object:
@@ -81,7 +83,7 @@ class Spending:
         counted.__wrapped__ = one  # type: ignore[attr-defined]  # see ``uncounted``
         return counted
 
-    def _look_at(self, usage: Usage | None, session: Any, key: Any) -> None:
+    def _look_at(self, usage: Usage | None, session: Any, key: object) -> None:
         if usage is None:
             self._tell_of_silence()
         elif key in session.claim:

@@ -44,7 +44,8 @@ class Stream(Generic[B, T]):
         self._inputs = inputs
         self._ordered = ordered
         self._clock = batch.scheduler.clock.monotonic
-        self._cut_short = self._finalizing = False
+        self._cut_short = self._finalizing = self._cancelled = False
+        self._wall: float | None = None  # seconds from the start to the end
         self.yielded = 0
         self.due: float = 0
         """``handed_out`` is to be called when so many are."""
@@ -133,7 +134,7 @@ class Stream(Generic[B, T]):
                 raise self.batch.reason
             finally:
                 del self  # the traceback holds this frame: leave no cycle
-        if self._cut_short or self.batch.ended:
+        if not self._cancelled and (self._cut_short or self.batch.ended):
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
 
     def check_wanted(self) -> None:
@@ -155,17 +156,30 @@ class Stream(Generic[B, T]):
         self.stop_watching()  # it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
+    def cancel(self) -> bool:
+        """End it on its reader's wish: he gets what is left, with outcomes that say so, and no error."""
+        found = not self.batch.done
+        self._cancelled = self._cancelled or found
+        cut(self.batch, "the stream was cancelled", running=True)
+        return found
+
     def left(self) -> list[Raw]:
         """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
         return list(self._results.values())
 
     def report(self, raws: list[Raw]) -> Report[T]:
         """A report of these outcomes."""
-        return self.make(raws, **parts(self.batch, self._clock() - self.batch.since, taken=True))
+        wall = self._clock() - self.batch.since if self._wall is None else self._wall
+        found = parts(self.batch, wall, taken=True)
+        found["usages"], found["attempts"] = dict(found["usages"]), dict(found["attempts"])  # which may go on
+        if self._cancelled:
+            found["stopped"] = "the stream was cancelled"
+        return self.make(raws, **found)
 
     def tell_end(self) -> None:
-        """The event of the batch."""
-        tell_end(self.batch, self._clock() - self.batch.since)
+        """It has ended; the event of the batch."""
+        self._wall = self._clock() - self.batch.since
+        tell_end(self.batch, self._wall)
         finish, self.finish = self.finish, None
         if finish is not None and self._finalizing:
             self.batch.scheduler.decisions.hand_over(finish)

@@ -20,7 +20,8 @@ from .making import new_batch
 from .stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
+    from typing import Any
 
     from ..calls.batch import Batch
     from ..calls.options import Options
@@ -62,6 +63,17 @@ class BatchStream(Stream["Batch", T]):
         self._quick = quick
         self._mark = 0  # when so many outcomes are handed out, look how long that has taken
         self._marked = -FOREVER  # since this moment
+
+    entries: Sized
+    due: float
+    step: int
+
+    keeps = False
+    """Whether outcomes that were handed out are kept."""
+
+    def has_handed_out(self, index: int) -> bool:
+        """Whether an outcome is no more in the batch, as far as that is known."""
+        return self._ordered and index < self.yielded
 
     @property
     def taken(self) -> int:
@@ -159,6 +171,7 @@ def make_stream(
     elastic: bool = False,
     star: bool = False,
     fed_by_owner: bool = False,
+    kind: type[BatchStream[Any]] | None = None,
 ) -> BatchStream[T]:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
@@ -166,4 +179,5 @@ def make_stream(
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
     batch = new_batch(scheduler, options, fn, given, items=None, star=star)
     quick = intake.known(given)
-    return BatchStream(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    kind = BatchStream if kind is None else kind
+    return kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)

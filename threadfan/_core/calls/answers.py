@@ -5,6 +5,7 @@ Those of the backlog are asked with the scheduler's lock held.
 
 from __future__ import annotations
 
+from ..base.variables import renewed
 from ..events import log
 from ..limits.rate_waitlist import STALL
 from .attempts import Attempts
@@ -12,6 +13,8 @@ from .request_permits import RequestPermits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from ..base.attempt import Attempt
     from ..base.usage import Usage
     from ..limits.rate_waitlist import RateWaitlist
@@ -52,6 +55,11 @@ def run(queue: PolicyQueue, session: Session) -> None:
         Attempts(queue, session).run()
     finally:
         del queue, session  # leave no cycle: see ``call_queue``
+
+
+def begins(_queue: PolicyQueue, key: Call, _start: float) -> Context:
+    """The context of an attempt of a call under policies; another one must not see what this one has set."""
+    return renewed(key.context)
 
 
 def no_inputs_under(_queue: PolicyQueue, _waitlist: RateWaitlist) -> list[Call]:

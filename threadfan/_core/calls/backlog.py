@@ -60,6 +60,7 @@ class Backlog:
         undecided: calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
         backing_off: calls that are tried again, with what takes back the alarm at their time.
         discards: grows with every discard; calls that were taken before it are not tried again.
+        paused: no call is to start for now.
     """
 
     def __init__(self, queue: WorkQueue, scheduler: Scheduler, waitlists: set[Waitlist], entries: Entries) -> None:
@@ -72,6 +73,7 @@ class Backlog:
         self.undecided: deque[Call] = deque()
         self.backing_off: dict[Call, Callable[[], None]] = {}
         self.discards = 0
+        self.paused = False
         self._pauses_before = 0
         self._pauses_before = self.pauses()
 
@@ -104,7 +106,7 @@ class Backlog:
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""
         free = self.scheduler.slots.free > 0 or self.scheduler.slots.waking > 0
-        return free and self._cap.active < self._cap.limit
+        return free and self._cap.active < self._cap.limit and not self.paused
 
     # -- to a thread and back ----------------------------------------------------------------------------------------
 
@@ -113,6 +115,8 @@ class Backlog:
 
         ``STAY`` if one is to wait for it.
         """
+        if self.paused:
+            return None
         call = self.undecided.popleft() if self.undecided else self.take_entry()
         if call and call.policies is not None:
             call.state.discards = self.discards

@@ -22,6 +22,7 @@ from ..base.variables import renewing
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
 from ..scope.scope import scope_var
+from .barring import turned_away
 from .call_queue import classify
 from .collector import Collector
 from .inputs import Inputs
@@ -29,11 +30,12 @@ from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Sequence, Sized
     from contextvars import Context
     from typing import Any
 
     from ..base.attempt import Status
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
@@ -55,16 +57,22 @@ class Batch(WorkQueue):
         outer: the scope in which the batch is made, which ends it.
     """
 
-    __slots__ = ("collector", "context", "entries", "fn", "inputs", "processor", "reader", "since", "until")
+    __slots__ = (
+        "barred", "collector", "context", "entries", "fn", "inputs", "processor", "reader", "self_fed", "since",
+        "until", "withdrawn",
+    )  # fmt: skip
 
     scheduler: Scheduler
+    accepted: int
+    closed: bool
+    failed: int
 
     def __init__(
         self,
         scheduler: Scheduler,
         cap: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], object],
+        fn: OneInput,
         *,
         name: str,
         items: list[Any] | None,
@@ -75,16 +83,19 @@ class Batch(WorkQueue):
     ) -> None:
         super().__init__(scheduler, cap, depth)
         self.outer = outer
-        self.collector = Collector(None if items is None else len(items))
-        self.until = FOREVER  # when its time is up
-        self.fn = fn
+        self.collector: Collector = Collector(None if items is None else len(items))
+        self.until: float = FOREVER  # when its time is up
+        self.fn: OneInput = fn
         self.name = name
         self.timeout = timeout
-        self.context = context
-        self.since = scheduler.clock.monotonic()
-        self.processor = scheduler.clock.processor()  # what had been computed by then
-        self.reader = Reader()
-        self.inputs = Inputs(items, self.since, numbers)
+        self.context: Context = context
+        self.self_fed: bool = False  # by a thread of the library's, for which whoever closes the fan waits
+        self.barred: list[bool] = []  # not empty: a call that has just been taken asks ``barring``
+        self.withdrawn: set[int] = set()  # calls that were cancelled while a thread was about to start them
+        self.since: float = scheduler.clock.monotonic()
+        self.processor: float = scheduler.clock.processor()  # what had been computed by then
+        self.reader: Reader = Reader()
+        self.inputs: Inputs = Inputs(items, self.since, numbers)
         self.entries: Sized = self.inputs.entries  # those that were fed and not pulled yet
         if items is not None:
             self.accepted = len(items)
@@ -96,7 +107,13 @@ class Batch(WorkQueue):
         """How many calls wait to be pulled."""
         return self.inputs.left()
 
-    ready = pending
+    def ready(self) -> int:
+        """The same, unless it is paused."""
+        return 0 if self.paused else self.inputs.left()
+
+    def unfinished(self) -> bool:
+        """Whether inputs may follow that nobody else waits for."""
+        return self.self_fed and not self.closed
 
     def take(self) -> Entry | None:
         """Pull one entry, or None."""
@@ -149,7 +166,7 @@ class Batch(WorkQueue):
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
         run_queue, reader = scheduler.run_queue, self.reader
         raw: Raw | None
-        clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, self.ended, session.worker.thread.name
+        clock, claim, barred, worker = scheduler.clock.monotonic, session.claim, self.barred, session.worker.thread.name
         settle_own, wakes = claim.pop, reader.wakes
         scope_var.set(session)
         if session.worker.set_own is not None:
@@ -170,19 +187,21 @@ class Batch(WorkQueue):
             for index, item, since in chain(first, self.inputs.pull()):
                 start = clock()
                 claim[index] = item, since, start
-                if ended:  # by somebody who may have missed this claim, as it has missed this entry
-                    end = self._fail(session, index, None, CANCELLED, TaskCancelled("the batch had ended"))
-                    if end is None:
+                if barred:  # by somebody who may have missed this claim, as it has missed this entry
+                    why = turned_away(self, session, index)
+                    if why:
+                        self._fail(session, index, None, CANCELLED, TaskCancelled(why))
+                    if why is not None:
                         return
-                    continue
                 if bind_index is not None:
                     bind_index(index)
                 try:
                     raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
                 except BaseException as error:
-                    end = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
-                    if end is None:
+                    failed = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
+                    if failed is None:
                         return
+                    end = failed
                 else:
                     if settle_own(index, None) is None:
                         return
@@ -197,7 +216,7 @@ class Batch(WorkQueue):
         except IndexError:
             return  # the deque was empty
         finally:
-            del self, session, results, fn, ended, claim, settle_own, tell  # leave no cycle: see ``call_queue``
+            del self, session, results, fn, barred, claim, settle_own, tell  # leave no cycle: see ``call_queue``
             del reader, wakes
             item = raw = None
 
@@ -229,6 +248,12 @@ class Batch(WorkQueue):
     def _note_failure(self, raw: Raw, after: Actions) -> None:
         self.failed += 1
         self.collector.note_failure(raw, self.ended, after)
+        if self.ended and not self.barred:
+            self.barred.append(True)
+
+    def put_back(self, entry: Entry) -> None:
+        """An input was taken, and is not to start yet.  With the lock held."""
+        self.inputs.entries.appendleft(entry)
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -256,24 +281,28 @@ class Batch(WorkQueue):
     def discard(self, reason: BaseException, after: Actions) -> None:
         """Every call not yet pulled is cancelled."""
         self._end(reason)
-        now = self.scheduler.clock.monotonic()
         try:
-            for index, item, since in self.inputs.pull():
-                error = TaskCancelled(str(reason))
-                raw = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
-                self.collector.results[index] = raw
-                self.failed += 1
-                self.collector.count(CANCELLED)
+            for entry in self.inputs.pull():
+                self.drop_input(entry, TaskCancelled(str(reason)))
         except IndexError:
             pass
         after.append(self.reader.wake)
         self.scheduler.check_done(self, after)
+
+    def drop_input(self, entry: Entry, error: TaskCancelled) -> None:
+        """An input that was not pulled is cancelled.  With the lock held."""
+        index, item, since = entry
+        now = self.scheduler.clock.monotonic()
+        self.collector.results[index] = (index, self.item_of(item), since, CANCELLED, error, None, now, None)
+        self.failed += 1
+        self.collector.count(CANCELLED)
 
     def _end(self, reason: BaseException) -> None:
         """Start no further call; other reasons than a cancel are kept for the batch to raise.  With the lock held."""
         if not isinstance(reason, TaskCancelled):
             self.reason = reason if self.reason is None else self.reason
         self.ended.append(True)
+        self.barred.append(True)
         self.closed = True
 
     def discard_late(self, after: Actions) -> None:

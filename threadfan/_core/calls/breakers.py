@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..limits.waitlist import Waiter
     from ..policies.breaker import Breaker, Pass
+    from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .call_queue import Call
     from .policies import Policies
@@ -33,15 +34,17 @@ _around: ContextVar[tuple[Breaker, Pass] | None] = ContextVar("threadfan_trial",
 """Of a call that is a trial: so those that it makes are a part of it, and not kept out by it."""
 
 
-def admit(call: Call, policies: Policies, waiter: Waiter, clock: Clock, within: float = -1.0) -> bool:
+def admit(scheduler: Scheduler, call: Call, policies: Policies, waiter: Waiter, within: float = -1.0) -> bool:
     """Whether all that a call is under lets it be taken now; see ``Policies.admit``.  With the scheduler's lock held.
 
     One that its breaker shuts out is.
     """
-    breaker, state = policies.breaker, call.state
+    breaker, state, clock = policies.breaker, call.state, scheduler.clock
     if breaker is None:
         return policies.admit(state, waiter, clock, within)
-    state.passed = breaker.take(clock.monotonic(), _part_of(breaker, call.context.get(_around)))
+    second = call.hedging is not None and call.hedging.call is not call  # which is no part of the first, a trial or not
+    around = None if second else _part_of(breaker, call.context.get(_around))
+    state.passed = breaker.take(clock.monotonic(), around)
     state.shut_out = state.passed is None
     taken = policies.admit(state, waiter, clock, within)
     if not taken:

@@ -66,6 +66,9 @@ class Call:
     session: Session | None = None  # while it runs
     policies: Policies | None = None  # of retries and limits
     state: AttemptState = None  # type: ignore[assignment]  # under them
+    # Before its first attempt: how many discards its queue had seen, its permit, and what ``mark`` was by then.
+    taken: tuple[int, Any, float] = 0, None, 0.0
+    mark = 0.0  # seconds that limits had held back its queue when it came
     hedging: BothAttempts | None = None  # while it may have two attempts
     usage: Usage | None = None  # tokens noted while it ran
 
@@ -284,8 +287,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
             status, payload = CANCELLED, TaskCancelled("nobody waited for this call any more")
         else:
             try:
-                # Another attempt must not see what this one has set.
-                context = call.context if call.policies is None else call.policies.renewed(call.context)
+                context = call.context if call.policies is None else session.queue.begins(call, start)
                 status, payload = SUCCEEDED, context.run(_in_scope, session, call, observer)
             except BaseException as error:
                 status, payload = classify(error, clock() - start, session.queue.timeout_of(call), fn)
@@ -310,9 +312,8 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
 
 def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> object:
     scope_var.set(session)
-    set_own = session.worker.set_own
-    if set_own is not None:
-        set_own()
+    if session.worker.set_own is not None:
+        session.worker.set_own()
     try:
         if observer is not None:
             observer.set_fan(session.scheduler.name)
@@ -327,8 +328,7 @@ def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> ob
         del call, session  # leave no cycle: see above
 
 
-_OWN = __name__[: -len("calls.call_queue")]
-"""How the names of this package's private modules begin."""
+_OWN = __name__[: -len("calls.call_queue")]  # how the names of this package's private modules begin
 
 
 def classify(

@@ -14,7 +14,7 @@ from ..base.outcome import FAILED, INDEX, PAYLOAD, SKIPPED, START, STATUS, SUCCE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from ..base.attempt import Attempt, Status
     from ..base.outcome import Raw
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         def note(self, usage: Usage) -> None:
             """A call has used these."""
 
-        def uncounted(self, fn: Any) -> Any:
+        def uncounted(self, fn: Callable[..., object]) -> Callable[..., object]:
             """What the user has given to be called, of what is called."""
 
     Results = dict[int, Raw] | list[Raw | None]
@@ -53,11 +53,11 @@ class Collector:
         self.names: dict[int, str] = {}  # of those calls that have one
         self.usages: dict[int, Usage] = {}  # of those that have used tokens
         self.attempts: dict[int, list[Attempt]] = {}  # of those that may have several
-        self.judged = False  # any of them is under policies
-        self.retries_told = 0  # of calls whose attempts were taken out
+        self.judged: bool = False  # any of them is under policies
+        self.retries_told: int = 0  # of calls whose attempts were taken out
         self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status
-        self.fail_fast = False  # start no call after the first failure
+        self.fail_fast: bool = False  # start no call after the first failure
         self.most_failures: float = inf  # start no call after so many
         self.first_failure: Raw | None = None  # with fail_fast; else nobody asks, and it may be long until all is done
         self.not_made: dict[str, int] = {}  # how many calls were shut out, by breaker
@@ -172,12 +172,12 @@ class Collector:
 
     def retries(self) -> int:
         """How many attempts were not the first of their call."""
-        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in self.attempts.values())
+        return self.retries_told + sum(max(0, len(attempts) - 1) for attempts in list(self.attempts.values()))
 
     def usage(self) -> Usage | None:
         """Tokens of all calls; None if nothing is known of any."""
         found = self.usage_told
-        for usage in self.usages.values():
+        for usage in list(self.usages.values()):
             found = usage if found is None else found + usage
         return found
 
@@ -186,5 +186,6 @@ class Collector:
 
         That is a thread that is stuck in a call that is over, and the frames of an error that ends the batch.
         """
+        self.retries_told, self.usage_told = self.retries(), self.usage()
         self.results.clear()  # and not another one in its place: a thread at work has this
         self.names, self.usages, self.attempts, self.first_failure, self.not_made = {}, {}, {}, None, {}

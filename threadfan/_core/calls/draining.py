@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..base import last
 from ..base.errors import Terminated
-from ..base.locks import bare
+from ..base.locks import begin_bare
 from ..pool.leaving import Leaving
 from ..pool.shutdown import alive
 from ..scope.signals import Handlers, checked
@@ -55,7 +55,7 @@ class Drain:
         name = signal.Signals(number).name
         if self._leaving is None:
             self._leaving = Leaving(name, number)
-            _thread.start_new_thread(bare, (self._drain,))
+            begin_bare(self._drain)
         elif self._over:
             self._over = False
             raise self._leaving.error()

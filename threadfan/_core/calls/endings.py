@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..pool.work_queue import Actions
-    from .policies import Policies
+    from .policies import AttemptState, Policies
     from .policy_queue import PolicyQueue
 
 FINAL, NOT_FINAL = True, False
@@ -111,9 +111,14 @@ def withdraw(queue: PolicyQueue, call: Call, after: Actions) -> bool:
             scheduler.timer.end(session, call, CANCELLED, TaskCancelled(NOBODY), after, grace=GRACE)
         return False
     queue.abandon_locked(call, TaskCancelled(NOBODY), after)
-    if scheduler.closing:  # it may have been the last, and no thread would notice
-        scheduler.dismiss_if_quiet(after)
+    notice_last(queue, after)
     return True
+
+
+def notice_last(queue: PolicyQueue, after: Actions) -> None:
+    """A call has ended that did not run: it may have been the last that anybody waited for."""
+    if queue.scheduler.closing:  # no thread would notice
+        queue.scheduler.dismiss_if_quiet(after)
 
 
 def discard(queue: PolicyQueue, reason: BaseException, after: Actions) -> None:
@@ -123,12 +128,12 @@ def discard(queue: PolicyQueue, reason: BaseException, after: Actions) -> None:
     waiting = queue.backlog.discard()
     for session in [session for session in scheduler.draining if session.queue is owner]:
         for key in session.claim.copy():
-            if isinstance(key, Call) and key.policies is not None and key.state.asking:  # it has not begun
+            state: AttemptState | None = key.state if isinstance(key, Call) and key.policies is not None else None
+            if state is not None and state.asking:  # it has not begun
                 scheduler.timer.end(session, key, CANCELLED, reason, after, grace=GRACE)
     for call in waiting:
         if isinstance(call, HedgeAttempt) and call.hedging is not None:
             call.hedging.drop(call)
         else:
             queue.abandon_locked(call, reason, after)
-    if scheduler.closing:  # these may have been the last that anybody waited for
-        scheduler.dismiss_if_quiet(after)
+    notice_last(queue, after)

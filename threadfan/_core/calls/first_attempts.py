@@ -18,9 +18,9 @@ from ..events import log
 from ..policies.returned import error_in, may_be_answer
 from ..pool.work_queue import QUANTUM
 from ..scope.scope import scope_var
+from .barring import turned_away
 from .call_queue import classify
 from .limit_reports import usage_in
-from .outcomes import NOBODY
 from .short_waits import await_permit
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
     scheduler, depth, fn = batch.scheduler, batch.depth, batch.fn
     results, permits = batch.collector.results, batch.permits
     run_queue, reader, backlog, made = scheduler.run_queue, batch.reader, batch.backlog, batch.made
-    clock, claim, ended, worker = scheduler.clock.monotonic, session.claim, batch.ended, session.worker.thread.name
+    clock, claim, barred, worker = scheduler.clock.monotonic, session.claim, batch.barred, session.worker.thread.name
     settle_own, wakes, waitlist, lookout = claim.pop, reader.wakes, batch.policies.waitlist, batch.lookout
     again, undecided = batch.lane.calls, backlog.undecided  # what goes before inputs
     pull, left = batch.inputs.pull().__next__, batch.inputs.left
@@ -87,9 +87,12 @@ def _loop(batch: InputCalls, session: Session) -> None:
                 permits[index], permit = (permit, backlog.held_for), None
             start = clock()
             claim[index] = item, since, start
-            if ended:  # by somebody who may have missed this claim, as it has missed this entry
-                _fail(batch, session, index, None, CANCELLED, TaskCancelled(NOBODY))
-                return
+            if barred:  # by somebody who may have missed this claim, as it has missed this entry
+                why = turned_away(batch, session, index)
+                if why:
+                    _fail(batch, session, index, None, CANCELLED, TaskCancelled(why))
+                if why is not None:
+                    return
             if lookout is not None:
                 lookout.watch(index, start)
             if bind_index is not None:
@@ -139,7 +142,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
     finally:
         if permit is not None and waitlist is not None:  # the inputs had come to their end
             waitlist.give_back(permit, scheduler.clock)
-        del batch, session, results, fn, ended, claim, settle_own  # leave no cycle: see ``call_queue``
+        del batch, session, results, fn, barred, claim, settle_own  # leave no cycle: see ``call_queue``
         del reader, wakes, again, undecided, one, pull, backlog, lookout
         entry = item = value = raw = answer = None
 

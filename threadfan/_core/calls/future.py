@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent import futures
 from concurrent.futures._base import (
-    CANCELLED,
     FINISHED,
     PENDING,
     RUNNING,
 )
 from concurrent.futures.thread import BrokenThreadPool
+from functools import partial
 
 from ..base import clock as clocks
 from ..base.errors import TaskCancelled
@@ -130,14 +130,21 @@ class Future(Call, LazyFuture[T]):
             self._signal()
             return False
         if fate is mark:
-            with self._condition:
-                if self._stage == PENDING:
-                    self._stage = CANCELLED
-                    self._condition.notify_all()
-            self._invoke_callbacks()
+            self._cancelled()
             if self.policies is not None:
                 self.give_up()  # it must not wait for a limit any more
         return True
+
+    def _cancelled(self) -> None:
+        """It has just been: tell those who have looked.
+
+        Who looks makes a condition first; so if there is none he sees that it was cancelled.
+        """
+        condition = self._cell.get(CONDITION)
+        if condition is not None:
+            with condition:  # who adds a callback has not seen it, and has it called here
+                condition.notify_all()
+        self._invoke_callbacks()
 
     def _await(self, timeout: float | None) -> None:
         """Wait until the call has ended or was cancelled, at most ``timeout`` seconds.
@@ -212,16 +219,18 @@ class Future(Call, LazyFuture[T]):
 
     def refuse(self, reason: BaseException, after: Actions) -> None:
         """Cancel, unless the pool is broken: that is an error."""
+        after.append(partial(self._refused, reason))
 
-        def act() -> None:
-            if not isinstance(reason, BrokenThreadPool):
-                self.cancel()
-                self.set_running_or_notify_cancel()  # nobody will pull it and tell those who ``wait``
-            elif self.set_running_or_notify_cancel():
+    def _refused(self, reason: BaseException) -> None:
+        if isinstance(reason, BrokenThreadPool):
+            if self.set_running_or_notify_cancel():
                 self.set_exception(reason)
-            self.forget()
-
-        after.append(act)
+        else:
+            mark = object()
+            if self._cell.setdefault(FATE, mark) is mark:  # as in ``cancel``, but it is in no queue any more
+                self._cancelled()
+            self.set_running_or_notify_cancel()  # nobody will pull it and tell those who ``wait``
+        self.forget()
 
     def end_with(self, outer: Scope) -> None:
         """End when ``outer`` does, in which it was handed in."""

@@ -12,7 +12,7 @@ from . import answers, endings, first_attempts, short_waits
 from .batch import Batch
 from .call_queue import Call
 from .input_calls import InputCalls
-from .near import STAY
+from .near import NEAR, STAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..pool.work_queue import Actions, Session
     from .inputs import Entry
 
+    Taken = Call | tuple[Entry, Permit | None] | tuple[()]
+
 
 class InputBatch(InputCalls):
     """The queue of them."""
@@ -34,7 +36,9 @@ class InputBatch(InputCalls):
         return len(self.lane.calls) + len(backlog.undecided) + len(backlog.backing_off) + self.inputs.left()
 
     def ready(self) -> int:
-        """How many of them wait for a slot alone: no inputs while a limit holds back the first."""
+        """How many of them wait for a slot alone: no inputs while a limit holds back the first, or it is paused."""
+        if self.paused:
+            return 0
         undecided, lane = len(self.backlog.undecided), self.lane
         return undecided if lane.shut else undecided + len(lane.calls) + self.inputs.left()
 
@@ -43,8 +47,14 @@ class InputBatch(InputCalls):
         backing_off, lane = len(self.backlog.backing_off), self.lane
         return backing_off + len(lane.calls) + self.inputs.left() if lane.shut else backing_off
 
-    def take(self) -> Call | tuple[Entry, Permit | None] | tuple[()] | None:  # type: ignore[override]  # of several kinds
+    def take(self) -> Taken | None:  # type: ignore[override]  # of several kinds
         """A call, an input with its permit, or ``STAY``."""
+        found = self._take()
+        if found:
+            self._line_up_next()
+        return found
+
+    def _take(self) -> Taken | None:
         lane, backlog = self.lane, self.backlog
         if lane.shut or lane.calls or backlog.undecided:
             call = backlog.take()
@@ -68,6 +78,16 @@ class InputBatch(InputCalls):
             backlog.entries.append(self.waits(entry))
             return backlog.take()
         return entry, permit
+
+    def _line_up_next(self) -> None:
+        """Put the next input in line if it has to wait: else a worker would come only to see that it has."""
+        waitlist, lane = self.policies.waitlist, self.lane
+        if waitlist is None or lane.shut or lane.calls or not self.inputs.left():
+            return
+        if not waitlist.is_near(self.scheduler.clock, NEAR):
+            entry = self.inputs.take()
+            if entry is not None:
+                self.backlog.line_up(self.waits(entry))
 
     def feed(self, items: list[Any], now: float, numbers: Sequence[int] | None = None) -> None:
         """See ``Batch``."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..policies.cost import Permit
@@ -56,7 +57,7 @@ class InputCalls(PolicyBatch):
         scheduler: Scheduler,
         cap: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], object],
+        fn: OneInput,
         *,
         items: list[Any] | None,
         numbers: list[int] | None = None,
@@ -97,6 +98,13 @@ class InputCalls(PolicyBatch):
         call = self.new_call(item, index, since)
         call.state.mark = self.marks.pop(index, 0.0)
         return call
+
+    def put_back(self, entry: Entry) -> None:
+        """An input was taken, with its permit, and is not to start yet."""
+        permit, _ = self.permits.pop(entry[0], (None, 0.0))
+        if permit is not None and self.policies.waitlist is not None:
+            self.policies.waitlist.give_back(permit, self.scheduler.clock)
+        super().put_back(entry)
 
     def put_in_line(self, after: Actions) -> None:
         """Who has waited for a permit in place of the next input has got none."""
@@ -158,6 +166,15 @@ class InputCalls(PolicyBatch):
         if claim is None:
             return None
         return self.made.setdefault(index, self.made.get(index) or self.new_call(claim[0], index, claim[1]))
+
+    def knows(self, index: int) -> bool:
+        """Whether an input that runs has become a call.  With the lock held."""
+        return index in self.made
+
+    def single(self, _session: Session, index: int, call: TaskCall, known: bool) -> None:
+        """It is not attempted a second time.  With the lock held."""
+        if not known and self.made.pop(index, None) is not None:
+            call.hedging = None  # leave no cycle
 
     def note_held(self, raw: Raw, held: float) -> None:
         """A first attempt has succeeded that limits, which had held back so long in all, may have kept waiting."""

@@ -64,6 +64,30 @@ class Inputs:
         except IndexError:
             return None
 
+    def spread(self) -> None:
+        """Have threads pull from the deque from now on, where single ones can be taken out.  With the lock held.
+
+        One call of C takes them there, so that each is in one of the two places.
+        """
+        if self._numbered is not None:
+            self.entries.extend(self._numbered)
+            self.left = self.entries.__len__
+            self._numbered = None
+
+    def take_out(self, index: int) -> Entry | None:
+        """Pull the entry of an input, or None if others have pulled it.  With the lock held."""
+        self.spread()
+        while True:
+            found = next((entry for entry in list(self.entries) if entry[0] == index), None)
+            try:
+                if found is not None:
+                    self.entries.remove(found)
+            except ValueError:
+                return None
+            except IndexError:  # another thread pulled one meanwhile: look again
+                continue
+            return found
+
     def never_queued(self, index: int, since: float, now: float) -> Raw:
         """The outcome of an input at whose feeding a signal's exception has struck: it was counted, and no more.
 

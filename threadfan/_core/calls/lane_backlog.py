@@ -40,7 +40,7 @@ class LaneBacklog(Backlog):
 
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
-        return len(self.undecided) + self._lanes.ready
+        return 0 if self.paused else len(self.undecided) + self._lanes.ready
 
     def waiting(self) -> int:
         """How many of them back off or wait for a limit."""
@@ -58,7 +58,7 @@ class LaneBacklog(Backlog):
             if call.policies is not None:
                 lane.host = self  # first: it may be invited at once
                 lane.comes_at = None
-                if not admit(call, call.policies, lane, self.clock, NEAR if self._may_stay(lane) else -1.0):
+                if not admit(self.scheduler, call, call.policies, lane, NEAR if self._may_stay(lane) else -1.0):
                     lanes.shut(lane)
                     if lane.comes_at is not None:
                         self.staying = lane
@@ -74,6 +74,16 @@ class LaneBacklog(Backlog):
         if lanes:
             self._held()
         return None
+
+    def line_up(self, call: Call) -> None:
+        """Queue a call that has to wait for its limit, the only one of its lane."""
+        lane, policies = self._lanes.lane(call.policies), call.policies
+        lane.host, lane.comes_at = self, None
+        self.entries.append(call)
+        self._lanes.shut(lane)
+        self._held()
+        if policies is not None and policies.waitlist is not None:
+            policies.waitlist.stand(lane, call.state.cost, self.clock)
 
     def _may_stay(self, lane: Lane) -> bool:
         """Whether a worker that takes no call here may wait for the next permit, as nothing else needs the slot."""

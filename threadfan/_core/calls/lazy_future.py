@@ -6,6 +6,7 @@ that costs none of it.  What decides is one dict, ``_cell``, whose ``setdefault`
 
 - ``_cell[CONDITION]`` is the condition that the first looker made, or ``OVER``, put there by the end of the call.
   Whoever finds ``OVER`` finds the result too, for it was written before; whoever made a condition is told under it.
+  ``DROPPED`` is put there by whoever finds that the call was cancelled and need not start.
 - ``_cell[FATE]`` is ``RUNNING`` or the mark of whoever cancelled.
 - ``_cell[LISTENERS]`` are calls that wait in ``result`` or ``exception``, and ``_cell[GATES]`` all others that do; they
   need no condition.  They put themselves there and then look whether the call has ended; its end says so first and
@@ -58,7 +59,7 @@ ENDED = (CANCELLED_AND_NOTIFIED, FINISHED)
 
 
 class _Over(threading.Condition):
-    """Stands in for the condition of every future that ended before anybody looked.
+    """Stands in for the condition of every future that ended, or was cancelled, before anybody looked.
 
     Such a future does not change any more, so there is nothing to lock.  And there must not be: ``wait`` takes the
     conditions of its futures in the order of their addresses, and one lock at several places of that order would let
@@ -89,7 +90,7 @@ class _NoLock:
         pass
 
 
-OVER = _Over()
+OVER, DROPPED = _Over(), _Over()
 
 
 class Listening:
@@ -133,10 +134,13 @@ class LazyFuture(futures.Future[T]):
 
     @property
     def _state(self) -> str:
-        if self._found() is OVER:
+        found = self._found()
+        if found is OVER:
             return FINISHED
+        if found is DROPPED:
+            return CANCELLED_AND_NOTIFIED
         if self._stage == PENDING and self._cell.get(FATE, RUNNING) is not RUNNING:
-            return CANCELLED  # by another thread, which has not come to say so
+            return CANCELLED
         return self._stage
 
     @_state.setter
@@ -178,11 +182,14 @@ class LazyFuture(futures.Future[T]):
                 raise futures.InvalidStateError(f"{self._state}: {self!r}")
             self._stage = RUNNING
             return True
-        with self._condition:
-            self._stage = CANCELLED_AND_NOTIFIED
-            for waiter in self._cell.get("waiters", ()):
-                waiter.add_cancelled(self)
-            self._condition.notify_all()
+        condition: threading.Condition = self._cell.setdefault(CONDITION, DROPPED)
+        if condition is not DROPPED:
+            with condition:
+                self._stage = CANCELLED_AND_NOTIFIED
+                for waiter in self._cell.get("waiters", ()):
+                    waiter.add_cancelled(self)
+                condition.notify_all()
+        self._stage = CANCELLED_AND_NOTIFIED
         self._tell()
         return False
 

@@ -1,4 +1,6 @@
-"""Which first attempts of an ``InputBatch`` take so long that a second one is to be made beside them.
+"""Which first attempts take so long that a second one is to be made beside them.
+
+They are those of an ``InputBatch``, or of a ``FirstCallQueue``.
 
 There is no alarm for each call, since hardly any call is late.  As the deadline timer does, it looks when the first
 that runs can be due: it forgets when it will look *before* it reads when each is due, so whoever reads an early moment
@@ -18,21 +20,27 @@ from .hedging import Hedging
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from ..policies.hedge import Hedge
+    from ..pool.terms import Key
     from ..pool.work_queue import Actions, Session
+    from .call_queue import Call
     from .policy_queue import PolicyQueue
-    from .task_batch import TaskCall
 
-    class Batch(PolicyQueue, Protocol):
-        """An ``InputBatch``, as it is known here."""
+    class Queue(PolicyQueue, Protocol):
+        """Whose first attempts they are."""
 
-        made: dict[int, TaskCall]
         done: bool
 
-        def made_call(self, session: Session, index: int) -> TaskCall | None:
-            """What an input that runs has become, now at the latest; None if it has ended.  With the lock held."""
+        def knows(self, key: Any, /) -> bool:
+            """Whether what runs is a call with a state.  With the lock held."""
+
+        def made_call(self, session: Session, key: Any, /) -> Call | None:
+            """That call, which it is now at the latest; None if it has ended.  With the lock held."""
+
+        def single(self, session: Session, key: Any, call: Any, known: bool, /) -> None:
+            """It is not attempted a second time; ``known`` is what was the case before.  With the lock held."""
 
 
 APART = 0.001
@@ -41,40 +49,40 @@ notices beside calls that are worth a second attempt, while those that are over 
 
 
 class Lookout:
-    """Of one batch.
+    """Of one queue.
 
     Attributes:
-        dues: when the first attempts that run are to have a second one, by index.
+        dues: when the first attempts that run are to have a second one, by the keys of their claims.
     """
 
-    __slots__ = ("_batch", "_clock", "_earliest", "_hedge", "_lock", "_next_look", "_take_back", "dues")
+    __slots__ = ("_clock", "_earliest", "_hedge", "_lock", "_next_look", "_queue", "_take_back", "dues")
 
-    def __init__(self, batch: Batch, hedge: Hedge) -> None:
-        self._batch = weakref.ref(batch)  # which has the lookout: leave no cycle
-        self._clock = batch.scheduler.clock
-        self._lock = batch.scheduler.lock
+    def __init__(self, queue: Queue, hedge: Hedge) -> None:
+        self._queue = weakref.ref(queue)  # which has the lookout: leave no cycle
+        self._clock = queue.scheduler.clock
+        self._lock = queue.scheduler.lock
         self._hedge = hedge
         self._next_look = FOREVER
         self._earliest = -FOREVER  # that it may look again
         self._take_back: Callable[[], None] | None = None
-        self.dues: dict[int, float] = {}
+        self.dues: dict[Key, float] = {}
 
     # -- in a worker, without the lock -------------------------------------------------------------------------------
 
-    def watch(self, index: int, start: float) -> None:
+    def watch(self, key: Key, start: float) -> None:
         """A first attempt that has just written its claim starts now."""
         hedge = self._hedge
         with hedge.lock:
             hedge.began()
             due = start + hedge.delay()
         if due < FOREVER:
-            self.dues[index] = due
+            self.dues[key] = due
             if due < self._next_look > self._earliest:
                 self._announce(due)
 
-    def succeeded(self, index: int, seconds: float) -> None:
+    def succeeded(self, key: Key, seconds: float) -> None:
         """It has succeeded after so many."""
-        self.dues.pop(index, None)
+        self.dues.pop(key, None)
         hedge = self._hedge
         with hedge.lock:
             hedge.ended(seconds)
@@ -85,19 +93,19 @@ class Lookout:
         if before is not None:
             before()
 
-    # -- with the lock held ------------------------------------------------------------------------------------------
-
     def rest(self) -> None:
-        """The batch is done: there is nothing to look at.  Without the lock."""
+        """There is nothing to look at; whoever says so may hold the lock."""
         with self._lock:
             take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
         if take_back is not None:
             take_back()
 
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
     def _plan(self, moment: float) -> Callable[[], None] | None:
         """Look at that moment, if it is sooner than planned; what takes back the plan before."""
-        batch = self._batch()
-        if moment >= self._next_look or batch is None or batch.done:
+        queue = self._queue()
+        if moment >= self._next_look or queue is None or queue.done:
             return None
         before = self._take_back
         self._next_look = moment
@@ -107,35 +115,35 @@ class Lookout:
     # -- in the thread of alarms -------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        batch = self._batch()
-        if batch is None:
+        queue = self._queue()
+        if queue is None:
             return
-        scheduler = batch.scheduler
+        scheduler = queue.scheduler
         after: Actions = []
         with self._lock:
             self._next_look, self._take_back = FOREVER, None  # first: see above
             now, nearest = self._clock.monotonic(), FOREVER
             self._earliest = now + APART
-            owner: object = batch
+            owner: object = queue
             for session in [session for session in scheduler.draining if session.queue is owner]:
-                for index in session.claim.copy():
-                    due = self.dues.get(index, FOREVER)
+                for key in session.claim.copy():
+                    due = self.dues.get(key, FOREVER)
                     if due <= now:
-                        self._attempt_again(batch, session, index, after)
+                        self._attempt_again(queue, session, key, after)
                     else:
                         nearest = min(nearest, due)
             if nearest < FOREVER:
                 self._plan(max(nearest, self._earliest))
         scheduler.perform(after)
 
-    def _attempt_again(self, batch: Batch, session: Session, index: int, after: Actions) -> None:
-        self.dues.pop(index, None)
-        claim, known = session.claim.get(index), index in batch.made
-        call = batch.made_call(session, index)
+    def _attempt_again(self, queue: Queue, session: Session, key: Key, after: Actions) -> None:
+        self.dues.pop(key, None)
+        claim, known = session.claim.get(key), queue.knows(key)
+        call = queue.made_call(session, key)
         if claim is None or call is None:
             return
         call.session = session
-        call.hedging = hedging = Hedging(batch, session, call, self._hedge, claim[2], key=index)
+        call.hedging = hedging = Hedging(queue, session, call, self._hedge, claim[2], key=key)
         # If the first has just ended its thread finds the call there, and tells ``hedging``; or it has looked before.
-        if not hedging.make_second(after) and not known and batch.made.pop(index, None) is not None:
-            call.hedging = None  # leave no cycle
+        if not hedging.make_second(after):
+            queue.single(session, key, call, known)

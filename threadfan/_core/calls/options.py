@@ -120,7 +120,7 @@ def _policies(
         return None
     # On first use: imports are dear to programs that need none of it.
     from ..limits.waitlists import waitlist_of
-    from . import input_batch, policy_queues  # noqa: F401 -- what their calls need, before there is one
+    from . import first_call_queue, input_batch  # noqa: F401 -- what their calls need, before there is one
     from .policies import Policies
 
     return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge, breaker)

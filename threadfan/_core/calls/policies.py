@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from ..base.attempt import Attempt
 from ..base.outcome import SUCCEEDED
-from ..base.variables import renewed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextvars import Context
 
     from ..base.clock import Clock
     from ..base.outcome import Raw
@@ -34,10 +32,7 @@ class Policies:
         breaker: what says that their service is down, or None.
     """
 
-    __slots__ = ("breaker", "hedge", "pace", "retry", "waitlist")
-
-    renewed: staticmethod[[Context], Context] = staticmethod(renewed)
-    """The context of the next attempt, of a call's own."""
+    __slots__ = ("_first_is_plain", "breaker", "hedge", "pace", "retry", "waitlist")
 
     def __init__(
         self,
@@ -52,6 +47,12 @@ class Policies:
         self.pace: Waitlist[Start] | None = pace
         self.hedge: Hedge | None = hedge
         self.breaker: Breaker | None = breaker
+        self._first_is_plain = (
+            pace is None
+            and breaker is None
+            and (retry is None or retry.silent)
+            and (waitlist is None or not (waitlist.shared or waitlist.limit.estimates))
+        )
 
     @property
     def waitlists(self) -> set[Waitlist]:
@@ -72,12 +73,9 @@ class Policies:
     def first_is_plain(self) -> bool:
         """Whether nothing of the user's is asked before a first attempt, and no other process.
 
-        Then an input need not be a call before its first attempt has ended; see ``InputBatch``.
+        Then nothing need be known of a call before that has ended; see ``InputBatch`` and ``FirstCallQueue``.
         """
-        waitlist, retry = self.waitlist, self.retry
-        if self.pace is not None or self.breaker is not None or (retry is not None and not retry.silent):
-            return False
-        return waitlist is None or not (waitlist.shared or waitlist.limit.estimates)
+        return self._first_is_plain
 
     def state(self, args: tuple[object, ...], kwargs: dict[str, object], now: float) -> AttemptState:
         """For a call that is handed in now; one of which the ``estimate`` fails is to fail with its error."""

@@ -59,7 +59,11 @@ def new_queue(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies:
     """A queue that others do not put calls into.  With the lock held."""
     if policies is None:
         return CallQueue(scheduler, cap, depth)
-    from .policy_queues import PolicyCallQueue  # on first use, with what it needs
+    if policies.first_is_plain:
+        from .first_call_queue import FirstCallQueue  # on first use, with what it needs
+
+        return FirstCallQueue(scheduler, cap, depth, policies)
+    from .policy_queues import PolicyCallQueue
 
     return PolicyCallQueue(scheduler, cap, depth, policies.waitlists)
 

@@ -46,7 +46,9 @@ class TaskCall(Call):
         self.since = since
 
     def begin(self, session: Session) -> bool:
-        """Nobody can take it back but the batch."""
+        """It starts, and ends there if it was cancelled alone while a thread had it."""
+        batch: Any = session.queue
+        self.unwanted = self.unwanted or self.index in batch.withdrawn
         return True
 
 

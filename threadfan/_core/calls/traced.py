@@ -58,8 +58,8 @@ def _attempted(tracing: Tracing, session: Session, make: Callable[[], object]) -
         return make()
     key, (_, since, start) = found
     clock = session.scheduler.clock
+    scope = session.scope()  # first: under policies the call has a state then
     attempt = _Attempt(tracing, session, key, since, start)
-    scope = session.scope()
     forget = scope.on_cancel(partial(_ended_outside, attempt.span, scope, start))
     try:
         value = make()
@@ -121,12 +121,11 @@ class _Attempt:
 
     def _waits(self, key: Key, since: float, start: float) -> dict[str, float]:
         """Seconds, by what was waited for."""
-        if self._call is not None and self._call.policies is not None:
-            state = self._call.state
-            return _there({"slot": state.queued, "limit": state.limited, "backoff": state.backoff})
-        held = getattr(self._queue, "permits", {}).get(key) if self._call is None else None
-        limited = 0.0 if held is None else min(held[1] - self._queue.marks.get(key, 0.0), start - since)
-        return _there({"slot": start - since - limited, "limit": limited})
+        call = getattr(self._queue, "made", {}).get(key) if self._call is None else self._call
+        if call is None or call.policies is None:
+            return {"slot": start - since}
+        waits = {"slot": call.state.queued, "limit": call.state.limited, "backoff": call.state.backoff}
+        return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}  # as each has
 
     def used(self, value: object) -> Usage | None:
         """The tokens that clients have told of, or that the value does."""
@@ -144,8 +143,3 @@ class _Attempt:
         """No other attempt will be linked to it."""
         if self._seen is not None:
             self._seen[0].pop(self._seen[1], None)
-
-
-def _there(waits: dict[str, float]) -> dict[str, float]:
-    """For a slot each attempt has waited, however short; for the others only some do."""
-    return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}

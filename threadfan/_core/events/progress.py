@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from queue import Empty, SimpleQueue
+from threading import current_thread
 
 from ..base.clock import REAL, take_within
 from ..base.logs import ERROR, say
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
     from ..base.clock import Clock
     from ..base.threads import Thread
+    from ..base.usage import Usage
 
     class Counted(Protocol):
         """Tells how many calls there are, by what has become of them."""
 
         def __call__(self) -> tuple[int, int, int, int | None]:
             """``done`` with or without a value, ``failed`` of these, ``running``, and ``total`` if it is known."""
+
+    class Waits(Protocol):
+        """Tells for what calls wait, and what they have come to."""
+
+        def __call__(self) -> tuple[int, int, int, int, Usage | None, float]:
+            """Those that wait for a slot, a limit, a back-off; retries; tokens; seconds that limits demand for them."""
 
     class Display(Protocol):
         """Shows progress somewhere."""
@@ -49,10 +56,19 @@ class Progress:
         total: all calls, or None as long as inputs still come.
         seconds: since the batch began.
         rate: calls that ended per second, over the last ten seconds.
-        remaining: seconds until the end at this rate; None while that cannot be told.
+        remaining: seconds until the end at this rate, or as rate limits demand if that is longer; None while that
+            cannot be told.
+        waiting_slot: calls that wait for a slot.
+        waiting_limit: calls that wait for a rate limit.
+        waiting_backoff: calls that wait to be tried again.
+        retries: attempts that were not the first of their call.
+        usage: tokens used so far; None if no call tells of any.
     """
 
-    __slots__ = ("done", "failed", "name", "rate", "remaining", "running", "seconds", "total")
+    __slots__ = (
+        "done", "failed", "name", "rate", "remaining", "retries", "running", "seconds", "total", "usage",
+        "waiting_backoff", "waiting_limit", "waiting_slot",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, done: int, failed: int, running: int, total: int | None, seconds: float, rate: float
@@ -65,6 +81,11 @@ class Progress:
         self.seconds: float = seconds
         self.rate: float = rate
         self.remaining: float | None = (total - done) / rate if total is not None and rate > 0 else None
+        self.waiting_slot: int = 0
+        self.waiting_limit: int = 0
+        self.waiting_backoff: int = 0
+        self.retries: int = 0
+        self.usage: Usage | None = None
 
     @property
     def waiting(self) -> int | None:
@@ -76,7 +97,52 @@ class Progress:
         return f"<Progress of {self.name}: {self.done}{of} done, {self.failed} failed, {self.running} running>"
 
 
-class Meter:
+class Gauge:
+    """Says how far a batch is whenever somebody asks; from any thread.
+
+    Args:
+        name: of the function.
+        count: how many calls there are of which kind.
+        clock: by which the times are taken.
+        waits: for what they wait.
+        since: when the batch began; None for now.
+    """
+
+    def __init__(
+        self, name: str, count: Counted, clock: Clock = REAL, waits: Waits | None = None, since: float | None = None
+    ) -> None:
+        self._name = name
+        self._count = count
+        self._waits = waits
+        self._now = clock.monotonic
+        self._since = clock.monotonic() if since is None else since
+        self._ends: list[tuple[float, int]] = [(self._since, 0)]  # in whose place comes another one, never changed
+
+    def progress(self) -> Progress:
+        """How far it is now."""
+        done, failed, running, total = self._count()
+        now = self._now()
+        ends = [*self._ends, (now, done)]
+        since = next((place for place in range(len(ends) - 2, 0, -1) if ends[place][0] <= now - RECENT), 0)
+        self._ends = ends = ends[since:]
+        seconds = now - self._since
+        rate = (done - ends[0][1]) / max(now - ends[0][0], 1e-9)
+        found = Progress(self._name, done, failed, running, total, seconds, rate)
+        if self._waits is not None:
+            self._tell(found, *self._waits())
+        return found
+
+    @staticmethod
+    def _tell(
+        found: Progress, slot: int, limit: int, backoff: int, retries: int, usage: Usage | None, demanded: float
+    ) -> None:
+        found.waiting_slot, found.waiting_limit, found.waiting_backoff = slot, limit, backoff
+        found.retries, found.usage = retries, usage
+        if found.total is not None and demanded > (found.remaining or 0.0):
+            found.remaining = demanded
+
+
+class Meter(Gauge):
     """Looks at a batch from time to time, in a thread of its own, and tells a display; calls pay nothing for it.
 
     A display that fails is told of once, and closed; the batch goes on.
@@ -86,15 +152,14 @@ class Meter:
         count: how many calls there are of which kind.
         display: what is told.
         clock: by which the times are taken.
+        waits: for what they wait.
     """
 
-    def __init__(self, name: str, count: Counted, display: Display, clock: Clock = REAL) -> None:
-        self._name = name
-        self._count = count
+    def __init__(
+        self, name: str, count: Counted, display: Display, clock: Clock = REAL, waits: Waits | None = None
+    ) -> None:
+        super().__init__(name, count, clock, waits)
         self._display = display
-        self._now = clock.monotonic
-        self._since = clock.monotonic()
-        self._ends: deque[tuple[float, int]] = deque([(self._since, 0)])
         self._over: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread = helper_thread(self._run, f"threadfan-progress-{name}")
         self._refused = started(self._thread) is not None  # then nothing is shown
@@ -106,18 +171,8 @@ class Meter:
             wait: until that is done; a garbage collector must not.
         """
         self._over.put(None)
-        if wait and not self._refused:
+        if wait and not self._refused and self._thread is not current_thread():
             self._thread.join()
-
-    def progress(self) -> Progress:
-        """How far it is now."""
-        done, failed, running, total = self._count()
-        now, ends = self._now(), self._ends
-        ends.append((now, done))
-        while len(ends) > 2 and ends[1][0] <= now - RECENT:
-            ends.popleft()
-        (since, before), seconds = ends[0], now - self._since
-        return Progress(self._name, done, failed, running, total, seconds, (done - before) / max(now - since, 1e-9))
 
     def _run(self) -> None:
         wait, over = 0.0, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from os import PathLike
     from types import ModuleType
     from typing import Any, Literal, Never, ParamSpec, TypeAlias, TypeVar, overload
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
+    from ..batches.streamed import AsyncRunStream
     from ..calls.options import Options
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
     from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
@@ -91,7 +92,7 @@ class AsyncCalls:
             max_errors: int | None = None,
             budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -111,7 +112,7 @@ class AsyncCalls:
             max_errors: int | None = None,
             budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -131,7 +132,7 @@ class AsyncCalls:
         max_errors: int | None = None,
         budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
@@ -181,12 +182,13 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            keep: bool = False,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
-        ) -> AsyncGenerator[Outcome[R], None]: ...
+        ) -> AsyncRunStream[R]: ...
         @overload
         def astream(
             self,
@@ -197,12 +199,13 @@ class AsyncCalls:
             window: int | None = None,
             star: bool = False,
             progress: Shown = False,
+            keep: bool = False,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
-        ) -> AsyncGenerator[Outcome[R], None]: ...
+        ) -> AsyncRunStream[R]: ...
 
     def astream(
         self,
@@ -213,13 +216,14 @@ class AsyncCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        keep: bool = False,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
         **misplaced: Never,
-    ) -> AsyncGenerator[Outcome[object], None]:
+    ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
         from .arguments import asked_of
@@ -238,6 +242,7 @@ class AsyncCalls:
             star=star,
             owner=self,
             progress=progress,
+            keep=keep,
             said=asked_of(journal, key, version, codec, unique),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
     from typing import Any, Literal, Never, TypeVar, overload
 
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
+    from ..batches.streamed import RunStream
     from ..calls.options import Options
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
     from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
+    from .run import Run
 
     R = TypeVar("R")
     T = TypeVar("T")
@@ -41,7 +43,7 @@ class BatchCalls:
         max_errors: int | None = None,
         budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
@@ -104,6 +106,55 @@ class BatchCalls:
             halt=stops,
         )
 
+    def start(
+        self,
+        fn: Callable[..., R],
+        /,
+        *iterables: Iterable[object],
+        fail_fast: bool = False,
+        deadline: float | None = None,
+        star: bool = False,
+        progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
+        journal: str | PathLike[str] | None = None,
+        key: Key | None = None,
+        version: str | int | None = None,
+        codec: Codec | None = None,
+        unique: bool = False,
+        **misplaced: Never,
+    ) -> Run[R]:
+        """``run``, in the background: returns at once, with a ``Run`` to watch, pause, cancel and wait for.
+
+        It goes on whether or not anybody holds the ``Run``.  Leaving the fan's ``with`` waits for it.
+
+        Args:
+            iterables: as for ``run``; inputs that are not at hand yet are read in a thread of their own, or before the
+                first call where there is a journal.
+            fail_fast: as for ``run``; ``result`` raises the failure.
+            deadline: as for ``run``.
+            star: as for ``run``.
+            progress: as for ``run``.
+            halt: as for ``run``, as are ``max_errors`` and ``budget``.
+            journal: as for ``run``, as are ``key``, ``version``, ``codec`` and ``unique``.
+
+        Raises:
+            JournalError: the journal cannot be used.
+        """
+        from .arguments import asked_of, stops_of
+        from .starting import start
+
+        if misplaced:
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.start", misplaced)
+        asked = asked_of(journal, key, version, codec, unique)
+        return start(
+            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, star=star,
+            progress=progress, halt=stops_of(halt, max_errors, budget), asked=asked, owner=self,
+        )  # fmt: skip
+
     def stream(
         self,
         fn: Callable[..., R],
@@ -113,13 +164,14 @@ class BatchCalls:
         window: int | None = None,
         star: bool = False,
         progress: Shown = False,
+        keep: bool = False,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
         **misplaced: Never,
-    ) -> Generator[Outcome[R], None, None]:
+    ) -> RunStream[R]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
 
         Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
@@ -131,8 +183,12 @@ class BatchCalls:
                 while calls are short and outcomes are read quickly as many as take 2 ms, at most 1,024.
             star: as for ``run``.
             progress: as for ``run``.
+            keep: keep all outcomes, for ``report``; for inputs that have an end.
             journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
             key, version, codec, unique: with a journal, as for ``run``.
+
+        Returns:
+            A generator that can be watched and steered like a ``Run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
@@ -155,6 +211,7 @@ class BatchCalls:
             star=star,
             owner=self,
             progress=progress,
+            keep=keep,
             asked=asked_of(journal, key, version, codec, unique),
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
@@ -24,6 +23,18 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
+
+_making: Any = None  # the module that makes what a fan has
+
+
+def _imported() -> Any:
+    """With the first fan."""
+    global _making
+    from . import making
+
+    _making = making
+    return making
+
 
 _CO_ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without the import of inspect
 
@@ -70,60 +81,30 @@ class Fan(Front, ThreadPoolExecutor):
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
-        from ..base import checks
-        from ..base import clock as clocks
-        from ..calls.future import Future
-        from ..calls.options import Options
-        from ..pool import shutdown as lifecycle
-        from ..pool.scheduler import Scheduler
-        from ..pool.work_queue import ConcurrencyLimit
-        from . import (
-            arguments,
-            first_use,  # noqa: F401 -- with the first fan
-        )
-
+        making = _making or _imported()
+        most, adaptive = max_workers, None
         if misplaced:
-            checks.refuse_misplaced("Fan", misplaced)
-        adaptive = None
-        if arguments.is_adaptive(max_workers):
-            adaptive = max_workers
-            max_workers = adaptive.ceiling
-        most = None if max_workers is None else arguments.at_once(max_workers)
-        arguments.check_names(thread_name_prefix, name)
-        arguments.check_initializer(initializer, initargs)
-        checks.seconds("timeout", timeout)
+            making.refuse(misplaced)
+        if type(most) is not int or not 0 < most <= making.MOST_WORKERS:
+            most, adaptive = making.workers(max_workers)
+        if thread_name_prefix != "" or name is not None:
+            making.check_names(thread_name_prefix, name)
+        if initializer is not None:
+            making.check_initializer(initializer, initargs)
+        if timeout is not None or max_abandoned is not None:
+            timeout, max_abandoned = making.numbers(timeout, max_abandoned)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        slots = self._max_workers if adaptive is None else adaptive.limit
-        prefix = str(self._thread_name_prefix)
-        stuck = (
-            max(64, 4 * self._max_workers) if max_abandoned is None else checks.count("max_abandoned", max_abandoned)
-        )
-        pace = arguments.pace(adaptive)
-        self._scheduler = Scheduler(
-            slots=slots,
-            prefix=prefix,
-            name=name or prefix,
-            initialise=None if initializer is None else partial(initializer, *initargs),
-            max_abandoned=stuck,
-            clock=clocks.current(),
-            threads=self._threads,  # type: ignore[arg-type]
-            adaptive=adaptive,
-        )
-        scheduler = self._scheduler
-        lifecycle.register(scheduler)
-        self._options = Options(
-            timeout,
-            ConcurrencyLimit(lasting=True),
-            most=most,
-            retry=retry,
-            rate=rate,
-            hedge=hedge,
-            breaker=breaker,
-            pace=pace,
-        )
-        self._future = Future
-        # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
-        scheduler.anchor = weakref.ref(self, partial(lifecycle.orphaned, scheduler))
+        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock()
+        if retry is not None or rate is not None or hedge is not None or breaker is not None or adaptive is not None:
+            self._options = making.options(self._given, retry, rate, hedge, breaker)
+
+    if not TYPE_CHECKING:  # to whom any name would be one of a fan's
+
+        def __getattr__(self, name: str) -> object:
+            """What a fan has from its first use on; one that is never used is to cost no more than a standard pool."""
+            if name in ("_scheduler", "_options", "_future") and "_given" in vars(self):
+                return _making.made(self, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     # The base class assigns these in __init__; the scheduler is where they are true.
 

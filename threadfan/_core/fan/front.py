@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Never
 
+    from ..batches.running import RunningCall
     from ..calls.options import Options
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -115,6 +116,15 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             ``output_tokens`` (as attached clients have noted them).
         """
         return self._scheduler.snapshot()
+
+    def running(self) -> list[RunningCall]:
+        """The calls that run now in the whole fan, oldest first; those that a call waits for are in its ``calls``.
+
+        As text each is a tree: ``for call in fan.running(): print(call)``.
+        """
+        from ..batches.running import running
+
+        return running(self._scheduler)
 
 
 class View(Front):

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from contextvars import copy_context
-
-from ..scope.around import scope_around, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent import futures
+    from contextvars import copy_context  # noqa: TC004 -- at run time by ``prepare``
     from types import ModuleType
     from typing import Any, Never, ParamSpec, TypeVar
 
     from ..calls.future import Future
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
+    from ..scope.around import scope_around, scope_var  # noqa: TC004 -- the same
 
     P = ParamSpec("P")
     R = TypeVar("R")
+
+
+def prepare() -> None:
+    """With the first fan: have what ``submit`` needs, and the import of the package is to be cheap without."""
+    global copy_context, scope_around, scope_var
+    from contextvars import copy_context
+
+    from ..scope.around import scope_around, scope_var
+
 
 _variables_module: ModuleType | None = None
 
@@ -64,7 +72,9 @@ class StandardCalls:
             future.outer = outer  # before its first attempt, whose wait for the next it bounds
         policies = options.policies
         if policies is not None:
-            future.policies, future.state = policies, policies.state(args, kwargs, future.since)
+            future.policies = policies
+            if not policies.first_is_plain:
+                future.state = policies.state(args, kwargs, future.since)
         future.hand_in(scheduler, options.cap, policies)
         if outer is not None:
             future.end_with(outer)

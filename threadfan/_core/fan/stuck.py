@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 
+from ..base.places import place_of, standing
 from ..base.static import caller
 from ..base.texts import shortened
 
@@ -27,7 +27,7 @@ def warn(scheduler: Scheduler) -> None:
     callbacks = scheduler.callbacks.stuck()
     if not lost and not callbacks:
         return
-    frames = sys._current_frames()  # only now: to ask for them aborts some subinterpreters of CPython 3.13.0
+    frames = standing()
     texts = []
     if lost:
         texts.append(_of_threads(lost, scheduler.clock.monotonic(), frames))
@@ -51,30 +51,8 @@ def _of_threads(lost: list[Any], now: float, frames: dict[int, FrameType]) -> st
 
 
 def _at(frame: FrameType | None) -> str:
-    place = _place(frame)
+    place = place_of(frame)
     return "" if place is None else f", at {place}"
-
-
-def _place(frame: FrameType | None) -> str | None:
-    """Where the user's own code stands; failing that, the code that it has called; None if that is all in C."""
-    fallback = None
-    while frame is not None:
-        top = str(frame.f_globals.get("__name__")).partition(".")[0]
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        if top not in _PLUMBING:
-            if top not in sys.stdlib_module_names and not _installed(frame.f_code.co_filename):
-                return place
-            fallback = fallback or place
-        frame = frame.f_back
-    return fallback
-
-
-# What every call of every fan runs in, or waits in.
-_PLUMBING = {(__package__ or "").partition(".")[0], "threading", "queue", "concurrent"}
-
-
-def _installed(filename: str) -> bool:
-    return "site-packages" in filename or "dist-packages" in filename
 
 
 def _levels_up() -> int:

@@ -8,7 +8,6 @@ Guarantees:
 
 from __future__ import annotations
 
-import _thread
 import json
 import weakref
 from contextlib import suppress
@@ -18,7 +17,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from ..base.errors import JournalError
-from ..base.locks import Lock, aside, bare
+from ..base.locks import Lock, aside, begin_bare
 from .claims import Claims
 from .commits import Commits
 from .database import Database
@@ -141,7 +140,7 @@ class JournalFile:
 def _close_aside(claims: Claims, database: Database) -> None:
     """Nobody has closed it, for an exception of a signal has struck whoever was about to; this is a finalizer."""
     with suppress(RuntimeError):  # there is no thread to be had: the process keeps its claims
-        _thread.start_new_thread(bare, (partial(_close, claims, database),))
+        begin_bare(partial(_close, claims, database))
 
 
 def _close(claims: Claims, database: Database) -> None:

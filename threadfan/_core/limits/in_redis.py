@@ -6,14 +6,13 @@ where it was set back, so is what it had been asked for.  The child of a fork us
 
 from __future__ import annotations
 
-import _thread
 import weakref
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..base import forks
-from ..base.locks import bare
+from ..base.locks import begin_bare
 from ..base.packages import install
 from ..base.texts import masked_url, text_of
 from . import ticks
@@ -117,7 +116,7 @@ def _hand_over(client: Client) -> None:
     """
     _over.append(client)
     with suppress(RuntimeError):  # no thread can be had: the next store that is made does it
-        _thread.start_new_thread(bare, (_close,))
+        begin_bare(_close)
 
 
 def _close() -> None:

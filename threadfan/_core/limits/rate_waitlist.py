@@ -61,6 +61,12 @@ class RateWaitlist(Waitlist[Permit]):
         if not self._warned and self.limit.untold:
             self._warn()
 
+    def demands(self, number: int, clock: Clock) -> float:
+        """See ``Waitlist``."""
+        with self._lock:
+            now = clock.monotonic()
+            return max(self.limit.pause.left(now), self.limit.buckets.demands(now, number))
+
     # -- other processes: here there are none ------------------------------------------------------------------------
 
     def confirm(self, permit: Permit, clock: Clock) -> bool:

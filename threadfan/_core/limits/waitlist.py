@@ -142,6 +142,12 @@ class Waitlist(Generic[P]):
                 self._plan(clock, now)
         return permit
 
+    def stand(self, waiter: Waiter, cost: Cost | None, clock: Clock) -> None:
+        """Have him stand in the list, and invited when it is his turn."""
+        with self._lock:
+            self._waiting.setdefault(waiter, cost or self.limit.cost())
+            self._plan(clock, clock.monotonic())
+
     def confirm(self, permit: P, clock: Clock) -> bool:
         """Whether other processes leave room for the request; else the permit is void and is to be asked for again.
 
@@ -182,6 +188,10 @@ class Waitlist(Generic[P]):
     def rates(self) -> dict[str, float] | None:
         """What the limit lets through per minute, by unit; None if it has found its pace by itself."""
         return None
+
+    def demands(self, number: int, clock: Clock) -> float:
+        """Seconds that it takes at least until so many requests have started, as far as that is known."""
+        return 0.0
 
     def hopeless(self) -> bool:
         """Whether waiting for the limit makes no sense any more."""

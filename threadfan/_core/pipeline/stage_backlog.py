@@ -104,7 +104,7 @@ class StageBacklog(Backlog):
         call = stage.entries[0]
         if call.policies is not None:
             now = self.clock.monotonic()
-            if not admit(call, call.policies, self, self.clock):
+            if not admit(self.scheduler, call, call.policies, self):
                 stage.hold(now)
                 return False
             stage.let_through(now)

@@ -71,6 +71,13 @@ class Buckets:
         """Seconds until all of them have what a request of this cost takes."""
         return max([bucket.wait(now, cost.of_unit(unit)) for unit, bucket in self._buckets.items()], default=0.0)
 
+    def demands(self, now: float, number: int) -> float:
+        """Seconds until so many requests may have started, of what they have cost so far."""
+        mean = self._costs.mean or Cost()
+        return max(
+            [bucket.demands(now, number * mean.of_unit(unit)) for unit, bucket in self._buckets.items()] or [0.0]
+        )
+
     def take(self, now: float, cost: Cost) -> dict[str, float]:
         """Take that; answers what each bucket holds then."""
         for unit, bucket in self._buckets.items():

@@ -55,6 +55,10 @@ class TokenBucket:
         behind = max(self._full_at + missing * self._interval + self._slack, self._apart_until) - now
         return behind if behind > NOTHING else 0.0
 
+    def demands(self, now: float, units: float) -> float:
+        """Seconds until so many units have come in, whether or not the bucket can hold them."""
+        return max(0.0, self._full_at - now + (units - self.capacity) * self._interval)
+
     def take(self, now: float, cost: float = 1.0) -> None:
         """Use ``cost`` units at ``now``: the next gap counts from here, or from just before if that was allowed."""
         interval, made_up_for = self._interval, LATE * self._interval

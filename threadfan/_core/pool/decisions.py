@@ -12,12 +12,11 @@ woken (``Scheduler.mend``).
 
 from __future__ import annotations
 
-import _thread
 from collections import deque
 from concurrent.futures._base import LOGGER
 from contextlib import suppress
 
-from ..base.locks import bare, takes_signals
+from ..base.locks import begin_bare, takes_signals
 from ..base.logs import CRITICAL, say
 
 TYPE_CHECKING = False
@@ -74,7 +73,7 @@ class Decisions:
         For finalizers: the garbage collector may run them anywhere, also while this very thread holds the lock.
         """
         try:
-            _thread.start_new_thread(bare, (act,))
+            begin_bare(act)
         except RuntimeError:  # there are no more: then by whoever comes next
             self.handed_over.append(act)
 
@@ -86,7 +85,7 @@ class Decisions:
         """
         self.suspect()
         with suppress(RuntimeError):
-            _thread.start_new_thread(bare, (self._mend,))
+            begin_bare(self._mend)
 
     def suspect(self) -> None:
         """An exception may have cut a decision in two: whoever makes the next one mends."""

@@ -77,7 +77,7 @@ class RunQueue:
                     # It may count as done, so nothing of it may start, not even what is fed from here on without the
                     # lock: whoever feeds a batch that has ended looks after that.
                     queue.discard(TaskCancelled("the batch had ended"), after)
-                elif queue.cap.active < queue.cap.limit:
+                elif queue.cap.active < queue.cap.limit and not queue.paused:
                     entry = queue.take()
                 if queue.ready():
                     ring.append(queue)

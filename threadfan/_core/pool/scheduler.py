@@ -18,7 +18,7 @@ from functools import partial
 from ..base import forks, last
 from ..base.errors import TaskCancelled
 from ..base.locks import Lock, aside
-from ..scope.alarms import set_alarm
+from ..scope.alarms import let_go, set_alarm
 from .callbacks import Callbacks
 from .crew import Crew
 from .deadline_timer import DeadlineTimer
@@ -309,6 +309,8 @@ class Scheduler:
             after.append(partial(gate.put, None))
         self.crew.send_home(after)
         self.timer.stop()
+        for queue in tuple(self.queues):
+            queue.left()
         after.append(self.callbacks.stop)
 
     def _forked(self) -> None:
@@ -334,6 +336,8 @@ class Scheduler:
         Workers and sessions know what they are; the numbers and lists that are kept of them are set right by that.
         """
         self.decisions.torn = False
+        if self.timer.alarms is None:  # it may hold them all the same, if an exception came between
+            let_go(self.clock, self.timer)
         self.crew.mend(after)
         slots = self.slots
         slots.free = slots.total - slots.waking - sum(session.holds for session in self.draining | self.lost)

@@ -94,9 +94,9 @@ def _end_disowned(scheduler: Scheduler, after: Actions) -> None:
 
 
 def _end_streams(scheduler: Scheduler) -> None:
-    """Cancel streams that are open: nobody reads them to their end."""
+    """Cancel streams that are open, for nobody reads them to their end, and batches that are paused."""
     with scheduler.lock:
-        streams = [queue for queue in scheduler.queues if queue.cancel_at_close]
+        streams = [queue for queue in scheduler.queues if queue.cancel_at_close or queue.paused]
     for stream in streams:
         scheduler.timer.cancel(stream, None, "the fan was closed")
 

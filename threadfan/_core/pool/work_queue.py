@@ -19,6 +19,7 @@ from .terms import Terms
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextvars import Context
     from typing import Any, Protocol
 
     from ..base.clock import Clock
@@ -117,7 +118,7 @@ class WorkQueue(Terms):
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended", "enlisted",
-        "extra_attempts", "failed", "generation", "lender", "listeners", "queued", "reason", "scheduler",
+        "extra_attempts", "failed", "generation", "lender", "listeners", "paused", "queued", "reason", "scheduler",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, cap: ConcurrencyLimit, depth: int) -> None:
@@ -130,6 +131,7 @@ class WorkQueue(Terms):
         self.outer: Scope | None = None
         self.active: int = 0  # sessions at work here
         self.cancel_at_close: bool = False  # whether leaving the fan's `with` cancels it
+        self.paused: bool = False  # starts no call for now, and says that none is ready
         self.queued: bool = False  # in the scheduler's ring
         self.closed: bool = False  # takes no more calls
         self.done: bool = False
@@ -168,6 +170,10 @@ class WorkQueue(Terms):
 
     def run(self, session: Session) -> None:
         """Run ``session.first``, then pull and run calls until there are none, others press, or the session is lost."""
+        raise NotImplementedError
+
+    def begins(self, key: Key, start: float, /) -> Context:
+        """An attempt of a call under policies, which has just written its claim, starts; the context to run it in."""
         raise NotImplementedError
 
     def permits_of(self, session: Session, key: Key) -> RequestListener | None:
@@ -211,7 +217,7 @@ class WorkQueue(Terms):
         """Cancel what it has handed in elsewhere and runs; its own calls are cancelled.  Call with the lock held."""
 
     def left(self) -> None:
-        """A session has left it.  With the lock held."""
+        """A session has left it, or the fan is closed and nothing is left to do.  With the lock held."""
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: everything that waits here waits in the parent only."""

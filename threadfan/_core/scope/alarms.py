@@ -223,6 +223,14 @@ def hold(clock: Clock, holder: object) -> Keeper:
     return keeper
 
 
+def let_go(clock: Clock, holder: object) -> None:
+    """Release what it may hold without knowing, for an exception has come between."""
+    with _lock:
+        keeper = _keepers.get(clock if clock is REAL else holder)
+        if keeper is not None:
+            keeper.release(holder)
+
+
 def set_alarm(clock: Clock, due: float, act: Callable[[], object], *, quick: bool = False) -> Callable[[], None]:
     """Have ``act()`` done when ``clock`` reads ``due``.
 

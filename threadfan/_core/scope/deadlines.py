@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from .scope import Acts, ScopeSource
 
 
+def around_blocks(scope: Scope | None) -> Scope | None:
+    """The scope that a block stands in, through all blocks; that of a call is its own."""
+    while isinstance(scope, Block):
+        scope = scope.around
+    return scope
+
+
 class Block(Scope):
     """The scope of a ``with`` block, within the scope it stands in.
 
@@ -67,6 +74,11 @@ class Block(Scope):
     @_deadline.setter
     def _deadline(self, moment: float) -> None:
         self._own = moment
+
+    @property
+    def around(self) -> Scope | None:
+        """The scope in which it was entered, if it was."""
+        return getattr(self, "_outer", None)
 
     @property
     def live(self) -> bool:

@@ -243,7 +243,9 @@ def call(
     made.since = scheduler.clock.monotonic()
     policies = options.policies
     if policies is not None:
-        made.policies, made.state = policies, policies.state(args, kwargs, made.since)
+        made.policies = policies
+        if not policies.first_is_plain:
+            made.state = policies.state(args, kwargs, made.since)
     hand_in(made, scheduler, options.cap, policies)
     if clocks.chores:
         look_after(loop)

@@ -10,7 +10,8 @@ from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
 from ...batches.left import put_left_on
-from ...batches.window import make_stream, window_of
+from ...batches.streamed import AsyncRunStream, kind_of
+from ...batches.window import BatchStream, make_stream, window_of
 from .completion import Feeder
 from .coroutines import taker
 from .items import check, items_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ...batches.completion import B
     from ...batches.metering import Shown
     from ...batches.stream import Stream
-    from ...batches.window import BatchStream
     from ...calls.options import Options
     from ...events.progress import Meter
     from ...pool.scheduler import Scheduler
@@ -46,8 +46,9 @@ def astream(
     star: bool,
     owner: object,
     progress: Shown = False,
+    keep: bool = False,
     said: Asked | None = None,
-) -> AsyncGenerator[Outcome[T], None]:
+) -> AsyncRunStream[T]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
     asked = fn
     if checks.is_coroutine_function(fn, generators=False):
@@ -60,16 +61,16 @@ def astream(
     if said is None:
         made = make_stream(
             scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-            fed_by_owner=mixed,
+            fed_by_owner=mixed, kind=kind_of(BatchStream, keep),
         )  # fmt: skip
     else:
         from ...batches import journaled_stream
 
         made = journaled_stream.make_stream(
             scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
-            fed_by_owner=mixed, said=asked,
+            fed_by_owner=mixed, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
         )  # fmt: skip
-    return outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress)
+    return AsyncRunStream(outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress), made)
 
 
 async def outcomes_of(

@@ -1,0 +1,130 @@
+"""What ``stream`` and ``astream`` return: an iterator, and a handle on the batch that it reads from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from functools import partial
+
+from ..base import checks
+from ..base.generic import TYPE_CHECKING, Coro, T
+from ..base.outcome import Outcome
+from .handle import Handle
+from .iteration import Iteration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+    from typing import Any, Self, TypeVar
+
+    from .report import Report
+    from .window import BatchStream
+
+    S = TypeVar("S", bound=BatchStream[object])
+
+
+class _Streamed(Handle[T]):
+    """The handle."""
+
+    _stream: BatchStream[T]
+
+    def _watch(self, stream: BatchStream[T]) -> None:
+        self._stream = stream
+        self._batch = stream.batch
+
+    def _taken_inputs(self) -> int:
+        return self._stream.taken
+
+    def _has_ended(self, index: int) -> bool:
+        return self._stream.has_handed_out(index)
+
+    def _handed_out(self) -> Callable[[], int]:
+        return partial(getattr, self._stream, "yielded")
+
+    def report(self) -> Report[T]:
+        """What has become of the calls that have ended, in input order; of a stream that keeps outcomes.
+
+        Raises:
+            RuntimeError: it keeps none.
+        """
+        if not self._stream.keeps:
+            raise RuntimeError(
+                "this stream keeps no outcomes that it has handed out, for its inputs may be endless; right is: "
+                "fan.stream(…, keep=True)"
+            )
+        return self._stream.report([])
+
+    def _cancel_all(self) -> bool:
+        return self._stream.cancel()
+
+
+class RunStream(_Streamed[T], Iteration[Outcome[T]]):
+    """A generator of outcomes that can be watched and steered, from any thread.
+
+    As a context manager it is closed when the block is left.
+
+    Args:
+        generator: what is iterated over.
+        stream: where its outcomes come from.
+    """
+
+    def __init__(self, generator: Generator[Outcome[T], None, None], stream: BatchStream[T]) -> None:
+        super().__init__(generator, partial(stream.cut, running=True), partial(stream.cut, running=False))
+        self._watch(stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``close``."""
+        self.close()
+
+
+class AsyncRunStream(_Streamed[T], AsyncGenerator[Outcome[T], None]):
+    """The same for ``async for``.
+
+    Args:
+        generator: what is iterated over.
+        stream: where its outcomes come from.
+    """
+
+    def __init__(self, generator: AsyncGenerator[Outcome[T], None], stream: BatchStream[T]) -> None:
+        self._generator = generator
+        self._watch(stream)
+
+    def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
+        return self._generator
+
+    def __anext__(self) -> Coro[Outcome[T]]:
+        return self._generator.__anext__()
+
+    def asend(self, value: None, /) -> Coro[Outcome[T]]:
+        """As for an asynchronous generator."""
+        return self._generator.asend(value)
+
+    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[Outcome[T]]:
+        """As for an asynchronous generator."""
+        return self._generator.athrow(kind if value is None else value)
+
+    def aclose(self) -> Coro[None]:
+        """End it: what is queued and what runs is cancelled."""
+        return self._generator.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``aclose``."""
+        await self.aclose()
+
+
+def kind_of(kind: type[S], keep: bool) -> type[S]:
+    """The kind of stream that keeps outcomes, or that does not."""
+    if not checks.flag("keep", keep):
+        return kind
+    from .keeping import keeping
+
+    return keeping(kind)

@@ -1,0 +1,106 @@
+"""What a fan is made of: its options and its scheduler, made when it is first used.
+
+Imported with the first fan, and with it what its calls need, see ``first_use``.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+
+from ..base import checks
+from ..base.clock import current as current_clock
+from ..calls.future import Future
+from ..calls.options import Options
+from ..pool import shutdown as lifecycle
+from ..pool.scheduler import Scheduler
+from ..pool.work_queue import ConcurrencyLimit
+from . import arguments, first_use  # noqa: F401
+from .arguments import MOST_WORKERS, check_initializer, check_names
+from .standard_calls import prepare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..base.clock import Clock
+    from ..policies.adaptive import Adaptive
+    from ..policies.breaker import Breaker
+    from ..policies.hedge import Hedge
+    from ..policies.rate_limit import RateLimit
+    from ..policies.retry import Retry
+
+    Given = tuple[int | None, float | None, int | None, str | None, Adaptive | None, Clock]
+    """Of what a fan was asked for: how many workers, the timeout, ``max_abandoned``, its name, an `Adaptive`; and the
+    clock that held when it was made."""
+
+__all__ = ["MOST_WORKERS", "check_initializer", "check_names", "current_clock", "made", "numbers", "options"]
+
+prepare()
+
+
+def refuse(misplaced: dict[str, object]) -> None:
+    """Refuse arguments that there are not."""
+    checks.refuse_misplaced("Fan", misplaced)
+
+
+def workers(given: object) -> tuple[int | None, Adaptive | None]:
+    """How many calls may run at once, checked, and the `Adaptive` that says so."""
+    if arguments.is_adaptive(given):
+        return arguments.at_once(given.ceiling), given
+    return None if given is None else arguments.at_once(given), None
+
+
+def numbers(timeout: float | None, max_abandoned: int | None) -> tuple[float | None, int | None]:
+    """Those that are given, checked."""
+    return checks.seconds("timeout", timeout), None if max_abandoned is None else checks.count(
+        "max_abandoned", max_abandoned
+    )
+
+
+def options(
+    given: Given,
+    retry: Retry = None,
+    rate: RateLimit | None = None,
+    hedge: Hedge | None = None,
+    breaker: Breaker | None = None,
+) -> Options:
+    """Those of the fan itself."""
+    most, timeout, _, _, adaptive, _ = given
+    pace = arguments.pace(adaptive)
+    cap = ConcurrencyLimit(lasting=True)
+    return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
+
+
+def made(fan: object, name: str) -> Any:
+    """One of a fan's parts.  Of several threads that use it first, one makes what all of them find."""
+    parts: dict[str, Any] = vars(fan)
+    given: Given = parts["_given"]
+    if "_options" not in parts:
+        parts.setdefault("_options", options(given))
+    parts["_future"] = Future
+    if "_scheduler" not in parts:  # last: who finds it finds the others
+        scheduler = _scheduler(fan, parts, given)
+        if parts.setdefault("_scheduler", scheduler) is not scheduler:
+            scheduler.anchor = None  # leave no cycle
+    parts["_threads"] = parts["_scheduler"].crew.threads
+    return parts[name]
+
+
+def _scheduler(fan: object, parts: dict[str, Any], given: Given) -> Scheduler:
+    _, _, max_abandoned, name, adaptive, clock = given
+    workers, prefix, initializer = parts["_max_workers"], str(parts["_thread_name_prefix"]), parts["_initializer"]
+    scheduler = Scheduler(
+        slots=workers if adaptive is None else adaptive.limit,
+        prefix=prefix,
+        name=name or prefix,
+        initialise=None if initializer is None else partial(initializer, *parts["_initargs"]),
+        max_abandoned=max(64, 4 * workers) if max_abandoned is None else max_abandoned,
+        clock=clock,
+        threads=set(),
+        adaptive=adaptive,
+    )
+    lifecycle.register(scheduler)
+    # Kept by the scheduler, for a weak reference that dies with its referent calls nothing.
+    scheduler.anchor = weakref.ref(fan, partial(lifecycle.orphaned, scheduler))
+    return scheduler

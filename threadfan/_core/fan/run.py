@@ -1,0 +1,208 @@
+"""``Run``: a batch that was started, and goes on whether or not anybody waits for it."""
+
+from __future__ import annotations
+
+from functools import partial
+from queue import SimpleQueue
+
+from ..base import checks
+from ..base.generic import TYPE_CHECKING, T
+from ..batches.conduct import raise_error
+from ..batches.handle import Handle
+from ..batches.reading import sleep
+from ..batches.report import put_on
+from ..scope.scope import scope_here
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from types import TracebackType
+    from typing import Any, Self
+
+    from ..base.clock import Gate
+    from ..base.outcome import Outcome
+    from ..batches.conduct import Conduct, Wake
+    from ..batches.report import Report
+
+
+class Run(Handle[T]):
+    """A batch that goes on by itself, to be watched, steered and waited for; from any thread.
+
+    Iterating gives each outcome once, as calls end, and may be done any number of times; ``await run`` gives what
+    ``result`` does.  As a context manager it is waited for at the end of the block, and cancelled if an exception
+    leaves that, which then has the report as its attribute ``report``.
+
+    When nobody holds it any more, the calls go on all the same.
+
+    Args:
+        conduct: what sees to the batch.
+        owner: kept alive.
+        total: how many inputs there are, if that is known from the start.
+    """
+
+    def __init__(self, conduct: Conduct[T], owner: object, total: int | None = None) -> None:
+        self._conduct = conduct
+        self._owner = owner
+        self._total = total
+        self._batch = conduct.batch
+
+    def done(self) -> bool:
+        """Whether all calls have ended."""
+        return self._conduct.over
+
+    def report(self) -> Report[T]:
+        """What has become of the calls that have ended, in input order: of all of them once the run is over."""
+        return self._conduct.report()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all calls have ended; a call that does so lends its slot meanwhile.
+
+        Args:
+            timeout: seconds.
+
+        Returns:
+            False if they have not by then: the run goes on.
+        """
+        conduct = self._conduct
+        seconds = None if timeout is None else checks.pause("timeout", timeout)
+        end = None if seconds is None else conduct.batch.scheduler.clock.monotonic() + seconds
+        _sleep(conduct, conduct.watch_end, lambda: not conduct.over, end)
+        if conduct.over and conduct.meter is not None:
+            conduct.meter.close()
+        return conduct.over
+
+    def result(self, timeout: float | None = None) -> Report[T]:
+        """Wait until all calls have ended, and report on them.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: they have not ended by then; the run goes on.
+            BaseException: whatever ended it early (``fail_fast``, an exception from an iterable, ``FanClosed``), with
+                the report as its attribute ``report``.
+        """
+        try:
+            if not self.wait(timeout):
+                raise TimeoutError(f"the run was not over after {timeout:g} s; it goes on")
+            raise_error(self._conduct)
+            return self._conduct.report()
+        finally:
+            del self  # an error's traceback holds this frame: leave no cycle
+
+    def _cancel_all(self) -> bool:
+        found = not self._batch.done
+        self._conduct.cancel("the run was cancelled")
+        return found
+
+    def _taken_inputs(self) -> int:
+        return self._batch.accepted if self._total is None else self._total
+
+    # -- outcomes as calls end ---------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Outcome[T]]:
+        return _outcomes(self._conduct)
+
+    def __aiter__(self) -> AsyncIterator[Outcome[T]]:
+        from .aio.runs import outcomes
+
+        return outcomes(self._conduct)
+
+    def __await__(self) -> Generator[Any, Any, Report[T]]:
+        from .aio.runs import ended
+
+        return ended(self._conduct).__await__()
+
+    # -- blocks ------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wait for the end, or cancel what is left because of the exception and wait for that."""
+        try:
+            if error is None:
+                self.result()
+        except BaseException as struck:
+            if not self._conduct.over:
+                self._end_with(struck)
+            raise
+        else:
+            if error is not None:
+                self._end_with(error)
+        finally:
+            del self, error  # an error's traceback holds this frame: leave no cycle
+
+    def _end_with(self, error: BaseException) -> None:
+        try:
+            self._conduct.cancel(f"the block was left by {type(error).__name__}")
+            self.wait()
+            if getattr(error, "report", None) is None:
+                put_on(error, self.report())
+        finally:
+            del self, error  # an error's traceback holds this frame: leave no cycle
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """The same without blocking the event loop."""
+        from .aio.runs import ended, give_up
+
+        try:
+            if error is None:
+                await ended(self._conduct)
+            else:
+                await give_up(self._conduct, error)
+        finally:
+            del self, error  # an error's traceback holds this frame: leave no cycle
+
+
+def _outcomes(conduct: Conduct[T]) -> Generator[Outcome[T], None, None]:
+    place = 0
+    try:
+        while True:
+            taken = conduct.taken()
+            while place < len(taken):
+                place += 1
+                yield conduct.outcome(taken[place - 1])
+            if conduct.over and place == len(conduct.taken()):
+                break
+            _sleep(conduct, partial(conduct.watch, place), partial(conduct.is_idle, place), None)
+        raise_error(conduct)
+    finally:
+        del conduct  # an error's traceback holds this frame: leave no cycle
+
+
+def _sleep(
+    conduct: Conduct[T],
+    watch: Callable[[Wake], bool],
+    idle: Callable[[], bool],
+    end: float | None,
+) -> None:
+    """Sleep while ``idle()``, until the moment ``end`` at most; a call that waits is ended with its scope."""
+    gate: Gate = SimpleQueue()
+    told: list[Wake] = []
+    scope = scope_here()
+    take_back = None if scope is None else scope.on_cancel(partial(gate.put, None))
+    try:
+        while idle():
+            if scope is not None:
+                scope.check()
+            sleep(conduct.batch, partial(_note_and_watch, told, watch), idle, gate, end)
+    except TimeoutError:
+        pass
+    finally:
+        if take_back is not None:
+            take_back()
+        for wake in told:
+            conduct.forget(wake)
+        del conduct, watch, idle  # an error's traceback holds this frame: leave no cycle
+
+
+def _note_and_watch(told: list[Wake], watch: Callable[[Wake], bool], wake: Wake) -> bool:
+    told.append(wake)
+    return watch(wake)
