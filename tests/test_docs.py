@@ -22,7 +22,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 # Pages whose Python blocks are run.
 WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
-WITH_COMMANDS = "command-line"  # whose blocks tests/cli/test_page.py runs
+WITH_COMMANDS = "command-line"  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 

@@ -79,6 +79,17 @@ def test_going_on(ask, server, tmp_path):
     assert "0 are done" in ask(*flags, "--dry-run", "--system", "Be brief.").stderr
 
 
+def test_a_wrong_key(ask, server, tmp_path):
+    """A key that is refused ends the run at once, and so does a model that is not there."""
+    server.configure(reject_keys=["a-key"])
+    (tmp_path / "in.txt").write_text("hello\n" * 50, encoding="utf-8")
+    line = said(ask("in.txt", "-o", "out.jsonl", "-w", 1), 1)
+    assert line.startswith(
+        "stopped early, the server refuses the key; right is a valid one in ANTHROPIC_API_KEY: 0 calls"
+    )
+    assert server.stats().requests == 1
+
+
 def test_a_budget(ask, server, tmp_path):
     """It says what was spent, and when that is enough no further call begins."""
     server.configure(replies={"hello": "x" * 400})  # a hundred tokens

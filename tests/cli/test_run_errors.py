@@ -134,6 +134,16 @@ def test_a_function_that_is_none_to_call(here, work, tmp_path):
     assert line.endswith("; right may be --kwargs, for the columns as arguments")
 
 
+def test_files_of_other_kinds(here, work, tmp_path):
+    """What is no file of failures is not replaced by one."""
+    work("def f(row): return 1")
+    for name in ("in.txt", "dear.txt"):
+        (tmp_path / name).write_text("dear\n", encoding="utf-8")
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--failures", "dear.txt"), 2)
+    assert line == "dear.txt is there, and holds no failures; right is another path for --failures"
+    assert (tmp_path / "dear.txt").read_text(encoding="utf-8") == "dear\n"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk here")
 def test_a_full_disk(here, work, tmp_path):
     """It ends the run with a line."""

@@ -120,6 +120,37 @@ def test_sigterm_while_inputs_are_waited_for(command, work, tmp_path):
         assert process.wait(60) == 143
 
 
+@PRESS
+def test_another_run_is_at_it(command, work, tmp_path):
+    """Two runs do not write one output, and a journal that is in use is not forgotten; two outputs share the work."""
+    go, calls, out, journal = (tmp_path / name for name in ("go", "calls", "out.jsonl", "run.db"))
+    place = work(
+        f"""
+        import os, time
+
+        def f(text):
+            open({str(calls)!r}, "a").write(text)
+            end = time.monotonic() + 60
+            while not os.path.exists({str(go)!r}):
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        """
+    )
+    (tmp_path / "in.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    arguments = ["run", f"{place}:f", tmp_path / "in.txt", "--journal", journal, "-w", 3, "-o"]
+    with command.start(*arguments, out) as process:
+        _begun(tmp_path, least=0)
+        assert said(command(*arguments, out), 2).startswith(f"another run writes {out}; right is another -o")
+        line = said(command(*arguments, out, "--fresh"), 1)
+        assert line == f"--fresh cannot forget {journal}: another run is at it; right is to end that"
+        go.touch()
+        assert command(*arguments, tmp_path / "other.jsonl").returncode == 0
+        assert process.wait(60) == 0
+    for name in ("out.jsonl", "other.jsonl"):
+        assert sorted(row["input"] for row in lines_of(tmp_path / name)) == ["a", "b", "c"]
+    assert sorted(calls.read_text(encoding="utf-8")) == ["a", "b", "c"]
+
+
 def test_failures_are_called_again(here, work, tmp_path):
     """The same command calls what has failed, and nothing else."""
     (tmp_path / "in.txt").write_text("a\nb\nc\n", encoding="utf-8")

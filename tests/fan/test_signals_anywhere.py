@@ -60,6 +60,11 @@ OTHERS = {
     "stream": lambda fan, fn: list(fan.stream(fn, range(2))),
     "stream of a generator": lambda fan, fn: list(fan.stream(fn, generated(2), ordered=True)),
     "stream that is closed": lambda fan, fn: _first_of(fan.stream(fn, range(2), window=1)),
+    "stream that keeps outcomes": lambda fan, fn: _reported(fan.stream(fn, range(2), keep=True)),
+    "start": lambda fan, fn: fan.start(fn, range(2)),
+    "start and result": lambda fan, fn: fan.start(fn, range(2)).result(PATIENCE),
+    "start of a generator": lambda fan, fn: list(fan.start(fn, generated(2))),
+    "start as a block": lambda fan, fn: _in_a_block(fan.start(fn, range(2))),
 }
 SHUTDOWNS = {
     "shutdown": lambda fan, fn: (fan.submit(fn, 1), fan.shutdown()),
@@ -81,6 +86,16 @@ def _graph(fan, fn):
 def _late(fn):
     time.sleep(0.01)
     return fn(1)
+
+
+def _reported(stream):
+    for _ in stream:
+        stream.report()
+
+
+def _in_a_block(run):
+    with run:
+        pass
 
 
 def _first_of(stream):
@@ -167,3 +182,38 @@ def test_no_report_is_lost(act, options):
             assert sum(outcome.ok for outcome in report) <= made, where
 
     struck_everywhere(options, act, check)
+
+
+WITH_RUNS = {
+    "pause and resume": lambda run: (run.pause(), run.resume()),
+    "cancel of one": lambda run: run.cancel(2),
+    "cancel": lambda run: run.cancel(),
+    "look": lambda run: (run.progress(), run.running(), run.report()),
+    "iterate": list,
+    "wait": lambda run: (run.wait(0.001), run.result(PATIENCE)),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("act", WITH_RUNS.values(), ids=WITH_RUNS)
+def test_a_run_loses_nothing(act, options):
+    """Wherever it strikes what is done with a run, each input has one outcome, of which each reader hears once."""
+    for place in count():
+        gc.collect()
+        fan = Fan(2, **options())
+        run = fan.start(lambda item: time.sleep(0.001) or item, range(4))
+        strike = Strike(place, of_ours)
+        try:
+            with strike:
+                act(run)
+        except Struck:
+            pass
+        run.resume()
+        report, outcomes = run.result(PATIENCE), list(run)
+        assert [outcome.index for outcome in report] == list(range(4)), strike.where
+        assert sorted(outcome.index for outcome in outcomes) == list(range(4)), strike.where
+        assert all(outcome.ok or outcome.status == "cancelled" for outcome in report), strike.where
+        all_slots_are_there(fan, strike.where)
+        if strike.where is None:
+            assert place > 10
+            return

@@ -88,8 +88,11 @@ class Server:
 
     base_url: str | None = field(default=None, repr=False)
 
-    def client(self) -> anthropic.Anthropic:
+    def client(self, timeout: float) -> anthropic.Anthropic:
         """An attached client.
+
+        Args:
+            timeout: seconds after which the fan ends a call.
 
         Raises:
             CommandError: there is no key, or it is no URL.
@@ -109,7 +112,9 @@ class Server:
                 "ANTHROPIC_API_KEY holds a blank or a special character; right is the bare key, sk-ant-…"
             )
         try:
-            client = anthropic.Anthropic(api_key=key or "none", base_url=self.base_url, max_retries=0)
+            client = anthropic.Anthropic(
+                api_key=key or "none", base_url=self.base_url, max_retries=0, timeout=2 * timeout
+            )
         except Exception as error:
             raise CommandError(f"{masked_url(self.base_url or '')} cannot be asked: {text_of(error)}") from error
         return attach(client)
@@ -153,3 +158,14 @@ def columns_of_answer(answer: Row) -> Row:
 def answer_alone(answer: Row) -> object:
     """Its text."""
     return answer["answer"]
+
+
+def hopeless(error: BaseException) -> str | None:
+    """Why no other question will be answered, if that is so: the key, or the model."""
+    import anthropic
+
+    if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
+        return "the server refuses the key; right is a valid one in ANTHROPIC_API_KEY"
+    if isinstance(error, anthropic.NotFoundError):
+        return "the server knows no such model, or is no Messages API; right is another --model or --base-url"
+    return None

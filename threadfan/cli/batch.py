@@ -69,6 +69,7 @@ class _Run:
         self._tally = Tally(self._budget, job.model)
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
+        self._hopeless: str | None = None  # why all calls would fail
         self._cut = False  # whether calls that run are ended
         files.begin()
         self._failures = Failures(files.failures)
@@ -110,9 +111,14 @@ class _Run:
 
         @wraps(fn)
         def called(item: Item) -> Result:
-            if self._halted is not None:
-                raise CallCancelled(self._halted)
-            return fn(dict(item) if type(item) is dict else item)
+            why = self._halted or self._hopeless
+            if why is not None:
+                raise CallCancelled(why)
+            try:
+                return fn(dict(item) if type(item) is dict else item)
+            except Exception as error:
+                self._hopeless = self._hopeless or self._job.hopeless(error)
+                raise
 
         return called
 
@@ -141,6 +147,7 @@ class _Run:
         if self._halt is not None:
             self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
             self._cut = self._halted is not None and self._halt.now
+        self._halted = self._halted or self._hopeless
         if self._options.budget is not None and self._budget is not None and self._halted is None:
             self._halted = self._budget.used_up()
         return self._halted is not None
@@ -204,9 +211,8 @@ class _Run:
         if self._halted is not None:
             raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")
         if tally.bad:
-            where = self._files.failures
-            right = (
-                "the same command tries them again" if self._files.journal else "that file can be the INPUT of a run"
-            )
-            raise CommandError(f"{tally.causes()}" + (f"; they are in {where}, and {right}" if where else ""))
+            where, again = self._files.failures, self._files.journal is not None
+            right = "the same command tries them again" if again else "that file can be the INPUT of a run"
+            told = f"; they are in {where}, and {right}" if where else f"; {right}" if again else ""
+            raise CommandError(f"{tally.causes()}{told}")
         return 0

@@ -92,7 +92,7 @@ def ask(
     "stop_reason", "input_tokens" and "output_tokens".  Transient errors are tried again five times by default, and the
     limits that the server tells of are kept to.
     """
-    from .asking import Question, Server, answer_alone, asker, columns_of_answer
+    from .asking import Question, Server, answer_alone, asker, columns_of_answer, hopeless
 
     question = Question(
         model=model, template=_text("--template", template), system=_text("--system", system), max_tokens=max_tokens,
@@ -100,10 +100,13 @@ def ask(
     )  # fmt: skip
     with _source(file, options) as source, ExitStack() as stack:
         question.check(_columns(source))
-        client = None if options.dry_run else stack.enter_context(Server(base_url).client())
-        fn = asker(client, question)
-        job = Job(fn=fn, version=question.version(), columns=columns_of_answer, text=answer_alone, model=model)
-        return _run_batch(job, source, options.but(retry=5, timeout=600.0))
+        options = options.but(retry=5, timeout=600.0)
+        client = None if options.dry_run else stack.enter_context(Server(base_url).client(options.timeout or 600.0))
+        job = Job(
+            fn=asker(client, question), version=question.version(), columns=columns_of_answer, text=answer_alone,
+            model=model, hopeless=hopeless,
+        )  # fmt: skip
+        return _run_batch(job, source, options)
 
 
 @with_batch_options

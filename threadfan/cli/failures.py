@@ -6,13 +6,14 @@ A line is ``{"input": …, "failed": {…}}``; whoever reads it takes the input,
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from threadfan._core.base.texts import text_of
+
+from .errors import USAGE, CommandError
 
 if TYPE_CHECKING:
     from threadfan import Outcome
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 ENDING = ".failed.jsonl"
 _INPUT, _FAILED = "input", "failed"
+_BEGIN = b'{"input":'
+_LONGEST = 100  # bytes of a line that are looked at
 
 
 def input_of(row: Item) -> Item:
@@ -36,6 +39,37 @@ def write_whole(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
+def opened_to_write(path: str) -> int:
+    """A file that begins anew, for one program at a time.
+
+    Raises:
+        BlockingIOError: another run writes it, and nothing of it is lost.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        if os.path.isfile(path):
+            lock_whole(file)
+            os.ftruncate(file, 0)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def lock_whole(file: int) -> None:
+    """Lock a file for as long as it is open, where the system can: then it goes with the process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # some disks know no locks
+        pass
+
+
 class Failures:
     """The file; it is there only if something has failed.
 
@@ -49,10 +83,20 @@ class Failures:
         self._lock = Lock()  # guards it: lines that cannot be read may be told by a thread that reads
 
     def begin(self) -> None:
-        """Nothing has failed yet; what an earlier run has left is removed."""
-        if self.path is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(self.path)
+        """Nothing has failed yet; what an earlier run has left is removed.
+
+        Raises:
+            CommandError: it is a file of another kind.
+        """
+        if self.path is None or not os.path.isfile(self.path):
+            return
+        with open(self.path, "rb") as file:
+            first = file.readline(_LONGEST)
+        if first and not first.startswith(_BEGIN):
+            raise CommandError(
+                f"{self.path} is there, and holds no failures; right is another path for --failures", USAGE
+            )
+        os.unlink(self.path)
 
     def add(self, outcome: Outcome[Item], why: str | None = None) -> None:
         """One more.
@@ -77,7 +121,7 @@ class Failures:
         data = to_json({_INPUT: item, _FAILED: facts}, bytes_mode="base64", serialize_unknown=True)
         with self._lock:
             if self._file is None:
-                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+                self._file = opened_to_write(self.path)
             write_whole(self._file, data + b"\n")
 
     def close(self) -> None:

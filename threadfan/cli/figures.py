@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from threadfan._core.batches.stats import percentile
 
@@ -73,7 +73,7 @@ class Part:
         """Nearest-rank, of the seconds of the calls."""
         return percentile(sorted(call.seconds for call in self.calls), percent)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data."""
         return {
             "seconds": self.seconds,
@@ -136,7 +136,7 @@ class Result:
         which = ", first" if count > 1 else ":"
         return f"{count} of {len(self.fan.answers)} companies failed{which} {first.company} at {first.error}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data, seconds in seconds."""
         return {
             "ok": not self.failures,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from threadfan import JournalError
+from threadfan._core.base.packages import install
 from threadfan._core.base.texts import text_of
+from threadfan._core.journal.claims import Claims
 from threadfan._core.journal.database import opened_to_read
 
 from .errors import USAGE, CommandError
@@ -79,6 +82,8 @@ class Files:
             columns=columns,
             version=options.journal_version,
         )
+        if options.report is not None and find_spec("plotly") is None:
+            raise CommandError(f"--report needs plotly, which cannot be imported; right is: {install('draw')}", USAGE)
         if options.resume and not found.going_on:
             raise CommandError(
                 f"there is no journal {options.journal} to go on with; right is to leave --resume out", USAGE
@@ -107,6 +112,8 @@ class Files:
             return
         try:
             opened_to_read(self.journal).close()  # only what is a journal is removed
+            if _in_use(self.journal):
+                raise CommandError(f"--fresh cannot forget {self.journal}: another run is at it; right is to end that")
             os.unlink(self.journal)
         except (JournalError, OSError) as error:
             raise CommandError(f"--fresh cannot forget {self.journal}: {text_of(error)}") from error
@@ -158,6 +165,15 @@ def write_page(journal: str, page: str) -> None:
         raise CommandError(text_of(error)) from error
     except OSError as error:
         raise CommandError(f"{page} cannot be written: {error.strerror}; right is a path that may be") from error
+
+
+def _in_use(journal: str) -> bool:
+    claims = Claims(journal)
+    claims.open()
+    try:
+        return claims.others
+    finally:
+        claims.close()
 
 
 def _is_plain(path: str) -> bool:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import wraps
 from importlib.util import module_from_spec, spec_from_file_location
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from threadfan._core.base import checks
 from threadfan._core.base.fitting import fits
@@ -34,7 +34,7 @@ def function_named(text: str) -> Callable[..., object]:
     if not place or not name:
         raise CommandError(f"{brief(text)} names no function; {_RIGHT}", USAGE)
     module = _module(place)
-    found: Any = module
+    found: object = module
     for part in name.split("."):
         if not hasattr(found, part):
             raise CommandError(f"{place} has no {name}; {_instead(found, part, place)}", USAGE)

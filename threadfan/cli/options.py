@@ -241,9 +241,9 @@ class BatchOptions:
         except ValueError as error:
             raise CommandError(f"--{error}", USAGE) from error
 
-    def but(self, **changes: Any) -> BatchOptions:
+    def but(self, **changes: str | float) -> BatchOptions:
         """With some changed that the user has not given."""
-        return replace(self, **{name: value for name, value in changes.items() if getattr(self, name) is None})
+        return replace(self, **{name: value for name, value in changes.items() if getattr(self, name) is None})  # type: ignore[arg-type]  # whoever calls knows
 
 
 def with_batch_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic_core import to_json, to_jsonable_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Item: TypeAlias = Any
 """An input: a dict for a row of a table, a text for a line, whatever JSON a line of JSON holds."""
@@ -48,11 +48,13 @@ class Job:
         columns: of a result, where the output is a table.
         text: of a result, where the output is lines.
         model: which it asks, if that is known.
+        hopeless: says of an error why all other calls would fail too, if that is so.
     """
 
     fn: Callable[[Item], Result]
     version: str | None = None
-    retry: Any = None
+    retry: Mapping[tuple[type[Exception], ...], int] | None = None
     columns: Callable[[Result], Row] = columns_of
     text: Callable[[Result], object] = lambda value: value
     model: str | None = None
+    hopeless: Callable[[BaseException], str | None] = lambda error: None  # noqa: ARG005

@@ -17,7 +17,7 @@ from pydantic_core import to_json, to_jsonable_python
 from threadfan._core.base.texts import text_of
 
 from .errors import USAGE, CommandError
-from .failures import write_whole
+from .failures import opened_to_write, write_whole
 from .formats import STANDARD
 from .rows import INPUT, columns_of
 
@@ -62,9 +62,9 @@ class Sink:
 
                 self._parquet = ParquetFile(file)
             else:
-                self._out = (
-                    os.dup(1) if file == STANDARD else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-                )
+                self._out = os.dup(1) if file == STANDARD else opened_to_write(file)
+        except BlockingIOError as error:
+            raise CommandError(f"another run writes {file}; right is another -o, or to wait for it", USAGE) from error
         except OSError as error:
             right = "right is a path in a folder that is there and may be written"
             raise CommandError(f"{file} cannot be written: {error.strerror}; {right}", USAGE) from error

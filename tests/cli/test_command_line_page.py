@@ -54,20 +54,23 @@ def _plain(text):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")
 @pytest.mark.parametrize("title", WITH_COMMANDS)
-def test_a_section_prints_what_it_shows(shell, title):
+def test_a_section_prints_what_it_shows(shell, server, title):
     """The files of a section are written, and its commands run one block after another."""
     if title == NEWCOMER:
         pytest.importorskip("plotly")
-    printed = shown = ""
+    printed, shown, requests = "", "", []
     for kind, content in SECTIONS[title]:
         if kind == "sh":
+            before = server.stats().requests
             printed += shell(content)
+            requests.append(server.stats().requests - before)
         elif kind == "text":
             shown += content
         else:
             (shell.folder / kind.partition(" ")[2]).write_text(content, encoding="utf-8")
     assert _plain(printed) == _plain(shown)
-    if title == NEWCOMER:  # both ways have a page, and a journal in which each answer is
+    if title == NEWCOMER:  # three rows take three requests either way, a fourth takes one, and each way has its page
+        assert requests == [3, 3, 1 + 1]
         for name in ("python", "run"):
             assert (shell.folder / f"{name}.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
@@ -82,19 +85,3 @@ def test_the_newcomers_path_is_short():
     ]
     assert len(commands) == 2
     assert len(set(commands)) == 1
-
-
-def test_the_newcomers_run_keeps_to_its_rate_and_is_resumed(shell, server):
-    """Three rows take three requests, and one row more takes one; none is asked twice."""
-    pytest.importorskip("plotly")
-    requests = []
-    for kind, content in SECTIONS[NEWCOMER]:
-        if kind == "sh":
-            before = server.stats().requests
-            shell(content)
-            requests.append(server.stats().requests - before)
-        elif kind != "text":
-            (shell.folder / kind.partition(" ")[2]).write_text(content, encoding="utf-8")
-    assert requests == [3, 3, 1]
-    shell("python answers.py")
-    assert server.stats().requests == sum(requests) + 1
