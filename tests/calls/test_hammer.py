@@ -103,10 +103,11 @@ class Driver:
         self.ledger.check_outcomes(items, self.fan.run(self.ledger.call, iter(items)))
 
     def start(self, items):
-        """In the background, paused now and then, with a reader."""
+        """In the background, paused now and then and looked at, with a reader."""
         run = self.fan.start(self.ledger.call, items if self.chance.random() < 0.5 else iter(items))
         for _ in range(self.chance.randrange(4)):
             run.pause()
+            run.progress(), run.running(), self.fan.running(), run.report()
             run.resume()
         self.ledger.check_outcomes(items, run)
         self.ledger.check_outcomes(items, run.result(PATIENCE))

@@ -74,7 +74,7 @@ class Halt:
     def reached(self, collector: Collector) -> str | None:
         """Why the batch stops now; None if it goes on."""
         done = collector.ended()
-        without = sum(collector.failures.values())
+        without = sum(list(collector.failures.values()))
         count = {"fail": collector.failed(), "success": done - without, "done": done}[self.what]
         if self.what == "success" and count >= (LEAST if self._percent else self._number):
             count = collector.succeeded()  # a call is counted as failed a moment after it has its outcome

@@ -71,7 +71,7 @@ def gauge(batch: Batch, handed_out: Callable[[], int]) -> Gauge:
 
 
 def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int, int, int, int | None]:
-    failed = sum(batch.collector.failures.values())
+    failed = sum(list(batch.collector.failures.values()))
     total = batch.total()
     if batch.done and total is not None:  # all have outcomes, which a report may have taken over
         return total, failed, 0, total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..base.locks import GIL
 from ..base.places import place_of, standing
 from ..base.texts import brief
 from ..calls.call_queue import CallQueue
@@ -27,7 +28,8 @@ class RunningCall:
         item: the input; None for a single call.
         seconds: since its start, or that of its present attempt.
         worker: the name of the thread.
-        place: where that stands, as ``file:line`` of the user's own code; None if it is all in C.
+        place: where that stands, as ``file:line`` of the user's own code; None if it is all in C, and where there is no
+            GIL.
         waits: whether it waits for calls of its own and has lent its slot meanwhile.
         calls: those that it has handed in and that run.
         queued: how many it has handed in that do not run yet.
@@ -79,7 +81,7 @@ def running(scheduler: Scheduler, queue: WorkQueue | None = None) -> list[Runnin
         ]
         scopes = {id(scope): session for session, key, *_ in found if (scope := session.made_scope(key)) is not None}
         queued = [(id(scope), number) for one in scheduler.queues for scope, number in _queued(one)]
-    frames = standing()
+    frames = standing() if GIL else {}  # without it they go on meanwhile, and what is read of them may be anything
     now = scheduler.clock.monotonic()
     calls = {session: _call(session, key, claim, name, now, frames) for session, key, claim, name, _ in found}
     del frames
