@@ -6,7 +6,9 @@ from collections import deque
 from itertools import chain
 from operator import itemgetter
 
+from ..base import forks
 from ..base.generic import TYPE_CHECKING, T
+from ..base.locks import Lock
 from ..base.outcome import INDEX, Outcome
 from .window import BatchStream
 
@@ -31,17 +33,29 @@ class Keeping(BatchStream[T]):
         super().__init__(*args, **options)
         self._kept: list[Raw] = []
         self._fresh: deque[Raw] = deque()  # on their way
+        self._forked()
+        forks.renew(self, type(self)._forked)
+
+    def _forked(self) -> None:
+        """In the child of a fork too, nobody is just harvesting."""
+        self._harvesting = Lock()  # so that whoever reports misses nothing that is on its way
 
     def harvest(self, ready: deque[Raw]) -> None:
         """As of any; what leaves is kept."""
-        super().harvest(self._fresh)
-        self._kept.extend(self._fresh)
-        ready.extend(self._fresh)
-        self._fresh.clear()
+        with self._harvesting:
+            super().harvest(self._fresh)
+            self._kept.extend(self._fresh)
+            ready.extend(self._fresh)
+            self._fresh.clear()
 
     def has_handed_out(self, index: int) -> bool:
-        """As of any; here it is known."""
-        return any(raw[INDEX] == index for raw in chain(tuple(self._fresh), self._kept.copy()))
+        """As of any; here it is known.  The scheduler's lock may be held, so that this takes no other."""
+        while True:
+            try:
+                leaving = list(self._fresh)  # first: from there they go to the others
+            except RuntimeError:  # without a GIL, it changes meanwhile
+                continue
+            return any(raw[INDEX] == index for raw in chain(leaving, self._kept.copy()))
 
     def outcome(self, raw: Raw) -> Outcome[T]:
         """As of any, but what was noted of the call stays."""
@@ -50,8 +64,9 @@ class Keeping(BatchStream[T]):
 
     def report(self, raws: list[Raw]) -> Report[T]:
         """A report of all outcomes that there are, handed out or not."""
-        results: dict[int, Raw] = self._results.copy()  # first: from there they go to the others
-        found = {raw[INDEX]: raw for raw in chain(results.values(), tuple(self._fresh), self._kept.copy())}
+        with self._harvesting:
+            results: dict[int, Raw] = self._results.copy()
+            found = {raw[INDEX]: raw for raw in chain(results.values(), self._fresh, self._kept)}
         return super().report(sorted(found.values(), key=itemgetter(INDEX)))
 
 

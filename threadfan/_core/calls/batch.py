@@ -191,6 +191,7 @@ class Batch(WorkQueue):
                     why = turned_away(self, session, index)
                     if why:
                         self._fail(session, index, None, CANCELLED, TaskCancelled(why))
+                        reader.tell(index)
                     if why is not None:
                         return
                 if bind_index is not None:
