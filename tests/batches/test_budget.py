@@ -87,8 +87,9 @@ def test_no_call_starts_when_it_is_used_up(way, fn, policies, tmp_path):
     assert report.stopped == USED_UP
     assert f"stopped early: {USED_UP}" in repr(report)
     assert {status: number for status, number in report.stats.counts.items() if number} == {
-        "failed" if fn is fails else "succeeded": 4, "cancelled": 96
+        "failed" if fn is fails else "succeeded": 4, "cancelled": len(report) - 4
     }  # fmt: skip
+    assert len(report) == 100 or way == "fed"  # which takes no more when it is over
     assert (report.usage.input_tokens, report[0].usage) == (1_200, Usage(300))
 
 
@@ -110,6 +111,7 @@ def test_those_that_run_finish():
             return returns(number) if number == 2 and gate.wait_for(2) is None else gate(number)
 
         running = aside(fan.run, call, range(100), budget=Budget(100))
+        gate.wait_for(2)
         until(lambda: fan.snapshot()["queued"] == 0)
         gate.open()
         report = running.result(PATIENCE)

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import _base as futures
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -45,6 +46,7 @@ def generated(number):
 BATCHES = {
     "run": lambda fan, fn: fan.run(fn, range(3)),
     "run of a generator": lambda fan, fn: fan.run(fn, generated(3)),
+    "run with a journal": lambda fan, fn: _with_journal(fan.run, fn, range(2)),
     "gather": lambda fan, fn: fan.gather(task(fn, 1), task(fn, 2)),
     "graph": lambda fan, fn: _graph(fan, fn).run(),
     "pipeline": lambda fan, fn: fan.pipeline(fn, str).run(range(2)),
@@ -60,6 +62,11 @@ OTHERS = {
     "stream": lambda fan, fn: list(fan.stream(fn, range(2))),
     "stream of a generator": lambda fan, fn: list(fan.stream(fn, generated(2), ordered=True)),
     "stream that is closed": lambda fan, fn: _first_of(fan.stream(fn, range(2), window=1)),
+    "stream that keeps outcomes": lambda fan, fn: _reported(fan.stream(fn, range(2), keep=True)),
+    "start": lambda fan, fn: fan.start(fn, range(2)),
+    "start and result": lambda fan, fn: fan.start(fn, range(2)).result(PATIENCE),
+    "start of a generator": lambda fan, fn: list(fan.start(fn, generated(2))),
+    "start as a block": lambda fan, fn: _in_a_block(fan.start(fn, range(2))),
 }
 SHUTDOWNS = {
     "shutdown": lambda fan, fn: (fan.submit(fn, 1), fan.shutdown()),
@@ -69,6 +76,11 @@ OPTIONS = {
     "plain": dict,
     "policies": lambda: {"retry": 1, "timeout": PATIENCE, "rate": RateLimit(requests_per_minute=6e6, burst=1000)},
 }
+
+
+def _with_journal(way, fn, items):
+    with TemporaryDirectory() as folder:
+        return way(fn, items, journal=f"{folder}/run.db", version=1)
 
 
 def _graph(fan, fn):
@@ -81,6 +93,16 @@ def _graph(fan, fn):
 def _late(fn):
     time.sleep(0.01)
     return fn(1)
+
+
+def _reported(stream):
+    for _ in stream:
+        stream.report()
+
+
+def _in_a_block(run):
+    with run:
+        pass
 
 
 def _first_of(stream):
@@ -167,3 +189,38 @@ def test_no_report_is_lost(act, options):
             assert sum(outcome.ok for outcome in report) <= made, where
 
     struck_everywhere(options, act, check)
+
+
+WITH_RUNS = {
+    "pause and resume": lambda run: (run.pause(), run.resume()),
+    "cancel of one": lambda run: run.cancel(2),
+    "cancel": lambda run: run.cancel(),
+    "look": lambda run: (run.progress(), run.running(), run.report()),
+    "iterate": list,
+    "wait": lambda run: (run.wait(0.001), run.result(PATIENCE)),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("act", WITH_RUNS.values(), ids=WITH_RUNS)
+def test_a_run_loses_nothing(act, options):
+    """Wherever it strikes what is done with a run, each input has one outcome, of which each reader hears once."""
+    for place in count():
+        gc.collect()
+        fan = Fan(2, **options())
+        run = fan.start(lambda item: time.sleep(0.001) or item, range(4))
+        strike = Strike(place, of_ours)
+        try:
+            with strike:
+                act(run)
+        except Struck:
+            pass
+        run.resume()
+        report, outcomes = run.result(PATIENCE), list(run)
+        assert [outcome.index for outcome in report] == list(range(4)), strike.where
+        assert sorted(outcome.index for outcome in outcomes) == list(range(4)), strike.where
+        assert all(outcome.ok or outcome.status == "cancelled" for outcome in report), strike.where
+        all_slots_are_there(fan, strike.where)
+        if strike.where is None:
+            assert place > 10
+            return

@@ -1,8 +1,9 @@
-"""A machine that drives two fans under retries and one limit at random, and knows what must hold.
+"""A machine that drives two fans under retries, one limit and one breaker at random, and knows what must hold.
 
 Calls end only as it says and time moves only when it says so.  Which call starts next is for the threads to decide;
 what is checked does not depend on it: each call ends once, no more run than there are slots, none starts without a
-permit that was to be had, and at the end nobody waits and nothing is left.
+permit that was to be had, nor while the breaker is open but as a trial, and at the end nobody waits and nothing is
+left.
 """
 
 import threading
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from support.controlled import PATIENCE, aside, until, within_patience
+from support.counted_breakers import CountedBreaker
 from support.scripted import Overload
-from threadfan import CancelledError, Fan, FanClosed, RateLimit, TaskCancelled
+from threadfan import BreakerOpen, CancelledError, Fan, FanClosed, RateLimit, TaskCancelled
 from threadfan.testing import ManualClock, Probe
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
@@ -60,6 +62,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.limit = Watched(per_minute, burst=burst)
         self.limit.taken = []
+        self.breaker = CountedBreaker(2, 3)
         policy = tenacity.Retrying(
             wait=tenacity.wait_fixed(2),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -74,6 +77,8 @@ class Machine(RuleBasedStateMachine):
                 fan.with_options(rate=None),
                 fan.with_options(retry={ConnectionError: 2}),
                 fan.with_options(max_concurrent=1),
+                fan.with_options(breaker=self.breaker),
+                fan.with_options(breaker=self.breaker, rate=None, retry={(ConnectionError, 429): 2}),
             ]
             for fan in self.fans
         ]
@@ -103,7 +108,7 @@ class Machine(RuleBasedStateMachine):
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
-    @rule(fan=st.integers(0, 1), view=st.integers(0, 3), count=st.integers(1, 3))
+    @rule(fan=st.integers(0, 1), view=st.integers(0, 5), count=st.integers(1, 3))
     def submit(self, fan, view, count):
         """Single calls."""
         if self.closed[fan]:
@@ -112,7 +117,7 @@ class Machine(RuleBasedStateMachine):
             call = self._new_call(fan)
             self.futures.append((self.views[fan][view].submit(self.perform, call), call))
 
-    @rule(fan=st.integers(0, 1), view=st.integers(0, 3), count=st.integers(1, 4),
+    @rule(fan=st.integers(0, 1), view=st.integers(0, 5), count=st.integers(1, 4),
           way=st.sampled_from(["run", "stream"]), fail_fast=st.booleans(),
           deadline=st.sampled_from([None, 5]))  # fmt: skip
     def batch(self, fan, view, count, way, fail_fast, deadline):
@@ -200,7 +205,8 @@ class Machine(RuleBasedStateMachine):
 
         until(over)
         within_patience(lambda: [result.exception() for result in closing])
-        assert not self.violations
+        assert not self.violations + self.breaker.violations
+        assert self.breaker.given == self.breaker.told
         assert all(result.exception() is None for result in closing)
         for future, call in self.futures:
             self._check(call, *self._told(future))
@@ -224,7 +230,8 @@ class Machine(RuleBasedStateMachine):
             assert call.fate == "value"
         elif status == "failed":
             kinds = {"fail": ConnectionError, "bug": ValueError, "overload": Overload}
-            assert isinstance(error, kinds[call.fate])
+            assert isinstance(error, BreakerOpen if isinstance(error, BreakerOpen) else kinds[call.fate])
+            assert not isinstance(error, BreakerOpen) or call.fate in (None, "fail", "overload")
         else:
             assert status == "cancelled"
             assert isinstance(error, (TaskCancelled, CancelledError, FanClosed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any, Generic, TypeVar
 
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Out_co = TypeVarWithDefault("Out_co", covariant=True, default=Any)
     Coro = Coroutine[Any, Any, T]
     """What a coroutine function makes; what is sent into it is the event loop's affair."""
+    OneInput = Callable[[Any], object]
+    """What is called with one input; only its caller knows of which type that is."""
 else:
 
     class Generic:
@@ -26,6 +28,6 @@ else:
         def __class_getitem__(cls, _parameters):
             return cls
 
-    Coro = T = T_co = In_contra = Out_co = None
+    Coro = OneInput = T = T_co = In_contra = Out_co = None
 
-__all__ = ["TYPE_CHECKING", "Coro", "Generic", "In_contra", "Out_co", "T", "T_co"]
+__all__ = ["TYPE_CHECKING", "Coro", "Generic", "In_contra", "OneInput", "Out_co", "T", "T_co"]

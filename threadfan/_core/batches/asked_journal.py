@@ -17,14 +17,14 @@ from ..journal.values import Values, returned_by
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
 
 
 class Asked(NamedTuple):
     """What the user has said of the journal."""
 
     journal: str | os.PathLike[str] | None
-    key: Callable[[Any], object] | None
+    key: Key | None
     version: str | int | None
     codec: Codec | None
     unique: bool

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.attempt import Attempt
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..calls.batch import Batch
@@ -80,7 +81,7 @@ class Conduct(Generic[T]):
         *,
         deadline: float | None,
         finish: Callable[[], object] | None = None,
-        called: Callable[[Any], object] | None = None,
+        called: OneInput | None = None,
     ) -> None:
         self.batch: Batch = completion.batch
         self.meter: Meter | None = None
@@ -242,7 +243,7 @@ def _disown(error: BaseException, taken: list[Raw]) -> None:
             taken[place] = (*raw[:PAYLOAD], twin_of(error), *raw[START:])
 
 
-def so_far(batch: Batch, called: Callable[[Any], object] | None) -> Report[Any]:
+def so_far(batch: Batch, called: OneInput | None) -> Report[Any]:
     """A report of the calls of a batch that have ended, while others go on.
 
     Args:

@@ -18,8 +18,8 @@ from .report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from ..base.generic import OneInput
     from ..calls.batch import Batch
     from ..calls.collector import Collector
     from ..policies.budget import Budget
@@ -115,7 +115,7 @@ class Stops:
                 raise TypeError(f"budget must be a Budget, such as Budget(tokens=1_000_000), not {brief(budget)}")
             self.spending = Spending(budget)
 
-    def around(self) -> Callable[[Callable[[Any], object]], Callable[[Any], object]] | None:
+    def around(self) -> Callable[[OneInput], OneInput] | None:
         """What makes of the batch's function what is called in its place."""
         return None if self.spending is None else self.spending.counting
 

@@ -96,7 +96,11 @@ class Handle(Generic[T]):
         taken = self._taken_inputs()
         if not 0 <= number < taken:
             raise IndexError(f"there is no input {number}: {taken} were taken so far")
-        return cancel_call(self._batch, number)
+        return cancel_call(self._batch, number, self._has_ended)
+
+    def _has_ended(self, index: int) -> bool:
+        """Whether an outcome was taken out of the batch."""
+        return False
 
     def _cancel_all(self) -> bool:
         raise NotImplementedError

@@ -15,6 +15,7 @@ from ..scope.waiting import sleep
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..calls.batch import Batch
     from ..calls.collector import Actions
@@ -35,9 +36,9 @@ def running() -> tuple[Any, Any]:
 
 def around(
     journal: Journal,
-    fn: Callable[[Any], object],
-    counting: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None = None,
-) -> Callable[[Any], object]:
+    fn: OneInput,
+    counting: Callable[[OneInput], OneInput] | None = None,
+) -> OneInput:
     """``fn`` as it is called, with what is to be done for the journal.
 
     Args:

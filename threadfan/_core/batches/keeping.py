@@ -39,6 +39,10 @@ class Keeping(BatchStream[T]):
         ready.extend(self._fresh)
         self._fresh.clear()
 
+    def has_handed_out(self, index: int) -> bool:
+        """As of any; here it is known."""
+        return any(raw[INDEX] == index for raw in chain(tuple(self._fresh), self._kept.copy()))
+
     def outcome(self, raw: Raw) -> Outcome[T]:
         """As of any, but what was noted of the call stays."""
         collector = self._collector

@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextvars import Context
-    from typing import Any, TypedDict
+    from typing import TypedDict
 
+    from ..base.generic import OneInput
     from ..calls.options import Options
     from ..calls.policies import Policies
     from ..limits.waitlist import Waitlist
@@ -45,7 +46,7 @@ def new_batch(
     items: list[object] | None,
     star: bool = False,
     numbers: list[int] | None = None,
-    around: Callable[[Callable[[Any], object]], Callable[[Any], object]] | None = None,
+    around: Callable[[OneInput], OneInput] | None = None,
 ) -> Batch:
     """Calls of one function.
 
@@ -71,7 +72,7 @@ def _under_policies(
     scheduler: Scheduler,
     options: Options,
     policies: Policies,
-    one: Callable[[Any], object],
+    one: OneInput,
     several: bool,
     items: list[object] | None,
     numbers: list[int] | None,

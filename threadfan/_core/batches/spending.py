@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.usage import Usage
     from ..policies.budget import Budget
 
@@ -36,7 +37,7 @@ class Spending:
     __slots__ = ("__weakref__", "_ended", "_silent", "_wake", "budget")
 
     def __init__(self, budget: Budget) -> None:
-        self.budget = budget
+        self.budget: Budget = budget
         self._silent = 0  # calls that have said nothing; below 0 once one has
         self._ended: tuple[list[bool], ...] = ()
         self._wake: Callable[[], object] | None = None
@@ -63,7 +64,7 @@ class Spending:
         self._silent = -1
         self.budget.add(usage, model_of(usage))
 
-    def counting(self, one: Callable[[Any], object]) -> Callable[[Any], object]:
+    def counting(self, one: OneInput) -> OneInput:
         """``one`` as it is called, with a look at what it returns."""
 
         def counted(item: object) -> object:
@@ -82,7 +83,7 @@ class Spending:
         counted.__wrapped__ = one  # type: ignore[attr-defined]  # see ``uncounted``
         return counted
 
-    def _look_at(self, usage: Usage | None, session: Any, key: Any) -> None:
+    def _look_at(self, usage: Usage | None, session: Any, key: object) -> None:
         if usage is None:
             self._tell_of_silence()
         elif key in session.claim:

@@ -34,6 +34,9 @@ class _Streamed(Handle[T]):
     def _taken_inputs(self) -> int:
         return self._stream.taken
 
+    def _has_ended(self, index: int) -> bool:
+        return self._stream.has_handed_out(index)
+
     def _handed_out(self) -> Callable[[], int]:
         return partial(getattr, self._stream, "yielded")
 

@@ -71,6 +71,10 @@ class BatchStream(Stream["Batch", T]):
     keeps = False
     """Whether outcomes that were handed out are kept."""
 
+    def has_handed_out(self, index: int) -> bool:
+        """Whether an outcome is no more in the batch, as far as that is known."""
+        return self._ordered and index < self.yielded
+
     @property
     def taken(self) -> int:
         """How many inputs were taken."""

@@ -139,7 +139,8 @@ class Attempts:
             self._verdicts.judge(session, call, raw, True, None, self._observer)
             return True
         if state.shut_out and call.policies is not None and call.policies.breaker is not None:
-            return self._shut_out(call, call.policies, call.policies.breaker, now)
+            self._shut_out(call, call.policies, call.policies.breaker, now)
+            return True
         if state.flaw is None or not call.begin(session):
             return False
         raw = without_attempt(call, FAILED, state.flaw, now)
@@ -147,20 +148,18 @@ class Attempts:
         self._verdicts.conclude(session, call, raw)
         return True
 
-    def _shut_out(self, call: Call, policies: Policies, breaker: Breaker, now: float) -> bool:
-        """The breaker lets it make no attempt; False if nobody waits for it, which it learns where it would begin."""
-        call.state.shut_out = False
+    def _shut_out(self, call: Call, policies: Policies, breaker: Breaker, now: float) -> None:
+        """The breaker lets it make no attempt."""
         if isinstance(call, HedgeAttempt):  # which never runs; the first attempt goes on, or has left the end to this
             call.begin(self._session)
             error = TaskCancelled("its breaker has let no further attempt start")
             self._follow(call, policies, (call.index, call.item, call.since, CANCELLED, error, None, now, None))
-            return True
-        if not call.begin(self._session):
-            return False
-        raw = breakers.refused(breaker, call, now)
-        tell_end(self._session, call, raw, self._observer)
-        self._verdicts.conclude(self._session, call, raw)
-        return True
+        elif call.begin(self._session):
+            raw = breakers.refused(breaker, call, now)
+            tell_end(self._session, call, raw, self._observer)
+            self._verdicts.conclude(self._session, call, raw)
+        elif call.state.attempts:  # it had begun, so whoever cancelled it has left its end to us
+            self._verdicts.conclude(self._session, call, cancelled(call, TaskCancelled(NOBODY), now))
 
     # -- before the call ---------------------------------------------------------------------------------------------
 

@@ -30,11 +30,12 @@ from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Sequence, Sized
     from contextvars import Context
     from typing import Any
 
     from ..base.attempt import Status
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..pool.scheduler import Scheduler
@@ -71,7 +72,7 @@ class Batch(WorkQueue):
         scheduler: Scheduler,
         cap: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], object],
+        fn: OneInput,
         *,
         name: str,
         items: list[Any] | None,
@@ -84,7 +85,7 @@ class Batch(WorkQueue):
         self.outer = outer
         self.collector: Collector = Collector(None if items is None else len(items))
         self.until: float = FOREVER  # when its time is up
-        self.fn: Callable[[Any], object] = fn
+        self.fn: OneInput = fn
         self.name = name
         self.timeout = timeout
         self.context: Context = context
@@ -310,6 +311,10 @@ class Batch(WorkQueue):
         self.discard(reason, after)
         if self.done:
             self.scheduler.forget(self)
+
+    def total(self) -> int | None:
+        """How many calls there are; None as long as inputs still come."""
+        return self.accepted if self.closed else None
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

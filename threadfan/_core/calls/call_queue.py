@@ -312,9 +312,8 @@ def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | No
 
 def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> object:
     scope_var.set(session)
-    set_own = session.worker.set_own
-    if set_own is not None:
-        set_own()
+    if session.worker.set_own is not None:
+        session.worker.set_own()
     try:
         if observer is not None:
             observer.set_fan(session.scheduler.name)
@@ -329,8 +328,7 @@ def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> ob
         del call, session  # leave no cycle: see above
 
 
-_OWN = __name__[: -len("calls.call_queue")]
-"""How the names of this package's private modules begin."""
+_OWN = __name__[: -len("calls.call_queue")]  # how the names of this package's private modules begin
 
 
 def classify(

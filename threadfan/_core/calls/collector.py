@@ -14,7 +14,7 @@ from ..base.outcome import FAILED, INDEX, PAYLOAD, SKIPPED, START, STATUS, SUCCE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from ..base.attempt import Attempt, Status
     from ..base.outcome import Raw
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         def note(self, usage: Usage) -> None:
             """A call has used these."""
 
-        def uncounted(self, fn: Any) -> Any:
+        def uncounted(self, fn: Callable[..., object]) -> Callable[..., object]:
             """What the user has given to be called, of what is called."""
 
     Results = dict[int, Raw] | list[Raw | None]

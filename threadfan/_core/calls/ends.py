@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Ends(Collector):
     """Of calls of one batch, in place of the collector that it was made with and before any call starts."""
 
-    __slots__ = ("__weakref__", "_lock", "_taken")
+    __slots__ = ("__weakref__", "_taken", "_taking")
 
     def __init__(self, instead_of: Collector) -> None:
         super().__init__()
@@ -37,18 +37,18 @@ class Ends(Collector):
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just taking."""
-        self._lock = Lock()  # so that no reader misses what another is just taking
+        self._taking = Lock()  # so that no reader misses what another is just taking
 
     def taken(self) -> list[Raw]:
         """All outcomes that there are; the list grows, and this reader may keep it."""
         results = self.in_order_of_ends()
-        with self._lock:
+        with self._taking:
             self._taken.extend(map(results.pop, list(results)))
             return self._taken
 
     def get(self, index: int) -> Raw | None:
         """The outcome of a call, if it has one; goes through all of them."""
-        with self._lock:
+        with self._taking:
             found = self.in_order_of_ends().get(index)
             return next((raw for raw in self._taken if raw[INDEX] == index), None) if found is None else found
 

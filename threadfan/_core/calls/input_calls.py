@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..policies.cost import Permit
@@ -56,7 +57,7 @@ class InputCalls(PolicyBatch):
         scheduler: Scheduler,
         cap: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], object],
+        fn: OneInput,
         *,
         items: list[Any] | None,
         numbers: list[int] | None = None,

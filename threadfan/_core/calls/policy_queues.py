@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextvars import Context
-    from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from ..limits.waitlist import Waitlist
@@ -150,7 +150,7 @@ class PolicyBatch(TaskBatch):
         scheduler: Scheduler,
         cap: ConcurrencyLimit,
         depth: int,
-        fn: Callable[[Any], object],
+        fn: OneInput,
         *,
         calls: list[TaskCall] | None = None,
         waitlists: set[Waitlist],
@@ -265,7 +265,7 @@ class PolicyBatch(TaskBatch):
 def policy_call(
     policies: Policies,
     timeout: float | None,
-    fn: Callable[[Any], object],
+    fn: OneInput,
     several: bool,
     context: Context,
     item: object,

@@ -38,22 +38,26 @@ def pause(batch: Batch) -> None:
     Raises:
         RuntimeError: its fan is closed, and waits for all calls.
     """
-    aside(partial(_locked, batch, lambda _: _pause(batch)))
+    aside(partial(_decide, batch, lambda _: _pause(batch)))
 
 
 def resume(batch: Batch) -> None:
     """Go on with a batch that is paused."""
-    aside(partial(_locked, batch, partial(_resume, batch)))
+    aside(partial(_decide, batch, partial(_resume, batch)))
 
 
-def cancel_call(batch: Batch, index: int) -> bool:
-    """Cancel one call of a batch; False if it has ended by now."""
+def cancel_call(batch: Batch, index: int, has_ended: Callable[[int], bool]) -> bool:
+    """Cancel one call of a batch; False if it has ended by now.
+
+    Args:
+        has_ended: whether an outcome was taken out of the batch.
+    """
     found: list[bool] = []
-    aside(partial(_locked, batch, lambda after: found.append(_cancel(batch, index, after))))
+    aside(partial(_decide, batch, lambda after: found.append(_cancel(batch, index, has_ended, after))))
     return found[0]
 
 
-def _locked(batch: Batch, act: Callable[[Actions], object]) -> None:
+def _decide(batch: Batch, act: Callable[[Actions], object]) -> None:
     scheduler = batch.scheduler
     after: Actions = []
     try:
@@ -91,8 +95,8 @@ def _resume(batch: Batch, after: Actions) -> None:
         batch.scheduler.offer(batch, after)
 
 
-def _cancel(batch: Batch, index: int, after: Actions) -> bool:
-    if batch.done or batch.collector.get(index) is not None:
+def _cancel(batch: Batch, index: int, has_ended: Callable[[int], bool], after: Actions) -> bool:
+    if batch.done or index in batch.withdrawn or batch.collector.get(index) is not None or has_ended(index):
         return False
     scheduler = batch.scheduler
     if _end_running(batch, index, after) or _drop_waiting(batch, index, after):

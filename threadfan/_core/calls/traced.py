@@ -58,8 +58,8 @@ def _attempted(tracing: Tracing, session: Session, make: Callable[[], object]) -
         return make()
     key, (_, since, start) = found
     clock = session.scheduler.clock
+    scope = session.scope()  # first: under policies the call has a state then
     attempt = _Attempt(tracing, session, key, since, start)
-    scope = session.scope()
     forget = scope.on_cancel(partial(_ended_outside, attempt.span, scope, start))
     try:
         value = make()
@@ -105,14 +105,13 @@ class _Attempt:
                 figures["threadfan.hedge"] = True
                 root = root.hedging.call
         context: Context | None = getattr(getattr(key, "task_group", queue), "context", None)
-        self._seen: tuple[MutableMapping[object, SpanContext], object] | None = None
+        waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
+        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context)
+        self._seen: tuple[MutableMapping[object, list[SpanContext]], object] | None = None
         if self._may_be_more():
             self._seen = tracing.seen_in(context, self._index) if hasattr(queue, "collector") else (tracing.seen, root)
-        before = None if self._seen is None else self._seen[0].get(self._seen[1])
-        waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
-        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context, before)
-        if self._seen is not None:
-            self._seen[0][self._seen[1]] = self.span.link
+            seen, place = self._seen
+            self.span.join(seen.setdefault(place, []))
 
     def _may_be_more(self) -> bool:
         """Whether there may be another attempt of the call."""
@@ -121,12 +120,11 @@ class _Attempt:
 
     def _waits(self, key: Key, since: float, start: float) -> dict[str, float]:
         """Seconds, by what was waited for."""
-        if self._call is not None and self._call.policies is not None:
-            state = self._call.state
-            return _there({"slot": state.queued, "limit": state.limited, "backoff": state.backoff})
-        held = getattr(self._queue, "permits", {}).get(key) if self._call is None else None
-        limited = 0.0 if held is None else min(held[1] - self._queue.marks.get(key, 0.0), start - since)
-        return _there({"slot": start - since - limited, "limit": limited})
+        call = getattr(self._queue, "made", {}).get(key) if self._call is None else self._call
+        if call is None or call.policies is None:
+            return {"slot": start - since}
+        waits = {"slot": call.state.queued, "limit": call.state.limited, "backoff": call.state.backoff}
+        return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}  # as each has
 
     def used(self, value: object) -> Usage | None:
         """The tokens that clients have told of, or that the value does."""
@@ -141,11 +139,8 @@ class _Attempt:
         return noted or usage_of(value)
 
     def succeeded(self) -> None:
-        """No other attempt will be linked to it."""
+        """No other attempt will be linked to it, unless its time was up and another has begun."""
         if self._seen is not None:
-            self._seen[0].pop(self._seen[1], None)
-
-
-def _there(waits: dict[str, float]) -> dict[str, float]:
-    """For a slot each attempt has waited, however short; for the others only some do."""
-    return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}
+            seen, place = self._seen
+            if self.span.is_last(seen.get(place, [])):
+                seen.pop(place, None)

@@ -7,13 +7,12 @@ from ..base.texts import brief
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from os import PathLike
-    from typing import Any, TypeGuard
+    from typing import TypeGuard
 
     from ..batches.asked_journal import Asked
     from ..batches.halting import Stops
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
@@ -85,7 +84,7 @@ def stops_of(halt: str | None, max_errors: int | None, budget: Budget | None) ->
 
 def asked_of(
     journal: str | PathLike[str] | None,
-    key: Callable[[Any], object] | None,
+    key: Key | None,
     version: str | int | None,
     codec: Codec | None,
     unique: bool,

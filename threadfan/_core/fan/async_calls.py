@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..batches.report import Report
     from ..batches.streamed import AsyncRunStream
     from ..calls.options import Options
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
     from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
@@ -92,7 +92,7 @@ class AsyncCalls:
             max_errors: int | None = None,
             budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -112,7 +112,7 @@ class AsyncCalls:
             max_errors: int | None = None,
             budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -132,7 +132,7 @@ class AsyncCalls:
         max_errors: int | None = None,
         budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
@@ -184,7 +184,7 @@ class AsyncCalls:
             progress: Shown = False,
             keep: bool = False,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -201,7 +201,7 @@ class AsyncCalls:
             progress: Shown = False,
             keep: bool = False,
             journal: str | PathLike[str] | None = None,
-            key: Callable[[Any], object] | None = None,
+            key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
@@ -218,7 +218,7 @@ class AsyncCalls:
         progress: Shown = False,
         keep: bool = False,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..batches.report import Report
     from ..batches.streamed import RunStream
     from ..calls.options import Options
-    from ..journal.values import Codec
+    from ..journal.values import Codec, Key
     from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
     from .run import Run
@@ -43,7 +43,7 @@ class BatchCalls:
         max_errors: int | None = None,
         budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
@@ -119,7 +119,7 @@ class BatchCalls:
         max_errors: int | None = None,
         budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
@@ -166,7 +166,7 @@ class BatchCalls:
         progress: Shown = False,
         keep: bool = False,
         journal: str | PathLike[str] | None = None,
-        key: Callable[[Any], object] | None = None,
+        key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,

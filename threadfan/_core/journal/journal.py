@@ -29,8 +29,8 @@ from .planning import Planning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
+    from ..base.generic import OneInput
     from ..base.outcome import Raw
     from .digests import Digest, Digests
     from .journal_file import JournalFile
@@ -89,9 +89,7 @@ class Journal:
 
     # -- in the calls ------------------------------------------------------------------------------------------------
 
-    def call(
-        self, place: int, one: Callable[[Any], object], item: object, worker: str, wait: Wait, *, look: bool = False
-    ) -> object:
+    def call(self, place: int, one: OneInput, item: object, worker: str, wait: Wait, *, look: bool = False) -> object:
         """Call ``one(item)`` and store what it returns, unless another run does so.
 
         Args:
@@ -136,7 +134,7 @@ class Journal:
         used = None if isinstance(value, SILENT) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
-            self.file.put([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
+            self.file.commits.store([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
         except JournalError as error:
             found = NotStored(
                 f"{describe(self._fn)} has returned, but {error}  The value is in the attribute value of this error."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, get_type_hints
 
 from pydantic_core import from_json, to_json
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _PLAIN = (None, type(None), Any, object, str, int, float, bool, list, dict)
 """What comes back as it was without being told."""
+
+
+Key: TypeAlias = "Callable[[Any], object]"
+"""What says of an input by what it is known."""
 
 
 class Codec(Protocol):
