@@ -105,14 +105,13 @@ class _Attempt:
                 figures["threadfan.hedge"] = True
                 root = root.hedging.call
         context: Context | None = getattr(getattr(key, "task_group", queue), "context", None)
-        self._seen: tuple[MutableMapping[object, SpanContext], object] | None = None
+        waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
+        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context)
+        self._seen: tuple[MutableMapping[object, list[SpanContext]], object] | None = None
         if self._may_be_more():
             self._seen = tracing.seen_in(context, self._index) if hasattr(queue, "collector") else (tracing.seen, root)
-        before = None if self._seen is None else self._seen[0].get(self._seen[1])
-        waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
-        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context, before)
-        if self._seen is not None:
-            self._seen[0][self._seen[1]] = self.span.link
+            seen, place = self._seen
+            self.span.join(seen.setdefault(place, []))
 
     def _may_be_more(self) -> bool:
         """Whether there may be another attempt of the call."""
@@ -140,6 +139,8 @@ class _Attempt:
         return noted or usage_of(value)
 
     def succeeded(self) -> None:
-        """No other attempt will be linked to it."""
+        """No other attempt will be linked to it, unless its time was up and another has begun."""
         if self._seen is not None:
-            self._seen[0].pop(self._seen[1], None)
+            seen, place = self._seen
+            if self.span.is_last(seen.get(place, [])):
+                seen.pop(place, None)

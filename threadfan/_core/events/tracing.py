@@ -19,7 +19,7 @@ from contextvars import Context, ContextVar
 
 from opentelemetry import context as contexts
 from opentelemetry import metrics, trace
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ..base.locks import Lock
 
@@ -62,7 +62,7 @@ class BatchTrace:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self.seen: dict[object, SpanContext] = {}  # the last attempt of each call that may have another
+        self.seen: dict[object, list[SpanContext]] = {}  # the attempts of each call that may have another
 
 
 _batch: ContextVar[BatchTrace | None] = ContextVar("threadfan_batch", default=None)
@@ -83,8 +83,8 @@ class Tracing:
         self._tokens = meter.create_counter("threadfan.call.tokens", "{token}", "that calls have used, by type")
         self._fans: weakref.WeakSet[Watched] = weakref.WeakSet()  # changed and gone through with the lock held
         self._lock = Lock()
-        self.seen: weakref.WeakKeyDictionary[object, SpanContext] = weakref.WeakKeyDictionary()
-        """The last attempt of each call that may have another, and is in no batch."""
+        self.seen: weakref.WeakKeyDictionary[object, list[SpanContext]] = weakref.WeakKeyDictionary()
+        """The attempts of each call that may have another, and is in no batch."""
         own = weakref.ref(self)  # or the meter would keep it
         for figure, what in LIVE.items():
             meter.create_observable_up_down_counter(
@@ -119,8 +119,8 @@ class Tracing:
         with self._lock:
             return list(self._fans)
 
-    def seen_in(self, context: Context | None, index: object) -> tuple[dict[object, SpanContext], object]:
-        """Where the last attempt of a call of a batch is kept, and by what."""
+    def seen_in(self, context: Context | None, index: object) -> tuple[dict[object, list[SpanContext]], object]:
+        """Where the attempts of a call of a batch are kept, and by what."""
         found = None if context is None else context.get(_batch)
         return ({} if found is None else found.seen), index
 
@@ -133,7 +133,6 @@ class Tracing:
         figures: Figures,
         waits: Mapping[str, float],
         batch: Context | None,
-        before: SpanContext | None,
     ) -> AttemptSpan:
         """An attempt begins in this thread, and its span is current in this context.
 
@@ -141,13 +140,12 @@ class Tracing:
             figures: attributes of the span.
             waits: seconds, by what was waited for.
             batch: the context of its batch, if it is in one.
-            before: the attempt that it follows, or runs beside.
         """
         self.watch(fan)
         names: Figures = {FAN: fan.name, FUNCTION: function}
         for kind, seconds in waits.items():
             self._waits.record(seconds, {**names, "threadfan.wait": kind})
-        if before is not None:
+        if figures.get(ATTEMPT, 1) != 1 or HEDGE in figures:
             self._retries.add(1, {**names, HEDGE: HEDGE in figures})
         around = None if batch is None else batch.get(_batch)
         thread = threading.current_thread()
@@ -156,7 +154,6 @@ class Tracing:
             None if around is None else trace.set_span_in_context(around.span),
             SpanKind.INTERNAL,
             {**names, **figures, "thread.name": thread.name, "thread.id": thread.ident or 0},
-            [] if before is None else [Link(before)],
         )
         return AttemptSpan(self, span, names)
 
@@ -181,10 +178,17 @@ class AttemptSpan:
         self._open = [True]  # until it is popped, which one thread can
         self._token = contexts.attach(trace.set_span_in_context(span))
 
-    @property
-    def link(self) -> SpanContext:
-        """What another attempt is linked to."""
-        return self._span.get_span_context()
+    def join(self, attempts: list[SpanContext]) -> None:
+        """Be one of the attempts of a call, linked to the last of the others: of two that come at once one sees it."""
+        own = self._span.get_span_context()
+        attempts.append(own)
+        others = [attempt for attempt in attempts if attempt is not own]
+        if others:
+            self._span.add_link(others[-1])
+
+    def is_last(self, attempts: list[SpanContext]) -> bool:
+        """Whether no other attempt of the call has begun after it."""
+        return attempts[-1:] == [self._span.get_span_context()]
 
     def end(self, outcome: str, seconds: float, error: str | None = None, usage: Usage | None = None) -> None:
         """The attempt has ended.
