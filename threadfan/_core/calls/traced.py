@@ -11,6 +11,7 @@ from typing import cast
 
 from ..base.errors import CallCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import describe
 from ..base.usage import usage_of
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ def traced_input(tracing: Tracing, session: Session, one: Callable[[object], obj
     """``one`` for the inputs that a session takes."""
 
     def traced(item: object) -> object:
-        return _attempted(tracing, session, partial(one, item))
+        return _attempted(tracing, session, partial(one, item), "")
 
     return traced
 
@@ -47,19 +48,21 @@ def traced_input(tracing: Tracing, session: Session, one: Callable[[object], obj
 def traced_call(tracing: Tracing, session: Session, call: Call) -> object:
     """Make a call; its value."""
     try:
-        return _attempted(tracing, session, partial(call.fn, *call.args, **call.kwargs))
+        make = partial(call.fn, *call.args, **call.kwargs)  # first: whoever ends the call meanwhile has it forget these
+        return _attempted(tracing, session, make, describe(make))
     finally:
+        make = None  # type: ignore[assignment]
         del call, session  # leave no cycle: see ``call_queue``
 
 
-def _attempted(tracing: Tracing, session: Session, make: Callable[[], object]) -> object:
+def _attempted(tracing: Tracing, session: Session, make: Callable[[], object], function: str) -> object:
     found = next(iter(session.claim.items()), None)
     if found is None:  # somebody else has ended it, and it has its outcome
         return make()
     key, (_, since, start) = found
     clock = session.scheduler.clock
     scope = session.scope()  # first: under policies the call has a state then
-    attempt = _Attempt(tracing, session, key, since, start)
+    attempt = _Attempt(tracing, session, key, since, start, function)
     forget = scope.on_cancel(partial(_ended_outside, attempt.span, scope, start))
     try:
         value = make()
@@ -92,7 +95,7 @@ class _Attempt:
 
     __slots__ = ("_call", "_index", "_queue", "_seen", "span")
 
-    def __init__(self, tracing: Tracing, session: Session, key: Key, since: float, start: float) -> None:
+    def __init__(self, tracing: Tracing, session: Session, key: Key, since: float, start: float, function: str) -> None:
         queue: Any = session.queue
         self._queue = queue
         self._call: Key = None if isinstance(key, int) else key  # an input that is no call yet has none
@@ -101,12 +104,16 @@ class _Attempt:
         root = self._call
         if root is not None and root.policies is not None:
             figures["threadfan.attempt"] = len(root.state.attempts) + 1
-            if root.hedging is not None and root.hedging.call is not root:
+            hedging = root.hedging
+            if hedging is not None and hedging.call is not root:
                 figures["threadfan.hedge"] = True
-                root = root.hedging.call
+                root = hedging.call
         context: Context | None = getattr(getattr(key, "task_group", queue), "context", None)
         waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
-        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context)
+        name = queue.function_of(key)
+        if self._call is not None and self._call.fn is None:  # it has been ended meanwhile, and has forgotten it
+            name = function
+        self.span = tracing.attempt_begins(fan, name, figures, waits, context)
         self._seen: tuple[MutableMapping[object, list[SpanContext]], object] | None = None
         if self._may_be_more():
             self._seen = tracing.seen_in(context, self._index) if hasattr(queue, "collector") else (tracing.seen, root)
