@@ -814,7 +814,7 @@ def test_a_stream_that_keeps_nothing_says_so():
         stream = fan.stream(double, range(3))
         with pytest.raises(RuntimeError, match="keep=True"):
             stream.report()
-        assert [outcome.value for outcome in stream] == [0, 2, 4]
+        assert sorted(outcome.value for outcome in stream) == [0, 2, 4]
         assert (stream.progress().done, stream.progress().total) == (3, 3)
         with pytest.raises(TypeError, match="keep must be True or False"):
             fan.stream(double, [1], keep="all")
@@ -855,7 +855,7 @@ def test_a_stream_as_a_block_is_closed():
     with Fan(1) as fan:
         with fan.stream(double, range(10), window=1, keep=True) as stream:
             next(stream)
-        assert stream.done()
+        until(stream.done)
         assert list(stream) == []
 
 
@@ -868,7 +868,7 @@ async def test_an_async_stream_is_such_a_handle(kind, options):
         assert stream.report().values(None) == [0, 2, 4, None, 8, 10]
         async with fan.astream(double, range(5), window=1) as stream:
             await anext(stream)
-        assert stream.done()
+        until(stream.done)
         stream = fan.astream(double, range(5))
         assert stream.cancel()
         assert [outcome async for outcome in stream] == []
@@ -950,12 +950,13 @@ def test_an_error_that_ended_it_holds_it_no_longer_than_it_is_held():
             run.result(PATIENCE)
         return weakref.ref(run)
 
-    with Fan(1) as fan:
-        gc.disable()
-        try:
-            assert use()() is None
-        finally:
-            gc.enable()
+    gc.disable()
+    try:
+        with Fan(1) as fan:
+            seen = use()
+        until(lambda: seen() is None)  # without a GIL it goes with the thread that has made the error
+    finally:
+        gc.enable()
 
 
 FORKS = """

@@ -36,6 +36,11 @@ def fail_at_two(number):
 def run(fan, **options):
     """All ways to run a batch that can be watched, by name."""
 
+    def same(item):
+        return item
+
+    pipeline = fan.pipeline(fail_at_two, same)
+
     async def astream():
         return [outcome async for outcome in fan.astream(fail_at_two, range(5), **options)]
 
@@ -45,10 +50,22 @@ def run(fan, **options):
         "stream": lambda: list(fan.stream(fail_at_two, range(5), **options)),
         "arun": lambda: asyncio.run(fan.arun(fail_at_two, range(5), **options)),
         "astream": lambda: asyncio.run(astream()),
+        "start": lambda: fan.start(fail_at_two, range(5), **options).result(),
+        "pipeline.run": lambda: pipeline.run(range(5), **options),
+        "pipeline.run, fed": lambda: pipeline.run(iter(range(5)), **options),
+        "pipeline.stream": lambda: list(pipeline.stream(range(5), **options)),
+        "pipeline.arun": lambda: asyncio.run(pipeline.arun(range(5), **options)),
+        "pipeline.astream": lambda: asyncio.run(outcomes_of(pipeline.astream(iter(range(5)), **options))),
     }
 
 
-WAYS = ("run", "run, fed", "stream", "arun", "astream")
+async def outcomes_of(stream):
+    """All of them."""
+    return [outcome async for outcome in stream]
+
+
+PIPELINES = ("pipeline.run", "pipeline.run, fed", "pipeline.stream", "pipeline.arun", "pipeline.astream")
+WAYS = ("run", "run, fed", "start", "stream", "arun", "astream", *PIPELINES)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -59,7 +76,8 @@ def test_the_last_word_has_all_calls(way, policies):
     with Fan(2, **policies) as fan:
         assert len(run(fan, progress=told.append)[way]()) == 5
     last = told[-1]
-    assert (last.name, last.done, last.failed, last.running, last.waiting, last.total) == ("fail_at_two", 5, 1, 0, 0, 5)
+    name = "pipeline(fail_at_two, same)" if way in PIPELINES else "fail_at_two"
+    assert (last.name, last.done, last.failed, last.running, last.waiting, last.total) == (name, 5, 1, 0, 0, 5)
     assert isinstance(last, Progress)
 
 

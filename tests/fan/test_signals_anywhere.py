@@ -9,6 +9,7 @@ import time
 from concurrent.futures import _base as futures
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -45,6 +46,7 @@ def generated(number):
 BATCHES = {
     "run": lambda fan, fn: fan.run(fn, range(3)),
     "run of a generator": lambda fan, fn: fan.run(fn, generated(3)),
+    "run with a journal": lambda fan, fn: _with_journal(fan.run, fn, range(2)),
     "gather": lambda fan, fn: fan.gather(task(fn, 1), task(fn, 2)),
     "graph": lambda fan, fn: _graph(fan, fn).run(),
     "pipeline": lambda fan, fn: fan.pipeline(fn, str).run(range(2)),
@@ -74,6 +76,11 @@ OPTIONS = {
     "plain": dict,
     "policies": lambda: {"retry": 1, "timeout": PATIENCE, "rate": RateLimit(requests_per_minute=6e6, burst=1000)},
 }
+
+
+def _with_journal(way, fn, items):
+    with TemporaryDirectory() as folder:
+        return way(fn, items, journal=f"{folder}/run.db", version=1)
 
 
 def _graph(fan, fn):

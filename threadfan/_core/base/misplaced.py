@@ -30,8 +30,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
-    "pipeline.run": ("fail_fast", "deadline"),
-    "pipeline.stream": ("ordered", "window"),
+    "pipeline.run": ("fail_fast", "deadline", "progress"),
+    "pipeline.stream": ("ordered", "window", "progress"),
     "graph.add": (
         "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
         "max_concurrent",

@@ -61,10 +61,13 @@ def run(
             journal, plan, scheduler, options, fn, items, given, partial(gate.put, None), fail_fast=fail_fast,
             deadline=deadline, star=star, halt=halting,
         )  # fmt: skip
+        if progress is False:
+            return completion.wait(gate)
         with metering.shown(completion.batch, progress):
             return completion.wait(gate)
     finally:
-        journal.file.close()
+        if not journal.file.over:
+            journal.file.close()
         del journal  # an error's traceback holds this frame: leave no cycle
 
 
@@ -144,6 +147,7 @@ class JournaledRun(StoppingCompletion[T]):
     def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
         error, report = super().ending()
+        self._journal.file.close()  # here, where an exception of a signal is given the report
         if error is None and self._journal.file.broken is not None:
             error = self._journal.file.broken
             put_on(error, report)

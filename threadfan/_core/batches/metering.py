@@ -72,13 +72,16 @@ def gauge(batch: Batch, handed_out: Callable[[], int]) -> Gauge:
 
 def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int, int, int, int | None]:
     failed = sum(batch.collector.failures.values())
-    if batch.done:  # all have outcomes, which a report may have taken over
-        return batch.accepted, failed, 0, batch.accepted
-    running = batch.active
+    total = batch.total()
+    if batch.done and total is not None:  # all have outcomes, which a report may have taken over
+        return total, failed, 0, total
+    with batch.scheduler.lock:  # threads may be there that have no call
+        sessions = [session for session in batch.scheduler.draining if session.busy()]
     if isinstance(batch, Batch):
-        with batch.scheduler.lock:  # threads may be there that have no call
-            running = sum(session.busy() for session in batch.scheduler.draining if session.queue is batch)
-    return batch.collector.ended() + handed_out(), failed, running, batch.accepted if batch.closed else None
+        running = sum(session.queue is batch for session in sessions)
+    else:
+        running = sum(getattr(key, "task_group", None) is batch for one in sessions for key in one.claim.copy())
+    return batch.collector.ended() + handed_out(), failed, running, total
 
 
 def _waits_of(batch: Batch | TaskGroup) -> Waits | None:

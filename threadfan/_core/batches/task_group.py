@@ -290,6 +290,10 @@ class TaskGroup(WorkQueue):
 
     # -- figures -----------------------------------------------------------------------------------------------------
 
+    def total(self) -> int | None:
+        """How many outcomes there are in the end; None as long as that is open."""
+        return None
+
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
         return self.collector.counts(len(self.collector.results))

@@ -312,6 +312,10 @@ class Batch(WorkQueue):
         if self.done:
             self.scheduler.forget(self)
 
+    def total(self) -> int | None:
+        """How many calls there are; None as long as inputs still come."""
+        return self.accepted if self.closed else None
+
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""
         return self.collector.counts(self.accepted)

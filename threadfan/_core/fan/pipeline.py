@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..base.texts import brief
+from ..batches import metering
 from ..batches.window import window_of
 from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..base.generic import Coro
     from ..batches.journaled_functions import JournaledFunctions
+    from ..batches.metering import Shown
     from ..batches.tasks import Take
     from ..calls.options import Options
     from ..journal.values import Codec
@@ -58,6 +60,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -72,6 +75,7 @@ class Pipeline(Generic[In_contra, Out_co]):
                 room for them in front of the first stage, and worked on as they come.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole run; what is unfinished then is cancelled, what is finished is kept.
+            progress: as for ``fan.run``; it counts items.
             journal: the path of a file that keeps what each stage returns, by its name and what it was called with:
                 with the same file, nothing is called twice that has succeeded.
             version: with a journal, of what the stages do: results of other versions are not taken.
@@ -85,9 +89,12 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept = self._kept(journal, version, codec)
         plan = self._plan(where, checks.function, kept)
         _check(where, items, misplaced)
+        metering.check(progress)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
-            return completion.run(self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline)  # type: ignore[return-value]  # it is what a run of a pipeline makes
+            return completion.run(  # type: ignore[return-value]  # it is what a run of a pipeline makes
+                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline, progress=progress
+            )
 
     def stream(
         self,
@@ -96,6 +103,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         ordered: bool = False,
         window: int | None = None,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -109,6 +117,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             items: as for ``run``; it may be endless.
             ordered: hand out in input order.
             window: how many items may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
+            progress: as for ``run``.
             journal, version, codec: as for ``run``.
 
         Raises:
@@ -118,10 +127,12 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept = self._kept(journal, version, codec)
         plan = self._plan(where, checks.function, kept)
         _check(where, items, misplaced)
+        metering.check(progress)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return stream.stream(
-            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept
-        )
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,
+            progress=progress,
+        )  # fmt: skip
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
 
@@ -133,6 +144,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             fail_fast: bool = False,
             deadline: float | None = None,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -145,6 +157,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             fail_fast: bool = False,
             deadline: float | None = None,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -157,6 +170,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -174,10 +188,11 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept = self._kept(journal, version, codec)
         plan = self._plan(where, taker(running_loop(where)), kept)
         _check(where, items, misplaced)
+        metering.check(progress)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
             return await pipelines.arun(  # type: ignore[return-value]  # it is what a run of a pipeline makes
-                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline
+                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline, progress=progress
             )
 
     if TYPE_CHECKING:
@@ -190,6 +205,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             ordered: bool = False,
             window: int | None = None,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -202,6 +218,7 @@ class Pipeline(Generic[In_contra, Out_co]):
             *,
             ordered: bool = False,
             window: int | None = None,
+            progress: Shown = False,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -214,6 +231,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         *,
         ordered: bool = False,
         window: int | None = None,
+        progress: Shown = False,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -229,10 +247,12 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept = self._kept(journal, version, codec)
         plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function, kept)
         _check(where, items, misplaced)
+        metering.check(progress)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return pipelines.astream(
-            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept
-        )  # type: ignore[return-value]  # its outcomes are those of a pipeline
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,  # type: ignore[return-value]  # its outcomes are those of a pipeline
+            progress=progress,
+        )  # fmt: skip
 
     def _plan(self, where: str, take: Take, kept: JournaledFunctions | None) -> PlannedStages:
         """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""

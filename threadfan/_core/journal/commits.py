@@ -44,6 +44,8 @@ class Commits:
     """
 
     def __init__(self, write: Callable[[list[Row]], object]) -> None:
+        self.broken: JournalError | None = None
+        """Why nothing can be stored any more."""
         self._write = write
         self._lock = Lock()  # guards what follows
         self._waiting: list[_Waiting] = []
@@ -51,7 +53,20 @@ class Commits:
         self._generation = forks.generation
 
     def store(self, rows: list[Row]) -> None:
-        """Have rows in the file."""
+        """Have rows in the file.
+
+        Raises:
+            JournalError: they are not.
+        """
+        try:
+            self._store(rows)
+        except JournalError as error:
+            if self.broken is None:
+                self.broken = JournalError(*error.args)  # another, whose traceback does not lead back here
+                self.broken.__cause__ = error.__cause__
+            raise
+
+    def _store(self, rows: list[Row]) -> None:
         if forks.generation != self._generation:  # the lock, and whoever writes, are the parent's
             raise JournalError(f"nothing is stored in the child of a fork: {forks.REASON}")
         mine = _Waiting(rows)

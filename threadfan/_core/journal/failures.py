@@ -15,12 +15,12 @@ from ..base.outcome import END, FAILED, INDEX, PAYLOAD, START, STATUS, STATUSES,
 from . import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ..base.attempt import Status
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from .commits import Row
+    from .commits import Commits, Row
     from .database import Database
     from .digests import Digest
 
@@ -33,12 +33,12 @@ class Failures:
 
     Args:
         database: which is open while the run goes on.
-        store: stores rows, or raises ``JournalError``.
+        commits: where rows are stored.
     """
 
-    def __init__(self, database: Database, store: Callable[[list[Row]], object]) -> None:
+    def __init__(self, database: Database, commits: Commits) -> None:
         self._database = database
-        self._store = store
+        self._commits = commits
         self._run = 0
         self._keys: dict[int, Digest] = {}
         self._kept: set[int] = set()  # the places of those that are in the file
@@ -70,8 +70,8 @@ class Failures:
             if raw[STATUS] in (FAILED, TIMED_OUT) and raw[INDEX] in self._keys and raw[INDEX] not in self._kept
         ]
         with suppress(JournalError):
-            if rows:
-                self._store(rows)
+            if rows and self._commits.broken is None:
+                self._commits.store(rows)
 
     def _row(self, raw: Raw, used: Usage | None) -> tuple[object, ...]:
         place, start = raw[INDEX], raw[START]

@@ -134,7 +134,7 @@ class Journal:
         used = None if isinstance(value, SILENT) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
         try:
-            self.file.put([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
+            self.file.commits.store([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
         except JournalError as error:
             found = NotStored(
                 f"{describe(self._fn)} has returned, but {error}  The value is in the attribute value of this error."

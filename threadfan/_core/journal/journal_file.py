@@ -9,12 +9,15 @@ Guarantees:
 from __future__ import annotations
 
 import json
+import weakref
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from time import time
 from typing import TYPE_CHECKING
 
 from ..base.errors import JournalError
+from ..base.locks import Lock, aside, begin_bare
 from .claims import Claims
 from .commits import Commits
 from .database import Database
@@ -45,21 +48,31 @@ class JournalFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.broken: JournalError | None = None
-        """Why it cannot be written any more."""
         self.keys: dict[int, Digest] = {}
         """By what the inputs are known that are to be called, by place."""
         self.run = 0
         """The number of the run, in the file."""
         self.database = Database(path)
         self.claims = Claims(path)
-        self.failures = Failures(self.database, self._put_failures)
-        self._commits = Commits(self._write)
+        self._dropped: weakref.finalize[..., JournalFile] | None = None
+        self._changing = Lock()  # guards `over`: held while it is opened or closed
+        self.over = False
+        """Whether it was closed."""
+        self.commits = Commits(partial(_write, self.database))
+        self.failures = Failures(self.database, self.commits)
 
     def open(self) -> None:
-        """Open the file, or make it."""
-        self.database.open()
-        self.claims.open()
+        """Open the file, or make it; whole, whatever signal comes meanwhile."""
+        aside(self._open)
+
+    def _open(self) -> None:
+        with self._changing:
+            if self.over:  # an exception of a signal has struck who waits for this
+                return
+            self.database.open()
+            self.claims.open()
+            self._dropped = weakref.finalize(self, _close_aside, self.claims, self.database)
+            self._dropped.atexit = False
 
     def begin(self, function: str, version: str | None, keys: dict[int, Digest], total: int = 0) -> None:
         """Note that a run begins.
@@ -77,10 +90,21 @@ class JournalFile:
 
     def close(self) -> None:
         """The run has ended; harmless if that was said, or if it never began."""
-        self.claims.close()
-        self.database.close()
+        aside(self._close)
+
+    def _close(self) -> None:
+        with self._changing:
+            self.over = True
+            if self._dropped is not None:
+                self._dropped.detach()
+            _close(self.claims, self.database)
         self.keys = {}
         self.failures.begin(self.run, self.keys)
+
+    @property
+    def broken(self) -> JournalError | None:
+        """Why it cannot be written any more."""
+        return self.commits.broken
 
     # -- who does what -----------------------------------------------------------------------------------------------
 
@@ -102,32 +126,6 @@ class JournalFile:
         self.failures.forget(place)
         return self.keys.pop(place, None)
 
-    # -- writing -----------------------------------------------------------------------------------------------------
-
-    def put(self, rows: list[Row]) -> None:
-        """Store rows.
-
-        Raises:
-            JournalError: they are not in the file.
-        """
-        try:
-            self._commits.store(rows)
-        except JournalError as error:
-            self.broken = self.broken or error
-            raise
-
-    def _put_failures(self, rows: list[Row]) -> None:
-        if self.broken is None:
-            self.put(rows)
-
-    def _write(self, rows: list[Row]) -> None:
-        if len(rows) <= _TOGETHER and all(query is KEEP for query, _ in rows):
-            # A statement by itself is a transaction, and lets go of the GIL but once.
-            values = chain.from_iterable(values for _, values in rows)
-            self.database.do(_KEEP + ",".join([_ROW] * len(rows)), [*values])
-        else:
-            self.database.transact(partial(_write_each, rows))
-
     def note_end(self, made: Iterable[Raw], usages: dict[int, Usage], facts: dict[str, object]) -> None:
         """Store which calls have failed, and what is known of the run."""
         self.failures.keep_all(made, usages)
@@ -136,7 +134,27 @@ class JournalFile:
             if self.broken is None:
                 self.database.do(query, (json.dumps(facts), self.run))
         except JournalError as error:
-            self.broken = error
+            self.commits.broken = error
+
+
+def _close_aside(claims: Claims, database: Database) -> None:
+    """Nobody has closed it, for an exception of a signal has struck whoever was about to; this is a finalizer."""
+    with suppress(RuntimeError):  # there is no thread to be had: the process keeps its claims
+        begin_bare(partial(_close, claims, database))
+
+
+def _close(claims: Claims, database: Database) -> None:
+    claims.close()
+    database.close()
+
+
+def _write(database: Database, rows: list[Row]) -> None:
+    if len(rows) <= _TOGETHER and all(query is KEEP for query, _ in rows):
+        # A statement by itself is a transaction, and lets go of the GIL but once.
+        values = chain.from_iterable(values for _, values in rows)
+        database.do(_KEEP + ",".join([_ROW] * len(rows)), [*values])
+    else:
+        database.transact(partial(_write_each, rows))
 
 
 def _write_each(rows: list[Row], connection: sqlite3.Connection) -> None:

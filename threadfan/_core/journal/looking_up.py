@@ -15,7 +15,6 @@ from .digests import again
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
 
     from .database import Database
     from .digests import Digest, Digests
@@ -51,7 +50,7 @@ class LookUp:
             for statement in _SEEN:
                 self._database.do(statement)
 
-    def of(self, items: list[object], first: int) -> Iterator[tuple[Digest, bytes | None]]:
+    def of(self, items: list[object], first: int) -> list[tuple[Digest, bytes | None]]:
         """By what each is known, and its result as it is stored, if there is one.
 
         Args:
@@ -60,10 +59,12 @@ class LookUp:
         Raises:
             TypeError: one cannot be told from others.
         """
+        made: list[tuple[Digest, bytes | None]] = []
         for start in range(0, len(items), AT_ONCE):
             digests = self._digests.all_of(items[start : start + AT_ONCE], first + start)
             keys, found = self._database.together(partial(self._found, digests))
-            yield from zip(keys, map(found.get, keys), strict=True)
+            made += zip(keys, map(found.get, keys), strict=True)
+        return made
 
     def _found(self, digests: list[Digest], connection: sqlite3.Connection) -> tuple[list[Digest], dict[Digest, bytes]]:
         marks = ",".join("?" * len(digests))

@@ -126,7 +126,7 @@ function colours() {
   const style = getComputedStyle(document.documentElement);
   const [ink, line, card] = ["--ink", "--line", "--card"].map((one) => style.getPropertyValue(one).trim());
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
-  return { axis, layout: { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 }, hoverlabel: { bgcolor: card, bordercolor: line, font: { color: ink }, align: "left" } } };
+  return { axis, layout: { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 }, modebar: { bgcolor: card, color: line, activecolor: ink }, hoverlabel: { bgcolor: card, bordercolor: line, font: { color: ink }, align: "left" } } };
 }
 
 const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
@@ -143,7 +143,7 @@ function draw() {
   const part = (top, tall) => [1 - (top + tall) / all, 1 - top / all];
   const panel = (number) => part(height + number * PANEL + GAP, PANEL - GAP);
   Plotly.react("timeline", [...bars(shown, lanes), ...lines], {
-    ...layout, height: all + 72, margin: { l: 56, r: 10, t: 6, b: 66 }, hovermode: "closest", hoverdistance: 30,
+    ...layout, height: all + 96, margin: { l: 56, r: 10, t: 30, b: 66 }, hovermode: "closest", hoverdistance: 30,
     xaxis: { ...axis, range: [-0.01 * until, until * 1.01], ticksuffix: " s", anchor: "y4" },
     yaxis: { ...axis, domain: part(0, height), range: [lanes + 0.7, 0.3], title: { text: "slot" }, tickformat: "d", zeroline: false, ...(lanes <= 12 && { dtick: 1 }) },
     yaxis2: { ...axis, domain: panel(0), rangemode: "tozero", title: { text: "running" } },
@@ -156,7 +156,7 @@ function draw() {
     x: calls.took.filter((took, place) => took !== null && shown[place] && calls.status[place] === status),
   }));
   Plotly.react("histogram", durations.filter((one) => one.x.length), {
-    ...layout, height: 300, barmode: "stack", bargap: 0.05, margin: { l: 56, r: 10, t: 6, b: 40 }, showlegend: false,
+    ...layout, height: 324, barmode: "stack", bargap: 0.05, margin: { l: 56, r: 10, t: 30, b: 40 }, showlegend: false,
     xaxis: { ...axis, ticksuffix: " s", rangemode: "tozero" }, yaxis: { ...axis, title: { text: "calls" } },
   }, config);
   table(shown);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from queue import SimpleQueue
 
+from ..batches import metering
 from ..batches.completion import Completion
 from ..batches.reading import sleep
 from .inputs import at_hand
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Gate
+    from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
@@ -57,12 +59,14 @@ def run(
     *,
     fail_fast: bool,
     deadline: float | None,
+    progress: Shown = False,
 ) -> Report[Any]:
     """See ``Pipeline.run``."""
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
     completion = begin(scheduler, options, planned, given, wake, fail_fast=fail_fast, deadline=deadline)
-    return completion.wait(gate) if completion.batch.inputs.at_hand else completion.feed_and_wait(gate, iter(given))
+    with metering.shown(completion.batch, progress):
+        return completion.wait(gate) if completion.batch.inputs.at_hand else completion.feed_and_wait(gate, iter(given))
 
 
 def begin(

@@ -196,10 +196,6 @@ class PipelineRun(TaskGroup):
         """While items are to be read or on their way."""
         return self.active > 0 or self.accepted > 0
 
-    def unwanted(self) -> bool:
-        """Whether the scope in which it was made has ended."""
-        return self.outer is not None and self.outer.cancelled
-
     def discard(self, reason: BaseException, after: Actions) -> None:
         """No call starts any more."""
         self.progress.why = str(reason)
@@ -214,6 +210,10 @@ class PipelineRun(TaskGroup):
     def in_order(self) -> list[Raw]:
         """The outcomes in input order; those that never started were cancelled."""
         return self.progress.in_order()
+
+    def total(self) -> int | None:
+        """How many items there are; None as long as they still come."""
+        return self.inputs.total() if self.inputs.at_hand or self.closed else None
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..batches.journaled_functions import JournaledFunctions
+    from ..batches.metering import Shown
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
@@ -133,7 +134,8 @@ def stream(
     window: int,
     owner: object,
     kept: JournaledFunctions | None = None,
+    progress: Shown = False,
 ) -> Generator[PipelineOutcome[Any], None, None]:
     """See ``Pipeline.stream``."""
     made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window, kept=kept)
-    return Iteration(outcomes(made, owner), partial(made.cut, running=True))  # type: ignore[arg-type]
+    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ...batches import metering
 from ...batches.lifetime import at_end
 from ...pipeline import completion, stream
 from ...pool.leaving import refuses
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...base.outcome import Outcome
     from ...batches.journaled_functions import JournaledFunctions
+    from ...batches.metering import Shown
     from ...batches.report import Report
     from ...calls.options import Options
     from ...pipeline.pipeline_run import PipelineRun, PlannedStages
@@ -35,13 +37,15 @@ async def arun(
     *,
     fail_fast: bool,
     deadline: float | None,
+    progress: Shown = False,
 ) -> Report[Any]:
     """See ``Pipeline.arun``."""
     gate = LoopGate(asyncio.get_running_loop())
     ending = completion.begin(scheduler, options, planned, items, gate.put, fail_fast=fail_fast, deadline=deadline)
     run = ending.batch
     feeder = None if run.inputs.at_hand else Feeder(_feed(run, items, ending.look), gate)
-    return await wait_for(ending, gate, feeder)
+    with metering.shown(run, progress):
+        return await wait_for(ending, gate, feeder)
 
 
 def astream(
@@ -54,13 +58,14 @@ def astream(
     window: int,
     owner: object,
     kept: JournaledFunctions | None = None,
+    progress: Shown = False,
 ) -> AsyncGenerator[Outcome[Any], None]:
     """See ``Pipeline.astream``.  ``owner`` is kept alive until the stream ends."""
     made = stream.make_stream(
         scheduler, options, planned, items, ordered=ordered, window=window, fed_by_owner=True, kept=kept
     )
     run = made.batch
-    return outcomes_of(made, None if run.inputs.at_hand else lambda _: _feed(run, items), owner)
+    return outcomes_of(made, None if run.inputs.at_hand else lambda _: _feed(run, items), owner, progress)
 
 
 async def _feed(run: PipelineRun, given: Items, look: Callable[[], object] | None = None) -> None:
