@@ -84,7 +84,7 @@ class Driver:
     def drive(self):
         """Hand all items in, in portions."""
         ways = [self.run, self.run_lazily, self.fail_fast, self.deadline, self.map, self.stream, self.close_stream,
-                self.submit, self.gather, self.arun, self.calls]  # fmt: skip
+                self.start, self.cancel_some, self.submit, self.gather, self.arun, self.calls]  # fmt: skip
         rest = list(self.items)
         while rest:
             size = int(10 ** self.chance.uniform(0, 3))
@@ -101,6 +101,27 @@ class Driver:
     def run_lazily(self, items):
         """Fed one by one."""
         self.ledger.check_outcomes(items, self.fan.run(self.ledger.call, iter(items)))
+
+    def start(self, items):
+        """In the background, paused now and then, with a reader."""
+        run = self.fan.start(self.ledger.call, items if self.chance.random() < 0.5 else iter(items))
+        for _ in range(self.chance.randrange(4)):
+            run.pause()
+            run.resume()
+        self.ledger.check_outcomes(items, run)
+        self.ledger.check_outcomes(items, run.result(PATIENCE))
+
+    def cancel_some(self, items):
+        """In the background, with some calls cancelled one by one, and sometimes all."""
+        run = self.fan.start(self.ledger.call, items)
+        wanted = self.chance.sample(range(len(items)), min(len(items), 5))
+        cancelled = {index for index in wanted if run.cancel(index)}
+        if self.chance.random() < 0.2:
+            run.cancel()
+        report = run.result(PATIENCE)
+        self.ledger.check_outcomes(items, report, may_cancel=True)
+        for index in cancelled:  # or it had just ended, when that was said
+            assert report[index].status in ("cancelled", "succeeded", "failed", "timed_out")
 
     def fail_fast(self, items):
         """The first failure cancels the rest."""
@@ -211,7 +232,7 @@ class Driver:
 @pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")  # calls that nap on at the end
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_nothing_is_lost_or_doubled(seed, eager_switching):
-    """Six threads hand 100,000 calls in by eleven ways: each has one right outcome, and none runs twice."""
+    """Six threads hand 100,000 calls in by thirteen ways: each has one right outcome, and none runs twice."""
     ledger = Ledger(seed)
     with Fan(SLOTS, timeout=TIMEOUT) as fan:
         drivers = [Driver(fan, ledger, range(number, CALLS, DRIVERS), seed + number) for number in range(DRIVERS)]

@@ -110,5 +110,10 @@ def _queued(queue: WorkQueue) -> list[tuple[Scope, int]]:
     if not isinstance(queue, CallQueue):
         return []
     entries = getattr(queue, "backlog", queue).entries
-    outers = [around_blocks(call.outer) for call in list(entries) if call.outer is not None]
-    return [(outer, 1) for outer in outers if outer is not None]
+    while True:
+        try:
+            calls = list(entries)
+        except RuntimeError:  # without a GIL, another thread has pulled one meanwhile
+            continue
+        outers = [around_blocks(call.outer) for call in calls if call.outer is not None]
+        return [(outer, 1) for outer in outers if outer is not None]

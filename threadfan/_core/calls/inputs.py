@@ -78,13 +78,13 @@ class Inputs:
         """Pull the entry of an input, or None if others have pulled it.  With the lock held."""
         self.spread()
         while True:
-            found = next((entry for entry in list(self.entries) if entry[0] == index), None)
             try:
+                found = next((entry for entry in list(self.entries) if entry[0] == index), None)
                 if found is not None:
                     self.entries.remove(found)
             except ValueError:
                 return None
-            except IndexError:  # another thread pulled one meanwhile: look again
+            except (IndexError, RuntimeError):  # another thread pulled one meanwhile: look again
                 continue
             return found
 
