@@ -30,4 +30,4 @@ def test_memory_is_flat(command, work, tmp_path, journal):
         assert said(process, 1).startswith(f"{number // 100:,} failed: ZeroDivisionError")
         assert (tmp_path / f"{number}.csv").read_bytes().count(b"\n") == 1 + number - number // 100
         kilobytes.append(int(process.stdout))
-    assert kilobytes[1] - kilobytes[0] < 4_000  # the table alone has as many
+    assert kilobytes[1] - kilobytes[0] < 6_000  # the rows as dicts would take twice as many

@@ -316,3 +316,23 @@ def test_a_program_that_has_configured_nothing_pays_nothing():
         "print([name for name in sys.modules if name.endswith(('events.tracing', 'calls.traced'))])\n"
     )
     assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize("when", ["on_start", "on_end"])
+def test_a_processor_that_fails_costs_no_call(spans, caplog, when, monkeypatch):
+    """It is the user's; its error is in the log."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    def fail(*_args, **_options):
+        raise KeyError("a processor")
+
+    processor = SpanProcessor()
+    monkeypatch.setattr(processor, when, fail)
+    trace.get_tracer_provider().add_span_processor(processor)
+    with Fan(2) as fan:
+        assert fan.run(abs, [-1, 2]).values() == [1, 2]
+        assert fan.submit(abs, -3).result(PATIENCE) == 3
+        with pytest.raises(ZeroDivisionError):
+            fan.submit(lambda: 1 / 0).result(PATIENCE)
+    assert "a processor of spans or metrics failed" in caplog.text

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .reading import Source, Unreadable
     from .rows import Item, Job, Result
 
+_LOOK = 0.5  # seconds; as the fan itself does
+
 
 def run_batch(job: Job, source: Source, options: BatchOptions) -> int:
     """Call ``job.fn`` with every input, and return the exit status.
@@ -131,14 +133,17 @@ class _Run:
 
     async def _take_as_they_arrive(self, begin: Callable[[Arriving], AsyncGenerator[Outcome[Result]]]) -> None:
         """The same of inputs for which one may have to wait: what has ended is written meanwhile."""
-        rows = Arriving(self._source)
-        async with aclosing(begin(rows)) as outcomes:
-            async for outcome in outcomes:
-                self._take(outcome)
-                if self._to_halt():
-                    if self._cut:
-                        break
-                    rows.end()  # what waits is refused, see ``_guarded``
+        rows, looking = Arriving(self._source), asyncio.create_task(_look_for_signals())
+        try:
+            async with aclosing(begin(rows)) as outcomes:
+                async for outcome in outcomes:
+                    self._take(outcome)
+                    if self._to_halt():
+                        if self._cut:
+                            break
+                        rows.end()  # what waits is refused, see ``_guarded``
+        finally:
+            looking.cancel()
 
     def _to_halt(self) -> bool:
         """Whether it is to stop now, for the first time."""
@@ -216,3 +221,9 @@ class _Run:
             told = f"; they are in {where}, and {right}" if where else f"; {right}" if again else ""
             raise CommandError(f"{tally.causes()}{told}")
         return 0
+
+
+async def _look_for_signals() -> None:
+    """Wake the loop now and then: a signal that comes in the moment before it waits in the system does not."""
+    while True:
+        await asyncio.sleep(_LOOK)

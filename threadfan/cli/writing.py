@@ -55,6 +55,7 @@ class Sink:
         self._names: list[str] | None = None  # of a table's columns
         self._delimiter = "\t" if format == "tsv" else ","
         self._line = {"jsonl": self._json, "csv": self._row, "tsv": self._row, "lines": self._plain}.get(format)
+        self._is_text = format == "lines"
         self._out = -1
         try:
             if format == "parquet":
@@ -77,7 +78,7 @@ class Sink:
             CommandError: the file cannot be written any more.
         """
         try:
-            row = self._record(item, value)
+            row = {} if self._is_text else self._record(item, value)
             line = b"" if self._line is None else self._line(row, value)
         except ValueError as error:  # of pydantic's, for one
             raise UnfitError(text_of(error)) from error

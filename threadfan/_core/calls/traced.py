@@ -11,7 +11,9 @@ from typing import cast
 
 from ..base.errors import CallCancelled
 from ..base.outcome import CANCELLED, FAILED, SUCCEEDED, TIMED_OUT
+from ..base.static import describe, is_a
 from ..base.usage import usage_of
+from ..events.tracing import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def traced_input(tracing: Tracing, session: Session, one: Callable[[object], obj
     """``one`` for the inputs that a session takes."""
 
     def traced(item: object) -> object:
-        return _attempted(tracing, session, partial(one, item))
+        return _attempted(tracing, session, partial(one, item), "")
 
     return traced
 
@@ -47,38 +49,43 @@ def traced_input(tracing: Tracing, session: Session, one: Callable[[object], obj
 def traced_call(tracing: Tracing, session: Session, call: Call) -> object:
     """Make a call; its value."""
     try:
-        return _attempted(tracing, session, partial(call.fn, *call.args, **call.kwargs))
+        make = partial(call.fn, *call.args, **call.kwargs)  # first: whoever ends the call meanwhile has it forget these
+        return _attempted(tracing, session, make, describe(make))
     finally:
+        make = None  # type: ignore[assignment]
         del call, session  # leave no cycle: see ``call_queue``
 
 
-def _attempted(tracing: Tracing, session: Session, make: Callable[[], object]) -> object:
-    found = next(iter(session.claim.items()), None)
-    if found is None:  # somebody else has ended it, and it has its outcome
+def _attempted(tracing: Tracing, session: Session, make: Callable[[], object], function: str) -> object:
+    attempts: list[_Attempt] = []
+    _begin(attempts, tracing, session, function)
+    if not attempts:
         return make()
-    key, (_, since, start) = found
-    clock = session.scheduler.clock
-    scope = session.scope()  # first: under policies the call has a state then
-    attempt = _Attempt(tracing, session, key, since, start)
-    forget = scope.on_cancel(partial(_ended_outside, attempt.span, scope, start))
+    (attempt,) = attempts
     try:
         value = make()
-    except CallCancelled:
-        _ended_outside(attempt.span, scope, start)
-        raise
     except BaseException as error:
-        attempt.span.end(FAILED, clock.monotonic() - start, type(error).__qualname__, attempt.used(None))
+        attempt.failed(error)
         raise
     else:
-        attempt.succeeded()
-        attempt.span.end(SUCCEEDED, clock.monotonic() - start, None, attempt.used(value))
+        attempt.succeeded(value)
         return value
     finally:
-        forget()
-        attempt.span.leave()
-        del session, make, found, key, attempt, scope, forget  # leave no cycle: see ``call_queue``
+        attempt.leave()
+        del session, make, attempts, attempt  # leave no cycle: see ``call_queue``
 
 
+@harmless
+def _begin(attempts: list[_Attempt], tracing: Tracing, session: Session, function: str) -> None:
+    """Begin the span of the call that runs; of none if somebody else has ended it, so that it has its outcome."""
+    found = next(iter(session.claim.items()), None)
+    if found is not None:
+        key, (_, since, start) = found
+        scope = session.scope()  # first: under policies the call has a state then
+        attempts.append(_Attempt(tracing, session, scope, key, since, start, function))
+
+
+@harmless
 def _ended_outside(span: AttemptSpan, scope: Scope, start: float) -> None:
     now = scope.clock.monotonic()
     if now >= scope.deadline:
@@ -90,9 +97,11 @@ def _ended_outside(span: AttemptSpan, scope: Scope, start: float) -> None:
 class _Attempt:
     """One attempt: which it is of its call, how long that has waited, and what it has used."""
 
-    __slots__ = ("_call", "_index", "_queue", "_seen", "span")
+    __slots__ = ("_call", "_forget", "_index", "_queue", "_scope", "_seen", "_span", "_start")
 
-    def __init__(self, tracing: Tracing, session: Session, key: Key, since: float, start: float) -> None:
+    def __init__(
+        self, tracing: Tracing, session: Session, scope: Scope, key: Key, since: float, start: float, function: str
+    ) -> None:
         queue: Any = session.queue
         self._queue = queue
         self._call: Key = None if isinstance(key, int) else key  # an input that is no call yet has none
@@ -101,17 +110,23 @@ class _Attempt:
         root = self._call
         if root is not None and root.policies is not None:
             figures["threadfan.attempt"] = len(root.state.attempts) + 1
-            if root.hedging is not None and root.hedging.call is not root:
+            hedging = root.hedging
+            if hedging is not None and hedging.call is not root:
                 figures["threadfan.hedge"] = True
-                root = root.hedging.call
+                root = hedging.call
         context: Context | None = getattr(getattr(key, "task_group", queue), "context", None)
         waits, fan = self._waits(key, since, start), cast("Watched", session.scheduler)
-        self.span = tracing.attempt_begins(fan, queue.function_of(key), figures, waits, context)
+        name = queue.function_of(key)
+        if self._call is not None and self._call.fn is None:  # it has been ended meanwhile, and has forgotten it
+            name = function
+        self._span = tracing.attempt_begins(fan, name, figures, waits, context)
+        self._scope, self._start = scope, start
+        self._forget = scope.on_cancel(partial(_ended_outside, self._span, scope, start))
         self._seen: tuple[MutableMapping[object, list[SpanContext]], object] | None = None
         if self._may_be_more():
             self._seen = tracing.seen_in(context, self._index) if hasattr(queue, "collector") else (tracing.seen, root)
             seen, place = self._seen
-            self.span.join(seen.setdefault(place, []))
+            self._span.join(seen.setdefault(place, []))
 
     def _may_be_more(self) -> bool:
         """Whether there may be another attempt of the call."""
@@ -126,7 +141,33 @@ class _Attempt:
         waits = {"slot": call.state.queued, "limit": call.state.limited, "backoff": call.state.backoff}
         return {what: seconds for what, seconds in waits.items() if seconds > 0 or what == "slot"}  # as each has
 
-    def used(self, value: object) -> Usage | None:
+    @harmless
+    def failed(self, error: BaseException) -> None:
+        """It has raised this."""
+        if is_a(error, CallCancelled):
+            _ended_outside(self._span, self._scope, self._start)
+        else:
+            self._span.end(FAILED, self._seconds(), type(error).__qualname__, self._used(None))
+
+    @harmless
+    def succeeded(self, value: object) -> None:
+        """It has returned this; no other will be linked to it, unless its time was up and another has begun."""
+        if self._seen is not None:
+            seen, place = self._seen
+            if self._span.is_last(seen.get(place, [])):
+                seen.pop(place, None)
+        self._span.end(SUCCEEDED, self._seconds(), None, self._used(value))
+
+    @harmless
+    def leave(self) -> None:
+        """It is over."""
+        self._forget()
+        self._span.leave()
+
+    def _seconds(self) -> float:
+        return self._scope.clock.monotonic() - self._start
+
+    def _used(self, value: object) -> Usage | None:
         """The tokens that clients have told of, or that the value does."""
         call = self._call
         noted: Usage | None
@@ -137,10 +178,3 @@ class _Attempt:
         else:
             noted = call.usage
         return noted or usage_of(value)
-
-    def succeeded(self) -> None:
-        """No other attempt will be linked to it, unless its time was up and another has begun."""
-        if self._seen is not None:
-            seen, place = self._seen
-            if self.span.is_last(seen.get(place, [])):
-                seen.pop(place, None)

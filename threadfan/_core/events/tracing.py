@@ -16,17 +16,21 @@ import sys
 import threading
 import weakref
 from contextvars import Context, ContextVar
+from functools import wraps
+from logging import getLogger
 
 from opentelemetry import context as contexts
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ..base.locks import Lock
+from ..base.logs import ERROR as LOUD
+from ..base.logs import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Protocol
+    from typing import ParamSpec, Protocol
 
     from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.trace import Span, SpanContext
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
 
     Figures = dict[str, str | int | float]
+    P = ParamSpec("P")
 
     class Watched(Protocol):
         """A fan, by its scheduler."""
@@ -53,6 +58,19 @@ LIVE = {
     "running": "calls that run",
     "waiting": "those of the queued that back off, or wait for a limit or for calls of their own",
 }
+
+
+def harmless(act: Callable[P, None]) -> Callable[P, None]:
+    """``act``, whose errors are said and go no further: processors of spans are the user's, and may cost no call."""
+
+    @wraps(act)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception as error:
+            say(getLogger("threadfan"), LOUD, "a processor of spans or metrics failed", error=error)
+
+    return guarded
 
 
 class BatchTrace:
@@ -93,12 +111,14 @@ class Tracing:
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
+    @harmless
     def batch_begins(self, context: Context, fan: Watched, function: str) -> None:
         """A batch begins, whose calls run in copies of a context."""
         self.watch(fan)
         span = context.run(self._tracer.start_span, f"batch {function}", attributes={FAN: fan.name, FUNCTION: function})
         context.run(_batch.set, BatchTrace(span))
 
+    @harmless
     def batch_ends(self, context: Context, counts: Mapping[str, int], facts: Mapping[str, float]) -> None:
         """It has ended."""
         found = context.get(_batch)
