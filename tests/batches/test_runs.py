@@ -563,6 +563,25 @@ def test_the_last_call_that_is_cancelled_ends_the_run(options):
         assert {outcome.status for outcome in run.report()} <= {"cancelled", "succeeded"}
 
 
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_a_call_that_is_cancelled_in_the_hands_of_a_thread_is_told(options, way):
+    """Between being taken and being begun: its reader, who sleeps, is woken by its outcome."""
+    gate = Gate()
+    with Fan(1, **options) as fan, gate:
+        start = {"run": fan.start, "stream": partial(fan.stream, ordered=True, keep=True)}[way]
+        run = start(gate, range(2))
+        reader, batch = aside(list, run), run._batch
+        gate.wait_for(1)
+        run.pause()
+        gate.open()
+        until(lambda: run.progress().running == 0 and batch.reader.wakes)
+        with fan._scheduler.lock:
+            batch.withdrawn.add(1)  # as if a thread had just taken it
+        run.resume()
+        assert sorted(outcome.index for outcome in reader.result(PATIENCE)) == [0, 1]
+        assert run.report()[1].status == "cancelled"
+
+
 # -- watching ----------------------------------------------------------------------------------------------------------
 
 
