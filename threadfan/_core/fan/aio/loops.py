@@ -7,6 +7,7 @@ import contextlib
 import threading
 
 from ...base import clock as clocks
+from ...base.locks import takes_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class LoopGate:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
+        self._beat: asyncio.TimerHandle | None = None
 
     def put(self, _: object = None) -> None:
         """Open it."""
@@ -41,14 +43,22 @@ class LoopGate:
         """Wait until it is opened, or for ``timeout`` seconds."""
         timer = None if timeout is None else self._loop.call_later(timeout, self._event.set)
         nudged = _Nudged(self._loop)
+        self._beat = None
         try:
+            if takes_signals():
+                self._wake_up()
             with clocks.Asleep(nudged):  # type: ignore[arg-type]  # nothing is ever taken out of it
                 look_after(self._loop)
                 await self._event.wait()
         finally:
-            if timer is not None:
-                timer.cancel()
+            for later in (timer, self._beat):
+                if later is not None:
+                    later.cancel()
         self._event.clear()
+
+    def _wake_up(self) -> None:
+        """Have the loop wake up in a while: a signal that comes just before it waits in the system does not wake it."""
+        self._beat = self._loop.call_later(clocks.PULSE, self._wake_up)
 
 
 class _Nudged:
