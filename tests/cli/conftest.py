@@ -58,6 +58,8 @@ class Command:
         }
         self._environment = {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
         self._environment["TMPDIR"] = str(temporary)  # where the demo leaves its page
+        # Tests write a module anew within the second, of which compiled files know nothing.
+        self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
     def __call__(self, *arguments, python=("-m", "threadfan"), stdin=None, **environment):
         """Runs it to its end; keyword arguments are environment variables."""
@@ -116,6 +118,7 @@ def here(capfd, tmp_path, monkeypatch):
     pytest.importorskip("typer")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as above
     monkeypatch.setattr(Debugging, "wanted", False)
     monkeypatch.delitem(sys.modules, "work", raising=False)  # which an earlier test has written
     return Here(capfd)
