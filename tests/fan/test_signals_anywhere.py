@@ -222,5 +222,5 @@ def test_a_run_loses_nothing(act, options):
         assert all(outcome.ok or outcome.status == "cancelled" for outcome in report), strike.where
         all_slots_are_there(fan, strike.where)
         if strike.where is None:
-            assert place > 10
+            assert place > 2  # the run may be over before it is done anything with
             return

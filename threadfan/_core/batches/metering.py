@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 
+from ..base.generic import TYPE_CHECKING, T
 from ..base.texts import brief
 from ..calls.batch import Batch
+from .report import Report, put_on
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -45,6 +46,23 @@ def shown(batch: Batch | TaskGroup, progress: Shown) -> Iterator[None]:
     finally:
         if meter is not None:
             meter.close()
+
+
+def watched(batch: Batch | TaskGroup, progress: Shown, wait: Callable[[], Report[T]]) -> Report[T]:
+    """What ``wait()`` returns, shown meanwhile how far it is; what strikes after that has it as ``report``."""
+    if progress is False:
+        return wait()
+    report = None
+    try:
+        with shown(batch, progress):
+            report = wait()
+    except BaseException as error:
+        if report is not None:
+            put_on(error, report)
+        raise
+    finally:
+        del wait  # an error's traceback holds this frame: leave no cycle
+    return report
 
 
 def begin(batch: Batch | TaskGroup, progress: Shown, handed_out: Callable[[], int] = lambda: 0) -> Meter | None:

@@ -52,10 +52,7 @@ def run(
     completion = begin_run(
         scheduler, options, fn, given, wake, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
     )
-    if progress is False:
-        return _waited_for(completion, given, gate)
-    with metering.shown(completion.batch, progress):
-        return _waited_for(completion, given, gate)
+    return metering.watched(completion.batch, progress, partial(_waited_for, completion, given, gate))
 
 
 def _waited_for(completion: RunCompletion[T], given: Given, gate: Gate) -> Report[T]:

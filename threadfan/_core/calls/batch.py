@@ -59,7 +59,7 @@ class Batch(WorkQueue):
 
     __slots__ = (
         "barred", "collector", "context", "entries", "fn", "inputs", "processor", "reader", "self_fed", "since",
-        "until", "withdrawn",
+        "to_pause", "until", "withdrawn",
     )  # fmt: skip
 
     scheduler: Scheduler
@@ -91,6 +91,7 @@ class Batch(WorkQueue):
         self.context: Context = context
         self.self_fed: bool = False  # by a thread of the library's, for which whoever closes the fan waits
         self.barred: list[bool] = []  # not empty: a call that has just been taken asks ``barring``
+        self.to_pause: bool = False  # what was asked for last
         self.withdrawn: set[int] = set()  # calls that were cancelled while a thread was about to start them
         self.since: float = scheduler.clock.monotonic()
         self.processor: float = scheduler.clock.processor()  # what had been computed by then

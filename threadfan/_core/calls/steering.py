@@ -38,12 +38,14 @@ def pause(batch: Batch) -> None:
     Raises:
         RuntimeError: its fan is closed, and waits for all calls.
     """
-    aside(partial(_decide, batch, lambda _: _pause(batch)))
+    batch.to_pause = True
+    aside(partial(_decide, batch, partial(_steer, batch)))
 
 
 def resume(batch: Batch) -> None:
     """Go on with a batch that is paused."""
-    aside(partial(_decide, batch, partial(_resume, batch)))
+    batch.to_pause = False
+    aside(partial(_decide, batch, partial(_steer, batch)))
 
 
 def cancel_call(batch: Batch, index: int, has_ended: Callable[[int], bool]) -> bool:
@@ -72,10 +74,19 @@ def _decide(batch: Batch, act: Callable[[Actions], object]) -> None:
 # -- with the lock held ------------------------------------------------------------------------------------------------
 
 
+def _steer(batch: Batch, after: Actions) -> None:
+    """Do what was asked for last: whoever was interrupted in asking has left that to a thread which may come late."""
+    if batch.to_pause:
+        _pause(batch)
+    else:
+        _resume(batch, after)
+
+
 def _pause(batch: Batch) -> None:
     if batch.done or batch.ended or batch.paused:
         return
     if batch.scheduler.closing:
+        batch.to_pause = False
         raise RuntimeError("the fan is closed and waits for all calls: cancel the run to end it early")
     batch.paused = True
     bar(batch)

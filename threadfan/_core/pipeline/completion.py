@@ -65,8 +65,8 @@ def run(
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
     completion = begin(scheduler, options, planned, given, wake, fail_fast=fail_fast, deadline=deadline)
-    with metering.shown(completion.batch, progress):
-        return completion.wait(gate) if completion.batch.inputs.at_hand else completion.feed_and_wait(gate, iter(given))
+    wait = completion.wait if completion.batch.inputs.at_hand else partial(completion.feed_and_wait, inputs=iter(given))
+    return metering.watched(completion.batch, progress, partial(wait, gate))
 
 
 def begin(
