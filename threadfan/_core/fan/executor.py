@@ -233,7 +233,8 @@ class _WorkQueue(SimpleQueue):  # type: ignore[type-arg]
 
     def qsize(self) -> int:
         """How many calls have not ended and do not run, for whatever they wait."""
-        return sum(queue.pending() for queue in list(self._scheduler.queues))
+        with self._scheduler.lock:
+            return sum(queue.pending() for queue in self._scheduler.queues)
 
     def empty(self) -> bool:
         """Whether there is none."""
