@@ -170,10 +170,12 @@ threading._register_atexit(lambda: (last.begin(), ending.set()))
 
 def call():
     ending.wait(20)
-    try:
-        fan.submit(abs, -1).result()
-    except RuntimeError as error:
-        print(error)
+    while True:  # until the library's handler has come to it
+        try:
+            fan.submit(abs, -1).result()
+        except RuntimeError as error:
+            print(error)
+            break
 
 fan.submit(call)
 """
