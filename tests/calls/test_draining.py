@@ -156,14 +156,16 @@ def test_a_main_thread_that_waits_for_none():
     """It is struck when nothing runs any more; what it hands in meanwhile is refused, what it had handed in dropped."""
     out = ended("""
 threadfan.drain_on_signals()
-fan, go = Fan(2), threading.Event()
+fan, handed_in, go = Fan(2), threading.Event(), threading.Event()
 
 def until_told(item):
+    handed_in.wait()
     tool(item)
     go.wait()
     return item
 
 futures = [fan.submit(until_told, item) for item in range(4)]
+handed_in.set()
 refused()
 try:
     fan.submit(tool, 4)
