@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..base.errors import CallCancelled
 from ..base.outcome import FAILED, INDEX, STATUS, TIMED_OUT
 from ..base.static import describe
 from ..calls.ends import Ends
-from ..scope.scope import current_scope, scope_var
+from ..calls.this_call import this_call
+from ..scope.scope import current_scope
 from ..scope.waiting import sleep
 
 if TYPE_CHECKING:
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 def running() -> tuple[Any, Any]:
     """The session of this thread, and the place of the call that it runs."""
-    session: Any = scope_var.get()
-    claim = list(session.claim)
-    if not claim:
-        raise CallCancelled("this call was ended before it began")
-    return session, session.queue.index_of(claim[0])
+    session, key = this_call()
+    return session, session.queue.index_of(key)
 
 
 def around(

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from ..base.errors import CallCancelled
 from ..base.static import describe
 from ..base.usage import model_of, priced_usage_of
-from ..scope.scope import scope_var
+from ..calls.this_call import this_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ class Spending:
         """``one`` as it is called, with a look at what it returns."""
 
         def counted(item: object) -> object:
-            session: Any = scope_var.get()  # of the thread that runs this call
-            key = next(iter(session.claim), None)
-            if key is None:
-                raise CallCancelled("this call was ended before it began")
+            session, key = this_call()
             usages, index = session.queue.collector.usages, session.queue.index_of(key)
             before = usages.get(index)
             value = one(item)
