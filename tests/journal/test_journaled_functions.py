@@ -17,12 +17,6 @@ def _nothing_yet():
     FAILING.clear()
 
 
-@pytest.fixture
-def path(tmp_path):
-    """Where a journal may be."""
-    return str(tmp_path / "run.db")
-
-
 @dataclass
 class Page:
     """What is handed from one to the next."""

@@ -24,12 +24,6 @@ def _nothing_yet():
     FAILING.clear()
 
 
-@pytest.fixture
-def path(tmp_path):
-    """Where a journal may be."""
-    return str(tmp_path / "run.db")
-
-
 def double(item):
     """Noted, and fails for what is in FAILING."""
     CALLS.append(item)

@@ -19,12 +19,6 @@ def _no_calls():
     CALLS.clear()
 
 
-@pytest.fixture
-def path(tmp_path):
-    """Where a journal may be."""
-    return str(tmp_path / "run.db")
-
-
 def double(item):
     """Noted, and fails for what cannot be doubled."""
     CALLS.append(item)
