@@ -104,7 +104,7 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(fan.astream(length, ["x"], ordered=True), AsyncRunStream[int])
     generator: AsyncGenerator[Outcome[int], None] = fan.astream(alength, ["x"])
     assert_type([outcome async for outcome in generator], list[Outcome[int]])
-    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncRunStream[int])
+    assert_type(fan.astream(alength, ["x"], journal="run.db", max_errors=5), AsyncRunStream[int])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]

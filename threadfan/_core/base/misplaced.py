@@ -26,7 +26,10 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "fail_fast", "deadline", "star", "progress", "halt", "max_errors", "budget", "journal", "key", "version",
         "codec", "unique",
     ),
-    "stream": ("ordered", "window", "star", "progress", "keep"),
+    "stream": (
+        "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
+        "codec", "unique",
+    ),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..calls.batch import Batch
     from ..events.progress import Meter
-    from .halting import StoppingCompletion
+    from .stopping import StoppingCompletion
 
     Wake = Callable[[], object]
 

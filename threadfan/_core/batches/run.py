@@ -10,10 +10,11 @@ from ..base.generic import TYPE_CHECKING, T
 from ..calls.ends import Ends
 from . import intake, metering
 from .completion import Completion
-from .halting import StoppingCompletion, stops
+from .halting import stops
 from .late import Latecomers
 from .lifetime import at_end, tell_end
 from .making import new_batch, task_batch
+from .stopping import StoppingCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

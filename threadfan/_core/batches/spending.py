@@ -58,6 +58,10 @@ class Spending:
         if self._wake is not None:
             self._wake()
 
+    def let_go(self) -> None:
+        """The batch has ended."""
+        self._ended, self._wake = (), None
+
     def note(self, usage: Usage) -> None:
         """A call has used these."""
         self._silent = -1

@@ -117,6 +117,8 @@ class TaskGroup(WorkQueue):
     """
 
     scheduler: Scheduler
+    told: Callable[[], object] | None = None
+    """Called after each outcome, if somebody wants to look then."""
 
     def __init__(self, scheduler: Scheduler, options: Options, name: str) -> None:
         super().__init__(scheduler, options.cap, scheduler.depth())
@@ -210,12 +212,13 @@ class TaskGroup(WorkQueue):
             collector.judged = True
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
-        if raw[STATUS] is SUCCEEDED:
-            return
-        after: Actions = []
-        with self.scheduler.lock:
-            collector.note_failure(raw, self.ended, after)
-        self.scheduler.perform(after)
+        if raw[STATUS] is not SUCCEEDED:
+            after: Actions = []
+            with self.scheduler.lock:
+                collector.note_failure(raw, self.ended, after)
+            self.scheduler.perform(after)
+        if self.told is not None:
+            self.told()
 
     def close(self) -> None:
         """Nothing follows but what follows from steps."""

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..batches.asked_journal import Asked
-    from ..batches.halting import StoppingCompletion, Stops
+    from ..batches.halting import Stops
     from ..batches.intake import Given
     from ..batches.metering import Shown
+    from ..batches.stopping import StoppingCompletion
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
 
