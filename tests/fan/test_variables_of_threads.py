@@ -11,9 +11,10 @@ from decimal import Decimal
 
 import pytest
 
-from support.controlled import PATIENCE, run_program
+from support.controlled import PATIENCE, elapse, run_program
 from support.ways import WAYS
 from threadfan import Fan
+from threadfan.testing import ManualClock
 
 own = ContextVar("own", default="nobody's")
 other = ContextVar("other", default="nobody's")
@@ -98,9 +99,9 @@ def test_a_thread_that_replaces_a_stuck_one_is_initialised_too(apart):
         assert go.wait(PATIENCE)
 
     def caller():
-        with Fan(1, initializer=initialise, timeout=0.01) as fan:
+        with ManualClock() as clock, Fan(1, initializer=initialise, timeout=8) as fan:
+            elapse(clock, 8, stuck)
             lost = fan.submit(hang)
-            assert stuck.wait(PATIENCE)
             assert lost.exception(PATIENCE) is not None
             seen = fan.with_options(timeout=None).submit(look).result(PATIENCE)
             go.set()

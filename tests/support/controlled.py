@@ -29,6 +29,20 @@ def aside(fn, *args, **kwargs):
     return future
 
 
+def elapse(clock, seconds, started):
+    """Let so much time pass on a manual clock, in another thread, as soon as the call runs that sets ``started``.
+
+    A call with a short real timeout may be over before its function's first line has run.
+    """
+
+    def pass_on():
+        assert started.wait(PATIENCE)
+        clock.wait_for_sleepers(until=clock.monotonic() + seconds)
+        clock.advance(seconds)
+
+    return aside(pass_on)
+
+
 def within_patience(fn, *args, **kwargs):
     """The result of a function that might hang."""
     return aside(fn, *args, **kwargs).result(PATIENCE)
