@@ -70,7 +70,7 @@ class Tally:
 
     # -- what a condition asks ---------------------------------------------------------------------------------------
 
-    unit = "call"
+    unit: str = "call"
 
     def without(self) -> int:
         """Calls of this run that have ended without a result."""

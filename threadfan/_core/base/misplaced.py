@@ -33,8 +33,12 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
-    "pipeline.run": ("fail_fast", "deadline", "progress"),
-    "pipeline.stream": ("ordered", "window", "progress"),
+    "pipeline.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
+    "pipeline.stream": (
+        "ordered", "window", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph.add": (
         "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
         "max_concurrent",

@@ -5,17 +5,16 @@ Its reader then gets what is left, with outcomes that say why, and no error.
 
 from __future__ import annotations
 
-from ..base.generic import TYPE_CHECKING
+from ..base.generic import TYPE_CHECKING, Generic
 from ..base.outcome import CANCELLED
+from .completion import B
 
 if TYPE_CHECKING:
-    from ..calls.batch import Batch
     from .halting import Stops, Tally
     from .stopper import StreamTally
-    from .task_group import TaskGroup
 
 
-class EarlyEnd:
+class EarlyEnd(Generic[B]):
     """That of one stream.
 
     Attributes:
@@ -25,22 +24,27 @@ class EarlyEnd:
 
     __slots__ = ("_batch", "_reason", "_stops", "_tally", "all_taken", "moving")
 
-    def __init__(self, batch: Batch | TaskGroup) -> None:
+    def __init__(self, batch: B) -> None:
         self._batch = batch
         self._reason: str | None = None
         self._stops: Stops | None = None
         self._tally: Tally | None = None
-        self.all_taken = False
+        self.all_taken: bool = False
         self.moving: StreamTally | None = None
 
-    def stop_at(self, stops: Stops | None) -> None:
-        """Stop on conditions; to be said before any call can start."""
+    def stop_at(self, stops: Stops | None, tally: Tally | None = None) -> None:
+        """Stop on conditions; to be said before any call can start.
+
+        Args:
+            tally: what they are asked of, if outcomes that are handed out need not be counted.
+        """
         if stops is None:
             return
-        from .stopper import StreamTally  # on first use
+        self._stops, self._tally = stops, tally
+        if tally is None:
+            from .stopper import StreamTally  # on first use
 
-        self._stops = stops
-        self._tally = self.moving = StreamTally(self._batch.collector)
+            self._tally = self.moving = StreamTally(self._batch.collector)
 
     def begin(self) -> None:
         """The stream was enlisted: have the conditions looked after, from before the first call."""

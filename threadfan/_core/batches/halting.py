@@ -133,6 +133,10 @@ class Stops:
         """What makes of the batch's function what is called in its place."""
         return None if self.spending is None else self.spending.counting
 
+    def around_steps(self, fn: Callable[..., object]) -> Callable[..., object]:
+        """What is called in the place of a function of a graph or a pipeline."""
+        return fn if self.spending is None else self.spending.counting_steps(fn)
+
     def why(self, tally: Tally) -> str | None:
         """Why the batch stops now; None if it goes on."""
         reached = self.reached(tally)

@@ -132,7 +132,7 @@ class RunCompletion(StoppingCompletion[T]):
         fed: bool,
     ) -> None:
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt)
-        self.fed = fed
+        self.fed = self.cut_off = fed
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
 
@@ -153,8 +153,9 @@ class RunCompletion(StoppingCompletion[T]):
             self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
             self.look()  # before the next is asked for, which may take long, and would have to have one too
             if self._left or self.batch.closed:
-                break
+                return
             self.scheduler.check_open()
+        self.cut_off = False
 
     def _at_deadline(self) -> str | None:
         if self._kept is None:

@@ -150,7 +150,7 @@ class StreamTally:
         collector: has those that were not.
     """
 
-    unit = "call"
+    unit: str = "call"
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -160,7 +160,7 @@ class StreamTally:
 
     def _forked(self) -> None:
         """In the child of a fork too, nobody is just counting."""
-        self.lock = Lock()  # also held while outcomes go from the collector to the reader: each is counted once
+        self.lock: Lock = Lock()  # also held while outcomes go from the collector to the reader: each is counted once
 
     @contextmanager
     def moving(self, ready: deque[Raw]) -> Iterator[None]:

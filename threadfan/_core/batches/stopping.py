@@ -1,4 +1,7 @@
-"""How a batch ends that may be stopped on a condition: whoever waits for it looks, and is woken to."""
+"""How a batch, or a group of tasks, ends that may be stopped on a condition.
+
+Whoever waits for a batch looks, and is woken to; of a group, the threads that end its calls do.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ from functools import partial
 
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import CANCELLED
-from .completion import Completion
+from .completion import B, Completion, MadeReport
+from .lifetime import enlist
 from .report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..calls.batch import Batch
-    from .halting import Stops
+    from ..pool.work_queue import Actions
+    from .halting import Stops, Tally
 
 
 class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
@@ -67,12 +72,54 @@ class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
                     told.append(self._wake)
 
     def _made(self) -> Report[T]:
-        if CANCELLED not in self.batch.collector.failures:  # the one to stop at was the last: nothing was left out
+        # If the one to stop at was the last, nothing was left out.
+        if CANCELLED not in self.batch.collector.failures and not self.cut_off:
             self._early = None
         return super()._made()
 
     def _why_unfinished(self) -> str | None:
         collector = self.batch.collector
-        if self._halt is not None and CANCELLED in collector.failures:
+        if self._halt is not None and (CANCELLED in collector.failures or self.cut_off):
             return self._halt.why(collector)
         return super()._why_unfinished()
+
+
+class GroupCompletion(Completion[B, MadeReport]):
+    """How a group of tasks ends that may be stopped on a condition.
+
+    Args:
+        halt: the conditions, if there are any.
+        tally: what they are asked of.
+    """
+
+    def __init__(
+        self,
+        group: B,
+        wake: Callable[[], object],
+        *,
+        fail_fast: bool,
+        deadline: float | None,
+        make: Callable[..., MadeReport],
+        halt: Stops | None,
+        tally: Tally | None,
+        go: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(group, wake, fail_fast=fail_fast, deadline=deadline, make=make, go=go)
+        self._halt = halt
+        self._tally = tally
+
+    def _enlist(self, listeners: Actions) -> None:
+        enlist(self.batch, listeners)
+        self._look_after()
+
+    def _look_after(self) -> None:
+        """The group was enlisted: have the conditions looked after, from before the first call."""
+        if self._halt is not None and self._tally is not None:
+            from .stopper import Stopper  # on first use
+
+            Stopper(self.batch, self._halt, self._tally, self.end_early).begin()
+
+    def _made(self) -> MadeReport:
+        if self._halt is not None and not (self.cut_off or self.batch.counts().get(CANCELLED)):
+            self._early = None
+        return super()._made()

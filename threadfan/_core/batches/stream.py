@@ -46,7 +46,7 @@ class Stream(Generic[B, T]):
         self._ordered = ordered
         self._clock = batch.scheduler.clock.monotonic
         self._cut_short = self._finalizing = False
-        self.early = EarlyEnd(batch)
+        self.early: EarlyEnd[B] = EarlyEnd(batch)
         self._wall: float | None = None  # seconds from the start to the end
         self.yielded = 0
         self.due: float = 0

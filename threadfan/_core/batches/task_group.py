@@ -16,7 +16,7 @@ from operator import itemgetter
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.locks import Briefly
-from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
+from ..base.outcome import CANCELLED, INDEX, PAYLOAD, START, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..base.attempt import Status
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
@@ -46,6 +47,8 @@ class Step(Call):
         item: what its outcome calls its input.
         tag: whatever ``follow`` wants to know of it.
     """
+
+    why: BaseException | None = None  # it is unwanted
 
     def __init__(
         self,
@@ -78,6 +81,12 @@ class Step(Call):
             self.deliver(self._cancelled(TaskCancelled("nobody waited for this call any more")))
         return not self.unwanted
 
+    def spend(self, usage: Usage) -> None:
+        """From the budget of its group."""
+        spending = self.task_group.collector.spending
+        if spending is not None:
+            spending.note(usage)
+
     def deliver(self, raw: Raw) -> None:
         """In the step's own thread."""
         self.task_group.step_ended(self, raw)
@@ -92,6 +101,7 @@ class Step(Call):
 
     def withdraw(self, reason: BaseException, after: Actions) -> None:
         """Leave the queue, if it still is in one; it does not start any more.  With the scheduler's lock held."""
+        self.why = reason
         self.unwanted = True
         queue: Any = self.queue
         if queue is not None and (queue.withdraw(self, after) if self.policies is not None else queue.remove(self)):
@@ -238,6 +248,8 @@ class TaskGroup(WorkQueue):
         except KeyError:  # told before
             pass
         else:
+            if raw[STATUS] is CANCELLED and step.why is not None:  # its queue knows no more than that it is unwanted
+                raw = (*raw[:PAYLOAD], TaskCancelled(str(step.why)), *raw[START:])
             try:
                 self.follow(step, raw)
             except BaseException as error:  # of the user's code, or of ours: no outcome may be missing silently

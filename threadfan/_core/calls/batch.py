@@ -23,7 +23,7 @@ from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue, why_ended
 from ..scope.scope import scope_var
 from .barring import turned_away
-from .call_queue import classify
+from .classifying import classify
 from .collector import Collector
 from .inputs import Inputs
 from .reader import Reader

@@ -123,7 +123,7 @@ class Collector:
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
-    unit = "call"
+    unit: str = "call"
     """What is counted."""
 
     def get(self, index: int) -> Raw | None:

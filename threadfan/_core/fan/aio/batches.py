@@ -109,6 +109,7 @@ async def _feed(completion: RunCompletion[T], given: Given) -> None:
         if completion.over or batch.closed:
             return
         scheduler.check_open()
+    completion.cut_off = False
     batch.close()
 
 
