@@ -30,13 +30,21 @@ def aside(fn, *args, **kwargs):
 
 
 def elapse(clock, seconds, started):
-    """Let so much time pass on a manual clock, in another thread, as soon as the call runs that sets ``started``.
+    """Let so much time pass on a manual clock, in another thread, as soon as a call has come to where it should be.
 
     A call with a short real timeout may be over before its function's first line has run.
+
+    Args:
+        clock: a ``ManualClock``.
+        seconds: how much; somebody must sleep until then or less.
+        started: an event that the call sets, or a function that waits for it.
     """
 
     def pass_on():
-        assert started.wait(PATIENCE)
+        if isinstance(started, threading.Event):
+            assert started.wait(PATIENCE)
+        else:
+            started()
         clock.wait_for_sleepers(until=clock.monotonic() + seconds)
         clock.advance(seconds)
 
