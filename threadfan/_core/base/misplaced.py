@@ -43,7 +43,9 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
         "max_concurrent",
     ),
-    "graph.run": ("fail_fast", "deadline"),
+    "graph.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph": ("name",),
     "pipeline": (),
     "asyncify": (),

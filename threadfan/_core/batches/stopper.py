@@ -56,11 +56,10 @@ class Stopper:
         batch, spending = self._batch, self._stops.spending
         batch.ended_by = partial(self._stops.why, self._tally)
         batch.collector.most_failures = self._stops.failures()
-        if self._kinds - {"fail"}:
-            if isinstance(batch, Batch):
-                batch.reader = WatchedReader(self.look)
-            else:
-                batch.told = self.look
+        if not isinstance(batch, Batch):
+            batch.told = self.look if self._kinds else None
+        elif self._kinds - {"fail"}:
+            batch.reader = WatchedReader(self.look)
         if spending is not None:
             batch.collector.spending = spending
             spending.begin((batch.ended, batch.barred) if isinstance(batch, Batch) else (batch.ended,), self.look)

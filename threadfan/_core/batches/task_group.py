@@ -143,6 +143,7 @@ class TaskGroup(WorkQueue):
         self._lock = Briefly(scheduler.lock)
         self._following: list[None] = []  # as many as are being followed; a list, for it changes without a lock
         self.collector = Collector()
+        self.values: list[None] = []  # while somebody is told, as many as there are values that are not recorded
         self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
 
     @property
@@ -304,6 +305,10 @@ class TaskGroup(WorkQueue):
             act()
 
     # -- figures -----------------------------------------------------------------------------------------------------
+
+    def outcomes(self) -> int:
+        """How many outcomes there are that nobody has taken out."""
+        return self.collector.ended()
 
     def total(self) -> int | None:
         """How many outcomes there are in the end; None as long as that is open."""
