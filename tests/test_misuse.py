@@ -262,6 +262,13 @@ TABLE = [
     ("fan.map(one, [1], fail_fast=True)", T, "fan.map takes no fail_fast=True", "fan.run(fn, items, fail_fast=True)"),
     ("fan.starmap(two, [(1, 2)], star=True)", T, "fan.starmap takes no star=True", "fan.run(fn, items, star=True)"),
     ("fan.gather(timeout=3)", T, "needs a function to call as timeout, not 3", "fan.with_options(timeout=3).gather(…)"),
+    (
+        "fan.gather(progress=True)",
+        T,
+        "needs a function to call as progress",
+        "fan.with_options(progress=True).gather(…)",
+    ),
+    ("fan.with_options(progress=3)", T, "progress must be True, False, or a function that takes a Progress, not 3"),
     ("fan.join(Collect(), none, timeout=3)", T, "not 3", "fan.with_options(timeout=3).join(…)"),
     ("fan.with_options(max_workers=3)", T, "with_options takes no max_workers=3", "Fan(…, max_workers=3)"),
     ("fan.with_options(deadline=3)", T, "takes no deadline=3", "fan.run(fn, items, deadline=3)"),

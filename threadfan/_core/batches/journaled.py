@@ -50,7 +50,7 @@ def run(
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     journal, halting = journal_of(fn, asked, late), stops(halt)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..base.usage import Usage
+    from ..calls.options import Options
     from ..events.progress import Display, Gauge, Meter, Progress, Waits
     from .completion import MadeReport
     from .intake import Given
@@ -27,6 +28,12 @@ def check(progress: Shown) -> None:
     """Check, before anything is called, that this is a wish for progress."""
     if not (isinstance(progress, bool) or callable(progress)):
         raise TypeError(f"progress must be True, False, or a function that takes a Progress, not {brief(progress)}")
+
+
+def wanted(progress: Shown, options: Options) -> Shown:
+    """What is to be shown, checked: what was asked for, else what the view says by which calls are made."""
+    check(progress)
+    return options.progress if progress is False else progress
 
 
 def warn_of_bars(where: str, given: Given) -> None:

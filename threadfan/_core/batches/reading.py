@@ -56,7 +56,7 @@ def stream(
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     size, ordered, halting = window_of(scheduler, window), checks.flag("ordered", ordered), stops(halt)
     if asked is None:
         made = make_stream(

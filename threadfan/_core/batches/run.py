@@ -45,7 +45,7 @@ def run(
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     gate: Gate = SimpleQueue()
@@ -109,7 +109,7 @@ def gather(
     completion: Completion[TaskBatch, Report[T]] = Completion(
         task_batch(scheduler, options, tasks, named), partial(gate.put, None)
     )
-    return completion.wait(gate)
+    return metering.watched(completion.batch, options.progress, partial(completion.wait, gate))
 
 
 class RunCompletion(StoppingCompletion[T]):

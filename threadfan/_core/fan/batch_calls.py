@@ -224,6 +224,9 @@ class BatchCalls:
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
 
+        A keyword is the name of a task, whatever it is; so there are no options here, but those of a view:
+        ``fan.with_options(timeout=30, progress=True).gather(…)``.
+
         Args:
             tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.
             named: the same; their outcomes are found in the report by name.

@@ -198,7 +198,7 @@ class Graph:
         """
         gate: Gate = SimpleQueue()
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting)
         ending = completion(run, partial(gate.put, None), fail_fast=fail_fast, deadline=deadline, halt=halting)
         with kept or nullcontext():
@@ -228,7 +228,7 @@ class Graph:
         loop = running_loop("graph.arun")
         gate = LoopGate(loop)
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting, taker(loop))
         ending = completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, halt=halting)
         with kept or nullcontext(), metering.shown(run, progress):

@@ -98,7 +98,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
         plan = self._plan(where, checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
             return completion.run(  # type: ignore[return-value]  # it is what a run of a pipeline makes
@@ -148,7 +148,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
         plan = self._plan(where, checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return stream.stream(
             self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,
@@ -218,7 +218,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
         plan = self._plan(where, taker(running_loop(where)), kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
             return await pipelines.arun(  # type: ignore[return-value]  # it is what a run of a pipeline makes
@@ -293,7 +293,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
         plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return pipelines.astream(
             self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,

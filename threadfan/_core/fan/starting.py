@@ -46,7 +46,7 @@ def start(
 
         fn = taker(running_loop("fan.start"))("fan.start", fn)
     checks.function("fan.start", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.start", given)
     intake.check("fan.start", said, given, star=star)
     deadline = checks.seconds("deadline", deadline)

@@ -58,7 +58,7 @@ def astream(
         fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
     check("fan.astream", asked, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     mixed = any(hasattr(one, "__aiter__") for one in given)
     size, ordered, halting = window_of(scheduler, window), checks.flag("ordered", ordered), stops(halt)
     if said is None:
