@@ -14,6 +14,7 @@ import threadfan
 from threadfan._core.base.times import Timed
 from threadfan._core.base.unset import Unset
 from threadfan._core.batches.handle import Handle
+from threadfan._core.batches.iteration import AsyncIteration
 from threadfan._core.batches.looking_back import LookingBack
 from threadfan._core.fan.front import Front
 
@@ -209,7 +210,12 @@ def offered_by(thing):
     if issubclass(thing, BaseException):
         return []
     faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
-    faces = {threadfan.Report: (LookingBack,), threadfan.Outcome: (Timed,), threadfan.Run: (Handle,)}.get(thing, faces)
+    faces = {
+        threadfan.Report: (LookingBack,),
+        threadfan.Outcome: (Timed,),
+        threadfan.Run: (Handle,),
+        threadfan.AsyncRunStream: (AsyncIteration,),
+    }.get(thing, faces)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []

@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from contextlib import ExitStack, aclosing, contextmanager, suppress
 from functools import wraps
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
 from threadfan._core.base.texts import shortened, text_of
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     from threadfan import Outcome
-    from threadfan._core.calls.collector import Collector
 
     from .options import BatchOptions
     from .reading import Source, Unreadable
@@ -150,7 +149,7 @@ class _Run:
         if self._halted is not None:
             return False
         if self._halt is not None:
-            self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
+            self._halted = self._halt.reached(self._tally)
             self._cut = self._halted is not None and self._halt.now
         self._halted = self._halted or self._hopeless
         if self._options.budget is not None and self._budget is not None and self._halted is None:

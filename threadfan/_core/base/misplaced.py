@@ -26,17 +26,26 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "fail_fast", "deadline", "star", "progress", "halt", "max_errors", "budget", "journal", "key", "version",
         "codec", "unique",
     ),
-    "stream": ("ordered", "window", "star", "progress", "keep"),
-    "with_options": (*EACH_CALL, "max_concurrent"),
+    "stream": (
+        "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
+        "codec", "unique",
+    ),
+    "with_options": (*EACH_CALL, "max_concurrent", "progress"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
-    "pipeline.run": ("fail_fast", "deadline", "progress"),
-    "pipeline.stream": ("ordered", "window", "progress"),
+    "pipeline.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
+    "pipeline.stream": (
+        "ordered", "window", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph.add": (
         "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
         "max_concurrent",
     ),
-    "graph.run": ("fail_fast", "deadline"),
+    "graph.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph": ("name",),
     "pipeline": (),
     "asyncify": (),
@@ -89,6 +98,8 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return f"for each call it is {place.for_each(option)}" + (whole if meant == "timeout" else "")
     if meant == "max_concurrent":
         return place.capped(option)
+    if meant == "progress" and place.owner == "fan" and not place.taken:  # its keywords are names of tasks
+        return f"it is one of a view: {place.for_each(option)}"
     for names, right in (
         (TAKEN["Fan"], "it is an option of the fan: Fan(…, {})"),
         (TAKEN["run"], f"it is an option of whole batches: {place.batch('run')}"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from ..base.generic import T
+    from ..events.progress import Progress
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.breaker import Breaker
@@ -43,7 +44,7 @@ class Options:
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
     """
 
-    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "progress", "timeout")
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Options:
         self._given = retry, rate, hedge, breaker
         self._pace = pace
         self.policies: Policies | None = _policies(*self._given, pace)
+        self.progress: bool | Callable[[Progress], object] = False  # of those that are waited for together
 
     def changed(self, changes: Changes) -> Options:
         """With some options replaced; itself if none is."""
@@ -83,6 +85,7 @@ class Options:
             changes.get("breaker", breaker),
         )
         new._pace = self._pace
+        new.progress = changes.get("progress", self.progress)
         same = all(one is old for one, old in zip(new._given, self._given, strict=True))
         new.policies = self.policies if same else _policies(*new._given, self._pace)
         return new

@@ -183,6 +183,9 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
@@ -200,6 +203,9 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
@@ -217,6 +223,9 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
@@ -226,7 +235,7 @@ class AsyncCalls:
     ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
-        from .arguments import asked_of
+        from .arguments import asked_of, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -243,6 +252,7 @@ class AsyncCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             said=asked_of(journal, key, version, codec, unique),
         )
 

@@ -165,6 +165,9 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
@@ -184,6 +187,8 @@ class BatchCalls:
             star: as for ``run``.
             progress: as for ``run``.
             keep: keep all outcomes, for ``report``; for inputs that have an end.
+            halt: as for ``run``, as are ``max_errors`` and ``budget``: what was taken and not begun is handed out as
+                cancelled, no further input is taken, and the stream's ``stopped`` says why.
             journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
             key, version, codec, unique: with a journal, as for ``run``.
 
@@ -195,7 +200,7 @@ class BatchCalls:
             JournalError: (while iterating) the journal cannot be used, or not be written any more.
         """
         from ..batches.reading import stream
-        from .arguments import asked_of
+        from .arguments import asked_of, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -212,11 +217,15 @@ class BatchCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             asked=asked_of(journal, key, version, codec, unique),
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
+
+        A keyword is the name of a task, whatever it is; so there are no options here, but those of a view:
+        ``fan.with_options(timeout=30, progress=True).gather(…)``.
 
         Args:
             tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.

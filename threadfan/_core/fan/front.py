@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Never
 
+    from ..batches.metering import Shown
     from ..batches.running import RunningCall
     from ..calls.options import Options
     from ..policies.breaker import Breaker
@@ -76,6 +77,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         breaker: Breaker | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
+        progress: Shown = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
@@ -90,6 +92,8 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
+            progress: show how far whatever is handed in through the view and waited for together is, as ``progress`` of
+                ``run`` does: ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
         """
         from ..base.checks import given, refuse_misplaced
 
@@ -103,7 +107,12 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             breaker=breaker,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
+            progress=progress,
         )
+        if "progress" in changes:
+            from ..batches.metering import check
+
+            check(progress)
         return View(self, self._scheduler, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:

@@ -13,6 +13,7 @@ from collections import deque
 
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
+from .work_queue import why_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class RunQueue:
                 if queue.ended or queue.unwanted():
                     # It may count as done, so nothing of it may start, not even what is fed from here on without the
                     # lock: whoever feeds a batch that has ended looks after that.
-                    queue.discard(TaskCancelled("the batch had ended"), after)
+                    queue.discard(TaskCancelled(why_ended(queue)), after)
                 elif queue.cap.active < queue.cap.limit and not queue.paused:
                     entry = queue.take()
                 if queue.ready():
