@@ -81,8 +81,8 @@ class JournaledStream(BatchStream[T]):
         """Open the journal."""
         self.finish = self._close
         self._file.open()
-        self._look_up.begin()
         self._file.begin(self._journal.name, self._asked.text_of_version(), {})
+        self._look_up.begin(self._file.run)
 
     # -- taking inputs -----------------------------------------------------------------------------------------------
 
@@ -164,7 +164,11 @@ class JournaledStream(BatchStream[T]):
         file.failures.keep_all(raws, self._collector.usages)
         for raw in raws:
             key = file.forget(raw[INDEX])
-            if self._asked.unique and key is not None:
+            if key is None:
+                continue
+            if not self._asked.unique:
+                self._look_up.ended(key, stored=raw[STATUS] is SUCCEEDED and not file.shared)
+            else:
                 del self._first[key]
                 for place, item, now in self._copies.pop(raw[INDEX], ()):
                     found = True
