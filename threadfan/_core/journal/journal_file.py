@@ -121,10 +121,10 @@ class JournalFile:
             self.claims.give_back(key)
         return not free
 
-    def forget(self, place: int) -> Digest | None:
-        """The outcome of an input is handed out; by what it was known, if it was to be called."""
+    def forget(self, place: int) -> Digest:
+        """The outcome of an input that was to be called is handed out; by what it was known."""
         self.failures.forget(place)
-        return self.keys.pop(place, None)
+        return self.keys.pop(place)
 
     def note_end(self, made: Iterable[Raw], usages: dict[int, Usage], facts: dict[str, object]) -> None:
         """Store which calls have failed, and what is known of the run."""

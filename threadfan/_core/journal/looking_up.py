@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from .database import Database
     from .digests import Digest, Digests
 
-    Row = tuple[Digest, int, int, bytes]
+    Row = tuple[Digest, int, int | None, bytes | None]
     Found = tuple[Digest, bytes | None]
     """By what an input is known, and its result as it is stored, if there is one."""
 
-_ID: Final = 1  # where a row that was found has its number,
-_RUN: Final = 2  # that of its run,
+_ID: Final = 1  # where the answer for a key has the number of a result's row, from 1 on, or 0 if there is none,
 _VALUE: Final = 3  # and the result
 
 AT_ONCE = 400
@@ -81,10 +80,9 @@ class LookUp:
         made: list[Found] = []
         for start in range(0, len(items), AT_ONCE):
             digests = self._digests.all_of(items[start : start + AT_ONCE], first + start)
-            query = f"SELECT key, id, run, value FROM results WHERE key IN ({_marks(digests)})"  # noqa: S608 -- as below
-            rows = {row[0]: row for row in self._database.do(query, sorted(digests))}
+            rows = {row[0]: row for row in self._database.do(_query(len(digests)), digests)}
             if self._unique:
-                made += [(digest, rows[digest][_VALUE] if digest in rows else None) for digest in digests]
+                made += [(digest, rows[digest][_VALUE]) for digest in digests]
             else:
                 made += self._told_apart(digests, rows)
         return made
@@ -105,38 +103,33 @@ class LookUp:
     def _told_apart(self, digests: list[Digest], rows: dict[Digest, Row]) -> list[Found]:
         """The same, with those that were there before known by their number too."""
         times, taken, called, run = self._times(digests), self._taken, self._called, self._run
-        taken.extend(bytes(max(0, max((row[_ID] for row in rows.values()), default=0) + 1 - len(taken))))
+        taken.extend(bytes(max(0, max([row[_ID] for row in rows.values()]) + 1 - len(taken))))
         made: list[Found] = []
         repeated: dict[int, Digest] = {}  # by where they stand in that list
         for digest in digests:
-            row = rows.get(digest)
-            if (
-                (row is not None and (taken[row[_ID]] or row[_RUN] == run))
-                or digest in called
-                or (times and _number(digest) in times)
-            ):
+            _, place, by, data = rows[digest]
+            if taken[place] or by == run or digest in called or (times and _number(digest) in times):
                 number = _number(digest)
                 before = times.get(number, 1)
                 times[number] = before + 1
                 repeated[len(made)] = key = again(digest, before)
                 made.append((key, None))
-            elif row is None:
-                called.add(digest)
-                made.append((digest, None))
             else:
-                taken[row[_ID]] = True
-                made.append((digest, row[_VALUE]))
+                if data is None:
+                    called.add(digest)
+                else:
+                    taken[place] = True
+                made.append((digest, data))
         if repeated:
             self._look_up_again(repeated, made)
             self._keep("REPLACE INTO seen VALUES ", "(?,?)", [*chain.from_iterable(times.items())])
         return made
 
     def _look_up_again(self, repeated: dict[int, Digest], made: list[Found]) -> None:
-        keys = sorted(repeated.values())
-        query = f"SELECT key, value FROM results WHERE key IN ({_marks(keys)})"  # noqa: S608 -- question marks
-        found = dict(self._database.do(query, keys))
+        keys = [*repeated.values()]
+        found = {row[0]: row[_VALUE] for row in self._database.do(_query(len(keys)), keys)}
         for place, key in repeated.items():
-            made[place] = key, found.get(key)
+            made[place] = key, found[key]
 
     def _times(self, digests: list[Digest]) -> dict[int, int]:
         """How often each was there before, of those that the table has; by number."""
@@ -147,7 +140,8 @@ class LookUp:
         self._ended.clear()
         if not self._any_seen:
             return {}
-        query = f"SELECT number, times FROM seen WHERE number IN ({_marks(digests)})"  # noqa: S608 -- question marks
+        marks = ",".join("?" * len(digests))
+        query = f"SELECT number, times FROM seen WHERE number IN ({marks})"  # noqa: S608 -- question marks
         return dict(self._database.do(query, [*map(_number, digests)]))
 
     def _keep(self, query: str, row: str, values: list[int]) -> None:
@@ -155,8 +149,10 @@ class LookUp:
         self._any_seen = True
 
 
-def _marks(values: list[Digest]) -> str:
-    return ",".join("?" * len(values))
+def _query(number: int) -> str:
+    """What finds the results of so many keys: a row for each; a third faster than a list of them after IN."""
+    keys = ",".join(["(?)"] * number)
+    return f"SELECT column1, ifnull(id, 0), run, value FROM (VALUES {keys}) LEFT JOIN results ON key = column1"  # noqa: S608
 
 
 def _number(digest: Digest) -> int:
