@@ -166,13 +166,13 @@ class JournaledStream(BatchStream[T]):
 
     def _settle(self, raws: list[Raw]) -> bool:
         """These leave; whether there are copies of them."""
-        file, found = self._file, False
+        file, shared, found = self._file, self._file.shared, False
         called = [raw for raw in raws if raw[INDEX] in file.keys]
         file.failures.keep_all(called, self._collector.usages)
         for raw in called:
             key = file.forget(raw[INDEX])
             if not self._asked.unique:
-                self._look_up.ended(key, stored=raw[STATUS] is SUCCEEDED and not file.shared)
+                self._look_up.ended(key, stored=raw[STATUS] is SUCCEEDED and not shared)
                 continue
             del self._first[key]
             for place, item, now in self._copies.pop(raw[INDEX], ()):
