@@ -14,6 +14,7 @@ from threadfan._core.base.packages import install
 from . import commands, demo, settings
 from .errors import INTERRUPTED, CommandError
 from .options import Debug  # noqa: TC001 -- typer reads it
+from .script import SETTINGS, Script, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,11 @@ app.command("run")(commands.run)
 app.command("ask")(commands.ask)
 app.command("exec")(commands.execute)
 app.command("report")(commands.report)
+app.command("script", context_settings=SETTINGS)(script)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command, and return its exit status.
+def run(arguments: Sequence[str]) -> int | Script:
+    """Run a command, and return its exit status; of ``script`` what is still to be run.
 
     Raises:
         CommandError: it did not come to a good end, or a flag is wrong.
@@ -43,6 +45,8 @@ def run(arguments: Sequence[str]) -> int:
             raise
         text = message()
         raise CommandError(f"{text[:1].lower()}{text[1:]}", 2) from error
+    if isinstance(status, Script):
+        return status
     if status == INTERRUPTED:  # typer has swallowed Ctrl-C
         raise KeyboardInterrupt
     return int(status or 0)
