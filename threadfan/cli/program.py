@@ -19,6 +19,7 @@ from zipfile import is_zipfile
 
 from threadfan._core.base.texts import text_of
 
+from . import ctrl_c
 from .errors import USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Program:
             return compile(file.read(), path, "exec", dont_inherit=True)
 
 
+_BEFORE = {__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"}
+
 _replaced: list[ModuleType] = []
 """Whose globals are needed to the end."""
 
@@ -130,10 +133,15 @@ def _holds_modules(path: str) -> bool:
 
 def _leave_out_these_frames(error: BaseException) -> None:
     """Have the interpreter show an error as if the program stood alone."""
-    mine = {__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"}
     traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_code.co_filename in mine:
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in _BEFORE:
         traceback = traceback.tb_next
+    last = traceback
+    while last is not None and last.tb_next is not None:
+        if last.tb_next.tb_frame.f_code.co_filename == ctrl_c.__file__:
+            last.tb_next = None
+            break
+        last = last.tb_next
     usual = sys.excepthook
 
     def show(kind: type[BaseException], value: BaseException, whole: TracebackType | None) -> None:

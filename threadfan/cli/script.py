@@ -15,6 +15,7 @@ import typer
 from threadfan._core.base.packages import install as command_to_install
 from threadfan._core.base.texts import text_of
 
+from .ctrl_c import interrupt_fans
 from .errors import USAGE, CommandError
 from .options import BatchOptions, Debug
 from .program import Program
@@ -69,6 +70,7 @@ class Script:
         )
         # First: what is registered later is called before, and so is the end of all calls.
         atexit.register(self._finish, installation, os.getpid(), time.monotonic())
+        interrupt_fans()
         self.program.run()
         return 0
 

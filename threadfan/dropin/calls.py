@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from contextvars import Context
 from functools import partial
+from types import BuiltinMethodType
 
 from .._core.base.attempt import Attempt
 from .._core.base.errors import TaskCancelled, TaskTimeout
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 KEPT = 100_000
 """Calls that are told of one by one.  Arbitrary: some 40 MB; more are only counted."""
 
-_RUN_IN_CONTEXT = Context.run
-
 
 class Calls:
     """The calls of all executors that stand on one installation."""
@@ -41,11 +40,21 @@ class Calls:
         self._kept: list[tuple[str, Raw, Sequence[Attempt], Pool]] = []
         self._more: deque[None] = deque()
 
-    def note(self, fn: object, raw: Raw, pool: Pool, attempts: Sequence[Attempt] = (), *, apart: bool = False) -> None:
+    def note(
+        self,
+        fn: object,
+        args: tuple[object, ...],
+        raw: Raw,
+        pool: Pool,
+        attempts: Sequence[Attempt] = (),
+        *,
+        apart: bool = False,
+    ) -> None:
         """A call has ended.
 
         Args:
             fn: what was called.
+            args: with what; they are looked at if the first is the real function.
             pool: where.
             attempts: all of them, if there may be several.
             apart: this is no thread of its own; see above.
@@ -55,16 +64,16 @@ class Calls:
             return
         error = None if raw[STATUS] is SUCCEEDED else _shadow(raw[PAYLOAD], apart=apart)
         kept = (0, None, raw[SINCE], raw[STATUS], error, raw[START], raw[END], raw[WORKER])
-        self._kept.append((name_of(fn), kept, [_without_frames(one, apart=apart) for one in attempts], pool))
+        self._kept.append((name_of(fn, args), kept, [_without_frames(one, apart=apart) for one in attempts], pool))
 
     def uncounted(self) -> int:
         """How many calls the report leaves out."""
         return len(self._more)
 
     def report(self) -> Report[object]:
-        """All calls that have ended, in the order in which they were handed in, each by its function's name."""
+        """All calls that have ended, in the order in which they were handed in; their items are their functions."""
         kept = sorted(self._kept, key=lambda one: one[1][SINCE])
-        raws = [(place, *raw[1:]) for place, (_, raw, _, _) in enumerate(kept)]
+        raws: list[Raw] = [(place, name, *raw[2:]) for place, (name, raw, _, _) in enumerate(kept)]
         wall = max((raw[END] for raw in raws), default=0.0) - min((raw[SINCE] for raw in raws), default=0.0)
         held = [
             (raw[SINCE] + one.started - one.waited_limit, raw[SINCE] + one.started)
@@ -83,11 +92,16 @@ class Calls:
         )
 
 
-def name_of(fn: object) -> str:
-    """What a function is called; of one that was wrapped to run in a context, what that runs."""
-    while is_a(fn, partial) and fn.args and getattr(fn.func, "__name__", "") == _RUN_IN_CONTEXT.__name__:
-        fn = fn.args[0]
-    return describe(fn)
+def name_of(fn: object, args: tuple[object, ...]) -> str:
+    """What a function is called, in short; of one that is to run in a context, what runs there."""
+    while True:
+        if is_a(fn, partial):
+            args = (*fn.args, *args)
+            fn = fn.func
+        elif type(fn) is BuiltinMethodType and fn.__name__ == "run" and type(fn.__self__) is Context and args:
+            fn, args = args[0], args[1:]
+        else:
+            return describe(fn).rpartition("<locals>.")[2]
 
 
 def _slots(calls: list[tuple[Pool, Raw]]) -> int:

@@ -51,8 +51,8 @@ class NotedFuture(Future[T]):
         super().refuse(reason, after)
 
     def _note(self, raw: Raw, *, apart: bool = False) -> None:
-        scheduler = self._scheduler
-        self.noted.note(self.fn, raw, (scheduler.name, scheduler.slots.total), self._attempts(raw), apart=apart)
+        pool = self._scheduler.name, self._scheduler.slots.total
+        self.noted.note(self.fn, self.args, raw, pool, self._attempts(raw), apart=apart)
 
     def _attempts(self, raw: Raw) -> Sequence[Attempt]:
         if self.state is not None:

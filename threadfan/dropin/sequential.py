@@ -49,7 +49,7 @@ class SequentialStandIn(Sequential):
         except BaseException as caught:
             status, error = FAILED, caught
         raw = (None, None, since, status, result if error is None else error, since, clock.monotonic(), _thread_name())
-        self._noted.note(fn, raw, ("sequential", 1))
+        self._noted.note(fn, args, raw, ("sequential", 1))
         try:
             future.set_result(result) if error is None else future.set_exception(error)  # type: ignore[arg-type]
             return future

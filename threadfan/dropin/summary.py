@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from time import monotonic
 
+from .._core.base.outcome import START, raw_of
 from .._core.pool.shutdown import alive
 
 TYPE_CHECKING = False
@@ -41,26 +42,32 @@ def lines(report: Report[object], uncounted: int, swap: Swap, missed: list[str])
         yield f"{_number(swap.made, 'executor')}, and no call"
     else:
         yield "no ThreadPoolExecutor was made"
-    yield from _stuck()
+    yield from _stuck({(one.worker, raw_of(one)[START]): str(one.item) for one in report})
     left = [f"{name} {reason}" for name, reason in list(swap.left.items())] + missed
     if left:
         yield f"not reached: {_listed(left)}"
 
 
-def _stuck() -> Iterator[str]:
-    """Threads in calls that are over."""
+def _stuck(names: dict[tuple[str | None, float | None], str]) -> Iterator[str]:
+    """Threads in calls that are over.
+
+    Args:
+        names: of functions, by the thread that has called them and when.
+    """
     found = []
     for scheduler in alive():
         with scheduler.lock:
             lost = [(session.worker.thread, session.lost) for session in scheduler.lost if session.lost is not None]
-        found += [(call[1], call[2]) for thread, call in lost if thread.is_alive()]
+        found += [
+            (start, names.get((thread.name, start), name)) for thread, (_, start, name, _) in lost if thread.is_alive()
+        ]
     if found:
         now = monotonic()
-        names = Counter(name for _, name in found)
+        numbers = Counter(name for _, name in found)
         since = {name: start for start, name in sorted(found, reverse=True)}
         named = [
             f"{name}{f' ({number} times)' if number > 1 else ''}, {now - since[name]:.1f} s after it was called"
-            for name, number in names.most_common()
+            for name, number in numbers.most_common()
         ]
         yield f"{_number(len(found), 'thread')} still stuck in calls that are over: {_listed(named)}"
 
