@@ -12,7 +12,7 @@ from .attaching import attached
 from .calls import Calls
 from .fans import Given, NotedFuture, StandIn
 from .options import Options
-from .sequential import SequentialStandIn
+from .sequential import Sequential
 from .summary import lines
 from .swap import Swap
 
@@ -168,7 +168,7 @@ def _before() -> int:
 def _kind(options: Options, calls: Calls, swap: Swap) -> type[ThreadPoolExecutor]:
     """The class that stands in."""
     names: dict[str, object] = {"__module__": ThreadPoolExecutor.__module__, "__doc__": ThreadPoolExecutor.__doc__}
-    base: type[ThreadPoolExecutor] = SequentialStandIn
+    base: type[ThreadPoolExecutor] = Sequential
     if options.sequential:
         names["_noted"] = calls
     else:

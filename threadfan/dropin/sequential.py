@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from threading import current_thread
 
 from .._core.base.clock import current as current_clock
 from .._core.base.generic import TYPE_CHECKING, T
 from .._core.base.outcome import FAILED, SUCCEEDED
-from .swap import Sequential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
 
 
-class SequentialStandIn(Sequential):
+class Sequential(ThreadPoolExecutor):
     """What a threaded run is compared with: the same calls, in the same order, in their caller's thread.
 
     There are no timeouts, retries and limits.

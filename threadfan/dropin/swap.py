@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from .._core.base.static import describe
 from .._core.base.texts import text_of
 from .._core.fan.executor import Fan
+from .sequential import Sequential
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ _MACHINERY = ("_adjust_thread_count", "_initializer_failed", "_work_queue", "pre
 
 _TAKEN = frozenset({"_future", "_given", "_options", "_scheduler"})
 """Attributes of a fan that an attribute of a subclass would overwrite."""
-
-
-class Sequential(ThreadPoolExecutor):
-    """Marks the stand-in that has no threads, see ``sequential``."""
 
 
 class Swap:
