@@ -44,12 +44,16 @@ _GENERAL = ("--help", "--version", "--install-completion", "--show-completion")
 def with_command(arguments: Sequence[str]) -> list[str]:
     """The arguments, with the command ``script`` if they name a program, or an option of it, and no command."""
     found = list(arguments)
-    place = next((place for place, one in enumerate(found) if one != "--debug"), None)
-    if place is not None and found[place] not in COMMANDS:
-        name = found[place].partition("=")[0]
-        if name not in _GENERAL if name.startswith("-") else _is_program(name):
-            found.insert(place, "script")
+    name = _command_in(found)
+    option = name.partition("=")[0]
+    if name not in COMMANDS and (option not in _GENERAL if option.startswith("-") else _is_program(name)):
+        found.insert(found.index(name), "script")
     return found
+
+
+def _command_in(arguments: Sequence[str]) -> str:
+    """The first argument that has to do with what is to be done."""
+    return next((one for one in arguments if one != "--debug"), "")
 
 
 def _is_program(name: str) -> bool:
@@ -78,6 +82,12 @@ def _end_of(arguments: Sequence[str]) -> int | Script:
 
 def _run(arguments: Sequence[str]) -> int | Script:
     try:
+        if _command_in(arguments) == "script":  # it needs less than the others, and is to begin soon
+            from .script import asked_for
+
+            rest = list(arguments)
+            rest.remove("script")
+            return asked_for(rest)
         from .app import run
 
         return run(arguments)

@@ -17,6 +17,7 @@ from threadfan._core.base.texts import text_of
 
 from .ctrl_c import interrupt_fans
 from .errors import USAGE, CommandError
+from .invoking import invoke
 from .options import BatchOptions, Debug
 from .program import Program
 from .tally import say
@@ -102,6 +103,18 @@ class Script:
         if self.figures is not None:
             with open(self.figures, "w", encoding="utf-8") as file:
                 json.dump({"seconds": seconds, "executors": installation.swap.made}, file)
+
+
+def asked_for(arguments: Sequence[str]) -> int | Script:
+    """What the arguments of the command ask for; an exit status if nothing is to be run.
+
+    Raises:
+        CommandError: a flag is wrong, or there is no such script.
+    """
+    alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alone.command(context_settings=SETTINGS)(script)
+    found = invoke(alone, arguments, "threadfan script")
+    return found if isinstance(found, Script) else 0
 
 
 def script(
