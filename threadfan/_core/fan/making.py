@@ -79,7 +79,7 @@ def made(fan: object, name: str) -> Any:
     given: Given = parts["_given"]
     if "_options" not in parts:
         parts.setdefault("_options", options(given))
-    parts["_future"] = Future
+    parts.setdefault("_future", Future)  # who makes fans for others may want it to be one of his own
     if "_scheduler" not in parts:  # last: who finds it finds the others
         scheduler = _scheduler(fan, parts, given)
         if parts.setdefault("_scheduler", scheduler) is not scheduler:
