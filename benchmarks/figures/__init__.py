@@ -17,6 +17,7 @@ GROUPS = {
     "reports": "reports",
     "journal": "journals",
     "watching": "watching",
+    "keys": "keys",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

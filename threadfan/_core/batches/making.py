@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypedDict
 
     from ..base.generic import OneInput
+    from ..calls.keys import Keys
     from ..calls.options import Options
     from ..calls.policies import Policies
     from ..limits.waitlist import Waitlist
@@ -60,8 +61,10 @@ def new_batch(
     if around is not None:
         one = around(one)
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
+    several = star or len(given) > 1
+    if options.keys is not None:
+        return _by_key(scheduler, options, options.keys, one, several, items, numbers, shared)
     if options.policies is not None:
-        several = star or len(given) > 1
         return _under_policies(scheduler, options, options.policies, one, several, items, numbers, shared)
     return Batch(
         scheduler, options.cap, scheduler.depth(), one, items=items, numbers=numbers, timeout=options.timeout, **shared
@@ -97,11 +100,51 @@ def _under_policies(
             make=make,
             **shared,
         )
-    now = scheduler.clock.monotonic()
-    places = count() if numbers is None else numbers
-    calls = None if items is None else [make(item, place, now) for place, item in zip(places, items, strict=False)]
+    calls = None if items is None else _calls(scheduler, make, items, numbers)
     waitlists = policies.waitlists
     return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+
+
+def _by_key(
+    scheduler: Scheduler,
+    options: Options,
+    keys: Keys,
+    one: OneInput,
+    several: bool,
+    items: list[object] | None,
+    numbers: list[int] | None,
+    shared: Shared,
+) -> Batch:
+    """Of each key there may be so many calls at once, or in a minute."""
+    cap, depth, context = options.cap, scheduler.depth(), shared["context"]
+    if options.policies is None and keys.rate is None and keys.most is not None:
+        from ..calls.keyed_batch import KeyedBatch
+
+        return KeyedBatch(
+            scheduler, cap, depth, one, by=keys.by, most=keys.most, items=items, numbers=numbers,
+            timeout=options.timeout, **shared,
+        )  # fmt: skip
+    from ..calls.keyed_policies import by_key
+    from ..calls.policy_queues import PolicyBatch, policy_call
+
+    policies_of, waitlists = by_key(options.policies, keys, scheduler)
+
+    def make(item: object, place: int, now: float) -> TaskCall:
+        return policy_call(policies_of(item), options.timeout, one, several, context, item, place, now)
+
+    calls = None if items is None else _calls(scheduler, make, items, numbers)
+    return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+
+
+def _calls(
+    scheduler: Scheduler,
+    make: Callable[[object, int, float], TaskCall],
+    items: list[object],
+    numbers: list[int] | None,
+) -> list[TaskCall]:
+    now = scheduler.clock.monotonic()
+    places = count() if numbers is None else numbers
+    return [make(item, place, now) for place, item in zip(places, items, strict=False)]
 
 
 def task_batch(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..policies.retry_state import Policy
+    from .keys import By, Keys
     from .policies import Policies
 
     Changes: TypeAlias = dict[str, Any]
@@ -41,9 +42,12 @@ class Options:
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
+
+    Attributes:
+        keys: what bounds those of each key, of one batch.
     """
 
-    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "cap", "interrupt", "keys", "most", "policies", "timeout")
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Options:
         self.timeout: float | None = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
+        self.keys: Keys | None = None
         self._given = retry, rate, hedge, breaker
         self._pace = pace
         self.policies: Policies | None = _policies(*self._given, pace)
@@ -85,6 +90,20 @@ class Options:
         new._pace = self._pace
         same = all(one is old for one, old in zip(new._given, self._given, strict=True))
         new.policies = self.policies if same else _policies(*new._given, self._pace)
+        return new
+
+    def of_batch(self, by: By | None, max_concurrent: int | None, rate: RateLimit | None) -> Options:
+        """Of one batch: limits of its own, for each key of its inputs if there is ``by``."""
+        if by is None:
+            found = {"max_concurrent": max_concurrent, "rate": rate}
+            return self.changed({name: value for name, value in found.items() if value is not None})
+        from . import keyed_batch, keyed_policies  # noqa: F401 -- what its calls need, before there is one
+        from .keys import Keys
+
+        if rate is not None:
+            _checked(rate=rate)
+        new = self.changed({"timeout": self.timeout})
+        new.keys = Keys(by, max_concurrent, rate)
         return new
 
     def at_most(self, value: int) -> int:
