@@ -259,6 +259,15 @@ def test_a_limit_of_one_batch_without_keys():
     assert gate.most == 2
 
 
+@OPTIONS
+def test_the_wait_for_a_key_is_not_taken_for_one_for_slots_or_rates(clock, options):
+    """Nobody knows how long it was, so nothing is advised."""
+    with Fan(8, **options) as fan:
+        report = fan.run(lambda _: clock.advance(1), [("a", number) for number in range(20)], by=key, max_concurrent=1)
+    assert report.stats.wall == 20
+    assert report.stats.advice is None
+
+
 def test_what_fails_in_by_ends_the_batch_before_it_begins():
     """Or where the input is taken, with what was done until then."""
 

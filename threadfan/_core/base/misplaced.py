@@ -15,7 +15,7 @@ OF_BATCH = ("by", "max_concurrent", "rate")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
-        "breaker", "max_abandoned", "name",
+        "breaker", "max_abandoned", "max_queued", "when_full", "name",
     ),
     "map": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "starmap": ("timeout", "chunksize", "buffersize", *OF_BATCH),

@@ -133,7 +133,9 @@ def _by_key(
         return policy_call(policies_of(item), options.timeout, one, several, context, item, place, now)
 
     calls = None if items is None else _calls(scheduler, make, items, numbers)
-    return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+    batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+    batch.keyed = True
+    return batch
 
 
 def _calls(

@@ -51,6 +51,7 @@ class KeyedBatch(Batch):
     __slots__ = ()
 
     inputs: KeyedInputs
+    keyed = True
 
     def __init__(
         self,
