@@ -140,6 +140,21 @@ class Fan(Front, ThreadPoolExecutor):
         """The fan's name in events."""
         return self._scheduler.name
 
+    def resize(self, max_workers: int) -> None:
+        """Run so many calls at once from now on; calls that wait start at once where there are more slots.
+
+        Where there are fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
+
+        Args:
+            max_workers: as for ``Fan``.
+
+        Raises:
+            ValueError: the fan has an ``Adaptive``, which says how many there are.
+        """
+        from .sizes import resize
+
+        self._given = resize(vars(self), self._given, self._scheduler, self._options, max_workers)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
 

@@ -1,0 +1,46 @@
+"""Another number of slots for a fan that is in use."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..base.locks import aside
+from .arguments import at_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..calls.options import Options
+    from ..pool.scheduler import Scheduler
+    from ..pool.work_queue import Actions
+    from .making import Given
+
+
+def resize(parts: dict[str, object], given: Given, scheduler: Scheduler, options: Options, max_workers: int) -> Given:
+    """See ``Fan.resize``.
+
+    Args:
+        parts: what the fan has by name.
+        given: what it was made with.
+
+    Returns:
+        What it would be made with now.
+    """
+    _, timeout, max_abandoned, name, adaptive, clock = given
+    most = at_once(max_workers)
+    if adaptive is not None:
+        raise ValueError("a fan with an Adaptive finds out by itself how many calls run at once: give that a ceiling=")
+    aside(partial(_resize, scheduler, most))
+    options.most = most
+    parts["_max_workers"] = most  # where programs look
+    return most, timeout, max_abandoned, name, adaptive, clock
+
+
+def _resize(scheduler: Scheduler, slots: int) -> None:
+    after: Actions = []
+    with scheduler.lock:
+        if scheduler.decisions.torn:
+            scheduler.mend(after)
+        scheduler.slots.resize(slots)
+        scheduler.crew.shrink(after)
+        scheduler.crew.hand_out(after)
+    scheduler.perform(after)
