@@ -18,6 +18,7 @@ GROUPS = {
     "journal": "journals",
     "watching": "watching",
     "keys": "keys",
+    "priorities": "priorities",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EACH_CALL = ("timeout", "retry", "rate", "hedge", "breaker", "interrupt")
-OF_BATCH = ("by", "max_concurrent", "rate")
+OF_BATCH = ("by", "max_concurrent", "rate", "priority")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
@@ -30,8 +30,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "stream": (
         "ordered", "window", "star", "progress", "keep", "journal", "key", "version", "codec", "unique", *OF_BATCH,
     ),
-    "with_options": (*EACH_CALL, "max_concurrent"),
-    "task": EACH_CALL,
+    "with_options": (*EACH_CALL, "max_concurrent", "priority"),
+    "task": (*EACH_CALL, "priority"),
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
     "pipeline.run": ("fail_fast", "deadline", "progress"),
     "pipeline.stream": ("ordered", "window", "progress"),
@@ -122,7 +122,7 @@ class _Place:
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()
         elif self.owner.startswith("task"):
-            self.taken = EACH_CALL
+            self.taken = TAKEN["task"]
         else:
             self.taken = TAKEN[plain if self.owner in ("", "fan") else f"{self.owner}.{plain}"]
 

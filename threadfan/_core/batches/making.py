@@ -10,6 +10,7 @@ from ..base.static import describe
 from ..base.variables import capture, renewed
 from ..calls.batch import Batch
 from ..calls.task_batch import TaskBatch, TaskCall
+from ..pool.priorities import rank
 from ..scope.scope import scope_around
 from .intake import taking_tuples
 from .tasks import all_tasks
@@ -60,8 +61,21 @@ def new_batch(
     one = taking_tuples(options.dressed(fn), given, star=star)
     if around is not None:
         one = around(one)
+    batch = _of_inputs(scheduler, options, fn, one, star or len(given) > 1, items, numbers)
+    rank(batch, options.priority)
+    return batch
+
+
+def _of_inputs(
+    scheduler: Scheduler,
+    options: Options,
+    fn: Callable[..., object],
+    one: OneInput,
+    several: bool,
+    items: list[object] | None,
+    numbers: list[int] | None,
+) -> Batch:
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
-    several = star or len(given) > 1
     if options.keys is not None:
         return _by_key(scheduler, options, options.keys, one, several, items, numbers, shared)
     if options.policies is not None:
@@ -165,12 +179,16 @@ def task_batch(
     """
     context, now = capture(), scheduler.clock.monotonic()
     calls = []
+    priorities = []
     for place, one in enumerate(all_tasks(where, tasks, named, take)):
         own = options.changed(one.changes)
         call = TaskCall(one, place, own.dressed(one.fn), one.args, one.kwargs, renewed(context), own.timeout, now)
         if own.policies is not None:
             call.policies, call.state = own.policies, own.policies.state(one.args, one.kwargs, now)
         calls.append(call)
+        priorities.append(own.priority)
+    order = sorted(range(len(calls)), key=priorities.__getitem__)
+    calls = [calls[place] for place in order]
     shared: Shared = {"name": "gather", "context": context, "outer": scope_around()}
     batch: TaskBatch
     if any(call.policies is not None for call in calls):
@@ -181,7 +199,10 @@ def task_batch(
             scheduler, options.cap, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
         )
     else:
-        batch = TaskBatch(scheduler, options.cap, scheduler.depth(), describe, items=calls, timeout=None, **shared)
+        batch = TaskBatch(
+            scheduler, options.cap, scheduler.depth(), describe, items=calls, numbers=order, timeout=None, **shared
+        )
+    rank(batch, options.priority)
     batch.collector.names = {len(tasks) + place: name for place, name in enumerate(named)}
     return batch
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from ..base.checks import count, flag, given, seconds
+from ..base.given import real
 from ..base.texts import brief
+from ..pool.priorities import Priority
 from ..pool.work_queue import ConcurrencyLimit
 
 TYPE_CHECKING = False
@@ -45,9 +49,11 @@ class Options:
 
     Attributes:
         keys: what bounds those of each key, of one batch.
+        priority: theirs among others; 0 for none.
+        home: where single calls are queued.
     """
 
-    __slots__ = ("_given", "_pace", "cap", "interrupt", "keys", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "cap", "home", "interrupt", "keys", "most", "policies", "priority", "timeout")
 
     def __init__(
         self,
@@ -67,6 +73,8 @@ class Options:
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
         self.keys: Keys | None = None
+        self.priority: float = 0.0
+        self.home: ConcurrencyLimit = cap
         self._given = retry, rate, hedge, breaker
         self._pace = pace
         self.policies: Policies | None = _policies(*self._given, pace)
@@ -88,21 +96,27 @@ class Options:
             changes.get("breaker", breaker),
         )
         new._pace = self._pace
+        new.priority = priority_of(changes.get("priority", self.priority))
+        if new.priority:
+            new.home = self.home if cap is self.cap and new.priority == self.priority else Priority(cap, new.priority)
         same = all(one is old for one, old in zip(new._given, self._given, strict=True))
         new.policies = self.policies if same else _policies(*new._given, self._pace)
         return new
 
-    def of_batch(self, by: By | None, max_concurrent: int | None, rate: RateLimit | None) -> Options:
+    def of_batch(
+        self, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
+    ) -> Options:
         """Of one batch: limits of its own, for each key of its inputs if there is ``by``."""
+        changes: Changes = {} if priority is None else {"priority": priority}
         if by is None:
             found = {"max_concurrent": max_concurrent, "rate": rate}
-            return self.changed({name: value for name, value in found.items() if value is not None})
+            return self.changed(changes | {name: value for name, value in found.items() if value is not None})
         from . import keyed_batch, keyed_policies  # noqa: F401 -- what its calls need, before there is one
         from .keys import Keys
 
         if rate is not None:
             _checked(rate=rate)
-        new = self.changed({"timeout": self.timeout})
+        new = self.changed({"timeout": self.timeout, **changes})
         new.keys = Keys(by, max_concurrent, rate)
         return new
 
@@ -165,6 +179,14 @@ def _checked(retry: object = None, rate: object = None, hedge: object = None, br
     return retry_policy(retry)
 
 
+def priority_of(value: float) -> float:
+    """Check a priority."""
+    found = real(value)
+    if found is None or not isfinite(found):
+        raise TypeError(f"priority must be a number, of which small ones go first, such as -1, not {brief(value)}")
+    return found
+
+
 def of_each_call(**options: object) -> Changes:
     """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
     changes = given(**options)
@@ -172,6 +194,8 @@ def of_each_call(**options: object) -> Changes:
         changes["timeout"] = seconds("timeout", changes["timeout"])
     if "interrupt" in changes:
         changes["interrupt"] = flag("interrupt", changes["interrupt"])
+    if "priority" in changes:
+        changes["priority"] = priority_of(changes["priority"])
     wanted = {name: changes[name] for name in UNDER_POLICIES if changes.get(name) is not None}
     if wanted:
         _checked(**wanted)

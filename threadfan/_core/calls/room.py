@@ -151,13 +151,13 @@ class Room:
 class BoundedFuture(Future[T]):
     """A submitted call that has a place in its fan's room until it begins."""
 
-    def hand_in(self, scheduler: Scheduler, cap: ConcurrencyLimit, policies: Policies | None) -> None:
+    def hand_in(self, scheduler: Scheduler, home: ConcurrencyLimit, policies: Policies | None) -> None:
         """As of any, but first it needs a place."""
         if scheduler.room is not None:
             scheduler.room.enter(scheduler)
             self._cell["placed"] = scheduler.room
         try:
-            super().hand_in(scheduler, cap, policies)
+            super().hand_in(scheduler, home, policies)
         except BaseException:
             self._leave()
             raise

@@ -100,8 +100,10 @@ def asked_of(
     return Asked(journal, key, version, codec, unique)
 
 
-def limited(options: Options, by: By | None, max_concurrent: int | None, rate: RateLimit | None) -> Options:
-    """The options of one batch that may have limits of its own; the same ones if it has none."""
-    if by is None and max_concurrent is None and rate is None:
+def limited(
+    options: Options, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
+) -> Options:
+    """The options of one batch that may have limits and a priority of its own; the same ones if it has none."""
+    if by is None and max_concurrent is None and rate is None and priority is None:
         return options
-    return options.of_batch(by, max_concurrent, rate)
+    return options.of_batch(by, max_concurrent, rate, priority)

@@ -100,6 +100,7 @@ class AsyncCalls:
             by: Callable[..., object] | None = None,
             max_concurrent: int | None = None,
             rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -123,6 +124,7 @@ class AsyncCalls:
             by: Callable[..., object] | None = None,
             max_concurrent: int | None = None,
             rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> Report[R]: ...
 
     async def arun(
@@ -146,6 +148,7 @@ class AsyncCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -162,7 +165,7 @@ class AsyncCalls:
             refuse_misplaced("fan.arun", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         stops = stops_of(halt, max_errors, budget)
-        options = limited(self._options, by, max_concurrent, rate)
+        options = limited(self._options, by, max_concurrent, rate, priority)
         if asked is not None:
             return await arun_journaled(
                 self._scheduler, options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
@@ -202,6 +205,7 @@ class AsyncCalls:
             by: Callable[..., object] | None = None,
             max_concurrent: int | None = None,
             rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> AsyncRunStream[R]: ...
         @overload
         def astream(
@@ -222,6 +226,7 @@ class AsyncCalls:
             by: Callable[..., object] | None = None,
             max_concurrent: int | None = None,
             rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> AsyncRunStream[R]: ...
 
     def astream(
@@ -242,6 +247,7 @@ class AsyncCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
@@ -254,7 +260,7 @@ class AsyncCalls:
             refuse_misplaced("fan.astream", misplaced)
         return astream(
             self._scheduler,
-            limited(self._options, by, max_concurrent, rate),
+            limited(self._options, by, max_concurrent, rate, priority),
             fn,
             iterables,
             ordered=ordered,

@@ -51,6 +51,7 @@ class BatchCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
@@ -80,6 +81,7 @@ class BatchCalls:
             max_concurrent: how many calls of the batch, or of each key, may run at once.  Inputs whose key is full take
                 no slot, and the others go on.
             rate: a ``RateLimit`` for the batch, in the place of the fan's; with ``by`` each key has one like it.
+            priority: as for ``with_options``.
 
         Raises:
             JournalError: the journal cannot be used, or not be written any more.
@@ -95,7 +97,7 @@ class BatchCalls:
             refuse_misplaced("fan.run", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         stops = stops_of(halt, max_errors, budget)
-        options = limited(self._options, by, max_concurrent, rate)
+        options = limited(self._options, by, max_concurrent, rate, priority)
         if asked is not None:
             from ..batches import journaled
 
@@ -136,6 +138,7 @@ class BatchCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Run[R]:
         """``run``, in the background: returns at once, with a ``Run`` to watch, pause, cancel and wait for.
@@ -151,7 +154,7 @@ class BatchCalls:
             progress: as for ``run``.
             halt: as for ``run``, as are ``max_errors`` and ``budget``.
             journal: as for ``run``, as are ``key``, ``version``, ``codec`` and ``unique``.
-            by: as for ``run``, as are ``max_concurrent`` and ``rate``.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``.
 
         Raises:
             JournalError: the journal cannot be used.
@@ -165,9 +168,9 @@ class BatchCalls:
             refuse_misplaced("fan.start", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         return start(
-            self._scheduler, limited(self._options, by, max_concurrent, rate), fn, iterables, fail_fast=fail_fast,
-            deadline=deadline, star=star, progress=progress, halt=stops_of(halt, max_errors, budget), asked=asked,
-            owner=self,
+            self._scheduler, limited(self._options, by, max_concurrent, rate, priority), fn, iterables,
+            fail_fast=fail_fast, deadline=deadline, star=star, progress=progress,
+            halt=stops_of(halt, max_errors, budget), asked=asked, owner=self,
         )  # fmt: skip
 
     def stream(
@@ -188,6 +191,7 @@ class BatchCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> RunStream[R]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -204,7 +208,7 @@ class BatchCalls:
             keep: keep all outcomes, for ``report``; for inputs that have an end.
             journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
             key, version, codec, unique: with a journal, as for ``run``.
-            by: as for ``run``, as are ``max_concurrent`` and ``rate``, among the inputs in the window.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``, among the inputs in the window.
 
         Returns:
             A generator that can be watched and steered like a ``Run``.
@@ -222,7 +226,7 @@ class BatchCalls:
             refuse_misplaced("fan.stream", misplaced)
         return stream(
             self._scheduler,
-            limited(self._options, by, max_concurrent, rate),
+            limited(self._options, by, max_concurrent, rate, priority),
             fn,
             iterables,
             ordered=ordered,

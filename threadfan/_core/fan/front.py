@@ -76,6 +76,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         breaker: Breaker | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
+        priority: float = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
@@ -90,6 +91,8 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
+            priority: a number; of the calls of a fan that wait, those with the smallest go first, and others have 0.
+                Nobody waits for ever: of ten turns one is for the calls of other priorities, by turns.
         """
         from ..base.checks import given, refuse_misplaced
 
@@ -103,6 +106,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             breaker=breaker,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
+            priority=priority,
         )
         return View(self, self._scheduler, self._options.changed(changes))
 

@@ -77,7 +77,7 @@ class StandardCalls:
             future.policies = policies
             if not policies.first_is_plain:
                 future.state = policies.state(args, kwargs, future.since)
-        future.hand_in(scheduler, options.cap, policies)
+        future.hand_in(scheduler, options.home, policies)
         if outer is not None:
             future.end_with(outer)
         return future
@@ -92,6 +92,7 @@ class StandardCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Iterator[R]:
         """The results of ``fn`` over the iterables (the shortest one ends it), in input order.
@@ -101,13 +102,13 @@ class StandardCalls:
             chunksize: has no effect on threads.
             buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the
                 results can be read after the fan is closed.
-            by: as for ``run``, as are ``max_concurrent`` and ``rate``.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``.
         """
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.map", misplaced)
-        own = None if by is None and max_concurrent is None and rate is None else (by, max_concurrent, rate)
+        own = (by, max_concurrent, rate, priority)
         return self._map(fn, iterables, timeout, chunksize, buffersize, own)
 
     def starmap(
@@ -122,6 +123,7 @@ class StandardCalls:
         by: Callable[..., object] | None = None,
         max_concurrent: int | None = None,
         rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Iterator[R]:
         """``map`` over tuples of arguments: ``fan.starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9.
@@ -134,7 +136,7 @@ class StandardCalls:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.starmap", misplaced)
-        own = None if by is None and max_concurrent is None and rate is None else (by, max_concurrent, rate)
+        own = (by, max_concurrent, rate, priority)
         return self._map(fn, (iterable,), timeout, chunksize, buffersize, own, star=True)
 
     def _map(
@@ -144,7 +146,7 @@ class StandardCalls:
         timeout: float | None,
         chunksize: int,
         buffersize: int | None,
-        own: tuple[By | None, int | None, RateLimit | None] | None,
+        own: tuple[By | None, int | None, RateLimit | None, float | None],
         *,
         star: bool = False,
     ) -> Iterator[R]:
@@ -168,8 +170,9 @@ class StandardCalls:
             from ..batches import intake
 
             intake.check("fan.starmap", checks.function("fan.starmap", fn), iterables, star=True)
-        options = self._options if own is None else self._options.of_batch(*own)
-        if size is None and own is None and getattr(self.submit, "__func__", None) is not StandardCalls.submit:
+        plain = own == (None, None, None, None)
+        options = self._options if plain else self._options.of_batch(*own)
+        if size is None and plain and getattr(self.submit, "__func__", None) is not StandardCalls.submit:
             # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
             by_one = intake.taking_tuples(fn, iterables, star=True) if star else fn
             return Executor.map(self, by_one, *iterables, timeout=timeout)  # type: ignore[arg-type]

@@ -291,7 +291,7 @@ class Scheduler:
                 cap.active -= 1
         if queue.closed:
             self.check_done(queue, after)
-        if not cap.lasting:
+        if not queue.lasting:
             queue.left()
 
     # -- the end -----------------------------------------------------------------------------------------------------
