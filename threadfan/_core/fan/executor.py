@@ -100,7 +100,8 @@ class Fan(Front, ThreadPoolExecutor):
         if max_queued is not None or when_full != "wait":
             self._bound = making.bound(max_queued, when_full)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock()
+        initialise = None if initializer is None else partial(initializer, *initargs)
+        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
         if retry is not None or rate is not None or hedge is not None or breaker is not None or adaptive is not None:
             self._options = making.options(self._given, retry, rate, hedge, breaker)
 
@@ -153,7 +154,7 @@ class Fan(Front, ThreadPoolExecutor):
         """
         from .sizes import resize
 
-        self._given = resize(vars(self), self._given, self._scheduler, self._options, max_workers)
+        self._max_workers = resize(self._scheduler, self._options, max_workers)  # where programs look
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.

@@ -12,27 +12,20 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
-    from .making import Given
 
 
-def resize(parts: dict[str, object], given: Given, scheduler: Scheduler, options: Options, max_workers: int) -> Given:
-    """See ``Fan.resize``.
+def resize(scheduler: Scheduler, options: Options, max_workers: int) -> int:
+    """See ``Fan.resize``.  How many workers there may be now, checked.
 
     Args:
-        parts: what the fan has by name.
-        given: what it was made with.
-
-    Returns:
-        What it would be made with now.
+        options: of the fan itself.
     """
-    _, timeout, max_abandoned, name, adaptive, clock = given
     most = at_once(max_workers)
-    if adaptive is not None:
+    if scheduler.adaptive is not None:
         raise ValueError("a fan with an Adaptive finds out by itself how many calls run at once: give that a ceiling=")
     aside(partial(_resize, scheduler, most))
     options.most = most
-    parts["_max_workers"] = most  # where programs look
-    return most, timeout, max_abandoned, name, adaptive, clock
+    return most
 
 
 def _resize(scheduler: Scheduler, slots: int) -> None:
