@@ -134,7 +134,7 @@ class Fan(Front, ThreadPoolExecutor):
         """The fan's name in events."""
         return self._scheduler.name
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
 
         Open streams are cancelled.
@@ -142,15 +142,23 @@ class Fan(Front, ThreadPoolExecutor):
         Args:
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
+            timeout: seconds from now after which everything that is left is cancelled, what runs too; None to let it
+                end.  Nothing is raised here: each call and batch that is cut short says so.
         """
         from ..base.errors import FanClosed
         from ..pool import shutdown as lifecycle
 
-        scheduler = self._scheduler
+        scheduler, until = self._scheduler, None
+        if timeout is not None:
+            until = lifecycle.latest(scheduler, timeout)
         reason = partial(FanClosed, "the fan was shut down with cancel_futures=True") if cancel_futures else None
         gate = lifecycle.close(scheduler, reason)
+        if timeout is not None:
+            from ..pool import expiry
+
+            expiry.bound(scheduler, timeout)
         if wait:
-            lifecycle.join(scheduler, gate)
+            lifecycle.join(scheduler, gate, until=until)
             lifecycle.linger(scheduler)
             self._warn_of_what_is_stuck()
 
@@ -207,12 +215,19 @@ class Fan(Front, ThreadPoolExecutor):
                 raise
             exc.add_note(str(warning))
 
-    async def aclose(self) -> None:
-        """``shutdown``, waiting without blocking the event loop."""
+    async def aclose(self, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
+        """``shutdown``, waiting without blocking the event loop.
+
+        Args:
+            cancel_futures: and ``timeout``: as for ``shutdown``.
+        """
         from .aio.closing import join
 
-        self.shutdown(wait=False)
-        await join(self._scheduler)
+        if timeout is None:
+            self.shutdown(wait=False, cancel_futures=cancel_futures)
+        else:
+            self.shutdown(wait=False, cancel_futures=cancel_futures, timeout=timeout)
+        await join(self._scheduler, timeout)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:

@@ -136,7 +136,7 @@ class View(Front):
         self._options = options
         self._future = origin._future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """A view does not own its threads.
 
         Raises:
