@@ -234,17 +234,21 @@ def test_a_future_of_another_fan_is_waited_for_through_the_scope():
 
 def test_three_levels_end_together():
     """The end goes through to calls of calls of calls."""
-    told = []
+    told, started = [], threading.Event()
 
     def level(fan, number):
         if number:
             return fan.run(lambda _: level(fan, number - 1), range(2)).unwrap()
         ended = threading.Event()
         current_scope().on_cancel(ended.set)
+        started.set()
         return told.append(ended.wait(PATIENCE))
 
-    with Fan(4) as fan:
-        outer = fan.with_options(timeout=0.05).submit(level, fan, 2)
+    with ManualClock() as clock, Fan(4) as fan:
+        outer = fan.with_options(timeout=8).submit(level, fan, 2)
+        assert started.wait(PATIENCE)
+        clock.wait_for_sleepers(until=8)
+        clock.advance(8)
         assert isinstance(outer.exception(PATIENCE), TaskTimeout)
         until(lambda: fan.snapshot()["running"] == 0 == fan.snapshot()["queued"] == fan.snapshot()["abandoned"])
     assert told
