@@ -52,6 +52,7 @@ class Task(Portable, Generic[Out_co]):
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
+        total_timeout: float | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
@@ -63,13 +64,15 @@ class Task(Portable, Generic[Out_co]):
             rate: as for ``Fan``.
             hedge: as for ``Fan``.
             breaker: as for ``Fan``.
+            total_timeout: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
-            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt
-        )
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+            interrupt=interrupt,
+        )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Out_co:

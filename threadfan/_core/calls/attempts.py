@@ -15,7 +15,7 @@ from ..events import log
 from ..limits.rate_waitlist import STALL
 from ..policies.returned import error_in
 from ..pool.work_queue import QUANTUM
-from . import breakers
+from . import breakers, total_time
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
 from .lane_backlog import LaneBacklog
@@ -214,6 +214,8 @@ class Attempts:
                 return now
             with scheduler.lock:
                 state.starts(now, self._queue.backlog.limited(now, call))
+                if policies.total is not None:
+                    total_time.bound(call, policies.total)
                 before = session.forget_scope()  # of an attempt before
             del before
             verdict = verdicts.before_attempt(call, now)
@@ -270,6 +272,8 @@ class Attempts:
             if raw[STATUS] is SUCCEEDED and call.hedging is None and (policies.retry is None or policies.retry.plain):
                 self._succeeded(call, policies, raw)
                 return
+            if policies.total is not None:
+                raw = total_time.told(call, policies.total, raw, self._queue.function_of(call))
             said = reading_of(raw)
             ended = self._ended(call, policies, raw, said)
             if ended is not None:
@@ -303,6 +307,8 @@ class Attempts:
             if hedging is not None:
                 last = hedging.ended(call, raw, after)
                 self._session.judging = last is not None  # under the lock: whoever counts calls sees both or neither
+            if last is not None and policies.total is not None:
+                total_time.spend(call if hedging is None else hedging.call, last)
         if after:
             self._scheduler.perform(after)
         return None if last is None else (call if hedging is None else hedging.call, last, counted)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Changes: TypeAlias = dict[str, Any]
     """Options that replace others, by name."""
 
-UNDER_POLICIES = ("retry", "rate", "hedge", "breaker")
+UNDER_POLICIES = ("retry", "rate", "hedge", "breaker", "total_timeout")
 """The options that put calls under policies."""
 
 
@@ -32,18 +32,22 @@ class Options:
     """How calls are run.
 
     Args:
-        timeout: seconds, or None.
+        timeout: seconds for each attempt, or None.
         cap: how many of them may run at once.
         retry: what is tried again, as for ``Fan``.
         rate: a limit that they share with all who are given the same object.
         hedge: when they are attempted a second time.
         breaker: what says that the service which they ask is down, for all who are given the same object.
+        total_timeout: seconds for all attempts of a call together, or None.
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
+
+    Attributes:
+        timeout: of a first attempt: the shorter one of both.
     """
 
-    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "_timeout", "cap", "interrupt", "most", "policies", "timeout")
 
     def __init__(
         self,
@@ -56,15 +60,19 @@ class Options:
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
+        total_timeout: float | None = None,
         pace: Waitlist[Start] | None = None,
     ) -> None:
         self.most: int | None = most
-        self.timeout: float | None = seconds("timeout", timeout)
+        self._timeout = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
-        self._given = retry, rate, hedge, breaker
+        self._given: Changes = {
+            "retry": retry, "rate": rate, "hedge": hedge, "breaker": breaker, "total_timeout": total_timeout,
+        }  # fmt: skip
         self._pace = pace
-        self.policies: Policies | None = _policies(*self._given, pace)
+        self.policies: Policies | None = _policies(self._given, pace)
+        self.timeout: float | None = self._first_timeout()
 
     def changed(self, changes: Changes) -> Options:
         """With some options replaced; itself if none is."""
@@ -74,18 +82,19 @@ class Options:
         if "max_concurrent" in changes:
             most = changes["max_concurrent"]
             cap = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
-        new = Options(changes.get("timeout", self.timeout), cap, changes.get("interrupt", self.interrupt), self.most)
-        retry, rate, hedge, breaker = self._given
-        new._given = (
-            changes.get("retry", retry),
-            changes.get("rate", rate),
-            changes.get("hedge", hedge),
-            changes.get("breaker", breaker),
-        )
+        new = Options(changes.get("timeout", self._timeout), cap, changes.get("interrupt", self.interrupt), self.most)
+        new._given = {name: changes.get(name, old) for name, old in self._given.items()}
         new._pace = self._pace
-        same = all(one is old for one, old in zip(new._given, self._given, strict=True))
-        new.policies = self.policies if same else _policies(*new._given, self._pace)
+        same = all(new._given[name] is old for name, old in self._given.items())
+        new.policies = self.policies if same else _policies(new._given, self._pace)
+        new.timeout = new._first_timeout()
         return new
+
+    def _first_timeout(self) -> float | None:
+        total = None if self.policies is None else self.policies.total
+        if total is None:
+            return self._timeout
+        return total if self._timeout is None else min(self._timeout, total)
 
     def at_most(self, value: int) -> int:
         """Check a ``max_concurrent``: one that the fan's slots can never reach caps nothing."""
@@ -106,27 +115,28 @@ class Options:
         return interruptible(fn)
 
 
-def _policies(
-    retry: Retry,
-    rate: RateLimit | None,
-    hedge: Hedge | None,
-    breaker: Breaker | None,
-    pace: Waitlist[Start] | None,
-) -> Policies | None:
-    if retry is None and rate is None and hedge is None and breaker is None and pace is None:
+def _policies(given: Changes, pace: Waitlist[Start] | None) -> Policies | None:
+    if pace is None and all(value is None for value in given.values()):
         return None
-    policy = _checked(retry, rate, hedge, breaker)
-    if policy is None and rate is None and pace is None and hedge is None and breaker is None:
+    policy = _checked(**given)
+    if policy is None and pace is None and all(value is None for name, value in given.items() if name != "retry"):
         return None
+    rate, total = given["rate"], seconds("total_timeout", given["total_timeout"])
     # On first use: imports are dear to programs that need none of it.
     from ..limits.waitlists import waitlist_of
     from . import first_call_queue, input_batch  # noqa: F401 -- what their calls need, before there is one
     from .policies import Policies
 
-    return Policies(policy, None if rate is None else waitlist_of(rate), pace, hedge, breaker)
+    return Policies(policy, None if rate is None else waitlist_of(rate), pace, given["hedge"], given["breaker"], total)
 
 
-def _checked(retry: object = None, rate: object = None, hedge: object = None, breaker: object = None) -> Policy | None:
+def _checked(
+    retry: object = None,
+    rate: object = None,
+    hedge: object = None,
+    breaker: object = None,
+    total_timeout: object = None,
+) -> Policy | None:
     """Check what would put calls under policies; answers that of their retries."""
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -143,6 +153,7 @@ def _checked(retry: object = None, rate: object = None, hedge: object = None, br
             raise TypeError(
                 f"breaker must be a Breaker, such as Breaker(failures=5, recovery=30), not {brief(breaker)}"
             )
+    seconds("total_timeout", total_timeout)  # type: ignore[arg-type]  # what it is to be
     return retry_policy(retry)
 
 

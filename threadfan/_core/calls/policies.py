@@ -30,9 +30,10 @@ class Policies:
         pace: that of the fan's `Adaptive`, or None.
         hedge: when there are second attempts, or None.
         breaker: what says that their service is down, or None.
+        total: seconds for all attempts of a call together, or None.
     """
 
-    __slots__ = ("_first_is_plain", "breaker", "hedge", "pace", "retry", "waitlist")
+    __slots__ = ("_first_is_plain", "breaker", "hedge", "pace", "retry", "total", "waitlist")
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class Policies:
         pace: Waitlist[Start] | None,
         hedge: Hedge | None,
         breaker: Breaker | None = None,
+        total: float | None = None,
     ) -> None:
         self.retry: Policy | None = retry
         self.waitlist: RateWaitlist | None = waitlist
         self.pace: Waitlist[Start] | None = pace
         self.hedge: Hedge | None = hedge
         self.breaker: Breaker | None = breaker
+        self.total: float | None = total
         self._first_is_plain = (
             pace is None
             and breaker is None
@@ -123,6 +126,16 @@ class Policies:
             self.breaker.give_back(passed, clock.monotonic())
 
 
+class Used:
+    """What a call has used of its total time, and the timeout that it was handed in with; see ``total_time``."""
+
+    __slots__ = ("spent", "timeout")
+
+    def __init__(self, timeout: float, spent: float = 0.0) -> None:
+        self.timeout = timeout
+        self.spent = spent
+
+
 class AttemptState:
     """How far one call has come.  Used under the scheduler's lock while it waits, by its own thread while it runs.
 
@@ -134,7 +147,7 @@ class AttemptState:
     __slots__ = (
         "allowance", "asking", "attempts", "backoff", "cost", "discards", "flaw", "handed_in", "headers", "limited",
         "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "start", "told",
-        "undecided", "usage", "waited_inside",
+        "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -162,6 +175,7 @@ class AttemptState:
         self.headers: Mapping[str, str] | None = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
+        self.used: Used | None = None  # of its total time, if it has one
 
     def joins(self, now: float, limited: float) -> None:
         """It stands in its queue; the queue has waited ``limited`` seconds for its limit until now."""

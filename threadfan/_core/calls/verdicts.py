@@ -17,7 +17,7 @@ from ..policies.reading import Reading
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer
 from ..pool.deadline_timer import EVENT
-from . import breakers
+from . import breakers, total_time
 from .call_queue import tell_end
 from .hedging import HedgeAttempt
 from .outcomes import without_attempt
@@ -185,7 +185,10 @@ class Verdicts:
         due = now + wait
         if not queue.backlog.can_go_on(call) or due >= queue.until:
             return False
-        breaker = None if call.policies is None else call.policies.breaker
+        policies = call.policies
+        if policies is not None and policies.total is not None and total_time.is_over(call, policies.total, wait):
+            return False
+        breaker = None if policies is None else policies.breaker
         if breaker is not None and breakers.would_shut_out(breaker, due):
             return False
         outer = queue.outer_of(call)

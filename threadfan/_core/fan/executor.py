@@ -48,6 +48,8 @@ class Fan(Front, ThreadPoolExecutor):
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
+        total_timeout: seconds for all attempts of a call and the back-offs between them, however many ``retry`` allows;
+            waiting for a slot or for ``rate`` does not count.
         retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
             broken connections, the HTTP statuses 408, 409, 429 and 5xx.  A ``tenacity.Retrying``: as that says.  A
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
@@ -77,6 +79,7 @@ class Fan(Front, ThreadPoolExecutor):
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
+        total_timeout: float | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
         **misplaced: Never,
@@ -95,8 +98,15 @@ class Fan(Front, ThreadPoolExecutor):
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
         super().__init__(most, thread_name_prefix, initializer, initargs)
         self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock()
-        if retry is not None or rate is not None or hedge is not None or breaker is not None or adaptive is not None:
-            self._options = making.options(self._given, retry, rate, hedge, breaker)
+        if not (
+            retry is None
+            and rate is None
+            and hedge is None
+            and breaker is None
+            and total_timeout is None
+            and adaptive is None
+        ):
+            self._options = making.options(self._given, retry, rate, hedge, breaker, total_timeout)
 
     if not TYPE_CHECKING:  # to whom any name would be one of a fan's
 

@@ -74,6 +74,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         rate: RateLimit | None = UNSET,
         hedge: Hedge | None = UNSET,
         breaker: Breaker | None = UNSET,
+        total_timeout: float | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
         **misplaced: Never,
@@ -82,6 +83,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
 
         Args:
             timeout: seconds for each attempt of a call, or None.
+            total_timeout: seconds for all its attempts and the back-offs between them, or None.
             retry: what is tried again, as for ``Fan``; None for nothing.
             rate: a ``RateLimit``, or None.
             hedge: a ``Hedge``, or None.
@@ -101,6 +103,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             rate=rate,
             hedge=hedge,
             breaker=breaker,
+            total_timeout=total_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

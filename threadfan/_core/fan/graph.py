@@ -80,6 +80,7 @@ class Graph:
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
+        total_timeout: float | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -124,6 +125,7 @@ class Graph:
             rate=rate,
             hedge=hedge,
             breaker=breaker,
+            total_timeout=total_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

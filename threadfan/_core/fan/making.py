@@ -64,12 +64,16 @@ def options(
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _ = given
     pace = arguments.pace(adaptive)
     cap = ConcurrencyLimit(lasting=True)
-    return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
+    return Options(
+        timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        pace=pace,
+    )  # fmt: skip
 
 
 def made(fan: object, name: str) -> Any:

@@ -74,6 +74,7 @@ def stage(
     rate: RateLimit | None = _UNSET,
     hedge: Hedge | None = _UNSET,
     breaker: Breaker | None = _UNSET,
+    total_timeout: float | None = _UNSET,
     interrupt: bool = _UNSET,
     **misplaced: Never,
 ) -> Stage[In, Out]:
@@ -90,11 +91,15 @@ def stage(
         rate: as for ``Fan``.
         hedge: as for ``Fan``.
         breaker: as for ``Fan``.
+        total_timeout: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
     if misplaced:
         checks.refuse_misplaced("stage", misplaced)
-    changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt)
+    changes = of_each_call(
+        timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        interrupt=interrupt,
+    )  # fmt: skip
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 
