@@ -56,16 +56,21 @@ def new_batch(
         numbers: the index of each input, if it is not its place.
         around: makes of the function what is called in its place.
     """
-    one = taking_tuples(options.dressed(fn), given, star=star)
-    if around is not None:
-        one = around(one)
+    several = star or len(given) > 1
+    one = _as_called(several, around, options.dressed(fn))
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.policies is not None:
-        several = star or len(given) > 1
-        return _under_policies(scheduler, options, options.policies, one, several, items, numbers, shared)
+        adapt = partial(_as_called, several, around)
+        return _under_policies(scheduler, options, options.policies, one, several, adapt, items, numbers, shared)
     return Batch(
         scheduler, options.cap, scheduler.depth(), one, items=items, numbers=numbers, timeout=options.timeout, **shared
     )
+
+
+def _as_called(several: bool, around: Callable[[OneInput], OneInput] | None, fn: Callable[..., object]) -> OneInput:
+    """A function as it is called with each input, which may be a tuple of what it takes."""
+    one = taking_tuples(fn, ((),), star=several)
+    return one if around is None else around(one)
 
 
 def _under_policies(
@@ -74,6 +79,7 @@ def _under_policies(
     policies: Policies,
     one: OneInput,
     several: bool,
+    adapt: Callable[[Callable[..., object]], OneInput],
     items: list[object] | None,
     numbers: list[int] | None,
     shared: Shared,
@@ -82,7 +88,7 @@ def _under_policies(
     from ..calls.input_batch import InputBatch
     from ..calls.policy_queues import PolicyBatch, policy_call
 
-    make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
+    make = partial(policy_call, policies, options.timeout, one, several, adapt, shared["context"])
     cap, depth = options.cap, scheduler.depth()
     if policies.first_is_plain:
         return InputBatch(

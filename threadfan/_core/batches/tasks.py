@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Never, ParamSpec, overload
 
+    from ..calls.options import Functions
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -53,6 +54,7 @@ class Task(Portable, Generic[Out_co]):
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
         total_timeout: float | None = _UNSET,
+        fallback: Functions | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
@@ -65,13 +67,14 @@ class Task(Portable, Generic[Out_co]):
             hedge: as for ``Fan``.
             breaker: as for ``Fan``.
             total_timeout: as for ``Fan``.
+            fallback: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
             timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-            interrupt=interrupt,
+            fallback=fallback, interrupt=interrupt,
         )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 

@@ -154,12 +154,17 @@ class Attempts:
             call.begin(self._session)
             error = TaskCancelled("its breaker has let no further attempt start")
             self._follow(call, policies, (call.index, call.item, call.since, CANCELLED, error, None, now, None))
+        elif policies.fallback is not None and self._falls_back(call, breaker, now):
+            return
         elif call.begin(self._session):
             raw = breakers.refused(breaker, call, now)
             tell_end(self._session, call, raw, self._observer)
             self._verdicts.conclude(self._session, call, raw)
         elif call.state.attempts:  # it had begun, so whoever cancelled it has left its end to us
             self._verdicts.conclude(self._session, call, cancelled(call, TaskCancelled(NOBODY), now))
+
+    def _falls_back(self, call: Call, breaker: Breaker, now: float) -> bool:
+        return self._verdicts.falls_back(self._session, call, breakers.refused(breaker, call, now))
 
     # -- before the call ---------------------------------------------------------------------------------------------
 
@@ -265,7 +270,7 @@ class Attempts:
         """Have an attempt that has ended by itself followed by what comes after it."""
         ended = error = said = None
         try:
-            if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.told):
+            if raw[STATUS] is SUCCEEDED and policies.judged:
                 error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])

@@ -15,6 +15,7 @@ from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, TIMED_OUT
 from ..pool.work_queue import GRACE
 from . import total_time
 from .call_queue import Call
+from .fallbacks import chain, falls_back
 from .hedging import HedgeAttempt
 from .limit_reports import reading_of, tell_limits
 from .outcomes import NOBODY
@@ -63,6 +64,11 @@ def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
     if raw[STATUS] is TIMED_OUT and _is_tried_again(queue, call, policies, raw, after):
         queue.failed -= 1
         return NOT_FINAL
+    if raw[STATUS] is TIMED_OUT:
+        if policies.fallback is not None and falls_back(queue, call, raw, after):
+            queue.failed -= 1
+            return NOT_FINAL
+        chain(call.state, raw[PAYLOAD])
     return queue.finish_locked(call, raw, after)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..base.checks import count, flag, given, seconds
+from ..base.checks import count, flag, function, given, seconds
+from ..base.static import describe
 from ..base.texts import brief
 from ..pool.work_queue import ConcurrencyLimit
 
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from ..policies.retry_state import Policy
     from .policies import Policies
 
+    Function: TypeAlias = Callable[..., object]
+    Functions: TypeAlias = Function | tuple[Function, ...]
+
     Changes: TypeAlias = dict[str, Any]
     """Options that replace others, by name."""
 
-UNDER_POLICIES = ("retry", "rate", "hedge", "breaker", "total_timeout")
+UNDER_POLICIES = ("retry", "rate", "hedge", "breaker", "total_timeout", "fallback")
 """The options that put calls under policies."""
 
 
@@ -39,6 +43,7 @@ class Options:
         hedge: when they are attempted a second time.
         breaker: what says that the service which they ask is down, for all who are given the same object.
         total_timeout: seconds for all attempts of a call together, or None.
+        fallback: what is called when they have failed: a function, or several, one after another.
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
@@ -61,6 +66,7 @@ class Options:
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
         total_timeout: float | None = None,
+        fallback: Functions | None = None,
         pace: Waitlist[Start] | None = None,
     ) -> None:
         self.most: int | None = most
@@ -69,9 +75,10 @@ class Options:
         self.interrupt: bool = flag("interrupt", interrupt)
         self._given: Changes = {
             "retry": retry, "rate": rate, "hedge": hedge, "breaker": breaker, "total_timeout": total_timeout,
+            "fallback": fallback,
         }  # fmt: skip
         self._pace = pace
-        self.policies: Policies | None = _policies(self._given, pace)
+        self.policies: Policies | None = _policies(self._given, pace, self.dressed)
         self.timeout: float | None = self._first_timeout()
 
     def changed(self, changes: Changes) -> Options:
@@ -86,7 +93,9 @@ class Options:
         new._given = {name: changes.get(name, old) for name, old in self._given.items()}
         new._pace = self._pace
         same = all(new._given[name] is old for name, old in self._given.items())
-        new.policies = self.policies if same else _policies(new._given, self._pace)
+        if new._given["fallback"] is not None and new.interrupt is not self.interrupt:
+            same = False  # they are dressed anew
+        new.policies = self.policies if same else _policies(new._given, self._pace, new.dressed)
         new.timeout = new._first_timeout()
         return new
 
@@ -115,7 +124,7 @@ class Options:
         return interruptible(fn)
 
 
-def _policies(given: Changes, pace: Waitlist[Start] | None) -> Policies | None:
+def _policies(given: Changes, pace: Waitlist[Start] | None, dressed: Callable[[Function], Function]) -> Policies | None:
     if pace is None and all(value is None for value in given.values()):
         return None
     policy = _checked(**given)
@@ -125,9 +134,20 @@ def _policies(given: Changes, pace: Waitlist[Start] | None) -> Policies | None:
     # On first use: imports are dear to programs that need none of it.
     from ..limits.waitlists import waitlist_of
     from . import first_call_queue, input_batch  # noqa: F401 -- what their calls need, before there is one
-    from .policies import Policies
+    from .policies import Fallback, Policies
 
-    return Policies(policy, None if rate is None else waitlist_of(rate), pace, given["hedge"], given["breaker"], total)
+    next_one: Fallback | None = None
+    for fn in reversed(_several(given["fallback"])):  # each has those that follow it
+        own = Policies(policy, None, None, None, total=total, fallback=next_one)
+        next_one = Fallback(dressed(fn), describe(fn), own)
+    waitlist = None if rate is None else waitlist_of(rate)
+    return Policies(policy, waitlist, pace, given["hedge"], given["breaker"], total, next_one)
+
+
+def _several(fallback: object) -> tuple[Function, ...]:
+    if fallback is None:
+        return ()
+    return tuple(fallback) if isinstance(fallback, (tuple, list)) else (fallback,)  # type: ignore[return-value]
 
 
 def _checked(
@@ -136,6 +156,7 @@ def _checked(
     hedge: object = None,
     breaker: object = None,
     total_timeout: object = None,
+    fallback: object = None,
 ) -> Policy | None:
     """Check what would put calls under policies; answers that of their retries."""
     from ..policies.hedge import Hedge
@@ -153,6 +174,8 @@ def _checked(
             raise TypeError(
                 f"breaker must be a Breaker, such as Breaker(failures=5, recovery=30), not {brief(breaker)}"
             )
+    for fn in _several(fallback):
+        function("fallback", fn)
     seconds("total_timeout", total_timeout)  # type: ignore[arg-type]  # what it is to be
     return retry_policy(retry)
 

@@ -7,7 +7,7 @@ from ..base.outcome import SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..base.clock import Clock
     from ..base.outcome import Raw
@@ -31,9 +31,10 @@ class Policies:
         hedge: when there are second attempts, or None.
         breaker: what says that their service is down, or None.
         total: seconds for all attempts of a call together, or None.
+        fallback: what is called when one has failed, or None.
     """
 
-    __slots__ = ("_first_is_plain", "breaker", "hedge", "pace", "retry", "total", "waitlist")
+    __slots__ = ("_first_is_plain", "breaker", "fallback", "hedge", "pace", "retry", "total", "waitlist")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Policies:
         hedge: Hedge | None,
         breaker: Breaker | None = None,
         total: float | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.retry: Policy | None = retry
         self.waitlist: RateWaitlist | None = waitlist
@@ -50,9 +52,11 @@ class Policies:
         self.hedge: Hedge | None = hedge
         self.breaker: Breaker | None = breaker
         self.total: float | None = total
+        self.fallback: Fallback | None = fallback
         self._first_is_plain = (
             pace is None
             and breaker is None
+            and (fallback is None or waitlist is None)  # else calls of one batch stand in different lanes
             and (retry is None or retry.silent)
             and (waitlist is None or not (waitlist.shared or waitlist.limit.estimates))
         )
@@ -66,6 +70,11 @@ class Policies:
     def limited(self) -> bool:
         """Whether there is any limit."""
         return self.waitlist is not None or self.pace is not None
+
+    @property
+    def judged(self) -> bool:
+        """Whether a returned answer may count as an error."""
+        return self.retry is not None or self.fallback is not None or self.told
 
     @property
     def told(self) -> bool:
@@ -126,6 +135,31 @@ class Policies:
             self.breaker.give_back(passed, clock.monotonic())
 
 
+class Fallback:
+    """A function that is called in place of another; ``policies`` are those of its own attempts, and of what follows.
+
+    Args:
+        name: of the function.
+    """
+
+    __slots__ = ("fn", "name", "policies")
+
+    def __init__(self, fn: Callable[..., object], name: str, policies: Policies) -> None:
+        self.fn = fn
+        self.name = name
+        self.policies = policies
+
+
+class Fallen:
+    """What is called now in place of a call's function, by name, and what that or the one before has failed with."""
+
+    __slots__ = ("error", "name")
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        self.name = name
+        self.error = error
+
+
 class Used:
     """What a call has used of its total time, and the timeout that it was handed in with; see ``total_time``."""
 
@@ -145,7 +179,8 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "discards", "flaw", "handed_in", "headers", "limited",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "fallen", "flaw", "handed_in", "headers",
+        "limited",
         "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "start", "told",
         "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
@@ -176,6 +211,7 @@ class AttemptState:
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
         self.used: Used | None = None  # of its total time, if it has one
+        self.fallen: Fallen | None = None  # once it has
 
     def joins(self, now: float, limited: float) -> None:
         """It stands in its queue; the queue has waited ``limited`` seconds for its limit until now."""
@@ -203,6 +239,7 @@ class AttemptState:
                 waited_limit=self.limited + self.waited_inside,
                 waited_backoff=self.backoff,
                 worker=worker,
+                fallback=None if self.fallen is None else self.fallen.name,
             )
         )
         self.backoff = 0.0

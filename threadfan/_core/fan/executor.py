@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Any, Never, Self
 
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -50,6 +51,8 @@ class Fan(Front, ThreadPoolExecutor):
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
         total_timeout: seconds for all attempts of a call and the back-offs between them, however many ``retry`` allows;
             waiting for a slot or for ``rate`` does not count.
+        fallback: called with the same arguments when a call has failed for good, and its result is the call's; or
+            several in a tuple, one after another.  ``retry`` and the timeouts hold for each anew, the rest does not.
         retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
             broken connections, the HTTP statuses 408, 409, 429 and 5xx.  A ``tenacity.Retrying``: as that says.  A
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
@@ -80,6 +83,7 @@ class Fan(Front, ThreadPoolExecutor):
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
         total_timeout: float | None = None,
+        fallback: Functions | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
         **misplaced: Never,
@@ -104,9 +108,10 @@ class Fan(Front, ThreadPoolExecutor):
             and hedge is None
             and breaker is None
             and total_timeout is None
+            and fallback is None
             and adaptive is None
         ):
-            self._options = making.options(self._given, retry, rate, hedge, breaker, total_timeout)
+            self._options = making.options(self._given, retry, rate, hedge, breaker, total_timeout, fallback)
 
     if not TYPE_CHECKING:  # to whom any name would be one of a fan's
 

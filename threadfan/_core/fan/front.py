@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Never
 
     from ..batches.running import RunningCall
-    from ..calls.options import Options
+    from ..calls.options import Functions, Options
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -75,6 +75,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         hedge: Hedge | None = UNSET,
         breaker: Breaker | None = UNSET,
         total_timeout: float | None = UNSET,
+        fallback: Functions | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
         **misplaced: Never,
@@ -88,6 +89,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             rate: a ``RateLimit``, or None.
             hedge: a ``Hedge``, or None.
             breaker: a ``Breaker``, or None.
+            fallback: what is called when a call has failed, as for ``Fan``, or None.
             max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
@@ -104,6 +106,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             hedge=hedge,
             breaker=breaker,
             total_timeout=total_timeout,
+            fallback=fallback,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..base.clock import Gate
     from ..batches.journaled_functions import JournaledFunctions
     from ..batches.tasks import Take
-    from ..calls.options import Options
+    from ..calls.options import Functions, Options
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..journal.values import Codec
@@ -81,6 +81,7 @@ class Graph:
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
         total_timeout: float | None = _UNSET,
+        fallback: Functions | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -126,6 +127,7 @@ class Graph:
             hedge=hedge,
             breaker=breaker,
             total_timeout=total_timeout,
+            fallback=fallback,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

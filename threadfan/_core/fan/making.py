@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -65,6 +66,7 @@ def options(
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
     total_timeout: float | None = None,
+    fallback: Functions | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _ = given
@@ -72,7 +74,7 @@ def options(
     cap = ConcurrencyLimit(lasting=True)
     return Options(
         timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-        pace=pace,
+        fallback=fallback, pace=pace,
     )  # fmt: skip
 
 
