@@ -27,7 +27,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "codec", "unique",
     ),
     "stream": ("ordered", "window", "star", "progress", "keep"),
-    "with_options": (*EACH_CALL, "max_concurrent"),
+    "with_options": (*EACH_CALL, "max_concurrent", "unique"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
     "pipeline.run": ("fail_fast", "deadline", "progress"),

@@ -10,7 +10,8 @@ from .standard_calls import StandardCalls
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Never
+    from concurrent import futures
+    from typing import Never, ParamSpec, TypeVar
 
     from ..batches.running import RunningCall
     from ..calls.options import Functions, Options
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
+    from .aio.calls import LoopFuture
     from .graph import Graph
     from .signatures import Signatures
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 else:
     Signatures = object
 
@@ -78,6 +83,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         fallback: Functions | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
+        unique: bool = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
@@ -94,8 +100,10 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
+            unique: equal calls under way (of one function, with arguments that are equal, of one type and hashable)
+                share one result, in ``submit``, ``call``, ``asyncify`` and ``map``; each who waits may cancel alone.
         """
-        from ..base.checks import given, refuse_misplaced
+        from ..base.checks import flag, given, refuse_misplaced
 
         if misplaced:
             refuse_misplaced("with_options", misplaced)
@@ -110,7 +118,8 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )
-        return View(self, self._scheduler, self._options.changed(changes))
+        shares = isinstance(self, UniqueView) if unique is UNSET else flag("unique", unique)
+        return (UniqueView if shares else View)(self, self._scheduler, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:
         """Live figures of the whole fan.
@@ -153,6 +162,26 @@ class View(Front):
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
         return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.cap.limit}>"
+
+
+class UniqueView(View):
+    """A view of which equal calls under way share one, see ``calls.shared_calls``."""
+
+    def __init__(self, origin: Front, scheduler: Scheduler, options: Options) -> None:
+        from ..calls.shared_calls import SharedCalls  # few programs need it
+
+        super().__init__(origin, scheduler, options)
+        self._shared = SharedCalls()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[R]:
+        """A future of ``fn(*args, **kwargs)``, of a call that was handed in before if an equal one is under way."""
+        return self._shared.submit(self._scheduler, super().submit, fn, args, kwargs)  # type: ignore
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
+        """The same, to await."""
+        from .aio.shared import awaited
+
+        return awaited(self.submit, fn, args, kwargs)
 
 
 def behind(fan: Front) -> tuple[Scheduler, Options]:
