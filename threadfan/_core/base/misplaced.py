@@ -10,11 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-EACH_CALL = ("timeout", "total_timeout", "retry", "rate", "hedge", "breaker", "fallback", "interrupt")
+EACH_CALL = ("timeout", "total_timeout", "retry", "rate", "hedge", "breaker", "fallback", "idle_timeout", "interrupt")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "total_timeout", "retry", "rate",
-        "hedge", "breaker", "fallback", "max_abandoned", "name",
+        "hedge", "breaker", "fallback", "idle_timeout", "max_abandoned", "name",
     ),
     "map": ("timeout", "chunksize", "buffersize"),
     "starmap": ("timeout", "chunksize", "buffersize"),

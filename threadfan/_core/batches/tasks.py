@@ -55,6 +55,7 @@ class Task(Portable, Generic[Out_co]):
         breaker: Breaker | None = _UNSET,
         total_timeout: float | None = _UNSET,
         fallback: Functions | None = _UNSET,
+        idle_timeout: float | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
@@ -68,13 +69,14 @@ class Task(Portable, Generic[Out_co]):
             breaker: as for ``Fan``.
             total_timeout: as for ``Fan``.
             fallback: as for ``Fan``.
+            idle_timeout: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
             timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-            fallback=fallback, interrupt=interrupt,
+            fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt,
         )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 

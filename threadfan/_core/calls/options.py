@@ -47,12 +47,14 @@ class Options:
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
+        idle_timeout: seconds for which a call may do nothing, or None.
 
     Attributes:
+        dresses: whether their functions are called as they are, or ``dressed``.
         timeout: of a first attempt: the shorter one of both.
     """
 
-    __slots__ = ("_given", "_pace", "_timeout", "cap", "interrupt", "most", "policies", "timeout")
+    __slots__ = ("_given", "_pace", "_timeout", "cap", "dresses", "idle", "interrupt", "most", "policies", "timeout")
 
     def __init__(
         self,
@@ -67,12 +69,15 @@ class Options:
         breaker: Breaker | None = None,
         total_timeout: float | None = None,
         fallback: Functions | None = None,
+        idle_timeout: float | None = None,
         pace: Waitlist[Start] | None = None,
     ) -> None:
         self.most: int | None = most
         self._timeout = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
+        self.idle: float | None = seconds("idle_timeout", idle_timeout)
+        self.dresses: bool = self.interrupt or self.idle is not None
         self._given: Changes = {
             "retry": retry, "rate": rate, "hedge": hedge, "breaker": breaker, "total_timeout": total_timeout,
             "fallback": fallback,
@@ -89,11 +94,17 @@ class Options:
         if "max_concurrent" in changes:
             most = changes["max_concurrent"]
             cap = ConcurrencyLimit() if most is None else ConcurrencyLimit(self.at_most(most))
-        new = Options(changes.get("timeout", self._timeout), cap, changes.get("interrupt", self.interrupt), self.most)
+        new = Options(
+            changes.get("timeout", self._timeout),
+            cap,
+            changes.get("interrupt", self.interrupt),
+            self.most,
+            idle_timeout=changes.get("idle_timeout", self.idle),
+        )
         new._given = {name: changes.get(name, old) for name, old in self._given.items()}
         new._pace = self._pace
         same = all(new._given[name] is old for name, old in self._given.items())
-        if new._given["fallback"] is not None and new.interrupt is not self.interrupt:
+        if new._given["fallback"] is not None and (new.interrupt, new.idle) != (self.interrupt, self.idle):
             same = False  # they are dressed anew
         new.policies = self.policies if same else _policies(new._given, self._pace, new.dressed)
         new.timeout = new._first_timeout()
@@ -117,11 +128,15 @@ class Options:
 
     def dressed(self, fn: Callable[..., T]) -> Callable[..., T]:
         """``fn`` as it is to be called under these options."""
-        if not self.interrupt:
-            return fn
-        from ..scope.interrupt import interruptible
+        if self.interrupt:
+            from ..scope.interrupt import interruptible
 
-        return interruptible(fn)
+            fn = interruptible(fn)
+        if self.idle is not None:
+            from .idle import watched
+
+            fn = watched(fn, self.idle)
+        return fn
 
 
 def _policies(given: Changes, pace: Waitlist[Start] | None, dressed: Callable[[Function], Function]) -> Policies | None:
@@ -183,8 +198,9 @@ def _checked(
 def of_each_call(**options: object) -> Changes:
     """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
     changes = given(**options)
-    if "timeout" in changes:
-        changes["timeout"] = seconds("timeout", changes["timeout"])
+    for name in ("timeout", "idle_timeout"):
+        if name in changes:
+            changes[name] = seconds(name, changes[name])
     if "interrupt" in changes:
         changes["interrupt"] = flag("interrupt", changes["interrupt"])
     wanted = {name: changes[name] for name in UNDER_POLICIES if changes.get(name) is not None}

@@ -1,9 +1,9 @@
 """Equal calls under way share one: what a view with ``unique=True`` hands in.
 
-The call itself is a future like any other, which no user has.  Each who asks for its result has a ``Waiter``, that can
-be cancelled alone; with the last of them the call is cancelled.
+The call itself is a future like any other, which no user has.  Each who asks for its result has a ``SharedFuture``,
+that can be cancelled alone; with the last of them the call is cancelled.
 
-Guarantee: a waiter that was given out is done when the call is, however many come and go meanwhile.
+Guarantee: one that was given out is done when the call is, however many come and go meanwhile.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def key_of(fn: Callable[..., object], args: tuple[object, ...], kwargs: dict[str
     return key
 
 
-class Waiter(Future[object]):
+class SharedFuture(Future[object]):
     """A future of a call that others may wait for too."""
 
     shared: SharedCall | None = None  # while it waits
@@ -89,13 +89,13 @@ class Waiter(Future[object]):
 class SharedCall:
     """One call, and those that wait for it.  Guarded by the lock of ``calls``: what is in it."""
 
-    __slots__ = ("_calls", "_key", "call", "over", "waiters")
+    __slots__ = ("_calls", "_key", "call", "over", "sharers")
 
     def __init__(self, calls: SharedCalls, key: object) -> None:
         self._calls = calls
         self._key = key
         self.call: Future[object] | None = None  # once it was handed in
-        self.waiters: list[Waiter] = []
+        self.sharers: list[SharedFuture] = []
         self.over = False  # nobody joins it any more
 
     def begin(
@@ -115,13 +115,13 @@ class SharedCall:
             call.cancel()
         call.add_done_callback(self.end)
 
-    def leave(self, waiter: Waiter) -> None:
+    def leave(self, sharer: SharedFuture) -> None:
         """One does not wait any more."""
         with self._calls.lock:
-            waiter.shared = None
-            if waiter in self.waiters:
-                self.waiters.remove(waiter)
-            last = not self.waiters and not self.over
+            sharer.shared = None
+            if sharer in self.sharers:
+                self.sharers.remove(sharer)
+            last = not self.sharers and not self.over
             if last:
                 self._forget_locked()
         if last and self.call is not None:
@@ -130,12 +130,12 @@ class SharedCall:
     def end(self, call: futures.Future[object]) -> None:
         """It has ended."""
         with self._calls.lock:
-            waiters, self.waiters = self.waiters, []
+            sharers, self.sharers = self.sharers, []
             if not self.over:
                 self._forget_locked()
         self.call = None
-        for waiter in waiters:
-            waiter.take(call)
+        for sharer in sharers:
+            sharer.take(call)
 
     def _forget_locked(self) -> None:
         self.over = True
@@ -177,21 +177,21 @@ class SharedCalls:
         if key is None:
             return submit(fn, *args, **kwargs)
         outer = None if scope_var.get(None) is None else scope_around()
-        waiter: Waiter = Waiter(scheduler, fn, (), {}, Context(), None, scheduler.clock.monotonic())
+        sharer: SharedFuture = SharedFuture(scheduler, fn, (), {}, Context(), None, scheduler.clock.monotonic())
         with self.lock:
             found = self.by_key.get(key)
             shared = found or self.by_key.setdefault(key, SharedCall(self, key))
-            shared.waiters.append(waiter)
-            waiter.shared = shared
+            shared.sharers.append(sharer)
+            sharer.shared = shared
         if found is None:
             try:
                 shared.begin(submit, fn, args, kwargs)
             except BaseException:
-                del waiter  # which has the error, and that this frame: leave no cycle
+                del sharer  # which has the error, and that this frame: leave no cycle
                 raise
         if outer is not None:
-            waiter.end_with(outer)
-        return waiter
+            sharer.end_with(outer)
+        return sharer
 
 
 def _apart(

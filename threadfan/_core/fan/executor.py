@@ -51,6 +51,8 @@ class Fan(Front, ThreadPoolExecutor):
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
         total_timeout: seconds for all attempts of a call and the back-offs between them, however many ``retry`` allows;
             waiting for a slot or for ``rate`` does not count.
+        idle_timeout: seconds for which a call that runs may do nothing: neither read bytes through an attached client
+            nor ``touch()`` its scope.  It is ended as by ``timeout``.
         fallback: called with the same arguments when a call has failed for good, and its result is the call's; or
             several in a tuple, one after another.  ``retry`` and the timeouts hold for each anew, the rest does not.
         retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
@@ -84,6 +86,7 @@ class Fan(Front, ThreadPoolExecutor):
         breaker: Breaker | None = None,
         total_timeout: float | None = None,
         fallback: Functions | None = None,
+        idle_timeout: float | None = None,
         max_abandoned: int | None = None,
         name: str | None = None,
         **misplaced: Never,
@@ -109,9 +112,12 @@ class Fan(Front, ThreadPoolExecutor):
             and breaker is None
             and total_timeout is None
             and fallback is None
+            and idle_timeout is None
             and adaptive is None
         ):
-            self._options = making.options(self._given, retry, rate, hedge, breaker, total_timeout, fallback)
+            self._options = making.options(
+                self._given, retry, rate, hedge, breaker, total_timeout, fallback, idle_timeout
+            )
 
     if not TYPE_CHECKING:  # to whom any name would be one of a fan's
 

@@ -81,6 +81,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         breaker: Breaker | None = UNSET,
         total_timeout: float | None = UNSET,
         fallback: Functions | None = UNSET,
+        idle_timeout: float | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
         unique: bool = UNSET,
@@ -96,6 +97,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             hedge: a ``Hedge``, or None.
             breaker: a ``Breaker``, or None.
             fallback: what is called when a call has failed, as for ``Fan``, or None.
+            idle_timeout: seconds for which a call may read nothing and not touch its scope, or None.
             max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
@@ -115,6 +117,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             breaker=breaker,
             total_timeout=total_timeout,
             fallback=fallback,
+            idle_timeout=idle_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

@@ -82,6 +82,7 @@ class Graph:
         breaker: Breaker | None = _UNSET,
         total_timeout: float | None = _UNSET,
         fallback: Functions | None = _UNSET,
+        idle_timeout: float | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -128,6 +129,7 @@ class Graph:
             breaker=breaker,
             total_timeout=total_timeout,
             fallback=fallback,
+            idle_timeout=idle_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

@@ -67,6 +67,7 @@ def options(
     breaker: Breaker | None = None,
     total_timeout: float | None = None,
     fallback: Functions | None = None,
+    idle_timeout: float | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _ = given
@@ -74,7 +75,7 @@ def options(
     cap = ConcurrencyLimit(lasting=True)
     return Options(
         timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-        fallback=fallback, pace=pace,
+        fallback=fallback, idle_timeout=idle_timeout, pace=pace,
     )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def stage(
     breaker: Breaker | None = _UNSET,
     total_timeout: float | None = _UNSET,
     fallback: Functions | None = _UNSET,
+    idle_timeout: float | None = _UNSET,
     interrupt: bool = _UNSET,
     **misplaced: Never,
 ) -> Stage[In, Out]:
@@ -95,13 +96,14 @@ def stage(
         breaker: as for ``Fan``.
         total_timeout: as for ``Fan``.
         fallback: as for ``Fan``.
+        idle_timeout: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
     if misplaced:
         checks.refuse_misplaced("stage", misplaced)
     changes = of_each_call(
         timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-        fallback=fallback, interrupt=interrupt,
+        fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt,
     )  # fmt: skip
     return Stage(fn, name, max_concurrent, buffer, changes)
 
