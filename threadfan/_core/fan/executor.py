@@ -104,7 +104,8 @@ class Fan(Front, ThreadPoolExecutor):
         if timeout is not None or max_abandoned is not None:
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock()
+        initialise = None if initializer is None else partial(initializer, *initargs)
+        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
         if not (
             retry is None
             and rate is None
