@@ -9,8 +9,12 @@ With the scheduler's lock held: everything.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..base.outcome import CANCELLED, PAYLOAD, STATUS, SUCCEEDED
 from ..base.static import is_a
+from ..events import log
+from ..pool.deadline_timer import EVENT
 from .policies import Fallen
 
 TYPE_CHECKING = False
@@ -37,6 +41,10 @@ def falls_back(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool
     if outer is not None and outer.live and now >= outer.deadline:
         return False
     chain(state, error)
+    if log.in_use():
+        fan, function, name = queue.scheduler.name, queue.function_of(call), fallback.name
+        tell = partial(log.call_fell_back, fan, function, raw, len(state.attempts), name)
+        after.append(partial(queue.scheduler.callbacks.tell, tell, EVENT))
     state.fallen = Fallen(fallback.name, error)
     state.retry = state.cost = state.undecided = state.flaw = None
     state.shut_out, state.refusals = False, 0

@@ -34,7 +34,7 @@ class Policies:
         fallback: what is called when one has failed, or None.
     """
 
-    __slots__ = ("_first_is_plain", "breaker", "fallback", "hedge", "pace", "retry", "total", "waitlist")
+    __slots__ = ("_first_is_plain", "breaker", "fallback", "hedge", "judged", "pace", "retry", "total", "waitlist")
 
     def __init__(
         self,
@@ -53,6 +53,8 @@ class Policies:
         self.breaker: Breaker | None = breaker
         self.total: float | None = total
         self.fallback: Fallback | None = fallback
+        self.judged: bool = retry is not None or fallback is not None or self.told
+        """Whether a returned answer may count as an error."""
         self._first_is_plain = (
             pace is None
             and breaker is None
@@ -70,11 +72,6 @@ class Policies:
     def limited(self) -> bool:
         """Whether there is any limit."""
         return self.waitlist is not None or self.pace is not None
-
-    @property
-    def judged(self) -> bool:
-        """Whether a returned answer may count as an error."""
-        return self.retry is not None or self.fallback is not None or self.told
 
     @property
     def told(self) -> bool:
