@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, aside, until, until_cancelled
+from support.controlled import PATIENCE, aside, heed_cancel, until, until_cancelled
 from threadfan import Breaker, BreakerOpen, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, task
 
 
@@ -148,8 +148,10 @@ def test_a_timeout(clock, bounds):
 
 def test_a_fallback_that_is_late(clock):
     """It times out as any call, and says what had failed before."""
-    with Fan(2, timeout=1, fallback=lambda _: until_cancelled()) as fan:
+    started = threading.Event()
+    with Fan(2, timeout=1, fallback=lambda _: heed_cancel(started)) as fan:
         future = fan.submit(ask, "a")
+        assert started.wait(PATIENCE)
         clock.wait_for_sleepers(until=1)
         clock.advance(1)
         error = future.exception(PATIENCE)
