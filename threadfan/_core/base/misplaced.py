@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-EACH_CALL = ("timeout", "retry", "rate", "hedge", "breaker", "interrupt")
+EACH_CALL = ("timeout", "total_timeout", "retry", "rate", "hedge", "breaker", "fallback", "idle_timeout", "interrupt")
 OF_BATCH = ("by", "max_concurrent", "rate", "priority")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
-        "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
-        "breaker", "max_abandoned", "max_queued", "when_full", "name",
+        "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "total_timeout", "retry", "rate",
+        "hedge", "breaker", "fallback", "idle_timeout", "max_abandoned", "max_queued", "when_full", "name",
     ),
     "map": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "starmap": ("timeout", "chunksize", "buffersize", *OF_BATCH),
@@ -31,7 +31,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
         "codec", "unique", *OF_BATCH,
     ),
-    "with_options": (*EACH_CALL, "max_concurrent", "progress", "priority"),
+    "with_options": (*EACH_CALL, "max_concurrent", "progress", "priority", "unique"),
     "task": (*EACH_CALL, "priority"),
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
     "pipeline.run": (

@@ -64,7 +64,7 @@ class Step(Call):
         self.task_group = task_group
         self.cap = options.cap
         self.index, self.item, self.tag = index, item, tag
-        self.fn = options.dressed(fn) if options.interrupt else fn
+        self.fn = options.dressed(fn) if options.dresses else fn
         self.args, self.kwargs = args, kwargs or {}
         self.context = renewed(task_group.context)
         self.timeout = options.timeout

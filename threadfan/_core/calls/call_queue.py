@@ -3,9 +3,9 @@
 ``perform_call`` is the one place where a single call runs and its end is classified.  ``batch.Batch`` inlines the same
 steps for its plain case; a test holds the two to equal outcomes.
 
-An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
-the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
-error: the call, its outcome, the session.  Else each error would be in a cycle, and users' variables would stay.
+An error keeps its traceback, that the frames of the user's functions, and those the frames that called them: the ones
+here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the error:
+call, outcome, session.  Else each would be in a cycle, and the user's variables would stay until the collector runs.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Call:
     mark = 0.0  # seconds that limits had held back its queue when it came
     hedging: BothAttempts | None = None  # while it may have two attempts
     usage: Usage | None = None  # tokens noted while it ran
+    adapt: Callable[[Callable[..., object]], Callable[..., object]] | None = None  # a fallback, to what ``args`` are
 
     def begin(self, session: Session) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..batches.journaled_functions import JournaledFunctions
     from ..batches.metering import Shown
     from ..batches.tasks import Take
-    from ..calls.options import Options
+    from ..calls.options import Functions, Options
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..journal.values import Codec
@@ -86,6 +86,9 @@ class Graph:
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
+        total_timeout: float | None = _UNSET,
+        fallback: Functions | None = _UNSET,
+        idle_timeout: float | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -130,6 +133,9 @@ class Graph:
             rate=rate,
             hedge=hedge,
             breaker=breaker,
+            total_timeout=total_timeout,
+            fallback=fallback,
+            idle_timeout=idle_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -75,12 +76,18 @@ def options(
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
+    fallback: Functions | None = None,
+    idle_timeout: float | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _, _ = given
     pace = arguments.pace(adaptive)
     cap = ConcurrencyLimit(lasting=True)
-    return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
+    return Options(
+        timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        fallback=fallback, idle_timeout=idle_timeout, pace=pace,
+    )  # fmt: skip
 
 
 def made(fan: object, name: str) -> Any:
