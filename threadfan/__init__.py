@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from ._core.batches.report import Report
     from ._core.batches.running import RunningCall
     from ._core.batches.stats import Stats
-    from ._core.batches.streamed import AsyncRunStream, RunStream
+    from ._core.batches.streamed import AsyncRunStream, AsyncTextStream, RunStream, TextStream
     from ._core.batches.tasks import Task, task
     from ._core.calls.as_completed import as_completed
     from ._core.calls.draining import drain_on_signals
@@ -101,6 +101,7 @@ __all__ = [
     "task",
     # what comes back
     "AsyncRunStream",
+    "AsyncTextStream",
     "Attempt",
     "GraphReport",
     "Outcome",
@@ -112,6 +113,7 @@ __all__ = [
     "RunningCall",
     "Stats",
     "Task",
+    "TextStream",
     "Unpicklable",
     "Usage",
     "report_of",
@@ -181,6 +183,8 @@ _ON_FIRST_USE = {
     "Run": "fan.run",
     "RunStream": "batches.streamed",
     "AsyncRunStream": "batches.streamed",
+    "TextStream": "batches.streamed",
+    "AsyncTextStream": "batches.streamed",
     "RunningCall": "batches.running",
     "Stats": "batches.stats",
     "stage": "pipeline.stages",

@@ -27,6 +27,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "codec", "unique",
     ),
     "stream": ("ordered", "window", "star", "progress", "keep"),
+    "stream_text": ("star", "buffer", "progress"),
     "with_options": (*EACH_CALL, "max_concurrent"),
     "task": EACH_CALL,
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
@@ -114,7 +115,7 @@ class _Place:
 
     def __init__(self, where: str) -> None:
         self.owner, _, self._method = where.rpartition(".")
-        self._twin = "a" if self._method in ("arun", "astream", "agather", "ajoin") else ""
+        self._twin = "a" if self._method in ("arun", "astream", "astream_text", "agather", "ajoin") else ""
         plain = self._method.removeprefix(self._twin)
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()

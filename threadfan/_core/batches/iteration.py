@@ -7,14 +7,16 @@ be done then is handed over to another thread, unless ``close`` was called, whic
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 from ..base.generic import TYPE_CHECKING, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
+
+    from ..base.generic import Coro
 
 
 class Iteration(Generator[T, None, None]):
@@ -73,3 +75,43 @@ class Iteration(Generator[T, None, None]):
         except ValueError:  # it is being read by another thread, or by this one further up
             if not self._generator.gi_running:  # type: ignore[attr-defined]
                 raise
+
+
+class AsyncIteration(AsyncGenerator[T, None]):
+    """The same for ``async for``: here the loop closes what was dropped.  As a context manager it is closed at the end.
+
+    Args:
+        generator: what is iterated over.
+    """
+
+    __slots__ = ("_generator",)
+
+    def __init__(self, generator: AsyncGenerator[T, None]) -> None:
+        self._generator = generator
+
+    def __aiter__(self) -> AsyncGenerator[T, None]:
+        return self._generator
+
+    def __anext__(self) -> Coro[T]:
+        return self._generator.__anext__()
+
+    def asend(self, value: None, /) -> Coro[T]:
+        """As for an asynchronous generator."""
+        return self._generator.asend(value)
+
+    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[T]:
+        """As for an asynchronous generator."""
+        return self._generator.athrow(kind if value is None else value)
+
+    def aclose(self) -> Coro[None]:
+        """End it: what is queued and what runs is cancelled."""
+        return self._generator.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``aclose``."""
+        await self.aclose()
