@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from ._core.scope.scope import Scope, current_scope
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
+    from .clients.attaching import attach
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -125,6 +126,7 @@ __all__ = [
     "move_on_after",
     "sleep",
     # around a program
+    "attach",
     "drain_on_signals",
     "signals_as_ctrl_c",
     # errors
@@ -193,6 +195,7 @@ _ON_FIRST_USE = {
     "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
     "as_completed": "calls.as_completed",
+    "attach": ".clients.attaching",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",
@@ -209,5 +212,5 @@ if not TYPE_CHECKING:  # type checkers, who read the imports above, would take a
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f"._core.{_ON_FIRST_USE[name]}", __name__), name)
+        value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", f"{__name__}._core"), name)
         return value
