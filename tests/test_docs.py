@@ -250,6 +250,17 @@ def test_the_reference_names_what_clients_offer(name):
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
 
 
+@pytest.mark.parametrize("name", ["joblib", "multiprocessing", "starlette", "tqdm"])
+def test_the_reference_names_what_adapters_offer(name):
+    """Each public name of an adapter is in that module's table."""
+    try:
+        offered = importlib.import_module(f"threadfan.adapters.{name}").__all__
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    (table,) = re.findall(rf"^\| name in `threadfan\.adapters\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
 @pytest.mark.parametrize("name", ["agents", "patterns"])
 def test_the_reference_names_what_upper_floors_offer(name):
     """Each public name of a module that is imported by itself is in that module's table."""

@@ -32,6 +32,7 @@ CORE = tuple(f"_core/{floor}" for floor in FLOORS)
 FACADE = ""  # threadfan/__init__.py, above all floors
 BELOW = {floor: {floor, *CORE[:height]} for height, floor in enumerate(CORE)}
 BELOW["patterns"] = {"patterns", *CORE}
+BELOW["adapters"] = {"adapters", *CORE}
 BELOW["agents"] = {"agents", "patterns", *CORE}
 BELOW[FACADE] = {"clients", *CORE}
 BELOW["__main__"] = {"cli"}  # threadfan/__main__.py
