@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, Gate, aside, heed_cancel, meet, until
+from support.controlled import PATIENCE, Gate, aside, elapse, heed_cancel, meet, until
 from threadfan import CallCancelled, Fan, FanClosed, TaskTimeout, fail_after, task
 from threadfan._core.batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
 
@@ -209,27 +209,30 @@ def test_a_join_inside_a_call_lends_its_slot():
         assert fan.submit(nested, 4).result(PATIENCE) == 5
 
 
-def test_a_join_ends_with_the_call_that_waits_for_it():
+def test_a_join_ends_with_the_call_that_waits_for_it(clock):
     """When the outer call is late its inner ones are cancelled, and their threads come back."""
-    seen = []
+    seen, begun = [], threading.Event()
 
     def outer():
         try:
-            fan.join(FirstSuccess(), heed_cancel, heed_cancel)
+            fan.join(FirstSuccess(), heed_cancel, task(heed_cancel, begun))
         except BaseException as error:
             seen.append(error)
             raise
 
     with healthy(3) as fan:
-        assert isinstance(fan.with_options(timeout=0.05).submit(outer).exception(PATIENCE), TaskTimeout)
+        elapse(clock, 8, begun)
+        assert isinstance(fan.with_options(timeout=8).submit(outer).exception(PATIENCE), TaskTimeout)
         until(lambda: seen)
     assert isinstance(seen[0], CallCancelled)
 
 
-def test_a_join_ends_with_its_block():
+def test_a_join_ends_with_its_block(clock):
     """A deadline around it ends it."""
-    with healthy(2) as fan, pytest.raises(TaskTimeout), fail_after(0.05):
-        fan.join(Collect(), heed_cancel, heed_cancel)
+    begun = threading.Event()
+    elapse(clock, 8, begun)
+    with healthy(2) as fan, pytest.raises(TaskTimeout), fail_after(8):
+        fan.join(Collect(), heed_cancel, task(heed_cancel, begun))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a thread cannot be sent a signal there")

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from support.controlled import PATIENCE, Gate, aside, heed_cancel, run_program, until, within_patience
+from support.controlled import PATIENCE, Gate, aside, elapse, heed_cancel, run_program, until, within_patience
 from threadfan import (
     CancelledError,
     Fan,
@@ -152,12 +152,13 @@ def test_a_call_that_waits_lends_its_slot():
 
 
 @pytest.mark.parametrize("way", ["wait", "iterate"])
-def test_a_call_that_waits_is_ended_with_its_scope(way):
+def test_a_call_that_waits_is_ended_with_its_scope(way, clock):
     """Its time is up while it waits for a run of another call's: it does not hold its thread."""
-    gate, ended = Gate(), threading.Event()
+    gate, begun, ended = Gate(), threading.Event(), threading.Event()
 
     def wait(run):
         try:
+            begun.set()
             run.wait() if way == "wait" else list(run)
         finally:
             ended.set()
@@ -165,7 +166,8 @@ def test_a_call_that_waits_is_ended_with_its_scope(way):
     with Fan(2) as fan, gate:
         run = fan.start(gate, [1])
         gate.wait_for(1)
-        future = fan.with_options(timeout=0.05).submit(wait, run)
+        elapse(clock, 8, begun)
+        future = fan.with_options(timeout=8).submit(wait, run)
         with pytest.raises(TaskTimeout):
             future.result(PATIENCE)
         assert ended.wait(PATIENCE)
@@ -173,16 +175,17 @@ def test_a_call_that_waits_is_ended_with_its_scope(way):
         gate.open()
 
 
-def test_a_run_ends_with_the_call_that_has_started_it():
+def test_a_run_ends_with_the_call_that_has_started_it(clock):
     """When that call is cancelled, what it has started is."""
-    gate, runs = Gate(), []
+    gate, runs, begun = Gate(), [], threading.Event()
 
     def outer():
         runs.append(fan.start(gate, range(3)))
-        heed_cancel()
+        heed_cancel(begun)
 
     with Fan(2) as fan, gate:
-        future = fan.with_options(timeout=0.05).submit(outer)
+        elapse(clock, 8, begun)
+        future = fan.with_options(timeout=8).submit(outer)
         with pytest.raises(TaskTimeout):
             future.result(PATIENCE)
         assert runs[0].wait(PATIENCE)

@@ -102,7 +102,7 @@ def test_none_is_lost_and_none_slips_through(eager_switching):
             first,
             first.with_options(retry=3),
             second.with_options(breaker=breaker, rate=limit, retry=2),
-            second.with_options(breaker=breaker, hedge=hedge, timeout=0.5),
+            second.with_options(breaker=breaker, hedge=hedge, timeout=5),
         ]
         share = CALLS // DRIVERS
         driving = [

@@ -31,7 +31,7 @@ def test_of_an_http_client(name, path):
             else attach(importlib.import_module(name).Client(trust_env=False, timeout=60))
         )
         with made as client:
-            by_fan(lambda: client.get(server.url(path)), lambda: None)
+            by_fan(lambda: client.get(server.url(path)), lambda: server.wait_for_requests(1))
             expect_a_thousand(lambda: client.get(server.url("/ok")).json()["ok"])
 
 
@@ -45,5 +45,5 @@ def test_of_the_anthropic_client(messages_server, fault):
             messages = [{"role": "user", "content": prompt}]
             return client.messages.create(model="test-model", max_tokens=50, messages=messages).content[0].text
 
-        by_fan(lambda: ask(f"[fault:{fault}] hello"), lambda: None)
+        by_fan(lambda: ask(f"[fault:{fault}] hello"), lambda: messages_server.wait_for(open=1))
         expect_a_thousand(lambda: ask("hello"))

@@ -12,7 +12,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
-from support.controlled import PATIENCE, until
+from support.controlled import PATIENCE, elapse, until
 from support.faulty_server import BODY, FaultyServer, Proxy
 from support.requests_sessions import expect_health, session_for
 from support.scope_ends import SOON
@@ -239,15 +239,17 @@ def test_an_ended_scope_begins_nothing(server):
     assert server.accepted == 0
 
 
-def test_a_body_is_read_in_the_scope_at_hand(server):
+def test_a_body_is_read_in_the_scope_at_hand(server, clock):
     """An answer that outlives the scope it was begun in is not cut by it, but by that of the reader."""
     with Session() as session:
-        with fail_after(SOON) as begun_in:
+        with fail_after(8) as begun_in:
             response = session.get(server.url("/drip"), stream=True)
+        clock.advance(8)
         until(lambda: begun_in.cancelled)
         pieces = response.iter_content(1)
         assert next(pieces) == b"."
-        with pytest.raises(TaskTimeout), fail_after(SOON):
+        elapse(clock, 8, lambda: None)
+        with pytest.raises(TaskTimeout), fail_after(8):
             for _ in pieces:
                 pass
         server.wait_until_closed()

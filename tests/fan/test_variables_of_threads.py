@@ -11,9 +11,10 @@ from decimal import Decimal
 
 import pytest
 
-from support.controlled import PATIENCE, run_program
+from support.controlled import PATIENCE, elapse, run_program
 from support.ways import WAYS
 from threadfan import Fan
+from threadfan.testing import ManualClock
 
 own = ContextVar("own", default="nobody's")
 other = ContextVar("other", default="nobody's")
@@ -88,6 +89,15 @@ def test_that_is_so_in_the_standard_pool_too(pool, used, apart):
     assert apart(caller) == [(50, True, "nobody's")] * 4
 
 
+def test_the_base_class_need_not_keep_the_initializer():
+    """Before 3.14 that of the standard library does, from then on it does not."""
+    began = threading.Event()
+    with Fan(1, initializer=lambda event: event.set(), initargs=(began,)) as fan:
+        for name in ("_initializer", "_initargs"):
+            vars(fan).pop(name, None)
+        assert fan.submit(began.is_set).result(PATIENCE)
+
+
 @pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 def test_a_thread_that_replaces_a_stuck_one_is_initialised_too(apart):
     """What the new thread's initializer has set holds in its calls."""
@@ -98,9 +108,9 @@ def test_a_thread_that_replaces_a_stuck_one_is_initialised_too(apart):
         assert go.wait(PATIENCE)
 
     def caller():
-        with Fan(1, initializer=initialise, timeout=0.01) as fan:
+        with ManualClock() as clock, Fan(1, initializer=initialise, timeout=8) as fan:
+            elapse(clock, 8, stuck)
             lost = fan.submit(hang)
-            assert stuck.wait(PATIENCE)
             assert lost.exception(PATIENCE) is not None
             seen = fan.with_options(timeout=None).submit(look).result(PATIENCE)
             go.set()

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import sqlite3
+import threading
 from collections import Counter
 from contextlib import closing
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.controlled import Gate, run_program, until, until_cancelled
+from support.controlled import Gate, elapse, run_program, until, until_cancelled
 from threadfan import Fan, JournalError, RateLimit, sleep
 
 CALLS = []
@@ -87,18 +88,23 @@ def test_all_of_it(path, lazily, window, ordered):
     assert sorted(CALLS) == [item for item in range(1500) if item % 3]
 
 
-def test_an_outcome_is_in_the_journal_when_it_is_handed_out(path):
+def test_an_outcome_is_in_the_journal_when_it_is_handed_out(path, clock):
     """A value, a failure, and a call whose time was up."""
+    last = threading.Event()
 
     def some(item):
         if item == "late":
+            until_cancelled()
+        if item == "last":
+            last.set()
             until_cancelled()
         if item == "bad":
             raise ValueError(item)
         return item
 
-    with Fan(2, timeout=0.05) as fan:
-        for outcome in fan.stream(some, ["late", *"abc", "bad", *"def", "late"], journal=path, window=2):
+    with Fan(2, timeout=8) as fan:
+        elapse(clock, 8, last)
+        for outcome in fan.stream(some, ["late", *"abc", "bad", *"def", "last"], journal=path, window=2):
             assert outcome.index in rows(path, "results" if outcome.ok else "failures")
     assert rows(path, "failures") == {0, 4, 8}
 

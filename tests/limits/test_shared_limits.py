@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, Gate, aside, run_program, until
+from support.controlled import PATIENCE, Gate, aside, run_program, until, until_cancelled
 from support.shared_limits import Worker, redis_server
 from threadfan import Fan
-from threadfan._core.base.errors import FanClosed
+from threadfan._core.base.errors import FanClosed, TaskTimeout
 from threadfan._core.calls import answers, attempts
 from threadfan._core.limits import shared_waitlist as sharing
 from threadfan._core.limits import store_link, ticks
@@ -326,8 +326,10 @@ def test_a_store_that_hangs_holds_up_one_slot(shared):
     with Fan(2, rate=shared(store)) as fan, gate:
         slow = fan.submit(abs, -1)
         gate.wait_for(1)
-        free = fan.with_options(rate=None, timeout=0.01)
+        free = fan.with_options(rate=None)
         assert free.submit(abs, -2).result(PATIENCE) == 2
+        assert isinstance(free.with_options(timeout=0.01).submit(until_cancelled).exception(PATIENCE), TaskTimeout)
+        until(lambda: fan.snapshot()["abandoned"] == 0)
         assert fan.snapshot()["queued"] <= 1
         gate.open()
         assert slow.result(PATIENCE) == 1

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE
+from support.controlled import PATIENCE, elapse
 from support.losers import Losers, both, fail
 from threadfan import Fan, TaskTimeout, task
 from threadfan.patterns import GuardFailed, aguard, guard
+from threadfan.testing import ManualClock
 
 
 def safe():
@@ -75,9 +76,10 @@ def test_a_check_that_raises_has_not_passed(guard):
 def test_a_check_that_is_late_has_not_passed(guard):
     """Its timeout is its own."""
     losers = Losers(1, others=0)
-    with Fan(2) as fan:
+    with ManualClock() as clock, Fan(2) as fan:
+        elapse(clock, 8, losers.running)
         with pytest.raises(GuardFailed, match="TaskTimeout") as caught:
-            guard(fan, lambda: "output", task(losers.task()).with_options(timeout=0.05))
+            guard(fan, lambda: "output", task(losers.task()).with_options(timeout=8))
         losers.wait_until_free(fan, 2)
     assert isinstance(caught.value.__cause__, TaskTimeout)
 

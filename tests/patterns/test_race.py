@@ -2,10 +2,11 @@
 
 import pytest
 
-from support.controlled import Gate
+from support.controlled import Gate, elapse
 from support.losers import Losers, both, fail
 from threadfan import Fan, task
 from threadfan.patterns import aquorum, arace, quorum, race
+from threadfan.testing import ManualClock
 
 
 @both(race=race, arace=arace)
@@ -56,8 +57,9 @@ def test_nobody_takes_part(race):
 def test_a_task_may_have_options_of_its_own(race):
     """One that is late by its own timeout has lost."""
     losers = Losers(1, others=0)
-    with Fan(1) as fan:
-        won = race(fan, task(losers.task()).with_options(timeout=0.05), lambda: "second")
+    with ManualClock() as clock, Fan(1) as fan:
+        elapse(clock, 8, losers.running)
+        won = race(fan, task(losers.task()).with_options(timeout=8), lambda: "second")
         assert won.value == "second"
         losers.wait_until_free(fan, 1)
 

@@ -31,7 +31,7 @@ for item in range(4):
 fan = Fan(1, timeout=0.2)
 fan.submit(time.sleep, 60)
 for item in range(4):
-    fan.submit(say, item)
+    fan.with_options(timeout=None).submit(say, item)
 """,
     "retries": """
 seen = []

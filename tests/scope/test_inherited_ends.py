@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import threadfan
-from support.controlled import PATIENCE, Gate, aside, until
+from support.controlled import PATIENCE, Gate, aside, elapse, until
 from threadfan import CallCancelled, Fan, TaskCancelled, TaskTimeout, current_scope, fail_after, move_on_after
 from threadfan.testing import ManualClock
 
@@ -140,10 +140,20 @@ def test_a_block_ends_what_it_waits_for(way):
 
 def test_a_batch_that_a_block_ends_leaves_its_report():
     """What was done by then is on the error of ``fail_after``."""
-    hold = threading.Event()
-    with Fan(2) as fan:
-        with pytest.raises(TaskTimeout) as caught, fail_after(0.05):
-            fan.run(lambda item: item or hold.wait(PATIENCE), [1, 0])
+    hold, done, holding = threading.Event(), threading.Event(), threading.Event()
+
+    def some(item):
+        if item:
+            done.set()
+        else:
+            assert done.wait(PATIENCE)
+            holding.set()
+            hold.wait(PATIENCE)
+
+    with ManualClock() as clock, Fan(1) as fan:
+        elapse(clock, 8, holding)
+        with pytest.raises(TaskTimeout) as caught, fail_after(8):
+            fan.run(some, [1, 0])
         hold.set()
     assert [outcome.status for outcome in caught.value.report] == ["succeeded", "cancelled"]
 
@@ -195,10 +205,11 @@ def test_a_successor_has_its_own_time():
 
 def test_nothing_begins_in_a_scope_that_has_ended():
     """Every operation of a call that is over raises at once."""
-    over, raised = threading.Event(), []
-    with Fan(2) as fan:
+    begun, over, raised = threading.Event(), threading.Event(), []
+    with ManualClock() as clock, Fan(2) as fan:
 
         def outer():
+            begun.set()
             assert over.wait(PATIENCE)
             for way in WAYS:
                 try:
@@ -206,7 +217,8 @@ def test_nothing_begins_in_a_scope_that_has_ended():
                 except CallCancelled:
                     raised.append(way)
 
-        future = fan.with_options(timeout=0.05).submit(outer)
+        elapse(clock, 8, begun)
+        future = fan.with_options(timeout=8).submit(outer)
         assert isinstance(future.exception(PATIENCE), TaskTimeout)
         over.set()
         until(lambda: len(raised) == len(WAYS))
@@ -214,12 +226,14 @@ def test_nothing_begins_in_a_scope_that_has_ended():
 
 def test_a_future_of_another_fan_is_waited_for_through_the_scope():
     """The wait ends, and the other fan's call, which was handed in elsewhere, goes on."""
-    seen = []
-    with Gate() as gate, Fan(1) as other, Fan(1, timeout=0.05) as fan:
+    seen, begun = [], threading.Event()
+    with ManualClock() as clock, Gate() as gate, Fan(1) as other, Fan(1, timeout=8) as fan:
         future = other.submit(gate, "goes on")
+        elapse(clock, 8, begun)
 
         def waiting():
             try:
+                begun.set()
                 future.result()
             except BaseException as error:
                 seen.append(type(error))
@@ -234,17 +248,19 @@ def test_a_future_of_another_fan_is_waited_for_through_the_scope():
 
 def test_three_levels_end_together():
     """The end goes through to calls of calls of calls."""
-    told = []
+    told, started = [], threading.Event()
 
     def level(fan, number):
         if number:
             return fan.run(lambda _: level(fan, number - 1), range(2)).unwrap()
         ended = threading.Event()
         current_scope().on_cancel(ended.set)
+        started.set()
         return told.append(ended.wait(PATIENCE))
 
-    with Fan(4) as fan:
-        outer = fan.with_options(timeout=0.05).submit(level, fan, 2)
+    with ManualClock() as clock, Fan(4) as fan:
+        outer = fan.with_options(timeout=8).submit(level, fan, 2)
+        elapse(clock, 8, started)
         assert isinstance(outer.exception(PATIENCE), TaskTimeout)
         until(lambda: fan.snapshot()["running"] == 0 == fan.snapshot()["queued"] == fan.snapshot()["abandoned"])
     assert told

@@ -4,19 +4,22 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, until
+from support.controlled import PATIENCE, elapse, until
 from threadfan import CallCancelled, Fan, TaskCancelled, TaskTimeout, current_scope, task
 from threadfan._core.scope.interrupt import Interrupt
 from threadfan._core.scope.scope import Scope, scope_var
+from threadfan.testing import ManualClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*stuck:RuntimeWarning")
 
 
-def spinner(ended):
+def spinner(ended, started=None):
     """A loop without end in pure Python, which notes what ended it."""
 
     def spin(_=None):
         try:
+            if started is not None:
+                started.set()
             while True:
                 pass
         except BaseException as error:
@@ -37,9 +40,10 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_loop_ends_at_its_timeout(way):
     """The thread is free again, although the call never asked."""
-    ended = []
-    with Fan(1, timeout=0.05) as fan:
-        assert isinstance(WAYS[way](fan.with_options(interrupt=True), spinner(ended)), TaskTimeout)
+    ended, started = [], threading.Event()
+    with ManualClock() as clock, Fan(1, timeout=8) as fan:
+        elapse(clock, 8, started)
+        assert isinstance(WAYS[way](fan.with_options(interrupt=True), spinner(ended, started)), TaskTimeout)
         until(lambda: ended and fan.snapshot()["abandoned"] == 0)
         assert fan.submit(abs, -1).result(PATIENCE) == 1
     assert ended == [CallCancelled]
@@ -47,9 +51,10 @@ def test_a_loop_ends_at_its_timeout(way):
 
 def test_a_single_task_may_ask_for_it():
     """``task(…).with_options`` has it too, and the function's name is kept."""
-    ended = []
-    with Fan(1) as fan:
-        report = fan.gather(task(spinner(ended)).with_options(timeout=0.05, interrupt=True))
+    ended, started = [], threading.Event()
+    with ManualClock() as clock, Fan(1) as fan:
+        elapse(clock, 8, started)
+        report = fan.gather(task(spinner(ended, started)).with_options(timeout=8, interrupt=True))
         until(lambda: ended)
     assert "spin did not return" in str(report[0].error)
 

@@ -29,6 +29,28 @@ def aside(fn, *args, **kwargs):
     return future
 
 
+def elapse(clock, seconds, started):
+    """Let so much time pass on a manual clock, in another thread, as soon as a call has come to where it should be.
+
+    A call with a short real timeout may be over before its function's first line has run.
+
+    Args:
+        clock: a ``ManualClock``.
+        seconds: how much; somebody must sleep until then or less.
+        started: an event that the call sets, or a function that waits for it.
+    """
+
+    def pass_on():
+        if isinstance(started, threading.Event):
+            assert started.wait(PATIENCE)
+        else:
+            started()
+        clock.wait_for_sleepers(until=clock.monotonic() + seconds)
+        clock.advance(seconds)
+
+    return aside(pass_on)
+
+
 def within_patience(fn, *args, **kwargs):
     """The result of a function that might hang."""
     return aside(fn, *args, **kwargs).result(PATIENCE)

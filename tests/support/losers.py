@@ -31,11 +31,13 @@ class Losers:
     def __init__(self, count, others=1):
         self._meeting = threading.Barrier(count + others)
         self._count = count
+        self.running = threading.Event()  # all of them, and those that wait for them
         self.ended = SimpleQueue()  # the names of those whose threads have left the call
 
     def together(self):
         """Wait until all run."""
         self._meeting.wait(PATIENCE)
+        self.running.set()
 
     def task(self, name="loser"):
         """A task that never comes to anything."""

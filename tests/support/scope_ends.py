@@ -6,9 +6,10 @@ from queue import SimpleQueue
 
 import pytest
 
-from support.controlled import PATIENCE, until
+from support.controlled import PATIENCE, elapse, until
 from support.scoped import call
 from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after
+from threadfan.testing import ManualClock
 
 SOON = 0.2  # seconds: the timeout of a call that could go on for ever
 
@@ -39,7 +40,8 @@ def wait_until_back(fan):
 def by_fan(act, blocked):
     """The fan's timeout ends the call."""
     ends = SimpleQueue()
-    with Fan(1, timeout=SOON) as fan:
+    with ManualClock() as clock, Fan(1, timeout=8) as fan:
+        elapse(clock, 8, blocked)
         (outcome,) = fan.run(noting(act, ends), [None])
         assert isinstance(outcome.error, TaskTimeout)
         assert isinstance(ends.get(timeout=PATIENCE), CallCancelled)
@@ -48,8 +50,10 @@ def by_fan(act, blocked):
 
 def by_block(act, blocked):
     """A block's deadline ends what it does."""
-    with pytest.raises(TaskTimeout) as caught, fail_after(SOON):
-        act()
+    with ManualClock() as clock:
+        elapse(clock, 8, blocked)
+        with pytest.raises(TaskTimeout) as caught, fail_after(8):
+            act()
     assert isinstance(caught.value.__cause__, CallCancelled)
 
 

@@ -1,7 +1,7 @@
 """Calls that are handed in as others end: what graphs and pipelines stand on.
 
 A group is waited for like any batch (see ``completion``), and like one it ends at its deadline, at a first failure,
-with the scope it was made in, or with its fan.  Its calls, *steps*, wait in the fan's queues of single calls, each
+with the scope it was made in, or with its fan.  Its calls, *steps*, wait in queues of its own (``queue_for``), each
 under its own options.
 
 Guarantees: each step has exactly one end, and ``follow`` is told of it once, outside of every lock, in the thread of
@@ -20,7 +20,6 @@ from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
-from ..calls.registry import queue_for
 from ..pool.work_queue import GRACE, WorkQueue, here
 from ..scope.scope import scope_around
 
@@ -199,7 +198,7 @@ class TaskGroup(WorkQueue):
 
     def queue_for(self, step: Step) -> CallQueue:
         """Where a step waits for its slot.  With the lock held."""
-        return queue_for(self.scheduler, step.cap, self.depth, step.policies)
+        raise NotImplementedError
 
     def record(self, raw: Raw, step: Step | None = None) -> None:
         """Keep an outcome; the first that has no value may end the group."""

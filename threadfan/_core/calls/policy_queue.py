@@ -41,7 +41,7 @@ class PolicyQueue(Protocol):
         """The name of the function that the call runs."""
 
     def inputs_under(self, waitlist: RateWaitlist) -> list[Call]:
-        """Take out all that wait for this limit and are not in the backlog, which only batches have.
+        """Take out all that wait for this limit and are not in the backlog.
 
         With the lock held.
         """

@@ -56,7 +56,7 @@ def queue_for(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies:
 
 
 def new_queue(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
-    """A queue that others do not put calls into.  With the lock held."""
+    """A queue of single calls for whoever asks first (``queue_for``), and then for all.  With the lock held."""
     if policies is None:
         return CallQueue(scheduler, cap, depth)
     if policies.first_is_plain:

@@ -94,7 +94,8 @@ class Fan(Front, ThreadPoolExecutor):
         if timeout is not None or max_abandoned is not None:
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
         super().__init__(most, thread_name_prefix, initializer, initargs)
-        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock()
+        initialise = None if initializer is None else partial(initializer, *initargs)
+        self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
         if retry is not None or rate is not None or hedge is not None or breaker is not None or adaptive is not None:
             self._options = making.options(self._given, retry, rate, hedge, breaker)
 

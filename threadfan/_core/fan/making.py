@@ -21,6 +21,7 @@ from .standard_calls import prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ..base.clock import Clock
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
 
-    Given = tuple[int | None, float | None, int | None, str | None, Adaptive | None, Clock]
-    """Of what a fan was asked for: how many workers, the timeout, ``max_abandoned``, its name, an `Adaptive`; and the
-    clock that held when it was made."""
+    Given = tuple[
+        int | None, float | None, int | None, str | None, Adaptive | None, Clock, Callable[[], object] | None
+    ]
+    """Of what a fan was asked for: how many workers, the timeout, ``max_abandoned``, its name, an `Adaptive`; the
+    clock that held when it was made; and what initialises its threads."""
 
 __all__ = ["MOST_WORKERS", "check_initializer", "check_names", "current_clock", "made", "numbers", "options"]
 
@@ -66,7 +69,7 @@ def options(
     breaker: Breaker | None = None,
 ) -> Options:
     """Those of the fan itself."""
-    most, timeout, _, _, adaptive, _ = given
+    most, timeout, _, _, adaptive, _, _ = given
     pace = arguments.pace(adaptive)
     cap = ConcurrencyLimit(lasting=True)
     return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
@@ -88,13 +91,13 @@ def made(fan: object, name: str) -> Any:
 
 
 def _scheduler(fan: object, parts: dict[str, Any], given: Given) -> Scheduler:
-    _, _, max_abandoned, name, adaptive, clock = given
-    workers, prefix, initializer = parts["_max_workers"], str(parts["_thread_name_prefix"]), parts["_initializer"]
+    _, _, max_abandoned, name, adaptive, clock, initialise = given
+    workers, prefix = parts["_max_workers"], str(parts["_thread_name_prefix"])
     scheduler = Scheduler(
         slots=workers if adaptive is None else adaptive.limit,
         prefix=prefix,
         name=name or prefix,
-        initialise=None if initializer is None else partial(initializer, *parts["_initargs"]),
+        initialise=initialise,
         max_abandoned=max(64, 4 * workers) if max_abandoned is None else max_abandoned,
         clock=clock,
         threads=set(),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """Of one scheduler.  Guarded by its lock: everything.
+    """Of one scheduler.  Guarded by its lock: every change but ``coming.pop``.
 
     Args:
         work: what a worker does, in its thread.

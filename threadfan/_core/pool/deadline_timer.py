@@ -81,7 +81,7 @@ class DeadlineTimer:
     def __init__(self, scheduler: Host) -> None:
         self._scheduler = scheduler
         self.next_look: float = FOREVER
-        self._evictions: list[tuple[float, Session]] = []  # lost sessions whose threads are to be replaced, and when
+        self._evictions: list[tuple[float, Session]] = []  # lost sessions whose slots are to be taken, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
         self._looking = Lock()
@@ -158,7 +158,7 @@ class DeadlineTimer:
     ) -> bool:
         """Settle a running call unless it has just settled itself; say which.  With the lock held.
 
-        Its thread is replaced after ``grace`` seconds if it has not come back by then.
+        Its slot is taken after ``grace`` seconds if its thread has not come back by then.
         """
         scheduler, queue = self._scheduler, session.queue
         claim = session.claim.pop(key, None)

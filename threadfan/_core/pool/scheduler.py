@@ -54,7 +54,7 @@ class Scheduler:
         prefix: of the names of the threads.
         name: of the fan, in events.
         initialise: called in each thread before its first call.
-        max_abandoned: how many threads may be stuck in calls that are over before they are no longer replaced.
+        max_abandoned: how many threads may be stuck in calls that are over before they keep their slots.
         threads: where those are kept that whoever closes the fan waits for.
         adaptive: says how many slots there are, as calls are refused or not.
     """
@@ -92,7 +92,7 @@ class Scheduler:
         self.queues: set[WorkQueue] = set()  # all that are not done
         self.draining: set[Session] = set()  # whose calls count as running
         self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
-        self.abandoned: set[Session] = set()  # those of them whose threads were replaced
+        self.abandoned: set[Session] = set()  # those of them whose slots were taken
         self.closing: bool = last.exiting()
         self.dismissed: bool = False  # closing, and the threads were sent home
         self.broken: str | bool = False

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """Of one scheduler.  Guarded by its lock: everything."""
+    """Of one scheduler; ``Crew.release`` frees them.  Guarded by its lock: every change."""
 
     __slots__ = ("_run_queue", "free", "lenders", "total", "waking")
 

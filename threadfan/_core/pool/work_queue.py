@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 
 
 GRACE = 0.1
-"""Seconds in which a cancelled call may return by itself before its thread is replaced.  Arbitrary: long enough for a
+"""Seconds in which a cancelled call may return by itself before its slot is taken.  Arbitrary: long enough for a
 call that heeds its scope, too short to be missed as a slot."""
 
 QUANTUM = 0.0002
@@ -262,7 +262,7 @@ class Session:
         self.claim: dict[Key, Claim] = {}
         self.first: Any = None  # the entry it was sent for, taken under the lock so that nobody else is sent for it
         self.holds: bool = True  # a slot
-        self.judging: bool = False  # it has a call under policies, and decides what follows its attempt
+        self.judging: bool = False  # it has a call under policies in hand, whose claim is not there yet, or gone
         self.loan: Loan | None = None  # the slot is given away while the call waits for other calls
         self.lost: Lost | None = None  # the call, if somebody else settled it
         self.lost_at: float = 0.0  # when, in real seconds, whatever the fan's clock
