@@ -2,8 +2,9 @@
 
 What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
 ``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
-calls it ends in time), ``threadfan.adapters`` (a fan in the places that others have for pools), ``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli``.  They
-stand on private floors in ``threadfan/_core``, each importing only those below it:
+calls it ends in time), ``threadfan.adapters`` (a fan in the places that others have for pools), ``threadfan.testing``
+(a loopback Messages API, a manual clock) and ``threadfan.cli``.  They stand on private floors in ``threadfan/_core``,
+each importing only those below it:
 
     fan        what users hold: Fan, views of it, its asyncio side
     graph, pipeline

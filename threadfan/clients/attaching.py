@@ -20,6 +20,7 @@ SEAMS = {
     "httpx": "httpx",
     "httpx2": "httpx",
     "requests": "requests",
+    "sqlite3": "sqlite3",
 }
 """The module here that attaches clients of a library, by the library's name."""
 
@@ -32,7 +33,7 @@ def attach(client: C, **options: object) -> C:
     copied.
 
     Args:
-        client: of anthropic, openai, httpx, httpx2 or requests.
+        client: of one of the libraries in ``SEAMS``.
         **options: for that ``attach``, as ``max_retries=0`` for an SDK.
 
     Returns:

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
 
-    Given = tuple[
-        int | None, float | None, int | None, str | None, Adaptive | None, Clock, Callable[[], object] | None
-    ]
+    Given = tuple[int | None, float | None, int | None, str | None, Adaptive | None, Clock, Callable[[], object] | None]
     """Of what a fan was asked for: how many workers, the timeout, ``max_abandoned``, its name, an `Adaptive`; the
     clock that held when it was made; and what initialises its threads."""
 
