@@ -238,7 +238,9 @@ def test_the_reference_names_every_figure():
     assert [name for name in threadfan.Report([]).stats.to_dict() if f"`{name}`" not in ENTRIES["Stats"]] == []
 
 
-@pytest.mark.parametrize("name", ["anthropic", "httpx", "openai", "requests", "sqlite3", "subprocess", "threading"])
+@pytest.mark.parametrize(
+    "name", ["anthropic", "httpx", "openai", "redis", "requests", "sqlite3", "subprocess", "threading"]
+)
 def test_the_reference_names_what_clients_offer(name):
     """Each public function and class of a client's module is in that module's table."""
     try:

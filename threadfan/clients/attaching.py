@@ -19,6 +19,7 @@ SEAMS = {
     "openai": "openai",
     "httpx": "httpx",
     "httpx2": "httpx",
+    "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
 }
