@@ -19,6 +19,8 @@ SEAMS = {
     "openai": "openai",
     "httpx": "httpx",
     "httpx2": "httpx",
+    "boto3": "boto3",
+    "botocore": "boto3",
     "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
