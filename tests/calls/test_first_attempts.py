@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.controlled import PATIENCE, Gate, aside, until
-from support.scripted import Overload, Script, at_once
+from support.scripted import Overload, Script, at_once, rests
 from threadfan import Fan, Hedge, LimitExhausted, RateLimit, current_scope
 from threadfan._core.base.usage import Usage
 from threadfan._core.calls import policy_queues
@@ -122,8 +122,8 @@ def test_what_inputs_wait_for_a_limit_is_told_of_them(clock):
     """As of any call: from when they came until the limit let them through."""
     with Fan(2, rate=RateLimit(60)) as fan:
         report = aside(fan.run, abs, range(3))
-        for _ in range(2):
-            until(lambda: fan.snapshot()["waiting"] > 0 and fan.snapshot()["running"] == 0)
+        for left in (2, 1):
+            until(lambda left=left: rests(fan) and fan.snapshot()["waiting"] == left)
             clock.wait_for_sleepers(until=PATIENCE)
             clock.advance(1.125)
         outcomes = report.result(PATIENCE)
@@ -138,7 +138,7 @@ def test_inputs_start_in_their_order_under_a_limit(clock):
     with Fan(8, rate=RateLimit(60, burst=2)) as fan:
         report = aside(fan.run, call, range(6))
         while not report.done():
-            until(lambda: report.done() or clock._asleep(clock.monotonic() + 2))
+            until(lambda: report.done() or (rests(fan) and clock._asleep(clock.monotonic() + 2)))
             clock.advance(1.25)
         assert report.result(PATIENCE).unwrap() == ["done"] * 6
     assert sorted(item for _, item in call.starts) == list(range(6))

@@ -63,6 +63,12 @@ def at_once(attempts):
     return tenacity.Retrying(stop=tenacity.stop_after_attempt(attempts), reraise=True)
 
 
+def rests(fan):
+    """Whether nothing of it runs, or is about to: the time that a call reads is not that of a later one."""
+    figures = fan.snapshot()
+    return figures["running"] == 0 == figures["queued"]
+
+
 def backing_off(fan, clock, count=1, due=float("inf")):
     """Wait until so many calls back off or wait for a limit, and the one that is due at ``due`` would be woken."""
     until(lambda: fan.snapshot()["waiting"] == count and fan.snapshot()["running"] == 0)
