@@ -244,7 +244,9 @@ def test_the_reference_names_every_figure():
     assert [name for name in threadfan.Report([]).stats.to_dict() if f"`{name}`" not in ENTRIES["Stats"]] == []
 
 
-@pytest.mark.parametrize("name", ["anthropic", "httpx", "requests", "subprocess", "threading"])
+@pytest.mark.parametrize(
+    "name", ["anthropic", "boto3", "httpx", "openai", "redis", "requests", "sqlite3", "subprocess", "threading"]
+)
 def test_the_reference_names_what_clients_offer(name):
     """Each public function and class of a client's module is in that module's table."""
     try:
@@ -253,6 +255,17 @@ def test_the_reference_names_what_clients_offer(name):
         pytest.skip(f"{name} is not installed")
     offered = getattr(module, "__all__", None) or ["attach", *(["Transport"] if name == "httpx" else [])]
     (table,) = re.findall(rf"^\| name in `threadfan\.clients\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
+    assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
+
+
+@pytest.mark.parametrize("name", ["joblib", "multiprocessing", "starlette", "tqdm"])
+def test_the_reference_names_what_adapters_offer(name):
+    """Each public name of an adapter is in that module's table."""
+    try:
+        offered = importlib.import_module(f"threadfan.adapters.{name}").__all__
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    (table,) = re.findall(rf"^\| name in `threadfan\.adapters\.{name}`.*\n((?:\|.*\n)+)", REFERENCE, re.MULTILINE)
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
 
 

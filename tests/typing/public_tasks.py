@@ -108,6 +108,7 @@ async def coroutine_functions(fan: Fan) -> None:
     generator: AsyncGenerator[Outcome[int], None] = fan.astream(alength, ["x"])
     assert_type([outcome async for outcome in generator], list[Outcome[int]])
     assert_type(fan.astream(alength, ["x"], journal="run.db", max_errors=5), AsyncRunStream[int])
+    assert_type([piece async for piece in fan.astream_text(length, ["x"])], list[tuple[int, str]])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
     await fan.arun(alength, 5)  # type: ignore[call-overload]

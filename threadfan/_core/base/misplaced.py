@@ -31,6 +31,7 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
         "codec", "unique", *OF_BATCH,
     ),
+    "stream_text": ("star", "buffer", "progress"),
     "with_options": (*EACH_CALL, "max_concurrent", "progress", "priority", "unique"),
     "task": (*EACH_CALL, "priority"),
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
@@ -126,7 +127,7 @@ class _Place:
 
     def __init__(self, where: str) -> None:
         self.owner, _, self._method = where.rpartition(".")
-        self._twin = "a" if self._method in ("arun", "astream", "agather", "ajoin") else ""
+        self._twin = "a" if self._method in ("arun", "astream", "astream_text", "agather", "ajoin") else ""
         plain = self._method.removeprefix(self._twin)
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What ``stream`` and ``astream`` return: an iterator, and a handle on the batch that it reads from."""
+"""What streams of outcomes and of texts return: an iterator, and a handle on the batch that it reads from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, TypeVar
 
+    from .pieces import Piece
     from .report import Report
     from .window import BatchStream
 
@@ -94,6 +95,43 @@ class AsyncRunStream(_Streamed[T], AsyncIteration[Outcome[T]]):
     """
 
     def __init__(self, generator: AsyncGenerator[Outcome[T], None], stream: BatchStream[T]) -> None:
+        super().__init__(generator)
+        self._watch(stream)
+
+
+class TextStream(_Streamed[object], Iteration["Piece"]):
+    """A generator of pieces of text, each with the index of its call; it can be watched and steered like a ``Run``.
+
+    ``report`` has the outcome of each call that has ended.  As a context manager it is closed when the block is left.
+
+    Args:
+        generator: what is iterated over.
+        stream: where they come from.
+    """
+
+    def __init__(self, generator: Generator[Piece, None, None], stream: BatchStream[object]) -> None:
+        super().__init__(generator, partial(stream.cut, running=True), partial(stream.cut, running=False))
+        self._watch(stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """``close``."""
+        self.close()
+
+
+class AsyncTextStream(_Streamed[object], AsyncIteration["Piece"]):
+    """The same for ``async for``.
+
+    Args:
+        generator: what is iterated over.
+        stream: where they come from.
+    """
+
+    def __init__(self, generator: AsyncGenerator[Piece, None], stream: BatchStream[object]) -> None:
         super().__init__(generator)
         self._watch(stream)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
-    from ..batches.streamed import AsyncRunStream
+    from ..batches.streamed import AsyncRunStream, AsyncTextStream
     from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..policies.budget import Budget
@@ -280,6 +280,27 @@ class AsyncCalls:
             keep=keep,
             halt=stops_of(halt, max_errors, budget),
             said=asked_of(journal, key, version, codec, unique),
+        )
+
+    def astream_text(
+        self,
+        fn: Callable[..., object],
+        /,
+        *iterables: Items,
+        star: bool = False,
+        buffer: int | None = None,
+        progress: Shown = False,
+        **misplaced: Never,
+    ) -> AsyncTextStream:
+        """``stream_text`` for coroutines; takes async iterables and asynchronous generator functions too."""
+        from .aio.text_streams import astream_text
+
+        if misplaced:
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.astream_text", misplaced)
+        return astream_text(
+            self._scheduler, self._options, fn, iterables, buffer=buffer, star=star, owner=self, progress=progress
         )
 
     if TYPE_CHECKING:

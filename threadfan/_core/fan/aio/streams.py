@@ -73,7 +73,9 @@ def astream(
             scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
             fed_by_owner=mixed, halt=halting, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
         )  # fmt: skip
-    return AsyncRunStream(outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress), made)
+    return AsyncRunStream(
+        outcomes_of(made, partial(feed_stream, made, given) if mixed else None, owner, progress), made
+    )
 
 
 async def outcomes_of(
@@ -120,7 +122,7 @@ async def outcomes_of(
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         raise
     except BaseException as error:
-        await _end_early(stream, ready, gate, feeder, error)
+        await end_early(stream, ready, gate, feeder, error)
         raise
     finally:
         # Not by the collector, who leaves asynchronous generators to their loop.
@@ -135,7 +137,7 @@ async def outcomes_of(
         del owner, stream, batch, feeder, meter, ready
 
 
-async def _end_early(
+async def end_early(
     stream: Stream[B, T], ready: deque[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
@@ -146,12 +148,13 @@ async def _end_early(
         while not stream.batch.done:
             await gate.wait()
     except BaseException as again:  # cancelled once more
-        await _end_early(stream, ready, gate, feeder, again)
+        await end_early(stream, ready, gate, feeder, again)
         raise
     put_left_on(stream, error, ready)
 
 
-async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
+async def feed_stream(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
+    """Hand inputs in as there is room, which the event tells."""
     batch = stream.batch
     async for item in items_of(given, strict=True):
         stream.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
