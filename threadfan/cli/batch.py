@@ -9,6 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
+from threadfan._core.base.errors import INTERRUPTS
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.iteration import Iteration
 
@@ -93,7 +94,7 @@ class _Run:
                     asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
                 else:
                     self._take_all(fan.stream(fn, source, **given))
-            except KeyboardInterrupt:
+            except INTERRUPTS:
                 self._cut = True
                 raise
             except FanClosed:  # is what a stream ends with that was closed or drained

@@ -223,18 +223,18 @@ class Fan(Front, ThreadPoolExecutor):
         report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
         library.
         """
-        from ..base.errors import CallCancelled
+        from ..base.errors import INTERRUPTS, CallCancelled
         from ..base.static import caller
 
         try:
-            if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+            if isinstance(exc, (*INTERRUPTS, CallCancelled)):
                 self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry
 
                     carry(exc)
             self.shutdown(wait=not _in_coroutine(caller()))
-        except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
+        except INTERRUPTS:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
             raise
         except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block

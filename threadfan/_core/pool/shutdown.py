@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from ..base import forks, last
 from ..base.checks import pause
 from ..base.clock import REAL
-from ..base.errors import TaskCancelled
+from ..base.errors import INTERRUPTS, TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from .work_queue import GRACE, here
@@ -135,7 +135,7 @@ def join(
                 return
         else:
             (wait or scheduler.clock.wait)(gate)
-    except KeyboardInterrupt:
+    except INTERRUPTS:
         scheduler.interrupt()
         raise
     gate.put(None)  # for whoever else waits
