@@ -14,7 +14,6 @@ import threadfan
 from threadfan._core.base.times import Timed
 from threadfan._core.base.unset import Unset
 from threadfan._core.batches.handle import Handle
-from threadfan._core.batches.iteration import AsyncIteration
 from threadfan._core.batches.looking_back import LookingBack
 from threadfan._core.fan.front import Front
 
@@ -214,7 +213,6 @@ def offered_by(thing):
         threadfan.Report: (LookingBack,),
         threadfan.Outcome: (Timed,),
         threadfan.Run: (Handle,),
-        threadfan.AsyncRunStream: (AsyncIteration,),
     }.get(thing, faces)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
