@@ -119,6 +119,10 @@ class WatchedReader(Reader):
         self._waiting.clear()
         return False
 
+    def waiting(self) -> list[Callable[[], object]]:
+        """As of any."""
+        return self._waiting
+
     def tell(self, index: int) -> None:
         """As of any; but first somebody looks."""
         for look in self.wakes.copy():
