@@ -243,8 +243,10 @@ TABLE = [
     # -- options that belong elsewhere
     ("fan.run(one, [1], timeout=3)", T, "takes no timeout=3", "fan.with_options(timeout=3).run(…)", "deadline=3"),
     ("fan.run(one, [1], retry=3)", T, "takes no retry=3", "fan.with_options(retry=3).run(…)"),
-    ("fan.run(one, [1], max_concurrent=3)", T, "no max_concurrent=3", "fan.with_options(max_concurrent=3).run(…)"),
-    ("fan.run(one, [1], limit=3)", T, "takes no limit=3", "fan.with_options(max_concurrent=3).run(…)"),
+    ("fan.run(one, [1], max_concurrent=100)", V, "max_concurrent must be at most 4, the fan's max_workers, not 100"),
+    ("fan.run(one, [1], limit=3)", T, "fan.run takes no limit=3: it is called max_concurrent here"),
+    ("fan.run(one, [1], by=3, max_concurrent=1)", T, "by must be a function that says the key of an input", "not 3"),
+    ("fan.stream(one, [1], by=one)", T, "there is neither: give one"),
     ("fan.run(one, [1], max_workers=3)", T, "takes no max_workers=3", "Fan(…, max_workers=3)"),
     ("fan.run(one, [1], ordered=True)", T, "takes no ordered=True", "fan.stream(fn, items, ordered=True)"),
     ("fan.run(one, [1], chunksize=10)", T, "takes no chunksize=10", "leave it out"),

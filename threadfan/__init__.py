@@ -2,8 +2,9 @@
 
 What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
 ``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
-calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli``.  They
-stand on private floors in ``threadfan/_core``, each importing only those below it:
+calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock), ``threadfan.dropin`` (fans for
+programs that know nothing of them) and ``threadfan.cli``.  They stand on private floors in ``threadfan/_core``, each
+importing only those below it:
 
     fan        what users hold: Fan, views of it, its asyncio side
     graph, pipeline
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from ._core.scope.scope import Scope, current_scope
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
+    from .dropin.installation import install, uninstall
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -124,7 +126,9 @@ __all__ = [
     "sleep",
     # around a program
     "drain_on_signals",
+    "install",
     "signals_as_ctrl_c",
+    "uninstall",
     # errors
     "BreakerOpen",
     "FanClosed",
@@ -195,6 +199,8 @@ _ON_FIRST_USE = {
     "drain_on_signals": "calls.draining",
     "signals_as_ctrl_c": "scope.signals",
     "sleep": "scope.waiting",
+    "install": "dropin.installation",
+    "uninstall": "dropin.installation",
 }
 
 
@@ -205,5 +211,7 @@ if not TYPE_CHECKING:  # type checkers, who read the imports above, would take a
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f"._core.{_ON_FIRST_USE[name]}", __name__), name)
+        where = _ON_FIRST_USE[name]
+        home = __name__ if where.startswith("dropin.") else f"{__name__}._core"
+        value = globals()[name] = getattr(import_module(f"{home}.{where}"), name)
         return value

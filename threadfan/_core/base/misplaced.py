@@ -11,27 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EACH_CALL = ("timeout", "retry", "rate", "hedge", "breaker", "interrupt")
+OF_BATCH = ("by", "max_concurrent", "rate", "priority")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
-        "breaker", "max_abandoned", "name",
+        "breaker", "max_abandoned", "max_queued", "when_full", "name",
     ),
-    "map": ("timeout", "chunksize", "buffersize"),
-    "starmap": ("timeout", "chunksize", "buffersize"),
+    "map": ("timeout", "chunksize", "buffersize", *OF_BATCH),
+    "starmap": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "run": (
         "fail_fast", "deadline", "late", "star", "progress", "halt", "max_errors", "budget", "journal", "key",
-        "version", "codec", "unique",
+        "version", "codec", "unique", *OF_BATCH,
     ),
     "start": (
         "fail_fast", "deadline", "star", "progress", "halt", "max_errors", "budget", "journal", "key", "version",
-        "codec", "unique",
+        "codec", "unique", *OF_BATCH,
     ),
     "stream": (
         "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
-        "codec", "unique",
+        "codec", "unique", *OF_BATCH,
     ),
-    "with_options": (*EACH_CALL, "max_concurrent", "progress"),
-    "task": EACH_CALL,
+    "with_options": (*EACH_CALL, "max_concurrent", "progress", "priority"),
+    "task": (*EACH_CALL, "priority"),
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
     "pipeline.run": (
         "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
@@ -91,7 +92,7 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return "a task is named where it is handed in: fan.gather(title=task(fn, …))"
     if meant == "return_exceptions":
         return "leave it out: a report has the failures of all calls beside the values"
-    if meant in TAKEN["map"] and meant != "timeout" and place.owner == "fan":
+    if meant in ("chunksize", "buffersize") and place.owner == "fan":
         return "leave it out: threads take one input at a time, and the window of fan.stream bounds how many are taken"
     if meant in EACH_CALL:
         whole = f", for all of them together {where}(…, deadline={shown})" if "deadline" in place.taken else ""
@@ -130,7 +131,7 @@ class _Place:
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()
         elif self.owner.startswith("task"):
-            self.taken = EACH_CALL
+            self.taken = TAKEN["task"]
         else:
             self.taken = TAKEN[plain if self.owner in ("", "fan") else f"{self.owner}.{plain}"]
 

@@ -53,6 +53,7 @@ class Task(Portable, Generic[Out_co]):
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
         interrupt: bool = _UNSET,
+        priority: float = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
         """The same task with options of its own; what is not given stays as it is.
@@ -64,12 +65,14 @@ class Task(Portable, Generic[Out_co]):
             hedge: as for ``Fan``.
             breaker: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
+            priority: of the tasks that are handed in together, those with the smallest start first.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
-            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt
-        )
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt,
+            priority=priority,
+        )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Out_co:

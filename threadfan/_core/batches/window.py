@@ -71,6 +71,9 @@ class BatchStream(Stream["Batch", T]):
     due: float
     step: int
 
+    ahead = AHEAD
+    """Seconds that a window may grow to, see there."""
+
     keeps = False
     """Whether outcomes that were handed out are kept."""
 
@@ -110,16 +113,16 @@ class BatchStream(Stream["Batch", T]):
         self.due = FOREVER if self._inputs is None else self.taken - self._window / 2
 
     def _fit(self, now: float) -> None:
-        """Make the window twice as wide if half of it was taken and handed out in ``AHEAD`` seconds, smaller if not.
+        """Make the window twice as wide if half of it was taken and handed out in ``ahead`` seconds, smaller if not.
 
         It is never more than twice what has shown so: one slow call in a hundred has to be in it.  And only what was
         taken since the last look shows anything: outcomes that have waited for a slow one, or for the reader, go out in
         no time.
         """
         took = now - self._marked
-        if took < AHEAD and self.yielded < self._mark:
+        if took < self.ahead and self.yielded < self._mark:
             return  # it is too early to tell
-        wide = 2 * self._window if took < AHEAD else int(self._window * AHEAD / took)
+        wide = 2 * self._window if took < self.ahead else int(self._window * self.ahead / took)
         self._window = max(self._least, min(wide, WIDEST))
         self.step = max(1, (self._window - self._least) // STEPS)
         self._mark, self._marked = self.taken + self._window // 2, now

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
             """An input was taken, and is not to start yet.  With the lock held."""
 
 
+CANCELLED_ALONE = "the call was cancelled"
+
+
 def bar(batch: Barred) -> None:
     """Bar calls from starting as long as there is a reason to.  With the lock held.
 
@@ -57,7 +60,7 @@ def turned_away(batch: Barred, session: Session, index: int) -> str | None:
             why = why_ended(batch)
         elif index in batch.withdrawn:
             batch.withdrawn.discard(index)
-            why = "the call was cancelled"
+            why = CANCELLED_ALONE
         elif batch.paused:
             why = ""
             claim = session.claim.pop(index, None)

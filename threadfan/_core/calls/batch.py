@@ -66,6 +66,7 @@ class Batch(WorkQueue):
     accepted: int
     closed: bool
     failed: int
+    keyed = False  # whether there are limits for each key of the inputs
 
     def __init__(
         self,

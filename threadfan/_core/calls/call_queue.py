@@ -5,8 +5,7 @@ steps for its plain case; a test holds the two to equal outcomes.
 
 An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
 the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
-error: the call, its outcome, the session.  Else each error would be in a cycle, and the variables of the user's
-functions would stay until the collector runs.
+error: the call, its outcome, the session.  Else each error would be in a cycle, and users' variables would stay.
 """
 
 from __future__ import annotations
@@ -118,14 +117,15 @@ class Call:
 class CallQueue(WorkQueue):
     """A queue of single calls at one depth; it never closes."""
 
-    __slots__ = ("entries", "place")
+    __slots__ = ("entries", "home", "place")
 
     scheduler: Scheduler
 
     def __init__(self, scheduler: Scheduler, cap: ConcurrencyLimit, depth: int) -> None:
         super().__init__(scheduler, cap, depth)
         self.entries: deque[Call] = deque()
-        self.place: tuple[int, Policies | None] | None = None  # by which its cap has it, if calls may find it there
+        self.home: ConcurrencyLimit = cap  # where calls may find it
+        self.place: tuple[int, Policies | None] | None = None  # by which they do
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
@@ -254,17 +254,16 @@ class CallQueue(WorkQueue):
         self.left()
 
     def left(self) -> None:
-        """Go, if nothing is in it and it is under a cap of a view's: there may be a view for every call.
+        """Go, if nothing is in it and it is a view's: there may be one for each call, and the next makes another queue.
 
-        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
-        without taking a lock in a finalizer.
+        So it is no matter when the view itself goes, which nobody could be told of without a lock in a finalizer.
         """
-        if not self.cap.lasting:
+        if not self.lasting:
             self.forget_if_idle()
 
     def forget_if_idle(self) -> None:
-        """Leave the cap if nothing is in it.  With the lock held."""
-        place, queues = self.place, self.cap.queues
+        """Leave its home if nothing is in it.  With the lock held."""
+        place, queues = self.place, self.home.queues
         if place is not None and not self.active and not self.pending() and queues.get(place) is self:
             del queues[place]
             self.scheduler.forget(self)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from ..base.checks import count, flag, given, seconds
+from ..base.given import real
 from ..base.texts import brief
+from ..pool.priorities import Priority
 from ..pool.work_queue import ConcurrencyLimit
 
 TYPE_CHECKING = False
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..policies.retry_state import Policy
+    from .keys import By, Keys
     from .policies import Policies
 
     Changes: TypeAlias = dict[str, Any]
@@ -42,9 +47,16 @@ class Options:
         pace: the waitlist of the fan's `Adaptive`, if it has one.
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
+
+    Attributes:
+        keys: what bounds those of each key, of one batch.
+        priority: theirs among others; 0 for none.
+        home: where single calls are queued.
     """
 
-    __slots__ = ("_given", "_pace", "cap", "interrupt", "most", "policies", "progress", "timeout")
+    __slots__ = (
+        "_given", "_pace", "cap", "home", "interrupt", "keys", "most", "policies", "priority", "progress", "timeout",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -63,6 +75,9 @@ class Options:
         self.timeout: float | None = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
+        self.keys: Keys | None = None
+        self.priority: float = 0.0
+        self.home: ConcurrencyLimit = cap
         self._given = retry, rate, hedge, breaker
         self._pace = pace
         self.policies: Policies | None = _policies(*self._given, pace)
@@ -86,8 +101,28 @@ class Options:
         )
         new._pace = self._pace
         new.progress = changes.get("progress", self.progress)
+        new.priority = priority_of(changes.get("priority", self.priority))
+        if new.priority:
+            new.home = self.home if cap is self.cap and new.priority == self.priority else Priority(cap, new.priority)
         same = all(one is old for one, old in zip(new._given, self._given, strict=True))
         new.policies = self.policies if same else _policies(*new._given, self._pace)
+        return new
+
+    def of_batch(
+        self, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
+    ) -> Options:
+        """Of one batch: limits of its own, for each key of its inputs if there is ``by``."""
+        changes: Changes = {} if priority is None else {"priority": priority}
+        if by is None:
+            found = {"max_concurrent": max_concurrent, "rate": rate}
+            return self.changed(changes | {name: value for name, value in found.items() if value is not None})
+        from . import keyed_batch, keyed_policies  # noqa: F401 -- what its calls need, before there is one
+        from .keys import Keys
+
+        if rate is not None:
+            _checked(rate=rate)
+        new = self.changed({"timeout": self.timeout, **changes})
+        new.keys = Keys(by, max_concurrent, rate)
         return new
 
     def at_most(self, value: int) -> int:
@@ -149,6 +184,14 @@ def _checked(retry: object = None, rate: object = None, hedge: object = None, br
     return retry_policy(retry)
 
 
+def priority_of(value: float) -> float:
+    """Check a priority."""
+    found = real(value)
+    if found is None or not isfinite(found):
+        raise TypeError(f"priority must be a number, of which small ones go first, such as -1, not {brief(value)}")
+    return found
+
+
 def of_each_call(**options: object) -> Changes:
     """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
     changes = given(**options)
@@ -156,6 +199,8 @@ def of_each_call(**options: object) -> Changes:
         changes["timeout"] = seconds("timeout", changes["timeout"])
     if "interrupt" in changes:
         changes["interrupt"] = flag("interrupt", changes["interrupt"])
+    if "priority" in changes:
+        changes["priority"] = priority_of(changes["priority"])
     wanted = {name: changes[name] for name in UNDER_POLICIES if changes.get(name) is not None}
     if wanted:
         _checked(**wanted)

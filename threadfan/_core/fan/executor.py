@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
-    from typing import Any, Never, Self
+    from typing import Any, Literal, Never, Self
 
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
@@ -59,6 +59,8 @@ class Fan(Front, ThreadPoolExecutor):
             fail at once, until one that is let through every now and then finds it back.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
+        max_queued: how many calls of ``submit`` may wait to begin; None for any number.
+        when_full: what ``submit`` does when so many wait: ``"wait"``, or ``"raise"`` a ``queue.Full``.
         name: the fan's name in events; by default the prefix of its threads.
 
     Raises:
@@ -78,6 +80,8 @@ class Fan(Front, ThreadPoolExecutor):
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
         max_abandoned: int | None = None,
+        max_queued: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
@@ -93,6 +97,8 @@ class Fan(Front, ThreadPoolExecutor):
             making.check_initializer(initializer, initargs)
         if timeout is not None or max_abandoned is not None:
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
+        if max_queued is not None or when_full != "wait":
+            self._bound = making.bound(max_queued, when_full)
         super().__init__(most, thread_name_prefix, initializer, initargs)
         initialise = None if initializer is None else partial(initializer, *initargs)
         self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
@@ -134,6 +140,21 @@ class Fan(Front, ThreadPoolExecutor):
     def name(self) -> str:
         """The fan's name in events."""
         return self._scheduler.name
+
+    def resize(self, max_workers: int) -> None:
+        """Run so many calls at once from now on; calls that wait start at once where there are more slots.
+
+        Where there are fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
+
+        Args:
+            max_workers: as for ``Fan``.
+
+        Raises:
+            ValueError: the fan has an ``Adaptive``, which says how many there are.
+        """
+        from .sizes import resize
+
+        self._max_workers = resize(self._scheduler, self._options, max_workers)  # where programs look
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.

@@ -78,6 +78,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
         progress: Shown = UNSET,
+        priority: float = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
@@ -94,6 +95,8 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
                 only for functions that stand it; it does not reach code that waits in C.
             progress: show how far whatever is handed in through the view and waited for together is, as ``progress`` of
                 ``run`` does: ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
+            priority: a number; of the calls of a fan that wait, those with the smallest go first, and others have 0.
+                Nobody waits for ever: of ten turns one is for the calls of other priorities, by turns.
         """
         from ..base.checks import given, refuse_misplaced
 
@@ -108,6 +111,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             max_concurrent=max_concurrent,
             interrupt=interrupt,
             progress=progress,
+            priority=priority,
         )
         if "progress" in changes:
             from ..batches.metering import check

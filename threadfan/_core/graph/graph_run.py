@@ -55,7 +55,7 @@ class GraphRun(TaskGroup):
         super().__init__(scheduler, options, name)
         self._plan = plan
         self._tree = NodeTree(plan, functions, inputs)
-        self._queues_own = OwnQueues(scheduler, self.depth)
+        self._queues_own = OwnQueues(scheduler, self.depth, options.priority)
         self.listeners.append(self._queues_own.close)
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None

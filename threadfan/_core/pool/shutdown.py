@@ -69,6 +69,8 @@ def _close(scheduler: Scheduler, reason: Callable[[], BaseException] | None, gat
         if reason is not None:
             for queue in list(scheduler.queues):
                 queue.discard(reason(), after)
+        if scheduler.room is not None:
+            after.append(partial(scheduler.room.close, scheduler))
     scheduler.perform(after)
     _end_streams(scheduler)
     after = []

@@ -123,8 +123,8 @@ class WorkQueue(Terms):
 
     __slots__ = (
         "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended",
-        "ended_by", "enlisted", "extra_attempts", "failed", "generation", "lender", "listeners", "paused", "queued",
-        "reason", "scheduler",
+        "ended_by", "enlisted", "extra_attempts", "failed", "generation", "lasting", "lender", "listeners", "paused",
+        "queued", "rank", "reason", "scheduler",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, cap: ConcurrencyLimit, depth: int) -> None:
@@ -132,6 +132,8 @@ class WorkQueue(Terms):
         self.generation: int = forks.generation  # of processes: in the child of a fork it is another
         self.cap: ConcurrencyLimit = cap
         self.depth: int = depth  # 0, or one more than that of the call that made it
+        self.rank: int = depth  # that, and the priority if it has one: see ``ranked``
+        self.lasting: bool = cap.lasting  # it stays when nothing is in it
         self.name = ""
         self.timeout: float | None = None
         self.outer: Scope | None = None
