@@ -10,6 +10,7 @@ Guarantees:
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from functools import partial
 from itertools import count, islice
 from time import sleep
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..journal.journal import Journal
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
+    from .halting import Stops
     from .intake import Given
 
 SOON = 0.002
@@ -136,8 +138,9 @@ class JournaledStream(BatchStream[T]):
             self.batch.reader.wake()  # who feeds may be another than who reads
 
     def _keep(self, raws: dict[int, Raw]) -> None:
-        self._collected.kept += len(raws)  # first: never more than there are
-        self._results.update(raws)
+        with nullcontext() if self.early.moving is None else self.early.moving.lock:
+            self._collected.kept += len(raws)  # first: never more than there are
+            self._results.update(raws)
 
     def _is_first(self, place: int, key: Digest, item: object, now: float) -> bool:
         """Whether an input without a result is called: equal ones are not, and have what becomes of the first."""
@@ -237,6 +240,7 @@ def make_stream(
     elastic: bool,
     star: bool,
     fed_by_owner: bool = False,
+    halt: Stops | None = None,
     said: Callable[..., object] | None = None,
     kind: type[JournaledStream[Any]] | None = None,
 ) -> JournaledStream[T]:
@@ -251,8 +255,12 @@ def make_stream(
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=True)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal))
+    counting = None if halt is None else halt.around()
+    calls = partial(around, journal, counting=counting)
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=calls)
     kind = JournaledStream if kind is None else kind
-    return kind(
+    made = kind(
         batch, inputs, journal, asked, window=window, elastic=elastic, ordered=ordered, quick=intake.known(given)
     )
+    made.early.stop_at(halt)
+    return made

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
+    from .halting import Stops
     from .intake import Given
 
 PATIENCE = 0.001
@@ -42,6 +43,8 @@ WIDEST = 1024
 STEPS = 16
 """In so many a window that has grown is handed out.  Arbitrary: many against the two in which it is filled, few enough
 that what is done between them costs nothing."""
+
+_END = object()
 
 
 class BatchStream(Stream["Batch", T]):
@@ -130,7 +133,7 @@ class BatchStream(Stream["Batch", T]):
             if items:
                 self.feed(items, now)
             if len(items) < room:
-                self._end_of_inputs()
+                self._end_of_inputs(all_taken=True)
             return
         for item in islice(inputs, room):
             self.feed([item], self._clock())
@@ -138,14 +141,14 @@ class BatchStream(Stream["Batch", T]):
             if self._must_end() or (self._results and self._clock() - now > PATIENCE):
                 return
         if room:
-            self._end_of_inputs()
+            self._end_of_inputs(all_taken=True)
 
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""
         batch = self.batch
         if batch.scheduler.closing or refuses(batch.scheduler.broken, batch.depth) or batch.ended:
             self._cut_short = True
-            self._end_of_inputs()
+            self._end_of_inputs(all_taken=self._quick and next(self._inputs or iter(()), _END) is _END)
         return self._cut_short
 
     def watch(self, wake: Callable[[], object]) -> bool:
@@ -174,13 +177,17 @@ def make_stream(
     elastic: bool = False,
     star: bool = False,
     fed_by_owner: bool = False,
+    halt: Stops | None = None,
     kind: type[BatchStream[Any]] | None = None,
 ) -> BatchStream[T]:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star)
+    around = None if halt is None else halt.around()
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=around)
     quick = intake.known(given)
     kind = BatchStream if kind is None else kind
-    return kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    made = kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    made.early.stop_at(halt)
+    return made
