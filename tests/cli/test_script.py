@@ -283,6 +283,11 @@ HANGS = {
         "pool = ThreadPoolExecutor(2)\nfuture = pool.submit(hang)\n"
         "try:\n    threading.Event().wait()\nfinally:\n    wait([future])\n    pool.shutdown(wait=True)"
     ),
+    "an event": (
+        "pool = ThreadPoolExecutor(2)\npool.submit(hang)\n"
+        "try:\n    threading.Event().wait()\nfinally:\n    threading.Event().wait()"
+    ),
+    "at exit": "atexit.register(threading.Event().wait)\npool = ThreadPoolExecutor(2)\npool.submit(hang).result()",
     "asyncio": "asyncio.run(asyncio.wait_for(asyncio.to_thread(hang), None))",
 }
 
@@ -292,9 +297,9 @@ HANGS = {
 def test_one_ctrl_c_ends_it(command, tmp_path, where):
     """Wherever the program waits for calls that do not return, and if it waits again when it is interrupted."""
     program = (
-        "import asyncio, sys, threading, time\n"
+        "import asyncio, atexit, os, threading, time\n"
         "from concurrent.futures import ThreadPoolExecutor, wait\n"
-        "def hang():\n    print('hangs', flush=True)\n    time.sleep(1000)\n"
+        "def hang():\n    os.write(1, b'hangs\\n')\n    time.sleep(1000)\n"
     )
     (tmp_path / "hangs.py").write_text(program + HANGS[where], encoding="utf-8")
     with command.start("--no-summary", tmp_path / "hangs.py") as process:
@@ -307,3 +312,23 @@ def test_one_ctrl_c_ends_it(command, tmp_path, where):
             raise
     # At the interpreter's end Python itself lets an interrupt pass.
     assert process.returncode in ((0, -signal.SIGINT) if where == "the end" else (-signal.SIGINT,))
+
+
+@POSIX
+def test_a_program_that_deals_with_it_is_let(command, tmp_path):
+    """Who waits for a thread of his own, while no call hangs, is not interrupted again."""
+    (tmp_path / "deals.py").write_text(
+        "import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "ThreadPoolExecutor(1).submit(int).result()\n"
+        "told, seen = threading.Event(), []\n"
+        "def tidy():\n    told.wait()\n    time.sleep(0.6)\n    seen.append('tidied up')\n"
+        "thread = threading.Thread(target=tidy)\nthread.start()\n"
+        "try:\n    print('waits', flush=True)\n    threading.Event().wait()\n"
+        "except KeyboardInterrupt:\n    told.set()\n    thread.join()\n    print(*seen)\n",
+        encoding="utf-8",
+    )
+    with command.start("--no-summary", tmp_path / "deals.py") as process:
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=PATIENCE)
+    assert (out, errors, process.returncode) == ("tidied up\n", "", 0)

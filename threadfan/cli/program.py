@@ -78,6 +78,7 @@ class Program:
         except SystemExit:
             raise
         except BaseException as error:
+            ctrl_c.program_ended(error)
             _leave_out_these_frames(error)
             raise
 
