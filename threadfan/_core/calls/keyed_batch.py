@@ -87,11 +87,8 @@ class KeyedBatch(Batch):
         return 0 if self.paused else self.inputs.left() + len(self.inputs.ready)
 
     def put_back(self, entry: Entry) -> None:
-        """An input was taken, and is not to start yet."""
-        super().put_back(entry)
-        seats = self.inputs.seats[entry[0]]
-        seats.append(None)
-        self.inputs.serve(seats)
+        """An input was taken, and is not to start yet: it keeps its seat."""
+        self.inputs.put_ready(entry)
 
     def feed(self, items: list[object], now: float, numbers: Sequence[int] | None = None) -> None:
         """See ``Batch``."""
@@ -122,63 +119,69 @@ class KeyedBatch(Batch):
 
                 one = traced_input(observer.tracing, session, one)
         until = (end := clock()) + QUANTUM
-        first, session.first = iter((session.first,)), None  # an iterator, which forgets what it has given out
-        seated = True  # the first one is, see ``take``
+        entry: Entry | None
+        entry, session.first = session.first, None
         try:
-            for index, item, since in chain(first, inputs.pull()):
-                seats = seats_by[index]
-                if seated:
-                    seated = False
-                else:
+            while entry is not None:
+                first, entry = iter((entry,)), None  # an iterator, which forgets what it has given out
+                seated = True  # this one is
+                for index, item, since in chain(first, inputs.pull()):
+                    seats = seats_by[index]
+                    if seated:
+                        seated = False
+                    else:
+                        try:
+                            seats.pop()
+                        except IndexError:
+                            entry = self._have_wait((index, item, since))
+                            end = clock()
+                            if entry is not None:
+                                break
+                            continue
+                    start = clock() if fed else end  # of the call before, if this input was there by then
+                    claim[index] = item, since, start
+                    if barred:  # by somebody who may have missed this claim, as it has missed this entry
+                        why = turned_away(self, session, index)
+                        if why and self._fail(session, index, None, CANCELLED, TaskCancelled(why)) is not None:
+                            self._free_unbegun(index)
+                            reader.tell(index)
+                        if why is not None:
+                            return
+                    if bind_index is not None:
+                        bind_index(index)
                     try:
-                        seats.pop()
-                    except IndexError:
-                        self._have_wait((index, item, since))
-                        end = clock()
-                        continue
-                start = clock() if fed else end  # of the call before, if this input was there by then
-                claim[index] = item, since, start
-                if barred:  # by somebody who may have missed this claim, as it has missed this entry
-                    why = turned_away(self, session, index)
-                    if why and self._fail(session, index, None, CANCELLED, TaskCancelled(why)) is not None:
-                        seats.append(None)
-                        self._has_freed(index, seats)
+                        raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
+                    except BaseException as error:
+                        failed = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
+                        if failed is None:
+                            return
+                        end = failed
+                    else:
+                        if settle_own(index, None) is None:
+                            return
+                        results[index] = raw
+                        if tell is not None:
+                            tell(raw)
+                        raw = None  # a long next call must not keep this result alive
+                    seats.append(None)
+                    if wakes:
                         reader.tell(index)
-                    if why is not None:
+                    if held and (entry := self._next_held(index, seats)) is not None:
+                        end = clock()
+                        break
+                    if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                         return
-                if bind_index is not None:
-                    bind_index(index)
-                try:
-                    raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
-                except BaseException as error:
-                    failed = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
-                    if failed is None:
-                        return
-                    end = failed
-                else:
-                    if settle_own(index, None) is None:
-                        return
-                    results[index] = raw
-                    if tell is not None:
-                        tell(raw)
-                    raw = None  # a long next call must not keep this result alive
-                seats.append(None)
-                if wakes:
-                    reader.tell(index)
-                if held and self._has_freed(index, seats):
-                    return
-                if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
-                    return
         except IndexError:
             return  # the deque was empty
         finally:
             del self, session, results, fn, barred, claim, settle_own, tell  # leave no cycle: see ``call_queue``
             del reader, wakes, inputs, seats_by, held
-            item = raw = None
+            item = raw = entry = None
 
-    def _have_wait(self, entry: Entry) -> None:
-        """An input was pulled, and its key has no seat."""
+    def _have_wait(self, entry: Entry) -> Entry | None:
+        """An input was pulled, and its key has no seat; one to go on with, if there is one among the next."""
         after: Actions = []
+        found = None
         with self.scheduler.lock:
             index = entry[0]
             if index in self.withdrawn:  # whoever cancelled it has not seen it
@@ -190,20 +193,32 @@ class KeyedBatch(Batch):
                 self.inputs.hold(entry)
             if self.ended:  # the same of whoever ended it
                 self.discard_late(after)
-            elif self.inputs.ready:
-                self.scheduler.offer(self, after)
+            else:
+                found = self.inputs.take()
         self.scheduler.perform(after)
-
-    def _has_freed(self, index: int, seats: Seats) -> bool:
-        """A call has ended: whether an input has waited for its seat, so that this thread has to look."""
-        self.inputs.forget_seats(index)
-        if GIL and id(seats) not in self.inputs.held:
-            return False
-        with self.scheduler.lock:
-            found = self.inputs.serve(seats)
-            if found and not self.queued:
-                self.scheduler.run_queue.enlist(self)
         return found
+
+    def _next_held(self, index: int, seats: Seats) -> Entry | None:
+        """A call has ended: an input that has waited for its seat, or for another, with which this thread goes on."""
+        inputs, run_queue = self.inputs, self.scheduler.run_queue
+        inputs.forget_seats(index)
+        if GIL and id(seats) not in inputs.held:
+            return None
+        with self.scheduler.lock:
+            if not inputs.serve(seats):
+                return None
+            if run_queue.pressure <= self.depth:
+                return inputs.take()
+            if not self.queued:  # others may go first
+                run_queue.enlist(self)
+        return None
+
+    def _free_unbegun(self, index: int) -> None:
+        """A call has ended that was taken, and not begun."""
+        after: Actions = []
+        with self.scheduler.lock:
+            self._free(index, after)
+        self.scheduler.perform(after)
 
     # -- ending: with the lock held ------------------------------------------------------------------------------------
 

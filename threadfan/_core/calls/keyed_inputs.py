@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     Seats = list[None]
 
+LOOKED_AT = 500
+"""Inputs at once whose keys may all be full.  Arbitrary: they take a tenth of a millisecond."""
+
 
 class KeyedInputs(Inputs):
     """Those that do not run.  Guarded by the scheduler's lock: what is held, and what is ready.
@@ -85,8 +88,8 @@ class KeyedInputs(Inputs):
     # -- with the lock held --------------------------------------------------------------------------------------------
 
     def take(self) -> Entry | None:
-        """Pull the first entry whose key has a seat, which is taken with it."""
-        while True:
+        """Pull the first entry whose key has a seat, which is taken with it; None if there is none among the next."""
+        for _ in range(LOOKED_AT):
             if self.ready:
                 return heappop(self.ready)
             entry = super().take()
@@ -98,11 +101,16 @@ class KeyedInputs(Inputs):
                 self.hold(entry)
             else:
                 return entry
+        return None  # whoever comes next goes on from here, so that the lock is not held for long
 
     def take_out(self, index: int) -> Entry | None:
         """Pull the entry of an input, or None if others have pulled it."""
         self.line_up()
         return super().take_out(index)
+
+    def put_ready(self, entry: Entry) -> None:
+        """An input that has a seat is to go before the others."""
+        heappush(self.ready, entry)
 
     def hold(self, entry: Entry) -> None:
         """Have an input wait whose key has no seat, unless one has come free meanwhile."""
@@ -120,7 +128,7 @@ class KeyedInputs(Inputs):
             seats.pop()
         except IndexError:  # another thread has taken it, and will free it
             return False
-        heappush(self.ready, line.popleft())
+        self.put_ready(line.popleft())
         self.waiting -= 1
         if not line:
             del self.held[id(seats)]
