@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.controlled import Gate, elapse, run_program, until, until_cancelled
+from support.controlled import Gate, aside, elapse, run_program, until, until_cancelled
 from threadfan import Fan, JournalError, RateLimit, sleep
 
 CALLS = []
@@ -140,6 +140,22 @@ def test_equal_inputs_are_called_once_if_unique(path):
         again = list(fan.stream(double, items, **options))
     assert sorted(outcome.value for outcome in again) == [10, 10, 10, 14, 14, 14]
     assert sorted(CALLS) == [5, 7, 7]
+
+
+@pytest.mark.parametrize("window", [1, 8])
+def test_equal_inputs_of_which_another_run_has_one(path, window):
+    """Its result is that of one of them alone, whether they are taken before or after it is stored."""
+    gate = Gate()
+    with gate, Fan(1) as fan, Fan(3) as other:
+        first = aside(fan.run, gate, ["a"], journal=path, version=1)
+        gate.wait_for(1)
+        second = other.stream(gate, ["a"] * 3, journal=path, version=1, window=window)
+        rest = aside(list, second)
+        until(lambda: other.snapshot()["waiting"] == 1)
+        gate.open()
+        assert first.result(20).unwrap() == ["a"]
+        assert [outcome.value for outcome in rest.result(20)] == ["a"] * 3
+    assert gate.started == ["a"] * 3
 
 
 def test_several_iterables_keys_and_versions(path):

@@ -25,7 +25,7 @@ from .transcript import checked, kept, sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .._core.base.usage import Usage
     from .settings import Settings
@@ -45,9 +45,11 @@ class Loop:
     Args:
         agent: what to ask, and with what.
         messages: the conversation so far; not changed.
+        on_text: called with the text of this run, and then the agent's own.
     """
 
-    def __init__(self, agent: Settings, messages: list[Json]) -> None:
+    def __init__(self, agent: Settings, messages: list[Json], on_text: Callable[[str], object] | None = None) -> None:
+        self._listeners = [one for one in (on_text, agent.on_text) if one is not None]
         self._agent = agent
         self._messages = list(messages)
         self._given = len(messages)
@@ -98,15 +100,15 @@ class Loop:
             tools=agent.toolbox.definitions,
             model=agent.model,
             max_tokens=agent.max_tokens,
-            on_text=None if agent.on_text is None else self._tell,
+            on_text=self._tell if self._listeners else None,
         )
         return Answer(checked(answer.content), answer.stop_reason, answer.usage)
 
     def _tell(self, text: str) -> None:
         """Hand a piece of text on; what was told cannot be taken back."""
         self._told = True
-        if self._agent.on_text is not None:
-            self._agent.on_text(text)
+        for listener in self._listeners:
+            listener(text)
 
     def _take(self, answer: Answer) -> None:
         self._turns += 1

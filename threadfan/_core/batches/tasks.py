@@ -57,6 +57,7 @@ class Task(Portable, Generic[Out_co]):
         fallback: Functions | None = _UNSET,
         idle_timeout: float | None = _UNSET,
         interrupt: bool = _UNSET,
+        priority: float = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
         """The same task with options of its own; what is not given stays as it is.
@@ -71,12 +72,13 @@ class Task(Portable, Generic[Out_co]):
             fallback: as for ``Fan``.
             idle_timeout: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
+            priority: of the tasks that are handed in together, those with the smallest start first.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
             timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
-            fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt,
+            fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt, priority=priority,
         )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 

@@ -19,7 +19,7 @@ from ..policies.returned import error_in, may_be_answer
 from ..pool.work_queue import QUANTUM
 from ..scope.scope import scope_var
 from .barring import turned_away
-from .call_queue import classify
+from .classifying import classify
 from .limit_reports import usage_in
 from .short_waits import await_permit
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..policies.hedge import Hedge
     from ..pool.work_queue import Actions, Session
     from .policy_queue import PolicyQueue
@@ -64,6 +65,11 @@ class HedgeAttempt(Call):
         """Start; one that nobody wants any more ends there like any other attempt, for it may be the last."""
         self.session = session
         return True
+
+    def spend(self, usage: Usage) -> None:
+        """From that of its call."""
+        if self.hedging is not None:
+            self.hedging.call.spend(usage)
 
 
 class Hedging:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from ..base.checks import count, flag, function, given, seconds
+from ..base.given import real
 from ..base.static import describe
 from ..base.texts import brief
+from ..pool.priorities import Priority
 from ..pool.work_queue import ConcurrencyLimit
 
 TYPE_CHECKING = False
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from ..base.generic import T
+    from ..events.progress import Progress
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.breaker import Breaker
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..policies.retry_state import Policy
+    from .keys import By, Keys
     from .policies import Policies
 
     Function: TypeAlias = Callable[..., object]
@@ -52,9 +58,15 @@ class Options:
     Attributes:
         dresses: whether their functions are called as they are, or ``dressed``.
         timeout: of a first attempt: the shorter one of both.
+        keys: what bounds those of each key, of one batch.
+        priority: theirs among others; 0 for none.
+        home: where single calls are queued.
     """
 
-    __slots__ = ("_given", "_pace", "_timeout", "cap", "dresses", "idle", "interrupt", "most", "policies", "timeout")
+    __slots__ = (
+        "_given", "_pace", "_timeout", "cap", "dresses", "home", "idle", "interrupt", "keys", "most", "policies",
+        "priority", "progress", "timeout",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -78,6 +90,10 @@ class Options:
         self.interrupt: bool = flag("interrupt", interrupt)
         self.idle: float | None = seconds("idle_timeout", idle_timeout)
         self.dresses: bool = self.interrupt or self.idle is not None
+        self.keys: Keys | None = None
+        self.priority: float = 0.0
+        self.home: ConcurrencyLimit = cap
+        self.progress: bool | Callable[[Progress], object] = False  # of those that are waited for together
         self._given: Changes = {
             "retry": retry, "rate": rate, "hedge": hedge, "breaker": breaker, "total_timeout": total_timeout,
             "fallback": fallback,
@@ -103,11 +119,32 @@ class Options:
         )
         new._given = {name: changes.get(name, old) for name, old in self._given.items()}
         new._pace = self._pace
+        new.progress = changes.get("progress", self.progress)
+        new.priority = priority_of(changes.get("priority", self.priority))
+        if new.priority:
+            new.home = self.home if cap is self.cap and new.priority == self.priority else Priority(cap, new.priority)
         same = all(new._given[name] is old for name, old in self._given.items())
         if new._given["fallback"] is not None and (new.interrupt, new.idle) != (self.interrupt, self.idle):
             same = False  # they are dressed anew
         new.policies = self.policies if same else _policies(new._given, self._pace, new.dressed)
         new.timeout = new._first_timeout()
+        return new
+
+    def of_batch(
+        self, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
+    ) -> Options:
+        """Of one batch: limits of its own, for each key of its inputs if there is ``by``."""
+        changes: Changes = {} if priority is None else {"priority": priority}
+        if by is None:
+            found = {"max_concurrent": max_concurrent, "rate": rate}
+            return self.changed(changes | {name: value for name, value in found.items() if value is not None})
+        from . import keyed_batch, keyed_policies  # noqa: F401 -- what its calls need, before there is one
+        from .keys import Keys
+
+        if rate is not None:
+            _checked(rate=rate)
+        new = self.changed({"timeout": self._timeout, **changes})
+        new.keys = Keys(by, max_concurrent, rate)
         return new
 
     def _first_timeout(self) -> float | None:
@@ -195,6 +232,14 @@ def _checked(
     return retry_policy(retry)
 
 
+def priority_of(value: float) -> float:
+    """Check a priority."""
+    found = real(value)
+    if found is None or not isfinite(found):
+        raise TypeError(f"priority must be a number, of which small ones go first, such as -1, not {brief(value)}")
+    return found
+
+
 def of_each_call(**options: object) -> Changes:
     """The options that were given for calls of a task or a stage, which has no fan yet; checked."""
     changes = given(**options)
@@ -203,6 +248,8 @@ def of_each_call(**options: object) -> Changes:
             changes[name] = seconds(name, changes[name])
     if "interrupt" in changes:
         changes["interrupt"] = flag("interrupt", changes["interrupt"])
+    if "priority" in changes:
+        changes["priority"] = priority_of(changes["priority"])
     wanted = {name: changes[name] for name in UNDER_POLICIES if changes.get(name) is not None}
     if wanted:
         _checked(**wanted)

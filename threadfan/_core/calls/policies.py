@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..policies.cost import Cost, Permit
     from ..policies.hedge import Hedge
     from ..policies.retry_state import Policy, RetryState
+    from ..pool.work_queue import Actions
 
 
 class Policies:
@@ -35,6 +36,9 @@ class Policies:
     """
 
     __slots__ = ("_first_is_plain", "breaker", "fallback", "hedge", "judged", "pace", "retry", "total", "waitlist")
+
+    keyed = False
+    """Whether they are those of one key, and count its attempts: see ``KeyedPolicies``."""
 
     def __init__(
         self,
@@ -67,6 +71,11 @@ class Policies:
     def waitlists(self) -> set[Waitlist]:
         """All that its calls stand in."""
         return {waitlist for waitlist in (self.waitlist, self.pace) if waitlist is not None}
+
+    @property
+    def lane(self) -> object:
+        """Says which calls wait for the same: those under policies of which this is equal."""
+        return self.waitlist, self.pace
 
     @property
     def limited(self) -> bool:
@@ -130,6 +139,9 @@ class Policies:
         if self.breaker is not None and state.passed is not None:
             passed, state.passed = state.passed, None
             self.breaker.give_back(passed, clock.monotonic())
+
+    def left(self, state: AttemptState, after: Actions) -> None:
+        """An attempt has ended, and they are those of a key."""
 
 
 class Fallback:

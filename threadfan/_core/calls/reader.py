@@ -49,3 +49,7 @@ class Reader:
     def clear(self) -> None:
         """Nobody waits any more."""
         self.wakes.clear()
+
+    def let_go(self) -> None:
+        """The batch has ended; the same."""
+        self.clear()

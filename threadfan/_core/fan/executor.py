@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
-    from typing import Any, Never, Self
+    from typing import Any, Literal, Never, Self
 
     from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
@@ -66,6 +66,8 @@ class Fan(Front, ThreadPoolExecutor):
             fail at once, until one that is let through every now and then finds it back.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
+        max_queued: how many calls of ``submit`` may wait to begin; None for any number.
+        when_full: what ``submit`` does when so many wait: ``"wait"``, or ``"raise"`` a ``queue.Full``.
         name: the fan's name in events; by default the prefix of its threads.
 
     Raises:
@@ -88,6 +90,8 @@ class Fan(Front, ThreadPoolExecutor):
         fallback: Functions | None = None,
         idle_timeout: float | None = None,
         max_abandoned: int | None = None,
+        max_queued: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
@@ -103,6 +107,8 @@ class Fan(Front, ThreadPoolExecutor):
             making.check_initializer(initializer, initargs)
         if timeout is not None or max_abandoned is not None:
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
+        if max_queued is not None or when_full != "wait":
+            self._bound = making.bound(max_queued, when_full)
         super().__init__(most, thread_name_prefix, initializer, initargs)
         initialise = None if initializer is None else partial(initializer, *initargs)
         self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
@@ -156,6 +162,21 @@ class Fan(Front, ThreadPoolExecutor):
         """The fan's name in events."""
         return self._scheduler.name
 
+    def resize(self, max_workers: int) -> None:
+        """Run so many calls at once from now on; calls that wait start at once where there are more slots.
+
+        Where there are fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
+
+        Args:
+            max_workers: as for ``Fan``.
+
+        Raises:
+            ValueError: the fan has an ``Adaptive``, which says how many there are.
+        """
+        from .sizes import resize
+
+        self._max_workers = resize(self._scheduler, self._options, max_workers)  # where programs look
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
 
@@ -202,18 +223,18 @@ class Fan(Front, ThreadPoolExecutor):
         report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
         library.
         """
-        from ..base.errors import CallCancelled
+        from ..base.errors import INTERRUPTS, CallCancelled
         from ..base.static import caller
 
         try:
-            if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+            if isinstance(exc, (*INTERRUPTS, CallCancelled)):
                 self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry
 
                     carry(exc)
             self.shutdown(wait=not _in_coroutine(caller()))
-        except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
+        except INTERRUPTS:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
             raise
         except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent import futures
     from typing import Never, ParamSpec, TypeVar
 
+    from ..batches.metering import Shown
     from ..batches.running import RunningCall
     from ..calls.options import Functions, Options
     from ..policies.breaker import Breaker
@@ -84,6 +85,8 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         idle_timeout: float | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
+        progress: Shown = UNSET,
+        priority: float = UNSET,
         unique: bool = UNSET,
         **misplaced: Never,
     ) -> View:
@@ -102,6 +105,10 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
+            progress: show how far whatever is handed in through the view and waited for together is, as ``progress`` of
+                ``run`` does: ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
+            priority: a number; of the calls of a fan that wait, those with the smallest go first, and others have 0.
+                Nobody waits for ever: of ten turns one is for the calls of other priorities, by turns.
             unique: equal calls under way (of one function, with arguments that are equal, of one type and hashable)
                 share one result, in ``submit``, ``call``, ``asyncify`` and ``map``; each who waits may cancel alone.
         """
@@ -120,7 +127,13 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             idle_timeout=idle_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
+            progress=progress,
+            priority=priority,
         )
+        if "progress" in changes:
+            from ..batches.metering import check
+
+            check(progress)
         shares = isinstance(self, UniqueView) if unique is UNSET else flag("unique", unique)
         return (UniqueView if shares else View)(self, self._scheduler, self._options.changed(changes))
 

@@ -9,10 +9,13 @@ from queue import SimpleQueue
 from ..base import checks, unset
 from ..base.static import describe
 from ..base.texts import brief
-from ..batches.completion import Completion
+from ..batches import metering
+from ..batches.halting import stops
+from ..graph.completion import completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
 from ..graph.plan import GraphPlan, check_order
+from .arguments import stops_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
     from typing import Any, Never, TypeVar, overload
 
     from ..base.clock import Gate
+    from ..batches.halting import Stops
     from ..batches.journaled_functions import JournaledFunctions
+    from ..batches.metering import Shown
     from ..batches.tasks import Take
     from ..calls.options import Functions, Options
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..journal.values import Codec
     from ..policies.breaker import Breaker
+    from ..policies.budget import Budget
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -169,6 +175,10 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -180,6 +190,8 @@ class Graph:
             inputs: by name, for names that are arguments of ``run`` or no identifiers.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for all; what is unfinished then is cancelled, what is finished is kept.
+            progress: as for ``fan.run``; it counts tasks, and the elements of those that are fanned out.
+            halt, max_errors, budget: as for ``fan.run``; they count the same.
             journal: the path of a file that keeps what each task returns, by its name and what it was called with: with
                 the same file, nothing is called twice that has succeeded.
             version: with a journal, of what the tasks do: results of other versions are not taken.
@@ -191,12 +203,12 @@ class Graph:
             TypeError: an input is missing, or there is none of that name.
         """
         gate: Gate = SimpleQueue()
-        kept = self._kept(journal, version, codec)
-        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept)
-        wake = partial(gate.put, None)
-        completion = Completion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        progress = metering.wanted(progress, self._options)
+        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting)
+        ending = completion(run, partial(gate.put, None), fail_fast=fail_fast, deadline=deadline, halt=halting)
         with kept or nullcontext():
-            return completion.wait(gate)
+            return metering.watched(run, progress, partial(ending.wait, gate))
 
     async def arun(
         self,
@@ -205,6 +217,10 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -217,11 +233,12 @@ class Graph:
 
         loop = running_loop("graph.arun")
         gate = LoopGate(loop)
-        kept = self._kept(journal, version, codec)
-        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, taker(loop))
-        completion = Completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        with kept or nullcontext():
-            return await wait_for(completion, gate)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        progress = metering.wanted(progress, self._options)
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting, taker(loop))
+        ending = completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, halt=halting)
+        with kept or nullcontext(), metering.shown(run, progress):
+            return await wait_for(ending, gate)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart, to paste into Markdown."""
@@ -307,12 +324,15 @@ class Graph:
         fail_fast: bool,
         deadline: float | None,
         kept: JournaledFunctions | None,
+        halting: Stops | None,
         take: Take = checks.function,
     ) -> GraphRun:
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
         functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
+        if halting is not None:
+            functions = [halting.around_steps(fn) for fn in functions]
         if kept is not None:
             names = (task.node.name for task in plan.tasks)
             named = zip(names, plan.functions, functions, strict=True)

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from ..base import forks, last
 from ..base.checks import pause
 from ..base.clock import REAL
-from ..base.errors import TaskCancelled
+from ..base.errors import INTERRUPTS, TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from .work_queue import GRACE, here
@@ -74,6 +74,8 @@ def _close(scheduler: Scheduler, reason: Callable[[], BaseException] | None, gat
         if reason is not None:
             for queue in list(scheduler.queues):
                 queue.discard(reason(), after)
+        if scheduler.room is not None:
+            after.append(partial(scheduler.room.close, scheduler))
     scheduler.perform(after)
     _end_streams(scheduler)
     after = []
@@ -133,7 +135,7 @@ def join(
                 return
         else:
             (wait or scheduler.clock.wait)(gate)
-    except KeyboardInterrupt:
+    except INTERRUPTS:
         scheduler.interrupt()
         raise
     gate.put(None)  # for whoever else waits

@@ -246,7 +246,7 @@ def call(
         made.policies = policies
         if not policies.first_is_plain:
             made.state = policies.state(args, kwargs, made.since)
-    hand_in(made, scheduler, options.cap, policies)
+    hand_in(made, scheduler, options.home, policies)
     if clocks.chores:
         look_after(loop)
     return future
