@@ -21,6 +21,7 @@ SEAMS = {
     "httpx2": "httpx",
     "boto3": "boto3",
     "botocore": "boto3",
+    "psycopg": "psycopg",
     "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
