@@ -243,7 +243,20 @@ def test_the_reference_names_every_figure():
 
 
 @pytest.mark.parametrize(
-    "name", ["anthropic", "boto3", "httpx", "openai", "redis", "requests", "sqlite3", "subprocess", "threading"]
+    "name",
+    [
+        "anthropic",
+        "boto3",
+        "duckdb",
+        "httpx",
+        "openai",
+        "psycopg",
+        "redis",
+        "requests",
+        "sqlite3",
+        "subprocess",
+        "threading",
+    ],
 )
 def test_the_reference_names_what_clients_offer(name):
     """Each public function and class of a client's module is in that module's table."""
