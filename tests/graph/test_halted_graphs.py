@@ -128,7 +128,7 @@ def test_soon_lets_calls_end_and_now_ends_them(how, ends):
         running = aside(graph.run, halt=f"{how},fail=1")
         gate.wait_for(1)
         if how == "soon":
-            until(lambda: fan.snapshot()["queued"] == 0)  # it has been stopped
+            until(lambda: fan.snapshot()["waiting"] == 0)  # ``last`` waits until it has been stopped
             gate.open()
         report = running.result(PATIENCE)
     assert [report[name].status for name in ("long", "fails", "last")] == [ends, "failed", "cancelled"]
