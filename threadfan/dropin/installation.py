@@ -107,10 +107,10 @@ class Installation:
     """What ``install`` has done."""
 
     def __init__(self, options: Options) -> None:
-        self.options = options
-        self.holders = 0  # how often it was asked for
-        self.calls = Calls()
-        self.swap = Swap()
+        self.options: Options = options
+        self.holders: int = 0  # how often it was asked for
+        self.calls: Calls = Calls()
+        self.swap: Swap = Swap()
         self.missed: list[str] = []
         self._undo: list[Undo] = []
 

@@ -48,7 +48,7 @@ class Options:
         self.rate = rate
         self.hedge = hedge
         self.breaker = breaker
-        self.attach = clients(attach)
+        self.attach: tuple[str, ...] = clients(attach)
         self.sequential = sequential
 
     def differing(self, other: Options) -> list[str]:
