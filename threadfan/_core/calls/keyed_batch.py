@@ -164,17 +164,17 @@ class KeyedBatch(Batch):
                         if tell is not None:
                             tell(raw)
                         raw = None  # a long next call must not keep this result alive
-                    if missed:
-                        entry = self._next(index, seats, True)
-                    else:
-                        seats.append(None)
-                        if missed:
-                            entry = self._next(index, seats, False)
                     if wakes:
                         reader.tell(index)
-                    if entry is not None:
-                        end = clock()
-                        break
+                    if missed:
+                        if (entry := self._next(index, seats, True)) is not None:
+                            end = clock()
+                            break
+                    else:
+                        seats.append(None)
+                        if missed and (entry := self._next(index, seats, False)) is not None:
+                            end = clock()
+                            break
                     if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                         return
         except IndexError:
