@@ -23,13 +23,13 @@ _core/batches/reading.py _getframe
 _core/calls/future.py _lock
 _core/calls/lazy_future.py _STATE_TO_DESCRIPTION_MAP
 _core/fan/executor.py _register_atexit
-clients/anthropic.py _calculate_retry_timeout
-clients/anthropic.py _client
-clients/anthropic.py _process_response_data
 clients/condition.py _recursion_count
 clients/pools.py _at_fork_reinit
 clients/pools.py _container
 clients/pools.py _maxsize
+clients/sdk.py _calculate_retry_timeout
+clients/sdk.py _client
+clients/sdk.py _process_response_data
 testing/leaks.py _current_frames
 testing/messages_app.py _exit
 """

@@ -2,8 +2,9 @@
 
 What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
 ``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
-calls it ends in time), ``threadfan.testing`` (a loopback Messages API, a manual clock) and ``threadfan.cli``.  They
-stand on private floors in ``threadfan/_core``, each importing only those below it:
+calls it ends in time), ``threadfan.adapters`` (a fan in the places that others have for pools), ``threadfan.testing``
+(a loopback Messages API, a manual clock), ``threadfan.dropin`` (fans for programs that know nothing of them) and
+``threadfan.cli``.  They stand on private floors in ``threadfan/_core``, each importing only those below it:
 
     fan        what users hold: Fan, views of it, its asyncio side
     graph, pipeline
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from ._core.batches.report import Report
     from ._core.batches.running import RunningCall
     from ._core.batches.stats import Stats
-    from ._core.batches.streamed import AsyncRunStream, RunStream
+    from ._core.batches.streamed import AsyncRunStream, AsyncTextStream, RunStream, TextStream
     from ._core.batches.tasks import Task, task
     from ._core.calls.as_completed import as_completed
     from ._core.calls.draining import drain_on_signals
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     from ._core.scope.scope import Scope, current_scope
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
+    from .clients.attaching import attach
+    from .dropin.installation import install, uninstall
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -101,6 +104,7 @@ __all__ = [
     "task",
     # what comes back
     "AsyncRunStream",
+    "AsyncTextStream",
     "Attempt",
     "GraphReport",
     "Outcome",
@@ -112,6 +116,7 @@ __all__ = [
     "RunningCall",
     "Stats",
     "Task",
+    "TextStream",
     "Unpicklable",
     "Usage",
     "report_of",
@@ -123,8 +128,11 @@ __all__ = [
     "move_on_after",
     "sleep",
     # around a program
+    "attach",
     "drain_on_signals",
+    "install",
     "signals_as_ctrl_c",
+    "uninstall",
     # errors
     "BreakerOpen",
     "FanClosed",
@@ -181,6 +189,8 @@ _ON_FIRST_USE = {
     "Run": "fan.run",
     "RunStream": "batches.streamed",
     "AsyncRunStream": "batches.streamed",
+    "TextStream": "batches.streamed",
+    "AsyncTextStream": "batches.streamed",
     "RunningCall": "batches.running",
     "Stats": "batches.stats",
     "stage": "pipeline.stages",
@@ -189,12 +199,15 @@ _ON_FIRST_USE = {
     "Unpicklable": "base.pickling.unpicklable",
     "Usage": "base.usage",
     "as_completed": "calls.as_completed",
+    "attach": ".clients.attaching",
     "report_of": "batches.carried",
     "fail_after": "scope.deadlines",
     "move_on_after": "scope.deadlines",
     "drain_on_signals": "calls.draining",
     "signals_as_ctrl_c": "scope.signals",
     "sleep": "scope.waiting",
+    "install": ".dropin.installation",
+    "uninstall": ".dropin.installation",
 }
 
 
@@ -205,5 +218,5 @@ if not TYPE_CHECKING:  # type checkers, who read the imports above, would take a
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f"._core.{_ON_FIRST_USE[name]}", __name__), name)
+        value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", f"{__name__}._core"), name)
         return value

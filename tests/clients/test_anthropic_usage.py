@@ -1,8 +1,12 @@
 """The tokens that calls of the attached Anthropic client use are noted on their scope, whatever becomes of the call."""
 
+import base64
 import contextlib
 import json
+import struct
 import threading
+import zlib
+from inspect import signature
 
 import pytest
 
@@ -10,6 +14,7 @@ from support.controlled import PATIENCE
 from support.faulty_server import read_head
 from support.loopback import Loopback, until_gone
 from support.scoped import call
+from support.scripted_server import ScriptedServer
 from threadfan import CallCancelled, Fan, Scope
 from threadfan._core.base.usage import Usage
 from threadfan._core.scope.scope import scope_var
@@ -193,3 +198,43 @@ def test_a_parse_that_fails_has_used_its_tokens(messages_server, ledger):
         with pytest.raises(pydantic.ValidationError):
             client.messages.parse(**REQUEST, output_format=int)
         assert total(ledger).requests == 1
+
+
+MESSAGE = {**start(input_tokens=7, output_tokens=3)["message"], "content": [{"type": "text", "text": "hi"}]}
+STREAMED = [start(input_tokens=7, output_tokens=1), delta(output_tokens=3), {"type": "message_stop"}]
+
+
+def frame(event):
+    """An event as Bedrock sends it: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html."""
+    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
+    said = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
+        for name, value in said.items()
+    )
+    prelude = struct.pack("!II", len(headers) + len(payload) + 16, len(headers))
+    whole = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
+    return whole + struct.pack("!I", zlib.crc32(whole))
+
+
+@pytest.mark.parametrize("platform", ["Bedrock", "Vertex"])
+def test_other_platforms(ledger, platform):
+    """What Bedrock and Vertex answer is noted as well, plain or streamed."""
+    kind = getattr(anthropic, f"Anthropic{platform}")
+    aws, google = {"api_key": "k", "aws_region": "r"}, {"region": "r", "project_id": "p", "access_token": "t"}
+    options = aws if platform == "Bedrock" else google
+    if not options.keys() <= signature(kind.__init__).parameters.keys():
+        pytest.skip("this version of the SDK takes no key for it")
+    streamed = ("events", STREAMED)
+    if platform == "Bedrock":
+        pytest.importorskip("botocore")
+        streamed = ("application/vnd.amazon.eventstream", b"".join(map(frame, STREAMED)))
+    http = anthropic.DefaultHttpxClient(trust_env=False)
+    with (
+        ScriptedServer(("message", MESSAGE), streamed) as server,
+        attached(kind(base_url=server.url, http_client=http, max_retries=0, **options)) as client,
+    ):
+        client.messages.create(**REQUEST)
+        assert ledger == [Usage(7, 3)]
+        assert len(list(client.messages.create(**REQUEST, stream=True))) == 3
+        assert total(ledger) == Usage(14, 6, requests=2)

@@ -1,5 +1,6 @@
 """What heeds no scope is left behind at its timeout, or cannot even be timed out; `docs/ends.md` tells it by these."""
 
+import contextlib
 import ctypes
 import os
 import queue
@@ -16,6 +17,7 @@ from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer
 from support.scope_ends import LIBRARIES, SOON, noting, wait_until_back
 from threadfan import CallCancelled, Fan
+from threadfan.clients import sqlite3 as seam
 
 
 def expect_left_behind(act, let_go):
@@ -136,6 +138,16 @@ def test_the_sleeps_of_openai(monkeypatch):
         end = expect_left_behind(client.models.list, slept.set)
         assert server.requests == 1
     assert isinstance(end, CallCancelled)
+
+
+def test_a_lock_of_sqlite(tmp_path):
+    """The wait for it is SQLite's own, which no interrupt ends."""
+    holder = seam.connect(tmp_path / "x.db", check_same_thread=False, isolation_level=None)
+    waiter = seam.connect(tmp_path / "x.db", check_same_thread=False, isolation_level=None, timeout=60)
+    with contextlib.closing(holder), contextlib.closing(waiter):
+        holder.execute("BEGIN IMMEDIATE")
+        end = expect_left_behind(lambda: waiter.execute("BEGIN IMMEDIATE"), holder.rollback)
+        assert isinstance(end, seam.Cursor)
 
 
 @pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL to keep")

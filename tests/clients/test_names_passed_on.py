@@ -11,7 +11,19 @@ import pytest
 
 from support.controlled import run_program
 
-NAMES = ["anthropic", "httpx", "queue", "requests", "subprocess", "threading"]
+NAMES = [
+    "anthropic",
+    "duckdb",
+    "httpx",
+    "openai",
+    "psycopg",
+    "queue",
+    "redis",
+    "requests",
+    "sqlite3",
+    "subprocess",
+    "threading",
+]
 names = pytest.mark.parametrize("name", NAMES)
 
 

@@ -68,7 +68,7 @@ class ScriptedServer:
         if kind == "events":
             lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in said)
             return 200, "text/event-stream", "".join(lines).encode()
-        return 200, kind, said.encode()
+        return 200, kind, said if isinstance(said, bytes) else said.encode()
 
 
 def text(said):

@@ -60,3 +60,33 @@ def test_a_refusal(complete):
 def test_no_request(complete, lines):
     """What is none is refused."""
     assert complete(*lines).status_code == 400
+
+
+def streamed(answer):
+    """The events of an answer that comes as a stream, which ends with a word of its own."""
+    assert answer.headers["content-type"] == "text/event-stream"
+    *lines, end = answer.text.strip().split("\n\n")
+    assert end == "data: [DONE]"
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+def test_a_stream(complete):
+    """The pieces are the whole text, and the last event says what was used if that was asked for."""
+    line = {"role": "user", "content": "tell me about rivers"}
+    whole = complete(line).json()
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        chunks = streamed(complete(line, stream=True, **options))
+        choices = [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
+        text = "".join(choice["delta"].get("content") or "" for choice in choices)
+        assert text == whole["choices"][0]["message"]["content"]
+        assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
+        assert chunks[-1]["usage"] == (whole["usage"] if options else None)
+
+
+def test_a_stream_of_tool_calls(complete):
+    """Each comes in one piece."""
+    question = {"role": "user", "content": 'use tool time with {"zone": 1}'}
+    chunks = streamed(complete(question, tools=[TIME], stream=True))
+    (call,) = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
+    assert (call["index"], json.loads(call["function"]["arguments"])) == (0, {"zone": 1})
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"

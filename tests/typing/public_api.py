@@ -19,6 +19,7 @@ from threadfan import (
     Scope,
     Stats,
     Task,
+    TextStream,
     as_completed,
     current_scope,
     task,
@@ -63,6 +64,7 @@ def blocking(fan: Fan) -> None:
 
     stream = fan.stream(length, ["x"], ordered=True, window=3)
     assert_type(stream, RunStream[int])
+    assert_type(stream.stopped, str | None)
     generator: Generator[Outcome[int], None, None] = stream
     assert_type([*generator], list[Outcome[int]])
     assert_type(stream.report(), Report[int])
@@ -75,6 +77,10 @@ def blocking(fan: Fan) -> None:
     with run as same:
         assert_type(same, Run[int])
     assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), RunStream[int])
+    texts = fan.stream_text(length, ["x"])
+    assert_type(texts, TextStream)
+    assert_type([*texts], list[tuple[int, str]])
+    assert_type(texts.report(), Report[object])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])
     assert_type(fan.with_options(timeout=5, max_concurrent=2).run(length, ["x"]), Report[int])

@@ -9,6 +9,8 @@ from .transcript import begun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .result import AgentResult
     from .shapes import Content
 
@@ -50,12 +52,14 @@ class Agent(Settings):
         ValueError: a number is out of range, or two tools have the same name.
     """
 
-    def run(self, prompt: Content | AgentResult) -> AgentResult:
+    def run(self, prompt: Content | AgentResult, *, on_text: Callable[[str], object] | None = None) -> AgentResult:
         """Have the model answer, and block until it has.
 
         Args:
             prompt: a text, a list of messages in the form of the Messages API, or an earlier result to go on from.
                 Tool calls that such a transcript has left open are made first.
+            on_text: called with the pieces of this run's text, and then the agent's own; for runs side by side,
+                ``fan.stream_text(agent, prompts)`` tells which text is whose.
 
         Returns:
             A whole answer: the model has ended it (``end_turn``, ``stop_sequence``).
@@ -72,17 +76,19 @@ class Agent(Settings):
         Whatever is raised has an attribute ``result``: an ``AgentResult`` with all that was said and done until then.
         What goes wrong in a tool is told to the model, and never raised.
         """
-        return Loop(self, begun(prompt)).run()
+        return Loop(self, begun(prompt), on_text).run()
 
     __call__ = run
 
-    async def arun(self, prompt: Content | AgentResult) -> AgentResult:
+    async def arun(
+        self, prompt: Content | AgentResult, *, on_text: Callable[[str], object] | None = None
+    ) -> AgentResult:
         """``run`` for coroutines: in a thread of the fan, without the fan's timeout, as ``run`` has none.
 
         Cancelling whoever awaits it cancels the run.
         """
         fan = self.fan.with_options(timeout=None, hedge=None)
-        return await fan.call(self.run, prompt)
+        return await fan.call(self.run, prompt, on_text=on_text)
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """The agent as a tool, which takes one text: what to do.

@@ -40,7 +40,7 @@ class MessagesServer:
     With `limits` it refuses what a provider would refuse, and `stats` and `permits` tell what it let pass.
     Beside `/v1/messages` there are `/slow?seconds=1`, `/hang`, `/drip?bytes=10`, `/echo?x=1` and `/status/503`, and
     `/limited?seconds=1`, the only other one to which the limits apply.
-    `/v1/chat/completions` gives the same answers in OpenAI's format, without streams, faults and limits.
+    `/v1/chat/completions` gives the same answers in OpenAI's format, whole or streamed, without faults and limits.
     Everything may be called from any thread, except that starting and stopping is one thread's business.
 
     Args:

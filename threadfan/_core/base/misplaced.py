@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-EACH_CALL = ("timeout", "retry", "rate", "hedge", "breaker", "interrupt")
+EACH_CALL = ("timeout", "total_timeout", "retry", "rate", "hedge", "breaker", "fallback", "idle_timeout", "interrupt")
 OF_BATCH = ("by", "max_concurrent", "rate", "priority")
 TAKEN: dict[str, tuple[str, ...]] = {
     "Fan": (
-        "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "retry", "rate", "hedge",
-        "breaker", "max_abandoned", "max_queued", "when_full", "name",
+        "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "total_timeout", "retry", "rate",
+        "hedge", "breaker", "fallback", "idle_timeout", "max_abandoned", "max_queued", "when_full", "name",
     ),
     "map": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "starmap": ("timeout", "chunksize", "buffersize", *OF_BATCH),
@@ -28,18 +28,26 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "codec", "unique", *OF_BATCH,
     ),
     "stream": (
-        "ordered", "window", "star", "progress", "keep", "journal", "key", "version", "codec", "unique", *OF_BATCH,
+        "ordered", "window", "star", "progress", "keep", "halt", "max_errors", "budget", "journal", "key", "version",
+        "codec", "unique", *OF_BATCH,
     ),
-    "with_options": (*EACH_CALL, "max_concurrent", "priority"),
+    "stream_text": ("star", "buffer", "progress"),
+    "with_options": (*EACH_CALL, "max_concurrent", "progress", "priority", "unique"),
     "task": (*EACH_CALL, "priority"),
     "stage": ("max_concurrent", "buffer", "name", *EACH_CALL),
-    "pipeline.run": ("fail_fast", "deadline", "progress"),
-    "pipeline.stream": ("ordered", "window", "progress"),
+    "pipeline.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
+    "pipeline.stream": (
+        "ordered", "window", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph.add": (
         "name", "depends_on", "each", "depth", "reduce", "initial", "when", "outcomes", *EACH_CALL,
         "max_concurrent",
     ),
-    "graph.run": ("fail_fast", "deadline"),
+    "graph.run": (
+        "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
+    ),
     "graph": ("name",),
     "pipeline": (),
     "asyncify": (),
@@ -92,6 +100,8 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return f"for each call it is {place.for_each(option)}" + (whole if meant == "timeout" else "")
     if meant == "max_concurrent":
         return place.capped(option)
+    if meant == "progress" and place.owner == "fan" and not place.taken:  # its keywords are names of tasks
+        return f"it is one of a view: {place.for_each(option)}"
     for names, right in (
         (TAKEN["Fan"], "it is an option of the fan: Fan(…, {})"),
         (TAKEN["run"], f"it is an option of whole batches: {place.batch('run')}"),
@@ -117,7 +127,7 @@ class _Place:
 
     def __init__(self, where: str) -> None:
         self.owner, _, self._method = where.rpartition(".")
-        self._twin = "a" if self._method in ("arun", "astream", "agather", "ajoin") else ""
+        self._twin = "a" if self._method in ("arun", "astream", "astream_text", "agather", "ajoin") else ""
         plain = self._method.removeprefix(self._twin)
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()

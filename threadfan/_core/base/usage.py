@@ -125,6 +125,17 @@ def model_of(usage: Usage) -> str | None:
     return usage.model if isinstance(usage, ModelUsage) else None
 
 
+def at_least(one: Usage, other: Usage) -> Usage:
+    """What two usages say of one request: of each number the larger."""
+    return _restored(*map(max, _counts_of(one), _counts_of(other)))
+
+
+def beyond(now: Usage, before: Usage) -> Usage:
+    """What is said of a request in addition to what was said of it before; no further request."""
+    *tokens, _, counted = (mine - theirs for mine, theirs in zip(_counts_of(now), _counts_of(before), strict=True))
+    return _restored(*tokens, 0, counted)
+
+
 _counts_of = attrgetter(*FIELDS, "requests", "_counted")
 _setters = [vars(Usage)[name].__set__ for name in (*FIELDS, "requests", "_counted")]  # past ``__setattr__``
 

@@ -29,15 +29,16 @@ def known(given: Given) -> bool:
     return all(any(getattr(type(one), "__iter__", None) is kind.__iter__ for kind in KNOWN) for one in given)
 
 
-def check(where: str, fn: Callable[..., object], given: Given, *, star: bool) -> None:
+def check(where: str, fn: Callable[..., object], given: Given, *, star: bool, by_name: tuple[str, ...] = ()) -> None:
     """Check, before anything is called, that these are inputs and that ``fn`` can be called with them.
 
     Args:
         star: whether each input is a tuple of arguments.
+        by_name: what it gets besides.
     """
     checks.iterables(where, given, star=checks.flag("star", star))
     if not star:
-        fits(where, fn, len(given))
+        fits(where, fn, len(given), by_name)
         return
     for first in islice(given[0], 1) if known(given) else ():
         if is_text(first) or not hasattr(type(first), "__iter__"):
@@ -46,7 +47,7 @@ def check(where: str, fn: Callable[..., object], given: Given, *, star: bool) ->
                 f"not {brief(first)}: ({brief(first)},) is one"
             )
         if isinstance(first, (tuple, list)):
-            fits(f"a tuple of {where}", fn, len(first))
+            fits(f"a tuple of {where}", fn, len(first), by_name)
 
 
 def everything(given: Given, *, strict: bool) -> list[object]:

@@ -58,10 +58,9 @@ def new_batch(
         numbers: the index of each input, if it is not its place.
         around: makes of the function what is called in its place.
     """
-    one = taking_tuples(options.dressed(fn), given, star=star)
-    if around is not None:
-        one = around(one)
-    batch = _of_inputs(scheduler, options, fn, one, star or len(given) > 1, items, numbers)
+    several = star or len(given) > 1
+    one = _as_called(several, around, options.dressed(fn))
+    batch = _of_inputs(scheduler, options, fn, one, several, partial(_as_called, several, around), items, numbers)
     rank(batch, options.priority)
     return batch
 
@@ -72,17 +71,24 @@ def _of_inputs(
     fn: Callable[..., object],
     one: OneInput,
     several: bool,
+    adapt: Callable[[Callable[..., object]], OneInput],
     items: list[object] | None,
     numbers: list[int] | None,
 ) -> Batch:
     shared: Shared = {"name": describe(fn), "context": capture(), "outer": scope_around()}
     if options.keys is not None:
-        return _by_key(scheduler, options, options.keys, one, several, items, numbers, shared)
+        return _by_key(scheduler, options, options.keys, one, several, adapt, items, numbers, shared)
     if options.policies is not None:
-        return _under_policies(scheduler, options, options.policies, one, several, items, numbers, shared)
+        return _under_policies(scheduler, options, options.policies, one, several, adapt, items, numbers, shared)
     return Batch(
         scheduler, options.cap, scheduler.depth(), one, items=items, numbers=numbers, timeout=options.timeout, **shared
     )
+
+
+def _as_called(several: bool, around: Callable[[OneInput], OneInput] | None, fn: Callable[..., object]) -> OneInput:
+    """A function as it is called with each input, which may be a tuple of what it takes."""
+    one = taking_tuples(fn, ((),), star=several)
+    return one if around is None else around(one)
 
 
 def _under_policies(
@@ -91,6 +97,7 @@ def _under_policies(
     policies: Policies,
     one: OneInput,
     several: bool,
+    adapt: Callable[[Callable[..., object]], OneInput],
     items: list[object] | None,
     numbers: list[int] | None,
     shared: Shared,
@@ -99,7 +106,7 @@ def _under_policies(
     from ..calls.input_batch import InputBatch
     from ..calls.policy_queues import PolicyBatch, policy_call
 
-    make = partial(policy_call, policies, options.timeout, one, several, shared["context"])
+    make = partial(policy_call, policies, options.timeout, one, several, adapt, shared["context"])
     cap, depth = options.cap, scheduler.depth()
     if policies.first_is_plain:
         return InputBatch(
@@ -125,6 +132,7 @@ def _by_key(
     keys: Keys,
     one: OneInput,
     several: bool,
+    adapt: Callable[[Callable[..., object]], OneInput],
     items: list[object] | None,
     numbers: list[int] | None,
     shared: Shared,
@@ -144,7 +152,7 @@ def _by_key(
     policies_of, waitlists = by_key(options.policies, keys, scheduler)
 
     def make(item: object, place: int, now: float) -> TaskCall:
-        return policy_call(policies_of(item), options.timeout, one, several, context, item, place, now)
+        return policy_call(policies_of(item), options.timeout, one, several, adapt, context, item, place, now)
 
     calls = None if items is None else _calls(scheduler, make, items, numbers)
     batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)

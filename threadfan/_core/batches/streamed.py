@@ -1,21 +1,21 @@
-"""What ``stream`` and ``astream`` return: an iterator, and a handle on the batch that it reads from."""
+"""What streams of outcomes and of texts return: an iterator, and a handle on the batch that it reads from."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from functools import partial
 
 from ..base import checks
-from ..base.generic import TYPE_CHECKING, Coro, T
+from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import Outcome
 from .handle import Handle
-from .iteration import Iteration
+from .iteration import AsyncIteration, Iteration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from types import TracebackType
-    from typing import Any, Self, TypeVar
+    from typing import Self, TypeVar
 
+    from .pieces import Piece
     from .report import Report
     from .window import BatchStream
 
@@ -53,8 +53,13 @@ class _Streamed(Handle[T]):
             )
         return self._stream.report([])
 
+    @property
+    def stopped(self) -> str | None:
+        """Why inputs were left out, by ``halt``, ``max_errors``, ``budget`` or ``cancel``; None if none was."""
+        return self._stream.early.stopped()
+
     def _cancel_all(self) -> bool:
-        return self._stream.cancel()
+        return self._stream.early.cancel()
 
 
 class RunStream(_Streamed[T], Iteration[Outcome[T]]):
@@ -81,7 +86,7 @@ class RunStream(_Streamed[T], Iteration[Outcome[T]]):
         self.close()
 
 
-class AsyncRunStream(_Streamed[T], AsyncGenerator[Outcome[T], None]):
+class AsyncRunStream(_Streamed[T], AsyncIteration[Outcome[T]]):
     """The same for ``async for``.
 
     Args:
@@ -90,35 +95,45 @@ class AsyncRunStream(_Streamed[T], AsyncGenerator[Outcome[T], None]):
     """
 
     def __init__(self, generator: AsyncGenerator[Outcome[T], None], stream: BatchStream[T]) -> None:
-        self._generator = generator
+        super().__init__(generator)
         self._watch(stream)
 
-    def __aiter__(self) -> AsyncGenerator[Outcome[T], None]:
-        return self._generator
 
-    def __anext__(self) -> Coro[Outcome[T]]:
-        return self._generator.__anext__()
+class TextStream(_Streamed[object], Iteration["Piece"]):
+    """A generator of pieces of text, each with the index of its call; it can be watched and steered like a ``Run``.
 
-    def asend(self, value: None, /) -> Coro[Outcome[T]]:
-        """As for an asynchronous generator."""
-        return self._generator.asend(value)
+    ``report`` has the outcome of each call that has ended.  As a context manager it is closed when the block is left.
 
-    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[Outcome[T]]:
-        """As for an asynchronous generator."""
-        return self._generator.athrow(kind if value is None else value)
+    Args:
+        generator: what is iterated over.
+        stream: where they come from.
+    """
 
-    def aclose(self) -> Coro[None]:
-        """End it: what is queued and what runs is cancelled."""
-        return self._generator.aclose()
+    def __init__(self, generator: Generator[Piece, None, None], stream: BatchStream[object]) -> None:
+        super().__init__(generator, partial(stream.cut, running=True), partial(stream.cut, running=False))
+        self._watch(stream)
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """``aclose``."""
-        await self.aclose()
+        """``close``."""
+        self.close()
+
+
+class AsyncTextStream(_Streamed[object], AsyncIteration["Piece"]):
+    """The same for ``async for``.
+
+    Args:
+        generator: what is iterated over.
+        stream: where they come from.
+    """
+
+    def __init__(self, generator: AsyncGenerator[Piece, None], stream: BatchStream[object]) -> None:
+        super().__init__(generator)
+        self._watch(stream)
 
 
 def kind_of(kind: type[S], keep: bool) -> type[S]:

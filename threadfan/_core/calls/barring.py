@@ -6,8 +6,11 @@ claim and then looks: one of the two sees the other, and no call starts that was
 
 from __future__ import annotations
 
+from ..pool.work_queue import why_ended
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from ..pool.scheduler import Scheduler
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
         paused: bool
         barred: list[bool]
         withdrawn: set[int]
+
+        ended_by: Callable[[], str | None] | None
 
         def put_back(self, entry: Entry) -> None:
             """An input was taken, and is not to start yet.  With the lock held."""
@@ -52,7 +57,7 @@ def turned_away(batch: Barred, session: Session, index: int) -> str | None:
     why: str | None = None
     with scheduler.lock:
         if batch.ended:
-            why = "the batch had ended"
+            why = why_ended(batch)
         elif index in batch.withdrawn:
             batch.withdrawn.discard(index)
             why = CANCELLED_ALONE

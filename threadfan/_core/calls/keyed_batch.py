@@ -21,7 +21,7 @@ from ..pool.work_queue import QUANTUM
 from ..scope.scope import scope_var
 from .barring import CANCELLED_ALONE, bar, turned_away
 from .batch import Batch
-from .call_queue import classify
+from .classifying import classify
 from .keyed_inputs import KeyedInputs
 
 TYPE_CHECKING = False

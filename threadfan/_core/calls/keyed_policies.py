@@ -45,7 +45,7 @@ class KeyedPolicies(Policies):
         if base is None:
             super().__init__(None, waitlist, None, None)
         else:
-            super().__init__(base.retry, waitlist, base.pace, base.hedge, base.breaker)
+            super().__init__(base.retry, waitlist, base.pace, base.hedge, base.breaker, base.total, base.fallback)
         self._most = keys.most
         self._scheduler = scheduler
         self._running: set[AttemptState] = set()  # of attempts that count

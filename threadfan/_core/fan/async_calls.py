@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
-    from ..batches.streamed import AsyncRunStream
+    from ..batches.streamed import AsyncRunStream, AsyncTextStream
     from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..policies.budget import Budget
@@ -197,6 +197,9 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
@@ -218,6 +221,9 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
@@ -239,6 +245,9 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
@@ -252,7 +261,7 @@ class AsyncCalls:
     ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
-        from .arguments import asked_of, limited
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -269,7 +278,29 @@ class AsyncCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             said=asked_of(journal, key, version, codec, unique),
+        )
+
+    def astream_text(
+        self,
+        fn: Callable[..., object],
+        /,
+        *iterables: Items,
+        star: bool = False,
+        buffer: int | None = None,
+        progress: Shown = False,
+        **misplaced: Never,
+    ) -> AsyncTextStream:
+        """``stream_text`` for coroutines; takes async iterables and asynchronous generator functions too."""
+        from .aio.text_streams import astream_text
+
+        if misplaced:
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.astream_text", misplaced)
+        return astream_text(
+            self._scheduler, self._options, fn, iterables, buffer=buffer, star=star, owner=self, progress=progress
         )
 
     if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..batches.joiners import AllSucceed, Collect, FirstSuccess, Joiner, Quorum
     from ..batches.metering import Shown
     from ..batches.report import Report
-    from ..batches.streamed import RunStream
+    from ..batches.streamed import RunStream, TextStream
     from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..policies.budget import Budget
@@ -183,6 +183,9 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
@@ -206,6 +209,8 @@ class BatchCalls:
             star: as for ``run``.
             progress: as for ``run``.
             keep: keep all outcomes, for ``report``; for inputs that have an end.
+            halt: as for ``run``, as are ``max_errors`` and ``budget``: what was taken and not begun is handed out as
+                cancelled, no further input is taken, and the stream's ``stopped`` says why.
             journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
             key, version, codec, unique: with a journal, as for ``run``.
             by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``, among the inputs in the window.
@@ -218,7 +223,7 @@ class BatchCalls:
             JournalError: (while iterating) the journal cannot be used, or not be written any more.
         """
         from ..batches.reading import stream
-        from .arguments import asked_of, limited
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -235,11 +240,57 @@ class BatchCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             asked=asked_of(journal, key, version, codec, unique),
+        )
+
+    def stream_text(
+        self,
+        fn: Callable[..., object],
+        /,
+        *iterables: Iterable[object],
+        star: bool = False,
+        buffer: int | None = None,
+        progress: Shown = False,
+        **misplaced: Never,
+    ) -> TextStream:
+        """Have ``fn`` write a text for every input, all at once, and hand out ``(index, text)`` as pieces come.
+
+        The outcomes of the calls are in the stream's ``report()``: what has failed, too.  Closing the iterator, or
+        leaving the fan's ``with``, ends the calls.  A call is tried again only while it has told nothing, and it is not
+        hedged.
+
+        Args:
+            fn: a generator function that yields texts; or a function that returns such an iterator, or the stream of
+                an SDK's (``client.messages.stream(…)``), whose events are taken for their text; or one that takes
+                ``on_text``, a function to call with each piece, as an ``Agent`` does.
+            iterables: as for ``run``; at most twice as many inputs as there are slots are taken and have no outcome.
+            star: as for ``run``.
+            buffer: how many pieces may wait for the reader, by default 1,024.  When there are so many, calls wait,
+                without a slot; their timeouts go on.
+            progress: as for ``run``.
+
+        Returns:
+            A generator that can be watched and steered like a ``Run``.
+
+        Raises:
+            FanClosed: (while iterating) the fan was closed before the end.
+        """
+        from ..batches.text_stream import stream_text
+
+        if misplaced:
+            from ..base.checks import refuse_misplaced
+
+            refuse_misplaced("fan.stream_text", misplaced)
+        return stream_text(
+            self._scheduler, self._options, fn, iterables, buffer=buffer, star=star, owner=self, progress=progress
         )
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
+
+        A keyword is the name of a task, whatever it is; so there are no options here, but those of a view:
+        ``fan.with_options(timeout=30, progress=True).gather(…)``.
 
         Args:
             tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.

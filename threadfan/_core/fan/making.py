@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -75,12 +76,18 @@ def options(
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
+    fallback: Functions | None = None,
+    idle_timeout: float | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _, _ = given
     pace = arguments.pace(adaptive)
     cap = ConcurrencyLimit(lasting=True)
-    return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
+    return Options(
+        timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        fallback=fallback, idle_timeout=idle_timeout, pace=pace,
+    )  # fmt: skip
 
 
 def made(fan: object, name: str) -> Any:
@@ -90,7 +97,8 @@ def made(fan: object, name: str) -> Any:
     if "_options" not in parts:
         parts.setdefault("_options", options(given))
     bound = parts.get("_bound")
-    parts["_future"] = Future if bound is None else _bounded_future()
+    # Who makes fans for others may want it to be one of his own.
+    parts.setdefault("_future", Future if bound is None else _bounded_future())
     if "_scheduler" not in parts:  # last: who finds it finds the others
         scheduler = _scheduler(fan, parts, given)
         if bound is not None:

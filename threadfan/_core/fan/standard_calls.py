@@ -62,7 +62,7 @@ class StandardCalls:
         """
         scheduler, options = self._scheduler, self._options
         outer = None if scope_var.get(None) is None else scope_around()
-        if options.interrupt:
+        if options.dresses:
             fn = options.dressed(fn)
         context = copy_context()
         if context:

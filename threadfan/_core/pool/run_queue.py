@@ -17,6 +17,7 @@ from itertools import groupby
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from .priorities import Rank
+from .work_queue import why_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class RunQueue:
                 if queue.ended or queue.unwanted():
                     # It may count as done, so nothing of it may start, not even what is fed from here on without the
                     # lock: whoever feeds a batch that has ended looks after that.
-                    queue.discard(TaskCancelled("the batch had ended"), after)
+                    queue.discard(TaskCancelled(why_ended(queue)), after)
                 elif queue.cap.active < queue.cap.limit and not queue.paused:
                     entry = queue.take()
                 if queue.ready():

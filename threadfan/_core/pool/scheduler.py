@@ -35,12 +35,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from queue import SimpleQueue
     from typing import Protocol
 
     from ..base.clock import Clock
     from .slots import Adaptive
-    from .work_queue import Actions, WorkQueue
+    from .work_queue import Actions, Waiting, WorkQueue
     from .worker import Worker
 
     class Bound(Protocol):
@@ -107,7 +106,7 @@ class Scheduler:
         self.closing: bool = last.exiting()
         self.dismissed: bool = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self.quiet_gates: list[SimpleQueue[None]] = []
+        self.quiet_gates: list[Waiting] = []  # opened when all is done
         self._threads.clear()
         self.figures: Figures = Figures()
         self.run_queue: RunQueue = RunQueue()

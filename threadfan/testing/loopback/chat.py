@@ -1,7 +1,7 @@
 """OpenAI's chat completions, which many services speak: the same answers as the Messages API gives, in that format.
 
-Only what an adapter for such a client needs: plain answers with texts and tool calls, after the server's latency.
-Streams are not answered, and markers for faults and limits have no effect.
+Only what an adapter for such a client needs: answers with texts and tool calls, after the server's latency, whole or as
+a stream.  Of the markers for faults `drip` has an effect on streams; the others, and limits, have none.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from starlette.routing import Route
 from threadfan.testing.loopback.guard import body_of
 from threadfan.testing.loopback.intake import Json, Turn, bad_request, parse
 from threadfan.testing.loopback.replies import compose
-from threadfan.testing.loopback.wire import message, prompt_of, stay, tokens
+from threadfan.testing.loopback.wire import DELTA, Pieces, message, prompt_of, stay, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
     from threadfan.testing.loopback.messages import Scenario
@@ -26,16 +28,47 @@ _ENDS = {"tool_use": "tool_calls", "max_tokens": "length", "refusal": "content_f
 _MAX_TOKENS = 4096  # for a request that sets no limit
 
 
-async def completions(request: Request) -> Response:
+async def completions(request: Request) -> Response | Pieces:
     """Answers a request for a chat completion."""
     scenario: Scenario = request.app.state.scenario
-    asked = parse(json.dumps(_translated(await body_of(request))).encode())
+    body = await body_of(request)
+    asked = parse(json.dumps(_translated(body)).encode())
     turn, delay = Turn.of(asked), next(scenario.delays)
     number: int = request.state.number
     content, stop = compose(asked, turn, scenario.script, number)
     whole = message(asked, content, number, tokens(prompt_of(asked)), stop)
     await stay(request.receive, delay)
-    return JSONResponse(_completion(whole))
+    completion = _completion(whole)
+    sent = json.loads(body)
+    if not sent.get("stream"):
+        return JSONResponse(completion)
+    told = bool((sent.get("stream_options") or {}).get("include_usage"))
+    interval = scenario.options.drip_interval if "[fault:drip]" in turn.prompt else 0.0
+    return Pieces(list(_chunks(completion, told=told)), {"content-type": "text/event-stream"}, interval)
+
+
+def _chunks(completion: Json, *, told: bool) -> Iterator[bytes]:
+    """A completion as the events of a stream.
+
+    Args:
+        told: whether the last one says what was used.
+    """
+    (choice,), usage = completion["choices"], completion["usage"]
+    text, calls = choice["message"]["content"] or "", choice["message"].get("tool_calls") or ()
+    deltas: list[Json] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": text[start : start + DELTA]} for start in range(0, len(text), DELTA)]
+    deltas += [{"tool_calls": [{"index": index, **call}]} for index, call in enumerate(calls)]
+    base = {**completion, "object": "chat.completion.chunk", "created": 0, "usage": None}
+    for delta in deltas:
+        yield _event({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    yield _event({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if told:
+        yield _event({**base, "choices": [], "usage": usage})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(chunk: Json) -> bytes:
+    return f"data: {json.dumps(chunk)}\n\n".encode()
 
 
 def _translated(body: bytes) -> Json:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from threadfan.testing.loopback.intake import Json
 
 _CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English
-_DELTA = 24  # characters in one streamed delta: small enough that an ordinary answer has several
+DELTA = 24
+"""Characters in one streamed delta: small enough that an ordinary answer has several."""
 
 
 class Pieces:
@@ -134,8 +135,8 @@ def _block_events(index: int, block: Json) -> Iterator[bytes]:
     if index == 0:
         yield _event("ping")
     payload = _payload(block)
-    for start in range(0, len(payload), _DELTA):
-        delta = {"type": kind, name: payload[start : start + _DELTA]}
+    for start in range(0, len(payload), DELTA):
+        delta = {"type": kind, name: payload[start : start + DELTA]}
         yield _event("content_block_delta", index=index, delta=delta)
     yield _event("content_block_stop", index=index)
 

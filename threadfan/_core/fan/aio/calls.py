@@ -233,7 +233,7 @@ def call(
         checks.function("fan.call", fn)  # which finds what would be wrong with it, or with what it stands for
     future: LoopFuture[T] = _NewFuture(loop=loop)
     made = future._call = LoopCall(future, _mailbox(loop))
-    made.fn = options.dressed(fn) if options.interrupt else fn
+    made.fn = options.dressed(fn) if options.dresses else fn
     made.args = args
     made.kwargs = kwargs
     context = made.context = copy_context()

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 def check(where: str, fn: Callable[..., object], given: Given, *, star: bool) -> None:
     """``intake.check``, for iterables of both kinds."""
-    intake.check(where, fn, tuple(() if hasattr(one, "__aiter__") else one for one in given), star=star)
+    intake.check(where, fn, at_hand(given), star=star)
+
+
+def at_hand(given: Given) -> Given:
+    """The iterables as far as they can be looked into: of asynchronous ones there is nothing yet."""
+    return tuple(() if hasattr(one, "__aiter__") else one for one in given)
 
 
 async def items_of(given: Given, *, strict: bool) -> AsyncGenerator[object, None]:

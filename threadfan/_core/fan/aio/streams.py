@@ -9,6 +9,7 @@ from functools import partial
 from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
+from ...batches.halting import stops
 from ...batches.left import put_left_on
 from ...batches.streamed import AsyncRunStream, kind_of
 from ...batches.window import BatchStream, make_stream, window_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ...base.outcome import Outcome, Raw
     from ...batches.asked_journal import Asked
     from ...batches.completion import B
+    from ...batches.halting import Stops
     from ...batches.metering import Shown
     from ...batches.stream import Stream
     from ...calls.options import Options
@@ -47,6 +49,7 @@ def astream(
     owner: object,
     progress: Shown = False,
     keep: bool = False,
+    halt: str | Stops | None = None,
     said: Asked | None = None,
 ) -> AsyncRunStream[T]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
@@ -55,22 +58,24 @@ def astream(
         fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
     check("fan.astream", asked, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     mixed = any(hasattr(one, "__aiter__") for one in given)
-    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    size, ordered, halting = window_of(scheduler, window), checks.flag("ordered", ordered), stops(halt)
     if said is None:
         made = make_stream(
             scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-            fed_by_owner=mixed, kind=kind_of(BatchStream, keep),
+            fed_by_owner=mixed, halt=halting, kind=kind_of(BatchStream, keep),
         )  # fmt: skip
     else:
         from ...batches import journaled_stream
 
         made = journaled_stream.make_stream(
             scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
-            fed_by_owner=mixed, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
+            fed_by_owner=mixed, halt=halting, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
         )  # fmt: skip
-    return AsyncRunStream(outcomes_of(made, partial(_feed, made, given) if mixed else None, owner, progress), made)
+    return AsyncRunStream(
+        outcomes_of(made, partial(feed_stream, made, given) if mixed else None, owner, progress), made
+    )
 
 
 async def outcomes_of(
@@ -117,7 +122,7 @@ async def outcomes_of(
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here
         raise
     except BaseException as error:
-        await _end_early(stream, ready, gate, feeder, error)
+        await end_early(stream, ready, gate, feeder, error)
         raise
     finally:
         # Not by the collector, who leaves asynchronous generators to their loop.
@@ -132,7 +137,7 @@ async def outcomes_of(
         del owner, stream, batch, feeder, meter, ready
 
 
-async def _end_early(
+async def end_early(
     stream: Stream[B, T], ready: deque[Raw], gate: LoopGate, feeder: Feeder | None, error: BaseException
 ) -> None:
     """Cancel what is left and, when all has ended, let the error carry it."""
@@ -143,12 +148,13 @@ async def _end_early(
         while not stream.batch.done:
             await gate.wait()
     except BaseException as again:  # cancelled once more
-        await _end_early(stream, ready, gate, feeder, again)
+        await end_early(stream, ready, gate, feeder, again)
         raise
     put_left_on(stream, error, ready)
 
 
-async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
+async def feed_stream(stream: BatchStream[T], given: Given, room: asyncio.Event) -> None:
+    """Hand inputs in as there is room, which the event tells."""
     batch = stream.batch
     async for item in items_of(given, strict=True):
         stream.feed([item], batch.scheduler.clock.monotonic())  # first: what was taken has an outcome
@@ -157,4 +163,5 @@ async def _feed(stream: BatchStream[T], given: Given, room: asyncio.Event) -> No
         while stream.room <= 0:
             room.clear()
             await room.wait()
+    stream.early.all_taken = True
     batch.close()

@@ -1,0 +1,203 @@
+"""Requests of Starlette and FastAPI: what they have begun ends with their client, or when their time is up."""
+
+import contextlib
+import json
+import socket
+import threading
+from inspect import signature
+from typing import Annotated
+
+import pytest
+
+from support.controlled import PATIENCE
+from threadfan import CallCancelled, Fan, Scope, current_scope, sleep
+
+uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+
+from starlette.applications import Starlette  # noqa: E402 -- after it is known to be there
+from starlette.responses import JSONResponse, StreamingResponse  # noqa: E402
+from starlette.routing import Route  # noqa: E402
+
+from threadfan.adapters.starlette import ends_with_client, request_scope  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
+
+
+class Served:
+    """An application that is served, in a thread."""
+
+    def __init__(self, app):
+        config = uvicorn.Config(
+            app, log_config=None, lifespan="off", loop="asyncio", ws="none", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+    @contextlib.contextmanager
+    def request(self, path, method="GET", body=b""):
+        """The connection of a request that was sent."""
+        with socket.create_connection(self._listener.getsockname()) as connection:
+            head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"
+            connection.settimeout(PATIENCE)
+            connection.sendall(head.encode() + b"content-type: application/json\r\n\r\n" + body)
+            yield connection
+
+    def answer(self, path, **options):
+        """The status and the body of the answer to a request."""
+        with self.request(path, **options) as connection, connection.makefile("rb") as stream:
+            head, _, body = stream.read().partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+
+class Work:
+    """What blocks until its scope ends, and says how that was."""
+
+    def __init__(self):
+        self.begun, self.ended = threading.Event(), threading.Event()
+
+    def __call__(self):
+        """Wait."""
+        self.begun.set()
+        try:
+            sleep(PATIENCE)
+        except CallCancelled:
+            self.ended.set()
+            raise
+
+    def wait_for_client_to_leave(self, served, path):
+        """Ask for it, leave, and wait until it has ended."""
+        with served.request(path):
+            assert self.begun.wait(PATIENCE)
+            assert not self.ended.is_set()
+        assert self.ended.wait(PATIENCE)
+
+
+@pytest.fixture
+def work():
+    """Something that blocks."""
+    return Work()
+
+
+@pytest.fixture
+def fan():
+    """A fan."""
+    with Fan(4) as fan:
+        yield fan
+
+
+def starlette_app(fan, work):
+    """An application without FastAPI."""
+
+    async def wait(request):
+        timeout = request.query_params.get("timeout")
+        async with request_scope(request, None if timeout is None else float(timeout)):
+            await fan.call(work)
+        return JSONResponse("done")
+
+    async def echo(request):
+        async with request_scope(request) as scope:
+            assert current_scope() is scope
+            sent = await request.json()
+            value = await fan.call(lambda: sent["x"] + 1)
+        return JSONResponse(value)
+
+    async def broken(request):
+        async with request_scope(request, 60):
+            raise LookupError
+
+    async def short(request):
+        async with request_scope(request):
+            await fan.with_options(timeout=0.05).call(work)
+        return JSONResponse("done")
+
+    async def stream(request):
+        async with request_scope(request):
+            parts = [part async for part in fan.astream_text(str.upper, ["a", "b"])]
+        return StreamingResponse(iter([text for _, text in sorted(parts)]))
+
+    routes = [Route("/wait", wait), Route("/echo", echo, methods=["POST"]), Route("/broken", broken)]
+    return Starlette(routes=[*routes, Route("/short", short), Route("/stream", stream)])
+
+
+def test_a_call_ends_when_the_client_leaves(fan, work):
+    """Though it has no timeout; its thread is free."""
+    with Served(starlette_app(fan, work)) as served:
+        work.wait_for_client_to_leave(served, "/wait")
+
+
+@pytest.mark.parametrize("path", ["/wait?timeout=0.05", "/short"])
+def test_a_timeout_is_a_504(fan, work, path):
+    """That of the request, or that of the call."""
+    with Served(starlette_app(fan, work)) as served:
+        assert served.answer(path)[0] == 504
+        assert not work.begun.is_set() or work.ended.wait(PATIENCE)
+
+
+def test_what_ends_in_time_is_answered(fan, work):
+    """The body is there, the scope is that of the block, and errors are what they are."""
+    with Served(starlette_app(fan, work)) as served:
+        assert served.answer("/echo", method="POST", body=json.dumps({"x": 4}).encode()) == (200, b"5")
+        assert served.answer("/broken")[0] == 500
+        status, body = served.answer("/stream")
+        assert status == 200
+        assert b"A" in body
+        assert b"B" in body
+
+
+def fastapi_app(fan, work):
+    """An application whose endpoints depend on their client."""
+    fastapi = pytest.importorskip("fastapi")
+    alone = {"scope": "function"} if "scope" in signature(fastapi.Depends).parameters else {}
+    app, ending = fastapi.FastAPI(), fastapi.Depends(ends_with_client(), **alone)
+    late = fastapi.Depends(ends_with_client(timeout=0.05), **alone)
+
+    @app.get("/async", dependencies=[ending])
+    async def asynchronous() -> str:
+        return await fan.call(work)
+
+    @app.get("/sync")
+    def synchronous(scope: Annotated[Scope, ending]) -> str:
+        assert current_scope() is scope
+        return work()
+
+    @app.get("/late", dependencies=[late])
+    def too_late() -> str:
+        return work()
+
+    @app.post("/echo")
+    def echo(sent: Annotated[dict[str, int], fastapi.Body()], scope: Annotated[Scope, ending]) -> int:
+        return sent["x"] + 1
+
+    return app
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_dependency_ends_the_endpoint(fan, work, kind):
+    """Of either kind, when the client leaves."""
+    with Served(fastapi_app(fan, work)) as served:
+        work.wait_for_client_to_leave(served, f"/{kind}")
+
+
+def test_a_dependency_bounds_the_endpoint(fan, work):
+    """The time is up: 504; what ends before is answered."""
+    with Served(fastapi_app(fan, work)) as served:
+        status, body = served.answer("/late")
+        assert (status, json.loads(body)) == (504, {"detail": "the request took too long"})
+        assert served.answer("/echo", method="POST", body=b'{"x": 4}')[1] == b"5"
+
+
+def test_wrong_timeouts_are_told():
+    """When the dependency is made."""
+    with pytest.raises(ValueError, match="timeout must be greater than 0"):
+        ends_with_client(timeout=0)

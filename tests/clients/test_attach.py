@@ -1,0 +1,65 @@
+"""`threadfan.attach` finds the seam that a client needs by what the client is of."""
+
+import importlib
+
+import pytest
+
+import threadfan
+from threadfan.clients.attaching import SEAMS
+
+
+def make(package):
+    """A client of a library."""
+    library = pytest.importorskip(package, exc_type=ImportError)
+    if package in ("anthropic", "openai"):
+        name = "Anthropic" if package == "anthropic" else "OpenAI"
+        return type("Mine", (getattr(library, name),), {})(api_key="test")
+    if package == "requests":
+        return type("Mine", (library.Session,), {})()
+    if package.startswith("httpx"):
+        return library.Client(trust_env=False)
+    raise AssertionError(package)
+
+
+@pytest.mark.parametrize("package", ["anthropic", "httpx", "httpx2", "openai", "requests"])
+def test_the_right_seam_is_found(package, monkeypatch):
+    """That of the client's library, which gets the client and the options; subclasses of the user's count too."""
+    client = make(package)
+    seam = importlib.import_module(f"threadfan.clients.{SEAMS[package]}")
+    given = []
+    monkeypatch.setattr(seam, "attach", lambda *args, **options: given.append((args, options)) or "attached")
+    assert threadfan.attach(client, some=5) == "attached"
+    assert given == [((client,), {"some": 5})]
+    client.close()
+
+
+@pytest.mark.parametrize("package", ["anthropic", "httpx", "httpx2", "openai", "requests"])
+def test_what_comes_back_is_attached(package):
+    """It is of the same type."""
+    client = make(package)
+    attached = threadfan.attach(client)
+    assert type(attached) is type(client)
+    attached.close()
+
+
+@pytest.mark.parametrize("package", sorted(SEAMS))
+def test_every_seam_has_an_attach(package):
+    """The table names modules that there are."""
+    try:
+        assert callable(importlib.import_module(f"threadfan.clients.{SEAMS[package]}").attach)
+    except ImportError:
+        pytest.skip(f"{package} is not installed")
+
+
+@pytest.mark.parametrize("thing", [None, "client", importlib, object()], ids=["none", "text", "module", "object"])
+def test_what_is_not_known_is_said(thing):
+    """With what is known."""
+    with pytest.raises(TypeError, match=r"which it does not know; right is a client of anthropic, openai, "):
+        threadfan.attach(thing)
+
+
+def test_async_clients_are_refused():
+    """By their seam, which says what is right."""
+    httpx = pytest.importorskip("httpx")
+    with pytest.raises(TypeError, match=r"an async client; right is httpx\.Client"):
+        threadfan.attach(httpx.AsyncClient())

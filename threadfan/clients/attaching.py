@@ -1,0 +1,57 @@
+"""``threadfan.attach``: the seam that a client needs is found by what the client is of.
+
+Nothing is imported that the client's own library has not imported, but for the seam.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    C = TypeVar("C")
+
+SEAMS = {
+    "anthropic": "anthropic",
+    "openai": "openai",
+    "httpx": "httpx",
+    "httpx2": "httpx",
+    "_duckdb": "duckdb",
+    "duckdb": "duckdb",
+    "boto3": "boto3",
+    "botocore": "boto3",
+    "psycopg": "psycopg",
+    "redis": "redis",
+    "requests": "requests",
+    "sqlite3": "sqlite3",
+}
+"""The module here that attaches clients of a library, by the library's name."""
+
+
+def attach(client: C, **options: object) -> C:
+    """Make a client's calls end with the scope that they run in, and note the tokens they use where it knows them.
+
+    That is ``attach`` of the module in ``threadfan.clients`` which is made for the client's library, or for the one
+    that its class is derived from.  Most clients are changed in place; those of the Anthropic and OpenAI SDKs are
+    copied.
+
+    Args:
+        client: of one of the libraries in ``SEAMS``.
+        **options: for that ``attach``, as ``max_retries=0`` for an SDK.
+
+    Returns:
+        The client that is attached.
+
+    Raises:
+        TypeError: there is no seam for it, or it is an async client, or an option is not taken.
+    """
+    for kind in type(client).__mro__:
+        seam = SEAMS.get(kind.__module__.removeprefix(f"{__package__}.").partition(".")[0])  # or of a module here
+        if seam is not None:
+            made: Callable[..., C] = import_module(f".{seam}", __package__).attach
+            return made(client, **options)
+    *first, last = (library for library in SEAMS if not library.startswith("_"))
+    raise TypeError(f"attach got {client!r}, which it does not know; right is a client of {', '.join(first)} or {last}")
