@@ -102,7 +102,17 @@ def test_a_storm_ends_with_every_item_answered_once(quick):
 
 
 @pytest.mark.parametrize(
-    ("group", "count"), [("shared", 3), ("backoff", 1), ("adaptive", 3), ("hedging", 2), ("losers", 3), ("watching", 1)]
+    ("group", "count"),
+    [
+        ("shared", 3),
+        ("backoff", 1),
+        ("adaptive", 3),
+        ("hedging", 2),
+        ("losers", 3),
+        ("watching", 1),
+        ("keys", 1),
+        ("priorities", 2),
+    ],
 )
 def test_other_groups_are_measured(quick, group, count):
     """Each figure has a score of threadfan's."""

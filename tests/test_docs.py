@@ -22,7 +22,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 # Pages whose Python blocks are run.
 WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
-WITH_COMMANDS = "command-line"  # whose blocks tests/cli/test_command_line_page.py runs
+WITH_COMMANDS = ("command-line", "drop-in")  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
@@ -101,8 +101,8 @@ def test_the_tests_in_the_guides_pass(content, tmp_path):
 def test_every_block_is_of_a_known_kind(page):
     """No block escapes the tests by a misspelt first line, and only the guides have programs."""
     kinds = {kind for kind, _ in _BLOCK.findall(page.read_text(encoding="utf-8"))}
-    if page.stem == WITH_COMMANDS:  # and files: `python work.py` is one of that name
-        assert {kind.partition(" ")[0] for kind in kinds} == {"csv", "python", "sh", "text"}
+    if page.stem in WITH_COMMANDS:  # and files: `python work.py` is one of that name
+        assert {"python", "sh", "text"} <= {kind.partition(" ")[0] for kind in kinds} <= {"csv", "python", "sh", "text"}
         return
     assert kinds <= (KINDS if page.stem in WITH_PROGRAMS else {"text"})
 
@@ -209,7 +209,11 @@ def offered_by(thing):
     if issubclass(thing, BaseException):
         return []
     faces = reversed(Front.__mro__[:-1]) if thing is threadfan.Fan else ()
-    faces = {threadfan.Report: (LookingBack,), threadfan.Outcome: (Timed,), threadfan.Run: (Handle,)}.get(thing, faces)
+    faces = {
+        threadfan.Report: (LookingBack,),
+        threadfan.Outcome: (Timed,),
+        threadfan.Run: (Handle,),
+    }.get(thing, faces)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
     made = [signature(MADE_BY_USERS[thing], thing)] if thing in MADE_BY_USERS else []

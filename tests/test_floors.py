@@ -34,12 +34,13 @@ BELOW = {floor: {floor, *CORE[:height]} for height, floor in enumerate(CORE)}
 BELOW["patterns"] = {"patterns", *CORE}
 BELOW["adapters"] = {"adapters", *CORE}
 BELOW["agents"] = {"agents", "patterns", *CORE}
-BELOW[FACADE] = {"clients", *CORE}
+BELOW[FACADE] = {"clients", "dropin", *CORE}
+BELOW["dropin"] = {"dropin", "clients", *CORE}
 BELOW["__main__"] = {"cli"}  # threadfan/__main__.py
 BELOW["_core"] = set()
 BELOW["clients"] = {"clients", "_core/base", "_core/scope"}
 BELOW["testing"] = {"testing", "_core/base"}
-BELOW["cli"] = {"cli", "clients", "testing", FACADE, *CORE}
+BELOW["cli"] = {"cli", "clients", "dropin", "testing", FACADE, *CORE}
 
 
 def folder(module):

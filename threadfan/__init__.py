@@ -3,8 +3,8 @@
 What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
 ``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
 calls it ends in time), ``threadfan.adapters`` (a fan in the places that others have for pools), ``threadfan.testing``
-(a loopback Messages API, a manual clock) and ``threadfan.cli``.  They stand on private floors in ``threadfan/_core``,
-each importing only those below it:
+(a loopback Messages API, a manual clock), ``threadfan.dropin`` (fans for programs that know nothing of them) and
+``threadfan.cli``.  They stand on private floors in ``threadfan/_core``, each importing only those below it:
 
     fan        what users hold: Fan, views of it, its asyncio side
     graph, pipeline
@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from ._core.scope.signals import signals_as_ctrl_c
     from ._core.scope.waiting import sleep
     from .clients.attaching import attach
+    from .dropin.installation import install, uninstall
 
 ThreadPoolExecutor = Fan
 """The drop-in name: in a legacy script only the module in the import changes."""
@@ -129,7 +130,9 @@ __all__ = [
     # around a program
     "attach",
     "drain_on_signals",
+    "install",
     "signals_as_ctrl_c",
+    "uninstall",
     # errors
     "BreakerOpen",
     "FanClosed",
@@ -203,6 +206,8 @@ _ON_FIRST_USE = {
     "drain_on_signals": "calls.draining",
     "signals_as_ctrl_c": "scope.signals",
     "sleep": "scope.waiting",
+    "install": ".dropin.installation",
+    "uninstall": ".dropin.installation",
 }
 
 

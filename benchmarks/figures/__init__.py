@@ -17,6 +17,8 @@ GROUPS = {
     "reports": "reports",
     "journal": "journals",
     "watching": "watching",
+    "keys": "keys",
+    "priorities": "priorities",
     "sleep0": "sleep0",
     "submit": "submit",
     "async": "bridge",

@@ -14,6 +14,7 @@ from threadfan import Fan, FanClosed, TaskCancelled, TaskTimeout, Usage, current
 from threadfan._core.batches.completion import Completion
 from threadfan._core.batches.lifetime import enlist
 from threadfan._core.batches.task_group import Step, TaskGroup
+from threadfan._core.calls.registry import queue_for
 from threadfan._core.fan.aio.completion import wait_for
 from threadfan._core.fan.aio.loops import LoopGate
 from threadfan._core.pool.work_queue import here
@@ -41,6 +42,10 @@ class Chains(TaskGroup):
     def step(self, place, stage, value):
         """The call of one stage."""
         return Step(self, self.options, place, self.stages[stage], (value,), item=self.items[place], tag=stage)
+
+    def queue_for(self, step):
+        """One of the fan's for single calls."""
+        return queue_for(self.scheduler, step.cap, self.depth, step.policies)
 
     def follow(self, step, raw):
         """Go on to the next stage, unless this was the last."""

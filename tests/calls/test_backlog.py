@@ -16,7 +16,7 @@ class Call:
 
     def __init__(self, limit):
         self.limit = limit
-        self.policies = None if limit is None else SimpleNamespace(waitlist=limit, pace=None)
+        self.policies = None if limit is None else SimpleNamespace(waitlist=limit, pace=None, lane=limit)
 
 
 OPERATIONS = st.lists(

@@ -51,6 +51,19 @@ def test_a_call_that_is_tried_again(events, way):
     assert "private" not in repr(events)
 
 
+@pytest.mark.parametrize("way", [run, submit])
+def test_a_call_that_falls_back(events, way):
+    """One event says on what, and the end is that of the fallback."""
+    with Fan(1, fallback=lambda _: "private") as fan:
+        way(fan, Flaky(2))
+    (told,) = events.named("call_fell_back")
+    assert (told["level"], told["attempt"], told["error_type"]) == ("info", 1, "ConnectionError")
+    assert "lambda" in told["fallback"]
+    (end,) = events.named("call_finished")
+    assert end["attempt"] == 2
+    assert "private" not in repr(events)
+
+
 def test_a_call_that_fails_in_the_end(events):
     """Its attempts are counted in the warning."""
     with Fan(1, retry={ConnectionError: at_once(2)}) as fan:

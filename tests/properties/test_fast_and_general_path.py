@@ -48,6 +48,8 @@ def test_every_way_gives_equal_outcomes(mix, timeout):
         assert seen(fan.gather(*(task(perform, behaviour) for behaviour in mix))) == fast
         assert seen(fan.stream(perform, mix, ordered=True)) == fast
         assert seen(sorted(fan.stream(perform, iter(mix), window=2), key=lambda outcome: outcome.index)) == fast
+        assert seen(fan.run(perform, mix, by=id, max_concurrent=1)) == fast
+        assert seen(fan.run(perform, iter(mix), by=type, max_concurrent=2)) == fast
         assert seen(asyncio.run(arun(fan, mix))) == fast
         futures = [fan.submit(perform, behaviour) for behaviour in mix]
         assert [seen_of(future) for future in futures] == [(value, error) for _, _, value, error, _, _ in fast]

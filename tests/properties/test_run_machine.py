@@ -33,8 +33,9 @@ class Machine(RuleBasedStateMachine):
         slots=st.integers(1, 3),
         options=st.sampled_from(sorted(OPTIONS)),
         way=st.sampled_from(["list", "iter", "stream"]),
+        by=st.sampled_from([{}, {"by": lambda number: number % 3, "max_concurrent": 1}]),
     )
-    def begin(self, slots, options, way):
+    def begin(self, slots, options, way, by):
         """A fan and a batch."""
         self.changed = threading.Condition()
         self.begun, self.let_go, self.ended = [], set(), set()
@@ -43,11 +44,11 @@ class Machine(RuleBasedStateMachine):
         self.all_cancelled = False
         self.fan = Fan(slots, **OPTIONS[options]())
         if way == "stream":
-            self.run = self.fan.stream(self.call, iter(range(INPUTS)), window=INPUTS, keep=True)
+            self.run = self.fan.stream(self.call, iter(range(INPUTS)), window=INPUTS, keep=True, **by)
             self.readers = [aside(list, self.run)]
         else:
             self.run = self.fan.start(
-                self.call, range(INPUTS) if way == "list" else (number for number in range(INPUTS))
+                self.call, range(INPUTS) if way == "list" else (number for number in range(INPUTS)), **by
             )
             self.readers = [aside(list, self.run)]
         self.way = way

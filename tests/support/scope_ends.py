@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import threading
 from queue import SimpleQueue
 
 import pytest
@@ -19,11 +20,13 @@ MADE_FOR_THIS = ("httpx", "httpx2") if getattr(sys, "_is_gil_enabled", lambda: T
 LIBRARIES = [name for name in MADE_FOR_THIS if importlib.util.find_spec(name)]
 
 
-def noting(act, ends):
-    """``act`` as a call of a fan, which puts what came of it into a queue."""
+def noting(act, ends, begun=None):
+    """``act`` as a call of a fan, which puts what came of it into a queue, and may set an event before."""
 
     def watched(*_):
         try:
+            if begun is not None:
+                begun.set()
             ends.put(act())
         except BaseException as error:
             ends.put(error)
@@ -39,10 +42,10 @@ def wait_until_back(fan):
 
 def by_fan(act, blocked):
     """The fan's timeout ends the call."""
-    ends = SimpleQueue()
+    ends, begun = SimpleQueue(), threading.Event()
     with ManualClock() as clock, Fan(1, timeout=8) as fan:
-        elapse(clock, 8, blocked)
-        (outcome,) = fan.run(noting(act, ends), [None])
+        elapse(clock, 8, lambda: begun.wait(PATIENCE) and blocked())
+        (outcome,) = fan.run(noting(act, ends, begun), [None])
         assert isinstance(outcome.error, TaskTimeout)
         assert isinstance(ends.get(timeout=PATIENCE), CallCancelled)
         wait_until_back(fan)

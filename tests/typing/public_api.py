@@ -64,6 +64,7 @@ def blocking(fan: Fan) -> None:
 
     stream = fan.stream(length, ["x"], ordered=True, window=3)
     assert_type(stream, RunStream[int])
+    assert_type(stream.stopped, str | None)
     generator: Generator[Outcome[int], None, None] = stream
     assert_type([*generator], list[Outcome[int]])
     assert_type(stream.report(), Report[int])

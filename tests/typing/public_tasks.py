@@ -1,11 +1,14 @@
 """Tasks, graphs and pipelines as type checkers see them.  Never run: `test_types.py` has it checked."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 from threadfan import AsyncRunStream, Fan, Graph, Outcome, Pipeline, PipelineReport, Report, Task, stage, task
 from threadfan._core.pipeline.outcome import PipelineOutcome
+from threadfan._core.pipeline.streamed import AsyncItemStream, ItemStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
 
 
 def one() -> int:
@@ -104,7 +107,7 @@ async def coroutine_functions(fan: Fan) -> None:
     assert_type(fan.astream(length, ["x"], ordered=True), AsyncRunStream[int])
     generator: AsyncGenerator[Outcome[int], None] = fan.astream(alength, ["x"])
     assert_type([outcome async for outcome in generator], list[Outcome[int]])
-    assert_type(fan.astream(alength, ["x"], journal="run.db"), AsyncRunStream[int])
+    assert_type(fan.astream(alength, ["x"], journal="run.db", max_errors=5), AsyncRunStream[int])
     assert_type([piece async for piece in fan.astream_text(length, ["x"])], list[tuple[int, str]])
     async for outcome in fan.with_options(max_concurrent=2).astream(alength, ["x"]):
         assert_type(outcome.unwrap() + 1, int)
@@ -137,7 +140,8 @@ def pipelines(fan: Fan) -> None:
     assert_type(report[0], PipelineOutcome[float])
     assert_type([outcome.stage for outcome in report.failed], list[str | None])
     assert_type([outcome.unwrap() for outcome in report], list[float])
-    assert_type(fan.pipeline(length).stream(["x"]), Generator[PipelineOutcome[int], None, None])
+    assert_type(fan.pipeline(length).stream(["x"]), ItemStream[int])
+    assert_type(next(fan.pipeline(length).stream(["x"], max_errors=5)), PipelineOutcome[int])
     assert_type(fan.pipeline(length).run(["x"], journal="run.db", version=2), PipelineReport[int])
     fan.pipeline(length).run([5])  # type: ignore[list-item]
 
@@ -151,7 +155,7 @@ async def pipelines_of_coroutines(fan: Fan) -> None:
     assert_type(await fan.pipeline(length, ahalf, written).arun(["x"]), PipelineReport[str])
     assert_type(await fan.pipeline(alength, half, awritten).arun(["x"]), PipelineReport[str])
     assert_type(await fan.pipeline(stage(alength, max_concurrent=3), stage(ahalf)).arun(["x"]), PipelineReport[float])
-    assert_type(fan.pipeline(alength, ahalf).astream(["x"]), AsyncGenerator[PipelineOutcome[float], None])
+    assert_type(fan.pipeline(alength, ahalf).astream(["x"]), AsyncItemStream[float])
 
 
 def graphs(fan: Fan) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from .._core.base.errors import TaskCancelled
+from .._core.base.outcome import CANCELLED, Outcome
 from .._core.calls.requests import Requests
 from .._core.fan.front import behind
 from .._core.scope.scope import current_scope
@@ -23,10 +25,9 @@ from .transcript import checked, kept, sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .._core.base.usage import Usage
-    from .._core.batches.report import Report
     from .settings import Settings
     from .shapes import Json
 
@@ -161,22 +162,29 @@ class Loop:
         if not blocks:
             return
         toolbox = self._agent.toolbox
+        outcomes: list[Outcome[object]] = []
         try:
-            report = self._agent.fan.gather(*map(toolbox.task, blocks))
+            for group in toolbox.together(blocks):
+                outcomes += self._agent.fan.gather(*map(toolbox.task, group))
         except BaseException as error:
             # What has ended by then is told all the same: the next run must not do it again.
-            cut_short = getattr(error, "report", None)
-            if cut_short is not None:
-                self._hand_back(blocks, cut_short)
+            outcomes += getattr(error, "report", None) or ()
+            if outcomes:
+                self._hand_back(blocks, [*outcomes, *map(self._not_begun, range(len(outcomes), len(blocks)))])
             raise
-        for call in self._hand_back(blocks, report):
+        for call in self._hand_back(blocks, outcomes):
             report_fault(self._agent, call)
             if self._agent.on_tool is not None:
                 self._agent.on_tool(call)
 
-    def _hand_back(self, blocks: list[Json], report: Report[object]) -> list[ToolCall]:
+    def _not_begun(self, place: int) -> Outcome[object]:
+        now = behind(self._agent.fan)[0].clock.monotonic()
+        error = TaskCancelled("the run was cut short before this call")
+        return Outcome((place, None, now, CANCELLED, error, None, now, None))
+
+    def _hand_back(self, blocks: list[Json], outcomes: Sequence[Outcome[object]]) -> list[ToolCall]:
         calls = []
-        for block, outcome in zip(blocks, report, strict=True):
+        for block, outcome in zip(blocks, outcomes, strict=True):
             content, is_error = content_of(outcome)
             calls.append(ToolCall(block, self._turns, outcome, content, is_error=is_error))
         self._calls += calls

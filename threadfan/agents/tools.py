@@ -44,13 +44,15 @@ class Tool:
         definition: what the model is told: ``name``, ``description``, ``input_schema``.
         call: takes what the model has sent.
         options: of its calls on the fan, where they differ from the fan's.
+        alone: whether none of the other calls of its turn runs beside it.
     """
 
-    def __init__(self, definition: Json, call: Callable[[Any], object], options: Json) -> None:
+    def __init__(self, definition: Json, call: Callable[[Any], object], options: Json, *, alone: bool = False) -> None:
         self.definition: Json = definition
         self.name: str = _checked(definition["name"])
         self.__qualname__ = self.name  # how messages and logs call it
         self.options: Json = options
+        self.alone = alone
         self._call = call
 
     def __call__(self, given: object) -> object:
@@ -73,6 +75,7 @@ def tool(
     timeout: float | None = _UNSET,
     retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
+    alone: bool = _UNSET,
 ) -> Tool:
     """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.
 
@@ -83,20 +86,24 @@ def tool(
         timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
         retry: as for ``Fan``; by default the fan's.
         rate: as for ``Fan``; by default the fan's, of which each call takes a permit.  None for what asks no model.
+        alone: let none of its calls run beside another of the same turn, of whatever tool: for what writes files that
+            others read, say.  Those before it have ended then, and those after it begin when it has.
 
     Raises:
         TypeError: it is something else, async, or its parameters cannot be described to a model.
         ValueError: the name is none that the Messages API takes.
     """
     made = _made(given, name, description)
-    return Tool(made.definition, made._call, made.options | of_each_call(timeout=timeout, retry=retry, rate=rate))
+    options = made.options | of_each_call(timeout=timeout, retry=retry, rate=rate)
+    alone = made.alone if alone is _UNSET else checks.flag("alone", alone)
+    return Tool(made.definition, made._call, options, alone=alone)
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:
     if callable(getattr(given, "as_tool", None)):  # an agent
         given = given.as_tool(name, description)
     if isinstance(given, Tool):
-        return Tool(given.definition | _given(name, description), given._call, given.options)
+        return Tool(given.definition | _given(name, description), given._call, given.options, alone=given.alone)
     if hasattr(given, "to_dict") and callable(getattr(given, "call", None)):
         return _of_sdk(given, _given(name, description))
     return _of_function(given, name, description)
@@ -184,6 +191,19 @@ class Toolbox:
         if found is None:
             return task(self._refuse, block["name"])
         return task(found, block["input"]).with_options(**{**self._timeout, **found.options})
+
+    def together(self, blocks: list[Json]) -> list[list[Json]]:
+        """The ``tool_use`` blocks of a turn in their order, in groups that are called one after another."""
+        groups: list[list[Json]] = []
+        apart = True
+        for block in blocks:
+            found = self._tools.get(block["name"])
+            alone = found is not None and found.alone
+            if alone or apart:
+                groups.append([])
+            groups[-1].append(block)
+            apart = alone
+        return groups
 
     def _refuse(self, name: str) -> None:
         known = ", ".join(self._tools) or "none"

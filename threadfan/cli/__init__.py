@@ -1,5 +1,8 @@
 """The command line.  Whatever goes wrong is said in one line on the standard error.
 
+``python -m threadfan SCRIPT`` is ``threadfan script SCRIPT``: the command is put in where a program is named, or an
+option of it, and no command.
+
 Exit statuses: 0, all went well; 1, a call or the whole job failed; 2, a flag or a file that it names is wrong; 130,
 interrupted by Ctrl-C; 143, by SIGTERM.
 """
@@ -18,6 +21,8 @@ from .errors import INTERRUPTED, CommandError, Debugging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .script import Script
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -28,12 +33,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    found = _end_of(with_command(sys.argv[1:] if arguments is None else arguments))
+    return found if isinstance(found, int) else found.run()
+
+
+COMMANDS = ("ask", "demo", "exec", "report", "run", "script")
+_GENERAL = ("--help", "--version", "--install-completion", "--show-completion")
+
+
+def with_command(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the command ``script`` if they name a program, or an option of it, and no command."""
+    found = list(arguments)
+    name = _command_in(found)
+    option = name.partition("=")[0]
+    if name not in COMMANDS and (option not in _GENERAL if option.startswith("-") else _is_program(name)):
+        found.insert(found.index(name), "script")
+    return found
+
+
+def _command_in(arguments: Sequence[str]) -> str:
+    """The first argument that has to do with what is to be done."""
+    return next((one for one in arguments if one != "--debug"), "")
+
+
+def _is_program(name: str) -> bool:
+    return name.endswith((".py", ".pyc", ".pyz")) or os.sep in name or os.path.exists(name)
+
+
+def _end_of(arguments: Sequence[str]) -> int | Script:
+    """The exit status, or what is to be run outside of all that is caught here."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
+    usual = [stream.errors for stream in streams]
     # An answer may hold any character, and the encoding of a pipe or an old terminal need not have it.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    for stream in streams:
+        stream.reconfigure(errors="replace")
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        found = _run(arguments)
+        if not isinstance(found, int):
+            for stream, errors in zip(streams, usual, strict=True):
+                stream.reconfigure(errors=errors)
+        return found
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:  # `| head` has seen enough; nothing more may be written, not even at exit
@@ -41,8 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int | Script:
     try:
+        if _command_in(arguments) == "script":  # it needs less than the others, and is to begin soon
+            from .script import asked_for
+
+            rest = list(arguments)
+            rest.remove("script")
+            return asked_for(rest)
         from .app import run
 
         return run(arguments)

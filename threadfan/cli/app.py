@@ -12,8 +12,10 @@ import typer
 from threadfan._core.base.packages import install
 
 from . import commands, demo, settings
-from .errors import INTERRUPTED, CommandError
+from .errors import CommandError
+from .invoking import invoke
 from .options import Debug  # noqa: TC001 -- typer reads it
+from .script import SETTINGS, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,7 @@ app.command("run")(commands.run)
 app.command("ask")(commands.ask)
 app.command("exec")(commands.execute)
 app.command("report")(commands.report)
+app.command("script", context_settings=SETTINGS)(script)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,19 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         CommandError: it did not come to a good end, or a flag is wrong.
     """
-    try:
-        # Not standalone: typer would frame its errors over many lines.
-        command = typer.main.get_command(app)
-        status = command.main(list(arguments) or ["--help"], prog_name="threadfan", standalone_mode=False)
-    except Exception as error:
-        message = getattr(error, "format_message", None)  # click's errors, from wherever this version of typer has them
-        if message is None:
-            raise
-        text = message()
-        raise CommandError(f"{text[:1].lower()}{text[1:]}", 2) from error
-    if status == INTERRUPTED:  # typer has swallowed Ctrl-C
-        raise KeyboardInterrupt
-    return int(status or 0)
+    status = invoke(app, arguments, "threadfan")
+    return status if isinstance(status, int) else 0
 
 
 def _print_version(wanted: bool) -> None:

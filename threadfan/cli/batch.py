@@ -6,9 +6,10 @@ import asyncio
 import warnings
 from contextlib import ExitStack, aclosing, contextmanager, suppress
 from functools import wraps
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
+from threadfan._core.base.errors import INTERRUPTS
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.iteration import Iteration
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     from threadfan import Outcome
-    from threadfan._core.calls.collector import Collector
 
     from .options import BatchOptions
     from .reading import Source, Unreadable
@@ -94,7 +94,7 @@ class _Run:
                     asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
                 else:
                     self._take_all(fan.stream(fn, source, **given))
-            except KeyboardInterrupt:
+            except INTERRUPTS:
                 self._cut = True
                 raise
             except FanClosed:  # is what a stream ends with that was closed or drained
@@ -150,7 +150,7 @@ class _Run:
         if self._halted is not None:
             return False
         if self._halt is not None:
-            self._halted = self._halt.reached(cast("Collector", self._tally))  # it has what is asked for
+            self._halted = self._halt.reached(self._tally)
             self._cut = self._halted is not None and self._halt.now
         self._halted = self._halted or self._hopeless
         if self._options.budget is not None and self._budget is not None and self._halted is None:

@@ -78,10 +78,12 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
     database = opened_to_read(asked["journal"])
     try:
         look_up = LookUp(database, journal.digests, unique=False)
-        look_up.begin()
+        look_up.begin(0)
         while items := list(islice(rows, _AT_ONCE)):
             found = look_up.of(items, first)
-            yield from ((item, stored is not None) for item, (_, stored) in zip(items, found, strict=True))
+            for item, (key, stored) in zip(items, found, strict=True):
+                look_up.ended(key, stored=False)
+                yield item, stored is not None
             first += len(items)
     finally:
         database.close()

@@ -70,6 +70,12 @@ class Tally:
 
     # -- what a condition asks ---------------------------------------------------------------------------------------
 
+    unit: str = "call"
+
+    def without(self) -> int:
+        """Calls of this run that have ended without a result."""
+        return sum(self.failures.values())
+
     def ended(self) -> int:
         """Calls of this run that have ended."""
         return self._succeeded + sum(self.failures.values())

@@ -157,7 +157,9 @@ class _Chunks:
             finally:
                 if outermost:
                     _inside.discard(thread)
-            scope_around()
+            around = scope_around()
+            if around is not None:
+                around.touch()
         except StopIteration:
             self._half_read = False
             raise

@@ -142,8 +142,11 @@ class Stream:
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, once something has; empty when the other side is done."""
         self._awaited = True
-        data: bytes = self._operate(scope_here(), self._inner.read, max_bytes, timeout)
+        scope = scope_here()
+        data: bytes = self._operate(scope, self._inner.read, max_bytes, timeout)
         self._awaited = False
+        if scope is not None:
+            scope.touch()
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -115,7 +115,7 @@ class ProcessIO:
             acts[self._life] = (select.POLLIN, self._note_exit)
         for stream, chunks in self._output.items():
             if not stream.closed:
-                acts[stream.fileno()] = (select.POLLIN, _reader(stream, chunks))
+                acts[stream.fileno()] = (select.POLLIN, _reader(stream, chunks, self._scope))
         stdin = self.process.stdin
         if stdin is not None and not stdin.closed:
             if self._message:
@@ -254,13 +254,14 @@ class ProcessIO:
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reader(stream: Pipe, chunks: list[bytes]) -> Callable[[], bool]:
+def _reader(stream: Pipe, chunks: list[bytes], scope: Scope) -> Callable[[], bool]:
     def read() -> bool:
         chunk = os.read(stream.fileno(), _CHUNK)
         if not chunk:
             stream.close()
             return True
         chunks.append(chunk)
+        scope.touch()
         return False
 
     return read

@@ -262,6 +262,7 @@ class _Reading(io.RawIOBase):
             scope.check()
             raise
         scope.check()  # an end of the body may be one that the cancel has made
+        scope.touch()
         return count
 
     def close(self) -> None:

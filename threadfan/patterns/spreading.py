@@ -63,11 +63,12 @@ def fan_out(
     checks.a_fan("fan_out", fan)
     for role, one in (("work", work), ("synthesise", synthesise)):
         checks.function(f"{role} of fan_out", one)
-    parts = fan.run(_listing(decompose), [job], fail_fast=True)[0].unwrap()
+    quiet = fan.with_options(progress=False)  # what is shown is how far the work is
+    parts = quiet.run(_listing(decompose), [job], fail_fast=True)[0].unwrap()
     report = fan.run(work, parts)
     values_of(report, partial=partial)
     with carrying(report):
-        return Synthesis(fan.run(synthesise, [report], fail_fast=True)[0].unwrap(), report)
+        return Synthesis(quiet.run(synthesise, [report], fail_fast=True)[0].unwrap(), report)
 
 
 if TYPE_CHECKING:  # any of them may be a coroutine function
@@ -132,11 +133,12 @@ async def afan_out(
     checks.a_fan("afan_out", fan)
     for role, one in (("work", work), ("synthesise", synthesise)):
         checks.callable_(f"{role} of afan_out", one)
-    parts: Any = (await fan.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
+    quiet = fan.with_options(progress=False)
+    parts: Any = (await quiet.arun(_listing(decompose), [job], fail_fast=True))[0].unwrap()
     report = await fan.arun(work, parts)
     values_of(report, partial=partial)
     with carrying(report):
-        return Synthesis((await fan.arun(synthesise, [report], fail_fast=True))[0].unwrap(), report)
+        return Synthesis((await quiet.arun(synthesise, [report], fail_fast=True))[0].unwrap(), report)
 
 
 def map_reduce(

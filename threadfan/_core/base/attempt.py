@@ -23,10 +23,12 @@ class Attempt(Record):
         waited_limit: waited before it, and in it, for a rate limit.
         waited_backoff: waited before it because the attempt before had failed.
         worker: the name of the thread that made it.
+        fallback: the name of the function, if it is a fallback of the call's.
     """
 
     __slots__ = (
-        "duration", "error", "started", "status", "waited_backoff", "waited_limit", "waited_slot", "worker",
+        "duration", "error", "fallback", "started", "status", "waited_backoff", "waited_limit", "waited_slot",
+        "worker",
     )  # fmt: skip
 
     def __init__(
@@ -40,6 +42,7 @@ class Attempt(Record):
         waited_limit: float = 0.0,
         waited_backoff: float = 0.0,
         worker: str | None = None,
+        fallback: str | None = None,
     ) -> None:
         self.status = status
         self.error: BaseException | None = error
@@ -49,6 +52,7 @@ class Attempt(Record):
         self.waited_limit: float = waited_limit
         self.waited_backoff: float = waited_backoff
         self.worker: str | None = worker
+        self.fallback: str | None = fallback
 
     def to_dict(self) -> dict[str, object]:
         """Plain data: all attributes by name, with the text of the error."""

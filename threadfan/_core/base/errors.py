@@ -60,6 +60,19 @@ class Terminated(Portable, SystemExit):
         self.told = get_ident()
 
 
+class TerminatedAtOnce(Terminated):
+    """The second signal: what runs is cancelled, as by a Ctrl-C.
+
+    It is no ``KeyboardInterrupt``: from 3.14 on a program that ends with one of these has no status of its own.
+    """
+
+
+TerminatedAtOnce.__name__ = TerminatedAtOnce.__qualname__ = Terminated.__name__
+
+INTERRUPTS = (KeyboardInterrupt, TerminatedAtOnce)
+"""With these the user wants out."""
+
+
 class LimitExhausted(Portable, RuntimeError):
     """A call was not made, for its rate limit had let nothing through for long; the last refusal is its cause."""
 

@@ -149,6 +149,11 @@ class Outcome(Timed, Generic[T_co]):
         return (Attempt(status, error, started=waited, duration=end - start, waited_slot=waited, worker=worker),)
 
     @property
+    def fallback(self) -> str | None:
+        """The name of the fallback that the outcome is of; None if it is of the function itself."""
+        return self._history[-1].fallback if self._history else None
+
+    @property
     def worker(self) -> str | None:
         """The name of the thread that ran the call."""
         return self._raw[7]
@@ -186,6 +191,7 @@ class Outcome(Timed, Generic[T_co]):
             "status": self.status,
             "value": plain(self.value),
             **facts_of(self.error),
+            "fallback": self.fallback,
             "attempts": self.attempts,
             "duration": self.duration,
             "waited_slot": self.waited_slot,
@@ -208,7 +214,8 @@ class Outcome(Timed, Generic[T_co]):
         place = repr(self._name) if self._name is not None else self._raw[0]
         error = "" if self.ok else f", {type(self._raw[4]).__name__}"
         attempts = f", {self.attempts} attempts" if self._history and self.attempts > 1 else ""
-        return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}>"
+        fallback = "" if self.fallback is None else f", by {self.fallback}"
+        return f"<Outcome {place}: {self.status}{error}, {self.duration:.3f} s{attempts}{fallback}>"
 
 
 def usage_said(value: object) -> Usage | None:

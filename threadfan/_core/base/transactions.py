@@ -22,6 +22,9 @@ from .locks import Lock, begin_bare
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 LONGEST = 2.0  # seconds that a fork waits; arbitrary: a disk that takes longer will take longer yet
 PAUSES = (0.0002, 0.0003, 0.0005, 0.001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
@@ -35,8 +38,11 @@ _usable = True
 _parents: list[Connection] = []  # what is the parent's, in a child, which must not close it
 
 
-def patiently(act: Callable[[], object], patience: float) -> None:
+def patiently(act: Callable[[], T], patience: float) -> T:
     """Do ``act()``, a transaction that does not wait, until no other process has the file, for so many seconds.
+
+    Returns:
+        What it does.
 
     Raises:
         sqlite3.Error: it failed; the last time if it was for another process.
@@ -49,13 +55,12 @@ def patiently(act: Callable[[], object], patience: float) -> None:
             with _in_use:
                 if not _usable:
                     raise OSError("the process was forked while another thread was using SQLite")
-                act()
+                return act()
         except OperationalError as error:
             if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or clock.monotonic() + pause > end:
                 raise
-        else:
-            return
         clock.wait(SimpleQueue(), pause)
+    raise AssertionError("there is always another pause")
 
 
 _over: list[Connection] = []

@@ -53,7 +53,7 @@ def _fewer(conditions: Conditions) -> str:
 
 def held(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
     """Limits and back-offs."""
-    if not stats.wall:
+    if not stats.wall or conditions.get("keyed"):
         return None
     return _limited(outcomes, stats, conditions) or _backed_off(outcomes, stats, conditions)
 

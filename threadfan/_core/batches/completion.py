@@ -62,6 +62,7 @@ class Completion(Generic[B, MadeReport]):
         self._make = make
         self._go = go
         self._early: str | None = None  # why it was ended here
+        self.cut_off: bool = False  # there are inputs, for all that is known, that nobody has taken
         self._report: Callable[[], MadeReport | None] = lambda: None  # a weak reference, or there would be a cycle
         if fail_fast:
             batch.collector.on_first_failure.append(wake)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..base.usage import Usage
     from ..calls.batch import Batch
     from ..events.progress import Meter
-    from .halting import StoppingCompletion
+    from .stopping import StoppingCompletion
 
     Wake = Callable[[], object]
 
@@ -289,7 +289,8 @@ def _feed(completion: Any, inputs: Iterator[object]) -> None:
         for item in inputs:
             completion.feed(item, now())  # in any case: what was taken has an outcome
             if batch.closed:
-                break
+                return
+        completion.cut_off = False  # first: then it may be over
         batch.close()
     except BaseException as error:
         batch.scheduler.timer.cancel(batch, error, f"the batch was ended by {type(error).__name__}", running=False)

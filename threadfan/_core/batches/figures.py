@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
         cap: int  # of a view or a task: so many of them at once
         ceiling: int  # of the fan's `Adaptive`
+        keyed: bool  # by limits for each key of the inputs, of which nobody knows how long they have held calls
         paced: bool  # by that, as something was refused
         limits: int  # so many rate limits
         rates: dict[str, float]  # of the one limit: what it allows per minute, by unit
@@ -79,6 +80,8 @@ def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Condit
     found: Conditions = {}
     if batch.cap.limit < float("inf"):
         found["cap"] = int(batch.cap.limit)
+    if isinstance(batch, Batch) and batch.keyed:
+        found["keyed"] = True
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling
         found["paced"] = scheduler.adaptive.pace < float("inf")

@@ -10,20 +10,35 @@ import re
 from math import inf
 
 from ..base import checks
-from ..base.generic import TYPE_CHECKING, Generic, T
-from ..base.outcome import CANCELLED
 from ..base.texts import brief
-from .completion import Completion
-from .report import Report
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from ..base.generic import OneInput
-    from ..calls.batch import Batch
-    from ..calls.collector import Collector
     from ..policies.budget import Budget
     from .spending import Spending
+
+    class Tally(Protocol):
+        """How many calls of a batch have ended in which way by now."""
+
+        unit: str
+        """What is counted."""
+
+        def failed(self) -> int:
+            """Those that have failed or timed out."""
+
+        def without(self) -> int:
+            """All that have ended without a value."""
+
+        def ended(self) -> int:
+            """All that have ended; of those that just end, maybe one more than are counted elsewhere."""
+
+        def succeeded(self) -> int:
+            """Those that have a value, exactly."""
+
 
 LEAST = 3  # calls that must have ended so before a percentage counts; GNU parallel's number: one of one is no sign
 _GRAMMAR = re.compile(r"(now|soon),(fail|success|done)=(\d+)(%?)")
@@ -71,21 +86,20 @@ class Halt:
         """How many failed calls are enough, if that alone decides."""
         return self._number if self.what == "fail" and not self._percent else None
 
-    def reached(self, collector: Collector) -> str | None:
+    def reached(self, tally: Tally) -> str | None:
         """Why the batch stops now; None if it goes on."""
-        done = collector.ended()
-        without = sum(list(collector.failures.values()))
-        count = {"fail": collector.failed(), "success": done - without, "done": done}[self.what]
+        done = tally.ended()
+        count = {"fail": tally.failed(), "success": done - tally.without(), "done": done}[self.what]
         if self.what == "success" and count >= (LEAST if self._percent else self._number):
-            count = collector.succeeded()  # a call is counted as failed a moment after it has its outcome
+            count = tally.succeeded()  # a call is counted as failed a moment after it has its outcome
         if self._percent:
             if count < LEAST or 100 * count < self._number * done:
                 return None
         elif count < self._number:
             return None
         of = f" of {done}" if self._percent else ""
-        calls = "call" if count == 1 and not of else "calls"
-        return f"{count}{of} {calls} had {_DONE[self.what]} ({self._said})"
+        units = tally.unit if count == 1 and not of else f"{tally.unit}s"
+        return f"{count}{of} {units} had {_DONE[self.what]} ({self._said})"
 
 
 class Stops:
@@ -119,14 +133,27 @@ class Stops:
         """What makes of the batch's function what is called in its place."""
         return None if self.spending is None else self.spending.counting
 
+    def around_steps(self, fn: Callable[..., object]) -> Callable[..., object]:
+        """What is called in the place of a function of a graph or a pipeline."""
+        return fn if self.spending is None else self.spending.counting_steps(fn)
+
+    def why(self, tally: Tally) -> str | None:
+        """Why the batch stops now; None if it goes on."""
+        reached = self.reached(tally)
+        return None if reached is None else reached[0]
+
+    def kinds(self) -> set[str]:
+        """What the conditions count."""
+        return {condition.what for condition in self.conditions}
+
     def failures(self) -> float:
         """How many failed calls are enough."""
         return min([inf, *(halt.failures for halt in self.conditions if halt.failures is not None)])
 
-    def reached(self, collector: Collector) -> tuple[str, bool] | None:
+    def reached(self, tally: Tally) -> tuple[str, bool] | None:
         """Why the batch stops now, and whether calls that run are ended, too; None if it goes on."""
         for halt in self.conditions:
-            message = halt.reached(collector)
+            message = halt.reached(tally)
             if message is not None:
                 return message, halt.now
         message = None if self.spending is None else self.spending.budget.used_up()
@@ -136,65 +163,3 @@ class Stops:
 def stops(given: str | Stops | None) -> Stops | None:
     """What users gave for ``halt=``, or what was made of it with the rest; checked."""
     return given if given is None or isinstance(given, Stops) else Stops(given)
-
-
-class StoppingCompletion(Completion["Batch", "Report[T]"], Generic[T]):
-    """How a batch ends that may be stopped on a condition.
-
-    Args:
-        halt: the conditions, if there are any.
-    """
-
-    def __init__(
-        self,
-        batch: Batch,
-        wake: Callable[[], object],
-        *,
-        fail_fast: bool,
-        deadline: float | None,
-        halt: Stops | None,
-        make: Callable[..., Report[T]] = Report,
-    ) -> None:
-        super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, make=make)
-        self._halt = halt
-        if halt is not None:
-            batch.collector.in_order_of_ends()  # whose number is known at any time
-            batch.collector.most_failures = halt.failures()
-            if halt.spending is not None:
-                batch.collector.spending = halt.spending
-                halt.spending.begin((batch.ended, batch.barred), wake)
-
-    def look(self) -> float | None:
-        """As of any; asked again when the next call has ended, if that may be the one to stop at."""
-        left, batch, halt = super().look(), self.batch, self._halt
-        if halt is not None and self._early is None and not batch.done:
-            self._be_woken(halt)  # first: one sees the other
-            reached = halt.reached(batch.collector)
-            if reached is not None:
-                message, now = reached
-                self.end_early(message, running=now)
-                return None
-        return left
-
-    def _be_woken(self, halt: Stops) -> None:
-        """By the next call that may be the one to stop at; where failures are counted that is the next failure."""
-        kinds = {condition.what for condition in halt.conditions}
-        if kinds - {"fail"}:
-            self.batch.reader.wait_for(self._wake, wanted=None, idle=lambda: True)
-        if "fail" in kinds:
-            with self.scheduler.lock:
-                told = self.batch.collector.on_first_failure
-                if self._wake not in told:
-                    told.append(self._wake)
-
-    def _made(self) -> Report[T]:
-        if CANCELLED not in self.batch.collector.failures:  # the one to stop at was the last: nothing was left out
-            self._early = None
-        return super()._made()
-
-    def _why_unfinished(self) -> str | None:
-        collector = self.batch.collector
-        if self._halt is not None and CANCELLED in collector.failures:
-            reached = self._halt.reached(collector)
-            return None if reached is None else reached[0]
-        return super()._why_unfinished()

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 
-from ..base.generic import TYPE_CHECKING, T
+from ..base.generic import TYPE_CHECKING, Coro, T_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Any, Self
 
-    from ..base.generic import Coro
 
-
-class Iteration(Generator[T, None, None]):
+class Iteration(Generator[T_co, None, None]):
     """A generator of outcomes or values, with the means to end what it reads from.
 
     Args:
@@ -31,29 +29,32 @@ class Iteration(Generator[T, None, None]):
     __slots__ = ("_drain", "_end", "_generator")
 
     def __init__(
-        self, generator: Generator[T, None, None], end: Callable[[], object], drain: Callable[[], object] | None = None
+        self,
+        generator: Generator[T_co, None, None],
+        end: Callable[[], object],
+        drain: Callable[[], object] | None = None,
     ) -> None:
         self._generator = generator
         self._end = end
         self._drain = end if drain is None else drain
 
-    def __iter__(self) -> Generator[T, None, None]:
+    def __iter__(self) -> Generator[T_co, None, None]:
         return self._generator
 
-    def __next__(self) -> T:
+    def __next__(self) -> T_co:
         try:
             return next(self._generator)
         finally:
             del self  # an error's traceback holds this frame: leave no cycle
 
-    def send(self, value: None, /) -> T:
+    def send(self, value: None, /) -> T_co:
         """As for a generator."""
         try:
             return self._generator.send(value)
         finally:
             del self
 
-    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> T:
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> T_co:
         """As for a generator."""
         try:
             return self._generator.throw(kind if value is None else value)
@@ -77,29 +78,27 @@ class Iteration(Generator[T, None, None]):
                 raise
 
 
-class AsyncIteration(AsyncGenerator[T, None]):
-    """The same for ``async for``: here the loop closes what was dropped.  As a context manager it is closed at the end.
+class AsyncIteration(AsyncGenerator[T_co, None]):
+    """An asynchronous generator, which may be a context manager too: the loop ends it where nobody else does.
 
     Args:
-        generator: what is iterated over.
+        generator: what is iterated over; an ``async for`` loop gets it as it is.
     """
 
-    __slots__ = ("_generator",)
-
-    def __init__(self, generator: AsyncGenerator[T, None]) -> None:
+    def __init__(self, generator: AsyncGenerator[T_co, None]) -> None:
         self._generator = generator
 
-    def __aiter__(self) -> AsyncGenerator[T, None]:
+    def __aiter__(self) -> AsyncGenerator[T_co, None]:
         return self._generator
 
-    def __anext__(self) -> Coro[T]:
+    def __anext__(self) -> Coro[T_co]:
         return self._generator.__anext__()
 
-    def asend(self, value: None, /) -> Coro[T]:
+    def asend(self, value: None, /) -> Coro[T_co]:
         """As for an asynchronous generator."""
         return self._generator.asend(value)
 
-    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[T]:
+    def athrow(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Coro[T_co]:
         """As for an asynchronous generator."""
         return self._generator.athrow(kind if value is None else value)
 

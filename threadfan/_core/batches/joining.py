@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import INDEX, Outcome
 from ..base.texts import brief
+from . import metering
 from .completion import Completion
 from .joiners import Joiner, R
 from .making import task_batch
@@ -37,7 +38,7 @@ def join(
     begin("fan.join", policy, tasks, named)
     gate: Gate = SimpleQueue()
     joining = Joining(task_batch(scheduler, options, tasks, named, where="fan.join"), partial(gate.put, None), policy)
-    return joining.result(joining.wait(gate))
+    return joining.result(metering.watched(joining.batch, options.progress, partial(joining.wait, gate)))
 
 
 def begin(

@@ -11,11 +11,12 @@ from ..base import checks
 from ..base.generic import T
 from . import intake, metering
 from .asked_journal import journal_of
-from .halting import StoppingCompletion, stops
+from .halting import stops
 from .journaled_calls import JournaledCollector, around
 from .journaled_report import JournaledReport
 from .making import new_batch
 from .report import Report, put_on
+from .stopping import StoppingCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def run(
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     journal, halting = journal_of(fn, asked, late), stops(halt)
@@ -147,9 +148,10 @@ class JournaledRun(StoppingCompletion[T]):
     def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
         error, report = super().ending()
+        broken = self._journal.file.broken  # first: a call that is over and returns now finds it closed
         self._journal.file.close()  # here, where an exception of a signal is given the report
-        if error is None and self._journal.file.broken is not None:
-            error = self._journal.file.broken
+        if error is None and broken is not None:
+            error = broken
             put_on(error, report)
         return error, report
 

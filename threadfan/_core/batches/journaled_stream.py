@@ -10,8 +10,10 @@ Guarantees:
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from functools import partial
 from itertools import count, islice
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from ..base.clock import FOREVER
@@ -37,11 +39,20 @@ if TYPE_CHECKING:
     from ..journal.journal import Journal
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
+    from .halting import Stops
     from .intake import Given
 
 SOON = 0.002
 """Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: ten
 times what looking up a few takes, and not felt."""
+
+QUICK = 0.0001
+"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: about twice what
+storing a result takes."""
+
+REST = 0.001
+"""Seconds that such calls are left to themselves, if there are ``ENOUGH`` of them.  Arbitrary: many, and not felt."""
+ENOUGH = 32
 
 
 def _make(raws: list[Raw], **figures: Any) -> Report[Any]:
@@ -58,6 +69,7 @@ class JournaledStream(BatchStream[T]):
     """
 
     make = staticmethod(_make)
+    ahead = 0.02  # ten times that of others: looking up many costs little more
 
     def __init__(
         self, batch: Batch, inputs: Iterator[object] | None, journal: Journal, asked: Asked, **window: Any
@@ -69,6 +81,7 @@ class JournaledStream(BatchStream[T]):
         self._look_up = journal.look_up(unique=asked.unique)
         self._taken = 0
         self._filled = -FOREVER  # when inputs were taken last
+        self._rested, self._before = 0.0, 0  # when somebody was about to wait last, and what was handed out then
         self._first: dict[Digest, int] = {}  # of inputs that are called, if equal ones are called once: the place
         self._copies: dict[int, list[Entry]] = {}  # of such a place: the inputs that are like it
 
@@ -81,8 +94,8 @@ class JournaledStream(BatchStream[T]):
         """Open the journal."""
         self.finish = self._close
         self._file.open()
-        self._look_up.begin()
         self._file.begin(self._journal.name, self._asked.text_of_version(), {})
+        self._look_up.begin(self._file.run)
 
     # -- taking inputs -----------------------------------------------------------------------------------------------
 
@@ -106,22 +119,28 @@ class JournaledStream(BatchStream[T]):
         """Have the outcomes that the journal has ready to be handed out, and the other inputs called."""
         if self._file.broken is not None:
             self._raise(self._file.broken)
-        first, todo = self._taken, {}
-        for place, item, (key, data) in zip(count(first), items, self._look_up.of(items, first), strict=False):
-            self._taken = place + 1
-            if data is not None:
-                self._keep((place, item, now, SUCCEEDED, self._journal.read(data, place), None, now, None))
-            elif not self._asked.unique or self._is_first(place, key, item, now):
-                self._file.keys[place] = key
-                todo[place] = item
+        first, read = self._taken, self._journal.read
+        todo: dict[int, object] = {}
+        there: dict[int, Raw] = {}
+        try:
+            for place, item, (key, data) in zip(count(first), items, self._look_up.of(items, first), strict=False):
+                self._taken = place + 1
+                if data is not None:
+                    there[place] = (place, item, now, SUCCEEDED, read(data, place), None, now, None)
+                elif not self._asked.unique or self._is_first(place, key, item, now):
+                    self._file.keys[place] = key
+                    todo[place] = item
+        finally:
+            self._keep(there)
         if todo:
             self._call(todo, now)
         if len(todo) < len(items):
             self.batch.reader.wake()  # who feeds may be another than who reads
 
-    def _keep(self, raw: Raw) -> None:
-        self._collected.kept += 1  # first: never more than there are
-        self._results[raw[INDEX]] = raw
+    def _keep(self, raws: dict[int, Raw]) -> None:
+        with nullcontext() if self.early.moving is None else self.early.moving.lock:
+            self._collected.kept += len(raws)  # first: never more than there are
+            self._results.update(raws)
 
     def _is_first(self, place: int, key: Digest, item: object, now: float) -> bool:
         """Whether an input without a result is called: equal ones are not, and have what becomes of the first."""
@@ -129,7 +148,7 @@ class JournaledStream(BatchStream[T]):
         failure = self._file.failures.of(key) if same == place and self._collector.failures else None
         if failure is not None:
             del self._first[key]
-            self._keep((place, item, now, *failure, None, now, None))
+            self._keep({place: (place, item, now, *failure, None, now, None)})
         elif same != place:
             self._copies.setdefault(same, []).append((place, item, now))
         return same == place and failure is None
@@ -160,16 +179,27 @@ class JournaledStream(BatchStream[T]):
 
     def _settle(self, raws: list[Raw]) -> bool:
         """These leave; whether there are copies of them."""
-        file, found = self._file, False
-        file.failures.keep_all(raws, self._collector.usages)
-        for raw in raws:
+        file, shared, found = self._file, self._file.shared, False
+        called = [raw for raw in raws if raw[INDEX] in file.keys]
+        file.failures.keep_all(called, self._collector.usages)
+        for raw in called:
             key = file.forget(raw[INDEX])
-            if self._asked.unique and key is not None:
-                del self._first[key]
-                for place, item, now in self._copies.pop(raw[INDEX], ()):
-                    found = True
-                    self._keep((place, item, now, raw[STATUS], raw[PAYLOAD], None, now, None))
+            if not self._asked.unique:
+                self._look_up.ended(key, stored=raw[STATUS] is SUCCEEDED and not shared)
+                continue
+            del self._first[key]
+            for place, item, now in self._copies.pop(raw[INDEX], ()):
+                found = True
+                self._keep({place: (place, item, now, raw[STATUS], raw[PAYLOAD], None, now, None)})
         return found
+
+    def rest(self) -> None:
+        """Leave calls that take no time to themselves for a moment: to be woken by each costs as much as they do."""
+        number = self.yielded
+        quick = self._clock() - self._rested < QUICK * (number - self._before)
+        if quick and len(self.entries) >= ENOUGH:
+            sleep(REST)
+        self._rested, self._before = self._clock(), number
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -210,6 +240,7 @@ def make_stream(
     elastic: bool,
     star: bool,
     fed_by_owner: bool = False,
+    halt: Stops | None = None,
     said: Callable[..., object] | None = None,
     kind: type[JournaledStream[Any]] | None = None,
 ) -> JournaledStream[T]:
@@ -224,8 +255,12 @@ def make_stream(
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=True)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=partial(around, journal))
+    counting = None if halt is None else halt.around()
+    calls = partial(around, journal, counting=counting)
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=calls)
     kind = JournaledStream if kind is None else kind
-    return kind(
+    made = kind(
         batch, inputs, journal, asked, window=window, elastic=elastic, ordered=ordered, quick=intake.known(given)
     )
+    made.early.stop_at(halt)
+    return made

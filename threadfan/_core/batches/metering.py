@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 
-from ..base.generic import TYPE_CHECKING, T
+from ..base.generic import TYPE_CHECKING
 from ..base.texts import brief
 from ..calls.batch import Batch
-from .report import Report, put_on
+from .report import put_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..base.usage import Usage
+    from ..calls.options import Options
     from ..events.progress import Display, Gauge, Meter, Progress, Waits
+    from .completion import MadeReport
     from .intake import Given
     from .task_group import TaskGroup
 
@@ -26,6 +28,12 @@ def check(progress: Shown) -> None:
     """Check, before anything is called, that this is a wish for progress."""
     if not (isinstance(progress, bool) or callable(progress)):
         raise TypeError(f"progress must be True, False, or a function that takes a Progress, not {brief(progress)}")
+
+
+def wanted(progress: Shown, options: Options) -> Shown:
+    """What is to be shown, checked: what was asked for, else what the view says by which calls are made."""
+    check(progress)
+    return options.progress if progress is False else progress
 
 
 def warn_of_bars(where: str, given: Given) -> None:
@@ -48,7 +56,7 @@ def shown(batch: Batch | TaskGroup, progress: Shown) -> Iterator[None]:
             meter.close()
 
 
-def watched(batch: Batch | TaskGroup, progress: Shown, wait: Callable[[], Report[T]]) -> Report[T]:
+def watched(batch: Batch | TaskGroup, progress: Shown, wait: Callable[[], MadeReport]) -> MadeReport:
     """What ``wait()`` returns, shown meanwhile how far it is; what strikes after that has it as ``report``."""
     if progress is False:
         return wait()
@@ -96,10 +104,11 @@ def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int
     with batch.scheduler.lock:  # threads may be there that have no call
         sessions = [session for session in batch.scheduler.draining if session.busy()]
     if isinstance(batch, Batch):
-        running = sum(session.queue is batch for session in sessions)
+        ended, running = batch.collector.ended(), sum(session.queue is batch for session in sessions)
     else:
         running = sum(getattr(key, "task_group", None) is batch for one in sessions for key in one.claim.copy())
-    return batch.collector.ended() + handed_out(), failed, running, total
+        ended = batch.outcomes()
+    return ended + handed_out(), failed, running, total
 
 
 def _waits_of(batch: Batch | TaskGroup) -> Waits | None:

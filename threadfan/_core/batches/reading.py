@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
 from . import intake, metering
+from .halting import stops
 from .left import end_dropped, end_early
 from .streamed import RunStream, kind_of
 from .window import BatchStream, make_stream, window_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..pool.scheduler import Scheduler
     from .asked_journal import Asked
     from .completion import B
+    from .halting import Stops
     from .intake import Given
     from .metering import Shown
     from .stream import Stream
@@ -48,24 +50,25 @@ def stream(
     owner: object,
     progress: Shown = False,
     keep: bool = False,
+    halt: str | Stops | None = None,
     asked: Asked | None = None,
 ) -> RunStream[T]:
     """See ``Fan.stream``.  ``owner`` is kept alive until the stream ends."""
     checks.function("fan.stream", fn)
     intake.check("fan.stream", fn, given, star=star)
-    metering.check(progress)
-    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    progress = metering.wanted(progress, options)
+    size, ordered, halting = window_of(scheduler, window), checks.flag("ordered", ordered), stops(halt)
     if asked is None:
         made = make_stream(
             scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-            kind=kind_of(BatchStream, keep),
+            halt=halting, kind=kind_of(BatchStream, keep),
         )  # fmt: skip
     else:
         from . import journaled_stream
 
         made = journaled_stream.make_stream(
             scheduler, options, fn, given, asked, window=size, elastic=window is None, ordered=ordered, star=star,
-            kind=kind_of(journaled_stream.JournaledStream, keep),
+            halt=halting, kind=kind_of(journaled_stream.JournaledStream, keep),
         )  # fmt: skip
     return RunStream(outcomes(made, owner, progress), made)
 
@@ -109,6 +112,8 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
                 break
             if stream.idle():
                 stream.fill()
+                if stream.rest is not None:
+                    stream.rest()
                 sleep(stream.batch, stream.watch, stream.idle, gate, None)
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here

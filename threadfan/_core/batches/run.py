@@ -10,10 +10,11 @@ from ..base.generic import TYPE_CHECKING, T
 from ..calls.ends import Ends
 from . import intake, metering
 from .completion import Completion
-from .halting import StoppingCompletion, stops
+from .halting import stops
 from .late import Latecomers
 from .lifetime import at_end, tell_end
 from .making import new_batch, task_batch
+from .stopping import StoppingCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +45,7 @@ def run(
 ) -> Report[T]:
     """See ``Fan.run``."""
     checks.function("fan.run", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.run", given)
     intake.check("fan.run", fn, given, star=star)
     gate: Gate = SimpleQueue()
@@ -108,7 +109,7 @@ def gather(
     completion: Completion[TaskBatch, Report[T]] = Completion(
         task_batch(scheduler, options, tasks, named), partial(gate.put, None)
     )
-    return completion.wait(gate)
+    return metering.watched(completion.batch, options.progress, partial(completion.wait, gate))
 
 
 class RunCompletion(StoppingCompletion[T]):
@@ -131,7 +132,7 @@ class RunCompletion(StoppingCompletion[T]):
         fed: bool,
     ) -> None:
         super().__init__(batch, wake, fail_fast=fail_fast, deadline=deadline, halt=halt)
-        self.fed = fed
+        self.fed = self.cut_off = fed
         self._kept = kept
         self._left = False  # at the deadline, to go on by itself
 
@@ -152,8 +153,9 @@ class RunCompletion(StoppingCompletion[T]):
             self.feed(item, now())  # whatever has happened meanwhile: what was taken has an outcome
             self.look()  # before the next is asked for, which may take long, and would have to have one too
             if self._left or self.batch.closed:
-                break
+                return
             self.scheduler.check_open()
+        self.cut_off = False
 
     def _at_deadline(self) -> str | None:
         if self._kept is None:

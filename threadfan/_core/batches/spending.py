@@ -58,6 +58,10 @@ class Spending:
         if self._wake is not None:
             self._wake()
 
+    def let_go(self) -> None:
+        """The batch has ended."""
+        self._ended, self._wake = (), None
+
     def note(self, usage: Usage) -> None:
         """A call has used these."""
         self._silent = -1
@@ -77,6 +81,20 @@ class Spending:
 
         counted.__qualname__ = describe(one)  # by which errors call it
         counted.__wrapped__ = one  # type: ignore[attr-defined]  # see ``uncounted``
+        return counted
+
+    def counting_steps(self, fn: Callable[..., object]) -> Callable[..., object]:
+        """The same for a function of a graph or a pipeline, whose calls keep what they have used themselves."""
+
+        def counted(*args: object, **kwargs: object) -> object:
+            session, key = this_call()
+            before = key.usage
+            value = fn(*args, **kwargs)
+            if key.usage is before:  # no client has told
+                self._look_at(priced_usage_of(value), session, key)
+            return value
+
+        counted.__qualname__ = describe(fn)  # by which errors call it
         return counted
 
     def _look_at(self, usage: Usage | None, session: Any, key: object) -> None:

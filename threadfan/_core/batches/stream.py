@@ -10,6 +10,7 @@ from ..base.errors import FanClosed
 from ..base.generic import TYPE_CHECKING, Generic, T
 from ..base.outcome import INDEX, Outcome
 from .completion import B
+from .early_end import EarlyEnd
 from .figures import parts
 from .lifetime import enlist, tell_end
 from .report import Report
@@ -44,7 +45,8 @@ class Stream(Generic[B, T]):
         self._inputs = inputs
         self._ordered = ordered
         self._clock = batch.scheduler.clock.monotonic
-        self._cut_short = self._finalizing = self._cancelled = False
+        self._cut_short = self._finalizing = False
+        self.early: EarlyEnd[B] = EarlyEnd(batch)
         self._wall: float | None = None  # seconds from the start to the end
         self.yielded = 0
         self.due: float = 0
@@ -76,18 +78,29 @@ class Stream(Generic[B, T]):
 
     prepare: Callable[[], object] | None = None
     """To be done before it is enlisted, if anything is; may block."""
+    rest: Callable[[], object] | None = None
+    """To be done before a thread waits for the next outcome, if anything is; may sleep for a moment."""
     finish: Callable[[], object] | None = None
     """To be done at the very end, if anything is; may block, so that it is done elsewhere for the garbage collector."""
 
     def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
         enlist(self.batch, listeners)
+        self.early.begin()
 
     def harvest(self, ready: deque[Raw]) -> None:
         """Add to ``ready`` the outcomes that can be handed out now.
 
         Guarantee: no exception of a signal loses any.  One call of C takes them from the one place to the other.
         """
+        moving = self.early.moving
+        if moving is None:
+            self._move(ready)
+        else:
+            with moving.moving(ready):
+                self._move(ready)
+
+    def _move(self, ready: deque[Raw]) -> None:
         results = self._results
         if not self._ordered:
             ready.extend(map(results.pop, list(results)))
@@ -134,7 +147,7 @@ class Stream(Generic[B, T]):
                 raise self.batch.reason
             finally:
                 del self  # the traceback holds this frame: leave no cycle
-        if not self._cancelled and (self._cut_short or self.batch.ended):
+        if (self._cut_short or self.batch.ended) and self.early.why() is None:
             raise FanClosed("the fan was closed before this stream had ended; what was left is cancelled")
 
     def check_wanted(self) -> None:
@@ -142,8 +155,9 @@ class Stream(Generic[B, T]):
         if self.batch.outer is not None:
             self.batch.outer.check()
 
-    def _end_of_inputs(self) -> None:
+    def _end_of_inputs(self, *, all_taken: bool = False) -> None:
         self._inputs = None
+        self.early.all_taken = all_taken
         self.batch.close()
 
     def cut(self, *, running: bool, finalizing: bool = False) -> None:
@@ -156,13 +170,6 @@ class Stream(Generic[B, T]):
         self.stop_watching()  # it may lead back here
         cut(self.batch, "the stream was closed", running=running, finalizing=finalizing)
 
-    def cancel(self) -> bool:
-        """End it on its reader's wish: he gets what is left, with outcomes that say so, and no error."""
-        found = not self.batch.done
-        self._cancelled = self._cancelled or found
-        cut(self.batch, "the stream was cancelled", running=True)
-        return found
-
     def left(self) -> list[Raw]:
         """The outcomes that were not taken by ``harvest``; complete once the batch is done."""
         return list(self._results.values())
@@ -172,8 +179,9 @@ class Stream(Generic[B, T]):
         wall = self._clock() - self.batch.since if self._wall is None else self._wall
         found = parts(self.batch, wall, taken=True)
         found["usages"], found["attempts"] = dict(found["usages"]), dict(found["attempts"])  # which may go on
-        if self._cancelled:
-            found["stopped"] = "the stream was cancelled"
+        stopped = self.early.stopped()
+        if stopped is not None:
+            found["stopped"] = stopped
         return self.make(raws, **found)
 
     def tell_end(self) -> None:

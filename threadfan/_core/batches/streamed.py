@@ -53,8 +53,13 @@ class _Streamed(Handle[T]):
             )
         return self._stream.report([])
 
+    @property
+    def stopped(self) -> str | None:
+        """Why inputs were left out, by ``halt``, ``max_errors``, ``budget`` or ``cancel``; None if none was."""
+        return self._stream.early.stopped()
+
     def _cancel_all(self) -> bool:
-        return self._stream.cancel()
+        return self._stream.early.cancel()
 
 
 class RunStream(_Streamed[T], Iteration[Outcome[T]]):

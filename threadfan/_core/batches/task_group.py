@@ -16,7 +16,7 @@ from operator import itemgetter
 from ..base.clock import FOREVER
 from ..base.errors import TaskCancelled
 from ..base.locks import Briefly
-from ..base.outcome import CANCELLED, INDEX, STATUS, SUCCEEDED
+from ..base.outcome import CANCELLED, INDEX, PAYLOAD, START, STATUS, SUCCEEDED
 from ..base.variables import capture, renewed
 from ..calls.call_queue import Call
 from ..calls.collector import Collector
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..base.attempt import Status
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..calls.call_queue import CallQueue
     from ..calls.options import Options
     from ..limits.waitlist import Waitlist
@@ -46,6 +47,8 @@ class Step(Call):
         tag: whatever ``follow`` wants to know of it.
     """
 
+    why: BaseException | None = None  # it is unwanted
+
     def __init__(
         self,
         task_group: TaskGroup,
@@ -61,7 +64,7 @@ class Step(Call):
         self.task_group = task_group
         self.cap = options.cap
         self.index, self.item, self.tag = index, item, tag
-        self.fn = options.dressed(fn) if options.interrupt else fn
+        self.fn = options.dressed(fn) if options.dresses else fn
         self.args, self.kwargs = args, kwargs or {}
         self.context = renewed(task_group.context)
         self.timeout = options.timeout
@@ -77,6 +80,12 @@ class Step(Call):
             self.deliver(self._cancelled(TaskCancelled("nobody waited for this call any more")))
         return not self.unwanted
 
+    def spend(self, usage: Usage) -> None:
+        """From the budget of its group."""
+        spending = self.task_group.collector.spending
+        if spending is not None:
+            spending.note(usage)
+
     def deliver(self, raw: Raw) -> None:
         """In the step's own thread."""
         self.task_group.step_ended(self, raw)
@@ -91,6 +100,7 @@ class Step(Call):
 
     def withdraw(self, reason: BaseException, after: Actions) -> None:
         """Leave the queue, if it still is in one; it does not start any more.  With the scheduler's lock held."""
+        self.why = reason
         self.unwanted = True
         queue: Any = self.queue
         if queue is not None and (queue.withdraw(self, after) if self.policies is not None else queue.remove(self)):
@@ -116,6 +126,8 @@ class TaskGroup(WorkQueue):
     """
 
     scheduler: Scheduler
+    told: Callable[[], object] | None = None
+    """Called after each outcome, if somebody wants to look then."""
 
     def __init__(self, scheduler: Scheduler, options: Options, name: str) -> None:
         super().__init__(scheduler, options.cap, scheduler.depth())
@@ -130,6 +142,7 @@ class TaskGroup(WorkQueue):
         self._lock = Briefly(scheduler.lock)
         self._following: list[None] = []  # as many as are being followed; a list, for it changes without a lock
         self.collector = Collector()
+        self.values: list[None] = []  # while somebody is told, as many as there are values that are not recorded
         self._queues: dict[Any, tuple[float, int]] = {}  # under policies, with their figures when it came to them
 
     @property
@@ -209,12 +222,13 @@ class TaskGroup(WorkQueue):
             collector.judged = True
         if step is not None and step.usage is not None:
             collector.usages[index] = step.usage
-        if raw[STATUS] is SUCCEEDED:
-            return
-        after: Actions = []
-        with self.scheduler.lock:
-            collector.note_failure(raw, self.ended, after)
-        self.scheduler.perform(after)
+        if raw[STATUS] is not SUCCEEDED:
+            after: Actions = []
+            with self.scheduler.lock:
+                collector.note_failure(raw, self.ended, after)
+            self.scheduler.perform(after)
+        if self.told is not None:
+            self.told()
 
     def close(self) -> None:
         """Nothing follows but what follows from steps."""
@@ -234,6 +248,8 @@ class TaskGroup(WorkQueue):
         except KeyError:  # told before
             pass
         else:
+            if raw[STATUS] is CANCELLED and step.why is not None:  # its queue knows no more than that it is unwanted
+                raw = (*raw[:PAYLOAD], TaskCancelled(str(step.why)), *raw[START:])
             try:
                 self.follow(step, raw)
             except BaseException as error:  # of the user's code, or of ours: no outcome may be missing silently
@@ -288,6 +304,10 @@ class TaskGroup(WorkQueue):
             act()
 
     # -- figures -----------------------------------------------------------------------------------------------------
+
+    def outcomes(self) -> int:
+        """How many outcomes there are that nobody has taken out."""
+        return self.collector.ended()
 
     def total(self) -> int | None:
         """How many outcomes there are in the end; None as long as that is open."""

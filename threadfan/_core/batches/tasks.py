@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Never, ParamSpec, overload
 
+    from ..calls.options import Functions
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -52,7 +53,11 @@ class Task(Portable, Generic[Out_co]):
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
+        total_timeout: float | None = _UNSET,
+        fallback: Functions | None = _UNSET,
+        idle_timeout: float | None = _UNSET,
         interrupt: bool = _UNSET,
+        priority: float = _UNSET,
         **misplaced: Never,
     ) -> Task[Out_co]:
         """The same task with options of its own; what is not given stays as it is.
@@ -63,13 +68,18 @@ class Task(Portable, Generic[Out_co]):
             rate: as for ``Fan``.
             hedge: as for ``Fan``.
             breaker: as for ``Fan``.
+            total_timeout: as for ``Fan``.
+            fallback: as for ``Fan``.
+            idle_timeout: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
+            priority: of the tasks that are handed in together, those with the smallest start first.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)
         changes = of_each_call(
-            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt
-        )
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+            fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt, priority=priority,
+        )  # fmt: skip
         return Task(self.fn, self.args, self.kwargs, self.changes | changes)
 
     def __call__(self) -> Out_co:

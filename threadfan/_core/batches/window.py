@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..calls.batch import Batch
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
+    from .halting import Stops
     from .intake import Given
 
 PATIENCE = 0.001
@@ -42,6 +43,8 @@ WIDEST = 1024
 STEPS = 16
 """In so many a window that has grown is handed out.  Arbitrary: many against the two in which it is filled, few enough
 that what is done between them costs nothing."""
+
+_END = object()
 
 
 class BatchStream(Stream["Batch", T]):
@@ -67,6 +70,9 @@ class BatchStream(Stream["Batch", T]):
     entries: Sized
     due: float
     step: int
+
+    ahead = AHEAD
+    """Seconds that a window may grow to, see there."""
 
     keeps = False
     """Whether outcomes that were handed out are kept."""
@@ -107,16 +113,16 @@ class BatchStream(Stream["Batch", T]):
         self.due = FOREVER if self._inputs is None else self.taken - self._window / 2
 
     def _fit(self, now: float) -> None:
-        """Make the window twice as wide if half of it was taken and handed out in ``AHEAD`` seconds, smaller if not.
+        """Make the window twice as wide if half of it was taken and handed out in ``ahead`` seconds, smaller if not.
 
         It is never more than twice what has shown so: one slow call in a hundred has to be in it.  And only what was
         taken since the last look shows anything: outcomes that have waited for a slow one, or for the reader, go out in
         no time.
         """
         took = now - self._marked
-        if took < AHEAD and self.yielded < self._mark:
+        if took < self.ahead and self.yielded < self._mark:
             return  # it is too early to tell
-        wide = 2 * self._window if took < AHEAD else int(self._window * AHEAD / took)
+        wide = 2 * self._window if took < self.ahead else int(self._window * self.ahead / took)
         self._window = max(self._least, min(wide, WIDEST))
         self.step = max(1, (self._window - self._least) // STEPS)
         self._mark, self._marked = self.taken + self._window // 2, now
@@ -127,7 +133,7 @@ class BatchStream(Stream["Batch", T]):
             if items:
                 self.feed(items, now)
             if len(items) < room:
-                self._end_of_inputs()
+                self._end_of_inputs(all_taken=True)
             return
         for item in islice(inputs, room):
             self.feed([item], self._clock())
@@ -135,14 +141,14 @@ class BatchStream(Stream["Batch", T]):
             if self._must_end() or (self._results and self._clock() - now > PATIENCE):
                 return
         if room:
-            self._end_of_inputs()
+            self._end_of_inputs(all_taken=True)
 
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""
         batch = self.batch
         if batch.scheduler.closing or refuses(batch.scheduler.broken, batch.depth) or batch.ended:
             self._cut_short = True
-            self._end_of_inputs()
+            self._end_of_inputs(all_taken=self._quick and next(self._inputs or iter(()), _END) is _END)
         return self._cut_short
 
     def watch(self, wake: Callable[[], object]) -> bool:
@@ -171,13 +177,17 @@ def make_stream(
     elastic: bool = False,
     star: bool = False,
     fed_by_owner: bool = False,
+    halt: Stops | None = None,
     kind: type[BatchStream[Any]] | None = None,
 ) -> BatchStream[T]:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
         scheduler.check_open()
     inputs = None if fed_by_owner else intake.one_by_one(given, strict=strict)
-    batch = new_batch(scheduler, options, fn, given, items=None, star=star)
+    around = None if halt is None else halt.around()
+    batch = new_batch(scheduler, options, fn, given, items=None, star=star, around=around)
     quick = intake.known(given)
     kind = BatchStream if kind is None else kind
-    return kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    made = kind(batch, inputs, window=window, elastic=elastic, ordered=ordered, quick=quick)
+    made.early.stop_at(halt)
+    return made

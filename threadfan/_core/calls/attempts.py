@@ -15,7 +15,7 @@ from ..events import log
 from ..limits.rate_waitlist import STALL
 from ..policies.returned import error_in
 from ..pool.work_queue import QUANTUM
-from . import breakers
+from . import breakers, total_time
 from .call_queue import perform_call, tell_end
 from .hedging import HedgeAttempt, Hedging
 from .lane_backlog import LaneBacklog
@@ -154,12 +154,17 @@ class Attempts:
             call.begin(self._session)
             error = TaskCancelled("its breaker has let no further attempt start")
             self._follow(call, policies, (call.index, call.item, call.since, CANCELLED, error, None, now, None))
+        elif policies.fallback is not None and self._falls_back(call, breaker, now):
+            return
         elif call.begin(self._session):
             raw = breakers.refused(breaker, call, now)
             tell_end(self._session, call, raw, self._observer)
             self._verdicts.conclude(self._session, call, raw)
         elif call.state.attempts:  # it had begun, so whoever cancelled it has left its end to us
             self._verdicts.conclude(self._session, call, cancelled(call, TaskCancelled(NOBODY), now))
+
+    def _falls_back(self, call: Call, breaker: Breaker, now: float) -> bool:
+        return self._verdicts.falls_back(self._session, call, breakers.refused(breaker, call, now))
 
     # -- before the call ---------------------------------------------------------------------------------------------
 
@@ -214,6 +219,8 @@ class Attempts:
                 return now
             with scheduler.lock:
                 state.starts(now, self._queue.backlog.limited(now, call))
+                if policies.total is not None:
+                    total_time.bound(call, policies.total)
                 before = session.forget_scope()  # of an attempt before
             del before
             verdict = verdicts.before_attempt(call, now)
@@ -263,13 +270,15 @@ class Attempts:
         """Have an attempt that has ended by itself followed by what comes after it."""
         ended = error = said = None
         try:
-            if raw[STATUS] is SUCCEEDED and (policies.retry is not None or policies.told):
+            if raw[STATUS] is SUCCEEDED and policies.judged:
                 error = error_in(raw[PAYLOAD])
                 if error is not None:  # something may be done about it
                     raw = (*raw[:3], FAILED, error, *raw[5:])
             if raw[STATUS] is SUCCEEDED and call.hedging is None and (policies.retry is None or policies.retry.plain):
                 self._succeeded(call, policies, raw)
                 return
+            if policies.total is not None:
+                raw = total_time.told(call, policies.total, raw, self._queue.function_of(call))
             said = reading_of(raw)
             ended = self._ended(call, policies, raw, said)
             if ended is not None:
@@ -303,6 +312,8 @@ class Attempts:
             if hedging is not None:
                 last = hedging.ended(call, raw, after)
                 self._session.judging = last is not None  # under the lock: whoever counts calls sees both or neither
+            if last is not None and policies.total is not None:
+                total_time.spend(call if hedging is None else hedging.call, last)
         if after:
             self._scheduler.perform(after)
         return None if last is None else (call if hedging is None else hedging.call, last, counted)

@@ -6,8 +6,11 @@ claim and then looks: one of the two sees the other, and no call starts that was
 
 from __future__ import annotations
 
+from ..pool.work_queue import why_ended
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from ..pool.scheduler import Scheduler
@@ -23,8 +26,13 @@ if TYPE_CHECKING:
         barred: list[bool]
         withdrawn: set[int]
 
+        ended_by: Callable[[], str | None] | None
+
         def put_back(self, entry: Entry) -> None:
             """An input was taken, and is not to start yet.  With the lock held."""
+
+
+CANCELLED_ALONE = "the call was cancelled"
 
 
 def bar(batch: Barred) -> None:
@@ -49,10 +57,10 @@ def turned_away(batch: Barred, session: Session, index: int) -> str | None:
     why: str | None = None
     with scheduler.lock:
         if batch.ended:
-            why = "the batch had ended"
+            why = why_ended(batch)
         elif index in batch.withdrawn:
             batch.withdrawn.discard(index)
-            why = "the call was cancelled"
+            why = CANCELLED_ALONE
         elif batch.paused:
             why = ""
             claim = session.claim.pop(index, None)

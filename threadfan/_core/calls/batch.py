@@ -20,10 +20,10 @@ from ..base.locks import GIL
 from ..base.outcome import CANCELLED, FAILED, INDEX, SUCCEEDED
 from ..base.variables import renewing
 from ..events import log
-from ..pool.work_queue import QUANTUM, WorkQueue
+from ..pool.work_queue import QUANTUM, WorkQueue, why_ended
 from ..scope.scope import scope_var
 from .barring import turned_away
-from .call_queue import classify
+from .classifying import classify
 from .collector import Collector
 from .inputs import Inputs
 from .reader import Reader
@@ -66,6 +66,7 @@ class Batch(WorkQueue):
     accepted: int
     closed: bool
     failed: int
+    keyed = False  # whether there are limits for each key of the inputs
 
     def __init__(
         self,
@@ -309,7 +310,7 @@ class Batch(WorkQueue):
 
     def discard_late(self, after: Actions) -> None:
         """What was fed when the batch had ended has outcomes too, and counts.  With the lock held."""
-        reason = TaskCancelled("the batch had ended") if self.reason is None else self.reason
+        reason = TaskCancelled(why_ended(self)) if self.reason is None else self.reason
         self.discard(reason, after)
         if self.done:
             self.scheduler.forget(self)
@@ -344,5 +345,5 @@ class Batch(WorkQueue):
             for index, raw in enumerate(results):
                 if raw is None:
                     results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
-        for act in [*self.reader.wakes, *self.listeners]:
+        for act in [*self.reader.waiting(), *self.listeners]:
             act()

@@ -3,10 +3,9 @@
 ``perform_call`` is the one place where a single call runs and its end is classified.  ``batch.Batch`` inlines the same
 steps for its plain case; a test holds the two to equal outcomes.
 
-An error keeps its traceback, that keeps the frames of the user's functions, and those keep the frames that called them:
-the ones here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the
-error: the call, its outcome, the session.  Else each error would be in a cycle, and the variables of the user's
-functions would stay until the collector runs.
+An error keeps its traceback, that the frames of the user's functions, and those the frames that called them: the ones
+here.  So whatever stands between a thread and a user's function forgets, when it ends, all that leads to the error:
+call, outcome, session.  Else each would be in a cycle, and the user's variables would stay until the collector runs.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ from __future__ import annotations
 from collections import deque
 
 from ..base.clock import FOREVER
-from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout
-from ..base.outcome import CANCELLED, END, FAILED, STATUS, SUCCEEDED, TIMED_OUT
-from ..base.static import describe, is_a, traceback_of
+from ..base.errors import TaskCancelled
+from ..base.outcome import CANCELLED, END, FAILED, STATUS, SUCCEEDED
+from ..base.static import describe
 from ..events import log
 from ..pool.work_queue import QUANTUM, WorkQueue
 from ..scope.scope import Scope, scope_var
+from .classifying import classify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Call:
     mark = 0.0  # seconds that limits had held back its queue when it came
     hedging: BothAttempts | None = None  # while it may have two attempts
     usage: Usage | None = None  # tokens noted while it ran
+    adapt: Callable[[Callable[..., object]], Callable[..., object]] | None = None  # a fallback, to what ``args`` are
 
     def begin(self, session: Session) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
@@ -101,6 +102,9 @@ class Call:
         """It has ended: what was handed in is not needed any more, and its context leads back to it."""
         self.fn = self.args = self.kwargs = self.context = self.session = None  # type: ignore[assignment]
 
+    def spend(self, usage: Usage) -> None:
+        """Take these tokens from the budget that the call is under; a single call has none."""
+
     def give_up(self) -> None:
         """Make no further attempt."""
         self.unwanted = True
@@ -114,14 +118,15 @@ class Call:
 class CallQueue(WorkQueue):
     """A queue of single calls at one depth; it never closes."""
 
-    __slots__ = ("entries", "place")
+    __slots__ = ("entries", "home", "place")
 
     scheduler: Scheduler
 
     def __init__(self, scheduler: Scheduler, cap: ConcurrencyLimit, depth: int) -> None:
         super().__init__(scheduler, cap, depth)
         self.entries: deque[Call] = deque()
-        self.place: tuple[int, Policies | None] | None = None  # by which its cap has it, if calls may find it there
+        self.home: ConcurrencyLimit = cap  # where calls may find it
+        self.place: tuple[int, Policies | None] | None = None  # by which they do
 
     def pending(self) -> int:
         """How many calls wait to be pulled."""
@@ -235,6 +240,7 @@ class CallQueue(WorkQueue):
     def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""
         key.usage = usage if key.usage is None else key.usage + usage
+        key.spend(usage)
         super().add_usage(key, usage)
 
     def settle(self, key: Call, raw: Raw, after: Actions) -> bool:
@@ -249,17 +255,16 @@ class CallQueue(WorkQueue):
         self.left()
 
     def left(self) -> None:
-        """Go, if nothing is in it and it is under a cap of a view's: there may be a view for every call.
+        """Go, if nothing is in it and it is a view's: there may be one for each call, and the next makes another queue.
 
-        The next call makes a new one.  So it is no matter when the view itself goes, which nobody could be told of
-        without taking a lock in a finalizer.
+        So it is no matter when the view itself goes, which nobody could be told of without a lock in a finalizer.
         """
-        if not self.cap.lasting:
+        if not self.lasting:
             self.forget_if_idle()
 
     def forget_if_idle(self) -> None:
-        """Leave the cap if nothing is in it.  With the lock held."""
-        place, queues = self.place, self.cap.queues
+        """Leave its home if nothing is in it.  With the lock held."""
+        place, queues = self.place, self.home.queues
         if place is not None and not self.active and not self.pending() and queues.get(place) is self:
             del queues[place]
             self.scheduler.forget(self)
@@ -326,25 +331,3 @@ def _in_scope(session: Session, call: Call, observer: log.Observer | None) -> ob
         return call.fn(*call.args, **call.kwargs)
     finally:
         del call, session  # leave no cycle: see above
-
-
-_OWN = __name__[: -len("calls.call_queue")]  # how the names of this package's private modules begin
-
-
-def classify(
-    error: BaseException, seconds: float, timeout: float | None, fn: Callable[..., object]
-) -> tuple[Status, BaseException]:
-    """The status and the caller's error for what a call raised.
-
-    The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
-    error's own code runs: an error that cannot be asked is an outcome like any other.
-    """
-    trace = traceback_of(error)
-    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OWN):
-        trace = trace.tb_next
-    BaseException.with_traceback(error, trace)  # which works for frozen classes too
-    if not is_a(error, CallCancelled):
-        return FAILED, error
-    if timeout is not None and seconds >= timeout:
-        return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")
-    return CANCELLED, TaskCancelled(f"{describe(fn)} was cancelled")

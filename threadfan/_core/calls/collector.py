@@ -117,7 +117,14 @@ class Collector:
         """How many calls have failed or timed out; those that were cancelled or skipped have not been tried."""
         return self.failures.get(FAILED, 0) + self.failures.get(TIMED_OUT, 0)
 
+    def without(self) -> int:
+        """How many calls have ended without a value."""
+        return sum(list(self.failures.values()))
+
     # -- what there is -----------------------------------------------------------------------------------------------
+
+    unit: str = "call"
+    """What is counted."""
 
     def get(self, index: int) -> Raw | None:
         """The outcome of a call, if it has one."""

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..base import last
-from ..base.errors import Terminated
+from ..base.errors import Terminated, TerminatedAtOnce
 from ..base.locks import begin_bare
 from ..pool.leaving import Leaving
 from ..pool.shutdown import alive
@@ -35,13 +35,6 @@ PATIENCE = 5.0
 half of what service managers give at the least, and longer than most bodies of loops over a stream take."""
 
 
-class _TerminatedAtOnce(Terminated, KeyboardInterrupt):
-    """The second signal: a Ctrl-C, which ends the program as the signal does."""
-
-
-_TerminatedAtOnce.__name__ = _TerminatedAtOnce.__qualname__ = Terminated.__name__
-
-
 class Drain:
     """What is done at the first signal, and at the second."""
 
@@ -60,7 +53,7 @@ class Drain:
             self._over = False
             raise self._leaving.error()
         elif not self._sent:  # else one more of those by which the main thread is struck
-            raise _TerminatedAtOnce(f"{name} had told the program to end, and once more", number)
+            raise TerminatedAtOnce(f"{name} had told the program to end, and once more", number)
 
     def _drain(self) -> None:
         leaving = self._leaving

@@ -13,7 +13,9 @@ from functools import partial
 from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, TIMED_OUT
 from ..pool.work_queue import GRACE
+from . import total_time
 from .call_queue import Call
+from .fallbacks import chain, falls_back
 from .hedging import HedgeAttempt
 from .limit_reports import reading_of, tell_limits
 from .outcomes import NOBODY
@@ -46,6 +48,8 @@ def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
         if not isinstance(call, HedgeAttempt):  # else it ends as any other
             _abandon(queue, call, policies, raw, after)
             return FINAL
+    if policies.total is not None:
+        raw = total_time.told(call, policies.total, raw, queue.function_of(call))
     call.state.ended(raw)
     tell_limits(queue, call, policies, raw, reading_of(raw), after)
     hedging = call.hedging
@@ -55,9 +59,16 @@ def settle(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool:
             queue.failed -= 1
             return NOT_FINAL
         call, raw = hedging.call, last
+    if policies.total is not None:
+        total_time.spend(call, raw)
     if raw[STATUS] is TIMED_OUT and _is_tried_again(queue, call, policies, raw, after):
         queue.failed -= 1
         return NOT_FINAL
+    if raw[STATUS] is TIMED_OUT:
+        if policies.fallback is not None and falls_back(queue, call, raw, after):
+            queue.failed -= 1
+            return NOT_FINAL
+        chain(call.state, raw[PAYLOAD])
     return queue.finish_locked(call, raw, after)
 
 

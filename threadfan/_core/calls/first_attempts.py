@@ -19,7 +19,7 @@ from ..policies.returned import error_in, may_be_answer
 from ..pool.work_queue import QUANTUM
 from ..scope.scope import scope_var
 from .barring import turned_away
-from .call_queue import classify
+from .classifying import classify
 from .limit_reports import usage_in
 from .short_waits import await_permit
 
@@ -60,7 +60,7 @@ def _loop(batch: InputCalls, session: Session) -> None:
             from .traced import traced_input  # on first use, as it needs what few have
 
             one = traced_input(observer.tracing, session, one)
-    judged = waitlist is not None or batch.policies.retry is not None  # then an answer may count as an error
+    judged = batch.policies.judged  # then an answer may count as an error
     harmless: type | None = None  # the class of the last value, which is no answer's
     answer: ErrorAnswer | None = None
     raw: Raw | None = None

@@ -27,7 +27,7 @@ def run(queue: FirstCalls, session: Session) -> None:
     scheduler, depth, entries = queue.scheduler, queue.depth, queue.entries
     run_queue, again, undecided = scheduler.run_queue, queue.lane.calls, queue.backlog.undecided
     clock, waitlist = scheduler.clock.monotonic, queue.policies.waitlist
-    judged = waitlist is not None or queue.policies.retry is not None  # then an answer may count as an error
+    judged = queue.policies.judged  # then an answer may count as an error
     until = clock() + QUANTUM
     observer = log.observer()
     harmless: type | None = None  # the class of the last value, which is no answer's

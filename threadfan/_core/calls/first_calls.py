@@ -82,7 +82,7 @@ class FirstCalls(PolicyCallQueue):
     def left(self) -> None:
         """A session has left it, or the fan is closed and nothing is left to do."""
         super().left()
-        if self.lookout is not None and not self.active and (self.scheduler.dismissed or not self.cap.lasting):
+        if self.lookout is not None and not self.active and (self.scheduler.dismissed or not self.lasting):
             self.lookout.rest()
 
     def take_next(self, session: Session) -> None:

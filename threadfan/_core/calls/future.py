@@ -12,7 +12,7 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 
 from ..base import clock as clocks
-from ..base.errors import TaskCancelled
+from ..base.errors import INTERRUPTS, TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
@@ -159,7 +159,7 @@ class Future(Call, LazyFuture[T]):
             found.scope().check()
             if not self.done():
                 wait_in_call(self._scheduler, self, found, self._listening, self.done, timeout)
-        except KeyboardInterrupt:
+        except INTERRUPTS:
             if not self.done():
                 self._scheduler.interrupt()  # the user wants out, and may have nothing else to end the calls with
             raise

@@ -22,6 +22,7 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, END, PAYLOAD, START, STATUS, SUCCEEDED
 from ..pool.work_queue import GRACE
 from ..scope.alarms import set_alarm
+from . import total_time
 from .call_queue import Call
 from .outcomes import NOBODY
 from .policies import AttemptState
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..base.outcome import Raw
+    from ..base.usage import Usage
     from ..policies.hedge import Hedge
     from ..pool.work_queue import Actions, Session
     from .policy_queue import PolicyQueue
@@ -56,11 +58,18 @@ class HedgeAttempt(Call):
         self.state.handed_in = call.state.handed_in
         self.state.attempts = call.state.attempts
         self.hedging = hedging
+        if call.policies is not None and call.policies.total is not None:
+            total_time.bound_second(self, call, now - hedging._start)
 
     def begin(self, session: Session) -> bool:
         """Start; one that nobody wants any more ends there like any other attempt, for it may be the last."""
         self.session = session
         return True
+
+    def spend(self, usage: Usage) -> None:
+        """From that of its call."""
+        if self.hedging is not None:
+            self.hedging.call.spend(usage)
 
 
 class Hedging:

@@ -80,7 +80,7 @@ class Lanes:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lanes: dict[Limits, Lane] = {}
+        self._lanes: dict[object, Lane] = {}  # by what its policies say
         self._open: list[tuple[int, Lane]] = []  # a heap with each lane that is open, and what it was before
         self._length = 0
         self._last = self._first = 0  # the numbers given out at either end
@@ -147,10 +147,11 @@ class Lanes:
 
     def lane(self, policies: Policies | None) -> Lane:
         """Where calls under these policies stand; it stays the same."""
-        key = (None, None) if policies is None else (policies.waitlist, policies.pace)
+        key = None if policies is None else policies.lane
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(key)
+            limits = (None, None) if policies is None else (policies.waitlist, policies.pace)
+            lane = self._lanes[key] = Lane(limits)
         return lane
 
     def next_lane(self) -> Lane | None:

@@ -56,6 +56,8 @@ def tell_limits(
         adaptive = queue.scheduler.adaptive
         if adaptive is not None and adaptive.limit != queue.scheduler.slots.total:
             after.append(partial(resize, queue.scheduler))
+    if policies.keyed:
+        policies.left(state, after)
     counted = True
     if refused and policies.limited:
         counted = waitlist.hopeless() if waitlist is not None else state.refusals >= PATIENCE

@@ -7,7 +7,7 @@ from ..base.outcome import SUCCEEDED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..base.clock import Clock
     from ..base.outcome import Raw
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..policies.cost import Cost, Permit
     from ..policies.hedge import Hedge
     from ..policies.retry_state import Policy, RetryState
+    from ..pool.work_queue import Actions
 
 
 class Policies:
@@ -30,9 +31,14 @@ class Policies:
         pace: that of the fan's `Adaptive`, or None.
         hedge: when there are second attempts, or None.
         breaker: what says that their service is down, or None.
+        total: seconds for all attempts of a call together, or None.
+        fallback: what is called when one has failed, or None.
     """
 
-    __slots__ = ("_first_is_plain", "breaker", "hedge", "pace", "retry", "waitlist")
+    __slots__ = ("_first_is_plain", "breaker", "fallback", "hedge", "judged", "pace", "retry", "total", "waitlist")
+
+    keyed = False
+    """Whether they are those of one key, and count its attempts: see ``KeyedPolicies``."""
 
     def __init__(
         self,
@@ -41,15 +47,22 @@ class Policies:
         pace: Waitlist[Start] | None,
         hedge: Hedge | None,
         breaker: Breaker | None = None,
+        total: float | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.retry: Policy | None = retry
         self.waitlist: RateWaitlist | None = waitlist
         self.pace: Waitlist[Start] | None = pace
         self.hedge: Hedge | None = hedge
         self.breaker: Breaker | None = breaker
+        self.total: float | None = total
+        self.fallback: Fallback | None = fallback
+        self.judged: bool = retry is not None or fallback is not None or self.told
+        """Whether a returned answer may count as an error."""
         self._first_is_plain = (
             pace is None
             and breaker is None
+            and (fallback is None or waitlist is None)  # else calls of one batch stand in different lanes
             and (retry is None or retry.silent)
             and (waitlist is None or not (waitlist.shared or waitlist.limit.estimates))
         )
@@ -58,6 +71,11 @@ class Policies:
     def waitlists(self) -> set[Waitlist]:
         """All that its calls stand in."""
         return {waitlist for waitlist in (self.waitlist, self.pace) if waitlist is not None}
+
+    @property
+    def lane(self) -> object:
+        """Says which calls wait for the same: those under policies of which this is equal."""
+        return self.waitlist, self.pace
 
     @property
     def limited(self) -> bool:
@@ -122,6 +140,44 @@ class Policies:
             passed, state.passed = state.passed, None
             self.breaker.give_back(passed, clock.monotonic())
 
+    def left(self, state: AttemptState, after: Actions) -> None:
+        """An attempt has ended, and they are those of a key."""
+
+
+class Fallback:
+    """A function that is called in place of another; ``policies`` are those of its own attempts, and of what follows.
+
+    Args:
+        name: of the function.
+    """
+
+    __slots__ = ("fn", "name", "policies")
+
+    def __init__(self, fn: Callable[..., object], name: str, policies: Policies) -> None:
+        self.fn = fn
+        self.name = name
+        self.policies = policies
+
+
+class Fallen:
+    """What is called now in place of a call's function, by name, and what that or the one before has failed with."""
+
+    __slots__ = ("error", "name")
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        self.name = name
+        self.error = error
+
+
+class Used:
+    """What a call has used of its total time, and the timeout that it was handed in with; see ``total_time``."""
+
+    __slots__ = ("spent", "timeout")
+
+    def __init__(self, timeout: float, spent: float = 0.0) -> None:
+        self.timeout = timeout
+        self.spent = spent
+
 
 class AttemptState:
     """How far one call has come.  Used under the scheduler's lock while it waits, by its own thread while it runs.
@@ -132,9 +188,10 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "discards", "flaw", "handed_in", "headers", "limited",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "fallen", "flaw", "handed_in", "headers",
+        "limited",
         "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "start", "told",
-        "undecided", "usage", "waited_inside",
+        "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -162,6 +219,8 @@ class AttemptState:
         self.headers: Mapping[str, str] | None = None  # of the answer to its first request
         self.undecided: Raw | None = None  # a timed-out attempt of which the user's policy has not been asked
         self.usage: Usage | None = None  # of this attempt
+        self.used: Used | None = None  # of its total time, if it has one
+        self.fallen: Fallen | None = None  # once it has
 
     def joins(self, now: float, limited: float) -> None:
         """It stands in its queue; the queue has waited ``limited`` seconds for its limit until now."""
@@ -189,6 +248,7 @@ class AttemptState:
                 waited_limit=self.limited + self.waited_inside,
                 waited_backoff=self.backoff,
                 worker=worker,
+                fallback=None if self.fallen is None else self.fallen.name,
             )
         )
         self.backoff = 0.0

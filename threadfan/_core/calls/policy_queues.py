@@ -267,6 +267,7 @@ def policy_call(
     timeout: float | None,
     fn: OneInput,
     several: bool,
+    adapt: Callable[[Callable[..., object]], Callable[..., object]] | None,
     context: Context,
     item: object,
     index: int,
@@ -276,8 +277,11 @@ def policy_call(
 
     Args:
         several: whether the item is a tuple of what the user's function takes.
+        adapt: makes of a fallback what takes the item.
     """
     call = TaskCall(item, index, fn, (item,), {}, context, timeout, now)
     args: tuple[object, ...] = item if several else (item,)  # type: ignore[assignment]  # what several says
     call.policies, call.state = policies, policies.state(args, {}, now)
+    if policies.fallback is not None:
+        call.adapt = adapt
     return call

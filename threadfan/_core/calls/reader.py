@@ -33,6 +33,10 @@ class Reader:
         self.wakes.clear()
         return False
 
+    def waiting(self) -> list[Callable[[], object]]:
+        """What wakes it, if it waits."""
+        return self.wakes
+
     def tell(self, index: int) -> None:
         """There is an outcome of the call ``index``."""
         if self.wanted is None or self.wanted == index:
@@ -49,3 +53,7 @@ class Reader:
     def clear(self) -> None:
         """Nobody waits any more."""
         self.wakes.clear()
+
+    def let_go(self) -> None:
+        """The batch has ended; the same."""
+        self.clear()

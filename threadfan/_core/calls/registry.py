@@ -1,11 +1,13 @@
-"""Which queue a single call waits in: there is one for each cap, depth and set of policies.
+"""Which queue a single call waits in: there is one for each cap, depth and set of policies, and for each priority.
 
-The queues are kept by the cap, that of the fan or of a view; so when a view is dropped nothing is left of it.
+The queues are kept by the cap, that of the fan or of a view, or by the view's ``Priority``; so when a view is dropped
+nothing is left of it.
 """
 
 from __future__ import annotations
 
 from ..pool.leaving import refuses
+from ..pool.priorities import Priority, rank
 from .call_queue import CallQueue
 
 TYPE_CHECKING = False
@@ -20,8 +22,11 @@ FEW = 8
 """Queues of one cap among which nobody looks for idle ones.  Arbitrary."""
 
 
-def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: Policies | None) -> None:
+def hand_in(call: Call, scheduler: Scheduler, home: ConcurrencyLimit, policies: Policies | None) -> None:
     """Queue a single call and have it worked on.
+
+    Args:
+        home: the cap of the fan or view, or a priority under it.
 
     Raises:
         RuntimeError: the fan is shut down, or broken.
@@ -31,7 +36,7 @@ def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: P
         with scheduler.lock:
             taken = not (scheduler.closing or (scheduler.broken and refuses(scheduler.broken, scheduler.depth())))
             if taken:
-                queue: CallQueue = cap.queues.get((0, policies)) or queue_for(scheduler, cap, 0, policies)
+                queue: CallQueue = home.queues.get((0, policies)) or queue_for(scheduler, home, 0, policies)
                 queue.add(call, after)
         if after:
             scheduler.perform(after)
@@ -42,15 +47,20 @@ def hand_in(call: Call, scheduler: Scheduler, cap: ConcurrencyLimit, policies: P
         scheduler.check_open()
 
 
-def queue_for(scheduler: Scheduler, cap: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
+def queue_for(scheduler: Scheduler, home: ConcurrencyLimit, depth: int, policies: Policies | None) -> CallQueue:
     """The queue of single calls at a depth, under these policies.  With the lock held."""
-    found: CallQueue | None = cap.queues.get((depth, policies))
+    found: CallQueue | None = home.queues.get((depth, policies))
     if found is None:
         if policies is not None:
-            _forget_idle(cap)
-        found = new_queue(scheduler, cap, depth, policies)
+            _forget_idle(home)
+        if isinstance(home, Priority):
+            found = new_queue(scheduler, home.cap, depth, policies)
+            found.home, found.lasting = home, False
+            rank(found, home.priority)
+        else:
+            found = new_queue(scheduler, home, depth, policies)
         found.place = depth, policies
-        cap.queues[found.place] = found
+        home.queues[found.place] = found
         scheduler.queues.add(found)
     return found
 
@@ -79,19 +89,19 @@ def promote(scheduler: Scheduler, call: Call) -> None:
         queue, depth = call.queue, scheduler.depth()
         if queue is None or queue.depth >= depth or not queue.remove(call):
             return
-        queue_for(scheduler, queue.cap, depth, call.policies).add(call, after)
+        queue_for(scheduler, queue.home, depth, call.policies).add(call, after)
         queue.left()
     scheduler.perform(after)
 
 
-def _forget_idle(cap: ConcurrencyLimit) -> None:
+def _forget_idle(home: ConcurrencyLimit) -> None:
     """Drop queues under policies that nothing is in: there may be a new one for every view.
 
     Looked for when there are twice as many queues as after the last look, so that it costs each new one the same.
     """
-    if len(cap.queues) < cap.look_at:
+    if len(home.queues) < home.look_at:
         return
-    for (_, policies), queue in list(cap.queues.items()):
+    for (_, policies), queue in list(home.queues.items()):
         if policies is not None:
             queue.forget_if_idle()
-    cap.look_at = max(FEW, 2 * len(cap.queues))
+    home.look_at = max(FEW, 2 * len(home.queues))

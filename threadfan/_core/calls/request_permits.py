@@ -18,6 +18,7 @@ from ..limits.request_end import RequestEnd
 from ..policies.cost import Cost
 from ..policies.responses import refuses
 from ..policies.retry_after import retry_after, silence
+from ..scope.scope import current_scope
 from ..scope.waiting import sleep
 from .policies import AttemptState
 
@@ -223,12 +224,16 @@ class RequestPermits(Permits):
         if session is None:  # the call has ended
             yield
             return
-        begun = clock()
+        begun, pulse = clock(), current_scope().pulse
         state.allowance = FOREVER
+        if pulse is not None:
+            pulse[0] = FOREVER
         session.extend(key)
         try:
             yield
         finally:
+            if pulse is not None:
+                pulse[0] = clock()
             state.waited_inside += clock() - begun
             state.allowance = state.waited_inside
             session.extend(key)

@@ -16,7 +16,7 @@ from ..base.errors import TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from ..pool.work_queue import GRACE
-from .barring import bar
+from .barring import CANCELLED_ALONE, bar
 from .call_queue import Call
 from .hedging import HedgeAttempt
 from .input_calls import InputCalls
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from ..pool.work_queue import Actions
     from .batch import Batch
-
-CANCELLED_ALONE = "the call was cancelled"
 
 
 def pause(batch: Batch) -> None:

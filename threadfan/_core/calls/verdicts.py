@@ -17,8 +17,9 @@ from ..policies.reading import Reading
 from ..policies.retry_state import pause_before
 from ..policies.returned import ErrorAnswer
 from ..pool.deadline_timer import EVENT
-from . import breakers
+from . import breakers, total_time
 from .call_queue import tell_end
+from .fallbacks import chain, falls_back
 from .hedging import HedgeAttempt
 from .outcomes import without_attempt
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..policies.retry_state import Verdict
     from ..pool.work_queue import Actions, Session
     from .call_queue import Call
+    from .policies import Policies
     from .policy_queue import PolicyQueue
 
 
@@ -73,6 +75,7 @@ class Verdicts:
             counted: False for a refusal that the limits see to.
             said: what its error says, if that was found out before.
         """
+        policies = call.policies
         wait, ok, payload = self.after_attempt(call, raw, counted, said)
         if wait is not None:
             actions: Actions = []
@@ -86,8 +89,13 @@ class Verdicts:
                     raw[PAYLOAD].let_go()
                 return
         refusal = None if ok else payload
+        if not ok and self.falls_back(session, call, (*raw[:PAYLOAD], payload, *raw[START:])):
+            self._tell_others(session, policies, refusal, said)
+            return
         if type(payload) is ErrorAnswer:  # nothing is done about it after all
             ok, payload = True, payload.response
+        elif not ok:
+            chain(call.state, payload)
         if ok and type(raw[PAYLOAD]) is ErrorAnswer:
             last = call.state.attempts[-1]
             last.status, last.error = SUCCEEDED, None
@@ -107,7 +115,11 @@ class Verdicts:
         """The call has its outcome; a refusal may be that of all who wait for the same limit."""
         session.judging = False  # first: whoever learns of the end may look at the figures
         self._queue.finish(call, raw)
-        policies = call.policies
+        self._tell_others(session, call.policies, refusal, said)
+
+    def _tell_others(
+        self, session: Session, policies: Policies | None, refusal: BaseException | None, said: Reading | None
+    ) -> None:
         if policies is None or refusal is None:
             return
         breaker, waitlist = policies.breaker, policies.waitlist
@@ -140,11 +152,35 @@ class Verdicts:
                 backlog.entries.remove(call)
             if waitlist is not None:
                 waiting += self._queue.inputs_under(waitlist)
+            after: Actions = []
+            waiting = [call for call in waiting if not self._replaced_locked(call, outcome, after)]
             if not backlog.entries:
                 backlog.leave_waitlists()
+        if after:
+            self._scheduler.perform(after)
         for call in waiting:
             if call.begin(session):
                 self._queue.finish(call, outcome(call))
+
+    def falls_back(self, session: Session, call: Call, raw: Raw) -> bool:
+        """Whether a call that would end so has a fallback, which is called then."""
+        if call.policies is None or call.policies.fallback is None:
+            return False
+        after: Actions = []
+        with self._scheduler.lock:
+            found = falls_back(self._queue, call, raw, after)
+            session.judging = session.judging and not found
+        self._scheduler.perform(after)
+        if found and type(raw[PAYLOAD]) is ErrorAnswer:
+            raw[PAYLOAD].let_go()
+        return found
+
+    def _replaced_locked(self, call: Call, outcome: Callable[[Call], Raw], after: Actions) -> bool:
+        """The same of one that waits, and will not be made itself."""
+        if call.policies is None or call.policies.fallback is None:
+            return False
+        call.state.discards = self._queue.backlog.discards
+        return falls_back(self._queue, call, outcome(call), after)
 
     def _exhausted(self, refusal: BaseException, why: str, call: Call) -> Raw:
         error = LimitExhausted(f"this call was not made: {why}")
@@ -185,7 +221,10 @@ class Verdicts:
         due = now + wait
         if not queue.backlog.can_go_on(call) or due >= queue.until:
             return False
-        breaker = None if call.policies is None else call.policies.breaker
+        policies = call.policies
+        if policies is not None and policies.total is not None and total_time.is_over(call, policies.total, wait):
+            return False
+        breaker = None if policies is None else policies.breaker
         if breaker is not None and breakers.would_shut_out(breaker, due):
             return False
         outer = queue.outer_of(call)

@@ -176,6 +176,12 @@ def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -
     _emit("info", "call_retried", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
 
 
+def call_fell_back(fan: str, function: str, raw: Raw, attempts: int, fallback: str) -> None:
+    """``call_fell_back``: a call has failed for good, and another function is called in its place."""
+    figures = {**_figures(raw), "attempt": attempts, "fallback": fallback}
+    _emit("info", "call_fell_back", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
+
+
 def breaker_changed(fan: str, function: str, breaker: str | None, news: str, error: BaseException | None) -> None:
     """``breaker_opened``, as a warning, or ``breaker_closed``."""
     figures: dict[str, object] = {"breaker": breaker}

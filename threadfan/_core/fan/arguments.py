@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
     from ..batches.asked_journal import Asked
     from ..batches.halting import Stops
+    from ..calls.keys import By
+    from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..limits.adaptive_limit import Start
     from ..limits.waitlist import Waitlist
     from ..policies.adaptive import Adaptive
     from ..policies.budget import Budget
+    from ..policies.rate_limit import RateLimit
 
 MOST_WORKERS = 2**22
 """As many threads as Linux can have in all, by PID_MAX_LIMIT; no fan would ever have more."""
@@ -95,3 +98,12 @@ def asked_of(
     from ..batches.asked_journal import Asked
 
     return Asked(journal, key, version, codec, unique)
+
+
+def limited(
+    options: Options, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
+) -> Options:
+    """The options of one batch that may have limits and a priority of its own; the same ones if it has none."""
+    if by is None and max_concurrent is None and rate is None and priority is None:
+        return options
+    return options.of_batch(by, max_concurrent, rate, priority)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..policies.budget import Budget
+    from ..policies.rate_limit import RateLimit
     from ..pool.scheduler import Scheduler
     from .aio.calls import LoopFuture
 
@@ -96,6 +97,10 @@ class AsyncCalls:
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
+            by: Callable[..., object] | None = None,
+            max_concurrent: int | None = None,
+            rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> Report[R]: ...
         @overload
         async def arun(
@@ -116,6 +121,10 @@ class AsyncCalls:
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
+            by: Callable[..., object] | None = None,
+            max_concurrent: int | None = None,
+            rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> Report[R]: ...
 
     async def arun(
@@ -136,6 +145,10 @@ class AsyncCalls:
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
@@ -144,7 +157,7 @@ class AsyncCalls:
         that runs.
         """
         from .aio.batches import arun, arun_journaled
-        from .arguments import asked_of, stops_of
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -152,14 +165,15 @@ class AsyncCalls:
             refuse_misplaced("fan.arun", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         stops = stops_of(halt, max_errors, budget)
+        options = limited(self._options, by, max_concurrent, rate, priority)
         if asked is not None:
             return await arun_journaled(
-                self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
+                self._scheduler, options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
                 star=star, progress=progress, halt=stops, asked=asked,
             )  # fmt: skip
         return await arun(
             self._scheduler,
-            self._options,
+            options,
             fn,
             iterables,
             fail_fast=fail_fast,
@@ -183,11 +197,18 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
+            by: Callable[..., object] | None = None,
+            max_concurrent: int | None = None,
+            rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> AsyncRunStream[R]: ...
         @overload
         def astream(
@@ -200,11 +221,18 @@ class AsyncCalls:
             star: bool = False,
             progress: Shown = False,
             keep: bool = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             key: Key | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
             unique: bool = False,
+            by: Callable[..., object] | None = None,
+            max_concurrent: int | None = None,
+            rate: RateLimit | None = None,
+            priority: float | None = None,
         ) -> AsyncRunStream[R]: ...
 
     def astream(
@@ -217,16 +245,23 @@ class AsyncCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> AsyncRunStream[Any]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio.streams import astream
-        from .arguments import asked_of
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -234,7 +269,7 @@ class AsyncCalls:
             refuse_misplaced("fan.astream", misplaced)
         return astream(
             self._scheduler,
-            self._options,
+            limited(self._options, by, max_concurrent, rate, priority),
             fn,
             iterables,
             ordered=ordered,
@@ -243,6 +278,7 @@ class AsyncCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             said=asked_of(journal, key, version, codec, unique),
         )
 

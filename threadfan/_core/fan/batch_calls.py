@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..calls.options import Options
     from ..journal.values import Codec, Key
     from ..policies.budget import Budget
+    from ..policies.rate_limit import RateLimit
     from ..pool.scheduler import Scheduler
     from .run import Run
 
@@ -47,6 +48,10 @@ class BatchCalls:
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Report[R]:
         """Call ``fn`` on every input, and report what became of each, in input order; failures are collected.
@@ -71,6 +76,12 @@ class BatchCalls:
             codec: with a journal, an object whose ``encode`` makes bytes of a result, and ``decode`` a result of those;
                 without one, results are stored as JSON, and come back as the annotation of ``fn`` says.
             unique: with a journal, call inputs that are equal once.
+            by: says of an input by what it is known, such as its host; then ``max_concurrent`` and ``rate`` hold for
+                those of each key.  It is called with what ``fn`` takes, a tuple where that is several.
+            max_concurrent: how many calls of the batch, or of each key, may run at once.  Inputs whose key is full take
+                no slot, and the others go on.
+            rate: a ``RateLimit`` for the batch, in the place of the fan's; with ``by`` each key has one like it.
+            priority: as for ``with_options``.
 
         Raises:
             JournalError: the journal cannot be used, or not be written any more.
@@ -78,7 +89,7 @@ class BatchCalls:
                 ``FanClosed``), with the outcomes so far in its attribute ``report``.
         """
         from ..batches.run import run
-        from .arguments import asked_of, stops_of
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -86,16 +97,17 @@ class BatchCalls:
             refuse_misplaced("fan.run", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         stops = stops_of(halt, max_errors, budget)
+        options = limited(self._options, by, max_concurrent, rate, priority)
         if asked is not None:
             from ..batches import journaled
 
             return journaled.run(
-                self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
+                self._scheduler, options, fn, iterables, fail_fast=fail_fast, deadline=deadline, late=late,
                 star=star, progress=progress, halt=stops, asked=asked,
             )  # fmt: skip
         return run(
             self._scheduler,
-            self._options,
+            options,
             fn,
             iterables,
             fail_fast=fail_fast,
@@ -123,6 +135,10 @@ class BatchCalls:
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Run[R]:
         """``run``, in the background: returns at once, with a ``Run`` to watch, pause, cancel and wait for.
@@ -138,11 +154,12 @@ class BatchCalls:
             progress: as for ``run``.
             halt: as for ``run``, as are ``max_errors`` and ``budget``.
             journal: as for ``run``, as are ``key``, ``version``, ``codec`` and ``unique``.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``.
 
         Raises:
             JournalError: the journal cannot be used.
         """
-        from .arguments import asked_of, stops_of
+        from .arguments import asked_of, limited, stops_of
         from .starting import start
 
         if misplaced:
@@ -151,8 +168,9 @@ class BatchCalls:
             refuse_misplaced("fan.start", misplaced)
         asked = asked_of(journal, key, version, codec, unique)
         return start(
-            self._scheduler, self._options, fn, iterables, fail_fast=fail_fast, deadline=deadline, star=star,
-            progress=progress, halt=stops_of(halt, max_errors, budget), asked=asked, owner=self,
+            self._scheduler, limited(self._options, by, max_concurrent, rate, priority), fn, iterables,
+            fail_fast=fail_fast, deadline=deadline, star=star, progress=progress,
+            halt=stops_of(halt, max_errors, budget), asked=asked, owner=self,
         )  # fmt: skip
 
     def stream(
@@ -165,11 +183,18 @@ class BatchCalls:
         star: bool = False,
         progress: Shown = False,
         keep: bool = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         key: Key | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         unique: bool = False,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> RunStream[R]:
         """Call ``fn`` on every input, and hand out each outcome as its call ends; ``outcome.index`` says which it was.
@@ -184,8 +209,11 @@ class BatchCalls:
             star: as for ``run``.
             progress: as for ``run``.
             keep: keep all outcomes, for ``report``; for inputs that have an end.
+            halt: as for ``run``, as are ``max_errors`` and ``budget``: what was taken and not begun is handed out as
+                cancelled, no further input is taken, and the stream's ``stopped`` says why.
             journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
             key, version, codec, unique: with a journal, as for ``run``.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``, among the inputs in the window.
 
         Returns:
             A generator that can be watched and steered like a ``Run``.
@@ -195,7 +223,7 @@ class BatchCalls:
             JournalError: (while iterating) the journal cannot be used, or not be written any more.
         """
         from ..batches.reading import stream
-        from .arguments import asked_of
+        from .arguments import asked_of, limited, stops_of
 
         if misplaced:
             from ..base.checks import refuse_misplaced
@@ -203,7 +231,7 @@ class BatchCalls:
             refuse_misplaced("fan.stream", misplaced)
         return stream(
             self._scheduler,
-            self._options,
+            limited(self._options, by, max_concurrent, rate, priority),
             fn,
             iterables,
             ordered=ordered,
@@ -212,6 +240,7 @@ class BatchCalls:
             owner=self,
             progress=progress,
             keep=keep,
+            halt=stops_of(halt, max_errors, budget),
             asked=asked_of(journal, key, version, codec, unique),
         )
 
@@ -259,6 +288,9 @@ class BatchCalls:
 
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
+
+        A keyword is the name of a task, whatever it is; so there are no options here, but those of a view:
+        ``fan.with_options(timeout=30, progress=True).gather(…)``.
 
         Args:
             tasks: functions without arguments, or ``task(fn, *args, **kwargs)``, which takes options of its own.

@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
-    from typing import Any, Never, Self
+    from typing import Any, Literal, Never, Self
 
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -48,6 +49,12 @@ class Fan(Front, ThreadPoolExecutor):
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
         timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
+        total_timeout: seconds for all attempts of a call and the back-offs between them, however many ``retry`` allows;
+            waiting for a slot or for ``rate`` does not count.
+        idle_timeout: seconds for which a call that runs may do nothing: neither read bytes through an attached client
+            nor ``touch()`` its scope.  It is ended as by ``timeout``.
+        fallback: called with the same arguments when a call has failed for good, and its result is the call's; or
+            several in a tuple, one after another.  ``retry`` and the timeouts hold for each anew, the rest does not.
         retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
             broken connections, the HTTP statuses 408, 409, 429 and 5xx.  A ``tenacity.Retrying``: as that says.  A
             mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
@@ -59,6 +66,8 @@ class Fan(Front, ThreadPoolExecutor):
             fail at once, until one that is let through every now and then finds it back.
         max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
             replaced; by default ``4 * max_workers``, at least 64.
+        max_queued: how many calls of ``submit`` may wait to begin; None for any number.
+        when_full: what ``submit`` does when so many wait: ``"wait"``, or ``"raise"`` a ``queue.Full``.
         name: the fan's name in events; by default the prefix of its threads.
 
     Raises:
@@ -77,7 +86,12 @@ class Fan(Front, ThreadPoolExecutor):
         rate: RateLimit | None = None,
         hedge: Hedge | None = None,
         breaker: Breaker | None = None,
+        total_timeout: float | None = None,
+        fallback: Functions | None = None,
+        idle_timeout: float | None = None,
         max_abandoned: int | None = None,
+        max_queued: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
         name: str | None = None,
         **misplaced: Never,
     ) -> None:
@@ -93,11 +107,24 @@ class Fan(Front, ThreadPoolExecutor):
             making.check_initializer(initializer, initargs)
         if timeout is not None or max_abandoned is not None:
             timeout, max_abandoned = making.numbers(timeout, max_abandoned)
+        if max_queued is not None or when_full != "wait":
+            self._bound = making.bound(max_queued, when_full)
         super().__init__(most, thread_name_prefix, initializer, initargs)
         initialise = None if initializer is None else partial(initializer, *initargs)
         self._given = most, timeout, max_abandoned, name, adaptive, making.current_clock(), initialise
-        if retry is not None or rate is not None or hedge is not None or breaker is not None or adaptive is not None:
-            self._options = making.options(self._given, retry, rate, hedge, breaker)
+        if not (
+            retry is None
+            and rate is None
+            and hedge is None
+            and breaker is None
+            and total_timeout is None
+            and fallback is None
+            and idle_timeout is None
+            and adaptive is None
+        ):
+            self._options = making.options(
+                self._given, retry, rate, hedge, breaker, total_timeout, fallback, idle_timeout
+            )
 
     if not TYPE_CHECKING:  # to whom any name would be one of a fan's
 
@@ -135,7 +162,22 @@ class Fan(Front, ThreadPoolExecutor):
         """The fan's name in events."""
         return self._scheduler.name
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def resize(self, max_workers: int) -> None:
+        """Run so many calls at once from now on; calls that wait start at once where there are more slots.
+
+        Where there are fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
+
+        Args:
+            max_workers: as for ``Fan``.
+
+        Raises:
+            ValueError: the fan has an ``Adaptive``, which says how many there are.
+        """
+        from .sizes import resize
+
+        self._max_workers = resize(self._scheduler, self._options, max_workers)  # where programs look
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """Take no more calls, and wait for those handed in; threads stuck in calls that are over are not waited for.
 
         Open streams are cancelled.
@@ -143,15 +185,23 @@ class Fan(Front, ThreadPoolExecutor):
         Args:
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
+            timeout: seconds from now after which everything that is left is cancelled, what runs too; None to let it
+                end.  Nothing is raised here: each call and batch that is cut short says so.
         """
         from ..base.errors import FanClosed
         from ..pool import shutdown as lifecycle
 
-        scheduler = self._scheduler
+        scheduler, until = self._scheduler, None
+        if timeout is not None:
+            until = lifecycle.latest(scheduler, timeout)
         reason = partial(FanClosed, "the fan was shut down with cancel_futures=True") if cancel_futures else None
         gate = lifecycle.close(scheduler, reason)
+        if timeout is not None:
+            from ..pool import expiry
+
+            expiry.bound(scheduler, timeout)
         if wait:
-            lifecycle.join(scheduler, gate)
+            lifecycle.join(scheduler, gate, until=until)
             lifecycle.linger(scheduler)
             self._warn_of_what_is_stuck()
 
@@ -173,18 +223,18 @@ class Fan(Front, ThreadPoolExecutor):
         report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
         library.
         """
-        from ..base.errors import CallCancelled
+        from ..base.errors import INTERRUPTS, CallCancelled
         from ..base.static import caller
 
         try:
-            if isinstance(exc, (KeyboardInterrupt, CallCancelled)):
+            if isinstance(exc, (*INTERRUPTS, CallCancelled)):
                 self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry
 
                     carry(exc)
             self.shutdown(wait=not _in_coroutine(caller()))
-        except KeyboardInterrupt:  # another one, wherever it fell: nothing may be left that the interpreter waits for
+        except INTERRUPTS:  # another one, wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
             raise
         except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block
@@ -208,12 +258,19 @@ class Fan(Front, ThreadPoolExecutor):
                 raise
             exc.add_note(str(warning))
 
-    async def aclose(self) -> None:
-        """``shutdown``, waiting without blocking the event loop."""
+    async def aclose(self, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
+        """``shutdown``, waiting without blocking the event loop.
+
+        Args:
+            cancel_futures: and ``timeout``: as for ``shutdown``.
+        """
         from .aio.closing import join
 
-        self.shutdown(wait=False)
-        await join(self._scheduler)
+        if timeout is None:
+            self.shutdown(wait=False, cancel_futures=cancel_futures)
+        else:
+            self.shutdown(wait=False, cancel_futures=cancel_futures, timeout=timeout)
+        await join(self._scheduler, timeout)
         self._warn_of_what_is_stuck()
 
     def __repr__(self) -> str:

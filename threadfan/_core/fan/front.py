@@ -10,17 +10,23 @@ from .standard_calls import StandardCalls
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Never
+    from concurrent import futures
+    from typing import Never, ParamSpec, TypeVar
 
+    from ..batches.metering import Shown
     from ..batches.running import RunningCall
-    from ..calls.options import Options
+    from ..calls.options import Functions, Options
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
     from ..pool.scheduler import Scheduler
+    from .aio.calls import LoopFuture
     from .graph import Graph
     from .signatures import Signatures
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 else:
     Signatures = object
 
@@ -74,24 +80,39 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         rate: RateLimit | None = UNSET,
         hedge: Hedge | None = UNSET,
         breaker: Breaker | None = UNSET,
+        total_timeout: float | None = UNSET,
+        fallback: Functions | None = UNSET,
+        idle_timeout: float | None = UNSET,
         max_concurrent: int | None = UNSET,
         interrupt: bool = UNSET,
+        progress: Shown = UNSET,
+        priority: float = UNSET,
+        unique: bool = UNSET,
         **misplaced: Never,
     ) -> View:
         """The same threads and slots under other options; what is not given stays as it is.
 
         Args:
             timeout: seconds for each attempt of a call, or None.
+            total_timeout: seconds for all its attempts and the back-offs between them, or None.
             retry: what is tried again, as for ``Fan``; None for nothing.
             rate: a ``RateLimit``, or None.
             hedge: a ``Hedge``, or None.
             breaker: a ``Breaker``, or None.
+            fallback: what is called when a call has failed, as for ``Fan``, or None.
+            idle_timeout: seconds for which a call may read nothing and not touch its scope, or None.
             max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
             interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
                 that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
                 only for functions that stand it; it does not reach code that waits in C.
+            progress: show how far whatever is handed in through the view and waited for together is, as ``progress`` of
+                ``run`` does: ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
+            priority: a number; of the calls of a fan that wait, those with the smallest go first, and others have 0.
+                Nobody waits for ever: of ten turns one is for the calls of other priorities, by turns.
+            unique: equal calls under way (of one function, with arguments that are equal, of one type and hashable)
+                share one result, in ``submit``, ``call``, ``asyncify`` and ``map``; each who waits may cancel alone.
         """
-        from ..base.checks import given, refuse_misplaced
+        from ..base.checks import flag, given, refuse_misplaced
 
         if misplaced:
             refuse_misplaced("with_options", misplaced)
@@ -101,10 +122,20 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             rate=rate,
             hedge=hedge,
             breaker=breaker,
+            total_timeout=total_timeout,
+            fallback=fallback,
+            idle_timeout=idle_timeout,
             max_concurrent=max_concurrent,
             interrupt=interrupt,
+            progress=progress,
+            priority=priority,
         )
-        return View(self, self._scheduler, self._options.changed(changes))
+        if "progress" in changes:
+            from ..batches.metering import check
+
+            check(progress)
+        shares = isinstance(self, UniqueView) if unique is UNSET else flag("unique", unique)
+        return (UniqueView if shares else View)(self, self._scheduler, self._options.changed(changes))
 
     def snapshot(self) -> dict[str, int]:
         """Live figures of the whole fan.
@@ -136,7 +167,7 @@ class View(Front):
         self._options = options
         self._future = origin._future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """A view does not own its threads.
 
         Raises:
@@ -147,6 +178,26 @@ class View(Front):
     def __repr__(self) -> str:
         name, options = self._scheduler.name, self._options
         return f"<view of {name!r}: timeout={options.timeout}, max_concurrent={options.cap.limit}>"
+
+
+class UniqueView(View):
+    """A view of which equal calls under way share one, see ``calls.shared_calls``."""
+
+    def __init__(self, origin: Front, scheduler: Scheduler, options: Options) -> None:
+        from ..calls.shared_calls import SharedCalls  # few programs need it
+
+        super().__init__(origin, scheduler, options)
+        self._shared = SharedCalls()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> futures.Future[R]:
+        """A future of ``fn(*args, **kwargs)``, of a call that was handed in before if an equal one is under way."""
+        return self._shared.submit(self._scheduler, super().submit, fn, args, kwargs)  # type: ignore
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
+        """The same, to await."""
+        from .aio.shared import awaited
+
+        return awaited(self.submit, fn, args, kwargs)
 
 
 def behind(fan: Front) -> tuple[Scheduler, Options]:

@@ -9,10 +9,13 @@ from queue import SimpleQueue
 from ..base import checks, unset
 from ..base.static import describe
 from ..base.texts import brief
-from ..batches.completion import Completion
+from ..batches import metering
+from ..batches.halting import stops
+from ..graph.completion import completion
 from ..graph.graph_run import GraphRun
 from ..graph.node import UNSET, Node, name_of
 from ..graph.plan import GraphPlan, check_order
+from .arguments import stops_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
     from typing import Any, Never, TypeVar, overload
 
     from ..base.clock import Gate
+    from ..batches.halting import Stops
     from ..batches.journaled_functions import JournaledFunctions
+    from ..batches.metering import Shown
     from ..batches.tasks import Take
-    from ..calls.options import Options
+    from ..calls.options import Functions, Options
     from ..graph.node import Fold, Function, Reference, References
     from ..graph.report import GraphReport
     from ..journal.values import Codec
     from ..policies.breaker import Breaker
+    from ..policies.budget import Budget
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
     from ..policies.retry import Retry
@@ -80,6 +86,9 @@ class Graph:
         rate: RateLimit | None = _UNSET,
         hedge: Hedge | None = _UNSET,
         breaker: Breaker | None = _UNSET,
+        total_timeout: float | None = _UNSET,
+        fallback: Functions | None = _UNSET,
+        idle_timeout: float | None = _UNSET,
         max_concurrent: int | None = _UNSET,
         interrupt: bool = _UNSET,
         **misplaced: Never,
@@ -119,14 +128,9 @@ class Graph:
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
         changes = checks.given(
-            timeout=timeout,
-            retry=retry,
-            rate=rate,
-            hedge=hedge,
-            breaker=breaker,
-            max_concurrent=max_concurrent,
-            interrupt=interrupt,
-        )
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+            fallback=fallback, idle_timeout=idle_timeout, max_concurrent=max_concurrent, interrupt=interrupt,
+        )  # fmt: skip
         node = Node(
             fn,
             called,
@@ -163,6 +167,10 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -174,6 +182,8 @@ class Graph:
             inputs: by name, for names that are arguments of ``run`` or no identifiers.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for all; what is unfinished then is cancelled, what is finished is kept.
+            progress: as for ``fan.run``; it counts tasks, and the elements of those that are fanned out.
+            halt, max_errors, budget: as for ``fan.run``; they count the same.
             journal: the path of a file that keeps what each task returns, by its name and what it was called with: with
                 the same file, nothing is called twice that has succeeded.
             version: with a journal, of what the tasks do: results of other versions are not taken.
@@ -185,12 +195,12 @@ class Graph:
             TypeError: an input is missing, or there is none of that name.
         """
         gate: Gate = SimpleQueue()
-        kept = self._kept(journal, version, codec)
-        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept)
-        wake = partial(gate.put, None)
-        completion = Completion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        progress = metering.wanted(progress, self._options)
+        run = self._new_run("graph.run", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting)
+        ending = completion(run, partial(gate.put, None), fail_fast=fail_fast, deadline=deadline, halt=halting)
         with kept or nullcontext():
-            return completion.wait(gate)
+            return metering.watched(run, progress, partial(ending.wait, gate))
 
     async def arun(
         self,
@@ -199,6 +209,10 @@ class Graph:
         *,
         fail_fast: bool = False,
         deadline: float | None = None,
+        progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -211,11 +225,12 @@ class Graph:
 
         loop = running_loop("graph.arun")
         gate = LoopGate(loop)
-        kept = self._kept(journal, version, codec)
-        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, taker(loop))
-        completion = Completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, make=run.report, go=run.begin)
-        with kept or nullcontext():
-            return await wait_for(completion, gate)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        progress = metering.wanted(progress, self._options)
+        run = self._new_run("graph.arun", {**(inputs or {}), **named}, fail_fast, deadline, kept, halting, taker(loop))
+        ending = completion(run, gate.put, fail_fast=fail_fast, deadline=deadline, halt=halting)
+        with kept or nullcontext(), metering.shown(run, progress):
+            return await wait_for(ending, gate)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart, to paste into Markdown."""
@@ -301,12 +316,15 @@ class Graph:
         fail_fast: bool,
         deadline: float | None,
         kept: JournaledFunctions | None,
+        halting: Stops | None,
         take: Take = checks.function,
     ) -> GraphRun:
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         plan = self._checked()
         plan.check_inputs(where, inputs)
         functions = [take(where, fn) if place in plan.unrun else fn for place, fn in enumerate(plan.functions)]
+        if halting is not None:
+            functions = [halting.around_steps(fn) for fn in functions]
         if kept is not None:
             names = (task.node.name for task in plan.tasks)
             named = zip(names, plan.functions, functions, strict=True)

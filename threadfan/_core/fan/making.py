@@ -10,6 +10,7 @@ from functools import partial
 
 from ..base import checks
 from ..base.clock import current as current_clock
+from ..base.texts import brief
 from ..calls.future import Future
 from ..calls.options import Options
 from ..pool import shutdown as lifecycle
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Clock
+    from ..calls.options import Functions
     from ..policies.adaptive import Adaptive
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     """Of what a fan was asked for: how many workers, the timeout, ``max_abandoned``, its name, an `Adaptive`; the
     clock that held when it was made; and what initialises its threads."""
 
-__all__ = ["MOST_WORKERS", "check_initializer", "check_names", "current_clock", "made", "numbers", "options"]
+__all__ = ["MOST_WORKERS", "bound", "check_initializer", "check_names", "current_clock", "made", "numbers", "options"]
 
 prepare()
 
@@ -59,18 +61,33 @@ def numbers(timeout: float | None, max_abandoned: int | None) -> tuple[float | N
     )
 
 
+def bound(max_queued: int | None, when_full: str) -> tuple[int, bool]:
+    """How many calls may wait to begin, and whether whoever hands in one more is to wait; checked."""
+    if when_full not in ("wait", "raise"):
+        raise ValueError(f'when_full must be "wait" or "raise", not {brief(when_full)}')
+    if max_queued is None:
+        raise TypeError("when_full= says what happens at max_queued=, and there is none: give max_queued=100, or such")
+    return checks.count("max_queued", max_queued), when_full == "wait"
+
+
 def options(
     given: Given,
     retry: Retry = None,
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
+    fallback: Functions | None = None,
+    idle_timeout: float | None = None,
 ) -> Options:
     """Those of the fan itself."""
     most, timeout, _, _, adaptive, _, _ = given
     pace = arguments.pace(adaptive)
     cap = ConcurrencyLimit(lasting=True)
-    return Options(timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, pace=pace)
+    return Options(
+        timeout, cap, most=most, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        fallback=fallback, idle_timeout=idle_timeout, pace=pace,
+    )  # fmt: skip
 
 
 def made(fan: object, name: str) -> Any:
@@ -79,13 +96,25 @@ def made(fan: object, name: str) -> Any:
     given: Given = parts["_given"]
     if "_options" not in parts:
         parts.setdefault("_options", options(given))
-    parts["_future"] = Future
+    bound = parts.get("_bound")
+    # Who makes fans for others may want it to be one of his own.
+    parts.setdefault("_future", Future if bound is None else _bounded_future())
     if "_scheduler" not in parts:  # last: who finds it finds the others
         scheduler = _scheduler(fan, parts, given)
+        if bound is not None:
+            from ..calls.room import Room
+
+            scheduler.room = Room(*bound)
         if parts.setdefault("_scheduler", scheduler) is not scheduler:
             scheduler.anchor = None  # leave no cycle
     parts["_threads"] = parts["_scheduler"].crew.threads
     return parts[name]
+
+
+def _bounded_future() -> type[Future[object]]:
+    from ..calls.room import BoundedFuture
+
+    return BoundedFuture
 
 
 def _scheduler(fan: object, parts: dict[str, Any], given: Given) -> Scheduler:

@@ -8,25 +8,29 @@ from ..base import checks
 from ..base.generic import TYPE_CHECKING, Generic, In_contra, Out_co
 from ..base.texts import brief
 from ..batches import metering
+from ..batches.halting import stops
 from ..batches.window import window_of
 from ..pipeline import completion, stream
 from ..pipeline.stages import as_stage, names_of
+from .arguments import stops_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+    from collections.abc import AsyncIterable, Iterable
     from os import PathLike
     from typing import Never, TypeVar, overload
 
     from ..base.generic import Coro
+    from ..batches.halting import Stops
     from ..batches.journaled_functions import JournaledFunctions
     from ..batches.metering import Shown
     from ..batches.tasks import Take
     from ..calls.options import Options
     from ..journal.values import Codec
-    from ..pipeline.outcome import PipelineOutcome
     from ..pipeline.pipeline_run import PlannedStages
     from ..pipeline.report import PipelineReport
     from ..pipeline.stages import GivenStage
+    from ..pipeline.streamed import AsyncItemStream, ItemStream
+    from ..policies.budget import Budget
     from ..pool.scheduler import Scheduler
 
     R = TypeVar("R")
@@ -61,6 +65,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         fail_fast: bool = False,
         deadline: float | None = None,
         progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -76,6 +83,8 @@ class Pipeline(Generic[In_contra, Out_co]):
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole run; what is unfinished then is cancelled, what is finished is kept.
             progress: as for ``fan.run``; it counts items.
+            halt: as for ``fan.run``, as are ``max_errors`` and ``budget``; it counts items.  No call starts then, in
+                any stage: an item between two stages is cancelled, too.
             journal: the path of a file that keeps what each stage returns, by its name and what it was called with:
                 with the same file, nothing is called twice that has succeeded.
             version: with a journal, of what the stages do: results of other versions are not taken.
@@ -86,14 +95,21 @@ class Pipeline(Generic[In_contra, Out_co]):
                 ``report``.
         """
         where = "pipeline.run"
-        kept = self._kept(journal, version, codec)
-        plan = self._plan(where, checks.function, kept)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        plan = self._plan(where, checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
             return completion.run(  # type: ignore[return-value]  # it is what a run of a pipeline makes
-                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline, progress=progress
+                self._scheduler,
+                self._options,
+                plan,
+                items,
+                fail_fast=fail_fast,
+                deadline=deadline,
+                progress=progress,
+                halt=halting,
             )
 
     def stream(
@@ -104,11 +120,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         ordered: bool = False,
         window: int | None = None,
         progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         **misplaced: Never,
-    ) -> Generator[PipelineOutcome[Out_co], None, None]:
+    ) -> ItemStream[Out_co]:
         """Send every item through all stages, and hand out each outcome as its item comes out.
 
         Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
@@ -118,20 +137,22 @@ class Pipeline(Generic[In_contra, Out_co]):
             ordered: hand out in input order.
             window: how many items may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
             progress: as for ``run``.
+            halt, max_errors, budget: as for ``run``; what was taken and is not through is handed out as cancelled, no
+                further item is taken, and the stream's ``stopped`` says why.
             journal, version, codec: as for ``run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
         """
         where = "pipeline.stream"
-        kept = self._kept(journal, version, codec)
-        plan = self._plan(where, checks.function, kept)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        plan = self._plan(where, checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return stream.stream(
             self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,
-            progress=progress,
+            progress=progress, halt=halting,
         )  # fmt: skip
 
     if TYPE_CHECKING:  # the last stage may be a coroutine function
@@ -145,6 +166,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             fail_fast: bool = False,
             deadline: float | None = None,
             progress: Shown = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -158,6 +182,9 @@ class Pipeline(Generic[In_contra, Out_co]):
             fail_fast: bool = False,
             deadline: float | None = None,
             progress: Shown = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
@@ -171,6 +198,9 @@ class Pipeline(Generic[In_contra, Out_co]):
         fail_fast: bool = False,
         deadline: float | None = None,
         progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
@@ -185,14 +215,21 @@ class Pipeline(Generic[In_contra, Out_co]):
         from .aio.loops import running_loop
 
         where = "pipeline.arun"
-        kept = self._kept(journal, version, codec)
-        plan = self._plan(where, taker(running_loop(where)), kept)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        plan = self._plan(where, taker(running_loop(where)), kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         fail_fast, deadline = checks.flag("fail_fast", fail_fast), checks.seconds("deadline", deadline)
         with kept or nullcontext():
             return await pipelines.arun(  # type: ignore[return-value]  # it is what a run of a pipeline makes
-                self._scheduler, self._options, plan, items, fail_fast=fail_fast, deadline=deadline, progress=progress
+                self._scheduler,
+                self._options,
+                plan,
+                items,
+                fail_fast=fail_fast,
+                deadline=deadline,
+                progress=progress,
+                halt=halting,
             )
 
     if TYPE_CHECKING:
@@ -206,10 +243,13 @@ class Pipeline(Generic[In_contra, Out_co]):
             ordered: bool = False,
             window: int | None = None,
             progress: Shown = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
-        ) -> AsyncGenerator[PipelineOutcome[R], None]: ...
+        ) -> AsyncItemStream[R]: ...
         @overload
         def astream(
             self,
@@ -219,10 +259,13 @@ class Pipeline(Generic[In_contra, Out_co]):
             ordered: bool = False,
             window: int | None = None,
             progress: Shown = False,
+            halt: str | None = None,
+            max_errors: int | None = None,
+            budget: Budget | None = None,
             journal: str | PathLike[str] | None = None,
             version: str | int | None = None,
             codec: Codec | None = None,
-        ) -> AsyncGenerator[PipelineOutcome[Out_co], None]: ...
+        ) -> AsyncItemStream[Out_co]: ...
 
     def astream(
         self,
@@ -232,11 +275,14 @@ class Pipeline(Generic[In_contra, Out_co]):
         ordered: bool = False,
         window: int | None = None,
         progress: Shown = False,
+        halt: str | None = None,
+        max_errors: int | None = None,
+        budget: Budget | None = None,
         journal: str | PathLike[str] | None = None,
         version: str | int | None = None,
         codec: Codec | None = None,
         **misplaced: Never,
-    ) -> AsyncGenerator[PipelineOutcome[object], None]:
+    ) -> AsyncItemStream[object]:
         """``stream`` for coroutines; takes async iterables and coroutine functions too.  ``aclose`` ends it."""
         from .aio import pipelines
         from .aio.coroutines import taker
@@ -244,20 +290,22 @@ class Pipeline(Generic[In_contra, Out_co]):
 
         where = "pipeline.astream"
         coroutines = any(checks.is_coroutine_function(one.fn, generators=False) for one in self._stages)
-        kept = self._kept(journal, version, codec)
-        plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function, kept)
+        kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))
+        plan = self._plan(where, taker(running_loop(where)) if coroutines else checks.function, kept, halting)
         _check(where, items, misplaced)
-        metering.check(progress)
+        progress = metering.wanted(progress, self._options)
         size, ordered = window_of(self._scheduler, window), checks.flag("ordered", ordered)
         return pipelines.astream(
-            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,  # type: ignore[return-value]  # its outcomes are those of a pipeline
-            progress=progress,
+            self._scheduler, self._options, plan, items, ordered=ordered, window=size, owner=self._owner, kept=kept,
+            progress=progress, halt=halting,
         )  # fmt: skip
 
-    def _plan(self, where: str, take: Take, kept: JournaledFunctions | None) -> PlannedStages:
+    def _plan(self, where: str, take: Take, kept: JournaledFunctions | None, halting: Stops | None) -> PlannedStages:
         """The stages with the functions to call: ``take`` refuses what cannot be called in a thread, or wraps it."""
         named = zip(self._names, self._stages, self._own, strict=True)
         planned = [(name, one, own, take(where, one.fn)) for name, one, own in named]
+        if halting is not None:
+            planned = [(name, one, own, halting.around_steps(fn)) for name, one, own, fn in planned]
         if kept is None:
             return planned
         return [(name, one, own, kept.around(name, one.fn, fn)) for name, one, own, fn in planned]

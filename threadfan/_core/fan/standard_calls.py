@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from typing import Any, Never, ParamSpec, TypeVar
 
     from ..calls.future import Future
+    from ..calls.keys import By
     from ..calls.options import Options
+    from ..policies.rate_limit import RateLimit
     from ..pool.scheduler import Scheduler
     from ..scope.around import scope_around, scope_var  # noqa: TC004 -- the same
 
@@ -60,7 +62,7 @@ class StandardCalls:
         """
         scheduler, options = self._scheduler, self._options
         outer = None if scope_var.get(None) is None else scope_around()
-        if options.interrupt:
+        if options.dresses:
             fn = options.dressed(fn)
         context = copy_context()
         if context:
@@ -75,7 +77,7 @@ class StandardCalls:
             future.policies = policies
             if not policies.first_is_plain:
                 future.state = policies.state(args, kwargs, future.since)
-        future.hand_in(scheduler, options.cap, policies)
+        future.hand_in(scheduler, options.home, policies)
         if outer is not None:
             future.end_with(outer)
         return future
@@ -87,6 +89,10 @@ class StandardCalls:
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Iterator[R]:
         """The results of ``fn`` over the iterables (the shortest one ends it), in input order.
@@ -96,12 +102,14 @@ class StandardCalls:
             chunksize: has no effect on threads.
             buffersize: how many inputs may be taken and not yet yielded; None takes all inputs now, and then the
                 results can be read after the fan is closed.
+            by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``.
         """
         if misplaced:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.map", misplaced)
-        return self._map(fn, iterables, timeout, chunksize, buffersize)
+        own = (by, max_concurrent, rate, priority)
+        return self._map(fn, iterables, timeout, chunksize, buffersize, own)
 
     def starmap(
         self,
@@ -112,6 +120,10 @@ class StandardCalls:
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        by: Callable[..., object] | None = None,
+        max_concurrent: int | None = None,
+        rate: RateLimit | None = None,
+        priority: float | None = None,
         **misplaced: Never,
     ) -> Iterator[R]:
         """``map`` over tuples of arguments: ``fan.starmap(pow, [(2, 5), (3, 2)])`` gives 32 and 9.
@@ -124,7 +136,8 @@ class StandardCalls:
             from ..base.checks import refuse_misplaced
 
             refuse_misplaced("fan.starmap", misplaced)
-        return self._map(fn, (iterable,), timeout, chunksize, buffersize, star=True)
+        own = (by, max_concurrent, rate, priority)
+        return self._map(fn, (iterable,), timeout, chunksize, buffersize, own, star=True)
 
     def _map(
         self,
@@ -133,6 +146,7 @@ class StandardCalls:
         timeout: float | None,
         chunksize: int,
         buffersize: int | None,
+        own: tuple[By | None, int | None, RateLimit | None, float | None],
         *,
         star: bool = False,
     ) -> Iterator[R]:
@@ -156,10 +170,10 @@ class StandardCalls:
             from ..batches import intake
 
             intake.check("fan.starmap", checks.function("fan.starmap", fn), iterables, star=True)
-        if size is None and getattr(self.submit, "__func__", None) is not StandardCalls.submit:
+        plain = own == (None, None, None, None)
+        options = self._options if plain else self._options.of_batch(*own)
+        if size is None and plain and getattr(self.submit, "__func__", None) is not StandardCalls.submit:
             # Somebody counts, traces or wraps what is submitted, and map must not pass them by.
             by_one = intake.taking_tuples(fn, iterables, star=True) if star else fn
             return Executor.map(self, by_one, *iterables, timeout=timeout)  # type: ignore[arg-type]
-        return mapped(
-            self._scheduler, self._options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self
-        )
+        return mapped(self._scheduler, options, fn, iterables, timeout=timeout, buffersize=size, star=star, owner=self)

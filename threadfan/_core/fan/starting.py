@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..batches.asked_journal import Asked
-    from ..batches.halting import StoppingCompletion, Stops
+    from ..batches.halting import Stops
     from ..batches.intake import Given
     from ..batches.metering import Shown
+    from ..batches.stopping import StoppingCompletion
     from ..calls.options import Options
     from ..pool.scheduler import Scheduler
 
@@ -45,7 +46,7 @@ def start(
 
         fn = taker(running_loop("fan.start"))("fan.start", fn)
     checks.function("fan.start", fn)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     metering.warn_of_bars("fan.start", given)
     intake.check("fan.start", said, given, star=star)
     deadline = checks.seconds("deadline", deadline)

@@ -10,6 +10,7 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, STATUS, STATUSES, SUCCEEDED
 from ..batches.completion import FAILED_FAST
 from ..batches.task_group import TaskGroup
+from .counting import counted
 from .own_queues import OwnQueues
 from .report import GraphReport
 from .report_parts import ReportParts
@@ -54,11 +55,12 @@ class GraphRun(TaskGroup):
         super().__init__(scheduler, options, name)
         self._plan = plan
         self._tree = NodeTree(plan, functions, inputs)
-        self._queues_own = OwnQueues(scheduler, self.depth)
+        self._queues_own = OwnQueues(scheduler, self.depth, options.priority)
         self.listeners.append(self._queues_own.close)
         self._message: str | None = None  # why what has not started was cancelled
         self._trees: dict[str, Tree] | None = None
         self._placed: list[Raw] = []
+        self._number: int | None = None  # of outcomes, once they are placed
 
     def begin(self) -> None:
         """Hand in what waits for nothing."""
@@ -110,10 +112,20 @@ class GraphRun(TaskGroup):
             self._trees = {state.name: parts.add(state) for state in roots}
             self._placed = parts.raws
             collector.names, collector.usages, collector.attempts = parts.names, parts.usages, parts.attempts
+        if self._number is None:
+            self._number = len(self._placed)
         return self._placed
 
     def _unstarted(self, state: NodeState) -> Raw:
         return uncalled(self, state, CANCELLED, TaskCancelled(self._message or FAILED_FAST))
+
+    def outcomes(self) -> int:
+        """How many calls have ended; goes through all of them."""
+        return counted(self._tree.roots)[0] if self._number is None else self._number
+
+    def total(self) -> int | None:
+        """How many calls there are; None while it is open how many elements some task has."""
+        return counted(self._tree.roots)[1] if self._number is None else self._number
 
     def counts(self) -> dict[Status, int]:
         """How many outcomes there are of each status."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..calls.call_queue import CallQueue
+from ..pool.priorities import rank
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ class OwnQueues:
     Guarded by ``scheduler.lock``.
     """
 
-    def __init__(self, scheduler: Scheduler, depth: int) -> None:
-        self._scheduler, self._depth = scheduler, depth
+    def __init__(self, scheduler: Scheduler, depth: int, priority: float) -> None:
+        self._scheduler, self._depth, self._priority = scheduler, depth, priority
         self._queues: dict[tuple[ConcurrencyLimit, Policies | None], CallQueue] = {}
 
     def get_locked(self, cap: ConcurrencyLimit, policies: Policies | None) -> CallQueue:
@@ -27,6 +28,7 @@ class OwnQueues:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _new_queue(self._scheduler, cap, self._depth, policies)
+            rank(queue, self._priority)
             self._scheduler.queues.add(queue)
         return queue
 

@@ -192,6 +192,7 @@ class GraphPlan:
         for name, takers in self.required.items():
             if name not in given:
                 hint = near(name, self.places, "; or is it the task {}?")
+                hint += _if_taken(where, name)
                 wrong.append(f"the input {name!r} is missing, which {' and '.join(takers)} takes{hint}")
         if wrong:
             raise TypeError(f"{where}: {'; '.join(wrong)}.  Its inputs are: {listed(sorted(known))}")
@@ -201,6 +202,14 @@ def _if_option(where: str, name: str, given: Mapping[str, object]) -> str:
     from ..base.misplaced import if_option
 
     return if_option("graph.run" if where == "graph.arun" else where, name, given[name])
+
+
+def _if_taken(where: str, name: str) -> str:
+    from ..base.misplaced import TAKEN
+
+    if name not in TAKEN["graph.run"]:
+        return ""
+    return f", and {name}= is an option of {where}: give the input in a mapping, {where}({{{name!r}: …}})"
 
 
 def check_order(sources: dict[str, list[str]]) -> None:

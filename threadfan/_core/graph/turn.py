@@ -195,6 +195,9 @@ class Turn:
             else:
                 state.over = True
                 tree.tell_followers_locked(state, self._ready)
+        if self._group.told is not None:
+            self._group.values.append(None)
+            self._group.told()
         return None
 
     # -- how states end ----------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ if sys.platform == "win32":
     import msvcrt
     import os
 
+    SHARED = False
+    """Whether there are locks that several processes may have."""
+
     def take(descriptor: int, byte: int) -> bool:
         """Lock one byte for this process alone, if no other has it."""
         os.lseek(descriptor, byte, os.SEEK_SET)
@@ -27,6 +30,8 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    SHARED = True
 
     def take(descriptor: int, byte: int) -> bool:
         """Lock one byte for this process alone, if no other has it."""

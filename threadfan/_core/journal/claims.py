@@ -3,6 +3,7 @@
 The system itself gives such a lock back when the process that has it dies, however it dies; so no claim needs a time
 after which it counts no more.  Locks of bytes are a process's, not a run's, and are all lost when the process closes
 the file anywhere.  So a process opens the file once for all its runs, and who of them has an item stands in a dict.
+A process that is alone with the journal locks no items, but notes them where others would look, see ``claims_table``.
 
 Guarantees, from any thread and any process: of all runs with one journal at most one has an item; a run that has ended,
 and a process that has died, have none.
@@ -16,9 +17,10 @@ from contextlib import suppress
 from ..base import forks
 from ..base.locks import Lock
 from . import byte_locks, faults
+from .claims_table import ClaimsTable
 
-_PRESENT = 0
-"""The byte that all who have the file open share; items have the others."""
+_PRESENT, _FIRST, _ITEMS = 0, 1, 2
+"""The byte that all who have the file open share; that of the process which came first; items have the others."""
 _BYTES = 1 << 62
 
 _open: dict[str, ClaimsFile] = {}
@@ -35,39 +37,34 @@ class ClaimsFile:
         self.lock = Lock()  # guards what follows
         self.owners: dict[int, tuple[object, int]] = {}  # of a byte: the run that has it, and how often
         try:
-            self._descriptor = self._opened()
+            self._descriptor, self._table = self._opened()
         except OSError as error:
             raise faults.told(path, error) from error
-        self._size = self._grown()
+        self._locked_only = self._table.first  # whether no other process has items that it has not locked
 
-    def _opened(self) -> int:
+    def _opened(self) -> tuple[int, ClaimsTable]:
         """Open it; what the last one who closes it removes at this moment is opened anew."""
         while True:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-            descriptor = os.open(self._file, flags, 0o600)
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             try:
                 byte_locks.share(descriptor, _PRESENT)
-                if byte_locks.take(descriptor, _PRESENT):  # nobody else has it: what is in it is of the dead
-                    os.ftruncate(descriptor, 0)
-                    byte_locks.share(descriptor, _PRESENT)
+                first = byte_locks.SHARED and byte_locks.take(descriptor, _PRESENT)
+                if first:  # nobody else has it: what is in it is of the dead
+                    byte_locks.take(descriptor, _FIRST)
                 if self._is(descriptor):
-                    return descriptor
+                    table = ClaimsTable(descriptor, first=first)
+                    byte_locks.share(descriptor, _PRESENT)
+                    return descriptor, table
             except BaseException:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
 
-    def _grown(self) -> int:
-        """The length of the file after one more byte: by it others see that somebody has come."""
-        os.write(self._descriptor, b".")
-        return os.fstat(self._descriptor).st_size
-
     @property
     def others(self) -> bool:
         """Whether another process has, or has had, the file open since this one has, or before."""
-        if self._descriptor < 0:
-            return True
-        return self._size > 1 or os.fstat(self._descriptor).st_size > self._size
+        with self.lock:
+            return self._descriptor < 0 or self._table.others
 
     def take(self, byte: int, run: object) -> bool:
         """Claim an item for a run, which may have claimed it before; whether that run has it now."""
@@ -75,7 +72,7 @@ class ClaimsFile:
             owner, times = self.owners.get(byte, (run, 0))
             if owner is not run or self._descriptor < 0:
                 return False
-            if not times and not byte_locks.take(self._descriptor, byte):
+            if not times and not self._claimed(byte):
                 return False
             self.owners[byte] = run, times + 1
             return True
@@ -89,15 +86,44 @@ class ClaimsFile:
             if times > 1:
                 self.owners[byte] = run, times - 1
                 return
-            del self.owners[byte]
-            byte_locks.give_back(self._descriptor, byte)
+            self._give_back(byte)
 
     def give_all_back(self, run: object) -> None:
         """The run has ended: what it still claims is of calls that are over and have not returned."""
         with self.lock:
             for byte in [byte for byte, (owner, _) in self.owners.items() if owner is run]:
-                del self.owners[byte]
-                byte_locks.give_back(self._descriptor, byte)
+                self._give_back(byte)
+
+    # -- with the lock held ------------------------------------------------------------------------------------------
+
+    def _claimed(self, byte: int) -> bool:
+        if self._table.note(byte):
+            return True
+        if not byte_locks.take(self._descriptor, byte):
+            return False
+        if self._is_noted(byte):
+            byte_locks.give_back(self._descriptor, byte)
+            return False
+        return True
+
+    def _is_noted(self, byte: int) -> bool:
+        """Whether the process that came first has an item with which it had begun when it was alone."""
+        if self._locked_only:
+            return False
+        if byte_locks.take(self._descriptor, _FIRST):  # nobody has that: the process has ended
+            byte_locks.give_back(self._descriptor, _FIRST)
+            noted: set[int] = set()
+        else:
+            noted = self._table.noted()
+        self._locked_only = not noted  # and there will be none, since it sees that others have come
+        return byte in noted
+
+    def _give_back(self, byte: int) -> None:
+        del self.owners[byte]
+        if not self._table.give_back(byte):
+            byte_locks.give_back(self._descriptor, byte)
+
+    # -- closing -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """No run needs it any more.  The last process removes it."""
@@ -107,6 +133,7 @@ class ClaimsFile:
         if descriptor < 0:
             return
         try:
+            self._table.close()
             with suppress(OSError):
                 byte_locks.give_back(descriptor, _PRESENT)  # first, or two that end at once would both leave it there
                 if byte_locks.take(descriptor, _PRESENT) and self._is(descriptor):  # nobody shares it
@@ -181,7 +208,7 @@ class Claims:
 
 
 def _byte(key: bytes) -> int:
-    return 1 + int.from_bytes(key[:8], "big") % (_BYTES - 1)
+    return _ITEMS + int.from_bytes(key[:8], "big") % (_BYTES - _ITEMS)
 
 
 def _in_child() -> None:
@@ -190,6 +217,7 @@ def _in_child() -> None:
     _changing = Lock()
     for claims in _open.values():
         with suppress(OSError):
+            claims._table.close()
             os.close(claims._descriptor)
         claims._descriptor, claims.lock = -1, Lock()
         claims.owners.clear()

@@ -18,6 +18,7 @@ import errno
 import os
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..base import forks
@@ -105,14 +106,6 @@ class Database:
         """Do one statement, which is a transaction of its own; the rows that it finds."""
         return self._use(lambda connection: connection.execute(query, values).fetchall())
 
-    def together(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Do statements of which each is a transaction of its own, and no other thread's come between them.
-
-        Args:
-            act: does them; again from the start if another process was in the way.
-        """
-        return self._use(act)
-
     def most(self) -> int:
         """How many values a query may have."""
         return self._use(lambda connection: connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
@@ -125,15 +118,13 @@ class Database:
                 patiently(connection.close, _PATIENCE)
 
     def _use(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        found: list[T] = []
         connection = self._connection
         if connection is None:
             raise faults.told(self.path, OSError("it was closed, or the process was forked"))
         try:
-            patiently(lambda: found.append(act(connection)), _PATIENCE)
+            return patiently(partial(act, connection), _PATIENCE)
         except (sqlite3.Error, OSError) as error:
             raise faults.told(self.path, error) from error
-        return found[0]
 
     # -- opening -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from ..base.errors import JournalError, NotStored
 from ..base.outcome import INDEX, PAYLOAD, SILENT, STATUS
 from ..base.static import describe
 from ..base.usage import usage_of
+from .commits import HASTE
 from .database import opened_to_read
 from .journal_file import KEEP
 from .kept import KeptRaws, KeptValues
@@ -133,8 +134,10 @@ class Journal:
         data = self._values.stored(value, self._fn)
         used = None if isinstance(value, SILENT) else usage_of(value)
         usage = None if used is None else json.dumps(used.to_dict())
+        ended = time()
         try:
-            self.file.commits.store([(KEEP, (key, self.file.run, place, data, started, time(), worker, usage))])
+            row = KEEP, (key, self.file.run, place, data, started, ended, worker, usage)
+            self.file.commits.store([row], haste=ended - started < HASTE)
         except JournalError as error:
             found = NotStored(
                 f"{describe(self._fn)} has returned, but {error}  The value is in the attribute value of this error."

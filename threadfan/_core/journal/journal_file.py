@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import weakref
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from time import time
 from typing import TYPE_CHECKING
@@ -121,10 +121,10 @@ class JournalFile:
             self.claims.give_back(key)
         return not free
 
-    def forget(self, place: int) -> Digest | None:
-        """The outcome of an input is handed out; by what it was known, if it was to be called."""
+    def forget(self, place: int) -> Digest:
+        """The outcome of an input that was to be called is handed out; by what it was known."""
         self.failures.forget(place)
-        return self.keys.pop(place, None)
+        return self.keys.pop(place)
 
     def note_end(self, made: Iterable[Raw], usages: dict[int, Usage], facts: dict[str, object]) -> None:
         """Store which calls have failed, and what is known of the run."""
@@ -149,12 +149,20 @@ def _close(claims: Claims, database: Database) -> None:
 
 
 def _write(database: Database, rows: list[Row]) -> None:
-    if len(rows) <= _TOGETHER and all(query is KEEP for query, _ in rows):
-        # A statement by itself is a transaction, and lets go of the GIL but once.
+    # A statement by itself is a transaction, and lets go of the GIL but once.
+    if len(rows) == 1:
+        database.do(*rows[0])
+    elif len(rows) <= _TOGETHER and all(query is KEEP for query, _ in rows):
         values = chain.from_iterable(values for _, values in rows)
-        database.do(_KEEP + ",".join([_ROW] * len(rows)), [*values])
+        database.do(_keep(len(rows)), [*values])
     else:
         database.transact(partial(_write_each, rows))
+
+
+@cache
+def _keep(number: int) -> str:
+    """What stores so many results."""
+    return _KEEP + ",".join([_ROW] * number)
 
 
 def _write_each(rows: list[Row], connection: sqlite3.Connection) -> None:

@@ -1,23 +1,31 @@
-"""Which inputs have results in the file, asked as they come: they may be endless, so nothing is kept of them here.
+"""Which inputs have results in the file, asked as they come: they may be endless, so little is kept of them here.
 
 Equal inputs that are each to be called are numbered in their order, and known by that number too, as in ``planning``.
-How often each was there before stands in a table of this connection alone, which SQLite keeps in a file of its own and
-removes with the connection.
+Whether an equal one was there before is told by what there is of it:
+
+- its result is of this run, or was handed out by this one: a byte for each row of earlier runs tells that;
+- it is called just now;
+- else it stands in a table of this connection alone, which SQLite keeps in a file of its own and removes with the
+  connection, with how often it was there: what was there more than once, and what was called and has no result.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .digests import again
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from .database import Database
     from .digests import Digest, Digests
+
+    Row = tuple[Digest, int, int | None, bytes | None]
+    Found = tuple[Digest, bytes | None]
+    """By what an input is known, and its result as it is stored, if there is one."""
+
+_ID: Final = 1  # where the answer for a key has the number of a result's row, from 1 on, or 0 if there is none,
+_VALUE: Final = 3  # and the result
 
 AT_ONCE = 400
 """Inputs that are looked up together; any SQLite takes a statement with two values of each."""
@@ -43,15 +51,25 @@ class LookUp:
         self._database = database
         self._digests = digests
         self._unique = unique
+        self._run = 0
+        self._taken = bytearray()  # of each row, whether it is the result of an earlier input
+        self._called: set[Digest] = set()  # what is called just now
+        self._ended: list[int] = []  # the numbers of what has ended without a result, until they are in the table
+        self._any_seen = False  # whether anything is in that
 
-    def begin(self) -> None:
-        """Nothing was seen yet."""
+    def begin(self, run: int) -> None:
+        """Nothing was seen yet.
+
+        Args:
+            run: the number in the file of the run whose inputs these are; 0 if it calls nothing.
+        """
+        self._run = run
         if not self._unique:
             for statement in _SEEN:
                 self._database.do(statement)
 
-    def of(self, items: list[object], first: int) -> list[tuple[Digest, bytes | None]]:
-        """By what each is known, and its result as it is stored, if there is one.
+    def of(self, items: list[object], first: int) -> list[Found]:
+        """By what each is known, and its result.
 
         Args:
             first: the place of the first.
@@ -59,35 +77,83 @@ class LookUp:
         Raises:
             TypeError: one cannot be told from others.
         """
-        made: list[tuple[Digest, bytes | None]] = []
+        made: list[Found] = []
         for start in range(0, len(items), AT_ONCE):
             digests = self._digests.all_of(items[start : start + AT_ONCE], first + start)
-            keys, found = self._database.together(partial(self._found, digests))
-            made += zip(keys, map(found.get, keys), strict=True)
+            rows = {row[0]: row for row in self._database.do(_query(len(digests)), digests)}
+            if self._unique:
+                made += [(digest, rows[digest][_VALUE]) for digest in digests]
+            else:
+                made += self._told_apart(digests, rows)
         return made
 
-    def _found(self, digests: list[Digest], connection: sqlite3.Connection) -> tuple[list[Digest], dict[Digest, bytes]]:
+    def ended(self, key: Digest, *, stored: bool) -> None:
+        """An input that had no result was called, or will not be, and is not known as under way any more.
+
+        Args:
+            stored: whether its result is in the file, as one of this run.
+        """
+        if key in self._called:
+            self._called.discard(key)
+            if not stored:
+                self._ended.append(_number(key))
+
+    # -- equal ones --------------------------------------------------------------------------------------------------
+
+    def _told_apart(self, digests: list[Digest], rows: dict[Digest, Row]) -> list[Found]:
+        """The same, with those that were there before known by their number too."""
+        times, taken, called, run = self._times(digests), self._taken, self._called, self._run
+        taken.extend(bytes(max(0, max([row[_ID] for row in rows.values()]) + 1 - len(taken))))
+        made: list[Found] = []
+        repeated: dict[int, Digest] = {}  # by where they stand in that list
+        for digest in digests:
+            _, place, by, data = rows[digest]
+            if taken[place] or by == run or digest in called or (times and _number(digest) in times):
+                number = _number(digest)
+                before = times.get(number, 1)
+                times[number] = before + 1
+                repeated[len(made)] = key = again(digest, before)
+                made.append((key, None))
+            else:
+                if data is None:
+                    called.add(digest)
+                else:
+                    taken[place] = True
+                made.append((digest, data))
+        if repeated:
+            self._look_up_again(repeated, made)
+            self._keep("REPLACE INTO seen VALUES ", "(?,?)", [*chain.from_iterable(times.items())])
+        return made
+
+    def _look_up_again(self, repeated: dict[int, Digest], made: list[Found]) -> None:
+        keys = [*repeated.values()]
+        found = {row[0]: row[_VALUE] for row in self._database.do(_query(len(keys)), keys)}
+        for place, key in repeated.items():
+            made[place] = key, found[key]
+
+    def _times(self, digests: list[Digest]) -> dict[int, int]:
+        """How often each was there before, of those that the table has; by number."""
+        for start in range(0, len(self._ended), AT_ONCE):
+            self._keep(
+                "INSERT OR IGNORE INTO seen (times, number) VALUES ", "(1,?)", self._ended[start : start + AT_ONCE]
+            )
+        self._ended.clear()
+        if not self._any_seen:
+            return {}
         marks = ",".join("?" * len(digests))
-        keys, times = digests, {}
-        if not self._unique:
-            numbers = [int.from_bytes(digest[:8], "big") >> 1 for digest in digests]  # as SQLite can have it
-            query = f"SELECT number, times FROM seen WHERE number IN ({marks})"  # noqa: S608 -- question marks
-            times = dict(connection.execute(query, numbers))
-            keys = [_numbered(digest, number, times) for digest, number in zip(digests, numbers, strict=True)]
-        query = f"SELECT key, value FROM results WHERE key IN ({marks})"  # noqa: S608 -- the same
-        found = dict(connection.execute(query, sorted(keys)))
-        if times:  # last: what is before it may have to be done again
-            rows = ",".join(["(?,?)"] * len(times))
-            connection.execute(f"REPLACE INTO seen VALUES {rows}", [*chain.from_iterable(times.items())])  # noqa: S608
-        return keys, found
+        query = f"SELECT number, times FROM seen WHERE number IN ({marks})"  # noqa: S608 -- question marks
+        return dict(self._database.do(query, [*map(_number, digests)]))
+
+    def _keep(self, query: str, row: str, values: list[int]) -> None:
+        self._database.do(query + ",".join([row] * (len(values) // row.count("?"))), values)
+        self._any_seen = True
 
 
-def _numbered(digest: Digest, number: int, times: dict[int, int]) -> Digest:
-    """By what an input is known.
+def _query(number: int) -> str:
+    """What finds the results of so many keys: a row for each; a third faster than a list of them after IN."""
+    keys = ",".join(["(?)"] * number)
+    return f"SELECT column1, ifnull(id, 0), run, value FROM (VALUES {keys}) LEFT JOIN results ON key = column1"  # noqa: S608
 
-    Args:
-        times: how often each was there before; counted on here.
-    """
-    before = times.get(number, 0)
-    times[number] = before + 1
-    return again(digest, before) if before else digest
+
+def _number(digest: Digest) -> int:
+    return int.from_bytes(digest[:8], "big") >> 1  # as SQLite can have it

@@ -6,10 +6,11 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..batches import metering
-from ..batches.completion import Completion
 from ..batches.reading import sleep
+from ..batches.stopping import GroupCompletion
 from .inputs import at_hand
 from .pipeline_run import PipelineRun
+from .progress import ItemTally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..base.clock import Gate
+    from ..batches.halting import Stops
     from ..batches.metering import Shown
     from ..batches.report import Report
     from ..calls.options import Options
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
     from .pipeline_run import PlannedStages
 
 
-class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
+class PipelineCompletion(GroupCompletion["PipelineRun", "Report[Any]"]):
     """How a run of a pipeline ends; its inputs are read as there is room for them."""
 
     def _enlist(self, listeners: Actions) -> None:
-        self.batch.enlist(listeners)
+        self.batch.enlist(listeners, self._look_after)
 
     def _feed(self, inputs: Iterator[object], gate: Gate) -> None:
         """Read in this thread, which lends its slot if it has to wait for room."""
@@ -39,7 +41,8 @@ class PipelineCompletion(Completion["PipelineRun", "Report[Any]"]):
             scheduler.check_open()
             self._await_room(gate)
             if run.closed or run.ended:
-                break
+                return
+        self.cut_off = False
 
     def _await_room(self, gate: Gate) -> None:
         run, due = self.batch, self.look()
@@ -60,11 +63,12 @@ def run(
     fail_fast: bool,
     deadline: float | None,
     progress: Shown = False,
+    halt: Stops | None = None,
 ) -> Report[Any]:
     """See ``Pipeline.run``."""
     gate: Gate = SimpleQueue()
     wake = partial(gate.put, None)
-    completion = begin(scheduler, options, planned, given, wake, fail_fast=fail_fast, deadline=deadline)
+    completion = begin(scheduler, options, planned, given, wake, fail_fast=fail_fast, deadline=deadline, halt=halt)
     wait = completion.wait if completion.batch.inputs.at_hand else partial(completion.feed_and_wait, inputs=iter(given))
     return metering.watched(completion.batch, progress, partial(wait, gate))
 
@@ -78,8 +82,14 @@ def begin(
     *,
     fail_fast: bool,
     deadline: float | None,
+    halt: Stops | None = None,
 ) -> PipelineCompletion:
     """A run that has begun, but for inputs that are not at hand; ``wake`` is called when it is done."""
     run = PipelineRun(scheduler, options, planned, at_hand(given), deadline=deadline)
     run.collector.fail_fast = fail_fast
-    return PipelineCompletion(run, wake, fail_fast=fail_fast, deadline=deadline, make=run.progress.report)
+    completion = PipelineCompletion(
+        run, wake, fail_fast=fail_fast, deadline=deadline, make=run.progress.report, halt=halt,
+        tally=ItemTally(run.progress),
+    )  # fmt: skip
+    completion.cut_off = not run.inputs.at_hand
+    return completion

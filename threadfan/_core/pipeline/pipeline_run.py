@@ -14,6 +14,7 @@ from ..base.errors import TaskCancelled
 from ..base.outcome import CANCELLED, END, FAILED, PAYLOAD, STATUS, SUCCEEDED, WORKER
 from ..batches.lifetime import enlist
 from ..batches.task_group import TaskGroup, own_session
+from ..pool.work_queue import why_ended
 from .inputs import Inputs
 from .progress import Progress
 from .stage_queue import StageQueue
@@ -72,9 +73,15 @@ class PipelineRun(TaskGroup):
         if deadline is not None:
             self.until = self.queue.until = self.since + deadline
 
-    def enlist(self, listeners: Actions) -> None:
-        """Begin; the listeners are called when it is done."""
+    def enlist(self, listeners: Actions, begin: Callable[[], object]) -> None:
+        """Begin; the listeners are called when it is done.
+
+        Args:
+            begin: called before any item is read.
+        """
         enlist(self, [self._retire, *listeners])
+        begin()
+        self.queue.ended_by = self.ended_by
         with self.scheduler.lock:
             if not self.done:
                 self.scheduler.queues.add(self.queue)
@@ -160,7 +167,7 @@ class PipelineRun(TaskGroup):
                 if may_read or not calls:
                     self.stir()
                 return
-            status, payload = CANCELLED, TaskCancelled(self.progress.why)
+            status, payload = CANCELLED, TaskCancelled(self.progress.why or why_ended(self))
             stage = stage.next
         if status is not SUCCEEDED:
             self.progress.ends[item.index] = stage.name

@@ -34,6 +34,31 @@ class ItemCollector(Collector):
         return self.retried
 
 
+class ItemTally:
+    """How many items have ended in which way, whether or not their outcomes were handed out."""
+
+    unit: str = "item"
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def failed(self) -> int:
+        """See ``Tally``."""
+        return self._progress.collector.failed()
+
+    def without(self) -> int:
+        """See ``Tally``."""
+        return self._progress.collector.without()
+
+    def ended(self) -> int:
+        """See ``Tally``."""
+        return self._progress.succeeded + self.without()
+
+    def succeeded(self) -> int:
+        """See ``Tally``."""
+        return self._progress.succeeded
+
+
 class Progress:
     """What the report of one run is made of.
 
@@ -52,7 +77,7 @@ class Progress:
         self.under_way: dict[int, PipelineItem] = {}
         self.succeeded = 0
         self.ends: dict[int, str] = {}
-        self.why = "the batch had ended"
+        self.why: str | None = None
         self._stages, self._inputs, self._clock, self._since = stages, inputs, clock, since
 
     def leave_locked(self, item: PipelineItem, status: Status) -> None:
@@ -90,4 +115,4 @@ class Progress:
     def _missing(self, place: int) -> Raw:
         item = self.under_way.get(place) or PipelineItem(place, self._inputs.value(place), self._since)
         self.ends[place] = self._stages[0].name
-        return item.end(CANCELLED, TaskCancelled(self.why), self._clock.monotonic(), None)
+        return item.end(CANCELLED, TaskCancelled(self.why or "the batch had ended"), self._clock.monotonic(), None)

@@ -22,6 +22,7 @@ from ..base.outcome import END
 from ..calls.attempts import Attempts
 from ..calls.call_queue import perform_call, tell_end
 from ..calls.policy_queues import PolicyCallQueue
+from ..pool.priorities import rank
 from ..pool.work_queue import QUANTUM
 from .stage_backlog import StageBacklog, stage_of
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..base.outcome import Raw
     from ..calls.call_queue import Call
+    from ..calls.options import Options
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions, ConcurrencyLimit, Session
     from .stage_state import StageState
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         cap: ConcurrencyLimit
         depth: int
         ended: list[bool]
+        options: Options
 
         def unwanted(self) -> bool: ...
         def stir(self) -> None: ...
@@ -52,6 +55,7 @@ class StageQueue(PolicyCallQueue):
 
     def __init__(self, run: Run, stages: list[StageState]) -> None:
         super().__init__(run.scheduler, run.cap, run.depth, set())
+        rank(self, run.options.priority)
         self.backlog = StageBacklog(self, run.scheduler, stages)
         self.lock = Briefly(run.scheduler.lock)
         self.ended = run.ended  # one list for both: what ends the one stops the other in that moment

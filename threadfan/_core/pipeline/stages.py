@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Never, TypeAlias, TypeVar
 
+    from ..calls.options import Functions
     from ..policies.breaker import Breaker
     from ..policies.hedge import Hedge
     from ..policies.rate_limit import RateLimit
@@ -74,6 +75,9 @@ def stage(
     rate: RateLimit | None = _UNSET,
     hedge: Hedge | None = _UNSET,
     breaker: Breaker | None = _UNSET,
+    total_timeout: float | None = _UNSET,
+    fallback: Functions | None = _UNSET,
+    idle_timeout: float | None = _UNSET,
     interrupt: bool = _UNSET,
     **misplaced: Never,
 ) -> Stage[In, Out]:
@@ -90,11 +94,17 @@ def stage(
         rate: as for ``Fan``.
         hedge: as for ``Fan``.
         breaker: as for ``Fan``.
+        total_timeout: as for ``Fan``.
+        fallback: as for ``Fan``.
+        idle_timeout: as for ``Fan``.
         interrupt: as for ``Fan.with_options``.
     """
     if misplaced:
         checks.refuse_misplaced("stage", misplaced)
-    changes = of_each_call(timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, interrupt=interrupt)
+    changes = of_each_call(
+        timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+        fallback=fallback, idle_timeout=idle_timeout, interrupt=interrupt,
+    )  # fmt: skip
     return Stage(fn, name, max_concurrent, buffer, changes)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..base.outcome import INDEX
-from ..batches.iteration import Iteration
+from ..base.outcome import CANCELLED, INDEX
 from ..batches.reading import outcomes
 from ..batches.stream import Stream
 from ..batches.window import PATIENCE
@@ -13,14 +12,17 @@ from ..pool.leaving import refuses
 from .inputs import at_hand
 from .outcome import PipelineOutcome
 from .pipeline_run import PipelineRun
+from .progress import ItemTally
+from .streamed import ItemStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from ..base.outcome import Raw
+    from ..batches.halting import Stops
     from ..batches.journaled_functions import JournaledFunctions
     from ..batches.metering import Shown
     from ..calls.options import Options
@@ -44,7 +46,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
 
     def enlist(self, listeners: Actions) -> None:
         """Let threads at it; the listeners are called when it is done."""
-        self.batch.enlist(listeners)
+        self.batch.enlist(listeners, self.early.begin)
 
     def handed_out(self, number: int) -> float:
         """So many outcomes are handed out; to be told of each."""
@@ -60,7 +62,7 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
                 self._cut_short = True
                 self._end_of_inputs()
             elif (item := next(self._inputs, _END)) is _END:
-                self._end_of_inputs()
+                self._end_of_inputs(all_taken=True)
             else:
                 run.feed(item)
                 if self._results and self._clock() - start > PATIENCE:
@@ -69,7 +71,20 @@ class PipelineStream(Stream["PipelineRun", "Any"]):
     def harvest(self, ready: deque[Raw]) -> None:
         """Add to ``ready`` the outcomes that can be handed out now."""
         self.fill()
+        if self.batch.done and self.early.why() is not None:
+            self._add_unstarted()
         super().harvest(ready)
+
+    def _add_unstarted(self) -> None:
+        """It was stopped: what was read and never came to be called has outcomes too."""
+        progress, inputs = self.batch.progress, self.batch.inputs
+        if inputs.items is not None:
+            self.early.all_taken = inputs.read == len(inputs.items)
+        for raw in progress.unstarted():
+            del progress.under_way[raw[INDEX]]
+            self._results[raw[INDEX]] = raw
+            with self.batch.scheduler.lock:
+                self._collector.count(CANCELLED)
 
     def maker(self) -> Callable[[Raw], PipelineOutcome[Any]]:
         """What makes outcomes: there is something noted of each."""
@@ -111,6 +126,7 @@ def make_stream(
     window: int,
     fed_by_owner: bool = False,
     kept: JournaledFunctions | None = None,
+    halt: Stops | None = None,
 ) -> PipelineStream:
     """Check that calls may be handed in, and capture the context; work starts later."""
     with scheduler.lock:
@@ -119,6 +135,7 @@ def make_stream(
     inputs = None if fed_by_owner or items is not None else iter(given)
     run = PipelineRun(scheduler, options, planned, items, window=window)
     made = PipelineStream(run, inputs, ordered=ordered)
+    made.early.stop_at(halt, ItemTally(run.progress))
     if kept is not None:
         made.prepare, made.finish = kept.open, kept.close
     return made
@@ -135,7 +152,8 @@ def stream(
     owner: object,
     kept: JournaledFunctions | None = None,
     progress: Shown = False,
-) -> Generator[PipelineOutcome[Any], None, None]:
+    halt: Stops | None = None,
+) -> ItemStream[Any]:
     """See ``Pipeline.stream``."""
-    made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window, kept=kept)
-    return Iteration(outcomes(made, owner, progress), partial(made.cut, running=True))  # type: ignore[arg-type]
+    made = make_stream(scheduler, options, planned, given, ordered=ordered, window=window, kept=kept, halt=halt)
+    return ItemStream(outcomes(made, owner, progress), partial(made.cut, running=True), made.early.stopped)  # type: ignore[arg-type]

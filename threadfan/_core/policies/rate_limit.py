@@ -100,6 +100,7 @@ class RateLimit:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None, not {brief(name)}")
         self.name = name
+        self._given = requests_per_minute, input_tokens_per_minute, output_tokens_per_minute, estimate
         self.waitlist: object = None  # of those who wait for it, see ``waitlist_of``
         self.estimates: bool = estimate is not None
         self.in_flight: int = 0
@@ -271,3 +272,16 @@ class RateLimit:
             f"<RateLimit{named}: {', '.join(limits) or 'no number'}, burst {self.burst}; "
             f"{pace}{used}, {self.in_flight} in flight, {self.overloads} pauses>"
         )
+
+
+def another(limit: RateLimit) -> RateLimit:
+    """A limit of the same numbers, for others."""
+    requests, read, written, estimate = limit._given
+    return RateLimit(
+        requests,
+        input_tokens_per_minute=read,
+        output_tokens_per_minute=written,
+        burst=limit.burst,
+        estimate=estimate,
+        name=limit.name,
+    )

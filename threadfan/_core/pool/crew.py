@@ -152,6 +152,15 @@ class Crew:
             if not self.going_home:  # whoever closes the fan goes through the set to join them
                 self.threads.discard(worker.thread)
 
+    def shrink(self, after: Actions) -> None:
+        """There are fewer slots: let those end that are parked beyond their number, the longest parked first."""
+        while len(self.idle) > self.slots.total and not self.going_home:
+            worker = self.idle.pop(0)
+            worker.parked, worker.retired = False, True
+            self.workers.discard(worker)
+            self.threads.discard(worker.thread)
+            after.append(partial(worker.inbox.put, False))
+
     def forget(self, worker: Worker, after: Actions) -> None:
         """It ends, and is not woken any more."""
         if worker.parked and worker in self.idle:

@@ -35,12 +35,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from queue import SimpleQueue
+    from typing import Protocol
 
     from ..base.clock import Clock
     from .slots import Adaptive
-    from .work_queue import Actions, WorkQueue
+    from .work_queue import Actions, Waiting, WorkQueue
     from .worker import Worker
+
+    class Bound(Protocol):
+        """How many submitted calls may wait to begin: ``Room``."""
+
+        def enter(self, scheduler: Scheduler) -> None:
+            """Wait until one more may, or raise."""
+
+        def close(self, scheduler: Scheduler) -> None:
+            """The fan is closed, and nobody is to wait any more."""
 
 
 _SHUT_DOWN = "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
@@ -80,6 +89,7 @@ class Scheduler:
         self._threads = threads
         if initialise is not None:
             from ..base import variables  # noqa: F401  # not first in a thread of ours, where a fork may catch the import
+        self.room: Bound | None = None  # if there is a bound on what may be queued
         self.anchor: object = None  # something of the fan's that must live as long as the scheduler
         self._reset(slots)
         forks.renew(self, Scheduler._forked)
@@ -96,7 +106,7 @@ class Scheduler:
         self.closing: bool = last.exiting()
         self.dismissed: bool = False  # closing, and the threads were sent home
         self.broken: str | bool = False
-        self.quiet_gates: list[SimpleQueue[None]] = []
+        self.quiet_gates: list[Waiting] = []  # opened when all is done
         self._threads.clear()
         self.figures: Figures = Figures()
         self.run_queue: RunQueue = RunQueue()
@@ -280,7 +290,7 @@ class Scheduler:
                 cap.active -= 1
         if queue.closed:
             self.check_done(queue, after)
-        if not cap.lasting:
+        if not queue.lasting:
             queue.left()
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from functools import partial
 from queue import SimpleQueue
 
 from ..base import forks, last
+from ..base.checks import pause
 from ..base.clock import REAL
-from ..base.errors import TaskCancelled
+from ..base.errors import INTERRUPTS, TaskCancelled
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from .work_queue import GRACE, here
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 MOMENT = 0.005
 """Seconds that a thread may take to come back when its time for that is over.  Arbitrary: a loaded machine may not have
 let it run yet."""
+
+SPARE = 1.0
+"""Seconds more than it was given for which whoever closes a fan waits for what cannot be cancelled: a done-callback
+that blocks its worker, an initializer.  Arbitrary; as for callbacks that have threads of their own."""
 
 _schedulers: set[weakref.ref[Scheduler]] = set()
 
@@ -69,6 +74,8 @@ def _close(scheduler: Scheduler, reason: Callable[[], BaseException] | None, gat
         if reason is not None:
             for queue in list(scheduler.queues):
                 queue.discard(reason(), after)
+        if scheduler.room is not None:
+            after.append(partial(scheduler.room.close, scheduler))
     scheduler.perform(after)
     _end_streams(scheduler)
     after = []
@@ -101,8 +108,16 @@ def _end_streams(scheduler: Scheduler) -> None:
         scheduler.timer.cancel(stream, None, "the fan was closed")
 
 
+def latest(scheduler: Scheduler, timeout: float) -> float:
+    """Until when, on its clock, whoever closes it with a ``timeout`` waits at most."""
+    return scheduler.clock.monotonic() + pause("shutdown(timeout=…)", timeout) + SPARE
+
+
 def join(
-    scheduler: Scheduler, gate: SimpleQueue[None], wait: Callable[[SimpleQueue[None]], object] | None = None
+    scheduler: Scheduler,
+    gate: SimpleQueue[None],
+    wait: Callable[[SimpleQueue[None]], object] | None = None,
+    until: float | None = None,
 ) -> None:
     """Wait until a closed scheduler's calls are done and its threads have ended.
 
@@ -110,12 +125,17 @@ def join(
 
     Args:
         wait: how to wait for the gate.
+        until: when, on its clock, to give up; then threads get a moment to end, and those that do not are left.
     """
     if getattr(here, "session", None) is not None and here.session.scheduler is scheduler:
         raise RuntimeError("cannot join current thread: a call must not shut down its own fan and wait for itself")
     try:
-        (wait or scheduler.clock.wait)(gate)
-    except KeyboardInterrupt:
+        if until is not None:
+            if not scheduler.clock.wait_until(gate, until):
+                return
+        else:
+            (wait or scheduler.clock.wait)(gate)
+    except INTERRUPTS:
         scheduler.interrupt()
         raise
     gate.put(None)  # for whoever else waits
@@ -126,8 +146,9 @@ def join(
         REAL.wait(settled, GRACE)  # whatever the fan's clock: nobody would move that one now
         waited_for = []
         aside(partial(_evict_all, scheduler, waited_for))
+    end = None if until is None else time.monotonic() + SPARE
     for thread in waited_for:
-        thread.join()
+        thread.join(None if end is None else max(0.0, end - time.monotonic()))
     scheduler.timer.join()
     scheduler.callbacks.join()  # last, for those before it may still have told it something
 

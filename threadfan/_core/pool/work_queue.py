@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from .terms import Claim, Key
     from .worker import Worker
 
+    class Ended(Protocol):
+        """What may have been ended."""
+
+        ended_by: Callable[[], str | None] | None
+
     Actions = list[Callable[[], object]]
     """What was decided under the lock and is done once it is released."""
 
@@ -117,8 +122,9 @@ class WorkQueue(Terms):
     """
 
     __slots__ = (
-        "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended", "enlisted",
-        "extra_attempts", "failed", "generation", "lender", "listeners", "paused", "queued", "reason", "scheduler",
+        "accepted", "active", "cancel_at_close", "cap", "closed", "counted", "depth", "done", "ended",
+        "ended_by", "enlisted", "extra_attempts", "failed", "generation", "lasting", "lender", "listeners", "paused",
+        "queued", "rank", "reason", "scheduler",
     )  # fmt: skip
 
     def __init__(self, scheduler: Owner, cap: ConcurrencyLimit, depth: int) -> None:
@@ -126,6 +132,8 @@ class WorkQueue(Terms):
         self.generation: int = forks.generation  # of processes: in the child of a fork it is another
         self.cap: ConcurrencyLimit = cap
         self.depth: int = depth  # 0, or one more than that of the call that made it
+        self.rank: int = depth  # that, and the priority if it has one: see ``ranked``
+        self.lasting: bool = cap.lasting  # it stays when nothing is in it
         self.name = ""
         self.timeout: float | None = None
         self.outer: Scope | None = None
@@ -137,6 +145,7 @@ class WorkQueue(Terms):
         self.done: bool = False
         self.enlisted: bool = False  # threads may come, or could have
         self.ended: list[bool] = []  # not empty: start no further call (a list, as its truth is read without a lock)
+        self.ended_by: Callable[[], str | None] | None = None  # who can say why, where it is no error
         self.reason: BaseException | None = None  # why it was ended from outside
         self.accepted: int = 0  # calls ever taken in
         self.failed: int = 0  # calls settled without a value
@@ -354,6 +363,11 @@ class Session:
         """The scope of the call ``key`` if it was asked for.  Call with the lock held."""
         made = self.made
         return made[1] if made is not None and made[0] is key else None
+
+
+def why_ended(queue: Ended) -> str:
+    """Why no call of a queue that was ended starts any more."""
+    return (None if queue.ended_by is None else queue.ended_by()) or "the batch had ended"
 
 
 def _note_late(scheduler: Owner, usage: Usage) -> None:

@@ -85,7 +85,7 @@ class Scope:
         ledger: told of the tokens that the call uses.
     """
 
-    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "acts", "permits")
+    __slots__ = ("_callbacks", "_cancelled", "_clock", "_deadline", "_ledger", "acts", "permits", "pulse")
 
     def __init__(
         self,
@@ -98,6 +98,8 @@ class Scope:
         """What attached clients tell of their requests, for calls that are tried again or have a rate limit."""
         self.acts: Acts | None = None
         """What ends with it and is begun again and again, as attached clients do; made when first needed."""
+        self.pulse: list[float] | None = None
+        """When the call was last seen to do something, if it has an idle timeout; infinity while it need not."""
         self._deadline = deadline
         self._clock = clock or clocks.current()
         self._cancelled = False
@@ -134,6 +136,11 @@ class Scope:
             CallCancelled: the call was cancelled or its time is up.
         """
         time_left(self)
+
+    def touch(self) -> None:
+        """Say that the call does something, if it has an ``idle_timeout``; harmless if not, and from any thread."""
+        if self.pulse is not None:
+            self.pulse[0] = self._clock.monotonic()
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """Have ``callback()`` called once when the call is cancelled or timed out; at once if it already is.

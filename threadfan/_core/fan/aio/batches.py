@@ -51,7 +51,7 @@ async def arun(
     loop = running_loop("fan.arun")
     fn, asked = taker(loop)("fan.arun", fn), fn
     check("fan.arun", asked, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     gate = LoopGate(loop)
     completion = begin_run(
         scheduler, options, fn, given, gate.put, fail_fast=fail_fast, deadline=deadline, late=late, star=star, halt=halt
@@ -84,7 +84,7 @@ async def arun_journaled(
     loop = running_loop("fan.arun")
     fn, said = taker(loop)("fan.arun", fn), fn
     check("fan.arun", said, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     journal, halting = journal_of(said, asked, late), stops(halt)
     gate = LoopGate(loop)
     items = [item async for item in items_of(given, strict=True)]
@@ -109,6 +109,7 @@ async def _feed(completion: RunCompletion[T], given: Given) -> None:
         if completion.over or batch.closed:
             return
         scheduler.check_open()
+    completion.cut_off = False
     batch.close()
 
 
@@ -118,7 +119,8 @@ async def agather(scheduler: Scheduler, options: Options, tasks: Functions, name
     gate = LoopGate(loop)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.agather")
     completion: Completion[TaskBatch, Report[Any]] = Completion(batch, gate.put)
-    return await wait_for(completion, gate)
+    with metering.shown(batch, options.progress):
+        return await wait_for(completion, gate)
 
 
 async def ajoin(scheduler: Scheduler, options: Options, policy: Joiner[T, R], tasks: Functions, named: Named) -> R:
@@ -128,4 +130,6 @@ async def ajoin(scheduler: Scheduler, options: Options, policy: Joiner[T, R], ta
     begin("fan.ajoin", policy, tasks, named)
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
     joining = Joining(batch, gate.put, policy)
-    return joining.result(await wait_for(joining, gate))
+    with metering.shown(batch, options.progress):
+        report = await wait_for(joining, gate)
+    return joining.result(report)

@@ -233,7 +233,7 @@ def call(
         checks.function("fan.call", fn)  # which finds what would be wrong with it, or with what it stands for
     future: LoopFuture[T] = _NewFuture(loop=loop)
     made = future._call = LoopCall(future, _mailbox(loop))
-    made.fn = options.dressed(fn) if options.interrupt else fn
+    made.fn = options.dressed(fn) if options.dresses else fn
     made.args = args
     made.kwargs = kwargs
     context = made.context = copy_context()
@@ -246,7 +246,7 @@ def call(
         made.policies = policies
         if not policies.first_is_plain:
             made.state = policies.state(args, kwargs, made.since)
-    hand_in(made, scheduler, options.cap, policies)
+    hand_in(made, scheduler, options.home, policies)
     if clocks.chores:
         look_after(loop)
     return future

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from ...pool.scheduler import Scheduler
 
 
-async def join(scheduler: Scheduler) -> None:
-    """Wait for a closed scheduler's threads in a helper thread, so that the loop goes on."""
+async def join(scheduler: Scheduler, timeout: float | None) -> None:
+    """Wait for a closed scheduler's threads in a helper thread, so that the loop goes on.
+
+    Args:
+        timeout: what ``shutdown`` was given for it.
+    """
+    until = None if timeout is None else lifecycle.latest(scheduler, timeout)
     gate = LoopGate(running_loop("fan.aclose"))
 
     def wait_and_tell() -> None:
-        lifecycle.join(scheduler, lifecycle.close(scheduler))
+        lifecycle.join(scheduler, lifecycle.close(scheduler), until=until)
         lifecycle.linger(scheduler)
         gate.put()
 

@@ -9,6 +9,7 @@ from functools import partial
 from ...base import checks
 from ...base.generic import TYPE_CHECKING, T
 from ...batches import metering
+from ...batches.halting import stops
 from ...batches.left import put_left_on
 from ...batches.streamed import AsyncRunStream, kind_of
 from ...batches.window import BatchStream, make_stream, window_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ...base.outcome import Outcome, Raw
     from ...batches.asked_journal import Asked
     from ...batches.completion import B
+    from ...batches.halting import Stops
     from ...batches.metering import Shown
     from ...batches.stream import Stream
     from ...calls.options import Options
@@ -47,6 +49,7 @@ def astream(
     owner: object,
     progress: Shown = False,
     keep: bool = False,
+    halt: str | Stops | None = None,
     said: Asked | None = None,
 ) -> AsyncRunStream[T]:
     """See ``Fan.astream``.  ``owner`` is kept alive until the stream ends."""
@@ -55,20 +58,20 @@ def astream(
         fn = taker(running_loop("fan.astream"))("fan.astream", fn)
     checks.function("fan.astream", fn)
     check("fan.astream", asked, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     mixed = any(hasattr(one, "__aiter__") for one in given)
-    size, ordered = window_of(scheduler, window), checks.flag("ordered", ordered)
+    size, ordered, halting = window_of(scheduler, window), checks.flag("ordered", ordered), stops(halt)
     if said is None:
         made = make_stream(
             scheduler, options, fn, given, window=size, elastic=window is None, ordered=ordered, strict=True, star=star,
-            fed_by_owner=mixed, kind=kind_of(BatchStream, keep),
+            fed_by_owner=mixed, halt=halting, kind=kind_of(BatchStream, keep),
         )  # fmt: skip
     else:
         from ...batches import journaled_stream
 
         made = journaled_stream.make_stream(
             scheduler, options, fn, given, said, window=size, elastic=window is None, ordered=ordered, star=star,
-            fed_by_owner=mixed, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
+            fed_by_owner=mixed, halt=halting, said=asked, kind=kind_of(journaled_stream.JournaledStream, keep),
         )  # fmt: skip
     return AsyncRunStream(
         outcomes_of(made, partial(feed_stream, made, given) if mixed else None, owner, progress), made
@@ -160,4 +163,5 @@ async def feed_stream(stream: BatchStream[T], given: Given, room: asyncio.Event)
         while stream.room <= 0:
             room.clear()
             await room.wait()
+    stream.early.all_taken = True
     batch.close()

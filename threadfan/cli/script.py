@@ -1,0 +1,177 @@
+"""``python -m threadfan SCRIPT``: a program that uses ``concurrent.futures``, with fans in the place of its pools."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from threadfan._core.base.packages import install as command_to_install
+from threadfan._core.base.texts import text_of
+
+from .ctrl_c import interrupt_fans
+from .errors import USAGE, CommandError
+from .invoking import invoke
+from .options import BatchOptions, Debug
+from .program import Program
+from .tally import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from threadfan.dropin.installation import Installation
+
+SETTINGS = {"allow_interspersed_args": False}
+"""Of the command: what follows the script is the script's, whatever it looks like."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """What is to be run, and how."""
+
+    program: Program
+    options: BatchOptions
+    attach: Sequence[str]
+    sequential: bool
+    compare: bool
+    report: str | None
+    summary: bool
+    figures: str | None
+    """Where the seconds go that it takes, for a comparison."""
+
+    def run(self) -> int:
+        """Run it, in the place of this program.
+
+        Returns:
+            The exit status, if it has come to its end.
+
+        Raises:
+            BaseException: what has ended it early; the interpreter is to deal with that.
+        """
+        if self.compare:
+            from .comparing import compare
+
+            return compare(self.program, self._flags())
+        from threadfan import install
+
+        options = self.options
+        installation = install(
+            options.workers,
+            timeout=options.timeout,
+            retry=options.retry,
+            rate=options.rate_limit(),
+            attach=self.attach,
+            sequential=self.sequential,
+        )
+        # First: what is registered later is called before, and so is the end of all calls.
+        atexit.register(self._finish, installation, os.getpid(), time.monotonic())
+        interrupt_fans()
+        self.program.run()
+        return 0
+
+    def _flags(self) -> list[str]:
+        """What the user has said of threads, as flags."""
+        options = self.options
+        flags: list[tuple[str, object]] = [
+            ("--workers", options.workers), ("--timeout", options.timeout), ("--retry", options.retry),
+            ("--rate", options.rate), ("--report", self.report), *(("--attach", name) for name in self.attach),
+        ]  # fmt: skip
+        given = [text for flag, value in flags if value is not None for text in (flag, str(value))]
+        return given if self.summary else [*given, "--no-summary"]
+
+    def _finish(self, installation: Installation, process: int, begun: float) -> None:
+        """The interpreter ends, and all calls have ended before."""
+        if os.getpid() != process:  # the child of a fork
+            return
+        seconds = time.monotonic() - begun
+        if self.report is not None:
+            try:
+                installation.report().to_html(self.report, title=os.path.basename(self.program.target))
+            except (ImportError, OSError) as error:
+                say(f"{self.report} cannot be written: {text_of(error)}")
+        if self.summary:
+            for line in installation.summary().splitlines():
+                say(line)
+            if self.report is not None:
+                say(f"see {self.report}")
+        if self.figures is not None:
+            with open(self.figures, "w", encoding="utf-8") as file:
+                json.dump({"seconds": seconds, "executors": installation.swap.made}, file)
+
+
+def asked_for(arguments: Sequence[str]) -> int | Script:
+    """What the arguments of the command ask for; an exit status if nothing is to be run.
+
+    Raises:
+        CommandError: a flag is wrong, or there is no such script.
+    """
+    alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alone.command(context_settings=SETTINGS)(script)
+    found = invoke(alone, arguments, "threadfan script")
+    return found if isinstance(found, Script) else 0
+
+
+def script(
+    target: Annotated[str, typer.Argument(metavar="SCRIPT", help="A Python file, or with -m the name of a module.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="The script's own, options among them.")
+    ] = None,
+    *,
+    is_module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", help="Calls that run at once, of an executor that does not say it."),
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that a call may take.")] = None,
+    retry: Annotated[int | None, typer.Option(help="How often a call is tried again after a transient error.")] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="N/UNIT", help="Calls that may begin, in all executors: 50/min, 10/s, 3000/h.")
+    ] = None,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLIENT", help="End requests or subprocess with the call that uses it."),
+    ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Have no threads: make each call where it is handed in.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Run it without threads and then with them, and print both times.")
+    ] = False,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE.html", help="Write a page that shows what happened.")
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary/--no-summary", help="Say at the end what became of the calls.")
+    ] = True,
+    figures: Annotated[str | None, typer.Option(hidden=True)] = None,
+    debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
+) -> Script:
+    """Run a Python program that uses concurrent.futures, unchanged, with a Fan for each ThreadPoolExecutor.
+
+    It is what python -m threadfan SCRIPT does, too.  Options come before SCRIPT; what comes after it is the script's.
+    """
+    from threadfan.dropin.options import clients
+
+    options = BatchOptions(workers=workers, timeout=timeout, retry=retry, rate=rate).checked()
+    try:
+        attached = clients([name for names in attach or () for name in names.split(",")])
+    except ValueError as error:
+        raise CommandError(f"--{error}", USAGE) from error
+    if compare and sequential:
+        raise CommandError("--compare runs it both ways; right is to leave --sequential out", USAGE)
+    if report is not None and find_spec("plotly") is None:
+        right = command_to_install("draw")
+        raise CommandError(f"--report needs plotly, which cannot be imported; right is: {right}", USAGE)
+    if report is not None and os.path.realpath(report) == os.path.realpath(target):
+        raise CommandError(f"--report is the script, {report}; right is a path for the page", USAGE)
+    return Script(
+        program=Program(target, arguments or [], is_module=is_module), options=options, attach=attached,
+        sequential=sequential, compare=compare, report=None if report is None else os.path.abspath(report),
+        summary=summary, figures=figures,
+    )  # fmt: skip
