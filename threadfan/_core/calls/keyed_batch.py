@@ -101,7 +101,7 @@ class KeyedBatch(Batch):
         """That of ``Batch``, and a seat before and after each call; a test holds the two to the same outcomes."""
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
         run_queue, reader, inputs = scheduler.run_queue, self.reader, self.inputs
-        seats_by, held, fed = inputs.seats, inputs.held, inputs.fed
+        seats_by, missed, fed = inputs.seats, inputs.missed, inputs.fed
         raw: Raw | None
         clock, claim, barred, worker = scheduler.clock.monotonic, session.claim, self.barred, session.worker.thread.name
         settle_own, wakes = claim.pop, reader.wakes
@@ -125,7 +125,7 @@ class KeyedBatch(Batch):
             while entry is not None:
                 first, entry = iter((entry,)), None  # an iterator, which forgets what it has given out
                 seated = True  # this one is
-                for index, item, since in chain(first, inputs.pull()):
+                for index, item, since in chain(first, inputs.pull() if GIL else ()):
                     seats = seats_by[index]
                     if seated:
                         seated = False
@@ -133,7 +133,8 @@ class KeyedBatch(Batch):
                         try:
                             seats.pop()
                         except IndexError:
-                            entry = self._have_wait((index, item, since))
+                            missed.append((index, item, since))
+                            entry = self._missed(index, seats)
                             end = clock()
                             if entry is not None:
                                 break
@@ -163,34 +164,39 @@ class KeyedBatch(Batch):
                         if tell is not None:
                             tell(raw)
                         raw = None  # a long next call must not keep this result alive
-                    seats.append(None)
                     if wakes:
                         reader.tell(index)
-                    if held and (entry := self._next_held(index, seats)) is not None:
-                        end = clock()
-                        break
+                    if missed:
+                        if (entry := self._next(index, seats, True)) is not None:
+                            end = clock()
+                            break
+                    else:
+                        seats.append(None)
+                        if missed and (entry := self._next(index, seats, False)) is not None:
+                            end = clock()
+                            break
                     if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                         return
         except IndexError:
             return  # the deque was empty
         finally:
             del self, session, results, fn, barred, claim, settle_own, tell  # leave no cycle: see ``call_queue``
-            del reader, wakes, inputs, seats_by, held
+            del reader, wakes, inputs, seats_by, missed
             item = raw = entry = None
 
-    def _have_wait(self, entry: Entry) -> Entry | None:
+    def _missed(self, index: int, seats: Seats) -> Entry | None:
         """An input was pulled, and its key has no seat; one to go on with, if there is one among the next."""
         after: Actions = []
         found = None
         with self.scheduler.lock:
-            index = entry[0]
+            self.inputs.look(seats)
             if index in self.withdrawn:  # whoever cancelled it has not seen it
-                self.withdrawn.discard(index)
-                self.drop_input(entry, TaskCancelled(CANCELLED_ALONE))
-                after.append(partial(self.reader.tell, index))
-                bar(self)
-            else:
-                self.inputs.hold(entry)
+                entry = self.inputs.take_out(index)
+                if entry is not None:
+                    self.withdrawn.discard(index)
+                    self.drop_input(entry, TaskCancelled(CANCELLED_ALONE))
+                    after.append(partial(self.reader.tell, index))
+                    bar(self)
             if self.ended:  # the same of whoever ended it
                 self.discard_late(after)
             else:
@@ -198,18 +204,21 @@ class KeyedBatch(Batch):
         self.scheduler.perform(after)
         return found
 
-    def _next_held(self, index: int, seats: Seats) -> Entry | None:
-        """A call has ended: an input that has waited for its seat, or for another, with which this thread goes on."""
+    def _next(self, index: int, seats: Seats, in_hand: bool) -> Entry | None:
+        """A call has ended: an input that has waited for its seat, or for another, with which this thread goes on.
+
+        Args:
+            in_hand: whether the seat is still to be freed.
+        """
         inputs, run_queue = self.inputs, self.scheduler.run_queue
         inputs.forget_seats(index)
-        if GIL and id(seats) not in inputs.held:
-            return None
         with self.scheduler.lock:
-            if not inputs.serve(seats):
+            served = inputs.free(seats) if in_hand else inputs.look(seats)
+            if not served and GIL:
                 return None
             if run_queue.pressure <= self.depth:
                 return inputs.take()
-            if not self.queued:  # others may go first
+            if not self.queued and self.ready():  # others may go first
                 run_queue.enlist(self)
         return None
 
@@ -225,8 +234,7 @@ class KeyedBatch(Batch):
     def _free(self, index: int, after: Actions) -> None:
         seats = self.inputs.seats[index]
         self.inputs.forget_seats(index)
-        seats.append(None)
-        if self.inputs.serve(seats):
+        if self.inputs.free(seats):
             self.scheduler.offer(self, after)
 
     def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
@@ -237,7 +245,7 @@ class KeyedBatch(Batch):
 
     def discard(self, reason: BaseException, after: Actions) -> None:
         """Every call not yet begun is cancelled."""
-        self.inputs.line_up()
+        self.inputs.discard()
         super().discard(reason, after)
 
     def drop_input(self, entry: Entry, error: TaskCancelled) -> None:
@@ -247,5 +255,5 @@ class KeyedBatch(Batch):
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here."""
-        self.inputs.hold_none()
+        self.inputs.forget_held()
         super().orphan(reason)
