@@ -14,7 +14,6 @@ import threadfan
 from threadfan._core.base.times import Timed
 from threadfan._core.base.unset import Unset
 from threadfan._core.batches.handle import Handle
-from threadfan._core.batches.iteration import AsyncIteration
 from threadfan._core.batches.looking_back import LookingBack
 from threadfan._core.fan.front import Front
 
@@ -214,7 +213,6 @@ def offered_by(thing):
         threadfan.Report: (LookingBack,),
         threadfan.Outcome: (Timed,),
         threadfan.Run: (Handle,),
-        threadfan.AsyncRunStream: (AsyncIteration,),
     }.get(thing, faces)
     found = {name: member for face in (*faces, thing) for name, member in vars(face).items()}
     public = {name: member for name, member in found.items() if not name.startswith("_")}
@@ -245,7 +243,21 @@ def test_the_reference_names_every_figure():
 
 
 @pytest.mark.parametrize(
-    "name", ["anthropic", "boto3", "httpx", "openai", "redis", "requests", "sqlite3", "subprocess", "threading"]
+    "name",
+    [
+        "anthropic",
+        "boto3",
+        "duckdb",
+        "httpx",
+        "openai",
+        "psycopg",
+        "redis",
+        "requests",
+        "sqlite3",
+        "subprocess",
+        "threading",
+        "urllib3",
+    ],
 )
 def test_the_reference_names_what_clients_offer(name):
     """Each public function and class of a client's module is in that module's table."""

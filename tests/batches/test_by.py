@@ -77,6 +77,7 @@ def test_one_slow_key_holds_up_nobody(way, options):
     with Fan(3, **options) as fan, slow:
         found = aside(WAYS[way], fan, one, items, by=key, max_concurrent=2)
         until(lambda: len(others) == 50)
+        slow.wait_for(2)
         assert sorted(slow.started) == items[:2]
         assert slow.most == 2
         slow.open()
@@ -86,14 +87,17 @@ def test_one_slow_key_holds_up_nobody(way, options):
 
 
 @OPTIONS
+@pytest.mark.usefixtures("eager_switching")
 def test_calls_of_a_key_start_in_their_order(options):
     """With one at a time, each follows the one before."""
     started = []
-    items = [(number % 3, number) for number in range(300)]
+    items = [(number % 3, number) for number in range(600)]
     with Fan(8, **options) as fan:
         fan.run(started.append, items, by=key, max_concurrent=1)
+        for outcome in fan.stream(started.append, iter(items), by=key, max_concurrent=1):
+            assert outcome.ok
     for one in range(3):
-        assert [item for item in started if item[0] == one] == [item for item in items if item[0] == one]
+        assert [item for item in started if item[0] == one] == 2 * [item for item in items if item[0] == one]
 
 
 @settings(max_examples=25)
@@ -167,12 +171,12 @@ def test_what_is_held_at_the_end_of_the_batch_is_cancelled(options):
 
     items = [("a", number) for number in range(5)]
     with Fan(4, **options) as fan:
-        with pytest.raises(ValueError, match="0") as caught:
+        with pytest.raises(ValueError, match="'a'") as caught:
             fan.run(fails, items, by=key, max_concurrent=1, fail_fast=True)
         statuses = [outcome.status for outcome in caught.value.report]
-        assert statuses[0] == "failed"
+        assert "failed" in statuses
         assert set(statuses) <= {"failed", "cancelled"}
-        assert options or statuses[1:] == ["cancelled"] * 4
+        assert options or statuses == ["failed"] + ["cancelled"] * 4
         gate = Gate()
         with gate:
             run = fan.start(gate, items, by=key, max_concurrent=1)

@@ -147,6 +147,64 @@ def test_it_stops_while_nobody_reads(how, ends):
     }
 
 
+@pytest.mark.parametrize("condition", [{"halt": "now,fail=2"}, {"halt": "now,done=2"}])
+@pytest.mark.parametrize("way", ["stream", "pipeline.stream", "run", "graph"])
+def test_times_that_are_up_count(way, condition, clock):
+    """A call that is ended from outside may be the one to stop at, in whatever thread that is seen."""
+    with Fan(2, timeout=5) as fan, Gate() as gate:
+        graph = fan.graph()
+        for number in range(9):
+            graph.add(gate, name=f"task{number}")
+        streams = {"stream": lambda **stops: fan.stream(gate, range(9), **stops),
+                   "pipeline.stream": lambda **stops: fan.pipeline(gate).stream(range(9), **stops)}  # fmt: skip
+        if way in streams:
+            stream = streams[way](**condition)
+            reading = aside(list, stream)
+        else:
+            reading = aside(graph.run if way == "graph" else fan.pipeline(gate).run,
+                            *(() if way == "graph" else [range(9)]), **condition)  # fmt: skip
+        gate.wait_for(2)
+        clock.advance(5)
+        outcomes = reading.result(PATIENCE)
+    counts = [outcome.status for outcome in outcomes]
+    taken = 6 if way == "pipeline.stream" else 9  # as there is room in front of a stage
+    assert (counts.count("timed_out"), counts.count("cancelled"), len(counts)) == (2, taken - 2, taken)
+    stopped = stream.stopped if way in streams else outcomes.stopped
+    assert stopped.startswith("2 "), stopped
+
+
+async def _uses(number):
+    """A coroutine function that tells its tokens twice."""
+    current_scope().add_usage(Usage(300))
+    await asyncio.sleep(0)
+    return {"usage": {"input_tokens": 300, "output_tokens": 0}}
+
+
+@pytest.mark.parametrize("way", ["astream", "pipeline.astream", "pipeline.arun", "graph.arun"])
+def test_a_budget_of_coroutines(way):
+    """What runs in the loop counts once, whoever tells."""
+
+    async def ended(fan, budget):
+        if way == "graph.arun":
+            graph = fan.graph()
+            for number in range(99):
+                graph.add(lambda: None, name=f"input{number}")
+                graph.add(_uses, name=f"task{number}", depends_on={"number": f"input{number}"})
+            report = await graph.arun(budget=budget)
+            return report.stopped, report.usage
+        if way == "pipeline.arun":
+            report = await fan.pipeline(_uses).arun(range(99), budget=budget)
+            return report.stopped, report.usage
+        make = fan.astream if way == "astream" else lambda fn, items, **stops: fan.pipeline(fn).astream(items, **stops)
+        stream = make(_uses, range(99), budget=budget)
+        usages = [outcome.usage async for outcome in stream if outcome.ok]
+        return stream.stopped, sum(usages[1:], usages[0])
+
+    with Fan(1) as fan:
+        stopped, usage = asyncio.run(ended(fan, Budget(1_000)))
+    assert (stopped, usage) == ("the budget of 1,000 tokens was used up: 1,200 were spent", Usage(1_200, requests=4))
+
+
 def test_what_a_journal_has_is_no_call(tmp_path):
     """Values of a run before are handed out, and count for nothing; what was left out is called by the next run."""
     with Fan(1) as fan:

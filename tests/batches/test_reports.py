@@ -266,12 +266,12 @@ def test_to_dict_is_plain_data(mixed):
     assert data["stats"]["total"] == 4
     assert data["outcomes"][0] == {
         "index": 0, "name": None, "status": "succeeded", "value": "zero", "error": None,
-        "error_details": None,
+        "error_details": None, "fallback": None,
         "attempts": 1, "duration": 1.0, "waited_slot": 2.0, "waited_limit": 0, "waited_backoff": 0, "worker": "pool_0",
         "usage": None,
         "history": [{
             "status": "succeeded", "error": None, "started": 2.0, "duration": 1.0, "waited_slot": 2.0,
-            "waited_limit": 0, "waited_backoff": 0, "worker": "pool_0",
+            "waited_limit": 0, "waited_backoff": 0, "worker": "pool_0", "fallback": None,
         }],
     }  # fmt: skip
     assert data["outcomes"][1]["error"] == "ValueError: bad"

@@ -33,7 +33,8 @@ def with_requests(url):
 
 def with_httpx(url):
     """The same."""
-    httpx = pytest.importorskip("httpx")
+    import httpx
+
     with attach(httpx.Client(trust_env=False)) as client:
         return client.get(url, timeout=None).content
 
@@ -41,6 +42,7 @@ def with_httpx(url):
 @pytest.mark.parametrize("get", [with_requests, with_httpx])
 def test_bytes_of_an_answer(clock, listener, get):
     """Each that arrives puts the end off; when none does the call times out, and its connection is shut."""
+    pytest.importorskip(get.__name__.removeprefix("with_"))
     scopes, begun = [], threading.Event()
 
     def call(url):

@@ -11,7 +11,20 @@ import pytest
 
 from support.controlled import run_program
 
-NAMES = ["anthropic", "httpx", "openai", "queue", "redis", "requests", "sqlite3", "subprocess", "threading"]
+NAMES = [
+    "anthropic",
+    "duckdb",
+    "httpx",
+    "openai",
+    "psycopg",
+    "queue",
+    "redis",
+    "requests",
+    "sqlite3",
+    "subprocess",
+    "threading",
+    "urllib3",
+]
 names = pytest.mark.parametrize("name", NAMES)
 
 

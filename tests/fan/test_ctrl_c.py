@@ -67,6 +67,16 @@ with Fan(3) as fan:
         show(error)
         raise
 """,
+    "texts": """
+with Fan(3) as fan:
+    try:
+        for _, piece in fan.stream_text(tool, [0, 1, 2, 3, 4]):
+            print(piece, flush=True)
+            go.set()
+    except KeyboardInterrupt as error:
+        show(error)
+        raise
+""",
     "map": """
 with Fan(3) as fan:
     try:
@@ -191,7 +201,7 @@ def test_ctrl_c_whatever_blocks(block):
     assert status == -signal.SIGINT, err
 
 
-@pytest.mark.parametrize("way", ["run", "map", "buffered map", "stream", "a batch of an asyncio program"])
+@pytest.mark.parametrize("way", ["run", "map", "buffered map", "stream", "texts", "a batch of an asyncio program"])
 def test_what_was_done_is_on_the_error(way):
     """The report tells what had ended; of ``map`` and ``stream``, what had not been handed out."""
     _, out, _, _ = interrupted(HEAD.replace("BLOCK", BLOCKS["sleep"]) + SYNC[way])

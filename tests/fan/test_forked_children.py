@@ -203,6 +203,8 @@ def ended(child):
         "[outcome.value for outcome in fan.stream(fork, iter(range(5)))]",
         "fan.gather(*[task(fork, item) for item in range(5)]).unwrap()",
         "fan.pipeline(fork, int).run(range(5)).unwrap()",
+        "[outcome.value for outcome in fan.stream(fork, iter(range(5)), halt='soon,done=9', max_errors=1)]",
+        "fan.pipeline(fork, int).run(range(5), halt='soon,done=9', max_errors=1).unwrap()",
     ],
 )
 def test_a_child_that_returns_from_its_call_ends_there(calls):

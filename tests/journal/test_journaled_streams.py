@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import sqlite3
 import threading
 from collections import Counter
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.controlled import Gate, aside, elapse, run_program, until, until_cancelled
+from support.controlled import PATIENCE, Gate, aside, elapse, run_program, until, until_cancelled
 from threadfan import Fan, JournalError, RateLimit, sleep
+from threadfan._core.batches import journaled_stream
 
 CALLS = []
 FAILING = set()
@@ -158,6 +160,24 @@ def test_equal_inputs_of_which_another_run_has_one(path, window):
     assert gate.started == ["a"] * 3
 
 
+def test_calls_that_take_no_time_are_left_to_themselves(path, monkeypatch):
+    """Whoever reads sleeps for a moment before he has himself woken by the next, if there are many of them."""
+    rested = threading.Event()
+    monkeypatch.setattr(journaled_stream, "QUICK", math.inf)
+    monkeypatch.setattr(journaled_stream, "sleep", lambda seconds: rested.set())
+
+    def await_rest(item):
+        assert item == 0 or rested.wait(PATIENCE)
+        return item
+
+    with Fan(1) as fan:
+        items = range(journaled_stream.ENOUGH + 2)
+        assert [outcome.value for outcome in fan.stream(await_rest, items, journal=path)] == [*items]
+        rested.clear()
+        assert [outcome.value for outcome in fan.stream(await_rest, [0], journal=path, version=2)] == [0]
+    assert not rested.is_set()
+
+
 def test_several_iterables_keys_and_versions(path):
     """As with ``run``."""
     with Fan(2) as fan:
@@ -276,6 +296,7 @@ def test_a_journal_that_cannot_be_opened(path, tmp_path):
 
 FULL = """
 import itertools
+import math
 from threadfan import Fan, JournalError, NotStored
 from threadfan._core.journal import database
 

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from support.controlled import Gate, aside, meet, until
+from support.controlled import Gate, aside, elapse, meet, until
 from threadfan import Fan, JournalError, RateLimit, Report, Usage, current_scope
+from threadfan._core.journal.journal_file import JournalFile
 
 CALLS = []
 
@@ -215,6 +216,21 @@ def test_a_deadline_and_the_next_run(path):
         assert fan.run(gate, ["a", "b", "c"], journal=path, version=1).unwrap() == ["a", "b", "c"]
         with pytest.raises(ValueError, match="leave it out"):
             fan.run(gate, ["a"], deadline=1.0, late="keep", journal=path, version=1)
+
+
+def test_a_call_that_returns_when_its_run_has_ended(path, clock, monkeypatch):
+    """What it returns finds the journal closed, which is no failure of the run."""
+    gate, close = Gate(), JournalFile.close
+
+    def close_and_wait(file):
+        close(file)
+        gate.open()
+        until(lambda: file.broken is not None)
+
+    monkeypatch.setattr(JournalFile, "close", close_and_wait)
+    with gate, Fan(1, timeout=2) as fan:
+        elapse(clock, 2, lambda: gate.wait_for(1))
+        assert fan.run(gate, ["a"], journal=path, version=1)[0].status == "timed_out"
 
 
 def test_two_runs_of_one_process_call_nothing_twice(path):

@@ -19,11 +19,15 @@ SEAMS = {
     "openai": "openai",
     "httpx": "httpx",
     "httpx2": "httpx",
+    "_duckdb": "duckdb",
+    "duckdb": "duckdb",
     "boto3": "boto3",
     "botocore": "boto3",
+    "psycopg": "psycopg",
     "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
+    "urllib3": "urllib3",
 }
 """The module here that attaches clients of a library, by the library's name."""
 
@@ -46,9 +50,9 @@ def attach(client: C, **options: object) -> C:
         TypeError: there is no seam for it, or it is an async client, or an option is not taken.
     """
     for kind in type(client).__mro__:
-        seam = SEAMS.get(kind.__module__.partition(".")[0])
+        seam = SEAMS.get(kind.__module__.removeprefix(f"{__package__}.").partition(".")[0])  # or of a module here
         if seam is not None:
             made: Callable[..., C] = import_module(f".{seam}", __package__).attach
             return made(client, **options)
-    *first, last = SEAMS
+    *first, last = (library for library in SEAMS if not library.startswith("_"))
     raise TypeError(f"attach got {client!r}, which it does not know; right is a client of {', '.join(first)} or {last}")

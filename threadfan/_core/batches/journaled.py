@@ -148,9 +148,10 @@ class JournaledRun(StoppingCompletion[T]):
     def ending(self) -> tuple[BaseException | None, Report[T]]:
         """See ``Completion``; that the journal could not be written is raised too, when the calls have ended."""
         error, report = super().ending()
+        broken = self._journal.file.broken  # first: a call that is over and returns now finds it closed
         self._journal.file.close()  # here, where an exception of a signal is given the report
-        if error is None and self._journal.file.broken is not None:
-            error = self._journal.file.broken
+        if error is None and broken is not None:
+            error = broken
             put_on(error, report)
         return error, report
 

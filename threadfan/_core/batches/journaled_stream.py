@@ -13,6 +13,7 @@ import random
 from contextlib import nullcontext
 from functools import partial
 from itertools import count, islice
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from ..base.clock import FOREVER
@@ -45,6 +46,14 @@ SOON = 0.002
 """Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: ten
 times what looking up a few takes, and not felt."""
 
+QUICK = 0.0001
+"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: about twice what
+storing a result takes."""
+
+REST = 0.001
+"""Seconds that such calls are left to themselves, if there are ``ENOUGH`` of them.  Arbitrary: many, and not felt."""
+ENOUGH = 32
+
 
 def _make(raws: list[Raw], **figures: Any) -> Report[Any]:
     figures["fn"] = figures["fn"].__wrapped__  # what the user has given
@@ -72,6 +81,7 @@ class JournaledStream(BatchStream[T]):
         self._look_up = journal.look_up(unique=asked.unique)
         self._taken = 0
         self._filled = -FOREVER  # when inputs were taken last
+        self._rested, self._before = 0.0, 0  # when somebody was about to wait last, and what was handed out then
         self._first: dict[Digest, int] = {}  # of inputs that are called, if equal ones are called once: the place
         self._copies: dict[int, list[Entry]] = {}  # of such a place: the inputs that are like it
 
@@ -182,6 +192,14 @@ class JournaledStream(BatchStream[T]):
                 found = True
                 self._keep({place: (place, item, now, raw[STATUS], raw[PAYLOAD], None, now, None)})
         return found
+
+    def rest(self) -> None:
+        """Leave calls that take no time to themselves for a moment: to be woken by each costs as much as they do."""
+        number = self.yielded
+        quick = self._clock() - self._rested < QUICK * (number - self._before)
+        if quick and len(self.entries) >= ENOUGH:
+            sleep(REST)
+        self._rested, self._before = self._clock(), number
 
     # -- ending ------------------------------------------------------------------------------------------------------
 

@@ -112,6 +112,8 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
                 break
             if stream.idle():
                 stream.fill()
+                if stream.rest is not None:
+                    stream.rest()
                 sleep(stream.batch, stream.watch, stream.idle, gate, None)
         stream.check_complete()
     except GeneratorExit:  # the consumer has gone, and nobody sees what is raised here

@@ -71,7 +71,8 @@ class Stopper:
         batch = self._batch
         if batch.done:
             return
-        if "fail" in self._kinds:  # be told of the next failure first: one sees the other
+        # Be told of the next failure first: one sees the other.  Who is in the list already will be told.
+        if "fail" in self._kinds and self.look not in batch.collector.on_first_failure:
             with batch.scheduler.lock:
                 told = batch.collector.on_first_failure
                 if self.look not in told:
@@ -118,6 +119,10 @@ class WatchedReader(Reader):
             return True
         self._waiting.clear()
         return False
+
+    def waiting(self) -> list[Callable[[], object]]:
+        """As of any."""
+        return self._waiting
 
     def tell(self, index: int) -> None:
         """As of any; but first somebody looks."""

@@ -78,6 +78,8 @@ class Stream(Generic[B, T]):
 
     prepare: Callable[[], object] | None = None
     """To be done before it is enlisted, if anything is; may block."""
+    rest: Callable[[], object] | None = None
+    """To be done before a thread waits for the next outcome, if anything is; may sleep for a moment."""
     finish: Callable[[], object] | None = None
     """To be done at the very end, if anything is; may block, so that it is done elsewhere for the garbage collector."""
 

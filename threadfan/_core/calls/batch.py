@@ -345,5 +345,5 @@ class Batch(WorkQueue):
             for index, raw in enumerate(results):
                 if raw is None:
                     results[index] = (index, None, now, CANCELLED, TaskCancelled(str(reason)), None, now, None)
-        for act in [*self.reader.wakes, *self.listeners]:
+        for act in [*self.reader.waiting(), *self.listeners]:
             act()

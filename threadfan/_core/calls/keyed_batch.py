@@ -87,11 +87,8 @@ class KeyedBatch(Batch):
         return 0 if self.paused else self.inputs.left() + len(self.inputs.ready)
 
     def put_back(self, entry: Entry) -> None:
-        """An input was taken, and is not to start yet."""
-        super().put_back(entry)
-        seats = self.inputs.seats[entry[0]]
-        seats.append(None)
-        self.inputs.serve(seats)
+        """An input was taken, and is not to start yet: it keeps its seat."""
+        self.inputs.put_ready(entry)
 
     def feed(self, items: list[object], now: float, numbers: Sequence[int] | None = None) -> None:
         """See ``Batch``."""
@@ -104,7 +101,7 @@ class KeyedBatch(Batch):
         """That of ``Batch``, and a seat before and after each call; a test holds the two to the same outcomes."""
         scheduler, depth, fn, results = self.scheduler, self.depth, self.fn, self.collector.results
         run_queue, reader, inputs = scheduler.run_queue, self.reader, self.inputs
-        seats_by, held, fed = inputs.seats, inputs.held, inputs.fed
+        seats_by, missed, fed = inputs.seats, inputs.missed, inputs.fed
         raw: Raw | None
         clock, claim, barred, worker = scheduler.clock.monotonic, session.claim, self.barred, session.worker.thread.name
         settle_own, wakes = claim.pop, reader.wakes
@@ -122,96 +119,122 @@ class KeyedBatch(Batch):
 
                 one = traced_input(observer.tracing, session, one)
         until = (end := clock()) + QUANTUM
-        first, session.first = iter((session.first,)), None  # an iterator, which forgets what it has given out
-        seated = True  # the first one is, see ``take``
+        entry: Entry | None
+        entry, session.first = session.first, None
         try:
-            for index, item, since in chain(first, inputs.pull()):
-                seats = seats_by[index]
-                if seated:
-                    seated = False
-                else:
+            while entry is not None:
+                first, entry = iter((entry,)), None  # an iterator, which forgets what it has given out
+                seated = True  # this one is
+                for index, item, since in chain(first, inputs.pull() if GIL else ()):
+                    seats = seats_by[index]
+                    if seated:
+                        seated = False
+                    else:
+                        try:
+                            seats.pop()
+                        except IndexError:
+                            missed.append((index, item, since))
+                            entry = self._missed(index, seats)
+                            end = clock()
+                            if entry is not None:
+                                break
+                            continue
+                    start = clock() if fed else end  # of the call before, if this input was there by then
+                    claim[index] = item, since, start
+                    if barred:  # by somebody who may have missed this claim, as it has missed this entry
+                        why = turned_away(self, session, index)
+                        if why and self._fail(session, index, None, CANCELLED, TaskCancelled(why)) is not None:
+                            self._free_unbegun(index)
+                            reader.tell(index)
+                        if why is not None:
+                            return
+                    if bind_index is not None:
+                        bind_index(index)
                     try:
-                        seats.pop()
-                    except IndexError:
-                        self._have_wait((index, item, since))
-                        end = clock()
-                        continue
-                start = clock() if fed else end  # of the call before, if this input was there by then
-                claim[index] = item, since, start
-                if barred:  # by somebody who may have missed this claim, as it has missed this entry
-                    why = turned_away(self, session, index)
-                    if why and self._fail(session, index, None, CANCELLED, TaskCancelled(why)) is not None:
-                        seats.append(None)
-                        self._has_freed(index, seats)
+                        raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
+                    except BaseException as error:
+                        failed = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
+                        if failed is None:
+                            return
+                        end = failed
+                    else:
+                        if settle_own(index, None) is None:
+                            return
+                        results[index] = raw
+                        if tell is not None:
+                            tell(raw)
+                        raw = None  # a long next call must not keep this result alive
+                    if wakes:
                         reader.tell(index)
-                    if why is not None:
+                    if missed:
+                        if (entry := self._next(index, seats, True)) is not None:
+                            end = clock()
+                            break
+                    else:
+                        seats.append(None)
+                        if missed and (entry := self._next(index, seats, False)) is not None:
+                            end = clock()
+                            break
+                    if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
                         return
-                if bind_index is not None:
-                    bind_index(index)
-                try:
-                    raw = (index, item, since, SUCCEEDED, copied().run(one, item), start, (end := clock()), worker)
-                except BaseException as error:
-                    failed = self._fail(session, index, start, *classify(error, clock() - start, self.timeout, fn))
-                    if failed is None:
-                        return
-                    end = failed
-                else:
-                    if settle_own(index, None) is None:
-                        return
-                    results[index] = raw
-                    if tell is not None:
-                        tell(raw)
-                    raw = None  # a long next call must not keep this result alive
-                seats.append(None)
-                if wakes:
-                    reader.tell(index)
-                if held and self._has_freed(index, seats):
-                    return
-                if run_queue.pressure > depth and (run_queue.pressure >= depth + 1 or end > until):
-                    return
         except IndexError:
             return  # the deque was empty
         finally:
             del self, session, results, fn, barred, claim, settle_own, tell  # leave no cycle: see ``call_queue``
-            del reader, wakes, inputs, seats_by, held
-            item = raw = None
+            del reader, wakes, inputs, seats_by, missed
+            item = raw = entry = None
 
-    def _have_wait(self, entry: Entry) -> None:
-        """An input was pulled, and its key has no seat."""
+    def _missed(self, index: int, seats: Seats) -> Entry | None:
+        """An input was pulled, and its key has no seat; one to go on with, if there is one among the next."""
         after: Actions = []
+        found = None
         with self.scheduler.lock:
-            index = entry[0]
+            self.inputs.look(seats)
             if index in self.withdrawn:  # whoever cancelled it has not seen it
-                self.withdrawn.discard(index)
-                self.drop_input(entry, TaskCancelled(CANCELLED_ALONE))
-                after.append(partial(self.reader.tell, index))
-                bar(self)
-            else:
-                self.inputs.hold(entry)
+                entry = self.inputs.take_out(index)
+                if entry is not None:
+                    self.withdrawn.discard(index)
+                    self.drop_input(entry, TaskCancelled(CANCELLED_ALONE))
+                    after.append(partial(self.reader.tell, index))
+                    bar(self)
             if self.ended:  # the same of whoever ended it
                 self.discard_late(after)
-            elif self.inputs.ready:
-                self.scheduler.offer(self, after)
+            else:
+                found = self.inputs.take()
         self.scheduler.perform(after)
-
-    def _has_freed(self, index: int, seats: Seats) -> bool:
-        """A call has ended: whether an input has waited for its seat, so that this thread has to look."""
-        self.inputs.forget_seats(index)
-        if GIL and id(seats) not in self.inputs.held:
-            return False
-        with self.scheduler.lock:
-            found = self.inputs.serve(seats)
-            if found and not self.queued:
-                self.scheduler.run_queue.enlist(self)
         return found
+
+    def _next(self, index: int, seats: Seats, in_hand: bool) -> Entry | None:
+        """A call has ended: an input that has waited for its seat, or for another, with which this thread goes on.
+
+        Args:
+            in_hand: whether the seat is still to be freed.
+        """
+        inputs, run_queue = self.inputs, self.scheduler.run_queue
+        inputs.forget_seats(index)
+        with self.scheduler.lock:
+            served = inputs.free(seats) if in_hand else inputs.look(seats)
+            if not served and GIL:
+                return None
+            if run_queue.pressure <= self.depth:
+                return inputs.take()
+            if not self.queued and self.ready():  # others may go first
+                run_queue.enlist(self)
+        return None
+
+    def _free_unbegun(self, index: int) -> None:
+        """A call has ended that was taken, and not begun."""
+        after: Actions = []
+        with self.scheduler.lock:
+            self._free(index, after)
+        self.scheduler.perform(after)
 
     # -- ending: with the lock held ------------------------------------------------------------------------------------
 
     def _free(self, index: int, after: Actions) -> None:
         seats = self.inputs.seats[index]
         self.inputs.forget_seats(index)
-        seats.append(None)
-        if self.inputs.serve(seats):
+        if self.inputs.free(seats):
             self.scheduler.offer(self, after)
 
     def settle(self, key: Key, raw: Raw, after: Actions) -> bool:
@@ -222,7 +245,7 @@ class KeyedBatch(Batch):
 
     def discard(self, reason: BaseException, after: Actions) -> None:
         """Every call not yet begun is cancelled."""
-        self.inputs.line_up()
+        self.inputs.discard()
         super().discard(reason, after)
 
     def drop_input(self, entry: Entry, error: TaskCancelled) -> None:
@@ -232,5 +255,5 @@ class KeyedBatch(Batch):
 
     def orphan(self, reason: BaseException) -> None:
         """In the child of a fork: what is missing was cancelled here."""
-        self.inputs.hold_none()
+        self.inputs.forget_held()
         super().orphan(reason)

@@ -33,6 +33,10 @@ class Reader:
         self.wakes.clear()
         return False
 
+    def waiting(self) -> list[Callable[[], object]]:
+        """What wakes it, if it waits."""
+        return self.wakes
+
     def tell(self, index: int) -> None:
         """There is an outcome of the call ``index``."""
         if self.wanted is None or self.wanted == index:

@@ -128,17 +128,9 @@ class Graph:
         if called in self._nodes:
             raise ValueError(f"there is a task named {called!r} already: graph.add(fn, name='…')")
         changes = checks.given(
-            timeout=timeout,
-            retry=retry,
-            rate=rate,
-            hedge=hedge,
-            breaker=breaker,
-            total_timeout=total_timeout,
-            fallback=fallback,
-            idle_timeout=idle_timeout,
-            max_concurrent=max_concurrent,
-            interrupt=interrupt,
-        )
+            timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker, total_timeout=total_timeout,
+            fallback=fallback, idle_timeout=idle_timeout, max_concurrent=max_concurrent, interrupt=interrupt,
+        )  # fmt: skip
         node = Node(
             fn,
             called,
