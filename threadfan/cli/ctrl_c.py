@@ -8,8 +8,8 @@ of fans run or hang, and the main thread, still dealing with the interrupt or wi
 ended, waits for others: for a lock, a thread, a queue.
 
 A signal that comes just before the main thread waits in the system is not looked at until that wait is over.  So
-another thread is told of each by the interpreter's part that is written in C, and sends it once more if no handler has
-run.
+another thread is told of it by the interpreter's part that is written in C, and nudges the main thread: it sends a
+signal by which nothing is done, but for the looking.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 AGAIN = 0.25
 """Seconds after which a program is interrupted again.  Arbitrary: it is to end within one, and may have to clean up."""
 
-LOST = 0.05
-"""Seconds after which a signal counts as not looked at.  Arbitrary: a busy machine may take some of them."""
+NUDGES = (0.02, 0.05, 0.1, 0.2)
+"""Seconds between them; several, for one may come just before a wait, too.  Arbitrary."""
 
 _WAITING = {"threading", "queue", "concurrent", "threadfan"}
 """Where a thread waits for others: modules of these packages."""
@@ -50,8 +50,8 @@ def interrupt_fans() -> None:
     handler = _Handler()
     setattr(signal, "default_int_handler", handler)  # noqa: B010 -- the type checkers would object
     signal.signal(signal.SIGINT, handler)
-    if hasattr(signal, "pthread_kill"):
-        handler.watch()
+    if sys.platform != "win32" and signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, signal.SIG_IGN):
+        _watch()
 
 
 _ended: list[bool] = []  # something, once an interrupt has ended the program
@@ -64,14 +64,12 @@ def program_ended(error: BaseException) -> None:
 
 
 class _Handler:
-    """Of SIGINT.  Its own thread, and that of the watch, share nothing but these two numbers, each written by one."""
+    """Of SIGINT."""
 
     def __init__(self) -> None:
-        self._count = 0  # how often it was called
         self._seeing_to_it = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self._count += 1
         if not self._seeing_to_it:
             self._seeing_to_it = True
             with suppress(RuntimeError):  # no thread can be had
@@ -87,28 +85,32 @@ class _Handler:
                     return
                 if _calls_run() and _waits():
                     _interrupt_all()
-                    _strike()
+                    _send(signal.SIGINT)
         finally:
             self._seeing_to_it = False
 
-    def watch(self) -> None:
-        """Begin to look after signals that the main thread does not look at."""
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=_unwatched)  # else the child's signals were told to its parent
-        with suppress(RuntimeError):
-            begin_bare(lambda: self._watch(reading))
 
-    def _watch(self, reading: int) -> None:
-        seen = 0
-        while told := os.read(reading, 100):
-            handler: object = signal.getsignal(signal.SIGINT)
-            if signal.SIGINT in told and handler is self:
-                time.sleep(LOST)
-                if self._count == seen:
-                    _strike()  # of which it is told in turn
-                seen = self._count
+def _watch() -> None:
+    """Begin to look after signals that the main thread does not look at."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=_unwatched)  # else the child's signals were told to its parent
+    signal.signal(signal.SIGURG, _nothing)
+    with suppress(RuntimeError):
+        begin_bare(lambda: _nudge(reading))
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _nudge(reading: int) -> None:
+    while told := os.read(reading, 100):
+        for pause in NUDGES if signal.SIGINT in told else ():
+            time.sleep(pause)
+            if signal.getsignal(signal.SIGURG) is _nothing:
+                _send(signal.SIGURG)
 
 
 def _unwatched() -> None:
@@ -130,11 +132,11 @@ def _calls_run() -> bool:
     return False
 
 
-def _strike() -> None:
-    """Send the signal to the main thread, so that it wakes from where it waits in the system."""
+def _send(number: int) -> None:
+    """Send a signal to the main thread, so that it wakes from where it waits in the system."""
     main = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and main is not None:
-        signal.pthread_kill(main, signal.SIGINT)
+        signal.pthread_kill(main, number)
 
 
 def _deals_with_it() -> bool:

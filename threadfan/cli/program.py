@@ -44,6 +44,7 @@ class Program:
         self.arguments = arguments
         self.is_module = is_module
         self._spec: ModuleSpec | None = None
+        self._has_cached = True
         self._full = os.path.join(os.getcwd(), target)
         self._holds_modules = not is_module and _holds_modules(target)
         self._path = self._full if self._holds_modules else os.path.dirname(os.path.realpath(target))
@@ -73,6 +74,7 @@ class Program:
         vars(module).update(__builtins__=builtins)
         if "__annotations__" in vars(former):  # as long as the interpreter itself puts them there
             vars(module).update(__annotations__={})
+        self._has_cached = "__cached__" in vars(former)  # the same
         try:
             exec(self._compiled(module), vars(module))  # noqa: S102 -- the user's own program
         except SystemExit:
@@ -94,14 +96,17 @@ class Program:
         spec = self._spec
         if spec is not None:
             module.__spec__ = spec
-            found = {"__file__": spec.origin, "__cached__": spec.cached, "__package__": spec.parent}
-            vars(module).update(found, __loader__=spec.loader)
+            vars(module).update(__file__=spec.origin, __package__=spec.parent, __loader__=spec.loader)
+            if self._has_cached:
+                vars(module).update(__cached__=spec.cached)
             code: CodeType = spec.loader.get_code(spec.name)  # type: ignore[union-attr]  # as runpy does
             return code
         path = self._full
         compiled = path.endswith(".pyc")
         loader = (SourcelessFileLoader if compiled else SourceFileLoader)("__main__", path)
-        vars(module).update(__file__=path, __cached__=None, __loader__=loader)
+        vars(module).update(__file__=path, __loader__=loader)
+        if self._has_cached:
+            vars(module).update(__cached__=None)
         if compiled:
             return loader.get_code("__main__")  # type: ignore[return-value]  # else it raises
         with io.open_code(path) as file:

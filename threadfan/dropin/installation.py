@@ -170,7 +170,7 @@ def _kind(options: Options, calls: Calls, swap: Swap) -> type[ThreadPoolExecutor
     names: dict[str, object] = {"__module__": ThreadPoolExecutor.__module__, "__doc__": ThreadPoolExecutor.__doc__}
     base: type[ThreadPoolExecutor] = Sequential
     if options.sequential:
-        names["_noted"] = calls
+        names["_threadfan_noted"] = calls
     else:
         base = StandIn
         future = new_class("Future", (NotedFuture,), {}, lambda namespace: namespace.update(noted=calls))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from threading import current_thread
 
 from .._core.base.clock import current as current_clock
@@ -25,17 +26,27 @@ class Sequential(ThreadPoolExecutor):
     There are no timeouts, retries and limits.
     """
 
-    _noted: ClassVar[Calls]
-    _ready = False
+    # By these names, for subclasses may have any attributes of theirs.
+    _threadfan_noted: ClassVar[Calls]
+    _threadfan_begin: Callable[[], object] | None
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(max_workers, thread_name_prefix)
+        self._threadfan_begin = None if initializer is None else partial(initializer, *initargs)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call ``fn(*args, **kwargs)`` now."""
         if self._shutdown:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if not self._ready:
-            self._ready = True
-            if self._initializer is not None:
-                self._initializer(*self._initargs)
+        begin, self._threadfan_begin = self._threadfan_begin, None
+        if begin is not None:
+            begin()
         clock, future, status = current_clock(), Future[T](), SUCCEEDED
         future.set_running_or_notify_cancel()
         result: object = None
@@ -48,7 +59,7 @@ class Sequential(ThreadPoolExecutor):
         except BaseException as caught:
             status, error = FAILED, caught
         raw = (None, None, since, status, result if error is None else error, since, clock.monotonic(), _thread_name())
-        self._noted.note(fn, args, raw, ("sequential", 1))
+        self._threadfan_noted.note(fn, args, raw, ("sequential", 1))
         try:
             future.set_result(result) if error is None else future.set_exception(error)  # type: ignore[arg-type]
             return future
