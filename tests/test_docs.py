@@ -256,6 +256,7 @@ def test_the_reference_names_every_figure():
         "sqlite3",
         "subprocess",
         "threading",
+        "urllib3",
     ],
 )
 def test_the_reference_names_what_clients_offer(name):

@@ -23,6 +23,7 @@ NAMES = [
     "sqlite3",
     "subprocess",
     "threading",
+    "urllib3",
 ]
 names = pytest.mark.parametrize("name", NAMES)
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -27,29 +28,30 @@ def program(name):
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url():
     """That of a server of this file's own, which nobody runs as root."""
-    folder, options = tmp_path_factory.mktemp("postgres"), {}
-    if os.geteuid() == 0:
-        try:
-            user = pwd.getpwnam("postgres")
-        except KeyError:
-            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        for parent in folder.parents[:2]:
-            parent.chmod(0o755)
-        options = {"user": user.pw_uid, "group": user.pw_gid}
-    options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    made = [program("initdb"), "-D", folder / "db", "-A", "trust", "-U", "me", "--no-sync"]
-    subprocess.run(made, check=True, **options)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    command = [program("postgres"), "-D", folder / "db", "-p", str(port), "-k", folder, "-c", "fsync=off"]
-    with subprocess.Popen(command, **options) as process:
-        address = f"postgresql://me@127.0.0.1:{port}/postgres"
-        until(lambda: answers(address))
-        yield address
-        process.send_signal(signal.SIGINT)  # which does not wait for connections
+    made, served = program("initdb"), program("postgres")
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory(
+        ignore_cleanup_errors=True
+    ) as folder:  # not in pytest's, which others cannot enter
+        if os.geteuid() == 0:
+            try:
+                user = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            options |= {"user": user.pw_uid, "group": user.pw_gid}
+        where = ["-D", f"{folder}/db"]
+        subprocess.run([made, *where, "-A", "trust", "-U", "me", "--no-sync"], check=True, cwd=folder, **options)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        command = [served, *where, "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        with subprocess.Popen(command, cwd=folder, **options) as process:
+            address = f"postgresql://me@127.0.0.1:{port}/postgres"
+            until(lambda: answers(address) or process.poll() is not None)
+            yield address
+            process.send_signal(signal.SIGINT)  # which does not wait for connections
 
 
 def answers(address):

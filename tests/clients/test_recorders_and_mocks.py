@@ -112,7 +112,7 @@ def test_an_import_within_a_cassette_takes_the_real_classes():
     program = """
 import vcr, urllib3.connection
 with vcr.use_cassette("never-written.yaml"):
-    from threadfan.clients.urllib3 import AbortableConnection
+    from threadfan.clients.connections import AbortableConnection
 assert AbortableConnection.__mro__[1] is urllib3.connection.HTTPConnection, AbortableConnection.__mro__
 """
     assert run_program(program, timeout=60) == ("", "")

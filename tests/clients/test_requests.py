@@ -19,9 +19,9 @@ from support.scope_ends import SOON
 from support.scoped import call
 from threadfan import Fan, Scope, TaskTimeout, fail_after, move_on_after
 from threadfan.clients import sockets
+from threadfan.clients.connections import AbortableConnection, _Reading
 from threadfan.clients.pools import _Idle
 from threadfan.clients.requests import Session, attach, install
-from threadfan.clients.urllib3 import AbortableConnection, _Reading
 
 
 class Own(HTTPAdapter):

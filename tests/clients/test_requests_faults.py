@@ -9,7 +9,7 @@ import pytest
 from support.controlled import PATIENCE
 from support.faulty_server import FaultyServer, Proxy
 from support.requests_sessions import ENDS, expect_health, read_in_pieces, session_for
-from threadfan.clients import urllib3 as seam
+from threadfan.clients import connections as seam
 from threadfan.clients.requests import Session
 from threadfan.clients.sockets import begin_connect
 

@@ -79,7 +79,8 @@ def blocking(fan: Fan) -> None:
     assert_type(fan.stream(length, ["x"], journal="run.db", unique=True), RunStream[int])
     texts = fan.stream_text(length, ["x"])
     assert_type(texts, TextStream)
-    assert_type([*texts], list[tuple[int, str]])
+    pieces: Generator[tuple[int, str], None, None] = texts
+    assert_type([*pieces], list[tuple[int, str]])
     assert_type(texts.report(), Report[object])
     assert_type(task(length, "x").with_options(timeout=5), Task[int])
     assert_type(fan.gather(task(length, "x"), named=lambda: 5), Report[int])

@@ -52,7 +52,7 @@ class Tool:
         self.name: str = _checked(definition["name"])
         self.__qualname__ = self.name  # how messages and logs call it
         self.options: Json = options
-        self.alone = alone
+        self.alone: bool = alone
         self._call = call
 
     def __call__(self, given: object) -> object:

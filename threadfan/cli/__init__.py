@@ -57,7 +57,7 @@ def _command_in(arguments: Sequence[str]) -> str:
 
 
 def _is_program(name: str) -> bool:
-    return name.endswith((".py", ".pyc", ".pyz")) or os.sep in name or os.path.exists(name)
+    return name.endswith((".py", ".pyc", ".pyz")) or bool(os.path.dirname(name)) or os.path.exists(name)
 
 
 def _end_of(arguments: Sequence[str]) -> int | Script:

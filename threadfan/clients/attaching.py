@@ -27,6 +27,7 @@ SEAMS = {
     "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
+    "urllib3": "urllib3",
 }
 """The module here that attaches clients of a library, by the library's name."""
 

@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 from .._core.base.locks import Lock
 from .._core.scope.scope import current_scope
 from .._core.scope.waiting import sleep
-from .urllib3 import AbortableConnection
+from .connections import AbortableConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from contextlib import suppress
 from math import ceil
 
 from .._core.base.attempt import Attempt
@@ -51,8 +52,9 @@ class NotedFuture(Future[T]):
         super().refuse(reason, after)
 
     def _note(self, raw: Raw, *, apart: bool = False) -> None:
-        pool = self._scheduler.name, self._scheduler.slots.total
-        self.noted.note(self.fn, self.args, raw, pool, self._attempts(raw), apart=apart)
+        with suppress(Exception):  # no call is to hang because there is no memory to note its end
+            pool = self._scheduler.name, self._scheduler.slots.total
+            self.noted.note(self.fn, self.args, raw, pool, self._attempts(raw), apart=apart)
 
     def _attempts(self, raw: Raw) -> Sequence[Attempt]:
         if self.state is not None:

@@ -36,9 +36,9 @@ class Keys:
             raise ValueError(
                 "with by= each key has a rate of its own, and one that processes share has one name: leave out shared="
             )
-        self.by = by
+        self.by: By = by
         self.most: int | None = None if most is None else count("max_concurrent", most)
-        self.rate = rate
+        self.rate: RateLimit | None = rate
 
 
 def looked_up(find: Callable[[object], T], by: By, items: Sequence[object]) -> list[T]:

@@ -154,9 +154,9 @@ class Fallback:
     __slots__ = ("fn", "name", "policies")
 
     def __init__(self, fn: Callable[..., object], name: str, policies: Policies) -> None:
-        self.fn = fn
-        self.name = name
-        self.policies = policies
+        self.fn: Callable[..., object] = fn
+        self.name: str = name
+        self.policies: Policies = policies
 
 
 class Fallen:
@@ -165,8 +165,8 @@ class Fallen:
     __slots__ = ("error", "name")
 
     def __init__(self, name: str, error: BaseException) -> None:
-        self.name = name
-        self.error = error
+        self.name: str = name
+        self.error: BaseException = error
 
 
 class Used:
@@ -175,8 +175,8 @@ class Used:
     __slots__ = ("spent", "timeout")
 
     def __init__(self, timeout: float, spent: float = 0.0) -> None:
-        self.timeout = timeout
-        self.spent = spent
+        self.timeout: float = timeout
+        self.spent: float = spent
 
 
 class AttemptState:

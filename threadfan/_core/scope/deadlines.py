@@ -57,7 +57,7 @@ class Block(Scope):
         self._clock = outer.clock
         self._ledger = outer.add_usage
         self.permits = outer.permits
-        self.pulse = outer.pulse
+        self.pulse: list[float] | None = outer.pulse
         self._deadline = self._clock.monotonic() + self._seconds
         self._unlink = outer.on_cancel(self.cancel)
         self._token: Token[ScopeSource] = scope_var.set(self)
