@@ -131,5 +131,5 @@ async def ajoin(scheduler: Scheduler, options: Options, policy: Joiner[T, R], ta
     batch = task_batch(scheduler, options, tasks, named, taker(loop), "fan.ajoin")
     joining = Joining(batch, gate.put, policy)
     with metering.shown(batch, options.progress):
-        report = await wait_for(joining, gate)
-    return joining.result(report)
+        found = [await wait_for(joining, gate)]
+    return joining.result(found.pop())  # an error that it raises holds this frame: leave no cycle
