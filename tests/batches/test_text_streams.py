@@ -177,6 +177,32 @@ def test_a_timeout_ends_one_call(clock):
     assert second.value == "begunended"
 
 
+def test_a_call_that_tells_something_is_not_idle(clock):
+    """Each piece is a sign that it goes on."""
+    said, heard = threading.Semaphore(0), []
+
+    def speak(_):
+        for place in range(4):
+            assert said.acquire(timeout=PATIENCE)
+            yield str(place)
+
+    with Fan(1, idle_timeout=5) as fan:
+        stream = fan.stream_text(speak, [0])
+
+        def read():
+            for _, piece in stream:
+                heard.append(piece)
+
+        reading = aside(read)
+        for place in range(4):
+            until(lambda: fan.snapshot()["running"])
+            clock.advance(4)
+            said.release()
+            until(lambda number=place: len(heard) > number)
+        reading.result(PATIENCE)
+        assert stream.report().unwrap() == ["0123"]
+
+
 @pytest.mark.parametrize("rate", [None, RateLimit(60_000, burst=9)])
 def test_a_call_is_made_again_while_nothing_was_told(rate):
     """After the first piece it is not, for nobody can take that back."""

@@ -72,7 +72,7 @@ class ThreadPool:
         number = getattr(os, "process_cpu_count", os.cpu_count)() or 1 if processes is None else processes
         if number < 1:
             raise ValueError(f"the number of threads must be at least 1, not {processes!r}")
-        self.fan = Fan(number, "ThreadPool", initializer, initargs, timeout=timeout, retry=retry, rate=rate)
+        self.fan: Fan = Fan(number, "ThreadPool", initializer, initargs, timeout=timeout, retry=retry, rate=rate)
         """The fan: for all that the interface has no method for, such as ``run``, ``stream`` and ``snapshot``."""
 
     # -- single calls ------------------------------------------------------------------------------------------------

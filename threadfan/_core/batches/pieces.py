@@ -127,6 +127,7 @@ class Teller:
         if self.pieces.closed:
             return
         self._begin_to_tell()
+        self._scope.touch()
         self.pieces.put((self._index, text))
         self._tell()
 
