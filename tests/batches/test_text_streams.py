@@ -223,6 +223,25 @@ def test_a_call_is_made_again_while_nothing_was_told(rate):
     assert [outcome.status for outcome in stream.report()] == ["succeeded", "failed"]
 
 
+def test_another_function_may_speak_in_place_of_one_that_has_failed():
+    """The text of a fallback comes piece by piece, too; but not after the first function has told something."""
+
+    def speak(early):
+        if not early:
+            yield "begun"
+        raise LookupError
+
+    def instead(early):
+        return iter(["in", "stead"])
+
+    with Fan(2) as fan:
+        stream = fan.with_options(fallback=instead).stream_text(speak, [True, False])
+        assert texts_of(stream, 2) == [["in", "stead"], ["begun"]]
+        first, second = stream.report()
+    assert first.value == "instead"
+    assert isinstance(second.error, LookupError)
+
+
 def test_no_call_is_made_twice_at_once(clock):
     """Two attempts would both speak."""
     begun, go = [], threading.Event()

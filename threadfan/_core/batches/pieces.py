@@ -136,7 +136,7 @@ class Teller:
             self.told = True
             permits = self._scope.permits
             if permits is not None and permits.call is not None:
-                permits.call.keep()
+                permits.call.speak()
 
     def _wait(self) -> None:
         gate: SimpleQueue[None] = SimpleQueue()
