@@ -177,6 +177,32 @@ def test_a_timeout_ends_one_call(clock):
     assert second.value == "begunended"
 
 
+def test_a_call_that_tells_something_is_not_idle(clock):
+    """Each piece is a sign that it goes on."""
+    said, heard = threading.Semaphore(0), []
+
+    def speak(_):
+        for place in range(4):
+            assert said.acquire(timeout=PATIENCE)
+            yield str(place)
+
+    with Fan(1, idle_timeout=5) as fan:
+        stream = fan.stream_text(speak, [0])
+
+        def read():
+            for _, piece in stream:
+                heard.append(piece)
+
+        reading = aside(read)
+        for place in range(4):
+            until(lambda: fan.snapshot()["running"])
+            clock.advance(4)
+            said.release()
+            until(lambda number=place: len(heard) > number)
+        reading.result(PATIENCE)
+        assert stream.report().unwrap() == ["0123"]
+
+
 @pytest.mark.parametrize("rate", [None, RateLimit(60_000, burst=9)])
 def test_a_call_is_made_again_while_nothing_was_told(rate):
     """After the first piece it is not, for nobody can take that back."""
@@ -195,6 +221,25 @@ def test_a_call_is_made_again_while_nothing_was_told(rate):
         assert sorted(stream) == [(0, "begun"), (1, "begun")]
     assert sorted(attempts) == [False, True, True]
     assert [outcome.status for outcome in stream.report()] == ["succeeded", "failed"]
+
+
+def test_another_function_may_speak_in_place_of_one_that_has_failed():
+    """The text of a fallback comes piece by piece, too; but not after the first function has told something."""
+
+    def speak(early):
+        if not early:
+            yield "begun"
+        raise LookupError
+
+    def instead(early):
+        return iter(["in", "stead"])
+
+    with Fan(2) as fan:
+        stream = fan.with_options(fallback=instead).stream_text(speak, [True, False])
+        assert texts_of(stream, 2) == [["in", "stead"], ["begun"]]
+        first, second = stream.report()
+    assert first.value == "instead"
+    assert isinstance(second.error, LookupError)
 
 
 def test_no_call_is_made_twice_at_once(clock):

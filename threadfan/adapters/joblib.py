@@ -16,7 +16,7 @@ the rest and is raised, and a Ctrl-C ends it at once, threads that hang left beh
 from __future__ import annotations
 
 from joblib import register_parallel_backend
-from joblib.parallel import ParallelBackendBase, cpu_count
+from joblib.parallel import cpu_count
 
 from .._core.fan.executor import Fan
 from .._core.fan.front import behind
@@ -35,13 +35,16 @@ if TYPE_CHECKING:
 
         n_jobs: int
 
+    Base = object  # joblib has no types
+else:
+    from joblib.parallel import ParallelBackendBase as Base
 
 __all__ = ["FanBackend", "register"]
 
 NAME = "threadfan"
 
 
-class FanBackend(ParallelBackendBase):  # type: ignore[misc]  # joblib has no types
+class FanBackend(Base):
     """What ``register`` registers.
 
     Args:
@@ -74,7 +77,7 @@ class FanBackend(ParallelBackendBase):  # type: ignore[misc]  # joblib has no ty
     def configure(self, n_jobs: int = 1, parallel: Parallel | None = None, **_: object) -> int:
         """Begin."""
         number, (timeout, retry, rate) = self.effective_n_jobs(n_jobs), self._options
-        self.parallel = parallel
+        self.parallel: Parallel | None = parallel
         self._fan = Fan(number, "joblib", timeout=timeout, retry=retry, rate=rate)
         return number
 

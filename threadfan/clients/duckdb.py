@@ -123,13 +123,15 @@ def _ended(connection: duckdb.DuckDBPyConnection, act: Callable[[], T]) -> T:
     interrupts = _Interrupts(connection)
     abort = Abort(scope, interrupts)
     try:
-        return act()
+        done = act()
     except Exception:  # of a relation it is a mere RuntimeError
         scope.check()
         raise
     finally:
         abort.release()
         interrupts.stop()
+    scope.touch()
+    return done
 
 
 class _Interrupts:

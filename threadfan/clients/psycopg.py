@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import TypeVar
 
+    from .._core.scope.scope import Scope
+
     C = TypeVar("C")
     T = TypeVar("T")
     Steps = Generator[object, object, T]
@@ -104,7 +106,7 @@ def _ended(wait: Callable[..., object]) -> Callable[..., object]:
                 return wait(connection, steps, *args, **options)
             steps.close()
             scope.check()
-        watched = _Steps(steps)
+        watched = _Steps(steps, scope)
         try:
             with Abort(scope, watched.strike):
                 return wait(connection, watched, *args, **options)
@@ -121,8 +123,9 @@ class _Steps:
     After it has raised it goes on, since psycopg then waits for the end of the query that it has cancelled.
     """
 
-    def __init__(self, steps: Steps[T]) -> None:
+    def __init__(self, steps: Steps[T], scope: Scope) -> None:
         self._steps = steps
+        self._scope = scope
         self._struck: list[bool] = []
 
     def strike(self) -> None:
@@ -140,6 +143,8 @@ class _Steps:
         if self._struck:
             self._struck.clear()
             raise _Over
+        if ready:  # else nothing has come
+            self._scope.touch()
         return self._steps.send(ready)
 
     def throw(self, error: BaseException) -> object:

@@ -109,6 +109,7 @@ class _Ended:
             with Abort(scope, self._shut):
                 done = act()
             scope.check()  # the answer may be an end that this has made
+            scope.touch()
         except CallCancelled:
             self.disconnect()  # an answer may be on its way
             raise

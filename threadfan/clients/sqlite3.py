@@ -104,12 +104,14 @@ def _ended(connection: sqlite3.Connection, act: Callable[[], T]) -> T:
     scope.check()
     abort = Abort(scope, connection.interrupt)
     try:
-        return act()
+        done = act()
     except sqlite3.Error:
         scope.check()
         raise
     finally:
         abort.release()
+    scope.touch()
+    return done
 
 
 def _of_cursor(name: str) -> Callable[..., object]:

@@ -127,6 +127,7 @@ class Teller:
         if self.pieces.closed:
             return
         self._begin_to_tell()
+        self._scope.touch()
         self.pieces.put((self._index, text))
         self._tell()
 
@@ -135,7 +136,7 @@ class Teller:
             self.told = True
             permits = self._scope.permits
             if permits is not None and permits.call is not None:
-                permits.call.keep()
+                permits.call.speak()
 
     def _wait(self) -> None:
         gate: SimpleQueue[None] = SimpleQueue()

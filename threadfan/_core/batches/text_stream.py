@@ -101,8 +101,9 @@ def make_texts(
 
     told, window = telling(fn, teller, by_name=by_name), 2 * scheduler.slots.total
     told.__qualname__ = describe(fn if name is None else name)  # by which errors and events call it
+    changed = options.changed({"hedge": None, **options.with_fallbacks(partial(telling, teller=teller))})
     made = make_stream(
-        scheduler, options.changed({"hedge": None}), told, given, window=window, ordered=False, strict=True, star=star,
+        scheduler, changed, told, given, window=window, ordered=False, strict=True, star=star,
         fed_by_owner=fed_by_owner, kind=BatchOfTexts,
     )  # fmt: skip
     if not isinstance(made, BatchOfTexts):

@@ -33,7 +33,7 @@ def falls_back(queue: PolicyQueue, call: Call, raw: Raw, after: Actions) -> bool
     """
     policies, state, error = call.policies, call.state, raw[PAYLOAD]
     fallback = None if policies is None else policies.fallback
-    if fallback is None or raw[STATUS] in (SUCCEEDED, CANCELLED) or not is_a(error, Exception):
+    if fallback is None or state.spoken or raw[STATUS] in (SUCCEEDED, CANCELLED) or not is_a(error, Exception):
         return False
     now, outer = queue.scheduler.clock.monotonic(), queue.outer_of(call)
     if not queue.backlog.can_go_on(call) or now >= queue.until:

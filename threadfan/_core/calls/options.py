@@ -130,6 +130,10 @@ class Options:
         new.timeout = new._first_timeout()
         return new
 
+    def with_fallbacks(self, around: Callable[[Function], Function]) -> Changes:
+        """Changes by which what is called in place of others that have failed is ``around`` that."""
+        return {"fallback": tuple(map(around, _several(self._given["fallback"]))) or None}
+
     def of_batch(
         self, by: By | None, max_concurrent: int | None, rate: RateLimit | None, priority: float | None
     ) -> Options:

@@ -189,9 +189,8 @@ class AttemptState:
 
     __slots__ = (
         "allowance", "asking", "attempts", "backoff", "cost", "discards", "fallen", "flaw", "handed_in", "headers",
-        "limited",
-        "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "start", "told",
-        "undecided", "usage", "used", "waited_inside",
+        "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "spoken",
+        "start", "told", "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -208,6 +207,7 @@ class AttemptState:
         self.asking: bool = False  # the other processes for room, before an attempt; see ``Attempts``
         self.refusals: int = 0  # in a row
         self.once: bool = False  # an agent has run in it, so there is no other attempt
+        self.spoken: bool = False  # some of its text was handed out, so nothing takes its place either
         self.discards: int = 0  # how many its queue had seen when it was taken for this attempt
         self.mark: float = 0.0  # what its queue had waited for the limit when it joined that
         self.queued: float = 0.0  # seconds waited before this attempt

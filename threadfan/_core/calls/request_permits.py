@@ -167,6 +167,10 @@ class RequestPermits(Permits):
         """The call is not to be attempted again, whatever comes of it, nor twice at once: an agent runs in it."""
         self._state.once = True
 
+    def speak(self) -> None:
+        """Some of what it makes was handed out and cannot be taken back: no attempt follows, and no fallback."""
+        self._state.once = self._state.spoken = True
+
     def hand_over(self) -> Permit | None:
         """The permit of the attempt, if no request has used it; whoever gets it tells its end."""
         try:
