@@ -129,14 +129,19 @@ def test_if_all_fail(monkeypatch, retry):
 @pytest.mark.parametrize("bounds", [{"timeout": 1}, {"total_timeout": 1}, {"timeout": 1, "retry": 0}])
 def test_a_timeout(clock, bounds):
     """What has not returned in time falls back too, and the fallback has its own time."""
-    released = threading.Event()
+    begun, released = threading.Event(), threading.Event()
+
+    def hang(_):
+        begun.set()
+        until_cancelled()
 
     def quick(item):
         released.wait(PATIENCE)
         return item
 
     with Fan(2, fallback=quick, **bounds) as fan:
-        report = aside(fan.run, lambda _: until_cancelled(), ["a"])
+        report = aside(fan.run, hang, ["a"])
+        assert begun.wait(PATIENCE)
         clock.wait_for_sleepers(until=1)
         clock.advance(1)
         clock.wait_for_sleepers(until=2)

@@ -7,7 +7,7 @@ import pytest
 from support.controlled import PATIENCE, aside, heed_cancel, until, until_cancelled
 from threadfan import Fan, Hedge, RateLimit, TaskTimeout, current_scope, sleep, task
 
-OVER = r"until_cancelled did not succeed within its total_timeout of 5 s, in 3 attempts"
+OVER = r"hang did not succeed within its total_timeout of 5 s, in 3 attempts"
 
 
 @pytest.fixture
@@ -22,30 +22,30 @@ def most_jitter(monkeypatch):
     monkeypatch.setattr("random.random", lambda: 1.0)
 
 
-def submitted(fan):
+def submitted(fan, fn):
     """The error of a single call."""
-    return fan.submit(until_cancelled).exception(PATIENCE)
+    return fan.submit(fn).exception(PATIENCE)
 
 
-def in_a_batch(fan):
+def in_a_batch(fan, fn):
     """That of an input."""
-    return of(fan.run(until_cancelled, ["item"])[0])
+    return of(fan.run(fn, ["item"])[0])
 
 
-def in_a_gathering(fan):
+def in_a_gathering(fan, fn):
     """That of a task."""
-    return of(fan.gather(until_cancelled)[0])
+    return of(fan.gather(fn)[0])
 
 
-def in_a_pipeline(fan):
+def in_a_pipeline(fan, fn):
     """That of an item."""
-    return of(fan.pipeline(until_cancelled).run(["item"])[0])
+    return of(fan.pipeline(fn).run(["item"])[0])
 
 
-def in_a_graph(fan):
+def in_a_graph(fan, fn):
     """That of a task of a graph."""
     graph = fan.graph()
-    graph.add(until_cancelled, name="one")
+    graph.add(fn, name="one")
     return graph.run()["one"].error
 
 
@@ -59,9 +59,16 @@ def of(outcome):
 @pytest.mark.parametrize("way", [submitted, in_a_batch, in_a_gathering, in_a_pipeline, in_a_graph])
 def test_the_last_attempt_has_what_is_left(clock, no_jitter, way):
     """Two attempts take their two seconds, the third has one, and the error says which time was up."""
+    begun = threading.Semaphore(0)
+
+    def hang(*_):
+        begun.release()
+        until_cancelled()
+
     with Fan(1, timeout=2, total_timeout=5, retry=100) as fan:
-        error = aside(way, fan)
+        error = aside(way, fan, hang)
         for moment in (2, 4, 5):
+            assert begun.acquire(timeout=PATIENCE)
             clock.wait_for_sleepers(until=moment)
             clock.advance(min(2, moment - clock.monotonic()))
         with pytest.raises(TaskTimeout, match=OVER):
