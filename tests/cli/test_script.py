@@ -64,8 +64,7 @@ def both(command, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["looks.py", "one", "--workers", "3", "-m"],
-        ["folder/../looks.py"],
+        ["folder/../looks.py", "one", "--workers", "3", "-m"],
         ["-m", "package", "--timeout"],
         ["-m", "package.looks", "run"],
         ["folder", "x"],

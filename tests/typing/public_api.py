@@ -39,6 +39,9 @@ def blocking(fan: Fan) -> None:
     """Results keep the function's type."""
     drop_in(fan)
     assert_type(fan.submit(length, "x", strict=True), Future[int])
+    unique = fan.with_options(unique=True, total_timeout=60, idle_timeout=5, fallback=(length, len))
+    assert_type(unique.submit(length, "x"), Future[int])
+    assert_type(fan.run(length, ["x"])[0].fallback, str | None)
     fan.submit(length, 5)  # type: ignore[arg-type]
     fan.submit(length, "x", lax=True)  # type: ignore[call-arg]
     assert_type(fan.map(length, ["x"]), Iterator[int])
@@ -120,7 +123,7 @@ async def asynchronous(fan: Fan) -> None:
     fan.asyncify(length)(5)  # type: ignore[arg-type]
     async with Fan(8) as entered:
         assert_type(entered, Fan)
-    await fan.aclose()
+    await fan.aclose(timeout=5)
 
 
 def retries(slow: tenacity.Retrying, awaited: tenacity.AsyncRetrying) -> None:

@@ -120,7 +120,7 @@ def asked_for(arguments: Sequence[str]) -> int | Script:
 def script(
     target: Annotated[str, typer.Argument(metavar="SCRIPT", help="A Python file, or with -m the name of a module.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="The script's own, options among them.")
+        list[str] | None, typer.Argument(metavar="ARGS", help="The script's own, options among them.")
     ] = None,
     *,
     is_module: Annotated[bool, typer.Option("-m", help="SCRIPT is a module, as for python -m.")] = False,

@@ -123,7 +123,7 @@ class SharedCall:
                 self.sharers.remove(sharer)
             last = not self.sharers and not self.over
             if last:
-                self._forget_locked()
+                self._forget()
         if last and self.call is not None:
             self.call.cancel()
 
@@ -132,12 +132,13 @@ class SharedCall:
         with self._calls.lock:
             sharers, self.sharers = self.sharers, []
             if not self.over:
-                self._forget_locked()
+                self._forget()
         self.call = None
         for sharer in sharers:
             sharer.take(call)
 
-    def _forget_locked(self) -> None:
+    def _forget(self) -> None:
+        """Nobody joins it any more.  By who holds the lock of ``calls``."""
         self.over = True
         self._calls.by_key.pop(self._key, None)
 
