@@ -71,13 +71,16 @@ def test_nothing_is_lost_or_reordered(workers, buffer, eager_switching):
 
 @pytest.mark.parametrize("buffer", [1, 10])
 def test_calls_wait_for_a_slow_reader(buffer):
-    """No more is made than was read, than has room, and one piece more for each call; nor are more inputs taken."""
+    """No more is made than was read, has room, and two pieces for each call: one too many there, and one in its hand.
+
+    Nor are more inputs taken than twice the slots.
+    """
     made, taken = [], []
     inputs = (taken.append(number) or made for number in itertools.count())
     with Fan(3) as fan, fan.stream_text(endless, inputs, buffer=buffer) as stream:
         for read, _ in enumerate(stream, 1):
             until(lambda least=read + buffer: len(made) >= least)
-            assert len(made) <= read + buffer + 2 * 3
+            assert len(made) <= read + buffer + 2 * (2 * 3)
             assert len(taken) <= 2 * 3
             if read == 40:
                 break
