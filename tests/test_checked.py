@@ -79,7 +79,7 @@ def test_a_lock_that_is_missing_is_found(call, name):
 
 
 IN_A_SESSION = """fan.submit(gate, 1); gate.wait_for(1)
-    claim = next(iter(fan._scheduler.draining)).claim
+    claim = next(iter(fan._scheduler.at_work)).claim
     later = fan.submit(int); later.queue.entries.clear()
     claim[later] = 0, 0, 0; claim.pop(later)"""
 

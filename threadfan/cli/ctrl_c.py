@@ -127,7 +127,7 @@ def _calls_run() -> bool:
     """Whether calls of any fan run, or threads are stuck in calls that are over."""
     for scheduler in alive():
         with scheduler.lock:
-            if scheduler.draining or scheduler.lost:
+            if scheduler.at_work or scheduler.lost:
                 return True
     return False
 

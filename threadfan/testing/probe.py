@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         timer: _Timer
         callbacks: _Callbacks
         closing: bool
-        draining: Collection[object]
+        at_work: Collection[object]
         lost: Collection[object]
         queues: Collection[object]
         quiet_gates: Collection[object]
@@ -90,7 +90,7 @@ class Probe:
     @property
     def at_work(self) -> int:
         """How many threads run calls, or wait in them for other calls."""
-        return len(self._scheduler.draining)
+        return len(self._scheduler.at_work)
 
     @property
     def stuck(self) -> int:

@@ -102,7 +102,7 @@ def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int
     if batch.done and total is not None:  # all have outcomes, which a report may have taken over
         return total, failed, 0, total
     with batch.scheduler.lock:  # threads may be there that have no call
-        sessions = [session for session in batch.scheduler.draining if session.busy()]
+        sessions = [session for session in batch.scheduler.at_work if session.busy()]
     if isinstance(batch, Batch):
         ended, running = batch.collector.ended(), sum(session.queue is batch for session in sessions)
     else:

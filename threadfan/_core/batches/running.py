@@ -76,7 +76,7 @@ def running(scheduler: Scheduler, queue: WorkQueue | None = None) -> list[Runnin
     with scheduler.lock:
         found = [
             (session, key, claim, session.queue.function_of(key), around_blocks(session.queue.outer_of(key)))
-            for session in scheduler.draining
+            for session in scheduler.at_work
             for key, claim in session.claim.copy().items()
         ]
         scopes = {id(scope): session for session, key, *_ in found if (scope := session.made_scope(key)) is not None}

@@ -66,7 +66,7 @@ def turned_away(batch: Barred, session: Session, index: int) -> str | None:
             claim = session.claim.pop(index, None)
             if claim is not None:
                 batch.put_back((index, *claim[:2]))
-        others = [one for one in scheduler.draining if one.queue is owner and one is not session]
+        others = [one for one in scheduler.at_work if one.queue is owner and one is not session]
         if all(one.claim for one in others):  # nobody is about to start one of them, so they have ended
             batch.withdrawn.clear()
         bar(batch)

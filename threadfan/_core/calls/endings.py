@@ -137,7 +137,7 @@ def discard(queue: PolicyQueue, reason: BaseException, after: Actions) -> None:
     scheduler = queue.scheduler
     owner: object = queue
     waiting = queue.backlog.discard()
-    for session in [session for session in scheduler.draining if session.queue is owner]:
+    for session in [session for session in scheduler.at_work if session.queue is owner]:
         for key in session.claim.copy():
             state: AttemptState | None = key.state if isinstance(key, Call) and key.policies is not None else None
             if state is not None and state.asking:  # it has not begun

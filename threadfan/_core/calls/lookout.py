@@ -125,7 +125,7 @@ class Lookout:
             now, nearest = self._clock.monotonic(), FOREVER
             self._earliest = now + APART
             owner: object = queue
-            for session in [session for session in scheduler.draining if session.queue is owner]:
+            for session in [session for session in scheduler.at_work if session.queue is owner]:
                 for key in session.claim.copy():
                     due = self.dues.get(key, FOREVER)
                     if due <= now:

@@ -112,7 +112,7 @@ def _cancel(batch: Batch, index: int, has_ended: Callable[[int], bool], after: A
         scheduler.check_done(batch, after)
         return True
     # It is in the hands of a thread that is about to start it, or has ended this very moment.
-    in_hand = any(session.queue is batch and not session.claim for session in scheduler.draining)
+    in_hand = any(session.queue is batch and not session.claim for session in scheduler.at_work)
     if in_hand:
         batch.withdrawn.add(index)
         bar(batch)
@@ -121,7 +121,7 @@ def _cancel(batch: Batch, index: int, has_ended: Callable[[int], bool], after: A
 
 def _end_running(batch: Batch, index: int, after: Actions) -> bool:
     scheduler, found = batch.scheduler, False
-    for session in [session for session in scheduler.draining if session.queue is batch]:
+    for session in [session for session in scheduler.at_work if session.queue is batch]:
         for key in session.claim.copy():
             if batch.index_of(key) != index:
                 continue

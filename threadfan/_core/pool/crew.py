@@ -32,7 +32,7 @@ class Crew:
         work: what a worker does, in its thread.
         prefix: of the names of the threads.
         threads: those that whoever closes the fan waits for.
-        draining: the sessions that hold slots or have lent them.
+        at_work: the sessions that hold slots or have lent them.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Crew:
         work: Callable[[Worker], object],
         prefix: str,
         threads: set[threading.Thread],
-        draining: set[Session],
+        at_work: set[Session],
     ) -> None:
         self.owner = owner
         self.slots = slots
         self.run_queue = run_queue
         self.threads = threads
-        self.draining = draining
+        self.at_work = at_work
         self.idle: list[Worker] = []  # parked; last in first out, for warm caches
         self.coming: dict[Worker, Session] = {}  # those that were sent to a queue, and are not there yet
         self.workers: set[Worker] = set()
@@ -119,14 +119,14 @@ class Crew:
             return False
         if self.run_queue.pressure >= 0:  # others wait for a slot
             return False
-        worker, draining = idle[-1], self.draining
+        worker, at_work = idle[-1], self.at_work
         session = Session(self.owner, worker, queue)
         after.append(worker.wake)
         # From here on nothing is called, so that no signal's exception comes in between: all of it is done, or nothing.
         del idle[-1]
         worker.parked = False
         self.coming[worker] = session
-        draining |= {session}
+        at_work |= {session}
         slots.free -= 1
         queue.active += 1
         cap.active += 1

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
         closing: bool
         max_abandoned: int
-        draining: set[Session]
+        at_work: set[Session]
         lost: set[Session]
         abandoned: set[Session]
         callbacks: Callbacks
@@ -206,7 +206,7 @@ class DeadlineTimer:
             queue.reason = reason if queue.reason is None else queue.reason
             queue.discard(TaskCancelled(message), after)
             if running:
-                sessions = [session for session in self._scheduler.draining if session.queue is queue]
+                sessions = [session for session in self._scheduler.at_work if session.queue is queue]
                 self.cancel_running(sessions, message, after)
                 queue.end_running(message, after)
             self._scheduler.check_done(queue, after)
@@ -244,7 +244,7 @@ class DeadlineTimer:
             session.holds = False
             scheduler.crew.release(after)
         elif session.loan is not None and session.loan.returning:
-            scheduler.slots.let_go(session.loan, after)
+            scheduler.slots.go_on(session.loan, after)
         if log.in_use():
             _, start, function, index = session.lost  # type: ignore[misc]
             seconds = scheduler.clock.monotonic() - start
@@ -287,7 +287,7 @@ class DeadlineTimer:
     def _sweep(self, now: float, after: Actions) -> float:
         """End what is due; the moment at which the next may be."""
         next_due = FOREVER
-        for session in list(self._scheduler.draining):
+        for session in list(self._scheduler.at_work):
             running = session.claim.copy()
             if not running and session.queue.timeout is not None:
                 next_due = min(next_due, now + session.queue.timeout)

@@ -64,7 +64,7 @@ class _Expiry:
                 scheduler.mend(after)
             for queue in list(scheduler.queues):
                 queue.discard(FanClosed(self._why), after)
-            scheduler.timer.cancel_running(list(scheduler.draining), self._why, after)
+            scheduler.timer.cancel_running(list(scheduler.at_work), self._why, after)
             scheduler.dismiss_if_quiet(after)
             if not scheduler.dismissed:
                 self._set(scheduler.clock.monotonic() + GRACE)

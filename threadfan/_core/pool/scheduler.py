@@ -100,7 +100,7 @@ class Scheduler:
         self.decisions: Decisions = Decisions(self._mend_if_torn)
         self.perform: Callable[[Actions], None] = self.decisions.perform
         self.queues: set[WorkQueue] = set()  # all that are not done
-        self.draining: set[Session] = set()  # whose calls count as running
+        self.at_work: set[Session] = set()  # whose calls count as running
         self.lost: set[Session] = set()  # whose calls were ended from outside and have not come back
         self.abandoned: set[Session] = set()  # those of them whose slots were taken
         self.closing: bool = last.exiting()
@@ -113,7 +113,7 @@ class Scheduler:
         self.slots: Slots = Slots(slots, self.run_queue)
         does, prefix, threads = partial(work, self), self._prefix, self._threads
         self.crew: Crew = Crew(
-            self, self.slots, self.run_queue, work=does, prefix=prefix, threads=threads, draining=self.draining
+            self, self.slots, self.run_queue, work=does, prefix=prefix, threads=threads, at_work=self.at_work
         )
         self.lending: Lending = Lending(self, self.crew)
         self.timer: DeadlineTimer = DeadlineTimer(self)
@@ -142,8 +142,8 @@ class Scheduler:
             pending = sum(queue.pending() for queue in self.queues)
             waiting = sum(queue.waiting() for queue in self.queues)
             accepted = figures.accepted + sum(queue.accepted for queue in self.queues)
-            lent = sum(session.loan is not None for session in self.draining)
-            running = sum(session.busy() for session in self.draining) - lent
+            lent = sum(session.loan is not None for session in self.at_work)
+            running = sum(session.busy() for session in self.at_work) - lent
             extra = sum(queue.extra_attempts for queue in self.queues)
             return {
                 "queued": pending - waiting,
@@ -168,7 +168,7 @@ class Scheduler:
         after: Actions = []
         with self.lock:
             self.mend(after)
-            queues, running = list(self.queues), list(self.draining)
+            queues, running = list(self.queues), list(self.at_work)
             for queue in queues:
                 queue.discard(TaskCancelled(message), after)
             self.timer.cancel_running(running, message, after)
@@ -256,7 +256,7 @@ class Scheduler:
         session.first = first
         queue.active += 1
         queue.cap.active += 1
-        self.draining.add(session)
+        self.at_work.add(session)
         if queue.timeout is not None:
             self.timer.mind(self.clock.monotonic() + queue.timeout, after)
         if slots.free > 0 and run_queue.rings:
@@ -281,7 +281,7 @@ class Scheduler:
         """The session is no longer at its queue.  With the lock held."""
         queue = session.queue
         cap = queue.cap
-        self.draining.discard(session)
+        self.at_work.discard(session)
         queue.active -= 1
         if session.loan is None:  # else it has left when it lent its slot
             if cap.active == cap.limit:
@@ -301,7 +301,7 @@ class Scheduler:
         With the lock held.
         """
         return (
-            not self.draining
+            not self.at_work
             and not self.run_queue.has_work()
             and not any(queue.waiting() or queue.unfinished() for queue in self.queues)
         )
@@ -325,7 +325,7 @@ class Scheduler:
 
     def _forked(self) -> None:
         """In the child of a fork: start anew, and tell whoever waits for the parent's calls that they stay there."""
-        queues, running, gates = list(self.queues), [*self.draining, *self.lost], self.quiet_gates
+        queues, running, gates = list(self.queues), [*self.at_work, *self.lost], self.quiet_gates
         closing = self.closing
         self.crew.forked()
         self._reset(self.slots.total)
@@ -350,7 +350,7 @@ class Scheduler:
             let_go(self.clock, self.timer)
         self.crew.mend(after)
         slots = self.slots
-        slots.free = slots.total - slots.waking - sum(session.holds for session in self.draining | self.lost)
+        slots.free = slots.total - slots.waking - sum(session.holds for session in self.at_work | self.lost)
         self.run_queue.clear()
         for queue in list(self.queues):
             queue.queued = False

@@ -93,7 +93,7 @@ def _close(scheduler: Scheduler, reason: Callable[[], BaseException] | None, gat
 
 def _end_disowned(scheduler: Scheduler, after: Actions) -> None:
     """Do not wait for calls that asyncio has cancelled while they ran: to the standard pool they are running calls."""
-    for session in list(scheduler.draining):
+    for session in list(scheduler.at_work):
         key = session.signalled
         message = getattr(key, "disowned", "")
         if message:

@@ -66,12 +66,12 @@ class Slots:
         loan.returning = True
         self.lenders.append(loan)
         if loan.session.lost is not None:
-            self.let_go(loan, after)
+            self.go_on(loan, after)
         else:
             self.serve(after)
             self.press()
 
-    def let_go(self, loan: Loan, after: Actions) -> None:
+    def go_on(self, loan: Loan, after: Actions) -> None:
         """Let a lender in line go on: with the slot it has been given or, its call being over, without."""
         self.lenders.remove(loan)
         loan.session.loan = None
@@ -93,4 +93,4 @@ class Slots:
             self.free -= 1
             loan.session.holds = True
             loan.session.queue.cap.active += 1
-            self.let_go(loan, after)
+            self.go_on(loan, after)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         idle: list[Worker]
         workers: set[Worker]
         threads: set[threading.Thread]
-        draining: set[Session]
+        at_work: set[Session]
 
         def grant_if_needed(self, after: Actions, /) -> None:
             """Wake or start a worker if there is a slot and a call for it."""
@@ -97,7 +97,7 @@ class Starts:
     def _note_stall(self, now: float) -> None:
         """Whether every call that runs waits for others, and no worker is on its way."""
         crew = self._crew
-        if crew.slots.waking or crew.idle or any(session.loan is None for session in crew.draining):
+        if crew.slots.waking or crew.idle or any(session.loan is None for session in crew.at_work):
             self._stalled = None
         elif self._stalled is None:
             self._stalled = now
@@ -108,7 +108,7 @@ class Starts:
         self._stalled = None
         waiting = [queue for queue in crew.run_queue if queue.ready()]
         deepest = max((queue.depth for queue in waiting), default=0)
-        failing = [queue for queue in waiting if queue.depth == deepest][:1] if crew.draining else waiting
+        failing = [queue for queue in waiting if queue.depth == deepest][:1] if crew.at_work else waiting
         reason = ThreadsExhausted(
             f"no thread could be started for this call ({error}), and none of the {len(crew.threads)} there are "
             f"would become free: allow the process more threads (ulimit -u, a container's limit of pids, memory for "
@@ -156,7 +156,7 @@ class Starts:
     def _nobody_else(self) -> bool:
         """Whether no thread would come to use the slot of one that could not be started."""
         with self._owner.lock:
-            return self._crew.slots.waking == 1 and all(session.loan is not None for session in self._crew.draining)
+            return self._crew.slots.waking == 1 and all(session.loan is not None for session in self._crew.at_work)
 
     def _not_started(self, worker: Worker, error: BaseException) -> None:
         after: Actions = []

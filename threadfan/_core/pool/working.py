@@ -152,11 +152,11 @@ def _bury(scheduler: Foreman, worker: Worker, error: BaseException) -> None:
             worker.woken = False
             scheduler.slots.waking -= 1
             scheduler.crew.release(after)
-        for session in [session for session in (*scheduler.draining, *scheduler.lost) if session.worker is worker]:
+        for session in [session for session in (*scheduler.at_work, *scheduler.lost) if session.worker is worker]:
             for key in session.claim.copy():
                 scheduler.timer.end(session, key, FAILED, error, after, grace=FOREVER)
             if session.loan is not None and session.loan.returning:
-                scheduler.slots.let_go(session.loan, after)
+                scheduler.slots.go_on(session.loan, after)
             if scheduler.leave(session, after):
                 session.holds = False
                 scheduler.crew.release(after)
