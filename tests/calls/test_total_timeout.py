@@ -77,14 +77,15 @@ def test_the_last_attempt_has_what_is_left(clock, no_jitter, way):
 
 def test_a_call_that_heeds_its_scope(clock):
     """It learns what is left, and its own end says which time was up, too."""
-    left = []
+    left, asked = [], threading.Event()
 
     def call():
         left.append(current_scope().remaining())
-        heed_cancel()
+        heed_cancel(asked)
 
     with Fan(1, total_timeout=5) as fan:
         future = fan.submit(call)
+        assert asked.wait(PATIENCE)
         clock.wait_for_sleepers(until=5)
         clock.advance(5)
         with pytest.raises(TaskTimeout, match=r"total_timeout of 5 s, in 1 attempt$"):
