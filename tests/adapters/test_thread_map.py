@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from multiprocessing import resource_tracker
 
 import pytest
 
@@ -9,6 +10,12 @@ from support.controlled import PATIENCE, Gate, aside, until
 from threadfan.adapters.tqdm import thread_map
 
 tqdm = pytest.importorskip("tqdm")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tracker():
+    """That of multiprocessing, which from 3.14 on tqdm's lock starts, once for the process."""
+    resource_tracker.ensure_running()
 
 
 class Bar:
