@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from operator import getitem
 
-import duckdb
+import duckdb as library  # which has a module of its own name
 
 from .._core.base.clock import REAL
 from .._core.scope.abort import Abort
@@ -52,7 +52,7 @@ def attach(connection: C) -> C:
     """
     if isinstance(connection, StandIn):
         return connection
-    if not isinstance(connection, duckdb.DuckDBPyConnection):
+    if not isinstance(connection, library.DuckDBPyConnection):
         raise TypeError(f"attach got {connection!r}; right is a connection of duckdb's, such as duckdb.connect()")
     made: C = StandIn(connection, connection)  # type: ignore[assignment]  # it has all that a connection has
     return made
@@ -68,7 +68,7 @@ class StandIn:
 
     __slots__ = ("_connection", "_thing")
 
-    def __init__(self, thing: object, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, thing: object, connection: library.DuckDBPyConnection) -> None:
         self._thing = thing
         self._connection = connection
 
@@ -82,9 +82,9 @@ class StandIn:
         done = _ended(self._connection, partial(act, *map(plainly, args), **plain))
         if done is self._thing:
             return self
-        if isinstance(done, duckdb.DuckDBPyConnection):
+        if isinstance(done, library.DuckDBPyConnection):
             return StandIn(done, done)
-        return StandIn(done, self._connection) if isinstance(done, duckdb.DuckDBPyRelation) else done
+        return StandIn(done, self._connection) if isinstance(done, library.DuckDBPyRelation) else done
 
     def plain(self) -> object:
         """What it stands for."""
@@ -114,7 +114,7 @@ def plainly(value: object) -> object:
     return value.plain() if isinstance(value, StandIn) else value
 
 
-def _ended(connection: duckdb.DuckDBPyConnection, act: Callable[[], T]) -> T:
+def _ended(connection: library.DuckDBPyConnection, act: Callable[[], T]) -> T:
     """``act()``, interrupted at the end of the scope."""
     scope = scope_here()
     if scope is None:
@@ -137,7 +137,7 @@ def _ended(connection: duckdb.DuckDBPyConnection, act: Callable[[], T]) -> T:
 class _Interrupts:
     """Interrupts a connection until it is told to stop."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: library.DuckDBPyConnection) -> None:
         self._connection = connection
         self._stopped = False
         self._take_back: Callable[[], object] | None = None
@@ -145,7 +145,7 @@ class _Interrupts:
     def __call__(self) -> None:
         if self._stopped:
             return
-        with suppress(duckdb.Error):  # it is closed
+        with suppress(library.Error):  # it is closed
             self._connection.interrupt()
         self._take_back = set_alarm(REAL, REAL.monotonic() + AGAIN, self, quick=True)
         if self._stopped:
