@@ -45,7 +45,7 @@ def test_an_empty_list_is_fine():
         graph.add(lambda work, deeper: (work, deeper), name="both")
         report = graph.run()
         assert (report.value("both"), report.value("work"), len(report["work"])) == (([], []), [], 0)
-        assert graph_of(fan, [[], [1]], abs, each={"x": "source"}, depth=2).run().value("work") == [[], [1]]
+        assert graph_of(fan, [[], [1]], lambda x: x, each={"x": "source"}, depth=2).run().value("work") == [[], [1]]
 
 
 def test_an_element_of_a_fan_out_is_taken_the_moment_it_is_there():
@@ -68,7 +68,7 @@ def test_depth_goes_into_lists_of_lists():
     with Fan(2) as fan:
         graph = graph_of(fan, value, lambda item: [item, -item], depth=2)
         graph.add(lambda item: item[0], name="same", each={"item": "work"})
-        graph.add(abs, name="deeper", each={"x": "work"}, depth=3)
+        graph.add(lambda x: abs(x), name="deeper", each={"x": "work"}, depth=3)
         graph.add(len, name="groups", each={"obj": "work"}, depth=1)
         report = graph.run()
         assert report.value("work") == [[[1, -1], [2, -2]], [], [[3, -3]]]
