@@ -68,7 +68,7 @@ def test_depth_goes_into_lists_of_lists():
     with Fan(2) as fan:
         graph = graph_of(fan, value, lambda item: [item, -item], depth=2)
         graph.add(lambda item: item[0], name="same", each={"item": "work"})
-        graph.add(lambda x: abs(x), name="deeper", each={"x": "work"}, depth=3)
+        graph.add(lambda x: max(x, -x), name="deeper", each={"x": "work"}, depth=3)
         graph.add(len, name="groups", each={"obj": "work"}, depth=1)
         report = graph.run()
         assert report.value("work") == [[[1, -1], [2, -2]], [], [[3, -3]]]
