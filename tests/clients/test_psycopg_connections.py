@@ -12,9 +12,10 @@ import tempfile
 import pytest
 
 import threadfan
-from support.controlled import until
+from support.controlled import PATIENCE, until
 from support.scope_ends import WAYS
-from threadfan import CallCancelled, fail_after
+from support.scoped import call
+from threadfan import CallCancelled, Scope, fail_after
 
 psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
 
@@ -99,6 +100,25 @@ def test_a_query_ends_with_its_scope(connection, plain, way, end):
         end(acts[way], lambda: until(lambda: plain.execute(query).fetchone()[0] == 1))
     else:
         end(acts[way], lambda: until(lambda: busy(plain) == 1))
+    until(lambda: busy(plain) == 0)
+    connection.rollback()
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_an_end_between_two_waits_for_one_query(connection, plain, monkeypatch):
+    """Nobody waits at that moment, and the query runs at the server: it is cancelled by whoever waits next."""
+    scope, kind = Scope(), type(connection)
+    usual = kind.wait
+
+    def waited(self, *args, **options):
+        done = usual(self, *args, **options)
+        scope.cancel()
+        return done
+
+    monkeypatch.setattr(kind, "wait", waited)
+    done = call(scope, lambda: list(connection.cursor().stream("SELECT pg_sleep(600)")))
+    assert isinstance(done.exception(PATIENCE), CallCancelled)
+    monkeypatch.undo()
     until(lambda: busy(plain) == 0)
     connection.rollback()
     assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -63,6 +63,7 @@ def attach(connection: C) -> C:
 
 
 _MARK = "ends_with_scope"  # of classes that are made here
+_ASKED = "_end_was_asked_for"  # of connections: psycopg has cancelled a query for the scope that has ended
 
 
 @cache
@@ -101,16 +102,22 @@ def _ended(wait: Callable[..., object]) -> Callable[..., object]:
         scope = scope_here()
         if scope is None or get_ident() in _done_to_its_end:
             return wait(connection, steps, *args, **options)
-        if scope.cancelled:
-            if connection.info.transaction_status == TransactionStatus.ACTIVE:  # psycopg ends what it has begun
-                return wait(connection, steps, *args, **options)
+        watched = _Steps(steps, scope)
+        if not scope.cancelled:
+            vars(connection).pop(_ASKED, None)
+        elif connection.info.transaction_status != TransactionStatus.ACTIVE:
             steps.close()
             scope.check()
-        watched = _Steps(steps, scope)
+        elif _ASKED in vars(connection):  # psycopg ends what it has begun, and was told to
+            return wait(connection, steps, *args, **options)
+        else:  # the end has come between two waits for one query
+            watched.strike()
         try:
             with Abort(scope, watched.strike):
                 return wait(connection, watched, *args, **options)
-        except (_Over, psycopg.Error):
+        except (_Over, psycopg.Error) as error:
+            if isinstance(error, _Over):
+                setattr(connection, _ASKED, True)
             scope.check()
             raise
 
