@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 
 from threadfan import CallCancelled, FanClosed, TaskCancelled, TaskTimeout
+from threadfan._core.base.interrupts import INTERRUPTS
 from threadfan._core.base.static import describe
-from threadfan._core.base.texts import brief
+from threadfan._core.base.texts import brief, text_of
 
 
 def test_what_the_caller_gets_is_what_the_standard_library_raises():
@@ -66,3 +67,18 @@ def test_brief_always_gives_a_text():
     assert brief("x" * 100) == "'" + "x" * 58 + "…"
     assert brief(Unspeakable()) == "<Unspeakable whose repr fails>"
     assert brief([1]) == "[1]"
+
+
+@pytest.mark.parametrize("kind", INTERRUPTS)
+@pytest.mark.parametrize("told", [brief, text_of])
+def test_an_interrupt_is_not_taken_for_a_fault_of_a_text(told, kind):
+    """A Ctrl-C, or a second signal, may strike while a value's own code says how it is written."""
+
+    class Struck(Exception):
+        def __str__(self):
+            raise kind("now")
+
+        __repr__ = __str__
+
+    with pytest.raises(kind):
+        told(Struck())

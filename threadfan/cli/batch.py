@@ -9,7 +9,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from threadfan import CallCancelled, Fan, FanClosed, JournalError, Terminated, drain_on_signals
-from threadfan._core.base.errors import INTERRUPTS
+from threadfan._core.base.interrupts import INTERRUPTS
 from threadfan._core.base.texts import shortened, text_of
 from threadfan._core.batches.iteration import Iteration
 
@@ -174,7 +174,7 @@ class _Run:
 
     def write_left(self, error: BaseException) -> None:
         """Write what had ended and was not handed out when a signal came."""
-        with suppress(KeyboardInterrupt):
+        with suppress(*INTERRUPTS):
             for outcome in getattr(error, "report", None) or ():
                 if outcome.ok:
                     self._take(outcome)

@@ -22,6 +22,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from threadfan._core.base.interrupts import INTERRUPTS
 from threadfan._core.base.locks import begin_bare
 from threadfan._core.base.places import standing
 from threadfan._core.pool.shutdown import alive
@@ -59,7 +60,7 @@ _ended: list[bool] = []  # something, once an interrupt has ended the program
 
 def program_ended(error: BaseException) -> None:
     """The program has been ended by an error; what is to come is done by the interpreter."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, INTERRUPTS):
         _ended.append(True)
 
 
@@ -145,7 +146,7 @@ def _deals_with_it() -> bool:
     found = handled.get(threading.main_thread().ident)
     error = found[1] if isinstance(found, tuple) else found  # up to 3.11 with its class and traceback
     while isinstance(error, BaseException):
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, INTERRUPTS):
             return True
         error = error.__context__
     return False

@@ -9,6 +9,7 @@ from threading import current_thread
 
 from .._core.base.clock import current as current_clock
 from .._core.base.generic import TYPE_CHECKING, T
+from .._core.base.interrupts import INTERRUPTS
 from .._core.base.outcome import FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Sequential(ThreadPoolExecutor):
         since = clock.monotonic()
         try:
             result = copy_context().run(fn, *args, **kwargs)
-        except KeyboardInterrupt:  # this is not the call's
+        except INTERRUPTS:  # this is not the call's
             raise
         except BaseException as caught:
             status, error = FAILED, caught

@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures.thread import BrokenThreadPool
 from threading import get_ident
 
+from .interrupts import AtOnce
 from .portable import Portable
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ class Terminated(Portable, SystemExit):
         self.told = get_ident()
 
 
-class TerminatedAtOnce(Terminated):
+class TerminatedAtOnce(Terminated, AtOnce):
     """The second signal: what runs is cancelled, as by a Ctrl-C.
 
     It is no ``KeyboardInterrupt``: from 3.14 on a program that ends with one of these has no status of its own.
@@ -68,9 +69,6 @@ class TerminatedAtOnce(Terminated):
 
 
 TerminatedAtOnce.__name__ = TerminatedAtOnce.__qualname__ = Terminated.__name__
-
-INTERRUPTS = (KeyboardInterrupt, TerminatedAtOnce)
-"""With these the user wants out."""
 
 
 class LimitExhausted(Portable, RuntimeError):

@@ -12,6 +12,8 @@ the pattern are for, which are arbitrary but longer than what servers take.
 
 from __future__ import annotations
 
+from .interrupts import INTERRUPTS
+
 MASK = "***"
 
 LONGEST = 10_000
@@ -68,7 +70,7 @@ def brief(value: object, limit: int = 60) -> str:
     """``repr(value)`` without secrets, shortened to ``limit`` characters; never fails: a message always gets out."""
     try:
         text = repr(value)
-    except KeyboardInterrupt:
+    except INTERRUPTS:
         raise
     except BaseException:  # the repr is the user's code
         text = f"<{type(value).__name__} whose repr fails>"
@@ -79,7 +81,7 @@ def text_of(error: BaseException | None) -> str:
     """``str(error)`` without secrets; never fails."""
     try:
         return masked(str(error))
-    except KeyboardInterrupt:
+    except INTERRUPTS:
         raise
     except BaseException:  # the class is the user's code
         return f"<{type(error).__name__} whose str fails>"

@@ -12,8 +12,9 @@ from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 
 from ..base import clock as clocks
-from ..base.errors import INTERRUPTS, TaskCancelled
+from ..base.errors import TaskCancelled
 from ..base.generic import TYPE_CHECKING, T
+from ..base.interrupts import INTERRUPTS
 from ..base.outcome import CANCELLED as CANCELLED_OUTCOME
 from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.static import caller, describe

@@ -223,7 +223,8 @@ class Fan(Front, ThreadPoolExecutor):
         report of the batch that it ended, if there was one; any other exception waits for them, as in the standard
         library.
         """
-        from ..base.errors import INTERRUPTS, CallCancelled
+        from ..base.errors import CallCancelled
+        from ..base.interrupts import INTERRUPTS
         from ..base.static import caller
 
         try:

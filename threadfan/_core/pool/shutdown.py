@@ -16,7 +16,8 @@ from queue import SimpleQueue
 from ..base import forks, last
 from ..base.checks import pause
 from ..base.clock import REAL
-from ..base.errors import INTERRUPTS, TaskCancelled
+from ..base.errors import TaskCancelled
+from ..base.interrupts import INTERRUPTS
 from ..base.locks import aside
 from ..base.outcome import CANCELLED
 from .work_queue import GRACE, here
