@@ -30,6 +30,16 @@ def double(number):
     return 2 * number
 
 
+def spoken(number):
+    """A call that says something."""
+    yield str(number)
+
+
+async def heard(fan):
+    """What such calls say, in an event loop."""
+    return [piece async for piece in fan.astream_text(spoken, range(4))]
+
+
 def listed(number):
     """Parts of a job."""
     return list(range(number))
@@ -49,6 +59,8 @@ WAYS = {
     "arun": (lambda fan: asyncio.run(fan.arun(double, range(4))), 4),
     "start": (lambda fan: fan.start(double, range(4)).result(), 4),
     "stream": (lambda fan: list(fan.stream(double, range(4))), 4),
+    "stream_text": (lambda fan: list(fan.stream_text(spoken, range(4))), 4),
+    "astream_text": (lambda fan: asyncio.run(heard(fan)), 4),
     "pipeline": (lambda fan: fan.pipeline(double, double).run(range(4)), 4),
     "pipeline.stream": (lambda fan: list(fan.pipeline(double, double).stream(range(4))), 4),
     "graph": (lambda fan: fan.graph(one, passed).run(), 2),

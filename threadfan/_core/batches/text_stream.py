@@ -126,7 +126,7 @@ def stream_text(
 ) -> TextStream:
     """See ``Fan.stream_text``.  ``owner`` is kept alive until the stream ends."""
     check("fan.stream_text", fn, given, star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     made = make_texts(scheduler, options, fn, given, buffer=buffer, star=star)
     return TextStream(_pieces(made, owner, progress), made)
 

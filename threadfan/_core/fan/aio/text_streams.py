@@ -52,7 +52,7 @@ def astream_text(
         called, by_name = taker(running_loop(where))(where, partial(_drained, fn)), True
     else:
         check(where, fn, at_hand(given), star=star)
-    metering.check(progress)
+    progress = metering.wanted(progress, options)
     mixed = any(hasattr(one, "__aiter__") for one in given)
     made = make_texts(
         scheduler, options, called, given, buffer=buffer, star=star, fed_by_owner=mixed, by_name=by_name, name=fn
