@@ -282,3 +282,47 @@ def test_a_connection_whose_answer_is_there_was_not_closed_by_the_server(library
         theirs.shutdown(socket.SHUT_WR)
         assert stream.get_extra_info("is_readable")
         stream.close()
+
+
+def test_a_request_that_is_sent_while_the_pool_looks_keeps_its_connection(library):
+    """Between its question whether anything is awaited and the one whether anything is there lies a whole request."""
+    core = importlib.import_module(library.HTTPTransport()._pool.__class__.__module__.partition(".")[0])
+    made = importlib.import_module(f"{core.__name__}._backends.sync").SyncStream
+    ours, theirs = socket.socketpair()
+    inner = made(ours)
+
+    class Interrupted:
+        """The stream within; the request begins, and may end, when it is asked what it knows."""
+
+        then = staticmethod(lambda: None)
+
+        def __getattr__(self, name):
+            return getattr(inner, name)
+
+        def get_extra_info(self, info):
+            if info == "is_readable":
+                self.then()
+            return inner.get_extra_info(info)
+
+    within = Interrupted()
+    with theirs:
+        stream = seam.Stream(within, shared=False)
+
+        def send():
+            stream.write(b"a request")
+            theirs.sendall(b"an answer")
+
+        def send_and_read():
+            stream.read(100)  # the answer from before
+            send()
+            stream.read(9)
+            theirs.shutdown(socket.SHUT_WR)
+
+        within.then = send
+        assert not stream.get_extra_info("is_readable")
+        stream._awaited = False  # as if the pool had looked before that request was sent
+        within.then = send_and_read
+        assert not stream.get_extra_info("is_readable")
+        within.then = lambda: None
+        assert stream.get_extra_info("is_readable")
+        stream.close()

@@ -136,6 +136,7 @@ class Stream:
         self._inner = inner
         self._shared = shared
         self._awaited = False  # something was sent, or is being read: what arrives is for whoever did that
+        self._requests = 0  # how often that began: it may begin, and even be over, while another thread looks
         sock = inner.get_extra_info("socket")
         self._shut: Callable[[], None] | None = None if sock is None else partial(shut, sock)
 
@@ -153,6 +154,7 @@ class Stream:
         """Send all of it; at the end of a request that is often nothing."""
         if not buffer:
             return
+        self._requests += 1
         self._awaited = True
         scope = scope_here()
         self._operate(scope, self._inner.write, buffer, timeout)
@@ -199,10 +201,14 @@ class Stream:
 
         An idle connection that can be read from was closed by the server, so the pool closes it too.  It asks one thing
         after the other, though: one that was idle and by now has its answer would be closed in the midst of a call.
+        So what arrived counts only if nobody has asked for anything before, nor while this looked.
         """
-        if self._awaited and info == "is_readable":
+        if info != "is_readable":
+            return self._inner.get_extra_info(info)
+        requests = self._requests
+        if self._awaited or not self._inner.get_extra_info(info):
             return False
-        return self._inner.get_extra_info(info)
+        return not self._awaited and requests == self._requests
 
     def _operate(
         self,
