@@ -258,12 +258,14 @@ class Timed:
 
 
 def walk(clock, running, moments, count):
-    """Let time pass until so many requests are made, each once somebody waits for it."""
+    """Let time pass until so many requests are made, each once somebody waits for it, and for nothing earlier."""
     for number in range(1, count):
         until(lambda number=number: len(moments) == number)
         due = round(moments[-1] + INTERVAL, 3)
-        clock.wait_for_sleepers(until=due)
-        clock.advance(due - clock.monotonic())
+        while clock.monotonic() < due:
+            clock.wait_for_sleepers(until=due)
+            moment = min((sleeper.deadline for sleeper in clock._sleepers.copy()), default=due)
+            clock.advance(min(moment, due) - clock.monotonic())
     return running.result(PATIENCE)
 
 
