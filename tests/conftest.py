@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from support import checked
 from support.collector import look_again, pass_over
+from support.delays import held_at
 from threadfan.testing import ManualClock
 from threadfan.testing.leaks import no_leaks
 
@@ -24,6 +25,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 if os.environ.get("THREADFAN_CHECKED") == "1":
     checked.install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _held():
+    """``THREADFAN_DELAYS=leaving,waking``: races on purpose, see ``support.delays``."""
+    with held_at(*filter(None, os.environ.get("THREADFAN_DELAYS", "").split(","))):
+        yield
+
 
 # Their clients are shared by many tests and keep connections open from one test to the next.
 SHARED = {"_running", "_client", "_messages_server_process"}
