@@ -161,6 +161,24 @@ JOBS["asgiref"] = """
 
             return asyncio.run(ask())
         """
+JOBS["twisted"] = """
+        from twisted.internet import defer, reactor, threads
+
+        def found(numbers):
+            global hanging
+            print("done", sum(numbers), flush=True)
+            hanging = True
+            for number in range(8):
+                threads.deferToThread(work, number).addErrback(lambda failure: None)
+
+        def job():
+            reactor.suggestThreadPoolSize(1)
+            defer.gatherResults([threads.deferToThread(work, number) for number in range(8)]).addCallback(found)
+            reactor.run()
+        """
+
+ENDS = {"twisted": ("job()\n", 0)}
+"""How it goes on, and its status, if it is one that is not run twice, and ends by itself at a Ctrl-C."""
 
 OTHERS = {"joblib": "has threads of its own, of multiprocessing's"}
 """Whose calls are not counted."""
@@ -171,7 +189,8 @@ def test_a_library_runs_on_fans_and_ends(command, tmp_path, package):
     """Its job is done, the summary counts its calls, and the next job is ended while it hangs."""
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    program = WORK + dedent(JOBS[package]) + "\nprint('done', job(), flush=True)\nhanging = True\njob()\n"
+    rest, status = ENDS.get(package, ("print('done', job(), flush=True)\nhanging = True\njob()\n", -signal.SIGINT))
+    program = f"{WORK}{dedent(JOBS[package])}\n{rest}"
     (tmp_path / "job.py").write_text(program, encoding="utf-8")
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]  # where it may be installed
     with command.start(tmp_path / "job.py", PYTHONPATH=os.pathsep.join(filter(None, paths))) as process:
@@ -183,6 +202,6 @@ def test_a_library_runs_on_fans_and_ends(command, tmp_path, package):
             process.kill()
             raise
     assert said == ["done 28\n", "hangs\n"], errors
-    assert process.returncode == -signal.SIGINT, errors
+    assert process.returncode == status, errors
     told = next(line for line in errors.splitlines() if line.startswith("threadfan: "))
     assert ("no ThreadPoolExecutor was made" if package in OTHERS else " succeeded, ") in told
