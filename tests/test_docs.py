@@ -248,6 +248,7 @@ def test_the_reference_names_every_figure():
         "anthropic",
         "boto3",
         "duckdb",
+        "grpc",
         "httpx",
         "openai",
         "psycopg",
