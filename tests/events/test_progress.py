@@ -133,8 +133,7 @@ def test_an_interrupted_batch_stops_its_display():
         stream = fan.stream(fail_at_two, range(5), progress=told.append)
         next(stream)
         stream.close()
-    until(lambda: told and told[-1].done == told[-1].total)
-    assert told[-1].running == 0
+    until(lambda: told and (told[-1].done, told[-1].running) == (told[-1].total, 0))
 
 
 def test_rate_and_rest(clock):

@@ -103,8 +103,11 @@ def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int
         return total, failed, 0, total
     with batch.scheduler.lock:  # threads may be there that have no call
         sessions = [session for session in batch.scheduler.at_work if session.busy()]
+        over = isinstance(batch, Batch) and batch.ended and not batch.pending()
     if isinstance(batch, Batch):
         ended, running = batch.collector.ended(), sum(session.queue is batch for session in sessions)
+        if over and not running and total is not None:  # a report may have them, and a thread is on its way out
+            return total, failed, 0, total
     else:
         running = sum(getattr(key, "task_group", None) is batch for one in sessions for key in one.claim.copy())
         ended = batch.outcomes()
