@@ -248,6 +248,7 @@ def test_the_reference_names_every_figure():
         "anthropic",
         "boto3",
         "duckdb",
+        "grpc",
         "httpx",
         "openai",
         "psycopg",
@@ -270,7 +271,7 @@ def test_the_reference_names_what_clients_offer(name):
     assert [one for one in offered if not re.search(rf"`{one}\b", table)] == []
 
 
-@pytest.mark.parametrize("name", ["joblib", "multiprocessing", "starlette", "tqdm"])
+@pytest.mark.parametrize("name", ["joblib", "multiprocessing", "starlette", "tqdm", "twisted"])
 def test_the_reference_names_what_adapters_offer(name):
     """Each public name of an adapter is in that module's table."""
     try:

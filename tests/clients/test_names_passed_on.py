@@ -14,6 +14,7 @@ from support.controlled import run_program
 NAMES = [
     "anthropic",
     "duckdb",
+    "grpc",
     "httpx",
     "openai",
     "psycopg",

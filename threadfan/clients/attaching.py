@@ -23,6 +23,7 @@ SEAMS = {
     "duckdb": "duckdb",
     "boto3": "boto3",
     "botocore": "boto3",
+    "grpc": "grpc",
     "psycopg": "psycopg",
     "redis": "redis",
     "requests": "requests",

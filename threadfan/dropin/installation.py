@@ -15,6 +15,7 @@ from .options import Options
 from .sequential import Sequential
 from .summary import lines
 from .swap import Swap
+from .twisted import TwistedPools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Installation:
             self.missed.insert(0, f"{before} executor{'s' if before > 1 else ''} with threads, made before")
         self.swap.put(_kind(self.options, self.calls, self.swap))
         self._undo.append(self.swap.take_back)
+        self._undo.append(TwistedPools(self.swap.left).take_back)
 
     def end(self) -> None:
         """Take all back.  With the lock held."""
