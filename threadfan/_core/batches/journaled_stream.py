@@ -46,9 +46,9 @@ SOON = 0.002
 """Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: ten
 times what looking up a few takes, and not felt."""
 
-QUICK = 0.0001
-"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: about twice what
-storing a result takes."""
+QUICK = 0.0002
+"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: some times what storing
+a result takes."""
 
 REST = 0.005
 """Seconds that such calls are left to themselves at the most, until half of them are over; if there are ``ENOUGH``.
