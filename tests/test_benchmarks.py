@@ -184,3 +184,16 @@ def test_locks_that_are_waited_for_are_counted():
     assert len(heads) == 7
     assert all(line.endswith(", 50 calls on 2 workers") for line in heads)
     assert done.stdout.count("    pool/scheduler.py: taken ") == 7
+
+
+def test_what_the_machine_charges():
+    """Each step has a time, left to the system and, where threads can be kept there, on one processor."""
+    command = [sys.executable, "-m", "benchmarks.floors", "--quick"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    head, *rows = done.stdout.splitlines()
+    columns = 1 + hasattr(os, "sched_setaffinity")
+    assert head.count("system") + head.count("processor") == columns
+    assert len(rows) == 6
+    assert all(float(cell) > 0 for row in rows for cell in row.split()[-columns:])

@@ -59,7 +59,7 @@ def run(*arguments, cwd=None):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
     return subprocess.run(
-        command, check=False, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=60
+        command, check=False, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=240
     )
 
 

@@ -327,7 +327,7 @@ def test_an_example_prints_what_it_promises(script):
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=240,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     lines = iter(done.stdout.splitlines())

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from support.controlled import PATIENCE, aside, heed_cancel, until_cancelled
+from support.controlled import PATIENCE, aside, heed_cancel, until, until_cancelled
 from threadfan import Fan, RateLimit, TaskTimeout, current_scope, fail_after, task
 
 IDLE = r"until_cancelled has read nothing and not touched its scope for 5 s, its idle_timeout$"
@@ -154,6 +154,7 @@ def test_it_is_tried_again(clock, monkeypatch):
 
     with Fan(1, idle_timeout=5, retry=1) as fan:
         report = aside(fan.run, call, ["a"])
+        until(lambda: calls)
         clock.wait_for_sleepers(until=5)
         clock.advance(5)
         outcome = report.result(PATIENCE)[0]

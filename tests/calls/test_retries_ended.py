@@ -394,6 +394,7 @@ def test_a_pool_that_breaks_while_calls_back_off(clock, caplog):
         fan = Fan(2, initializer=initializer, retry=every(60))
         waiting = fan.submit(Script(GONE))
         backing_off(fan, clock, due=60)
+        until(lambda: fan._scheduler.crew.idle)  # else the next call gets the second thread
         running = fan.submit(fails, 1)
         gate.wait_for(1)
         broken = fan.submit(abs, 1)

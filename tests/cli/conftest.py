@@ -64,7 +64,7 @@ class Command:
     def __call__(self, *arguments, python=("-m", "threadfan"), stdin=None, **environment):
         """Runs it to its end; keyword arguments are environment variables."""
         with self.start(*arguments, python=python, stdin=stdin, **environment) as process:
-            out, err = process.communicate(stdin, timeout=60)
+            out, err = process.communicate(stdin, timeout=240)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def start(self, *arguments, python=("-c", INTERRUPTIBLE), stdin=None, **environment):

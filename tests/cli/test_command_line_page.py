@@ -42,7 +42,7 @@ def shell(server, tmp_path):
     def run(script):
         done = subprocess.run(
             [BASH, "-u", "-c", script], check=False, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=100,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=280,
         )  # fmt: skip
         return done.stdout
 

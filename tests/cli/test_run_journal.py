@@ -76,7 +76,7 @@ def test_ctrl_c(command, counted):
     with command.start(*arguments) as process:
         _begun(folder, least=20)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     (line,) = err.splitlines()
     assert line.startswith("threadfan: interrupted: ")
@@ -95,7 +95,7 @@ def test_sigterm(command, counted, rate):
     with command.start(*arguments, *rate) as process:
         _begun(folder)
         process.terminate()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
     assert process.returncode == 143
     assert err.splitlines()[-1].startswith("threadfan: terminated: ")
     called = (folder / "calls").read_bytes().count(b"\n")

@@ -8,7 +8,10 @@ import pytest
 from support.controlled import PATIENCE, aside, until
 from support.counted_limits import CountedLimit
 from threadfan import Fan, RateLimit, task
+from threadfan._core.base.clock import REAL
+from threadfan._core.calls.near import NEAR
 from threadfan._core.limits import waitlist
+from threadfan._core.limits.waitlists import waitlist_of
 
 A_SECOND = 1000
 INTERVAL = 1 / A_SECOND
@@ -133,3 +136,42 @@ def test_what_fails_goes_first_where_a_worker_stays(monkeypatch):
     assert report.unwrap() == list(range(60))
     assert [outcome.attempts for outcome in report] == [2 if item % 3 == 0 else 1 for item in range(60)]
     limit.check(80)
+
+
+class Ahead:
+    """Stands in a waitlist before all others, and never comes."""
+
+    comes_at = None
+
+    def can_start(self):
+        """Not now."""
+        return False
+
+    def invite(self):
+        """It stays where it is."""
+
+
+def test_an_invitation_that_comes_before_the_input_is_in_line(monkeypatch):
+    """A worker has asked for its batch, and is told to wait; before it has put an input in line, it is its turn."""
+    limit, ahead, early = Watched(60 * A_SECOND), Ahead(), []
+    line = waitlist_of(limit)
+    take = line.take
+
+    def slow(waiter, *args):
+        permit = take(waiter, *args)
+        if permit is None and waiter.comes_at is None and args[-1] == NEAR and not early:
+            early.append(waiter)
+            line.leave(ahead, REAL)
+            until(lambda: waiter not in line._waiting)  # it was invited, and nobody was in it
+        return permit
+
+    def one(item):
+        if item == 0:
+            line.stand(ahead, None, REAL)
+        return item
+
+    monkeypatch.setattr(line, "take", slow)
+    with Fan(1, rate=limit) as fan:
+        assert aside(fan.run, one, range(5)).result(PATIENCE).unwrap() == list(range(5))
+    assert early
+    limit.check(5)

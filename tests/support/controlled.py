@@ -105,7 +105,7 @@ def meet(fan, count):
     assert sorted(future.result(PATIENCE) for future in futures) == list(range(count))
 
 
-def run_program(text, *flags, timeout=30.0):
+def run_program(text, *flags, timeout=120.0):
     """Run a program in a new interpreter, to its end; gives what it wrote to its two outputs.
 
     Args:

@@ -111,9 +111,11 @@ class InputCalls(PolicyBatch):
         entry = None if self.ended else self.inputs.take()
         if entry is not None:
             self.backlog.entries.append(self.waits(entry))
-        elif not self.lane.calls:
-            self.lane.leave(self.scheduler.clock)
-            self.backlog.let_go(self.lane)
+        lane = self.lane
+        if not lane.calls:
+            lane.leave(self.scheduler.clock)
+        if lane.host is None:  # it has just left, or was invited while there was nobody in it, and so has left too
+            self.backlog.let_go(lane)
             self.backlog.offer(after)
 
     # -- first attempts that have ended ------------------------------------------------------------------------------
