@@ -47,8 +47,8 @@ SOON = 0.002
 times what looking up a few takes, and not felt."""
 
 QUICK = 0.0002
-"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: some times what storing
-a result takes."""
+"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: some times what
+storing a result takes."""
 
 REST = 0.005
 """Seconds that such calls are left to themselves at the most, until half of them are over; if there are ``ENOUGH``.
