@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import tenacity
 
+from support.controlled import until
 from support.simulated_batches import Refused, Server, World
 from threadfan import Adaptive, Hedge, RateLimit, stage
 from threadfan._core.batches import figures
@@ -58,6 +59,7 @@ def test_slots_that_other_calls_hold():
     def run(slots):
         with World(slots) as world:
             others = [world.fan.submit(world.take, 8.0) for _ in range(4)]
+            until(lambda: world.fan.snapshot()["running"] == 4)
             report = world.run(lambda _: world.take(0.5), range(4))
             assert all(other.done() or slots > 4 for other in others)
             world.through(lambda: [other.result() for other in others])

@@ -393,6 +393,7 @@ def test_shutdown_while_another_thread_starts_one(monkeypatch):
     fan = Fan(2)
     start, planned, go, hold = threading.Thread.start, threading.Event(), threading.Event(), threading.Event()
     fan.submit(abs, -1).result(PATIENCE)
+    until(lambda: fan._scheduler.crew.idle)  # else the next call gets a thread of its own
     holding = fan.submit(hold.wait, PATIENCE)
 
     def start_late(thread):

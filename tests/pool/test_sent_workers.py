@@ -7,6 +7,7 @@ import pytest
 
 from support.controlled import PATIENCE, until
 from threadfan import Fan
+from threadfan._core.calls.lazy_future import GATES
 from threadfan.testing import Probe
 
 
@@ -17,6 +18,7 @@ class Late:
         self.fan, self.probe = fan, Probe(fan)
         fan.submit(int).result(PATIENCE)
         self._crew = fan._scheduler.crew
+        until(lambda: self._crew.idle)
         (self._worker,) = self._crew.idle
         self._wake, self._worker.wake = self._worker.wake, lambda: None
 
@@ -40,10 +42,16 @@ def late():
 
 def test_who_has_a_result_finds_the_worker_parked():
     """So calls one after the other take one thread, whatever the interpreter does between two of them."""
+    futures = []
+
+    def awaited(number):
+        until(lambda: len(futures) > number and futures[number]._cell.get(GATES))
+
     with Fan(8) as fan:
         probe = Probe(fan)
-        for _ in range(300):
-            fan.submit(int).result(PATIENCE)
+        for number in range(300):
+            futures.append(fan.submit(awaited, number))
+            futures[-1].result(PATIENCE)
             with probe.still():
                 assert (probe.free_slots, probe.at_work, probe.starting) == (8, 0, 0)
         assert len(fan._threads) == 1

@@ -58,14 +58,16 @@ class Story:
         for place, outcome in enumerate(self.outcomes):
             raw = raw_of(outcome)
             queued = raw[2] - self.first
-            attempts = attempts_of(outcome)
+            attempts, ended = attempts_of(outcome), queued
             for number, one in enumerate(attempts, 1):
                 start = queued + one.started
                 waits = one.waited_slot, one.waited_limit, one.waited_backoff
-                yield Span(place, number, one.status, start, start + one.duration, waits)
+                ready = ended if ended <= start else queued  # a hedge starts before the attempt before it has ended
+                ended = start + one.duration
+                yield Span(place, number, one.status, start, ended, waits, ready)
             if not attempts and raw[5] is not None:
                 start = raw[5] - self.first
-                yield Span(place, 1, outcome.status, start, raw[6] - self.first, (start - queued, 0.0, 0.0))
+                yield Span(place, 1, outcome.status, start, raw[6] - self.first, (start - queued, 0.0, 0.0), queued)
 
 
 class Span:
@@ -74,13 +76,21 @@ class Span:
     Args:
         place: of its call.
         attempt: from 1.
-        waits: seconds before it: for a slot, for a rate limit, after a failed attempt.
+        waits: seconds for a slot, for a rate limit (also while it ran), after a failed attempt.
+        ready: when it could begin to wait: its call was handed in, or the attempt before it had ended.
     """
 
-    __slots__ = ("attempt", "end", "lane", "place", "start", "status", "waits")
+    __slots__ = ("attempt", "end", "lane", "place", "ready", "start", "status", "waits")
 
     def __init__(
-        self, place: int, attempt: int, status: Status, start: float, end: float, waits: tuple[float, float, float]
+        self,
+        place: int,
+        attempt: int,
+        status: Status,
+        start: float,
+        end: float,
+        waits: tuple[float, float, float],
+        ready: float = 0.0,
     ) -> None:
         self.place = place
         self.attempt = attempt
@@ -88,6 +98,7 @@ class Span:
         self.start = start
         self.end = max(start, end)
         self.waits = waits
+        self.ready = ready
         self.lane = 0
 
 
