@@ -145,3 +145,27 @@ def test_who_wakes_up_while_somebody_writes_waits_as_any(writer, store, sleeping
     second.result(PATIENCE)
     third.result(PATIENCE)
     assert writer.written == [["a"], ["b", "c"]]
+
+
+@needs_gil
+def test_where_calls_have_long_taken_no_time_those_who_sleep_do_so_longer(monkeypatch):
+    """As long as no other call has come."""
+    asleep, nested = [], []
+
+    def write(rows):
+        if not nested:  # a second one comes while this is written, and is written when it wakes up
+            nested.append(aside(made.store, ["b"], haste=True))
+            until(lambda: asleep)
+
+    made = Commits(write)
+    monkeypatch.setattr(commits, "sleep", asleep.append)
+    for number, expected in ((0, commits._PAUSE), (commits._MANY, commits._LONG_PAUSE), (1, commits._PAUSE)):
+        nested[:] = [None]
+        made.store(["a"])
+        for _ in range(number):
+            made.store(["a"], haste=True)
+        nested.clear()
+        made.store(["a"], haste=True)
+        nested[0].result(PATIENCE)
+        assert asleep == [expected]
+        asleep.clear()

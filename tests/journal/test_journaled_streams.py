@@ -228,12 +228,12 @@ with Fan(4) as fan:
     outcomes = fan.stream(double, itertools.count(), journal=PATH, window=64, unique=UNIQUE)
     tracemalloc.start()
     sizes = []
-    for _ in range(4):
-        assert sum(1 for _ in itertools.islice(outcomes, 2000)) == 2000
+    for _ in range(8):
+        assert sum(1 for _ in itertools.islice(outcomes, 1000)) == 1000
         gc.collect()
         sizes.append(tracemalloc.get_traced_memory()[0])
     outcomes.close()
-print(sizes[-1] - sizes[0])
+print(min(sizes[5:]) - min(sizes[2:5]))  # at first threads come to have what they keep
 """
 
 

@@ -122,7 +122,7 @@ def test_a_journal_can_be_looked_at(tmp_path):
 
 def test_what_is_not_there(tmp_path):
     """The error has the path."""
-    with pytest.raises(JournalError, match=r"nowhere\.db"):
+    with pytest.raises(JournalError, match=r"nowhere\.db' is not there: give the path of a file"):
         Report.load(tmp_path / "nowhere.db")
     assert not list(tmp_path.iterdir())
 

@@ -46,12 +46,13 @@ SOON = 0.002
 """Seconds after which threads that have no inputs get some although half the window is not free.  Arbitrary: ten
 times what looking up a few takes, and not felt."""
 
-QUICK = 0.0001
-"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: about twice what
+QUICK = 0.0002
+"""Seconds from one outcome to the next in which calls are not waited for one by one.  Arbitrary: some times what
 storing a result takes."""
 
-REST = 0.001
-"""Seconds that such calls are left to themselves, if there are ``ENOUGH`` of them.  Arbitrary: many, and not felt."""
+REST = 0.005
+"""Seconds that such calls are left to themselves at the most, until half of them are over; if there are ``ENOUGH``.
+Arbitrary: many, and not felt."""
 ENOUGH = 32
 
 
@@ -195,11 +196,11 @@ class JournaledStream(BatchStream[T]):
 
     def rest(self) -> None:
         """Leave calls that take no time to themselves for a moment: to be woken by each costs as much as they do."""
-        number = self.yielded
-        quick = self._clock() - self._rested < QUICK * (number - self._before)
-        if quick and len(self.entries) >= ENOUGH:
-            sleep(REST)
-        self._rested, self._before = self._clock(), number
+        now, number, left = self._clock(), self.yielded, len(self.entries)
+        took, ended = now - self._rested, number - self._before
+        self._rested, self._before = now, number
+        if took < QUICK * ended and left >= ENOUGH:
+            sleep(min(REST, took / ended * left / 2))
 
     # -- ending ------------------------------------------------------------------------------------------------------
 

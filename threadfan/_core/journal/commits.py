@@ -6,7 +6,7 @@ which costs more than the transaction, and where there are many each pays a part
 
 With a GIL, threads whose calls take no time would still hand it over to each other at each transaction, several times
 for each call.  So a thread in haste that finds somebody writing sleeps for a millisecond, in which the writer goes on
-to its next calls, and has done its work for it when it wakes up.
+to its next calls, and has done its work for it when it wakes up; or for some, where many calls in a row were so.
 
 Guarantees: ``store`` returns when its rows are in the file, and raises if they are not.  What waits is written within
 milliseconds.
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HASTE = 0.00005
 """Seconds that a call may take to be one that takes no time.  Arbitrary: about what a transaction takes."""
 _PAUSE = 0.001  # seconds; arbitrary: many calls that take no time, far below what a user notices
+_LONG_PAUSE, _MANY = 0.004, 100  # the same after so many in a row; arbitrary: the writer alone is nearly as fast as all
 _YOURS = object()  # put into a gate: write for all
 
 
@@ -60,6 +61,7 @@ class Commits:
         self._lock = Lock()  # guards what follows
         self._waiting: list[_Waiting] = []
         self._writing = False
+        self._hasty = 0  # how many calls in a row have taken no time
         self._generation = forks.generation
 
     def store(self, rows: list[Row], *, haste: bool = False) -> None:
@@ -86,8 +88,9 @@ class Commits:
         with self._lock:
             self._waiting.append(mine)
             mine_to_write, self._writing = not self._writing, True
+            self._hasty = self._hasty + 1 if haste else 0
         if haste and not mine_to_write:
-            sleep(_PAUSE)
+            sleep(_PAUSE if self._hasty < _MANY else _LONG_PAUSE)
             mine_to_write = self._woken(mine)
         if not mine_to_write:
             word = mine.gate.get()

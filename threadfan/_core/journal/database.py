@@ -148,7 +148,7 @@ class Database:
     def _open_to_read(self) -> None:
         address = f"file:{_quoted(self._file)}"
         if not os.path.exists(self._file):
-            raise FileNotFoundError(errno.ENOENT, "No such file", self._file)
+            raise faults.not_there(self.path)
         try:
             known = self._known(self._connect(f"{address}?mode=rw"))  # else what SQLite puts beside it stays there
         except sqlite3.OperationalError as error:

@@ -46,6 +46,11 @@ def told(path: str, error: Exception) -> JournalError:
     return found
 
 
+def not_there(path: str) -> JournalError:
+    """There is no file to read."""
+    return JournalError(f"the journal {path!r} is not there: give the path of a file that a run or save() has made")
+
+
 def of_another_kind(path: str) -> JournalError:
     """The file is a database of something else."""
     return JournalError(f"{path!r} is no journal, but a database of another program: {_ANOTHER}")

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from .database import Database
     from .digests import Digest, Digests
 
-    Row = tuple[Digest, int, int | None, bytes | None]
+    Row = tuple[Digest, int, int, bytes]
     Found = tuple[Digest, bytes | None]
     """By what an input is known, and its result as it is stored, if there is one."""
 
-_ID: Final = 1  # where the answer for a key has the number of a result's row, from 1 on, or 0 if there is none,
-_VALUE: Final = 3  # and the result
+_ID: Final = 1  # where the row of a result has its number, from 1 on,
+_RUN: Final = 2  # whose it is,
+_VALUE: Final = 3  # and what it is
 
 AT_ONCE = 400
 """Inputs that are looked up together; any SQLite takes a statement with two values of each."""
@@ -82,7 +83,7 @@ class LookUp:
             digests = self._digests.all_of(items[start : start + AT_ONCE], first + start)
             rows = {row[0]: row for row in self._database.do(_query(len(digests)), digests)}
             if self._unique:
-                made += [(digest, rows[digest][_VALUE]) for digest in digests]
+                made += [(digest, rows[digest][_VALUE] if digest in rows else None) for digest in digests]
             else:
                 made += self._told_apart(digests, rows)
         return made
@@ -103,23 +104,27 @@ class LookUp:
     def _told_apart(self, digests: list[Digest], rows: dict[Digest, Row]) -> list[Found]:
         """The same, with those that were there before known by their number too."""
         times, taken, called, run = self._times(digests), self._taken, self._called, self._run
-        taken.extend(bytes(max(0, max([row[_ID] for row in rows.values()]) + 1 - len(taken))))
+        taken.extend(bytes(max(0, max([row[_ID] for row in rows.values()], default=0) + 1 - len(taken))))
         made: list[Found] = []
         repeated: dict[int, Digest] = {}  # by where they stand in that list
         for digest in digests:
-            _, place, by, data = rows[digest]
-            if taken[place] or by == run or digest in called or (times and _number(digest) in times):
+            row = rows.get(digest)
+            if (
+                digest in called
+                or (row is not None and (taken[row[_ID]] or row[_RUN] == run))
+                or (times and _number(digest) in times)
+            ):
                 number = _number(digest)
                 before = times.get(number, 1)
                 times[number] = before + 1
                 repeated[len(made)] = key = again(digest, before)
                 made.append((key, None))
+            elif row is None:
+                called.add(digest)
+                made.append((digest, None))
             else:
-                if data is None:
-                    called.add(digest)
-                else:
-                    taken[place] = True
-                made.append((digest, data))
+                taken[row[_ID]] = True
+                made.append((digest, row[_VALUE]))
         if repeated:
             self._look_up_again(repeated, made)
             self._keep("REPLACE INTO seen VALUES ", "(?,?)", [*chain.from_iterable(times.items())])
@@ -129,7 +134,7 @@ class LookUp:
         keys = [*repeated.values()]
         found = {row[0]: row[_VALUE] for row in self._database.do(_query(len(keys)), keys)}
         for place, key in repeated.items():
-            made[place] = key, found[key]
+            made[place] = key, found.get(key)
 
     def _times(self, digests: list[Digest]) -> dict[int, int]:
         """How often each was there before, of those that the table has; by number."""
@@ -150,9 +155,12 @@ class LookUp:
 
 
 def _query(number: int) -> str:
-    """What finds the results of so many keys: a row for each; a third faster than a list of them after IN."""
+    """What finds the results of so many keys; a third faster than a list of them after IN.
+
+    There is no row for a key without a result: for each the GIL is let go of, and calls that are under way take it.
+    """
     keys = ",".join(["(?)"] * number)
-    return f"SELECT column1, ifnull(id, 0), run, value FROM (VALUES {keys}) LEFT JOIN results ON key = column1"  # noqa: S608
+    return f"SELECT key, id, run, value FROM (VALUES {keys}) CROSS JOIN results ON key = column1"  # noqa: S608 -- marks
 
 
 def _number(digest: Digest) -> int:
