@@ -252,6 +252,7 @@ def test_the_reference_names_every_figure():
         "httpx",
         "openai",
         "psycopg",
+        "pymongo",
         "redis",
         "requests",
         "sqlite3",

@@ -18,6 +18,7 @@ NAMES = [
     "httpx",
     "openai",
     "psycopg",
+    "pymongo",
     "queue",
     "redis",
     "requests",

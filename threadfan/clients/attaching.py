@@ -25,6 +25,7 @@ SEAMS = {
     "botocore": "boto3",
     "grpc": "grpc",
     "psycopg": "psycopg",
+    "pymongo": "pymongo",
     "redis": "redis",
     "requests": "requests",
     "sqlite3": "sqlite3",
