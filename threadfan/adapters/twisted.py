@@ -20,7 +20,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections import deque
-from contextlib import suppress
 from functools import partial, wraps
 
 from twisted.python import context, log, threadpool
@@ -123,9 +122,11 @@ class ThreadPool(Base):
 
     def _submit_all(self) -> None:
         while self._handed_in:
-            with suppress(IndexError):  # another thread was faster
+            try:
                 submit = self._handed_in.popleft()
-                submit()
+            except IndexError:  # another thread was faster
+                return
+            submit()
 
     def _submit(self, told: Told, call: Callable[..., object], args: tuple[object, ...], kw: dict[str, object]) -> None:
         self.fan.submit(call, *args, **kw).add_done_callback(partial(_tell, told))
