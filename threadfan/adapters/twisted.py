@@ -58,7 +58,7 @@ class ThreadPool(Base):
 
     Args:
         minthreads: taken, and has no effect: threads begin with calls.
-        maxthreads: how many calls run at once.
+        maxthreads: how many calls run at once, at least 1.
         name: of its threads.
         timeout: seconds for each attempt of a call, as for ``Fan``.
         retry: what is tried again, as for ``Fan``.
@@ -132,7 +132,15 @@ class ThreadPool(Base):
         self.fan.submit(call, *args, **kw).add_done_callback(partial(_tell, told))
 
     def adjustPoolsize(self, minthreads: int | None = None, maxthreads: int | None = None) -> None:  # noqa: N802
-        """Have so many calls run at once from now on."""
+        """Have so many calls run at once from now on.
+
+        Args:
+            minthreads: taken, and has no effect.
+            maxthreads: how many, at least 1; by default as many as before.
+
+        Raises:
+            ValueError: it is 0, which Twisted's class takes for a pool that runs nothing.
+        """
         super().adjustPoolsize(minthreads, maxthreads)  # type: ignore[misc]
         if isinstance(self.fan, Fan):
             self.fan.resize(self.max)
