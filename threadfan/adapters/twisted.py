@@ -11,8 +11,8 @@ For example::
 
 Guarantees: calls wait until the pool has started; their Deferreds fire in the reactor's thread, with a ``TaskTimeout``
 at once when the time of a call is up.  ``stop`` waits for what was handed in, as Twisted's does, but not for threads
-that are stuck in calls that are over.  Of a reactor that a Ctrl-C ends it cancels what is queued and what runs, and
-waits for none of it.
+that are stuck in calls that are over.  Of a reactor that a Ctrl-C ends, or that gets one while it waits here, it
+cancels what is queued and what runs, and waits for none of it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 
 from .._core.fan.executor import Fan
 from .._core.fan.front import behind
+from .._core.pool.shutdown import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from .._core.policies.rate_limit import RateLimit
     from .._core.policies.retry import Retry
+    from .._core.pool.scheduler import Scheduler
 
     Told = Callable[[bool, object], object] | None
 
@@ -51,6 +53,9 @@ else:
     Base = threadpool.ThreadPool
 
 __all__ = ["ThreadPool", "install"]
+
+LOOK = 0.1
+"""Seconds after which ``stop``, while it waits, looks whether there was a Ctrl-C.  Arbitrary: not felt."""
 
 
 class ThreadPool(Base):
@@ -95,11 +100,15 @@ class ThreadPool(Base):
         self._submit_all()
 
     def stop(self) -> None:
-        """Take no more, and wait for what was handed in, unless a Ctrl-C has ended the reactor."""
+        """Take no more, and wait for what was handed in, unless a Ctrl-C ends the reactor, or comes meanwhile."""
         self.joined, self.started = True, False
         interrupted = _interrupted()
-        if interrupted and isinstance(self.fan, Fan):
-            behind(self.fan)[0].interrupt()
+        if isinstance(self.fan, Fan):
+            scheduler = behind(self.fan)[0]
+            if not interrupted and scheduler.lending.take_out() is None:  # a call of the pool's own is refused below
+                interrupted = not _waited(scheduler)
+            if interrupted:
+                scheduler.interrupt()
         self.fan.shutdown(wait=not interrupted)
 
     def callInThreadWithCallback(  # noqa: N802 -- its name
@@ -209,6 +218,15 @@ def _tell(told: Told, future: Future[object]) -> None:
             log.err(result)
     finally:
         del future, error, result  # an error's traceback holds this frame: leave no cycle
+
+
+def _waited(scheduler: Scheduler) -> bool:
+    """Wait until all calls are done; False if there is a Ctrl-C meanwhile, of which the reactor only takes note."""
+    gate, clock = close(scheduler), scheduler.clock
+    while not clock.wait_until(gate, clock.monotonic() + LOOK):
+        if _interrupted():
+            return False
+    return True
 
 
 def _interrupted() -> bool:
