@@ -11,6 +11,7 @@ import argparse
 import os
 import threading
 import time
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def hand_over(count: int) -> float:
-    """Seconds for one step from a thread that works to one that waits: a futex wakes it, and it takes the GIL."""
+def hand_over(count: int, limit: float = -1.0) -> float:
+    """Seconds for one step from a thread that works to one that waits: a futex wakes it, and it takes the GIL.
+
+    Args:
+        limit: seconds that a wait may take, which is what lets a signal be seen and a time be up; below 0 for ever.
+    """
     mine, theirs = threading.Lock(), threading.Lock()
     mine.acquire()
     theirs.acquire()
 
     def answer() -> None:
         for _ in range(count):
-            theirs.acquire()
+            theirs.acquire(timeout=limit)
             mine.release()
 
     other = threading.Thread(target=answer)
@@ -34,29 +39,7 @@ def hand_over(count: int) -> float:
     start = time.perf_counter()
     for _ in range(count):
         theirs.release()
-        mine.acquire()
-    seconds = time.perf_counter() - start
-    other.join()
-    return seconds / (2 * count)
-
-
-def timed_hand_over(count: int) -> float:
-    """The same with a wait that has a limit, which is what lets a signal be seen and a time be up."""
-    mine, theirs = threading.Lock(), threading.Lock()
-    mine.acquire()
-    theirs.acquire()
-
-    def answer() -> None:
-        for _ in range(count):
-            theirs.acquire(timeout=60)
-            mine.release()
-
-    other = threading.Thread(target=answer)
-    other.start()
-    start = time.perf_counter()
-    for _ in range(count):
-        theirs.release()
-        mine.acquire(timeout=60)
+        mine.acquire(timeout=limit)
     seconds = time.perf_counter() - start
     other.join()
     return seconds / (2 * count)
@@ -107,7 +90,7 @@ def sleep_beside(count: int) -> float:
 
 STEPS: dict[str, tuple[Callable[[int], float], int]] = {
     "a hand-over to a waiting thread": (hand_over, 3_000),
-    "the same, waits with a limit": (timed_hand_over, 3_000),
+    "the same, waits with a limit": (partial(hand_over, limit=60.0), 3_000),
     "a thread's start and end": (thread_start, 500),
     "a system call that lets go of the GIL": (released, 20_000),
     "time.sleep(0)": (shortest_sleep, 3_000),

@@ -154,7 +154,7 @@ def test_nothing_is_held_of_calls_that_are_over(pool):
 
 
 REACTOR = """
-import os, signal, threading
+import os, signal, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from twisted.internet import defer, reactor, threads
 from threadfan.adapters.twisted import install
@@ -207,6 +207,29 @@ def test_a_reactor_ends_at_a_ctrl_c():
 """
     out, _ = run_program(REACTOR.format(timeout=None, over=hang))
     assert out.splitlines()[-1] == "ended True"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+def test_a_reactor_that_waits_for_its_pool_ends_at_a_ctrl_c():
+    """It was stopped by the program, and a call hangs."""
+    hang = f"""
+    def interrupt():
+        while not pool.joined:
+            time.sleep(0.01)
+        os.kill(os.getpid(), {int(signal.SIGINT)})
+        threading.Event().wait()
+    threads.deferToThread(interrupt).addErrback(lambda failure: None)
+    reactor.callLater(0, reactor.stop)
+"""
+    out, _ = run_program(REACTOR.format(timeout=None, over=hang))
+    assert out.splitlines()[-1] == "ended True"
+
+
+def test_a_call_cannot_stop_its_own_pool(pool):
+    """It would wait for itself."""
+    ok, failure = called(pool, pool.stop)
+    assert not ok
+    assert failure.check(RuntimeError)
 
 
 def test_partials_and_methods_are_called(pool):

@@ -13,7 +13,7 @@ import threadfan
 from support.controlled import PATIENCE, run_program, until
 from support.scope_ends import WAYS
 from support.scoped import call as in_scope
-from threadfan import CallCancelled, Fan, Scope, fail_after
+from threadfan import CallCancelled, Fan, Scope, TaskTimeout, fail_after
 
 grpc = pytest.importorskip("grpc")
 
@@ -213,17 +213,50 @@ def test_calls_are_what_grpc_says_that_they_are(channel):
         future = method.future(b"x", metadata=(("key", "value"),))
         told = SimpleQueue()
         future.add_done_callback(told.put)
-        assert told.get(timeout=PATIENCE).result() == future.result(timeout=PATIENCE) == answer == b"x"
+        assert told.get(timeout=PATIENCE) is future
+        assert future.result(timeout=PATIENCE) == answer == b"x"
     for one in (call, future):
         assert isinstance(one, grpc.Call)
         assert isinstance(one, grpc.Future)
         assert (one.code(), one.done(), one.running(), one.cancelled()) == (grpc.StatusCode.OK, True, False, False)
         assert one.exception() is None
-        assert one.traceback() is None
+        assert one.traceback(timeout=PATIENCE) is None
         assert not one.is_active()
         assert not one.cancel()
         assert one.debug_error_string() is not None
     assert method.with_call(b"x")[0] == b"x"  # outside
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_methods_are_what_grpc_says_that_they_are(channel, service, kind):
+    """By that others tell streams apart; and they take their arguments by gRPC's names, or by their places."""
+    assert isinstance(getattr(channel, kind)("/x"), getattr(grpc, f"{kind.title().replace('_', '')}MultiCallable"))
+    method = getattr(channel, kind)(f"/service/{kind}")
+    name = "request_iterator" if kind.startswith("stream") else "request"
+
+    def requests():
+        return iter([b"x"]) if kind.startswith("stream") else b"x"
+
+    with fail_after(100):
+        for found in (method(requests(), 50, (("key", "value"),)), method(**{name: requests(), "timeout": 50})):
+            assert (list(found)[1:] if kind.endswith("stream") else [found]) == [b"x"]
+            assert service.left.get(timeout=PATIENCE) <= 50 + ROUNDED
+        found = method(requests(), 500, (("key", "value"),))
+        assert (list(found)[1:] if kind.endswith("stream") else [found]) == [b"x"]
+        assert service.left.get(timeout=PATIENCE) <= 100 + ROUNDED
+
+
+def test_a_failure_is_told_after_the_end_of_the_scope_too(channel):
+    """What has failed before was not ended by it; nor is an answer lost."""
+    method = channel.unary_unary("/service/unary_unary")
+    with fail_after(PATIENCE) as scope:
+        failed, answered = method.future(b"fail"), method.future(b"x")
+        assert failed.exception().code() is grpc.StatusCode.UNAVAILABLE
+        assert answered.result() == b"x"
+        scope.cancel()
+    with pytest.raises(grpc.RpcError, match="not now"):
+        failed.result()
+    assert answered.result() == b"x"
 
 
 def test_a_call_that_was_cancelled_by_its_own(channel, service):
@@ -282,6 +315,28 @@ def test_interceptors_work_on_either_side(plain, service, outside):
         service.wait()
         scope.cancel()
         assert isinstance(future.exception(PATIENCE), CallCancelled)
+
+
+class Generating(grpc.UnaryStreamClientInterceptor):
+    """One that makes generators of streams."""
+
+    def intercept_unary_stream(self, continuation, details, request):
+        """What there is to read."""
+        yield from continuation(details, request)
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_interceptors_that_make_generators(plain, outside):
+    """They are read in scopes; below the channel they end at the deadline alone."""
+    channel = (
+        grpc.intercept_channel(threadfan.attach(plain), Generating())
+        if outside
+        else threadfan.attach(grpc.intercept_channel(plain, Generating()))
+    )
+    with fail_after(PATIENCE):
+        assert ask(channel, "unary_stream", b"x") == [b"first", b"x"]
+    with pytest.raises(TaskTimeout), fail_after(0.2):
+        ask(channel, "unary_stream", b"hang")
 
 
 def test_nothing_works_after_the_end(channel, service):

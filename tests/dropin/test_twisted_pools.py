@@ -82,6 +82,9 @@ from threadfan import install
 before = list(sys.meta_path)
 with install() as installed:
     assert not any(name.startswith("twisted") for name in sys.modules)
+    import importlib.util, twisted.python
+    assert importlib.util.find_spec("twisted.python.threadpool") is not None  # who asks does not import it
+    assert "twisted.python.threadpool" not in sys.modules
     {within}
 assert sys.meta_path == before
 from twisted.python.threadpool import ThreadPool
@@ -96,6 +99,8 @@ def test_it_is_seen_to_when_twisted_is_imported():
     threads.deferToThread(pow, 2, 5).addCallback(print).addCallback(lambda _: reactor.stop())
     reactor.run()
     print(type(reactor.getThreadPool()).__mro__[1].__module__, installed.report().stats.total)
+    assert sys.modules["twisted.python.threadpool"].__loader__.exec_module.__name__ == "exec_module"
+    assert sys.meta_path == before
     """
     out, _ = run_program(PROGRAM.format(within=within))
     assert out.splitlines() == ["32", "threadfan.adapters.twisted 1", "True"]

@@ -178,6 +178,20 @@ def test_calls_that_take_no_time_are_left_to_themselves(path, monkeypatch):
     assert not rested.is_set()
 
 
+def test_who_reads_in_a_call_lends_its_slot_at_once(path, monkeypatch):
+    """For while it slept those could not run that it waits for."""
+    slept = []
+    monkeypatch.setattr(journaled_stream, "QUICK", math.inf)
+    monkeypatch.setattr(journaled_stream, "sleep", slept.append)
+
+    def read():
+        return [outcome.value for outcome in fan.stream(double, range(200), journal=path)]
+
+    with Fan(1) as fan:
+        assert sorted(fan.submit(read).result(PATIENCE)) == [2 * item for item in range(200)]
+    assert slept == []
+
+
 def test_several_iterables_keys_and_versions(path):
     """As with ``run``."""
     with Fan(2) as fan:

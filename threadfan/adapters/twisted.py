@@ -11,8 +11,8 @@ For example::
 
 Guarantees: calls wait until the pool has started; their Deferreds fire in the reactor's thread, with a ``TaskTimeout``
 at once when the time of a call is up.  ``stop`` waits for what was handed in, as Twisted's does, but not for threads
-that are stuck in calls that are over.  Of a reactor that a Ctrl-C ends it cancels what is queued and what runs, and
-waits for none of it.
+that are stuck in calls that are over.  Of a reactor that a Ctrl-C ends, or that gets one while it waits here, it
+cancels what is queued and what runs, and waits for none of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections import deque
-from contextlib import suppress
 from functools import partial, wraps
 
 from twisted.python import context, log, threadpool
@@ -28,6 +27,7 @@ from twisted.python.failure import Failure
 
 from .._core.fan.executor import Fan
 from .._core.fan.front import behind
+from .._core.pool.shutdown import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from .._core.policies.rate_limit import RateLimit
     from .._core.policies.retry import Retry
+    from .._core.pool.scheduler import Scheduler
 
     Told = Callable[[bool, object], object] | None
 
@@ -53,13 +54,16 @@ else:
 
 __all__ = ["ThreadPool", "install"]
 
+LOOK = 0.1
+"""Seconds after which ``stop``, while it waits, looks whether there was a Ctrl-C.  Arbitrary: not felt."""
+
 
 class ThreadPool(Base):
     """Twisted's class of that name, on a fan.
 
     Args:
         minthreads: taken, and has no effect: threads begin with calls.
-        maxthreads: how many calls run at once.
+        maxthreads: how many calls run at once, at least 1.
         name: of its threads.
         timeout: seconds for each attempt of a call, as for ``Fan``.
         retry: what is tried again, as for ``Fan``.
@@ -96,11 +100,15 @@ class ThreadPool(Base):
         self._submit_all()
 
     def stop(self) -> None:
-        """Take no more, and wait for what was handed in, unless a Ctrl-C has ended the reactor."""
+        """Take no more, and wait for what was handed in, unless a Ctrl-C ends the reactor, or comes meanwhile."""
         self.joined, self.started = True, False
         interrupted = _interrupted()
-        if interrupted and isinstance(self.fan, Fan):
-            behind(self.fan)[0].interrupt()
+        if isinstance(self.fan, Fan):
+            scheduler = behind(self.fan)[0]
+            if not interrupted and scheduler.lending.take_out() is None:  # a call of the pool's own is refused below
+                interrupted = not _waited(scheduler)
+            if interrupted:
+                scheduler.interrupt()
         self.fan.shutdown(wait=not interrupted)
 
     def callInThreadWithCallback(  # noqa: N802 -- its name
@@ -123,15 +131,25 @@ class ThreadPool(Base):
 
     def _submit_all(self) -> None:
         while self._handed_in:
-            with suppress(IndexError):  # another thread was faster
+            try:
                 submit = self._handed_in.popleft()
-                submit()
+            except IndexError:  # another thread was faster
+                return
+            submit()
 
     def _submit(self, told: Told, call: Callable[..., object], args: tuple[object, ...], kw: dict[str, object]) -> None:
         self.fan.submit(call, *args, **kw).add_done_callback(partial(_tell, told))
 
     def adjustPoolsize(self, minthreads: int | None = None, maxthreads: int | None = None) -> None:  # noqa: N802
-        """Have so many calls run at once from now on."""
+        """Have so many calls run at once from now on.
+
+        Args:
+            minthreads: taken, and has no effect.
+            maxthreads: how many, at least 1; by default as many as before.
+
+        Raises:
+            ValueError: it is 0, which Twisted's class takes for a pool that runs nothing.
+        """
         super().adjustPoolsize(minthreads, maxthreads)  # type: ignore[misc]
         if isinstance(self.fan, Fan):
             self.fan.resize(self.max)
@@ -200,6 +218,15 @@ def _tell(told: Told, future: Future[object]) -> None:
             log.err(result)
     finally:
         del future, error, result  # an error's traceback holds this frame: leave no cycle
+
+
+def _waited(scheduler: Scheduler) -> bool:
+    """Wait until all calls are done; False if there is a Ctrl-C meanwhile, of which the reactor only takes note."""
+    gate, clock = close(scheduler), scheduler.clock
+    while not clock.wait_until(gate, clock.monotonic() + LOOK):
+        if _interrupted():
+            return False
+    return True
 
 
 def _interrupted() -> bool:

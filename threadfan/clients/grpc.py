@@ -12,6 +12,10 @@ left, which its server is told; at the end of the scope it is cancelled, also wh
 CallCancelled is raised in whoever waits for its answer, or for the next one.  A stream that is dropped is cancelled, as
 gRPC does it.  Outside of a scope nothing changes.  What gRPC does in threads of its own is in no scope: it reads a
 stream of requests there, and calls what was given to ``add_done_callback``.
+
+Not reached before the deadline is a call of which an interceptor below has made something that cannot be cancelled, as
+a generator, or that it waits for itself; so interceptors of that kind belong above:
+``grpc.intercept_channel(attach(channel), …)``.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from .passing import pass_through
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self, TypeVar
+    from typing import Any, Self, TypeVar
 
     from .._core.scope.scope import Scope
 
@@ -39,17 +43,21 @@ if TYPE_CHECKING:
 
     Channel = object  # gRPC has no types of its own
     CallBase = object
+    OneAnswerBase = object
+    AnswersBase = object
 else:
     Channel = grpc.Channel
 
     def _passed_on(name: str) -> Callable[..., object]:
-        def method(self: _Call, *args: object) -> object:
-            return getattr(self._inner, name)(*args)
+        def method(self: _Call, *args: object, **options: object) -> object:
+            return getattr(self._inner, name)(*args, **options)
 
         return method
 
     _METHODS = grpc.Call.__abstractmethods__ | grpc.Future.__abstractmethods__
     CallBase = type("CallBase", (grpc.Call, grpc.Future), {name: _passed_on(name) for name in _METHODS})
+    OneAnswerBase = type("OneAnswerBase", (grpc.UnaryUnaryMultiCallable, grpc.StreamUnaryMultiCallable), {})
+    AnswersBase = type("AnswersBase", (grpc.UnaryStreamMultiCallable, grpc.StreamStreamMultiCallable), {})
 
 
 __all__ = ["attach"]
@@ -62,7 +70,7 @@ and that, not an error of gRPC's, should be what ends it."""
 def attach(channel: C) -> C:
     """A channel whose calls end with their scope, over another one, which goes on as it is.
 
-    Harmless when done twice.  Interceptors work on either side of it.
+    Harmless when done twice.  Interceptors work on either side of it; above, the calls that they get can be cancelled.
 
     Raises:
         TypeError: it is something else, or a channel for coroutines.
@@ -116,73 +124,71 @@ class _Channel(Channel):
         self.close()
 
 
-class _OneAnswer:
-    """A method of a service's whose calls have one answer."""
+class _OneAnswer(OneAnswerBase):
+    """A method of a service's whose calls have one answer; they take what gRPC's own take."""
 
     def __init__(self, inner: grpc.UnaryUnaryMultiCallable) -> None:
         self._inner = inner
 
-    def __call__(self, request: object, timeout: float | None = None, *args: object, **options: object) -> object:
+    def __call__(self, *args: object, **options: object) -> object:
         """The answer."""
         if scope_here() is None:
-            return self._inner(request, timeout, *args, **options)
-        return self.with_call(request, timeout, *args, **options)[0]
+            return self._inner(*args, **options)
+        return self.with_call(*args, **options)[0]
 
-    def with_call(
-        self, request: object, timeout: float | None = None, *args: object, **options: object
-    ) -> tuple[object, object]:
+    def with_call(self, *args: object, **options: object) -> tuple[object, object]:
         """The answer, and the call."""
         if scope_here() is None:
-            found: tuple[object, object] = self._inner.with_call(request, timeout, *args, **options)
+            found: tuple[object, object] = self._inner.with_call(*args, **options)
             return found
-        call = self.future(request, timeout, *args, **options)  # for only this can be cancelled
+        call = self.future(*args, **options)  # for only this can be cancelled
         try:
             return call.answer(), call
         finally:
             del call  # an error's traceback holds this frame, and the call may be that error: leave no cycle
 
-    def future(self, request: object, timeout: float | None = None, *args: object, **options: object) -> _Call:
+    def future(self, *args: object, **options: object) -> _Call:
         """The call, of which the answer can be waited for."""
-        return _begun(self._inner.future, request, timeout, args, options)
+        return _begun(self._inner.future, args, options)
 
 
-class _Answers:
-    """A method of a service's whose calls have a stream of answers."""
+class _Answers(AnswersBase):
+    """A method of a service's whose calls have a stream of answers; they take what gRPC's own take."""
 
     def __init__(self, inner: grpc.UnaryStreamMultiCallable) -> None:
         self._inner = inner
 
-    def __call__(self, request: object, timeout: float | None = None, *args: object, **options: object) -> _Call:
+    def __call__(self, *args: object, **options: object) -> _Call:
         """The call, which is an iterator of answers."""
-        return _begun(self._inner, request, timeout, args, options)
+        return _begun(self._inner, args, options)
 
 
-def _begun(
-    begin: Callable[..., grpc.Call],
-    request: object,
-    timeout: float | None,
-    args: tuple[object, ...],
-    options: dict[str, object],
-) -> _Call:
+def _begun(begin: Callable[..., grpc.Call], args: tuple[Any, ...], options: dict[str, Any]) -> _Call:
+    """A call with no more time than its scope has left; its own is the second argument, or goes by its name."""
     scope = scope_here()
     left = inf if scope is None else time_left(scope) + SLACK
     if left != inf:
-        timeout = left if timeout is None else min(timeout, left)
-    return _Call(begin(request, timeout, *args, **options), scope)
+        timeout = args[1] if len(args) > 1 else options.get("timeout")
+        least = left if timeout is None else min(timeout, left)
+        if len(args) > 1:
+            args = (args[0], least, *args[2:])
+        else:
+            options["timeout"] = least
+    return _Call(begin(*args, **options), scope)
 
 
 class _Call(CallBase):
     """A call that has begun.
 
     Args:
-        inner: gRPC's.
+        inner: gRPC's, or what an interceptor has made of it: an iterator at least.
         scope: in which it has begun.
     """
 
     def __init__(self, inner: grpc.Call, scope: Scope | None) -> None:
         self._inner = inner
         self._scope = scope
-        if scope is not None:
+        if scope is not None and hasattr(inner, "add_callback"):
             acts = acts_of(scope)
             key = object()
             acts[key] = partial(_cancel, ref(inner))  # who drops the call has gRPC cancel it
@@ -216,6 +222,10 @@ class _Call(CallBase):
         finally:
             del self
 
+    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
+        """As ever; the function is called with this, and not with gRPC's."""
+        self._inner.add_done_callback(lambda _: fn(self))
+
     def answer(self) -> object:
         """``result()`` for who has no call in hand: what was cancelled has failed like others."""
         try:
@@ -236,7 +246,7 @@ class _Call(CallBase):
             if scope is None:
                 return act()
             scope.check()
-            with Abort(scope, self._inner.cancel):
+            with Abort(scope, getattr(self._inner, "cancel", int)):
                 done = act()
             scope.touch()
             return done
@@ -245,7 +255,7 @@ class _Call(CallBase):
         finally:
             del act
         try:
-            for ending in (scope, self._scope):
+            for ending in (scope, self._scope if _cut_short(error) else None):
                 if ending is not None:
                     ending.check()
             raise error
@@ -254,6 +264,14 @@ class _Call(CallBase):
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
+
+
+def _cut_short(error: Exception) -> bool:
+    """Whether a call may have failed because its scope has ended; one that failed otherwise says so at any time."""
+    if isinstance(error, grpc.FutureCancelledError):
+        return True
+    code = getattr(error, "code", None)
+    return (code() if callable(code) else code) in (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def _cancel(call: ref[grpc.Call]) -> None:

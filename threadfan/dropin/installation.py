@@ -59,9 +59,9 @@ def install(
 ) -> Installation:
     """Have every ``concurrent.futures.ThreadPoolExecutor`` that is made from now on be a `Fan`.
 
-    It does not matter by which name, and when, the class was imported.  Objects of subclasses are fans too, and so is
-    asyncio's default executor.  Executors that are there already stay what they are, and so do subclasses that have a
-    pool's machinery of their own; ``summary`` names those.
+    It does not matter by which name, and when, the class was imported.  Objects of subclasses are fans too, and so are
+    asyncio's default executor and the pools of Twisted's class ``ThreadPool``.  Executors that are there already stay
+    what they are, and so do subclasses that have a pool's machinery of their own; ``summary`` names those.
 
     Args:
         max_workers: of executors for which their maker does not say it.

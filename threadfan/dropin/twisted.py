@@ -9,18 +9,18 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache, wraps
-from importlib import util
+from functools import cache, partial, wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
     from ..adapters.twisted import ThreadPool
 
     Method = Callable[..., object]
+    Path = Sequence[str] | None
 
 MODULE = "twisted.python.threadpool"
 
@@ -51,21 +51,25 @@ class TwistedPools:
             if vars(kind)["__init__"] is ours:  # else somebody has wrapped it meanwhile
                 kind.__init__ = usual  # type: ignore[misc]
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        """As the import system asks for a module."""
+    def find_spec(self, name: str, path: Path = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """As the import system asks for a module, or who only wants to know whether it is there."""
         if name != MODULE:
             return None
-        self._look_no_more()
-        spec = util.find_spec(name)
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+            loader, execute = spec.loader, spec.loader.exec_module
 
             def execute_and_replace(module: ModuleType) -> None:
+                put(execute)  # for the loader outlives this, and may be that of other modules too
                 execute(module)
-                self._replace(module)
+                if module.__name__ == MODULE:
+                    self._look_no_more()
+                    self._replace(module)
 
-            with suppress(AttributeError):  # it takes no attributes
-                setattr(spec.loader, "exec_module", execute_and_replace)  # noqa: B010 -- the type checkers would object
+            put = partial(setattr, loader, "exec_module")
+            with suppress(AttributeError, TypeError):  # it takes no attributes
+                put(execute_and_replace)
         return spec
 
     def _look_no_more(self) -> None:

@@ -195,11 +195,15 @@ class JournaledStream(BatchStream[T]):
         return found
 
     def rest(self) -> None:
-        """Leave calls that take no time to themselves for a moment: to be woken by each costs as much as they do."""
+        """Leave calls that take no time to themselves for a moment: to be woken by each costs as much as they do.
+
+        Not in a call of the fan itself: that has to lend them its slot.
+        """
         now, number, left = self._clock(), self.yielded, len(self.entries)
         took, ended = now - self._rested, number - self._before
         self._rested, self._before = now, number
-        if took < QUICK * ended and left >= ENOUGH:
+        quick = took < QUICK * ended and left >= ENOUGH
+        if quick and self.batch.scheduler.lending.take_out() is None:
             sleep(min(REST, took / ended * left / 2))
 
     # -- ending ------------------------------------------------------------------------------------------------------
