@@ -163,13 +163,13 @@ class _Answers(AnswersBase):
         return _begun(self._inner, args, options)
 
 
-def _begun(begin: Callable[..., grpc.Call], args: tuple[Any, ...], options: dict[str, Any]) -> _Call:
+def _begun(begin: Callable[..., grpc.Call], args: tuple[object, ...], options: dict[str, Any]) -> _Call:
     """A call with no more time than its scope has left; its own is the second argument, or goes by its name."""
     scope = scope_here()
     left = inf if scope is None else time_left(scope) + SLACK
     if left != inf:
         timeout = args[1] if len(args) > 1 else options.get("timeout")
-        least = left if timeout is None else min(timeout, left)
+        least = left if timeout is None else min(timeout, left)  # type: ignore[type-var]  # it is a number
         if len(args) > 1:
             args = (args[0], least, *args[2:])
         else:
