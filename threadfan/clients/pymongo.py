@@ -184,7 +184,7 @@ class _Checkout:
 @functools.cache
 def _ended_connection(kind: type) -> type:
     """A class of connections that tell the end of a scope from a server that is down."""
-    plain: Callable[..., object] = attrgetter("_raise_connection_failure")(kind)
+    plain: Callable[..., NoReturn] = attrgetter("_raise_connection_failure")(kind)
 
     def _raise_connection_failure(self: Connection, error: BaseException) -> NoReturn:
         """All that goes wrong with the network comes here, the end of a scope too.
@@ -196,7 +196,6 @@ def _ended_connection(kind: type) -> type:
             self.close_conn(None)
             scope.check()
         plain(self, error)
-        raise error
 
     return _derived(kind, _raise_connection_failure)
 
