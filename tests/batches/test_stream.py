@@ -38,6 +38,28 @@ def test_input_order_on_request(kind, window):
     assert [outcome.value for outcome in outcomes] == [str(number) for number in range(100)]
 
 
+@pytest.mark.parametrize("way", ["stream", "journaled", "pipeline"])
+def test_a_slow_first_call_keeps_no_slow_input_waiting(way, clock, tmp_path):
+    """With `ordered`, what has ended out of its turn cannot be handed out, so that inputs go on being taken."""
+    all_given = threading.Event()
+
+    def inputs():
+        for number in range(10):
+            until(lambda: fan.snapshot()["done"] >= number - 1)  # all but the first have ended
+            clock.advance(1.0)  # this input was a slow one
+            yield number
+        all_given.set()
+
+    def tool(number):
+        assert number or all_given.wait(PATIENCE)
+
+    with Fan(2) as fan:
+        options = {"journal": tmp_path / "journal"} if way == "journaled" else {}
+        arguments = (inputs(),) if way == "pipeline" else (tool, inputs())
+        one = fan.pipeline(tool) if way == "pipeline" else fan
+        assert [outcome.ok for outcome in one.stream(*arguments, ordered=True, **options)] == [True] * 10
+
+
 @pytest.mark.parametrize("ordered", [False, True])
 def test_every_input_comes_out_once(ordered):
     """Failures are outcomes too; nothing is lost or doubled."""

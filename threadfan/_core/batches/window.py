@@ -138,7 +138,7 @@ class BatchStream(Stream["Batch", T]):
         for item in islice(inputs, room):
             self.feed([item], self._clock())
             room -= 1
-            if self._must_end() or (self._results and self._clock() - now > PATIENCE):
+            if self._must_end() or (not self.idle() and self._clock() - now > PATIENCE):
                 return
         if room:
             self._end_of_inputs(all_taken=True)
