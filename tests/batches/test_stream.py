@@ -45,7 +45,7 @@ def test_a_slow_first_call_keeps_no_slow_input_waiting(way, clock, tmp_path):
 
     def inputs():
         for number in range(10):
-            until(lambda: fan.snapshot()["done"] >= number - 1)  # all but the first have ended
+            until(lambda number=number: fan.snapshot()["done"] >= number - 1)  # all but the first have ended
             clock.advance(1.0)  # this input was a slow one
             yield number
         all_given.set()

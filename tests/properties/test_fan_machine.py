@@ -245,10 +245,16 @@ class Machine(RuleBasedStateMachine):
         for call, outcome in zip(calls, report, strict=True):
             if outcome.status != "cancelled" or call.fate is not None:
                 continue
-            if outcome.attempts:  # it was running, or about to
-                with self.changed:
-                    assert self.changed.wait_for(lambda call=call: call.start is not None, PATIENCE)
+            if outcome.attempts:  # a thread had taken it, which has begun it, or has found it cancelled
+                until(lambda call=call: call.start is not None or self._all_at_work_have_begun())
             self._cancel_call(call)
+
+    def _all_at_work_have_begun(self):
+        probe = Probe(self.fan)
+        with probe.still():
+            return probe.at_work <= sum(
+                call.start is not None and call.state in (RUNNING, WAITING, HELD) for call in self.calls
+            )
 
     def _cancel_call(self, call):
         with self.changed:
