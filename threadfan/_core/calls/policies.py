@@ -188,9 +188,9 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "discards", "elsewhere", "fallen", "flaw", "handed_in", "headers",
-        "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "spoken",
-        "start", "told", "undecided", "usage", "used", "waited_inside",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "elsewhere", "fallen", "flaw", "handed_in",
+        "headers", "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since",
+        "spoken", "start", "told", "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:

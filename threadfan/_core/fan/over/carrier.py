@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
+    from multiprocessing.process import BaseProcess
     from typing import TypeAlias
 
     from ...base.clock import Gate
@@ -132,6 +133,7 @@ class Carrier:
         self._lock = Lock()
         self._waiting: deque[Errand] = deque()
         self._under_way = 0
+        self._unended: set[Future[Returned]] = set()  # what the executor has
         self._lanes = -(-most // threads)  # parcels that make up the calls that may be under way
         self._few = max(2, 2 * capacity, isqrt(most))  # the same, of calls that take next to nothing
         self.heard: float = monotonic()
@@ -167,10 +169,22 @@ class Carrier:
         if head is not None:  # who leaves may have been told to send
             head.gate.put(None)
 
-    def close(self) -> None:
-        """The fan is closed: so is the executor, if it was made here."""
-        if self._make is not None:
-            self._executor.shutdown(wait=False)
+    def close(self, *, wait: bool) -> None:
+        """The fan is closed: so is the executor, if it was made here, with what hangs in it.
+
+        Args:
+            wait: until its processes have ended.
+        """
+        if self._make is None:
+            return
+        executor, left = self._executor, list(self._unended)
+        processes: dict[int, BaseProcess] = getattr(executor, "_processes", None) or {}  # of the standard's, and loky's
+        for future in left:
+            future.cancel()
+        if not all(future.done() for future in left):  # calls that nobody waits for, but the interpreter's end would
+            for process in list(processes.values()):
+                process.kill()
+        executor.shutdown(wait=wait)
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -212,6 +226,7 @@ class Carrier:
             self._bring(parcel, partial(_not_taken, sort.name, error))
             return
         parcel.future = future
+        self._unended.add(future)
         future.add_done_callback(partial(self._done, parcel, executor))
         if not parcel.wanted:  # since before it had a future
             future.cancel()
@@ -231,6 +246,10 @@ class Carrier:
     def _done(self, parcel: Parcel, executor: Executor, future: Future[Returned]) -> None:
         """In a thread of the executor's, or in ours if it was faster."""
         name = parcel.errands[0].sort.name
+        self._unended.discard(future)
+        # Leave no cycle: as long as anybody has a future of Dask's, that keeps its result, and makes the calls again if
+        # the worker that has it is lost.
+        parcel.future = None
         if future.cancelled():
             self._bring(parcel, partial(_lost, name, None))
             return

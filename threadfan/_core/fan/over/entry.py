@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ...policies.rate_limit import RateLimit
     from ...policies.retry import Retry
 
-_CLOSED = ("_shutdown_thread", "_shutdown", "_closed")
-"""By which executors know that they are: those of the standard library, of Dask, and of others."""
+_CLOSED = ("_shutdown_thread", "_shutdown")
+"""By which executors know that they are: those of the standard library, and of Dask."""
 
 
 class FanOver(Fan):
@@ -36,14 +36,14 @@ class FanOver(Fan):
             super().shutdown(wait, cancel_futures=cancel_futures, timeout=timeout)
         finally:
             if wait:
-                self._carrier.close()
+                self._carrier.close(wait=True)
 
     async def aclose(self, *, cancel_futures: bool = False, timeout: float | None = None) -> None:
         """The same."""
         try:
             await super().aclose(cancel_futures=cancel_futures, timeout=timeout)
         finally:
-            self._carrier.close()
+            self._carrier.close(wait=False)
 
 
 def over(
@@ -117,7 +117,8 @@ def _executor(given: object) -> tuple[Executor, Callable[[], Executor] | None]:
     if isinstance(given, Fan):
         raise TypeError("over needs an executor of other processes, and a Fan has threads of this one: use it as it is")
     if isinstance(given, Executor):
-        if any(getattr(given, mark, False) is True for mark in _CLOSED):
+        closed = any(getattr(given, mark, False) is True for mark in _CLOSED)
+        if closed or getattr(getattr(given, "_flags", None), "shutdown", False):  # the latter of loky
             raise ValueError(f"over needs an executor that takes calls, and this {type(given).__name__} is shut down")
         return given, None
     if callable(getattr(given, "get_executor", None)):

@@ -76,8 +76,16 @@ def make_calls(
 def _own_fan() -> Fan:
     global _fan
     if _fan is None:
-        _fan = Fan(MOST, "over")
+        _fan = Fan(MOST, "worker")
     return _fan
+
+
+def close() -> None:
+    """End the threads of this process that were begun for calls: for one that goes on without them."""
+    global _fan
+    fan, _fan = _fan, None
+    if fan is not None:
+        fan.shutdown()
 
 
 def _here() -> str:
