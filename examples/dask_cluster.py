@@ -27,7 +27,7 @@ def main():
     with (
         LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster) as client,
-        over(client.get_executor(), max_in_flight=12, timeout=1, retry={ConnectionError: 3}) as fan,
+        over(client.get_executor(), max_in_flight=12, timeout=2, retry={ConnectionError: 3}) as fan,
     ):
         run = fan.start(fetch, range(100))
         for done, outcome in enumerate(run):

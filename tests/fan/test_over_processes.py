@@ -3,9 +3,9 @@
 import multiprocessing
 import os
 import signal
+import site
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +26,7 @@ from support.elsewhere import (
     until_ended,
 )
 from threadfan import TaskTimeout, WorkerLost, over, task
+from threadfan._core.fan.over import sending
 
 WAYS = [way for way in ("fork", "spawn") if way in multiprocessing.get_all_start_methods()]
 
@@ -99,8 +100,9 @@ def test_a_call_that_hangs_ends_there(pool, tmp_path):
         assert within_patience(fan.run, double, range(8)).ok
 
 
-def test_several_calls_run_at_once_in_a_process(pool, tmp_path):
+def test_several_calls_run_at_once_in_a_process(pool, tmp_path, monkeypatch):
     """``threads=3`` over two processes is six calls at the same moment."""
+    monkeypatch.setattr(sending, "LINGER", PATIENCE)  # none goes before its three are there
     with over(pool, threads=3, timeout=PATIENCE) as fan:
         report = within_patience(fan.run, together, [tmp_path] * 6, range(6), [6] * 6)
         assert len(set(report.values())) == 2
@@ -108,7 +110,7 @@ def test_several_calls_run_at_once_in_a_process(pool, tmp_path):
 
 def test_one_that_hangs_holds_the_others_up_no_longer_than_its_timeout(pool):
     """Calls that travel with one that hangs keep their results, and their statuses."""
-    with over(pool, threads=4, timeout=0.3) as fan:
+    with over(pool, threads=4, timeout=1.0) as fan:
         report = within_patience(fan.run, deaf_at, range(8), [2] * 8)
         assert [outcome.status for outcome in report] == ["succeeded"] * 2 + ["timed_out"] + ["succeeded"] * 5
 
@@ -128,6 +130,14 @@ def test_a_journal_is_kept_here(pool, tmp_path):
         assert fan.run(double, range(3), journal=tmp_path / "run.db").values() == [0, 2, 4]
         again = fan.run(double, range(4), journal=tmp_path / "run.db")
         assert [outcome.attempts for outcome in again] == [0, 0, 0, 1]
+
+
+def test_a_closed_pool_is_refused():
+    """One that is shut down is named at once."""
+    closed = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(WAYS[0]))
+    closed.shutdown()
+    with pytest.raises(ValueError, match="this ProcessPoolExecutor is shut down"):
+        over(closed)
 
 
 # -- pools of their own -----------------------------------------------------------------------------------------------
@@ -196,9 +206,12 @@ def test_interpreters(tmp_path):
     """Calls are made by a pool of interpreters, and end there in time."""
     from concurrent.futures import InterpreterPoolExecutor
 
-    with InterpreterPoolExecutor(2) as executor, over(executor, timeout=PATIENCE) as fan:
+    tests = str(Path(__file__).parents[1])
+    with (
+        InterpreterPoolExecutor(2, initializer=site.addsitedir, initargs=(tests,)) as executor,
+        over(executor, timeout=PATIENCE) as fan,
+    ):
         assert within_patience(fan.run, double, range(5)).values() == [0, 2, 4, 6, 8]
         assert within_patience(fan.run, refuse, [1])[0].error.args == ("no", 1)
         view = fan.with_options(timeout=0.2)
         assert within_patience(view.run, until_ended, [tmp_path])[0].status == "timed_out"
-        assert threading.active_count() > 1
