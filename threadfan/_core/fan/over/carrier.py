@@ -131,6 +131,7 @@ class Carrier:
         self._broken: Executor | None = None  # the last one that was
         self._extra = extra
         self._lock = Lock()
+        self._making = Lock()  # held while the user's function makes another executor
         self._waiting: deque[Errand] = deque()
         self._under_way = 0
         self._unended: set[Future[Returned]] = set()  # what the executor has
@@ -233,7 +234,7 @@ class Carrier:
 
     def _another(self, broken: Executor) -> Executor:
         """The executor in place of one that is broken, made here if it may be; in a thread of the fan."""
-        with self._lock:
+        with self._making:
             if self._make is not None and self._executor is broken:
                 self._executor = self._make()
             executor = self._executor
