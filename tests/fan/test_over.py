@@ -1,16 +1,30 @@
 """A fan over an executor of others: what it sends, when, and what becomes of calls that the executor loses."""
 
+import gc
 import threading
+import weakref
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import pytest
 
 import threadfan
+from support.collector import without_collector
 from support.controlled import PATIENCE, aside, until, within_patience
-from support.elsewhere import ByHand, double, hang_at, odd, refuse, refuse_hard, seconds_left, together, use_tokens
+from support.elsewhere import (
+    ByHand,
+    double,
+    hang_at,
+    odd,
+    refuse,
+    refuse_hard,
+    seconds_left,
+    thing,
+    together,
+    use_tokens,
+)
 from threadfan import Fan, RateLimit, TaskTimeout, WorkerLost, over, task
 from threadfan._core.fan.over import sending, there
-from threadfan._core.fan.over.carrier import MOST, Carrier, Errand, Sort
+from threadfan._core.fan.over.carrier import MOST, Carrier, Errand, Parcel, Sort
 
 
 @pytest.fixture(autouse=True)
@@ -299,6 +313,31 @@ def test_outcomes_tell_what_was_measured_there(here):
             assert attempt.worker == there._here()
             assert outcome.duration == attempt.duration
             assert outcome.waited_slot > 0
+
+
+@pytest.mark.parametrize("use", ["run", "stream", "submit"])
+@pytest.mark.parametrize("fn", [thing, refuse_hard])
+def test_nothing_outlives_its_last_reference(here, fn, use):
+    """Values and errors are gone when the user has let go of them, and so is what brought them, without a collector."""
+
+    def watched(fan):
+        if use == "submit":
+            future = fan.submit(fn, 1)
+            found = future.exception(PATIENCE) or future.result()
+        else:
+            (outcome,) = getattr(fan, use)(fn, [1])
+            found = outcome.error or outcome.value
+        return weakref.ref(found)
+
+    with over(here, 2) as fan, without_collector():
+        before = len(_live(Errand)), len(_live(Parcel))
+        gone = watched(fan)
+        until(lambda: gone() is None)
+        until(lambda: (len(_live(Errand)), len(_live(Parcel))) == before)
+
+
+def _live(kind):
+    return [one for one in gc.get_objects() if type(one) is kind]
 
 
 def test_texts_are_not_streamed_from_other_processes(here):
