@@ -22,6 +22,7 @@ from support.elsewhere import (
     together,
     use_tokens,
 )
+from support.kept_alive import GIL
 from threadfan import Fan, RateLimit, TaskTimeout, WorkerLost, over, task
 from threadfan._core.fan.over import sending, there
 from threadfan._core.fan.over.carrier import MOST, Carrier, Errand, Parcel, Sort
@@ -315,6 +316,7 @@ def test_outcomes_tell_what_was_measured_there(here):
             assert outcome.waited_slot > 0
 
 
+@pytest.mark.skipif(not GIL, reason="without a GIL the thread that made a thing has to come by for it to die")
 @pytest.mark.parametrize("use", ["run", "stream", "submit"])
 @pytest.mark.parametrize("fn", [thing, refuse_hard])
 def test_nothing_outlives_its_last_reference(here, fn, use):
