@@ -307,7 +307,9 @@ def test_what_cannot_be_sent_is_named(here, monkeypatch):
 def test_outcomes_tell_what_was_measured_there(here):
     """The duration is the function's own, without the way; tokens that it has noted are the outcome's."""
     with over(here, 2) as fan:
-        for view in (fan, fan.with_options(retry=2)):
+        limited = fan.with_options(rate=RateLimit(60_000))
+        limited.run(double, [1])  # so that the next one has to wait
+        for view in (fan, fan.with_options(retry=2), limited):
             (outcome,) = view.run(use_tokens, [5])
             assert outcome.usage.input_tokens == 5
             (attempt,) = outcome.history
