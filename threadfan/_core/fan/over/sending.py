@@ -150,9 +150,9 @@ def _note(where: str, waited: float, seconds: float) -> None:
     except CallCancelled:
         return
     call = key if isinstance(key, Call) else getattr(session.queue, "made", {}).get(key)  # of an input that is one now
-    if call is not None:
-        if call.state is not None:
-            call.state.elsewhere = seconds, where
+    if call is not None and call.state is not None:
+        call.state.elsewhere = seconds, where
+    if call is key:
         return
     claim = session.claim.get(key)
     if claim is None:
