@@ -10,6 +10,8 @@ import logging
 import random
 from contextlib import contextmanager
 
+from support.collector import without_collector
+
 from . import lines, patching
 from .schedule import Schedule
 from .strategies import Pct, RandomWalk, Scripted, Strategy
@@ -40,17 +42,12 @@ def harness(*functions, engine=True):
     """
     logger, told = logging.getLogger("concurrent.futures"), _Told(logging.ERROR)
     found = lines.codes(*functions, engine=engine)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
     logger.addHandler(told)
     try:
-        with patching.patched(), lines.watched(found):
+        with without_collector(freeze=True), patching.patched(), lines.watched(found):
             yield
     finally:
         logger.removeHandler(told)
-        gc.enable()
-        gc.unfreeze()
 
 
 def _run(scenario, strategy):

@@ -43,7 +43,7 @@ def invitation_against_standing_in_line():
         if not item:
             time.sleep(0.5)  # the limit is open again
             line.stand(ahead, None, REAL)
-            leaving.append(threading.Thread(target=line.leave, args=(ahead, REAL), daemon=True))
+            leaving.append(threading.Thread(target=line.leave, args=(ahead, REAL), name="leaving", daemon=True))
             leaving[0].start()
         return item
 

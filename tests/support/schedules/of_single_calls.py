@@ -219,11 +219,11 @@ def shutdown_with_timeout():
     fan = Fan(1)
     taken = [fan.submit(time.sleep, 1), fan.submit(abs, -1)]
 
-    def close(**options):
-        fan.shutdown(**options)
+    def close():
+        fan.shutdown()
         assert all(future.done() for future in taken)
 
-    together(lambda: close(timeout=1), close, lambda: fan.shutdown(wait=False))
+    together(lambda: fan.shutdown(timeout=1), close)
 
 
 @scenario
