@@ -8,10 +8,20 @@ import os
 
 import pytest
 
-from support.schedules import every, explore, harness, of_batches, of_parts, of_policies, of_single_calls, replay
+from support.schedules import (
+    every,
+    explore,
+    harness,
+    of_batches,
+    of_mixtures,
+    of_parts,
+    of_policies,
+    of_single_calls,
+    replay,
+)
 from support.schedules.scenario import SCENARIOS
 
-__all__ = ["of_batches", "of_policies", "of_single_calls"]  # whose scenarios are known from here on
+__all__ = ["of_batches", "of_mixtures", "of_policies", "of_single_calls"]  # whose scenarios are known from here on
 
 COUNT = int(os.environ.get("THREADFAN_SCHEDULES", "400"))
 SEED = int(os.environ.get("THREADFAN_SCHEDULES_FROM", "0"))

@@ -40,14 +40,16 @@ def harness(*functions, engine=True):
         functions: of whose lines each is a point of choice, too.
         engine: whether those of the files under test are; else only what is done with locks and gates.
     """
-    logger, told = logging.getLogger("concurrent.futures"), _Told(logging.ERROR)
+    told, loggers = _Told(logging.ERROR), [logging.getLogger(name) for name in ("concurrent.futures", "threadfan")]
     found = lines.codes(*functions, engine=engine)
-    logger.addHandler(told)
+    for logger in loggers:
+        logger.addHandler(told)
     try:
         with without_collector(freeze=True), patching.patched(), lines.watched(found):
             yield
     finally:
-        logger.removeHandler(told)
+        for logger in loggers:
+            logger.removeHandler(told)
 
 
 def _run(scenario, strategy):
