@@ -32,6 +32,7 @@ PARTS = [scenario for scenario in SCENARIOS.values() if scenario.__module__ == o
 pytestmark = [
     pytest.mark.usefixtures("passing_over"),
     pytest.mark.filterwarnings("ignore:.*still stuck in:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:.*as many threads as max_abandoned:RuntimeWarning"),
     pytest.mark.timeout(0 if "THREADFAN_SCHEDULES" in os.environ else 300),
 ]
 

@@ -156,7 +156,7 @@ def refused_starts():
     assert counted.calls == {1: 1, 2: 1, 3: 1}
 
 
-@scenario
+@scenario(sleeps=True)
 def refused_helpers():
     """The system gives no thread for alarms and callbacks; whoever waits sees to them."""
     told = []

@@ -33,7 +33,7 @@ class Ahead:
         """It stays where it is."""
 
 
-@scenario
+@scenario(sleeps=True)
 def invitation_against_standing_in_line():
     """Whoever stood before a batch leaves while its worker puts an input in line: the batch is invited, and comes."""
     limit, ahead, leaving = RateLimit(60_000), Ahead(), []

@@ -86,7 +86,7 @@ def timeout_against_end():
     assert told == [future]
 
 
-@scenario
+@scenario(sleeps=True)
 def timeout_against_heeding():
     """A call that heeds its scope leaves at its timeout; others go on."""
     with settled_fan(1, timeout=1, late=True) as fan:

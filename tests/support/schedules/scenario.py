@@ -6,19 +6,25 @@ from contextlib import contextmanager
 
 from threadfan import Fan
 
+from .schedule import START, Schedule
+
+MOMENT = 0.01
+"""Seconds.  Arbitrary: longer than he sleeps who finds a lock taken ``Briefly``, shorter than anybody polls."""
+
 SCENARIOS = {}
-"""By name: the function, and whether time may pass in it at any moment."""
+"""By name."""
 
 
-def scenario(function=None, *, flies=False):
+def scenario(function=None, *, flies=False, sleeps=False):
     """A decorator for functions that are to hold under all schedules.
 
     Args:
         flies: whether time may pass although somebody can run.
+        sleeps: whether it has to pass; else nobody is to be woken by the clock alone.
     """
     if function is None:
-        return lambda function: scenario(function, flies=flies)
-    function.flies = flies
+        return lambda function: scenario(function, flies=flies, sleeps=sleeps)
+    function.flies, function.sleeps = flies, sleeps
     SCENARIOS[function.__name__] = function
     return function
 
@@ -59,9 +65,11 @@ def settled_fan(*args, late=False, **kwargs):
     Args:
         late: whether its threads may still be in calls that are over.
     """
-    fan = Fan(*args, **kwargs)
+    fan, on = Fan(*args, **kwargs), Schedule.on
     with fan:
         yield fan
+        if on is not None and not (on.scenario.flies or on.scenario.sleeps):
+            assert on.time < START + MOMENT, f"somebody was woken by the clock alone, after {on.time - START:g} s"
     settled(fan, late=late)
 
 

@@ -13,6 +13,8 @@ from _thread import allocate_lock, get_ident
 from contextlib import suppress
 
 FOREVER = float("inf")
+START = 1000.0
+"""What the clock shows at first.  Arbitrary."""
 HARNESS = __file__.rpartition("schedule.py")[0]
 MOST_STEPS = 100_000
 """A schedule that takes more does not end.  Arbitrary: a hundred times what the longest scenario takes."""
@@ -65,7 +67,8 @@ class Schedule:
         self.threads = []
         self.current = None
         self.ident = None  # of the thread that runs
-        self.time = 1000.0
+        self.time = START
+        self.scenario = None
         self.flown = False  # time has passed although somebody could run
         self.steps = 0
         self.next_look = strategy.next_look  # the step at which to ask it
@@ -83,6 +86,7 @@ class Schedule:
         Args:
             begin: starts a thread, really.
         """
+        self.scenario = scenario
         first = self.add("scenario", None)
 
         def act():
@@ -303,7 +307,7 @@ class Schedule:
                 continue
             state = "can run" if not thread.blocked else "waits"
             if thread.blocked and thread.until < FOREVER:
-                state += f" until {thread.until - 1000:g}"
+                state += f" until {thread.until - START:g}"
             lines.append(f"thread {thread} {state}:")
             frame = frames.get(thread.ident)
             while frame is not None:
