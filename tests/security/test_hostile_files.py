@@ -105,8 +105,8 @@ def test_a_saved_report_is_its_owners_alone_from_its_first_byte(tmp_path, monkey
     [
         "CREATE TRIGGER t AFTER INSERT ON results BEGIN DELETE FROM results; END",
         "CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT * FROM n",
-        "DROP TABLE failures; CREATE VIEW failures AS WITH RECURSIVE n(key) AS (SELECT 1 UNION ALL SELECT 1 FROM n) "
-        + "SELECT key, 1 AS place, 1 AS run FROM n",
+        """DROP TABLE failures; CREATE VIEW failures AS WITH RECURSIVE n(key) AS (SELECT 1 UNION ALL SELECT 1 FROM n)
+        SELECT key, 1 AS place, 1 AS run FROM n""",
         "CREATE VIRTUAL TABLE f USING fts4(t)",
     ],
     ids=["trigger", "view", "endless", "virtual"],

@@ -42,7 +42,8 @@ def test_a_span_of_time_is_short():
 def test_a_limit_below_one_a_minute_is_none(limit):
     """A server cannot say that nothing may be asked until the sun has burnt out."""
     found = Limit()
-    found.succeeded(found.take(0.0, found.cost()), 0.0, headers={"x-ratelimit-limit-requests": limit})
+    for _ in range(2):
+        found.succeeded(found.take(0.0, found.cost()), 0.0, headers={"x-ratelimit-limit-requests": limit})
     assert found.wait(0.0, found.cost()) == 0.0
 
 
