@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 # Pages whose Python blocks are run.
-WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
+WITH_PROGRAMS = (
+    *("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal"),
+    *("tutorial", "hangs", "choosing-numbers", "web-servers", "joblib-and-tqdm", "resume", "testing"),
+)
 WITH_COMMANDS = ("command-line", "drop-in")  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -68,6 +71,8 @@ def skip_without_packages(text):
     if any(name in text for name in ("MessagesServer", "messages_server", "threadfan.agents")):  # which needs pydantic
         pytest.importorskip("anthropic", exc_type=ImportError)
         pytest.importorskip("uvicorn")
+    for name in re.findall(r"^from (fastapi|joblib|tqdm)\b", text, re.MULTILINE):  # which the extra `adapters` brings
+        pytest.importorskip(name)
 
 
 # -- the guides -------------------------------------------------------------------------------------------------------
