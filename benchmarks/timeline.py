@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from threadfan import Report
 
 CALLS, WORKERS = 24, 12
-WIDTH, LEFT, LANE, GAP = 860, 16, 13, 3
+WIDTH, LEFT, LANE, GAP = 560, 16, 11, 3
 STYLE = """
-text { font: 14px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
-.small { font-size: 12px; fill: #59636e; }
+text { font: 15px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+
+.small { font-size: 13px; fill: #59636e; }
 .grid { stroke: #d1d9e0; }
 .one { fill: #9aa4b0; } .many { fill: #2a6f97; }
 @media (prefers-color-scheme: dark) {

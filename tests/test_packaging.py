@@ -42,9 +42,25 @@ def test_addresses_are_those_of_the_package(name):
     for address in re.findall(r"https://[^\s)\"'>]+", read(name)):
         if "threadfan" not in address:
             continue
-        assert address.startswith((source, site)), address
-        path = re.match(rf"{re.escape(source)}/(?:blob|tree)/main/([^#]+)", address)
+        raw = source.replace("https://github.com", "https://raw.githubusercontent.com")
+        assert address.startswith((source, site, raw)), address
+        path = re.match(rf"(?:{source}/(?:blob|tree)|{raw})/main/([^#]+)", address)
         assert path is None or (ROOT / path[1]).exists(), address
+        page = re.match(rf"{site}([\w-]+)/", address)
+        assert page is None or page[1] == "changelog" or (ROOT / "docs" / f"{page[1]}.md").exists(), address
+
+
+def test_the_readme_fits_a_package_page():
+    """Nothing in it is relative to the repository, which a package page has not, and it is short."""
+    text = read("README.md")
+    assert re.findall(r"\]\((?!https:)[^)]*\)", text) == []
+    assert len(text.splitlines()) < 120
+
+
+def test_what_quick_runs_leave_out_exists(pytestconfig):
+    """A plain `pytest` passes over files and folders that there are."""
+    conftest = pytestconfig.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
+    assert [path for path in conftest.LONG if not path.exists()] == []
 
 
 def test_groups_name_extras_that_there_are():
