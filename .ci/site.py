@@ -36,7 +36,7 @@ FOR_THE_ENGINE = {
     "Hedge": {"members": False},
     "Adaptive": {"members": ["history", "limit"]},
     "Breaker": {"members": ["state"]},
-    "Budget": {"members": ["used_up", "spent_usd", "spent_tokens"]},
+    "Budget": {"members": ["add", "spent_tokens", "spent_usd", "used_up"]},
 }
 
 
