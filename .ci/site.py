@@ -108,7 +108,7 @@ def reference() -> list[tuple[str, str]]:
 def shown(path: Path) -> str:
     """A module's docstring, as Markdown: its examples are indented after a line that ends in `::`."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return re.sub(r"::$", ":", text, flags=re.MULTILINE).replace("``", "`").replace("```", "```")
+    return re.sub(r"(?<!`)``(?!`)", "`", re.sub(r"::$", ":", text, flags=re.MULTILINE))
 
 
 def examples() -> None:
@@ -143,6 +143,8 @@ def for_the_site(text: str, folder: str = "docs") -> str:
 
     text = re.sub(r"\]\((?!https?:|#|mailto:)([^)\s]+)\)", link, text)
     text = re.sub(r"\]\(#([^)]+)-([12])\)", r"](#\1_\2)", text)
+    # A picture in two files is the one that goes with the page.
+    text = re.sub(r"(!\[[^]]*\]\([\w/-]+)-light\.png\)", r"\1-light.png#only-light)\1-dark.png#only-dark)", text)
     text = re.sub(r"^```python pytest$", "```python", text, flags=re.MULTILINE)
     return re.sub(r"^```(\w+) ([\w.]+)$", r'```\1 title="\2"', text, flags=re.MULTILINE)
 
