@@ -60,6 +60,7 @@ def run(*arguments, cwd=None):
     """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
     command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment["NO_PROXY"] = "127.0.0.1"  # what listens there is the program's own
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
     return subprocess.run(
         command, check=False, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=240
@@ -97,6 +98,20 @@ def test_the_tests_in_the_guides_pass(content, tmp_path):
     (tmp_path / "test_block.py").write_text(content, encoding="utf-8")
     done = run("-m", "pytest", "-p", "threadfan.testing.plugin", "-p", "no:cacheprovider", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readmes_example_runs(tmp_path):
+    """What a stranger reads first works as it stands, for three addresses of a server on this machine."""
+    pytest.importorskip("uvicorn")
+    example = blocks(README.read_text(encoding="utf-8"), "python")[0]
+    urls = '[f"{server.url}/echo?number={number}" for number in range(3)]'
+    lines = ["from threadfan.testing import MessagesServer", "with MessagesServer() as server:", f"    urls = {urls}"]
+    lines += [f"    {line}" for line in example.splitlines()] + ["    assert len(pages) == 3 and None not in pages"]
+    (tmp_path / "example.py").write_text("\n".join(lines), encoding="utf-8")
+    done = run(str(tmp_path / "example.py"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<Report of 3 calls: 3 succeeded")
+    assert (tmp_path / "fetched.db").exists()
 
 
 # -- all pages --------------------------------------------------------------------------------------------------------
