@@ -24,6 +24,7 @@ README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 WITH_PROGRAMS = (
     *("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal"),
     *("tutorial", "hangs", "choosing-numbers", "web-servers", "joblib-and-tqdm", "resume", "testing"),
+    "processes-and-clusters",
 )
 WITH_COMMANDS = ("command-line", "drop-in")  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
@@ -74,6 +75,8 @@ def skip_without_packages(text):
         pytest.importorskip("uvicorn")
     for name in re.findall(r"^from (fastapi|joblib|tqdm)\b", text, re.MULTILINE):  # which the extra `adapters` brings
         pytest.importorskip(name)
+    if "from distributed" in text:
+        pytest.importorskip("distributed")
 
 
 # -- the guides -------------------------------------------------------------------------------------------------------

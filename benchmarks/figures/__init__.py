@@ -46,6 +46,7 @@ GROUPS = {
     "graphs": "large_graphs",
     "gather": "gathering",
     "losers": "losers",
+    "over": "over",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 
