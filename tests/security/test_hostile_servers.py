@@ -1,9 +1,13 @@
 """What a server may answer, so that a call is made late, or a program stalled or ended."""
 
 import json
+import ssl
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
+from support.certificates import certificates
 from threadfan import Fan, RateLimit
 from threadfan._core.policies.headers import read, span
 from threadfan._core.policies.rate_limit import RateLimit as Limit
@@ -88,15 +92,53 @@ def test_a_body_that_is_no_answer_fails_one_call(body, served):
         json.dumps(report.to_dict())
 
 
+def by_requests(url):
+    """Its sessions, attached."""
+    from threadfan.clients import requests
+
+    with requests.Session() as session:
+        session.get(url)
+
+
+def by_httpx(url):
+    """Its clients, attached."""
+    import httpx
+
+    from threadfan.clients.httpx import attach
+
+    with attach(httpx.Client()) as client:
+        client.get(url)
+
+
+def by_anthropic(url):
+    """A client of the SDK's."""
+    import anthropic
+
+    from threadfan.clients.anthropic import attach
+
+    with attach(anthropic.Anthropic(base_url=url, api_key="k", max_retries=0)) as client:
+        client.models.list()
+
+
+@pytest.mark.parametrize("ask", [by_requests, by_httpx, by_anthropic])
+def test_a_certificate_that_nobody_vouches_for_is_refused(ask, served):
+    """By attached clients as by those that they are made of."""
+    url = served(b"{}", tls=True)
+    with Fan(1) as fan:
+        error = fan.run(ask, [url])[0].error
+    texts = []
+    while error is not None:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    assert "CERTIFICATE_VERIFY_FAILED" in "".join(texts)
+
+
 @pytest.fixture
 def served():
     """A server that answers each request with status 500 and a body."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-    from threading import Thread
-
     servers = []
 
-    def serve(body):
+    def serve(body, *, tls=False):
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -113,10 +155,15 @@ def served():
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.handle_error = lambda *args: None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificates()[1:])
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        return f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
 
     yield serve
     for server, thread in servers:
