@@ -130,6 +130,7 @@ def error(raised: BaseException) -> bytes:
     """The pickle of what a function has raised.  Never fails."""
     with suppress(Exception):
         raised.traceback_text = traceback_text(raised)  # type: ignore[attr-defined]  # for whoever looks at it there
+    BaseException.with_traceback(raised, None)  # else Dask's tblib takes that along, as frames which make a cycle
     if cause_of(raised) is None and context_of(raised) is None:
         with suppress(Exception):  # whole, if it can be read again, which those of many clients cannot
             data = pickle.dumps(raised, PROTOCOL)
