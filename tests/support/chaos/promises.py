@@ -1,6 +1,7 @@
 """What must hold of each input when all is over, whatever was done to it."""
 
 import threadfan
+from support.chaos.ways import OF_BATCHES
 
 SLACK = 20.0
 """Seconds that a busy machine may be late to end a call whose time is up; what hangs does so for longer."""
@@ -26,7 +27,9 @@ def check_use(world, use):
     indices = [index for index, *_ in found]
     assert len(set(indices)) == len(indices), _said(world, use, f"outcomes of {sorted(indices)}")
     if use.raised is None and use.whole:
-        taken = len(indices) if use.way in ("stream", "astream") and "halt" in use.arguments else len(use.items)
+        # Inputs that come one by one are taken as there is room, and none any more once the batch has ended.
+        cut_short = use.may_cancel and use.way in (*OF_BATCHES, "pipeline")
+        taken = len(indices) if cut_short else len(use.items)
         assert sorted(indices) == list(range(taken)), _said(world, use, f"outcomes of {sorted(indices)}")
     if use.raised is not None:
         _check_raised(world, use)

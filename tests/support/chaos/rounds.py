@@ -48,7 +48,7 @@ class World:
         self.over = threading.Event()  # lets those go that nothing else does
         self.closing = self.draw.random() < 0.3  # somebody closes the fan
         self.lock, self.locked = waits.Lock(), 0
-        self.faults = []
+        self.faults, self.options, self.uses = [], {}, []
         self.plainly_answered = True
         self.tokens = iter(range(10**9))
         gauged = self.draw.random() < 0.5  # who looks at his scope takes another way through the engine
@@ -64,13 +64,21 @@ class World:
 def play(seed, port):
     """A round: raises AssertionError if a promise was broken; gives what there was, for figures."""
     world = World(seed, port)
+    try:
+        return _played(world)
+    except BaseException as error:
+        error.add_note(world.describe())
+        raise
+
+
+def _played(world):
     with no_leaks(patience=PATIENCE), ExitStack() as stack:
         world.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="threadfan-chaos-"))
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))  # nobody listens there
         world.nobody = listener.getsockname()[1]
         weights = draw_weights(world.draw, endless=world.closing)
-        world.proxy = stack.enter_context(ChaosProxy(port, weights, world.draw.random()))
+        world.proxy = stack.enter_context(ChaosProxy(world.port, weights, world.draw.random()))
         world.clients = Clients(world.proxy)
         stack.callback(world.clients.close)
         stack.callback(world.over.set)
