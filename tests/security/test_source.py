@@ -32,7 +32,11 @@ def calls(pattern):
     ("pattern", "allowed"),
     [
         # Whoever reads a pickle has called `pickle.loads` himself by then: this is what a report puts into it.
-        (r"(pickle|_pickle|cPickle|dill|cloudpickle|joblib)\.loads?", {"_core/base/pickling/packing.py"}),
+        # And what comes from the workers of an executor is one.
+        (
+            r"(pickle|_pickle|cPickle|dill|cloudpickle|joblib)\.loads?",
+            {"_core/base/pickling/packing.py", "_core/fan/over/wire.py"},
+        ),
         (r"(pickle|_pickle)\._?Unpickler|_Unpickler|_Mender", {"_core/base/pickling/mending.py"}),
         (r"(marshal|shelve|jsonpickle|numpy|np|torch|pandas)\.(load|loads|open|read_pickle)", set()),
         (r"yaml\.\w+|ruamel\.\w+", set()),
