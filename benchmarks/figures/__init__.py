@@ -47,6 +47,7 @@ GROUPS = {
     "graphs": "large_graphs",
     "gather": "gathering",
     "losers": "losers",
+    "over": "over",
     "peers": "side_by_side",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
