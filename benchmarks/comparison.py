@@ -55,7 +55,7 @@ def table(figures: list[Figure]) -> str:
         "|---|" + "---|" * (len(columns) + 1),
     ]
     for peer in _peers(figures):
-        cells = [number(found.medians[peer]) if peer in found.medians else "-" for found in columns.values()]
+        cells = [_cell(found.medians.get(peer)) for found in columns.values()]
         lines.append(f"| {peer} | {' | '.join(cells)} | {RATES[peer]} |")
     return "\n".join(lines) + "\n"
 
@@ -72,17 +72,20 @@ def picture(figures: list[Figure]) -> str:
             value = found.medians.get(peer)
             length = 0 if value is None or not most else max(1.0, 480 * value / most)
             colour = "#2a6f97" if peer == OURS else "#b0b7c3" if peer == STANDARD else "#e0a458"
-            text = "-" if value is None else number(value)
             parts.append(
                 f'<text x="150" y="{top + 13}" text-anchor="end">{peer}</text>'
                 f'<rect x="158" y="{top + 2}" width="{length:.0f}" height="14" fill="{colour}"/>'
-                f'<text x="{166 + length:.0f}" y="{top + 13}">{text}</text>'
+                f'<text x="{166 + length:.0f}" y="{top + 13}">{_cell(value)}</text>'
             )
             top += ROWS - 8
         top += 14
     size, font = f'width="{width}" height="{top}"', 'font-family="sans-serif" font-size="12"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>'
     return "\n".join([head, f'<rect {size} fill="white"/>', *parts, "</svg>"]) + "\n"
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}" if value == int(value) and value < 100 else number(value)
 
 
 def _columns(figures: list[Figure]) -> dict[str, Figure]:

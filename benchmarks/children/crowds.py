@@ -47,7 +47,7 @@ def blocked(contender: str, count: int) -> dict[str, float]:
     with pool(contender, 1) as warm:
         warm.submit(int).result()
     gc.collect()
-    before, start = resident(), time.perf_counter()
+    before, start, begun = resident(), time.perf_counter(), time.process_time()
     executor = pool(contender, count)
     futures = [executor.submit(block) for _ in range(count)]
     all_there.wait()
@@ -63,6 +63,7 @@ def blocked(contender: str, count: int) -> dict[str, float]:
         "start": there - start,
         "megabytes": max(0.0, most - before),
         "rest": rest,
+        "used": time.process_time() - begun,
         "end": time.perf_counter() - released,
     }
 

@@ -55,6 +55,8 @@ def _blocked(plan: Plan, count: int) -> Iterator[Figure]:
     )
     yield Figure(start, "ms", _medians(found, "start", 1e3), _ratios(found, "start", STANDARD), Goal(1.5))
     yield Figure(end, "ms", _medians(found, "end", 1e3), _ratios(found, "end", STANDARD), Goal(2.0))
+    used = _medians(found, "used", 1e3), _ratios(found, "used", STANDARD)
+    yield Figure(f"{what}: processor time of all that", "ms", *used, Goal(1.5))
     megabytes = _medians(found, "megabytes"), _ratios(found, "megabytes", STANDARD)
     yield Figure(f"{what}: memory", "MB", *megabytes, Goal(1.5), note="with the stacks of the threads, as far as used")
     yield Figure(f"{what}: processor time meanwhile", "ms/s", _medians(found, "rest", 1e3), goal=Goal(5.0))
