@@ -83,7 +83,7 @@ def settled(fan, *, late=False):
         "workers that were sent": crew.coming,
         "sessions": scheduler.at_work,
         "lost sessions": [] if late else scheduler.lost,
-        "rings": scheduler.run_queue.rings,
+        "queues that may start calls": [queue for queue in scheduler.run_queue if queue.ready()],
         "calls": [queue for queue in scheduler.queues if queue.pending() or queue.active],
         "threads": [] if late else [thread for thread in crew.threads if thread.is_alive()],
         "gates": [] if scheduler.dismissed else scheduler.quiet_gates,
