@@ -140,15 +140,18 @@ class Carrier:
         self.heard: float = monotonic()
         """When an answer has come last."""
 
-    def hand_in(self, errand: Errand) -> bool:
-        """Add a call; whether it is to be sent now, and not to wait a moment for others that come."""
+    def hand_in(self, errand: Errand) -> None:
+        """Add a call, to be sent."""
         with self._lock:
             self._waiting.append(errand)
-            return self.threads == 1 or len(self._waiting) >= self.threads
 
-    def send(self) -> None:
-        """Send what may be sent."""
-        while (parcel := self._next()) is not None:
+    def send(self, *, full: bool = False) -> None:
+        """Send what may be sent.
+
+        Args:
+            full: only as many calls together as run at once; others may come for the rest.
+        """
+        while (parcel := self._next(full)) is not None:
             self._submit(parcel)
 
     def withdraw(self, errand: Errand) -> None:
@@ -189,11 +192,11 @@ class Carrier:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def _next(self) -> Parcel | None:
+    def _next(self, full: bool) -> Parcel | None:
         """The calls that go next."""
         with self._lock:
             waiting = self._waiting
-            if not waiting:
+            if not waiting or (full and len(waiting) < self.threads):
                 return None
             sort, most = waiting[0].sort, self.threads
             if sort.typical <= SHORT:

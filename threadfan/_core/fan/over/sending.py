@@ -84,8 +84,11 @@ class Sending:
     def _wait(self, errand: Errand, scope: Scope) -> None:
         """Send the call, and what others have left to send, until it has its answer."""
         carrier, clock = self.carrier, scope.clock
-        if not carrier.hand_in(errand):
-            wait_in(scope, errand.gate, clock.monotonic() + LINGER)
+        carrier.hand_in(errand)
+        if carrier.threads > 1:
+            carrier.send(full=True)
+            if errand.parcel is None:  # others may be about to come
+                wait_in(scope, errand.gate, clock.monotonic() + LINGER)
         if errand.parcel is None:
             carrier.send()
         begun = time.monotonic()
