@@ -25,7 +25,7 @@ def fetch(number):
 def main():
     """One hundred calls on three worker processes."""
     with (
-        LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
         Client(cluster) as client,
         over(client.get_executor(), max_in_flight=12, timeout=2, retry={ConnectionError: 3}) as fan,
     ):

@@ -111,6 +111,7 @@ def test_a_storm_ends_with_every_item_answered_once(quick):
         ("losers", 3),
         ("watching", 1),
         ("keys", 1),
+        ("crowds", 9),
         ("priorities", 2),
     ],
 )
@@ -197,3 +198,21 @@ def test_what_the_machine_charges():
     assert head.count("system") + head.count("processor") == columns
     assert len(rows) == 6
     assert all(float(cell) > 0 for row in rows for cell in row.split()[-columns:])
+
+
+def test_peers_are_measured_side_by_side(benchmarks, tmp_path):
+    """Each that is installed has a row, the table and a picture are written, and what is missing is named."""
+    done = benchmarks("--quick", "--rounds", "1", "--peers", tmp_path, "--json", tmp_path / "peers.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))["figures"]
+    assert len(figures) == 7
+    assert all({"threadfan", "standard library"} <= set(figure["medians"]) for figure in figures)
+    (right,) = [figure for figure in figures if "right" in figure["name"]]
+    assert right["medians"]["threadfan"] <= 20
+    head, _, *rows = (tmp_path / "peers-table.md").read_text(encoding="utf-8").splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| threadfan", "| standard library"]
+    assert {row.count("|") for row in rows} == {head.count("|")}
+    assert "not installed, and left out: " in done.stdout
+    picture = (tmp_path / "peers.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg ")
+    assert picture.count("threadfan</text>") == 7

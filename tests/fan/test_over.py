@@ -1,16 +1,31 @@
 """A fan over an executor of others: what it sends, when, and what becomes of calls that the executor loses."""
 
+import gc
 import threading
+import weakref
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import pytest
 
 import threadfan
+from support.collector import without_collector
 from support.controlled import PATIENCE, aside, until, within_patience
-from support.elsewhere import ByHand, double, hang_at, odd, refuse, refuse_hard, seconds_left, together, use_tokens
+from support.elsewhere import (
+    ByHand,
+    double,
+    hang_at,
+    odd,
+    refuse,
+    refuse_hard,
+    seconds_left,
+    thing,
+    together,
+    use_tokens,
+)
+from support.kept_alive import GIL
 from threadfan import Fan, RateLimit, TaskTimeout, WorkerLost, over, task
 from threadfan._core.fan.over import sending, there
-from threadfan._core.fan.over.carrier import MOST, Carrier, Errand, Sort
+from threadfan._core.fan.over.carrier import MOST, Carrier, Errand, Parcel, Sort
 
 
 @pytest.fixture(autouse=True)
@@ -292,13 +307,41 @@ def test_what_cannot_be_sent_is_named(here, monkeypatch):
 def test_outcomes_tell_what_was_measured_there(here):
     """The duration is the function's own, without the way; tokens that it has noted are the outcome's."""
     with over(here, 2) as fan:
-        for view in (fan, fan.with_options(retry=2)):
+        limited = fan.with_options(rate=RateLimit(60_000))
+        limited.run(double, [1])  # so that the next one has to wait
+        for view in (fan, fan.with_options(retry=2), limited):
             (outcome,) = view.run(use_tokens, [5])
             assert outcome.usage.input_tokens == 5
             (attempt,) = outcome.history
             assert attempt.worker == there._here()
             assert outcome.duration == attempt.duration
             assert outcome.waited_slot > 0
+
+
+@pytest.mark.skipif(not GIL, reason="without a GIL the thread that made a thing has to come by for it to die")
+@pytest.mark.parametrize("use", ["run", "stream", "submit"])
+@pytest.mark.parametrize("fn", [thing, refuse_hard])
+def test_nothing_outlives_its_last_reference(here, fn, use):
+    """Values and errors are gone when the user has let go of them, and so is what brought them, without a collector."""
+
+    def watched(fan):
+        if use == "submit":
+            future = fan.submit(fn, 1)
+            found = future.exception(PATIENCE) or future.result()
+        else:
+            (outcome,) = getattr(fan, use)(fn, [1])
+            found = outcome.error or outcome.value
+        return weakref.ref(found)
+
+    with over(here, 2) as fan, without_collector():
+        before = len(_live(Errand)), len(_live(Parcel))
+        gone = watched(fan)
+        until(lambda: gone() is None)
+        until(lambda: (len(_live(Errand)), len(_live(Parcel))) == before)
+
+
+def _live(kind):
+    return [one for one in gc.get_objects() if type(one) is kind]
 
 
 def test_texts_are_not_streamed_from_other_processes(here):

@@ -50,6 +50,15 @@ def refuse_hard(number):
     raise HardToMake(f"refused {number}", code=17)
 
 
+class Thing:
+    """What can be watched until it dies."""
+
+
+def thing(_):
+    """A call that returns one."""
+    return Thing()
+
+
 def odd(_):
     """A call whose result cannot be pickled."""
     return threading.Lock()

@@ -33,9 +33,10 @@ def times(folder, what):
 
 
 def processes(_cluster, executor, folder):
-    """In how many processes three calls ran at the same moment, this one not counted."""
+    """In how many processes three calls ran at once, this one not counted; and how many may be under way."""
     with over(executor, timeout=PATIENCE) as fan:
-        return len({*fan.run(together, [folder] * 3, range(3), [3] * 3).values()} - {os.getpid()})
+        places = {*fan.run(together, [folder] * 3, range(3), [3] * 3).values()}
+        return [len(places - {os.getpid()}), fan.snapshot()["slots"]]
 
 
 def batches(_cluster, executor, folder):
@@ -90,7 +91,6 @@ def main(folder):
             own = Path(folder, part.__name__)
             own.mkdir()
             found[part.__name__] = part(cluster, executor, str(own))
-        found["capacity"] = over(executor).snapshot()["slots"]
     print(json.dumps(found), flush=True)
 
 

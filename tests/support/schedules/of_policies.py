@@ -126,6 +126,18 @@ def hedged():
 
 
 @scenario(flies=True)
+def hedged_beyond_the_budget():
+    """No second attempt may be made, or only some: each input has one outcome, its value."""
+    with settled_fan(2, hedge=Hedge(after=0.5, budget=0.5), late=True) as fan:
+
+        def one(item):
+            time.sleep(item)
+            return item
+
+        assert fan.run(one, [0.5, 0.5, 0.75]).unwrap() == [0.5, 0.5, 0.75]
+
+
+@scenario(flies=True)
 def timeouts_of_attempts():
     """Attempts that last as long as they may are ended or not, and tried again if they were."""
     counted = Counted()

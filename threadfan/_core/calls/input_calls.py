@@ -182,16 +182,17 @@ class InputCalls(PolicyBatch):
         """A first attempt has succeeded that limits, which had held back so long in all, may have kept waiting."""
         index, start, waited = raw[INDEX], raw[START], raw[START] - raw[SINCE]  # type: ignore[operator]
         limited = min(held - self.marks.pop(index, 0.0), waited)
+        elsewhere = self.collector.attempts.get(index)  # what was measured there, if it was made elsewhere
         if limited > 0:
             self.collector.attempts[index] = [
                 Attempt(
                     SUCCEEDED,
                     None,
                     started=waited,
-                    duration=raw[END] - start,  # type: ignore[operator]
+                    duration=elsewhere[0].duration if elsewhere else raw[END] - start,  # type: ignore[operator]
                     waited_slot=waited - limited,
                     waited_limit=limited,
-                    worker=raw[WORKER],
+                    worker=elsewhere[0].worker if elsewhere else raw[WORKER],
                 )
             ]
 

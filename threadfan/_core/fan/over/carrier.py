@@ -275,7 +275,8 @@ class Carrier:
         with self._lock:
             self._ended_locked(parcel)
             head = self._waiting[0] if self._waiting else None
-        for errand in parcel.errands:
+        errands, parcel.errands = parcel.errands, []  # leave no cycle
+        for errand in errands:
             if why is not None:
                 errand.came = why
             errand.gate.put(None)

@@ -149,9 +149,10 @@ def _note(where: str, waited: float, seconds: float) -> None:
         session, key = this_call()
     except CallCancelled:
         return
-    if isinstance(key, Call):
-        if key.state is not None:
-            key.state.elsewhere = seconds, where
+    call = key if isinstance(key, Call) else getattr(session.queue, "made", {}).get(key)  # of an input that is one now
+    if call is not None and call.state is not None:
+        call.state.elsewhere = seconds, where
+    if call is key:
         return
     claim = session.claim.get(key)
     if claim is None:
