@@ -32,14 +32,8 @@ if os.environ.get("THREADFAN_CHECKED") == "1":
 LONG = [
     Path(__file__).with_name(name)
     for name in (
-        "cli",
-        "memory",
-        "pages",
-        "properties",
-        "typing",
-        "test_benchmarks.py",
-        "test_docs.py",
-        "test_examples.py",
+        *("cli", "clients", "dropin", "memory", "pages", "properties", "security", "testing", "typing"),
+        *("test_benchmarks.py", "test_delays.py", "test_docs.py", "test_dropin.py", "test_examples.py"),
     )
 ]
 
