@@ -26,7 +26,7 @@ def stalling(*certificate: Path) -> Iterator[int]:
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdin is not None  # noqa: S101 -- for the type checker
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 -- the same
         try:
             yield int(process.stdout.readline())
         finally:

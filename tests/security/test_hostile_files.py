@@ -129,6 +129,36 @@ def test_a_journal_brings_no_sql_of_its_own(planted, tmp_path):
         fan.run(str, [2], journal=path)
 
 
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("failures.error", "["), ("failures.error", "5"), ("failures.error", DEEP),
+        ("failures.error", '[[["a", "\\u0000"]], "t", null, null, null]'),
+        ("failures.error", '[[[1, 2]], "t", null, null, null]'),
+        ("failures.status", "owned"), ("results.usage", "{}"), ("results.usage", DEEP), ("results.more", "[1, 2, 3]"),
+        ("results.more", DEEP), ("results.started", "x"), ("runs.facts", '{"raws": 1}'), ("runs.facts", DEEP),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_a_journal_that_says_what_no_run_says_is_an_error(place, text, tmp_path):
+    """One that names the file, whatever is wrong in it; and a run goes on from what can be read."""
+    path = tmp_path / "run.db"
+    with Fan(1) as fan:
+        fan.run(int, ["1", "x"], journal=path)
+    table, _, column = place.partition(".")
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(f"UPDATE {table} SET {column} = ?", (text,))  # noqa: S608 -- ours
+    connection.close()
+    with pytest.raises(JournalError, match=r"run\.db' cannot be read as a report"):
+        Report.load(path)
+    with Fan(1) as fan:
+        assert fan.run(int, ["1", "x"], journal=path)[0].value == 1
+
+
 def test_an_error_in_a_journal_imports_nothing(tmp_path):
     """A file names classes: no module is imported for it, nor asked for a name that it would import one for."""
     path = tmp_path / "run.db"

@@ -102,7 +102,10 @@ def by_requests(url):
 
 def by_httpx(url):
     """Its clients, attached."""
-    import httpx
+    try:
+        import httpx
+    except ImportError:
+        import httpx2 as httpx
 
     from threadfan.clients.httpx import attach
 

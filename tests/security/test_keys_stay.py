@@ -4,12 +4,16 @@ import logging
 import pickle
 import sqlite3
 
-import httpx
 import pytest
 import requests
 
 from threadfan import Fan, RateLimit, Report
 from threadfan._core.base.texts import masked
+
+try:
+    import httpx
+except ImportError:
+    import httpx2 as httpx
 
 SECRET = "s3cr3tValue0123456789"  # noqa: S105
 

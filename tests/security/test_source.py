@@ -120,3 +120,14 @@ def test_statements_are_made_of_no_text_of_others():
         "_core/journal/database.py", "_core/journal/kept.py", "_core/journal/looking_up.py",
         "_core/journal/planning.py", "_core/limits/in_file.py", "cli/dry_run.py",
     }  # fmt: skip
+
+
+def test_each_exception_to_the_rules_of_bandits_has_its_reason():
+    """Ruff's rules of bandit's are on; what is excepted says why, in its line."""
+    bare = [
+        f"{path.name}:{number}"
+        for path in ROOT.rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"noqa: (\w+, ?)*S\d+", line) and " -- " not in line
+    ]
+    assert bare == []

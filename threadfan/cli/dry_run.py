@@ -112,7 +112,7 @@ def _used(path: str | None) -> list[Usage]:
         return []
     database = opened_to_read(path)
     try:
-        rows = database.do(f"SELECT usage FROM results WHERE usage IS NOT NULL ORDER BY id DESC LIMIT {_SAMPLE}")  # noqa: S608
+        rows = database.do(f"SELECT usage FROM results WHERE usage IS NOT NULL ORDER BY id DESC LIMIT {_SAMPLE}")  # noqa: S608 -- a number
     finally:
         database.close()
     return [Usage.of(json.loads(text)) for (text,) in rows]

@@ -83,7 +83,7 @@ class ServerProcess:
     def _greet(self, options: str) -> bytes:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 -- both are pipes
-        assert stdout is not None  # noqa: S101
+        assert stdout is not None  # noqa: S101 -- the same
         killer = threading.Timer(_START_TIMEOUT, self._process.kill)
         killer.start()
         try:

@@ -29,7 +29,7 @@ def refused_threads(
     Yields:
         The names of the threads that were refused, in order; it grows.
     """
-    draw, refused, start = random.Random(seed).random, list[str](), threading.Thread.start  # noqa: S311
+    draw, refused, start = random.Random(seed).random, list[str](), threading.Thread.start  # noqa: S311 -- repeatable
 
     def refuse(thread: threading.Thread) -> None:
         if re.search(matching, thread.name) and len(refused) < times and draw() < share:

@@ -19,6 +19,7 @@ from ..base.texts import text_of
 from ..base.usage import FIELDS, Usage
 from ..journal import errors
 from ..journal.database import Database, opened_to_read
+from ..journal.faults import strange
 from ..journal.values import Values
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class _Row(NamedTuple):
     item: bytes | None
 
 
+_STRANGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading raises where a file says what no run and no ``save`` has written."""
 _ROWS = """
     SELECT place, 'succeeded', value, started, ended, worker, usage, more, item, run FROM results WHERE run IN ({runs})
     UNION ALL
@@ -176,7 +179,10 @@ def load(
         rows = [_Row(*row[:-1]) for row in database.do(_ROWS.format(runs=",".join(map(str, same))))]
     finally:
         database.close()
-    return make(**_parts(rows, partial(values.read, path=place)), **json.loads(facts or "{}"))
+    try:
+        return make(**_parts(rows, partial(values.read, path=place)), **json.loads(facts or "{}"))
+    except _STRANGE as error:
+        raise strange(place, error) from error
 
 
 def _parts(rows: list[_Row], read: partial[object]) -> dict[str, Any]:

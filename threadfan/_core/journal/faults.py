@@ -7,6 +7,7 @@ import os
 import sqlite3
 
 from ..base.errors import JournalError
+from ..base.texts import shortened, text_of
 
 _ANOTHER = "give the path of a file that is not there yet"
 _STORED = "What was stored before is in it all the same."
@@ -54,6 +55,14 @@ def not_there(path: str) -> JournalError:
 def of_another_kind(path: str) -> JournalError:
     """The file is a database of something else."""
     return JournalError(f"{path!r} is no journal, but a database of another program: {_ANOTHER}")
+
+
+def strange(path: str, error: Exception) -> JournalError:
+    """What the file says was written by no run."""
+    said = shortened(f"{type(error).__name__}: {text_of(error)}")
+    return JournalError(
+        f"the journal {path!r} cannot be read as a report ({said}): it is damaged, or another program has written in it"
+    )
 
 
 def too_new(path: str, found: int, known: int) -> JournalError:
