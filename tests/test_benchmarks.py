@@ -125,12 +125,13 @@ def test_other_groups_are_measured(quick, group, count):
 
 def test_calls_that_compute_are_measured_on_two_workers(quick):
     """Long and short calls have their speed-up; a goal there is only where threads may compute side by side."""
-    long, short = quick("cpu").values()
+    long, *by_processor, short = quick("cpu").values()
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert (long["goal"] is None) is (gil or cores < 2)
     assert short["goal"] is None
-    for figure in (long, short):
+    assert [figure["goal"] for figure in by_processor] == [long["goal"]] * (long["goal"] is not None)
+    for figure in (long, *by_processor, short):
         assert figure["medians"]["threadfan"] > 0
 
 

@@ -58,8 +58,14 @@ SECTIONS = {
 
 
 def run(*arguments, cwd=None):
-    """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
-    command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
+    """Run Python with warnings as errors, but for two.
+
+    The guide tells of the one about stuck threads, and the other is Dask's, of a machine with much to do.
+    """
+    command = [
+        sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning",
+        "-W", "ignore:Creating scratch directories:UserWarning", *arguments,
+    ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     environment["NO_PROXY"] = "127.0.0.1"  # what listens there is the program's own
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself

@@ -327,7 +327,7 @@ def test_an_example_prints_what_it_promises(script):
     patterns = EXPECTED.get(script.stem)
     assert patterns, f"{script.name} has no expectation: add the lines that it must print to EXPECTED"
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
+        [sys.executable, "-W", "error", "-W", "ignore:Creating scratch directories:UserWarning", str(script)],  # Dask's
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,

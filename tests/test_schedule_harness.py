@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.schedules import Violation, every, explore, harness, of_batches, of_policies, of_single_calls, replay
+from support.schedules import Violation, every, explore, harness, of_parts, of_policies, of_single_calls, replay
 from support.schedules.primitives import SimpleQueue
 from support.schedules.scenario import together
 from threadfan import Fan
@@ -144,13 +144,15 @@ def forgets_to_look(self, worker):
     return self.coming.pop(worker, None)
 
 
-def begins_twice(self, session):
-    """``Future.begin`` that looks whether the call was cancelled, and says then that it runs."""
+def begins_all_the_same(self, session):
+    """``Future.begin`` that looks whether the call was cancelled, and then says that it runs."""
     self.session = session
-    if self._cell.get(FATE) is not None:
-        return self.set_running_or_notify_cancel()
-    self._stage = RUNNING
-    return True
+    if self._cell.get(FATE) is None:
+        self._cell[FATE] = self._stage = RUNNING
+        return True
+    self.set_running_or_notify_cancel()
+    self.forget()
+    return False
 
 
 def takes_the_other_lock(self, raw):
@@ -200,7 +202,7 @@ def planted(monkeypatch, owner, name, fault):
 def test_a_lost_wake_up_in_the_engine(monkeypatch):
     """A reader says too late that he sleeps."""
     with planted(monkeypatch, Reader, "wait_for", looks_first):
-        assert "deadlock" in found(of_batches.stream_reader_against_last_outcome, 500)
+        assert "deadlock" in found(of_parts.reader_that_says_so, 500)
 
 
 def test_a_wake_up_that_is_forgotten_in_the_engine(monkeypatch):
@@ -211,8 +213,8 @@ def test_a_wake_up_that_is_forgotten_in_the_engine(monkeypatch):
 
 def test_a_double_delivery_in_the_engine(monkeypatch):
     """A call begins although it has just been cancelled."""
-    with planted(monkeypatch, Future, "begin", begins_twice):
-        found(of_single_calls.cancel_against_start, 500)
+    with planted(monkeypatch, Future, "begin", begins_all_the_same):
+        found(of_single_calls.cancel_against_start, 5000)
 
 
 def test_a_deadlock_in_the_engine(monkeypatch):

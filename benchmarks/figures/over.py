@@ -29,7 +29,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
     distributed = peers.load("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=PROCESSES, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            n_workers=PROCESSES, threads_per_worker=1, dashboard_address=":0", silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
         over(client.get_executor(), IN_FLIGHT, timeout=TIMEOUT) as fan,

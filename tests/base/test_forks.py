@@ -83,6 +83,16 @@ importlib.import_module("threadfan._core.pipeline.pipeline_run")
     assert run(program) == "0\n"
 
 
+def test_a_fork_during_which_another_thread_imports():
+    """What was not there before the fork is not taken back after it."""
+    program = f"""{FORK}
+import threadfan
+os.register_at_fork(before=lambda: __import__("threadfan._core.base.transactions"))
+print(child_ends(lambda: None))
+"""
+    assert run_program(program, "-W", "ignore", timeout=60) == ("0\n", "")
+
+
 def test_what_is_renewed():
     """What still lives, in the child alone; one that fails does not stop the others."""
     program = f"""{FORK}

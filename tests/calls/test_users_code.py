@@ -1,5 +1,6 @@
 """Objects of the user's that fail or block when they are asked: no thread, no slot and no lock depends on them."""
 
+import asyncio
 import logging
 import threading
 import weakref
@@ -7,7 +8,7 @@ import weakref
 import pytest
 
 from support.controlled import PATIENCE, Gate, until, within_patience
-from threadfan import Fan, RateLimit, TaskTimeout, current_scope, task
+from threadfan import Fan, RateLimit, TaskTimeout, current_scope, fail_after, report_of, task
 from threadfan._core.base.static import describe
 from threadfan._core.scope.scope import Scope
 
@@ -231,3 +232,62 @@ def test_a_worker_that_dies_is_replaced(monkeypatch, caplog):
 def test_the_name_of_a_method_of_what_cannot_be_asked():
     """`describe` never fails."""
     assert describe(Unbound(len)) == "Unbound"
+
+
+class Nameless(Exception):
+    """An error that cannot be asked for its class, which `isinstance` does of what is not plainly of another."""
+
+    @property
+    def __class__(self):
+        """Fail."""
+        raise RuntimeError("asked for its class")
+
+
+async def test_awaited_calls_that_cannot_be_asked_for_their_class(options):
+    """Whoever awaits one gets it, and so does whoever awaits another that has ended with it."""
+
+    def call(kind):
+        if kind is not None:
+            raise kind
+        return 1
+
+    async with Fan(2, **options) as fan:
+        kinds = [Nameless, None, MuteError, None]
+        awaited = [fan.call(call, kind) for kind in kinds]
+        _, waiting = await asyncio.wait(awaited, timeout=PATIENCE)
+        ends = [type(future.exception()) for future in awaited if future not in waiting]
+    assert ends == [Nameless, type(None), MuteError, type(None)]
+
+
+@pytest.mark.parametrize("kind", [Nameless, MuteError])
+def test_blocks_that_end_with_what_cannot_be_asked(kind):
+    """A fan's block closes the fan, and one with a deadline ends; both let the error pass."""
+    fan = Fan(1)
+    try:
+        with fan, fail_after(PATIENCE):
+            raise kind
+    except Exception as error:
+        found = type(error)
+    closed = "closed" in repr(fan)
+    fan.shutdown()
+    assert (found, closed) == (kind, True)
+
+
+def test_groups_of_what_cannot_be_asked():
+    """A report's errors can be told apart, and one without a report says so."""
+
+    def call(kind):
+        raise kind
+
+    with Fan(1) as fan:
+        report = fan.run(call, [Nameless, ValueError])
+    found = []
+    try:
+        try:
+            report.unwrap()
+        except* ValueError as group:
+            found += group.indices
+    except Exception as error:
+        found.append(type(error).__name__)
+    assert found == [1, "Failures"]
+    assert report_of(Nameless()) is None

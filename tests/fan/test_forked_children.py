@@ -113,14 +113,10 @@ close()
     assert run_forking(program) == "(0, 'worked')\n"
 
 
-@pytest.mark.parametrize("where", ["main", "call"])
-def test_no_lock_that_another_thread_held_stops_the_child(where):
-    """Every lock in the package is held in turn while the process forks; whoever adds one is found by this."""
-    act = "all_held()" if where == "main" else "fan.with_options(timeout=600).submit(all_held).result()"
-    program = f"""
+HOLDING = """
 LOCKS = type(threading.Lock()), type(threading.RLock())
-OURS = {{"threadfan"}}
-THROUGH = OURS | {{"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2", "queue", "threading"}}
+OURS = {"threadfan"}
+THROUGH = OURS | {"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2", "queue", "threading"}
 
 def package(kind):
     return str(getattr(kind, "__module__", None)).partition(".")[0]
@@ -128,13 +124,13 @@ def package(kind):
 def locks():
     # Every lock that a module, a class or an object of the package holds, with who holds it.
     todo = [(vars(module), name) for name, module in sys.modules.items() if name.partition(".")[0] in OURS]
-    classes = {{value for names, _ in todo for value in names.values() if isinstance(value, type)}}
+    classes = {value for names, _ in todo for value in names.values() if isinstance(value, type)}
     for thing in [*gc.get_objects(), *classes]:  # without a GIL the collector does not list classes
         if isinstance(thing, threading.Thread):
             continue
         if package(type(thing)) in OURS or (isinstance(thing, type) and package(thing) in OURS):
             todo.append((thing, (thing if isinstance(thing, type) else type(thing)).__name__))
-    found, seen = {{}}, set()
+    found, seen = {}, set()
     while todo:
         thing, owner = todo.pop()
         if id(thing) not in seen:
@@ -148,7 +144,7 @@ def locks():
                     todo.append((inner, type(inner).__name__))
     return list(found.values())
 
-def with_held(lock):
+def with_held(lock, act):
     held, release = threading.Event(), threading.Event()
     def hold():
         with lock:
@@ -158,16 +154,25 @@ def with_held(lock):
     holder.start()
     assert held.wait(PATIENCE), "somebody else holds it"
     try:
-        return child_of_a_fork(work)
+        return child_of_a_fork(act)
     finally:
         release.set()
         holder.join()
+"""
+"""Holds a lock in another thread while the process forks."""
 
+
+@pytest.mark.parametrize("where", ["main", "call"])
+def test_no_lock_that_another_thread_held_stops_the_child(where):
+    """Every lock in the package is held in turn while the process forks; whoever adds one is found by this."""
+    act = "all_held()" if where == "main" else "fan.with_options(timeout=600).submit(all_held).result()"
+    program = f"""
+{HOLDING}
 def all_held():
     with fail_after(600):
         current_scope().on_cancel(print)  # so that there is an alarm
         for lock, owner in locks():
-            said = with_held(lock)
+            said = with_held(lock, work)
             if said:
                 print(owner, said)
             owners.add(owner)
@@ -179,6 +184,89 @@ print({OWNERS} - owners)
 close()
 """
     assert run_forking(program) == "set()\n"
+
+
+UNDER_WAY = """
+import collections, contextlib, itertools
+from threadfan import Breaker, Budget
+go, begun, numbers, others = threading.Event(), threading.Semaphore(0), itertools.count(), []
+
+def wait(item=0):
+    begun.release()
+    go.wait()
+    return item
+
+def texts(item):
+    yield "one"
+    wait()
+
+def journal():
+    return {"journal": f"{folder.name}/{next(numbers)}.journal", "version": "1"}
+
+def ways(each):  # every one in which a call can be under way
+    stops = {"halt": "soon,done=9", "max_errors": 9, "budget": Budget(tokens=10**9)}
+    for more in ({}, stops, journal(), {"by": int, "max_concurrent": 1}, {"deadline": 500}):
+        yield lambda: each.run(wait, [0], **more)
+        yield lambda: each.start(wait, iter([0]), **more).result()
+        if "deadline" not in more:
+            yield lambda: list(each.stream(wait, [0], keep=True, **more))
+            yield lambda: list(each.stream(wait, iter([0]), **more))
+    yield lambda: each.run(wait, [0], deadline=500, late="keep")
+    yield lambda: each.submit(wait).result()
+    yield lambda: list(each.map(wait, [0]))
+    yield lambda: each.gather(wait)
+    yield lambda: each.pipeline(wait, wait).run([0], **stops)
+    yield lambda: list(each.pipeline(wait, wait).stream([0]))
+    yield lambda: each.graph(wait).run(**stops)
+    yield lambda: each.with_options(unique=True, max_concurrent=1).submit(wait).result()
+    yield lambda: list(each.stream_text(texts, [0]))
+    yield lambda: asyncio.run(each.arun(wait, [0]))
+
+def begin_all():  # a fan for each: two calls of one would be one after the other
+    limited = {"retry": 1, "rate": RateLimit(600_000, burst=999), "breaker": Breaker()}
+    for options in ({}, {"hedge": Hedge(after=500.0)}, limited):
+        for place in range(len(list(ways(None)))):
+            each = Fan(2, **options)
+            others.append(each)
+            thread = threading.Thread(target=next(itertools.islice(ways(each), place, None)), daemon=True)
+            thread.start()
+            assert begun.acquire(timeout=PATIENCE), (options, place)
+"""
+"""A program in which there is a batch, or a call, of every kind under way."""
+
+
+def test_no_lock_that_another_thread_held_stops_the_child_of_what_is_under_way():
+    """The same while there are calls of every kind, which the child learns to be the parent's."""
+    program = f"""
+{HOLDING}
+{UNDER_WAY}
+
+def light():
+    assert fan.run(double, [1]).unwrap() == [2]
+
+class All(contextlib.ExitStack):  # the locks of one kind of owner
+    def __init__(self, all):
+        super().__init__()
+        self._all = all
+
+    def __enter__(self):
+        for lock in self._all:
+            self.enter_context(lock)
+
+begin_all()
+by_owner = collections.defaultdict(list)
+for lock, owner in locks():
+    by_owner[owner].append(lock)
+for owner, all in by_owner.items():
+    said = with_held(All(all), light)
+    if said:
+        print(owner, said)
+go.set()
+for each in others:
+    each.shutdown()
+close()
+"""
+    assert run_forking(program) == ""
 
 
 RETURNS = """

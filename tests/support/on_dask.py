@@ -84,7 +84,7 @@ def main(folder):
     """Run all parts on one cluster."""
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": 3, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"n_workers": 3, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     found = {}
     with LocalCluster(**options) as cluster, Client(cluster) as client, client.get_executor() as executor:
         for part in (processes, batches, hanging, killing):

@@ -1,10 +1,16 @@
-"""Each line of the files under test is a point of choice, as code without a lock may be interrupted at any of them."""
+"""Each line of the files under test is a point of choice, as code without a lock may be interrupted at any of them.
+
+Without a GIL so is each instruction.  With one, threads change at calls and at the turns of loops alone, and some code
+relies on that two looks at one line are one to others; it is other code where there is none.
+"""
 
 import inspect
 import sys
 from _thread import get_ident
 from contextlib import contextmanager
 from importlib import import_module
+
+from threadfan._core.base.locks import GIL
 
 from .schedule import Schedule
 
@@ -64,8 +70,9 @@ def _add(found, code):
 
 if sys.version_info >= (3, 12):
     _events = sys.monitoring.events
+    _EACH = _events.LINE if GIL else _events.INSTRUCTION
 
-    def _line(code, number):
+    def _reached(code, place):
         schedule = Schedule.on
         if schedule is not None and schedule.ident == get_ident():
             schedule.steps += 1
@@ -76,15 +83,15 @@ if sys.version_info >= (3, 12):
     def watched(found):
         """A block in which each line of this code is a point of choice."""
         sys.monitoring.use_tool_id(TOOL, "schedules")
-        sys.monitoring.register_callback(TOOL, _events.LINE, _line)
+        sys.monitoring.register_callback(TOOL, _EACH, _reached)
         try:
             for code in found:
-                sys.monitoring.set_local_events(TOOL, code, _events.LINE)
+                sys.monitoring.set_local_events(TOOL, code, _EACH)
             yield
         finally:
             for code in found:
                 sys.monitoring.set_local_events(TOOL, code, 0)
-            sys.monitoring.register_callback(TOOL, _events.LINE, None)
+            sys.monitoring.register_callback(TOOL, _EACH, None)
             sys.monitoring.free_tool_id(TOOL)
 
 else:

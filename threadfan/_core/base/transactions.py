@@ -94,7 +94,8 @@ def _hold() -> None:
 
 
 def _let_go() -> None:
-    if _held.pop(threading.get_ident()):
+    # None: this was imported by another thread since that before the fork was done.
+    if _held.pop(threading.get_ident(), None):
         _in_use.release()
 
 

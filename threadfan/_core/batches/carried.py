@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..base.static import is_group
 from ..base.texts import brief
 from .report import Report, put_on
 
@@ -25,7 +26,7 @@ def report_of(error: BaseException) -> Report[object] | None:
         if isinstance(report, Report):
             return report
         queue += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
+        if is_group(one):
             queue += one.exceptions
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.index_ranges import written
 from ..base.portable import Portable
+from ..base.static import is_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,6 @@ def _places_of(some: Sequence[BaseException], errors: Sequence[BaseException]) -
 
 def _leaves(error: BaseException) -> set[int]:
     """The errors that are no groups, by their identity."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not is_group(error):
         return {id(error)}
     return {leaf for member in error.exceptions for leaf in _leaves(member)}

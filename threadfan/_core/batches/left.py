@@ -64,7 +64,7 @@ def end_dropped(frame: FrameType, end: Callable[[BaseException], object]) -> Non
 
 def end_taking_early(stream: Stream[B, T], error: BaseException, ready: deque[Raw], gate: Gate) -> None:
     """As ``end_map_early``, of a ``map`` whose inputs are taken as its results are read."""
-    if isinstance(error, Exception):
+    if is_a(error, Exception):
         stream.cut(running=False)
         put_left_on(stream, error, ready)
     else:
@@ -77,7 +77,7 @@ def end_map_early(error: BaseException, batch: Batch, gate: Gate) -> None:
     Calls that run are cancelled if the user wants out; else they go on, as in the standard library.
     """
     scheduler = batch.scheduler
-    wanted = isinstance(error, Exception)
+    wanted = is_a(error, Exception)
     scheduler.timer.cancel(batch, None, f"the batch was ended by {type(error).__name__}", running=not wanted)
     try:
         while not batch.done and not wanted:

@@ -122,9 +122,12 @@ class InputCalls(PolicyBatch):
 
     def is_more(self, index: int) -> bool:
         """Whether more is to be done than to keep the value of an input that has become a call; else that goes."""
-        if self.policies.limited or self.made[index].hedging is not None:
+        call = self.made.get(index)
+        if call is None:  # it was to have a second attempt, and just now is not, see ``single``
+            return False
+        if self.policies.limited or call.hedging is not None:
             return True
-        del self.made[index]  # it has only asked for its scope
+        self.made.pop(index, None)  # it has only asked for its scope
         return False
 
     def follow(self, session: Session, raw: Raw) -> None:

@@ -55,12 +55,12 @@ class Lookout:
         dues: when the first attempts that run are to have a second one, by the keys of their claims.
     """
 
-    __slots__ = ("_clock", "_earliest", "_hedge", "_lock", "_next_look", "_queue", "_take_back", "dues")
+    __slots__ = ("_clock", "_earliest", "_hedge", "_next_look", "_queue", "_scheduler", "_take_back", "dues")
 
     def __init__(self, queue: Queue, hedge: Hedge) -> None:
         self._queue = weakref.ref(queue)  # which has the lookout: leave no cycle
         self._clock = queue.scheduler.clock
-        self._lock = queue.scheduler.lock
+        self._scheduler = queue.scheduler  # and not its lock: in the child of a fork that is another one
         self._hedge = hedge
         self._next_look = FOREVER
         self._earliest = -FOREVER  # that it may look again
@@ -88,14 +88,14 @@ class Lookout:
             hedge.ended(seconds)
 
     def _announce(self, due: float) -> None:
-        with self._lock:
+        with self._scheduler.lock:
             before = self._plan(max(due, self._earliest))
         if before is not None:
             before()
 
     def rest(self) -> None:
         """There is nothing to look at; whoever says so may hold the lock."""
-        with self._lock:
+        with self._scheduler.lock:
             take_back, self._take_back, self._next_look = self._take_back, None, FOREVER
         if take_back is not None:
             take_back()
@@ -120,7 +120,7 @@ class Lookout:
             return
         scheduler = queue.scheduler
         after: Actions = []
-        with self._lock:
+        with self._scheduler.lock:
             self._next_look, self._take_back = FOREVER, None  # first: see above
             now, nearest = self._clock.monotonic(), FOREVER
             self._earliest = now + APART

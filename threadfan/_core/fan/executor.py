@@ -225,10 +225,10 @@ class Fan(Front, ThreadPoolExecutor):
         """
         from ..base.errors import CallCancelled
         from ..base.interrupts import INTERRUPTS
-        from ..base.static import caller
+        from ..base.static import caller, is_a
 
         try:
-            if isinstance(exc, (*INTERRUPTS, CallCancelled)):
+            if exc is not None and is_a(exc, (*INTERRUPTS, CallCancelled)):
                 self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry
@@ -250,7 +250,9 @@ class Fan(Front, ThreadPoolExecutor):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """``aclose``; calls are cancelled if the task was, which is what a Ctrl-C does to it."""
-        if exc is not None and not isinstance(exc, (Exception, SystemExit)):
+        from ..base.static import is_a
+
+        if exc is not None and not is_a(exc, (Exception, SystemExit)):
             self._scheduler.interrupt()
         try:
             await self.aclose()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from ..base.checks import pause
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskTimeout
+from ..base.static import is_a
 from .alarms import set_alarm
 from .scope import Scope, current_scope, scope_var
 
@@ -139,7 +140,7 @@ class Block(Scope):
         # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
         if self._cancelled or not over:
             self._take_back()
-        if not isinstance(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
+        if not is_a(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
         self.cancelled_caught = True
         if self._fails:

@@ -19,6 +19,7 @@ from ...base import clock as clocks
 from ...base.errors import TaskCancelled
 from ...base.generic import TYPE_CHECKING, Coro, T
 from ...base.outcome import CANCELLED, PAYLOAD, STATUS, SUCCEEDED
+from ...base.static import is_a
 from ...base.variables import settle
 from ...calls.call_queue import Call
 from ...calls.registry import hand_in
@@ -67,7 +68,7 @@ class LoopFuture(_Future[T]):
             return
         if ok:
             self.set_result(payload)
-        elif isinstance(payload, StopIteration):  # which a future cannot hold
+        elif is_a(payload, StopIteration):  # which a future cannot hold
             error = RuntimeError("the call raised StopIteration")
             error.__cause__ = payload
             self.set_exception(error)

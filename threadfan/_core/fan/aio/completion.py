@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from ...base.static import is_a
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...base.generic import Coro
@@ -65,7 +67,7 @@ async def _end(
     # An awaiter that has gone wants nothing more; after an error of the inputs, what runs is paid for and may finish.
     if not completion.batch.enlisted:  # it was refused
         return
-    completion.cut(error, running=not isinstance(error, Exception))
+    completion.cut(error, running=not is_a(error, Exception))
     try:
         if feeder is not None:
             await feeder.stop()  # first: the report has all that was taken
