@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("distributed")
+# Not imported here: it has all exceptions pickled by tblib's functions from then on, in whatever test.
+if find_spec("distributed") is None:
+    pytest.skip("could not import 'distributed': it is not installed", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
