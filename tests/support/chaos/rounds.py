@@ -254,6 +254,9 @@ def _play(world, resized):
     if not world.closing and world.fails_at is None and not world.refusing:
         _whole(world)
     aside(fan.shutdown).result(PATIENCE)
+    for thread in threading.enumerate():  # nobody else waits for those that were stuck, and they have clients in use
+        if thread.name.startswith("chaos_"):
+            thread.join(PATIENCE)
     left = {name: count for name, count in fan.snapshot().items() if name in ("queued", "running", "waiting") and count}
     assert not left, f"{left} when all is over:\n{world.describe()}"
     for use in world.uses:
