@@ -10,10 +10,14 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import figures, history, machine, peers, quiet, terminal
+from benchmarks import comparison, figures, history, machine, peers, quiet, terminal
 from benchmarks.harness import Plan
 from benchmarks.report import Report
+
+if TYPE_CHECKING:
+    from benchmarks.harness import Figure
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
@@ -39,8 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
     plan = Plan(options.quick, options.rounds or (2 if options.quick else 5))
     if not options.quick:
         _ask_for_quiet(options.wait)
-    report = measure(options.only or list(figures.GROUPS), plan)
+    if options.peers:
+        names = [comparison.GROUP]
+    else:
+        names = options.only or [name for name in figures.GROUPS if name != comparison.GROUP]
+    report = measure(names, plan)
     terminal.show(report)
+    _show_peers([figure for group, figure in report.figures if group == comparison.GROUP], options.peers)
     if not options.quick:
         print("", *history.lines(report, old), sep="\n")
         if options.keep:
@@ -71,6 +80,16 @@ def measure(names: list[str], plan: Plan) -> Report:
     return report
 
 
+def _show_peers(found: list[Figure], folder: Path | None) -> None:
+    """Print a row for each peer, and write that and a picture where it was asked for."""
+    if found:
+        print("", comparison.table(found), sep="\n")
+    if found and folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "peers-table.md").write_text(comparison.table(found), encoding="utf-8")
+        (folder / "peers.svg").write_text(comparison.picture(found), encoding="utf-8")
+
+
 def _ask_for_quiet(seconds: float) -> None:
     """Say that others keep the machine busy, and wait for a while until they do not."""
     if quiet.noise(machine.load(), machine.cores(), None):
@@ -99,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few items and rounds: does everything still work?")
     parser.add_argument(
         "--only", nargs="+", choices=figures.GROUPS, metavar="NAME", help="measure only these groups (see --list)"
+    )
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        nargs="?",
+        const=RESULTS.parent,
+        metavar="FOLDER",
+        help=f"only other libraries, side by side; writes peers-table.md and peers.svg (default: {RESULTS.parent})",
     )
     parser.add_argument("--list", action="store_true", help="list the groups of figures and stop")
     parser.add_argument("--rounds", type=_count, help="alternating rounds (default: 5, quick: 2)")

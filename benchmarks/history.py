@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Entry = dict[str, Any]
     Row = tuple[float, str]
-    """Its score, and of which commit and when it was measured."""
+    """Its score, and of which version and commit, and when it was measured."""
 
 FILE = ROOT / "benchmarks" / "history.jsonl"
 FIFTH = 0.2
@@ -33,6 +33,7 @@ FIFTH = 0.2
 def entry(report: Report) -> Entry:
     """A run as it is kept."""
     return {
+        "version": report.machine["threadfan"],
         "commit": _commit(),
         "started": report.to_json()["started"],
         "machine": report.machine["kind"],
@@ -66,6 +67,7 @@ def before(facts: Mapping[str, object], file: Path) -> dict[str, Row]:
                 if (old["machine"], old["interpreter"]) == (facts["kind"], facts["interpreter"]):
                     where = old["commit"] or "what was no commit"
                     where += f" of {old['started']}" + ", NOT quiet" * (not old["quiet"])
+                    where = f"{old['version']}, {where}" if "version" in old else where
                     found |= {name: (float(score), where) for name, score in old["rows"].items()}
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"line {line_number} of {file} is no entry: delete it, or mend it") from error

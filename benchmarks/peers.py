@@ -21,6 +21,7 @@ MODULES = {
     "anyio": "anyio",
     "pyrate-limiter": "pyrate_limiter",
     "langgraph": "langgraph",
+    "distributed": "distributed",
 }
 """Peers by the names that pip knows them under; ``multiprocessing.pool`` is always there."""
 

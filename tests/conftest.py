@@ -5,6 +5,7 @@ import inspect
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 if os.environ.get("THREADFAN_CHECKED") == "1":
     checked.install()
+
+
+# What takes most of the time: a plain `pytest` passes it over.  `pytest --all` runs it, and so does naming it.
+LONG = [
+    Path(__file__).with_name(name)
+    for name in (
+        *("cli", "clients", "dropin", "memory", "pages", "properties", "security", "testing", "typing"),
+        *("test_benchmarks.py", "test_delays.py", "test_docs.py", "test_dropin.py", "test_examples.py"),
+    )
+]
+
+
+def pytest_addoption(parser):
+    """`--all`."""
+    parser.addoption("--all", action="store_true", help="run the long tests too, where no files are named")
+
+
+def _quick(config):
+    return not config.getoption("all") and config.args_source is config.ArgsSource.TESTPATHS
+
+
+def pytest_configure(config):
+    """Quick runs have short hammers; files read their length when they are imported."""
+    if _quick(config):
+        os.environ.setdefault("THREADFAN_HAMMER", "0.1")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Whether a file or folder is left out; None leaves it to pytest."""
+    return True if _quick(config) and collection_path in LONG else None
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what was left out."""
+    if _quick(config):
+        terminalreporter.write_line(f"left out, and run with --all: {', '.join(path.stem for path in LONG)}")
 
 
 @pytest.fixture(scope="session", autouse=True)

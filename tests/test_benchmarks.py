@@ -111,6 +111,7 @@ def test_a_storm_ends_with_every_item_answered_once(quick):
         ("losers", 3),
         ("watching", 1),
         ("keys", 1),
+        ("crowds", 9),
         ("priorities", 2),
     ],
 )
@@ -124,12 +125,13 @@ def test_other_groups_are_measured(quick, group, count):
 
 def test_calls_that_compute_are_measured_on_two_workers(quick):
     """Long and short calls have their speed-up; a goal there is only where threads may compute side by side."""
-    long, short = quick("cpu").values()
+    long, *by_processor, short = quick("cpu").values()
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert (long["goal"] is None) is (gil or cores < 2)
     assert short["goal"] is None
-    for figure in (long, short):
+    assert [figure["goal"] for figure in by_processor] == [long["goal"]] * (long["goal"] is not None)
+    for figure in (long, *by_processor, short):
         assert figure["medians"]["threadfan"] > 0
 
 
@@ -197,3 +199,21 @@ def test_what_the_machine_charges():
     assert head.count("system") + head.count("processor") == columns
     assert len(rows) == 6
     assert all(float(cell) > 0 for row in rows for cell in row.split()[-columns:])
+
+
+def test_peers_are_measured_side_by_side(benchmarks, tmp_path):
+    """Each that is installed has a row, the table and a picture are written, and what is missing is named."""
+    done = benchmarks("--quick", "--rounds", "1", "--peers", tmp_path, "--json", tmp_path / "peers.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))["figures"]
+    assert len(figures) == 7
+    assert all({"threadfan", "standard library"} <= set(figure["medians"]) for figure in figures)
+    (right,) = [figure for figure in figures if "right" in figure["name"]]
+    assert right["medians"]["threadfan"] <= 20
+    head, _, *rows = (tmp_path / "peers-table.md").read_text(encoding="utf-8").splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| threadfan", "| standard library"]
+    assert {row.count("|") for row in rows} == {head.count("|")}
+    assert "not installed, and left out: " in done.stdout
+    picture = (tmp_path / "peers.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg ")
+    assert picture.count("threadfan</text>") == 7

@@ -71,7 +71,7 @@ def test_a_run_is_kept_only_if_that_is_asked_for(bench):
     facts = json.loads(bench.json.read_text(encoding="utf-8"))["machine"]
     assert (first["machine"], first["interpreter"]) == (facts["kind"], facts["interpreter"])
     assert first["quiet"] is True
-    assert set(first) == {"commit", "started", "machine", "interpreter", "rounds", "quiet", "rows"}
+    assert set(first) == {"version", "commit", "started", "machine", "interpreter", "rounds", "quiet", "rows"}
 
 
 def test_a_run_that_means_little_is_not_kept(bench, capsys):
@@ -90,7 +90,7 @@ def test_what_changed_by_more_than_a_fifth_is_told(bench, capsys):
     head, *told = below_the_table(capsys)
     assert head.startswith("5 of 6 rows were kept before ")
     assert head.endswith("; 4 of them changed by more than a fifth")
-    since = f"(since {entry['commit'] or 'what was no commit'} of {entry['started']})"
+    since = f"(since {entry['version']}, {entry['commit'] or 'what was no commit'} of {entry['started']})"
     assert told == [
         f"WORSE: slower: 1.00 -> 1.30 {since}",
         f"better: faster: 1.00 -> 0.70 {since}",

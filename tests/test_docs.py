@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 # Pages whose Python blocks are run.
-WITH_PROGRAMS = ("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal")
+WITH_PROGRAMS = (
+    *("guide", "limits", "graphs", "pipelines", "patterns", "agents", "journal"),
+    *("tutorial", "hangs", "choosing-numbers", "web-servers", "joblib-and-tqdm", "resume", "testing"),
+    "processes-and-clusters",
+)
 WITH_COMMANDS = ("command-line", "drop-in")  # whose blocks tests/cli/test_command_line_page.py runs
 GUIDES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in WITH_PROGRAMS}
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -54,9 +58,16 @@ SECTIONS = {
 
 
 def run(*arguments, cwd=None):
-    """Run Python with warnings as errors, but for the one about stuck threads that the guide tells of."""
-    command = [sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning", *arguments]
+    """Run Python with warnings as errors, but for two.
+
+    The guide tells of the one about stuck threads, and the other is Dask's, of a machine with much to do.
+    """
+    command = [
+        sys.executable, "-W", "error", "-W", "ignore:ThreadPoolExecutor-:RuntimeWarning",
+        "-W", "ignore:Creating scratch directories:UserWarning", *arguments,
+    ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment["NO_PROXY"] = "127.0.0.1"  # what listens there is the program's own
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
     return subprocess.run(
         command, check=False, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=240
@@ -68,6 +79,10 @@ def skip_without_packages(text):
     if any(name in text for name in ("MessagesServer", "messages_server", "threadfan.agents")):  # which needs pydantic
         pytest.importorskip("anthropic", exc_type=ImportError)
         pytest.importorskip("uvicorn")
+    for name in re.findall(r"^from (fastapi|joblib|tqdm)\b", text, re.MULTILINE):  # which the extra `adapters` brings
+        pytest.importorskip(name)
+    if "from distributed" in text:
+        pytest.importorskip("distributed")
 
 
 # -- the guides -------------------------------------------------------------------------------------------------------
@@ -92,6 +107,20 @@ def test_the_tests_in_the_guides_pass(content, tmp_path):
     (tmp_path / "test_block.py").write_text(content, encoding="utf-8")
     done = run("-m", "pytest", "-p", "threadfan.testing.plugin", "-p", "no:cacheprovider", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_readmes_example_runs(tmp_path):
+    """What a stranger reads first works as it stands, for three addresses of a server on this machine."""
+    pytest.importorskip("uvicorn")
+    example = blocks(README.read_text(encoding="utf-8"), "python")[0]
+    urls = '[f"{server.url}/echo?number={number}" for number in range(3)]'
+    lines = ["from threadfan.testing import MessagesServer", "with MessagesServer() as server:", f"    urls = {urls}"]
+    lines += [f"    {line}" for line in example.splitlines()] + ["    assert len(pages) == 3 and None not in pages"]
+    (tmp_path / "example.py").write_text("\n".join(lines), encoding="utf-8")
+    done = run(str(tmp_path / "example.py"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<Report of 3 calls: 3 succeeded")
+    assert (tmp_path / "fetched.db").exists()
 
 
 # -- all pages --------------------------------------------------------------------------------------------------------
@@ -230,8 +259,12 @@ def test_the_reference_lists_every_public_name():
 
 @pytest.mark.parametrize("name", [name for name in OWN if name != "ThreadPoolExecutor"])
 def test_the_reference_has_the_real_signatures(name):
-    """Own functions, and all methods and properties of own classes, stand there with the signatures that they have."""
-    listed = re.findall(r"^#### `(.+)`$", ENTRIES[name], re.MULTILINE)
+    """Own functions, and all methods and properties of own classes, stand there with the signatures that they have.
+
+    What only fans ask and tell stands in a table, and under no headings.
+    """
+    plain, _, between = ENTRIES[name].partition("\n| asked and told by a fan | meaning |\n")
+    listed = re.findall(r"^#### `(.+)`$", plain, re.MULTILINE) + re.findall(r"^\| `(.+?)` \|", between, re.MULTILINE)
     assert sorted(listed) == sorted(offered_by(getattr(threadfan, name)))
 
 

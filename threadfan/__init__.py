@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         TaskTimeout,
         Terminated,
         ThreadsExhausted,
+        WorkerLost,
     )
     from ._core.base.outcome import Outcome
     from ._core.base.pickling.unpicklable import Unpicklable
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from ._core.calls.draining import drain_on_signals
     from ._core.events.progress import Progress
     from ._core.fan.graph import Graph
+    from ._core.fan.over.entry import over
     from ._core.fan.pipeline import Pipeline
     from ._core.fan.run import Run
     from ._core.graph.report import GraphReport
@@ -100,6 +102,7 @@ __all__ = [
     "Pipeline",
     "RateLimit",
     "ThreadPoolExecutor",
+    "over",
     "stage",
     "task",
     # what comes back
@@ -144,6 +147,7 @@ __all__ = [
     "TaskTimeout",
     "Terminated",
     "ThreadsExhausted",
+    "WorkerLost",
     # the standard library's, for drop-in use; `as_completed` behaves as that one does
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
@@ -176,10 +180,12 @@ _ON_FIRST_USE = {
     "TaskTimeout": "base.errors",
     "Terminated": "base.errors",
     "ThreadsExhausted": "base.errors",
+    "WorkerLost": "base.errors",
     "Outcome": "base.outcome",
     "Scope": "scope.scope",
     "current_scope": "scope.scope",
     "Graph": "fan.graph",
+    "over": "fan.over.entry",
     "GraphReport": "graph.report",
     "Pipeline": "fan.pipeline",
     "PipelineReport": "pipeline.report",

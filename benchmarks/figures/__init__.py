@@ -26,6 +26,7 @@ GROUPS = {
     "fairness": "fairness",
     "memory": "memory",
     "growth": "growth",
+    "crowds": "crowds",
     "footprint": "footprint",
     "makespan": "makespan",
     "hang": "hang",
@@ -46,6 +47,8 @@ GROUPS = {
     "graphs": "large_graphs",
     "gather": "gathering",
     "losers": "losers",
+    "over": "over",
+    "peers": "side_by_side",
 }
 """Names for the command line, and the file of each; two of them would be keywords.
 

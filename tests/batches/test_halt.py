@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-import threading
 
 import pytest
 
@@ -46,16 +45,19 @@ def test_a_number_of_errors(way, tmp_path):
 
 def test_of_two_conditions_the_first_that_is_met_counts():
     """A value stops it before there are too many errors."""
+    made = []
     with Fan(1) as fan:
 
         def call(number):
+            made.append(number)
             if number == 4:
                 until(lambda: fan.snapshot()["queued"] == 0)  # the batch has been stopped
             return number if number == 3 else fail(number)
 
         report = fan.run(call, range(99), halt="soon,success=1", max_errors=5)
     assert report.stopped == "1 call had succeeded (halt='soon,success=1')"
-    assert report.stats.failed == 4
+    assert made in ([0, 1, 2, 3], [0, 1, 2, 3, 4])  # the worker had taken the last one or not
+    assert report.stats.failed == len(made) - 1
 
 
 @pytest.mark.parametrize("policies", [{}, {"retry": 1}])
@@ -112,22 +114,18 @@ def test_one_success_is_enough():
 
 def test_so_many_that_are_done():
     """However they ended."""
+    made = []
     with Fan(1) as fan:
-        reached, gone_on = threading.Event(), threading.Event()
 
         def call(number):
+            made.append(number)
             if number == 10:
-                reached.set()
-                gone_on.wait(PATIENCE)  # the batch is stopped while this one runs
+                until(lambda: fan.snapshot()["queued"] == 0)  # the batch is stopped while this one runs
             return number if number % 2 else fail(number)
 
-        running = aside(fan.run, call, range(100), halt="soon,done=10")
-        assert reached.wait(PATIENCE)
-        until(lambda: fan.snapshot()["queued"] == 0)
-        gone_on.set()
-        report = running.result(PATIENCE)
-    found = statuses(report)
-    assert found == {"succeeded": 5, "failed": 6, "cancelled": 89}  # the one that ran came to its end
+        found = statuses(fan.run(call, range(100), halt="soon,done=10"))
+    assert len(made) in (10, 11)  # the worker had taken the last one or not; if so, it came to its end
+    assert found == {"succeeded": 5, "failed": len(made) - 5, "cancelled": 100 - len(made)}
 
 
 def collected(failed, succeeded):

@@ -164,7 +164,7 @@ def test_fail_fast_ends_an_endless_input():
     """A failure stops the taking of inputs."""
     with Fan(2) as fan, pytest.raises(ValueError, match="1") as caught:
         fan.run(odd_fails, iter(lambda: 1, 0), fail_fast=True)
-    assert caught.value.report[0].status == "failed"
+    assert caught.value.report.stats.failed >= 1
 
 
 def test_fail_fast_without_a_failure_changes_nothing():

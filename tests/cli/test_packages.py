@@ -95,7 +95,7 @@ JOBS["distributed"] = """
         from distributed import Client
 
         def job():
-            with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as client:
+            with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as client:
                 return sum(client.gather(client.map(work, range(8))))
         """
 JOBS["dspy"] = """

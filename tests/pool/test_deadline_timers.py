@@ -100,7 +100,7 @@ def test_closing_waits_for_a_look_that_has_begun():
     """What that tells others is told when ``shutdown`` returns."""
     fan = Fan(1, timeout=3600)
     fan.submit(int).result(PATIENCE)
-    with fan._scheduler.timer._looking:
+    with fan._scheduler.timer.looking:
         closing = aside(fan.shutdown)
         until(lambda: Probe(fan).closing and not fan._scheduler.crew.workers)
         assert not closing.done()

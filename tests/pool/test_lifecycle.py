@@ -9,6 +9,7 @@ import pytest
 
 from support.controlled import PATIENCE, Gate, aside, meet, run_program, until, within_patience
 from threadfan import BrokenThreadPool, Fan
+from threadfan._core.pool.scheduler import Scheduler
 from threadfan.testing import Probe
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -411,3 +412,23 @@ def test_shutdown_while_another_thread_starts_one(monkeypatch):
     go.set()
     assert closing.result(PATIENCE) is None
     assert submitted.result(PATIENCE).result(PATIENCE) == 2
+
+
+def test_a_fan_that_is_closed_just_as_somebody_looks():
+    """Whoever waits for a place in a bounded fan looks without a lock: it is open, or it was shut down, no more."""
+
+    class Closing:
+        broken, looks = False, 0
+
+        def depth(self):
+            return 0
+
+        @property
+        def closing(self):
+            self.looks += 1
+            return self.looks > 1
+
+    closing = Closing()
+    Scheduler.check_open(closing)
+    with pytest.raises(RuntimeError, match="after shutdown: make a new Fan"):
+        Scheduler.check_open(closing)

@@ -69,6 +69,46 @@ def test_a_thread_that_is_stuck_is_left_behind(clock):
         until(lambda: fan.snapshot()["abandoned"] == 0)
 
 
+def test_closing_waits_for_a_look_that_has_begun(clock, monkeypatch):
+    """What it has taken out has its end when ``shutdown`` returns, also if the last call has ended by itself."""
+    fan, decided, going, leaving = Fan(1), threading.Event(), threading.Event(), threading.Event()
+    scheduler, waits = fan._scheduler, []
+    timer, perform, join = scheduler.timer, scheduler.perform, scheduler.timer.join
+
+    def held(after):
+        if threading.current_thread().name == "threadfan-alarms" and not decided.is_set():
+            decided.set()
+            assert going.wait(PATIENCE)
+        perform(after)
+
+    def joined():
+        waits.append(not timer.looking.acquire(blocking=False))
+        if not waits[-1]:
+            timer.looking.release()
+        going.set()
+        join()
+
+    def close():
+        fan.shutdown(timeout=5)
+        return queued.cancelled()
+
+    with Gate() as gate:
+        running, queued = fan.submit(gate), fan.submit(int)
+        running.add_done_callback(lambda _: leaving.wait(PATIENCE))
+        gate.wait_for(1)
+        closing = aside(close)
+        clock.wait_for_sleepers(until=5)
+        gate.open()
+        running.result(PATIENCE)  # and its thread is still at its queue
+        monkeypatch.setattr(scheduler, "perform", held)
+        monkeypatch.setattr(timer, "join", joined)
+        clock.advance(5)
+        assert decided.wait(PATIENCE)
+        leaving.set()  # then all is done
+        assert closing.result(PATIENCE)
+    assert waits == [True]
+
+
 def _warned(fan, **options):
     with pytest.warns(RuntimeWarning) as told:
         fan.shutdown(**options)

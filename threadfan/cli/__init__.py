@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from threadfan._core.base.packages import install
-from threadfan._core.base.texts import text_of
+from threadfan._core.base.texts import one_line, text_of
 
 from .errors import INTERRUPTED, CommandError, Debugging
 
@@ -111,5 +111,5 @@ def _show_traceback() -> None:
 
 
 def _say(message: str, status: int) -> int:
-    print(f"threadfan: {' '.join(message.split())}", file=sys.stderr)
+    print(f"threadfan: {one_line(message)}", file=sys.stderr)
     return status

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from .program import Program
 
 
+_PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_BEGIN = (
+    "import sys; sys.flags.safe_path or sys.path.__setitem__(0, {place!r}); from threadfan.cli import main; "
+    "sys.exit(main())"
+)
+"""What ``-m threadfan`` does, but with this package, and nothing of the current folder that bears a module's name."""
+
+
 def compare(program: Program, threaded: list[str]) -> int:
     """Run it both ways, each in a process of its own, and say how long each took.
 
@@ -56,5 +64,5 @@ def told(sequential: float, threaded: float, *, executors: int) -> str:
 def _command(program: Program, flags: list[str]) -> list[str]:
     own = getattr(subprocess, "_args_from_interpreter_flags", list)  # by which multiprocessing starts processes, too
     module = ["-m"] if program.is_module else []
-    python = [sys.executable, *own(), "-m", "threadfan", "script"]
+    python = [sys.executable, *own(), "-c", _BEGIN.format(place=_PLACE), "script"]
     return [*python, *flags, *module, "--", program.target, *program.arguments]

@@ -39,13 +39,17 @@ def write_whole(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
-def opened_to_write(path: str) -> int:
+def opened_to_write(path: str, *, follow: bool = True) -> int:
     """A file that begins anew, for one program at a time.
+
+    Args:
+        follow: whether it may be a link.
 
     Raises:
         BlockingIOError: another run writes it, and nothing of it is lost.
     """
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
+    file = os.open(path, flags, 0o666)
     try:
         if os.path.isfile(path):
             lock_whole(file)
@@ -121,7 +125,9 @@ class Failures:
         data = to_json({_INPUT: item, _FAILED: facts}, bytes_mode="base64", serialize_unknown=True)
         with self._lock:
             if self._file is None:
-                self._file = opened_to_write(self.path)
+                # A file of an earlier run was removed: a link that is there now was put there by somebody else.
+                special = os.path.exists(self.path) and not os.path.isfile(self.path)
+                self._file = opened_to_write(self.path, follow=special)
             write_whole(self._file, data + b"\n")
 
     def close(self) -> None:

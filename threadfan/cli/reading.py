@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from stat import S_ISREG
@@ -193,7 +194,7 @@ class Source:
 
 
 def _checked_names(name: str, names: list[str]) -> tuple[str, ...]:
-    twice = sorted({one for one in names if names.count(one) > 1})
+    twice = sorted(one for one, times in Counter(names).items() if times > 1)
     if twice:
         raise CommandError(f"{name} has more than one column {twice[0]!r}; right are names that differ", USAGE)
     return tuple(names)

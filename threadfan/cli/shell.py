@@ -10,7 +10,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from threadfan._core.base.texts import shortened
+from threadfan._core.base.texts import harmless, shortened
 from threadfan.clients.subprocess import DEVNULL, run
 
 from .errors import USAGE, CommandError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .rows import Item
 
 _PLACE = re.compile(r"\{([^{}\s]*)\}")
-_TOKEN = re.compile(r"\\.|'|\"|(?<!\$)" + _PLACE.pattern, re.DOTALL)
+_TOKEN = re.compile(r"\\.|\$\(\(?|['\"`()]|(?<!\$)" + _PLACE.pattern, re.DOTALL)
 
 
 class CommandFailedError(Exception):
@@ -60,7 +60,7 @@ def command_for(template: str, columns: Sequence[str] | None) -> Callable[[Item]
             said = shortened(done.stderr or done.stdout, 200)
             raise CommandFailedError(f"exit status {done.returncode}{said and f': {said}'}")
         if done.stderr:
-            sys.stderr.write(done.stderr)
+            sys.stderr.write(harmless(done.stderr) if sys.stderr.isatty() else done.stderr)
         return done.stdout.removesuffix("\n")
 
     return shell
@@ -70,6 +70,7 @@ def _script(template: str) -> tuple[str, list[str]]:
     """The command with arguments of the shell in the places, and what each stands for."""
     names: list[str] = []
     quoted = ""
+    outside: list[str] = []  # within $( ), which is a command of its own: how it is quoted around that
 
     def replaced(found: re.Match[str]) -> str:
         nonlocal quoted
@@ -80,12 +81,17 @@ def _script(template: str) -> tuple[str, list[str]]:
             if sign[1] == "'":
                 quoted = ""
             return sign
-        if sign in "'\"":
+        if sign in ("'", '"'):
             quoted = sign if not quoted else "" if quoted == sign else quoted
+            return sign
+        if found[1] is None:  # no place
+            quoted = _nested(sign, quoted, outside)
             return sign
         name = found[1]
         if name and not re.fullmatch(r"[^\W\d][\w.-]*( [\w.-]+)*", name):
             return sign  # such as {1,2} or {1..9}, which are the shell's
+        if quoted == "`":
+            raise CommandError(f"{template!r} has {sign} in back quotes in double ones; right is $( ) for them", USAGE)
         if quoted == "'":
             raise CommandError(f"{template!r} has {sign} in single quotes; right is to leave the quotes out", USAGE)
         if name not in names:
@@ -94,6 +100,19 @@ def _script(template: str) -> tuple[str, list[str]]:
         return place if quoted else f'"{place}"'
 
     return _TOKEN.sub(replaced, template), names
+
+
+def _nested(sign: str, quoted: str, outside: list[str]) -> str:
+    """How what follows a bracket or a back quote is quoted."""
+    if sign == "`" and quoted in ('"', "`"):
+        return "`" if quoted == '"' else '"'
+    if quoted in ("'", "`") or (quoted and sign != "$("):  # "$((" computes, and splits nothing
+        return quoted
+    if sign == ")":
+        return outside.pop() if outside else ""
+    if sign != "`":
+        outside.extend((quoted, "") if sign == "$((" else (quoted,))
+    return ""
 
 
 def _argument(item: Item, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from threadfan import Report
 from threadfan._core.base.outcome import raw_of
+from threadfan._core.base.texts import one_line
 
 if TYPE_CHECKING:
     from threadfan import Budget, Outcome, Usage
@@ -21,7 +22,7 @@ _CAUSES = 3  # that are told
 
 def say(text: str) -> None:
     """Write a line to the standard error."""
-    print(f"threadfan: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    print(f"threadfan: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def dollars(number: float) -> str:

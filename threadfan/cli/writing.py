@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json, to_jsonable_python
 
-from threadfan._core.base.texts import text_of
+from threadfan._core.base.texts import harmless, text_of
 
 from .errors import USAGE, CommandError
 from .failures import opened_to_write, write_whole
@@ -56,6 +56,7 @@ class Sink:
         self._delimiter = "\t" if format == "tsv" else ","
         self._line = {"jsonl": self._json, "csv": self._row, "tsv": self._row, "lines": self._plain}.get(format)
         self._is_text = format == "lines"
+        self._is_shown = file == STANDARD and os.isatty(1)
         self._out = -1
         try:
             if format == "parquet":
@@ -85,6 +86,8 @@ class Sink:
         if self._parquet is not None:
             self._parquet.write(row)
         else:
+            if self._is_shown:
+                line = harmless(line.decode(errors="replace")).encode()
             try:
                 write_whole(self._out, line)
             except BrokenPipeError:

@@ -21,6 +21,10 @@ class CallCancelled(Portable, BaseException):
     """
 
 
+class TimeUp(CallCancelled):
+    """The same, in a call whose time was up elsewhere: its text is that of the caller's ``TaskTimeout``."""
+
+
 class TaskTimeout(Portable, TimeoutError):
     """What the caller gets for a call that ran out of time."""
 
@@ -89,6 +93,13 @@ class BreakerOpen(Portable, RuntimeError):
     def called(self) -> str:
         """The breaker, in a sentence."""
         return "the breaker" if self.breaker is None else f"the breaker {self.breaker!r}"
+
+
+class WorkerLost(Portable, ConnectionError):
+    """The process that was to make a call is gone, or the executor that has it; the executor's error is its cause.
+
+    The call may have been made, in part or altogether.
+    """
 
 
 class ThreadsExhausted(Portable, BrokenThreadPool):

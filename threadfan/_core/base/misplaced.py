@@ -17,6 +17,10 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "max_workers", "thread_name_prefix", "initializer", "initargs", "timeout", "total_timeout", "retry", "rate",
         "hedge", "breaker", "fallback", "idle_timeout", "max_abandoned", "max_queued", "when_full", "name",
     ),
+    "over": (
+        "max_in_flight", "threads", "timeout", "total_timeout", "retry", "rate", "hedge", "breaker", "fallback",
+        "idle_timeout", "name",
+    ),
     "map": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "starmap": ("timeout", "chunksize", "buffersize", *OF_BATCH),
     "run": (

@@ -4,10 +4,15 @@ Guarantees: nothing here fails; and in a text that has gone through ``masked``, 
 
 - what stands between ``://`` and ``@`` in a URL, a password with ``/``, ``?`` or ``#`` that was not quoted included;
 - a parameter whose name says that it is a secret (``?api_key=``, ``&X-Amz-Signature=``, ``#access_token=``);
-- the token after ``Bearer`` and the like, and a key that begins with ``sk-``.
+- the token after ``Bearer`` and the like, and a key that begins as those of well-known services do (``sk-``, ``AIza``,
+  ``ghp_``, ``hf_`` …);
+- what HTTP libraries quote when they refuse the value of a header, as a key with a line's end is refused;
+- a text beside a name that says that it is a secret: ``'api_key': '…'``, ``x-api-key: …``, ``password=…``.
 
 Everything else stays as it is, masked texts too.  The time is in proportion to the length: that is what the bounds in
-the pattern are for, which are arbitrary but longer than what servers take.
+the pattern are for, which are arbitrary but longer than what servers take, and why no part of it is tried again.
+
+And a text that has gone through ``shortened`` or ``brief`` is one line without characters that steer a terminal.
 """
 
 from __future__ import annotations
@@ -28,19 +33,39 @@ _NAMES = r"""
       | refresh | security | bearer | csrf | db | user )+ (?: key | keyid | token | secret | password | signature )
   | AWSAccessKeyId | pwd | pass | session | sessionid
 """
+# Those that say so wherever they stand; a name such as `key` or `token` alone may be of anything.
+_FULL = r"""
+    (?: [\w.-]{0,60} [-_.] )? (?: api | app | access | auth | account | shared | client | secret | session | private
+      | refresh | bearer )+ [-_]? (?: key | token | secret | password | signature )
+  | (?: [\w.-]{0,60} [-_.] )?
+    (?: password | passwd | passphrase | secret | authorization | cookie | credentials? )
+"""
 _SECRETS = rf"""
-    (?P<scheme> [a-z][a-z0-9+.-]{{0,30}} :// )
+    (?P<scheme> (?<= [a-z0-9+.-] ) :// )
     (?: [^\s/?\#"'<>]{{0,2000}} (?=@)  # all before the last @ of an authority
-      | (?! \[ ) [^\s/?\#"'<>@:]{{0,200}} : (?! \d+ (?: [/?\#\s"'<>] | $ ) )  # a colon that begins no port
-        [^\s"'<>@]{{0,2000}} (?=@)
+      | (?! \[ ) [^\s/?\#"'<>@:]{{0,200}}+ : (?! \d+ (?: [/?\#\s"'<>] | $ ) )  # a colon that begins no port
+        [^\s"'<>@]{{0,2000}}+ (?=@)
     )
   | (?P<name> (?<= [?&;\#] ) (?: {_NAMES} ) = ) [^\s&;\#"'<>]+
+  | (?P<value> \b header [ ] value:? [ ] b?['"] ) [^'"]+
+  | (?P<entry> ['"] (?: {_FULL} ) ['"] \s{{0,4}} : \s{{0,4}} b?['"] ) [^'"]+
+  | (?P<line> \b (?: (?: x-)? api-key | (?: proxy-)? authorization | (?: set-)? cookie ) : [ ]{{0,4}}
+      (?: (?: token | key | api-?key ) [ ] )? )
+    (?! (?: bearer | basic ) [ ] ) (?= [^\s\d]{{0,200}} \d ) [^\s'"]{{8,}}
+  | (?P<word> \b (?: password | passwd | passphrase | pwd ) = ) [^\s&;,\#"'<>]+
   | (?P<kind> \b (?-i: Bearer | bearer | Basic ) [ ]+ )
     (?-i: (?! realm= ) (?! [a-z]+ [.,;:"')]* (?: \s | $ ) ) ) [\w.~+/=-]{{6,}}  # but no word
   | \b (?P<prefix> sk- ) [\w-]{{4,}}
+  | \b (?-i: (?P<begin> AIza | gh[opsru]_ | github_pat_ | glpat- | gsk_ | hf_ | pplx- | xai- | xox[a-z]- )
+      [\w-]{{16,}} )
 """
 
-_SIGNS = ("://", "=", "earer ", "Basic ", "sk-", "SK-")
+_SIGNS = (
+    "://", "=", "bearer ", "basic ", "sk-", "header value", "key", "authorization", "cookie", "secret", "passphrase",
+    "passw", "token", "signature", "credential", "aiza", "gho_", "ghp_", "ghs_", "ghr_", "ghu_", "github_", "glpat-",
+    "gsk_", "hf_", "pplx-", "xai-", "xox",
+)  # fmt: skip
+"""Of which a text has one, in small letters, if there is anything to mask in it."""
 
 _pattern = None
 
@@ -48,7 +73,8 @@ _pattern = None
 def masked(text: str) -> str:
     """``text`` with ``***`` for the secrets in it."""
     global _pattern
-    if not any(sign in text for sign in _SIGNS):  # most texts have none, and may be long
+    small = text.lower()
+    if not any(sign in small for sign in _SIGNS):  # most texts have none, and may be long
         return text
     if _pattern is None:  # compiled on first use: `import threadfan` does without
         import re
@@ -89,5 +115,24 @@ def text_of(error: BaseException | None) -> str:
 
 def shortened(text: str, limit: int = 100) -> str:
     """``text`` on one line of at most ``limit`` characters."""
-    text = " ".join(text.split())
+    text = one_line(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+_STEERING = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for codes in (range(0x20), range(0x7F, 0xA0), range(0x202A, 0x202F), range(0x2066, 0x206A))
+    for code in codes
+    if code not in (9, 10)  # tabs and the ends of lines
+}
+"""C0, C1, and what turns the direction of writing."""
+
+
+def harmless(text: str) -> str:
+    """``text``, where what could steer a terminal is written as Python writes it."""
+    return text if text.isprintable() else text.translate(_STEERING)
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line, and harmless."""
+    return harmless(" ".join(text.split()))

@@ -53,7 +53,9 @@ class Bell:
 
     def ring(self) -> None:
         """Something has happened that somebody may wait for."""
-        while self.waiting:
+        for _ in range(
+            len(self.waiting)
+        ):  # not those who come meanwhile: they have looked, and may be quick to wait again
             try:
                 wake = self.waiting.popleft()
             except IndexError:  # another thread was faster

@@ -71,7 +71,7 @@ class Pieces:
         return self.full()
 
     def _wake_all(self) -> None:
-        while self._waiting:
+        for _ in range(len(self._waiting)):  # not those who come meanwhile: there was no room, or they do not wait
             try:
                 wake = self._waiting.popleft()
             except IndexError:  # another thread was faster

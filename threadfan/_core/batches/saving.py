@@ -54,7 +54,7 @@ def save(
     results = [_result(outcome, values) for outcome in outcomes if outcome.ok]
     failures = [_failure(outcome) for outcome in outcomes if not outcome.ok]
     facts = json.dumps(figures)
-    part = f"{place}.{os.getpid()}.part"
+    part = f"{place}.{os.urandom(8).hex()}.part"  # which nobody can know, and have a file or a link of his own there
     database = Database(part)
 
     def write(connection: sqlite3.Connection) -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 MOST = 5  # causes that are written, of failures as of cancellations; arbitrary: a screen is to hold all
 SLOWEST = 3  # calls; arbitrary
 MANY = 300  # calls, of which more than SLOWEST took as long as the 99th percentile or longer
-_VARIES = re.compile(r"""https?://\S+|'[^']*'|"[^"]*"|\w*\d\w*""")  # in texts that say the same of different items
+_VARIES = re.compile(r"""https?://\S+|'[^']*'|"[^"]*"|\b[^\W\d]*+\d\w*""")
+"""In texts that say the same of different items.  A word is looked at once, from its beginning: texts may be long, and
+come from afar."""
 
 
 def summary(

@@ -92,6 +92,11 @@ def make_texts(
         by_name: see ``telling``.
         name: what messages call it by, if not ``fn``.
     """
+    if options.sending is not None:
+        raise TypeError(
+            "texts are streamed from threads of this process, and the calls of over(…) are made in others: use "
+            "stream(…), or a Fan"
+        )
     pieces = Pieces(BUFFER if buffer is None else checks.count("buffer", buffer))
     wake: list[Callable[[], object]] = []
 

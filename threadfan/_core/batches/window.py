@@ -138,10 +138,14 @@ class BatchStream(Stream["Batch", T]):
         for item in islice(inputs, room):
             self.feed([item], self._clock())
             room -= 1
-            if self._must_end() or (not self.idle() and self._clock() - now > PATIENCE):
+            if self._must_end() or (self._has_next() and self._clock() - now > PATIENCE):
                 return
         if room:
             self._end_of_inputs(all_taken=True)
+
+    def _has_next(self) -> bool:
+        """Whether an outcome can be handed out, which with ``ordered`` is the next one alone."""
+        return self.yielded in self._results if self._ordered else bool(self._results)
 
     def _must_end(self) -> bool:
         """Whether no further input may be taken; then it was cut short."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout
+from ..base.errors import CallCancelled, TaskCancelled, TaskTimeout, TimeUp
 from ..base.outcome import CANCELLED, FAILED, TIMED_OUT
 from ..base.static import describe, is_a, traceback_of
 
@@ -29,6 +29,8 @@ def classify(
     BaseException.with_traceback(error, trace)  # which works for frozen classes too
     if not is_a(error, CallCancelled):
         return FAILED, error
+    if is_a(error, TimeUp):
+        return TIMED_OUT, TaskTimeout(str(error))
     if timeout is not None and seconds >= timeout:
         return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")
     return CANCELLED, TaskCancelled(f"{describe(fn)} was cancelled")

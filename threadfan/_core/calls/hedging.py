@@ -68,8 +68,9 @@ class HedgeAttempt(Call):
 
     def spend(self, usage: Usage) -> None:
         """From that of its call."""
-        if self.hedging is not None:
-            self.hedging.call.spend(usage)
+        hedging = self.hedging  # read once: the call may get its end at any moment
+        if hedging is not None:
+            hedging.call.spend(usage)
 
 
 class Hedging:

@@ -122,9 +122,12 @@ class InputCalls(PolicyBatch):
 
     def is_more(self, index: int) -> bool:
         """Whether more is to be done than to keep the value of an input that has become a call; else that goes."""
-        if self.policies.limited or self.made[index].hedging is not None:
+        call = self.made.get(index)
+        if call is None:  # it was to have a second attempt, and just now is not, see ``single``
+            return False
+        if self.policies.limited or call.hedging is not None:
             return True
-        del self.made[index]  # it has only asked for its scope
+        self.made.pop(index, None)  # it has only asked for its scope
         return False
 
     def follow(self, session: Session, raw: Raw) -> None:
@@ -182,16 +185,17 @@ class InputCalls(PolicyBatch):
         """A first attempt has succeeded that limits, which had held back so long in all, may have kept waiting."""
         index, start, waited = raw[INDEX], raw[START], raw[START] - raw[SINCE]  # type: ignore[operator]
         limited = min(held - self.marks.pop(index, 0.0), waited)
+        elsewhere = self.collector.attempts.get(index)  # what was measured there, if it was made elsewhere
         if limited > 0:
             self.collector.attempts[index] = [
                 Attempt(
                     SUCCEEDED,
                     None,
                     started=waited,
-                    duration=raw[END] - start,  # type: ignore[operator]
+                    duration=elsewhere[0].duration if elsewhere else raw[END] - start,  # type: ignore[operator]
                     waited_slot=waited - limited,
                     waited_limit=limited,
-                    worker=raw[WORKER],
+                    worker=elsewhere[0].worker if elsewhere else raw[WORKER],
                 )
             ]
 

@@ -55,7 +55,8 @@ class Inputs:
 
     def pull(self) -> Iterator[Entry]:
         """What a thread iterates over to take inputs; where they are in a deque, it ends with ``IndexError``."""
-        return iter(self.entries.popleft, None) if self._numbered is None else self._numbered
+        numbered = self._numbered  # read once: ``spread`` may come between
+        return iter(self.entries.popleft, None) if numbered is None else numbered
 
     def take(self) -> Entry | None:
         """Pull one entry, or None."""

@@ -14,7 +14,7 @@ from ..pool.work_queue import ConcurrencyLimit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import Any, Protocol, TypeAlias
 
     from ..base.generic import T
     from ..events.progress import Progress
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from ..policies.retry_state import Policy
     from .keys import By, Keys
     from .policies import Policies
+
+    class Sending(Protocol):
+        """What has calls made elsewhere."""
+
+        def dressed(
+            self, fn: Callable[..., T], timeout: float | None, idle: float | None, interrupt: bool
+        ) -> Callable[..., T]:
+            """A function, called elsewhere under these options."""
 
     Function: TypeAlias = Callable[..., object]
     Functions: TypeAlias = Function | tuple[Function, ...]
@@ -54,6 +62,7 @@ class Options:
         interrupt: raise ``CallCancelled`` in them, wherever they are, when they are over.
         most: how many calls the user wants the fan to run at once; None for a number that depends on the machine.
         idle_timeout: seconds for which a call may do nothing, or None.
+        sending: what has them made elsewhere, where their timeouts hold; None if they are made here.
 
     Attributes:
         dresses: whether their functions are called as they are, or ``dressed``.
@@ -65,7 +74,7 @@ class Options:
 
     __slots__ = (
         "_given", "_pace", "_timeout", "cap", "dresses", "home", "idle", "interrupt", "keys", "most", "policies",
-        "priority", "progress", "timeout",
+        "priority", "progress", "sending", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -83,13 +92,15 @@ class Options:
         fallback: Functions | None = None,
         idle_timeout: float | None = None,
         pace: Waitlist[Start] | None = None,
+        sending: Sending | None = None,
     ) -> None:
+        self.sending: Sending | None = sending
         self.most: int | None = most
         self._timeout = seconds("timeout", timeout)
         self.cap: ConcurrencyLimit = cap
         self.interrupt: bool = flag("interrupt", interrupt)
         self.idle: float | None = seconds("idle_timeout", idle_timeout)
-        self.dresses: bool = self.interrupt or self.idle is not None
+        self.dresses: bool = self.interrupt or self.idle is not None or sending is not None
         self.keys: Keys | None = None
         self.priority: float = 0.0
         self.home: ConcurrencyLimit = cap
@@ -116,6 +127,7 @@ class Options:
             changes.get("interrupt", self.interrupt),
             self.most,
             idle_timeout=changes.get("idle_timeout", self.idle),
+            sending=changes.get("sending", self.sending),
         )
         new._given = {name: changes.get(name, old) for name, old in self._given.items()}
         new._pace = self._pace
@@ -124,7 +136,7 @@ class Options:
         if new.priority:
             new.home = self.home if cap is self.cap and new.priority == self.priority else Priority(cap, new.priority)
         same = all(new._given[name] is old for name, old in self._given.items())
-        if new._given["fallback"] is not None and (new.interrupt, new.idle) != (self.interrupt, self.idle):
+        if new._given["fallback"] is not None and new._dress() != self._dress():
             same = False  # they are dressed anew
         new.policies = self.policies if same else _policies(new._given, self._pace, new.dressed)
         new.timeout = new._first_timeout()
@@ -151,8 +163,13 @@ class Options:
         new.keys = Keys(by, max_concurrent, rate)
         return new
 
+    def _dress(self) -> tuple[object, ...]:
+        return self.interrupt, self.idle, self.sending, self.sending and self._timeout
+
     def _first_timeout(self) -> float | None:
         total = None if self.policies is None else self.policies.total
+        if self.sending is not None:  # where each attempt has its own
+            return total
         if total is None:
             return self._timeout
         return total if self._timeout is None else min(self._timeout, total)
@@ -169,6 +186,8 @@ class Options:
 
     def dressed(self, fn: Callable[..., T]) -> Callable[..., T]:
         """``fn`` as it is to be called under these options."""
+        if self.sending is not None:
+            return self.sending.dressed(fn, self._timeout, self.idle, self.interrupt)
         if self.interrupt:
             from ..scope.interrupt import interruptible
 

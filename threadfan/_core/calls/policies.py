@@ -188,9 +188,9 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "discards", "fallen", "flaw", "handed_in", "headers",
-        "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since", "spoken",
-        "start", "told", "undecided", "usage", "used", "waited_inside",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "elsewhere", "fallen", "flaw", "handed_in",
+        "headers", "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since",
+        "spoken", "start", "told", "undecided", "usage", "used", "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -221,6 +221,7 @@ class AttemptState:
         self.usage: Usage | None = None  # of this attempt
         self.used: Used | None = None  # of its total time, if it has one
         self.fallen: Fallen | None = None  # once it has
+        self.elsewhere: tuple[float, str] | None = None  # how long the attempt ran, and where, if not here
 
     def joins(self, now: float, limited: float) -> None:
         """It stands in its queue; the queue has waited ``limited`` seconds for its limit until now."""
@@ -238,12 +239,15 @@ class AttemptState:
         _, _, _, status, payload, start, end, worker = raw
         if start is None:  # it was not begun
             return
+        seconds = end - start
+        if self.elsewhere is not None:
+            (seconds, worker), self.elsewhere = self.elsewhere, None
         self.attempts.append(
             Attempt(
                 status,
                 None if status is SUCCEEDED else payload,
                 started=start - self.handed_in,
-                duration=end - start,
+                duration=seconds,
                 waited_slot=self.queued,
                 waited_limit=self.limited + self.waited_inside,
                 waited_backoff=self.backoff,

@@ -55,7 +55,8 @@ class SharedFuture(Future[object]):
     @property
     def queue(self) -> CallQueue | None:  # type: ignore[override]  # it stands in none itself
         """Where the call is."""
-        call = None if self.shared is None else self.shared.call
+        shared = self.shared  # read once: the call may end at any moment
+        call = None if shared is None else shared.call
         return None if call is None else call.queue
 
     def cancel(self) -> bool:
@@ -67,8 +68,9 @@ class SharedFuture(Future[object]):
 
     def _await(self, timeout: float | None) -> None:
         shared = self.shared
-        if scope_var.get(None) is not None and shared is not None and shared.call is not None:
-            promote(self._scheduler, shared.call)
+        call = None if shared is None else shared.call
+        if call is not None and scope_var.get(None) is not None:
+            promote(self._scheduler, call)
         super()._await(timeout)
 
     def take(self, call: futures.Future[object]) -> None:

@@ -142,8 +142,9 @@ def _drop_waiting(batch: Batch, index: int, after: Actions) -> bool:
         return True
     if not isinstance(batch, PolicyBatch):
         return False
-    if isinstance(batch, InputCalls) and index in batch.made:
-        batch.made[index].unwanted = True
+    made = batch.made.get(index) if isinstance(batch, InputCalls) else None
+    if made is not None:
+        made.unwanted = True
     backlog = batch.backlog
     for call in [*backlog.entries, *backlog.undecided, *backlog.backing_off]:
         if call.index == index and not isinstance(call, HedgeAttempt):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from ..base.texts import one_line, shortened
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
@@ -49,7 +51,7 @@ def said(progress: Progress, *, narrow: bool = False) -> str:
     parts.append(f"{progress.running} running" if progress.running and not narrow else "")
     parts.append(f"{progress.rate:.3g}/s" if progress.rate else "")
     parts.append(f"{duration(progress.remaining)} left" if progress.remaining else "")
-    return f"{progress.name}: {', '.join(filter(None, parts))}"
+    return f"{one_line(progress.name)}: {', '.join(filter(None, parts))}"
 
 
 def duration(seconds: float) -> str:
@@ -153,4 +155,4 @@ class TqdmBar:
 
 
 def _shortened(name: str, most: int = 20) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return shortened(name, most)

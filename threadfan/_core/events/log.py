@@ -35,6 +35,12 @@ def structlog_in_use() -> bool:
     return hasattr(sys.modules.get("structlog.contextvars"), "bound_contextvars")
 
 
+def bound() -> Mapping[str, object]:
+    """What structlog's context variables are here (structlog must be in use)."""
+    found: dict[str, object] = sys.modules["structlog.contextvars"].get_contextvars()
+    return found
+
+
 def context_variable(key: str) -> ContextVar[object]:
     """The very variable that ``structlog.contextvars.bind_contextvars(key=…)`` sets (structlog must be in use)."""
     variable = _variables.get(key)

@@ -57,4 +57,4 @@ LOGGER = PlainLogger()
 
 def _shown(value: object) -> str:
     text = str(value)
-    return repr(text) if " " in text or not text else text
+    return repr(text) if " " in text or not text or not text.isprintable() else text  # a line is one, whatever is in it

@@ -228,7 +228,7 @@ class Fan(Front, ThreadPoolExecutor):
         from ..base.static import caller, is_a
 
         try:
-            if is_a(exc, (*INTERRUPTS, CallCancelled)):
+            if exc is not None and is_a(exc, (*INTERRUPTS, CallCancelled)):
                 self._scheduler.interrupt()
                 if exc.__context__ is not None:  # `asyncio.run` has raised it in place of what a batch raised
                     from ..batches.carried import carry

@@ -6,7 +6,8 @@ the file anywhere.  So a process opens the file once for all its runs, and who o
 A process that is alone with the journal locks no items, but notes them where others would look, see ``claims_table``.
 
 Guarantees, from any thread and any process: of all runs with one journal at most one has an item; a run that has ended,
-and a process that has died, have none.
+and a process that has died, have none.  Nothing is written but into a file of claims: the name is known beforehand, and
+where others may write they could have put a link there, or a file of theirs or of the user's.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from contextlib import suppress
 from ..base import forks
 from ..base.locks import Lock
 from . import byte_locks, faults
-from .claims_table import ClaimsTable
+from .claims_table import ClaimsTable, is_of_claims
 
 _PRESENT, _FIRST, _ITEMS = 0, 1, 2
 """The byte that all who have the file open share; that of the process which came first; items have the others."""
 _BYTES = 1 << 62
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 _open: dict[str, ClaimsFile] = {}
 _changing = Lock()  # guards `_open`, and how many hold each: held while a file is opened or closed
@@ -39,14 +41,16 @@ class ClaimsFile:
         try:
             self._descriptor, self._table = self._opened()
         except OSError as error:
-            raise faults.told(path, error) from error
+            raise (faults.in_the_way(file) if os.path.islink(file) else faults.told(path, error)) from error
         self._locked_only = self._table.first  # whether no other process has items that it has not locked
 
     def _opened(self) -> tuple[int, ClaimsTable]:
         """Open it; what the last one who closes it removes at this moment is opened anew."""
         while True:
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            descriptor = os.open(self._file, _FLAGS, 0o600)
             try:
+                if not is_of_claims(descriptor):
+                    raise faults.in_the_way(self._file)
                 byte_locks.share(descriptor, _PRESENT)
                 first = byte_locks.SHARED and byte_locks.take(descriptor, _PRESENT)
                 if first:  # nobody else has it: what is in it is of the dead

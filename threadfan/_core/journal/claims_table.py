@@ -15,10 +15,21 @@ import _thread
 import errno
 import mmap
 import os
+import stat
+import sys
 
 SIZE = 4096
 """Bytes: a word by which those who come say so, and one for each item.  Arbitrary: what is too much is locked."""
 _COME = 0  # the place of that word
+
+
+def is_of_claims(descriptor: int) -> bool:
+    """Whether a file is empty or was written here, and has no other name, by which it would be something else."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > SIZE:
+        return False
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return int.from_bytes(os.read(descriptor, 8), sys.byteorder) <= 1  # the word of those who come
 
 
 class ClaimsTable:

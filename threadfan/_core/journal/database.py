@@ -7,6 +7,7 @@ Guarantees, from any thread and any process:
 - A transaction that fails has changed nothing.
 - What goes wrong is a ``JournalError`` that names the file and says what to do.
 - The file is its owner's alone, and so are those that SQLite puts beside it.
+- A file that comes from elsewhere is data: no code and no SQL of its own is run.
 
 The connection is one for all threads, used by one of them at a time, and never while the process forks, see
 ``base.transactions``.  The child of a fork has none.
@@ -48,6 +49,8 @@ CREATE TABLE failures (
     key BLOB PRIMARY KEY, run INTEGER NOT NULL, place INTEGER NOT NULL, status TEXT NOT NULL,
     error TEXT NOT NULL, started REAL, ended REAL, worker TEXT, usage TEXT, more TEXT, item BLOB) WITHOUT ROWID;
 """
+_OTHERS = "SELECT count(*) FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
+"""What no journal has: triggers, views and virtual tables, by which a file could have SQLite do things of its own."""
 
 
 class Database:
@@ -72,7 +75,7 @@ class Database:
             refusal = faults.remote(self._file)
             if refusal is not None:
                 raise refusal
-            _make(self._file)
+            _make(os.path.realpath(self._file))  # a link to what is not there yet is followed, as SQLite does
             patiently(lambda: self._open(log=log), _PATIENCE)
         except (sqlite3.Error, OSError) as error:
             raise faults.told(self.path, error) from error
@@ -164,6 +167,7 @@ class Database:
         self._connection = sqlite3.connect(
             address, timeout=0.0, isolation_level=None, check_same_thread=False, uri=address.startswith("file:")
         )
+        self._connection.execute("PRAGMA trusted_schema=OFF")  # what a file computes with stays harmless
         return self._connection
 
     def _known(self, connection: sqlite3.Connection) -> bool:
@@ -173,6 +177,9 @@ class Database:
         if mark == _MARK:
             if version > FORMAT:
                 raise faults.too_new(self.path, version, FORMAT)
+            (others,) = connection.execute(_OTHERS).fetchone()
+            if others:
+                raise faults.of_another_kind(self.path)
             return True
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if mark or version or tables:

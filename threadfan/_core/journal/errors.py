@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from types import ModuleType
 
 from ..base.facts import facts
 from ..base.pickling.remembered import StandIn
@@ -55,8 +56,8 @@ def _known(names: list[Name]) -> Iterator[type[BaseException]]:
     """The classes that are there, and ``Exception`` in any case."""
     for module, name in names:
         found: object = sys.modules.get(module)
-        for part in name.split("."):
-            found = getattr(found, part, None)
+        for part in name.split("."):  # what stands there: to be asked for a name, a module may import another
+            found = vars(found).get(part) if isinstance(found, ModuleType | type) else None
         if isinstance(found, type) and issubclass(found, BaseException):
             yield found
     yield Exception

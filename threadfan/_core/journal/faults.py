@@ -64,6 +64,14 @@ def too_new(path: str, found: int, known: int) -> JournalError:
     )
 
 
+def in_the_way(file: str) -> JournalError:
+    """What stands in the place of the file of claims is none."""
+    return JournalError(
+        f"{file!r}, where a journal notes what is under way, is a link or a file of another kind, and was left as it "
+        "is: see who has put it there and remove it, or give a path in a folder where only you may write"
+    )
+
+
 def without_log(path: str) -> JournalError:
     """The file system gives no shared memory."""
     return JournalError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import JournalError
 from ..base.locks import Lock, aside, begin_bare
+from ..base.texts import masked
 from .claims import Claims
 from .commits import Commits
 from .database import Database
@@ -83,7 +84,8 @@ class JournalFile:
             total: how many inputs there are, if that is known.
         """
         self.keys = keys
-        row = (time(), "run", function, version, total)
+        known = None if version is None else masked(version)  # it may be a command, with a key in it
+        row = (time(), "run", function, known, total)
         query = "INSERT INTO runs (began, kind, function, version, total) VALUES (?, ?, ?, ?, ?)"
         self.run = self.database.transact(lambda connection: connection.execute(query, row).lastrowid or 0)
         self.failures.begin(self.run, keys)

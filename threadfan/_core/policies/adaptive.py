@@ -2,7 +2,8 @@
 
 Whole numbers of workers are too coarse for most limits (10 requests a second of 0.2 s each are 2 workers; with 3, a
 third is refused), so from the first overload on the starts are paced as well: ``wait`` answers the gap, and ``limit``
-is what that pace needs by Little's law, with room for slow answers.
+is what that pace needs by Little's law, with room for slow answers.  It is told of each request by the executor, under
+one lock and by one monotonic clock, and answers with numbers.
 
 - Until the first overload: doubling with each round of successes, while the limit is in use (slow start).
 - At an overload: the pace becomes ``CUT`` of what the server has really answered lately.  An overload of a request that
@@ -44,8 +45,6 @@ HISTORY = 1000  # changes that are kept
 
 class Adaptive:
     """Concurrency that finds itself, as ``max_workers=Adaptive(...)``; for one fan.
-
-    Told of each request by the executor, under one lock and by one monotonic clock; answers with numbers.
 
     Args:
         start: calls at once to begin with.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .departures import Departures
     from .feedback import Feedback
 
+LEAST = 1.0  # a minute: what a header may say; providers' limits are whole numbers, and less would hold for ever
 SLACK = 0.02  # seconds, or half an interval if that is more, by which a burst is kept smaller
 
 
@@ -141,15 +142,16 @@ class Buckets:
 
     def _heed(self, permit: Permit, now: float, headers: Mapping[str, str], wall: float | None) -> float:
         from .headers import read
+        from .retry_after import LONGEST
 
         until = float("-inf")
         for unit, said in read(headers, wall).items():
-            if said.limit:
+            if said.limit and said.limit >= LEAST:
                 self._limit(unit, said.limit, now)
             if said.remaining is not None and unit in self._buckets:
                 self._buckets[unit].match(permit.levels.get(unit, 0.0), said.remaining, permit.at, now)
             elif said.remaining == 0 and said.reset:
-                until = max(until, now + said.reset)
+                until = max(until, now + min(said.reset, LONGEST))
         return until
 
     def tune(self, now: float) -> None:
@@ -174,6 +176,7 @@ class Buckets:
             if per_minute < bucket.per_minute:
                 self._feedback.forget()  # the refusals are explained
             bucket.tune(now, per_minute, self._feedback.stretch)
+            bucket.capacity = self._capacity(unit, per_minute)  # first: "nothing remaining" is said of this one
             self._tuned_by = None  # how far apart requests leave is to be told
 
     def _add(self, unit: str, per_minute: float) -> None:

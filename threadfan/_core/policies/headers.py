@@ -17,6 +17,8 @@ UNITS = {
     "output-tokens": "output_tokens",
     "tokens": "tokens",
 }
+_LONGEST = 100
+"""Characters of a span of time; arbitrary: more than anybody writes, and each part is cut off the rest."""
 _SECONDS = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0))
 
 
@@ -86,7 +88,7 @@ def span(text: str | None) -> float | None:
     >>> span("6m0s"), span("20ms"), span("1.5"), span("soon")
     (360.0, 0.02, 1.5, None)
     """
-    if not text:
+    if not text or len(text) > _LONGEST:
         return None
     rest, total = text.strip().lower(), 0.0
     while rest:

@@ -5,6 +5,7 @@ The delay is a percentile of the durations seen, after Dean and Barroso, "The ta
 only as far as it parts stragglers from ordinary calls: with 4 % of stragglers the 95th percentile lies among the
 ordinary calls, of which one in a hundred would then waste budget, so the delay is never below ``CLEAR`` medians; and
 with 6 % it lies among the stragglers, where waiting so long would gain nothing, so it is never above ``FAR`` medians.
+It is told by the executor, under one lock, and answers with numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CLEAR, FAR = 2.0, 4.0  # medians; between them a percentile is free to choose
 class Hedge:
     """A second attempt for calls that take long; the first answer wins, the other attempt is cancelled.
 
-    Only for calls that may be made twice.  Told by the executor, under one lock; answers with numbers.
+    Only for calls that may be made twice.
 
     Args:
         after: when the second attempt starts: seconds after the first, or a percentile of the last 1000 durations such

@@ -19,7 +19,7 @@ from ..base.texts import brief
 from .buckets import Buckets
 from .cost import FREE, Cost, Costs, Permit
 from .departures import Departures
-from .feedback import Feedback
+from .feedback import IDLE, SHARED_IDLE, Feedback
 from .pause import Pause
 
 TYPE_CHECKING = False
@@ -108,7 +108,9 @@ class RateLimit:
         single, sent = (SINGLE_MARGIN, SENT_MARGIN) if self.shared is None else (SHARED_MARGIN, SHARED_SENT_MARGIN)
         self.pause: Pause = Pause()
         self._costs = Costs(estimate)
-        self._feedback = Feedback(single if self.burst == 1 else BURST_MARGIN)
+        # Who goes as fast as a slow limit lets him is not idle between two requests.
+        idle = max(IDLE if self.shared is None else SHARED_IDLE, 120.0 / (configured["requests"] or 120.0))
+        self._feedback = Feedback(single if self.burst == 1 else BURST_MARGIN, idle)
         self._departures = Departures(self.burst, self._feedback, sent)
         self.buckets: Buckets = Buckets(configured, self.burst, self._costs, self._feedback, self._departures)
 

@@ -74,7 +74,7 @@ EVENT = "a structlog processor"  # what does not return, if the word about a cal
 class DeadlineTimer:
     """Ends calls.
 
-    Guarded by ``scheduler.lock``: all attributes; methods marked so are called with the lock held.  ``_looking`` is
+    Guarded by ``scheduler.lock``: all attributes; methods marked so are called with the lock held.  ``looking`` is
     held during a look, and taken before that lock.
     """
 
@@ -84,7 +84,7 @@ class DeadlineTimer:
         self._evictions: list[tuple[float, Session]] = []  # lost sessions whose slots are to be taken, and when
         self._settled_gates: list[SimpleQueue[None]] = []
         self._capped = False
-        self._looking = Lock()
+        self.looking: Lock = Lock()
         self._take_back: Callable[[], None] | None = None  # the look that is planned
         self.alarms: Keeper | None = None  # of which the thread looks; held
 
@@ -150,7 +150,7 @@ class DeadlineTimer:
 
     def join(self) -> None:
         """Wait for a look that has begun."""
-        with self._looking:
+        with self.looking:
             pass
 
     def end(
@@ -258,7 +258,7 @@ class DeadlineTimer:
         """End what is due, and plan the next look."""
         scheduler = self._scheduler
         after: Actions = []
-        with self._looking:
+        with self.looking:
             try:
                 with scheduler.lock:
                     self._look(after)

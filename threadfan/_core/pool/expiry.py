@@ -55,6 +55,10 @@ class _Expiry:
 
     def _look(self) -> None:
         """Cancel whatever is there, and look again."""
+        with self._scheduler.timer.looking:  # whoever closes the fan waits until all of this is done
+            self._cancel()
+
+    def _cancel(self) -> None:
         scheduler = self._scheduler
         after: Actions = []
         with scheduler.lock:

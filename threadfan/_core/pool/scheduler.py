@@ -52,6 +52,7 @@ if TYPE_CHECKING:
             """The fan is closed, and nobody is to wait any more."""
 
 
+_EXITING = "cannot schedule new futures after interpreter shutdown"
 _SHUT_DOWN = "cannot schedule new futures after shutdown: make a new Fan, or hand in all calls inside its `with` block"
 
 
@@ -125,10 +126,8 @@ class Scheduler:
         """Raise unless new calls may be handed in."""
         if refuses(self.broken, self.depth()):
             raise self.broken.error() if isinstance(self.broken, Leaving) else BrokenThreadPool(self.broken)
-        if self.closing and not last.exiting():
-            raise RuntimeError(_SHUT_DOWN)
-        if self.closing:
-            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        if self.closing:  # read once, for it may change at any moment
+            raise RuntimeError(_EXITING if last.exiting() else _SHUT_DOWN)
 
     def depth(self) -> int:
         """The depth of what this thread hands in and waits for."""

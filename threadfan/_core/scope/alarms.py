@@ -112,7 +112,8 @@ class Keeper:
             return
         self._dead.append(None)
         heap = self._heap
-        needless = (heap and heap[0] is alarm) or len(self._dead) * 2 > len(heap)  # to wait for this one, or for any
+        first = heap[:1]  # in one step: the thread may take it out at any moment
+        needless = (first and first[0] is alarm) or len(self._dead) * 2 > len(heap)  # to wait for this one, or for any
         if needless and self._looks > self._clock.monotonic() + self._linger:
             self.helper.tell()
 

@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..copying import natural
+from ..static import is_a
 from ..texts import masked, text_of
 from .cleaning import Cleaner, system
 
@@ -85,6 +86,7 @@ def _by_constructor(error: BaseException, text: str, attributes: dict[str, objec
     try:
         make: Any
         make, arguments, _ = natural(error)
+        arguments = _without_whole(error, arguments)
         if isinstance(error, StandIn) or cleaner.changed or not cleaner.untouched(arguments):
             return None
         place = (make.__module__ or make.__self__.__module__, make.__qualname__)
@@ -102,13 +104,24 @@ def _by_constructor(error: BaseException, text: str, attributes: dict[str, objec
 
 def _without(error: BaseException, text: str, attributes: dict[str, object], cleaner: Cleaner) -> Way:
     """Without its constructor."""
-    arguments = tuple(cleaner.part(argument) for argument in error.args)
+    arguments = tuple(cleaner.part(argument) for argument in _without_whole(error, error.args))
     with suppress(Exception):
         again = _bare(type(error), arguments)
         fill(again, (attributes, system(error), None, None, False))
         if not isinstance(error, StandIn) and str(again) == text:
             return "bare", None, arguments
     return "derived", None, arguments
+
+
+def _without_whole(error: BaseException, arguments: tuple[object, ...]) -> tuple[object, ...]:
+    """Of what could not be encoded, which may be a key, stays what the message shows and where it stood."""
+    if is_a(error, UnicodeEncodeError):
+        shown = "?" * error.start + error.object[error.start : error.end]
+        return error.encoding, shown, error.start, error.end, error.reason
+    if is_a(error, UnicodeDecodeError):
+        seen = b"?" * error.start + error.object[error.start : error.end]
+        return error.encoding, seen, error.start, error.end, error.reason
+    return arguments
 
 
 def _bare(kind: type[BaseException], arguments: tuple[object, ...]) -> BaseException:
