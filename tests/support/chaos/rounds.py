@@ -90,7 +90,7 @@ def _played(world):
         world.over.set()
         for use in world.uses:
             use.forget()
-    assert not _children(), f"{_children()} are left of\n{world.describe()}"
+    assert not children(), f"{children()} are left of\n{world.describe()}"
     return {"rounds": 1, "calls": sum(len(use.items) for use in world.uses), **world.proxy.met}
 
 
@@ -245,7 +245,7 @@ def _play(world, resized):
             run.result(PATIENCE)
     except TimeoutError:
         faulthandler.dump_traceback(all_threads=True)
-        for child in _children():  # of forks, which have this handler too
+        for child in children():  # of forks, which have this handler too
             os.kill(int(child), signal.SIGUSR2)
         sys.stderr.write(f"{fan!r} {fan.snapshot()} {[str(call) for call in fan.running()]}\n")
         raise AssertionError(f"it hangs:\n{world.describe()}") from None
@@ -254,6 +254,9 @@ def _play(world, resized):
     if not world.closing and world.fails_at is None and not world.refusing:
         _whole(world)
     aside(fan.shutdown).result(PATIENCE)
+    for thread in threading.enumerate():  # nobody else waits for those that were stuck, and they have clients in use
+        if thread.name.startswith("chaos_"):
+            thread.join(PATIENCE)
     left = {name: count for name, count in fan.snapshot().items() if name in ("queued", "running", "waiting") and count}
     assert not left, f"{left} when all is over:\n{world.describe()}"
     for use in world.uses:
@@ -332,7 +335,7 @@ def _check_limits(world):
             assert number < allowed, f"{number + 1} starts, {allowed} were allowed:\n{world.describe()}"
 
 
-def _children():
+def children():
     """Processes that this one has started, but for the server's."""
     found = set()
     for path in Path("/proc/self/task").glob("*/children"):

@@ -151,10 +151,9 @@ def gather(world, use, view, draw):
 
 def pipeline(world, use, view, draw):
     """A pipeline of two stages."""
+    most = draw.choice([None, 1, world.workers])
     made = view.pipeline(
-        threadfan.stage(
-            partial(perform, world, use), name="first", max_concurrent=draw.choice([None, 1, world.workers])
-        ),
+        threadfan.stage(partial(perform, world, use), name="first", max_concurrent=most),
         threadfan.stage(list, name="second", buffer=draw.choice([None, 1])),
     )
     if draw.random() < 0.5:
