@@ -14,6 +14,7 @@ from contextlib import ExitStack
 import pytest
 
 from support.chaos import rounds
+from support.chaos.clients import load
 from threadfan.testing import MessagesServer
 
 SECONDS = float(os.environ.get("THREADFAN_CHAOS", "3"))
@@ -33,6 +34,7 @@ def test_chaos():
     with ExitStack() as stack:
         stack.callback(logging.disable, logging.NOTSET)
         server = stack.enter_context(MessagesServer())
+        load()
         rounds.BASE |= rounds.children()
         port = int(server.url.rpartition(":")[2])
         while True:

@@ -206,3 +206,26 @@ with Fan(2) as fan:
 def test_an_error_has_its_value():
     """Also one that was not given any."""
     assert NotStored("no room").value is None
+
+
+class Grabby(Exception):
+    """Whatever it is asked for, it raises something that ends programs."""
+
+    def __getattr__(self, name):
+        """Fail."""
+        raise SystemExit(name)
+
+
+def test_an_error_that_raises_what_ends_programs(tmp_path):
+    """Its call has its outcome, in a run and in a stream, and is called again by the next one."""
+
+    def call(item):
+        if item % 2:
+            raise Grabby
+        return item
+
+    with Fan(2) as fan:
+        report = fan.run(call, range(4), journal=tmp_path / "run", version="1")
+        outcomes = list(fan.stream(call, range(4), journal=tmp_path / "stream", version="1"))
+    assert [outcome.status for outcome in report] == ["succeeded", "failed"] * 2
+    assert {outcome.index: type(outcome.error) for outcome in outcomes if not outcome.ok} == {1: Grabby, 3: Grabby}

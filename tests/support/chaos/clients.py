@@ -1,5 +1,6 @@
 """The real clients, attached and plain, made when a call first needs one."""
 
+import importlib
 import threading
 import warnings
 from contextlib import ExitStack
@@ -8,6 +9,17 @@ from support.scope_ends import LIBRARIES
 from threadfan import attach
 
 PATIENCE = 1.0  # seconds: what clients wait for by themselves, for a plain one is not ended otherwise
+
+
+def load():
+    """Import all that they need, as programs do before their threads begin."""
+    import encodings.idna  # noqa: F401 - at the first request
+
+    import anthropic  # noqa: F401
+    import requests  # noqa: F401
+
+    for name in (*LIBRARIES, "threadfan.clients.requests", "threadfan.clients.httpx", "threadfan.clients.anthropic"):
+        importlib.import_module(name)
 
 
 class Clients:

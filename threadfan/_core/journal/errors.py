@@ -12,7 +12,9 @@ from contextlib import suppress
 from types import ModuleType
 
 from ..base.facts import facts
+from ..base.locks import takes_signals
 from ..base.pickling.remembered import StandIn
+from ..base.static import is_a
 from ..base.texts import text_of
 
 TYPE_CHECKING = False
@@ -26,8 +28,14 @@ if TYPE_CHECKING:
 def packed(error: BaseException) -> str:
     """An error as JSON."""
     names = [(kind.__module__, kind.__qualname__) for kind in type(error).__mro__ if issubclass(kind, BaseException)]
-    known = facts(error)
-    return json.dumps((names, text_of(error), known.status_code, known.request_id, known.traceback_text))
+    told: tuple[object, ...] = None, None, None
+    try:
+        known = facts(error)
+        told = known.status_code, known.request_id, known.traceback_text
+    except BaseException as raised:  # by the error itself: its call must have its outcome all the same
+        if takes_signals() and not is_a(raised, Exception):  # which may as well be a Ctrl-C
+            raise
+    return json.dumps((names, text_of(error), *told))
 
 
 def unpacked(data: str) -> BaseException:
