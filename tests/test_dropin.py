@@ -1,6 +1,7 @@
 """A fan stands wherever a `ThreadPoolExecutor` does, unchanged."""
 
 import asyncio
+import copyreg
 import io
 import re
 import threading
@@ -178,6 +179,16 @@ def test_asyncios_cancel_reaches_a_queued_call():
     assert ran == []
 
 
+@pytest.fixture
+def _pickled_as_before():
+    """To import Dask has all exceptions pickled in another way, which is not to reach other tests."""
+    before = copyreg.dispatch_table.copy()
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
+
+
+@pytest.mark.usefixtures("_pickled_as_before")
 def test_dask_runs_its_graphs_on_it():
     """`dask.threaded.get(pool=fan)` computes on the fan's threads."""
     threaded = pytest.importorskip("dask.threaded")
