@@ -77,14 +77,17 @@ def settled(fan, *, late=False):
     """Nothing is left in a fan that was closed and waited for."""
     scheduler = fan._scheduler
     slots, crew = scheduler.slots, scheduler.crew
-    left = {
+    with scheduler.lock:
+        waiting = {
+            "queues that may start calls": [queue for queue in scheduler.run_queue if queue.ready()],
+            "calls": [queue for queue in scheduler.queues if queue.pending() or queue.active],
+        }
+    left = waiting | {
         "slots waking": slots.waking,
         "lenders": slots.lenders,
         "workers that were sent": crew.coming,
         "sessions": scheduler.at_work,
         "lost sessions": [] if late else scheduler.lost,
-        "queues that may start calls": [queue for queue in scheduler.run_queue if queue.ready()],
-        "calls": [queue for queue in scheduler.queues if queue.pending() or queue.active],
         "threads": [] if late else [thread for thread in crew.threads if thread.is_alive()],
         "gates": [] if scheduler.dismissed else scheduler.quiet_gates,
     }
