@@ -7,7 +7,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.schedules import Violation, every, explore, harness, of_parts, of_policies, of_single_calls, replay
+from support.schedules import (
+    Violation,
+    every,
+    explore,
+    harness,
+    of_parts,
+    of_policies,
+    of_single_calls,
+    only_where_lines_are_told,
+    replay,
+)
 from support.schedules.primitives import SimpleQueue
 from support.schedules.scenario import together
 from threadfan import Fan
@@ -17,6 +27,8 @@ from threadfan._core.calls.input_calls import InputCalls
 from threadfan._core.calls.lazy_future import CONDITION, FATE, OVER
 from threadfan._core.calls.reader import Reader
 from threadfan._core.pool.crew import Crew
+
+pytestmark = only_where_lines_are_told
 
 
 def found(scenario, count):

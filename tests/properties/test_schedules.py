@@ -17,6 +17,7 @@ from support.schedules import (
     of_parts,
     of_policies,
     of_single_calls,
+    only_where_lines_are_told,
     replay,
 )
 from support.schedules.scenario import SCENARIOS
@@ -31,6 +32,7 @@ PARTS = [scenario for scenario in SCENARIOS.values() if scenario.__module__ == o
 
 # In some schedules time passes while a thread is on its way back.
 pytestmark = [
+    only_where_lines_are_told,
     pytest.mark.usefixtures("passing_over"),
     pytest.mark.filterwarnings("ignore:.*still stuck in:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:.*as many threads as max_abandoned:RuntimeWarning"),

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from support.collector import without_collector
 
 from . import lines, patching
+from .lines import only_where_lines_are_told
 from .schedule import Schedule
 from .strategies import Pct, RandomWalk, Scripted, Strategy
 
-__all__ = ["Violation", "every", "explore", "harness", "replay"]
+__all__ = ["Violation", "every", "explore", "harness", "only_where_lines_are_told", "replay"]
 
 
 class Violation(AssertionError):

@@ -10,10 +10,15 @@ from _thread import get_ident
 from contextlib import contextmanager
 from importlib import import_module
 
+import pytest
+
 from threadfan._core.base.locks import GIL
 
 from .schedule import Schedule
 
+only_where_lines_are_told = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="CPython 3.11 has no sys.monitoring, and a trace function that raises may spin"
+)
 TOOL = 4  # of ``sys.monitoring``; any that no debugger, profiler or coverage takes
 
 UNDER_TEST = {
@@ -93,26 +98,3 @@ if sys.version_info >= (3, 12):
                 sys.monitoring.set_local_events(TOOL, code, 0)
             sys.monitoring.register_callback(TOOL, _EACH, None)
             sys.monitoring.free_tool_id(TOOL)
-
-else:
-
-    @contextmanager
-    def watched(found):
-        """A block in which each line of this code is a point of choice."""
-
-        def line(frame, event, _):
-            schedule = Schedule.on
-            if event == "line" and schedule is not None and schedule.ident == get_ident():
-                schedule.steps += 1
-                if schedule.steps >= schedule.next_look:
-                    schedule.look()
-            return line
-
-        def call(frame, event, _):
-            return line if frame.f_code in found else None
-
-        Schedule.tracer = staticmethod(call)
-        try:
-            yield
-        finally:
-            Schedule.tracer = None

@@ -59,8 +59,6 @@ class Schedule:
 
     on = None
     """The one that is on."""
-    tracer = None
-    """What ``sys.settrace`` is to be given in its threads, see ``lines``."""
 
     def __init__(self, strategy):
         self.strategy = strategy
@@ -137,12 +135,8 @@ class Schedule:
             self.ident = thread.ident = get_ident()
             try:
                 if not self.given_up:
-                    if Schedule.tracer is not None:
-                        sys.settrace(Schedule.tracer)
                     function(*args)
             finally:
-                if Schedule.tracer is not None:
-                    sys.settrace(None)
                 if thread.thread is None:  # ``threading`` may have made a stand-in for it
                     threading._active.pop(thread.ident, None)
                 self._end(thread)
@@ -295,8 +289,6 @@ class Schedule:
                 self._tell_over()
                 while True:
                     me.baton.acquire()
-            if Schedule.tracer is not None:  # an exception out of a trace function ends the tracing
-                sys.settrace(Schedule.tracer)
         raise GivenUpError
 
     def _stacks(self):
