@@ -155,7 +155,7 @@ def dask(workers: int, fn: Callable[[int], Any], items: range, _limit: float | N
     from distributed import Client  # type: ignore[import-not-found,unused-ignore]
 
     made: Any = Client
-    with made(processes=False, n_workers=1, threads_per_worker=workers, dashboard_address=None) as client:
+    with made(processes=False, n_workers=1, threads_per_worker=workers, dashboard_address=":0") as client:
         return [True for _ in client.gather(client.map(fn, items, pure=False))]
 
 

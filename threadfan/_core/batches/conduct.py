@@ -53,9 +53,8 @@ class Bell:
 
     def ring(self) -> None:
         """Something has happened that somebody may wait for."""
-        for _ in range(
-            len(self.waiting)
-        ):  # not those who come meanwhile: they have looked, and may be quick to wait again
+        # Not those who come meanwhile: they have looked, and may be quick to wait again.
+        for _ in range(len(self.waiting)):
             try:
                 wake = self.waiting.popleft()
             except IndexError:  # another thread was faster
