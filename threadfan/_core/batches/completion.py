@@ -32,6 +32,8 @@ else:
     B = MadeReport = None
 
 FAILED_FAST = "another call of the batch had failed (fail_fast)"
+PAST_DEADLINE = "the batch's deadline of"
+"""How the reason begins for which calls are cancelled when their batch has run out of time."""
 
 
 class Completion(Generic[B, MadeReport]):
@@ -166,7 +168,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _at_deadline(self) -> str | None:
         """Why calls are cancelled now that the time is up; None if they are not."""
-        return f"the batch's deadline of {self._deadline:g} s had passed"
+        return f"{PAST_DEADLINE} {self._deadline:g} s had passed"
 
     def _why_unfinished(self) -> str | None:
         """Why calls were left out of a batch that came to its end before anybody looked; None if none was."""

@@ -130,7 +130,8 @@ def drain_on_signals(*numbers: int) -> Handlers:
 
     From the first on no call begins that no running call waits for; those that run end by themselves, and what waits
     for a batch gets ``Terminated``, a ``SystemExit`` with the report in its attribute ``report``.  A second one cancels
-    what runs, as a Ctrl-C does.  To be called in the main thread, for good or as a ``with`` block.
+    what runs, as a Ctrl-C does.  To be called in the main thread, for good or as a ``with`` block; not beside what has
+    handlers of its own, such as uvicorn.
 
     Raises:
         RuntimeError: this is not the main thread.
