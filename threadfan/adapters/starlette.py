@@ -15,7 +15,7 @@ its thread.  The answer has status 499, which nobody sees, if the client has lef
 the endpoint raises says that calls have timed out: a ``TaskTimeout``, or a group of nothing but these and what the
 ``deadline`` of a batch has cut, as ``report.values()`` raises it.
 
-The endpoint has ended when it returns a ``StreamingResponse``: what that sends is bounded by the timeout of its calls.
+A ``StreamingResponse`` is sent after the endpoint has ended: its calls end in time if they were begun before that.
 
 With FastAPI before 0.121 leave ``scope`` out.  There, from 0.118 on, dependencies end when the answer was sent, and so
 background tasks end with the client, too.
@@ -87,7 +87,7 @@ async def request_scope(request: Request, timeout: float | None = None) -> Async
 
 
 class _NoQuery:
-    """Refuses to be a parameter of a query, which FastAPI would make of ``timeout`` in ``Depends(ends_with_client)``."""
+    """Refuses to be a parameter of a query, as which FastAPI takes ``timeout`` in ``Depends(ends_with_client)``."""
 
     def __get_pydantic_core_schema__(self, *_: object) -> Never:
         raise TypeError(

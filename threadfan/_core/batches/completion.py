@@ -12,6 +12,7 @@ from ..base.errors import CallCancelled
 from ..base.generic import TYPE_CHECKING, Generic
 from ..base.outcome import CANCELLED, PAYLOAD
 from ..base.static import is_a
+from . import loop_here
 from .figures import parts
 from .lifetime import enlist, tell_end
 from .report import Report, put_on
@@ -95,6 +96,7 @@ class Completion(Generic[B, MadeReport]):
         # What may loop stands in a function of its own: compilers leave jumps back uncovered by a ``try`` around them,
         # and there a signal's exception may strike.
         try:
+            loop_here.check(self.scheduler)
             return self._wait(gate)
         except BaseException as error:
             if not _has_report(error):
@@ -104,6 +106,7 @@ class Completion(Generic[B, MadeReport]):
     def feed_and_wait(self, gate: Gate, inputs: Iterator[object]) -> MadeReport:
         """The same, while inputs still come."""
         try:
+            loop_here.check(self.scheduler)
             self.begin()
             self._feed(inputs, gate)
             self.batch.close()
