@@ -157,7 +157,8 @@ class Block(Scope):
 def fail_after(seconds: float) -> Block:
     """A ``with`` block that has ``seconds`` to end.
 
-    ``with fail_after(2) as scope: …`` makes everything in the block that heeds its scope raise when the time is up.
+    In ``with fail_after(2) as scope: …`` attached clients, batches, ``threadfan.sleep`` and ``scope.check()`` raise
+    ``CallCancelled`` when the time is up.
 
     Raises:
         TaskTimeout: at the end of the block, if that is what ended it.
@@ -167,7 +168,7 @@ def fail_after(seconds: float) -> Block:
 
 
 def move_on_after(seconds: float) -> Block:
-    """The same, but what ended by the time being up is left in silence; ``scope.cancelled_caught`` tells.
+    """``fail_after`` without the error: a block whose time is up ends silently, and ``scope.cancelled_caught`` is true.
 
     Raises:
         ValueError: ``seconds`` is negative or not a number.
