@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .loop import Loop
 from .settings import Settings
-from .tools import Tool, tool
+from .tools import Tool, of_agent
 from .transcript import begun
 
 TYPE_CHECKING = False
@@ -19,8 +19,8 @@ class Agent(Settings):
     """A model that answers with the help of tools.  Immutable: any number of threads may call it at once.
 
     ``agent(prompt)`` and ``agent.run(prompt)`` are the same; ``fan.run(agent, prompts)`` runs many side by side, and
-    among the tools of another agent it is a sub-agent.  All tool calls of one turn run at once on ``fan``, as calls of
-    it under its options; the model is asked in the caller's own thread.  If that is a call of the fan it lends its slot
+    among the tools of another agent it is a sub-agent.  All tool calls of one turn run at once on ``fan``, in the time
+    that its calls have, and each is made once; the model is asked in the caller's own thread.  If that is a call of the fan it lends its slot
     while its tools run, so that agents in agents need no more slots than one.  The scope around it ends all of it:
     tools, and the request too if the client is attached (``threadfan.clients.anthropic.attach``).
 
@@ -108,7 +108,7 @@ class Agent(Settings):
             """
             return self.run(task)
 
-        return tool(delegate, name=name, description=description)
+        return of_agent(delegate, name, description)
 
     def __repr__(self) -> str:
         return f"<Agent {self.name or self.model}, {len(self.toolbox.definitions)} tools>"
