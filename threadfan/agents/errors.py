@@ -23,7 +23,7 @@ class TurnLimit(AgentStopped):
 
 
 class TokenLimit(AgentStopped):
-    """The agent and its sub-agents have used up a ``token_budget``."""
+    """The agent and its sub-agents have used up a ``token_budget``, or a ``budget`` is used up."""
 
 
 class AnswerCut(AgentStopped):

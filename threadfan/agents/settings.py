@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._core.base import checks
 from .._core.base.texts import brief
+from .._core.policies.budget import Budget
 from .client import model_client
 from .tools import Toolbox
 
@@ -34,6 +35,7 @@ class Settings:
         max_tokens: int = 4096,
         max_turns: int | None = TURNS,
         token_budget: int | None = None,
+        budget: Budget | None = None,
         tool_timeout: float | None = None,
         on_text: Callable[[str], object] | None = None,
         on_tool: Callable[[ToolCall], object] | None = None,
@@ -53,6 +55,9 @@ class Settings:
         self.max_tokens: int = checks.count("max_tokens", max_tokens)
         self.max_turns: int | None = None if max_turns is None else checks.count("max_turns", max_turns)
         self.token_budget: int | None = None if token_budget is None else checks.count("token_budget", token_budget)
+        if budget is not None and not isinstance(budget, Budget):
+            raise TypeError(f"budget must be a Budget, such as Budget(usd=5), not {brief(budget)}")
+        self.budget: Budget | None = budget
         self.on_text: Callable[[str], object] | None = None if on_text is None else checks.function("on_text", on_text)
         self.on_tool: Callable[[ToolCall], object] | None = (
             None if on_tool is None else checks.function("on_tool", on_tool)
