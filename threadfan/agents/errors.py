@@ -39,7 +39,7 @@ class AnswerBroken(AgentStopped):
 
 
 class ToolFailed(Portable, Exception):
-    """A tool call that has failed as may be expected; the text is for the model, and nothing is logged."""
+    """A tool call that has failed as may be expected; the text is for the model, and nobody is warned."""
 
 
 class UnknownTool(ToolFailed):

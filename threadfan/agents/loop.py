@@ -13,7 +13,9 @@ from contextlib import suppress
 from .._core.base.errors import TaskCancelled
 from .._core.base.outcome import CANCELLED, Outcome
 from .._core.base.texts import brief
+from .._core.batches.run import gather
 from .._core.calls.requests import Requests
+from .._core.events.log import Quiet
 from .._core.fan.front import behind
 from .._core.scope.scope import current_scope
 from .client import Answer
@@ -36,6 +38,8 @@ ENDED = ("end_turn", "stop_sequence")
 ASKS_FOR_MORE = ("tool_use", "pause_turn")
 WHOLE = (*ENDED, *ASKS_FOR_MORE, None)
 """After these the calls that an answer holds are run: some servers say ``end_turn`` all the same, or nothing."""
+
+_QUIETLY = Quiet("gather")  # what has failed is told by ``report_fault``
 
 CUT = ("max_tokens", "model_context_window_exceeded")
 
@@ -174,7 +178,8 @@ class Loop:
         outcomes: list[Outcome[object]] = []
         try:
             for group in toolbox.together(blocks):
-                outcomes += self._agent.fan.gather(*map(toolbox.task, group))
+                scheduler, options = behind(self._agent.fan)
+                outcomes += gather(scheduler, options, tuple(map(toolbox.task, group)), {}, _QUIETLY)
         except BaseException as error:
             # What has ended by then is told all the same: the next run must not do it again.
             outcomes += getattr(error, "report", None) or ()
