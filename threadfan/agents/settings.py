@@ -11,6 +11,7 @@ from .tools import Toolbox
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Never
 
     from .._core.fan.front import Front
     from .client import ModelClient
@@ -42,7 +43,10 @@ class Settings:
         log_arguments: bool = False,
         name: str | None = None,
         description: str | None = None,
+        **misplaced: Never,
     ) -> None:
+        if misplaced:
+            checks.refuse_misplaced("Agent", misplaced)
         if not callable(getattr(fan, "gather", None)):
             raise TypeError(f"fan must be a Fan, which runs the tools, not {brief(fan)}")
         self.client: ModelClient = model_client(client)
@@ -66,6 +70,8 @@ class Settings:
         self.name: str | None = name
         self.__qualname__ = name or "Agent"  # how logs and messages of the fan call it
         self.description: str | None = description
+
+    __init__.__qualname__ = "Agent"  # by which Python's own messages call it
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from .schema import Arguments, unpacked, wrong
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Protocol
+    from typing import Any, Never, Protocol
 
     from .._core.policies.rate_limit import RateLimit
     from .._core.policies.retry import Retry
@@ -79,7 +79,7 @@ class Tool:
 
 
 def tool(
-    given: object,
+    given: object = _UNSET,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -87,6 +87,7 @@ def tool(
     retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
     alone: bool = _UNSET,
+    **misplaced: Never,
 ) -> Tool:
     """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.
 
@@ -106,6 +107,12 @@ def tool(
         TypeError: it is something else, async, or its parameters cannot be described to a model.
         ValueError: the name is none that the Messages API takes.
     """
+    if misplaced:
+        checks.refuse_misplaced("tool", misplaced)
+    if given is _UNSET:
+        raise TypeError(
+            "tool(…) needs what it makes a tool of, and is no decorator with options: write tools=[tool(search, …)]"
+        )
     made = _made(given, name, description)
     options = made.options | of_each_call(timeout=timeout, retry=retry, rate=rate)
     alone = made.alone if alone is _UNSET else checks.flag("alone", alone)

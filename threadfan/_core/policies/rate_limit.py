@@ -66,7 +66,8 @@ class RateLimit:
             absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
             one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
             part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
-            limit for itself, and a warning is logged.  Redis needs the package of that name: ``pip install redis``.
+            limit for itself, and a warning is logged.  Redis needs the extra ``shared``: ``pip install
+            "threadfan[shared]"``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:
