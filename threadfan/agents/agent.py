@@ -22,8 +22,8 @@ class Agent(Settings):
     among the tools of another agent it is a sub-agent.  All tool calls of one turn run at once on ``fan``, each of them
     once, in the time that calls of the fan have; the model is asked in the caller's own thread.  If that is a call of
     the fan it lends its slot while its tools run, so that agents in agents need no more slots than one.  The scope
-    around it ends all of it: tools, and the request too if the client is attached: ``client=attach(client)`` with that
-    of ``threadfan.clients.anthropic``.
+    around it ends all of it: tools, and the request too if the client is attached, that is, one that
+    ``threadfan.clients.anthropic.attach`` has returned.
 
     Each request is made under the ``rate`` and the ``retry`` of the call that the agent runs in, or else of ``fan``.
     It alone is made again: never the agent, whose tools may do what must not be done twice.  Once ``on_text`` has had
@@ -46,7 +46,7 @@ class Agent(Settings):
         on_text: called in the thread of the run with each piece of text as it comes; what it raises ends the run.
         on_tool: called in the thread of the run with each ``ToolCall``, in the order in which they were asked for, when
             those of a turn have ended; what it raises ends the run.
-        log_arguments: let the event of a tool that has failed tell the arguments of the call and the error's message.
+        log_arguments: whether the log event of a failed tool has the arguments of the call and the error's message.
         name: as a tool, and in messages.
         description: as a tool, for the model that may call it.
 
@@ -72,8 +72,8 @@ class Agent(Settings):
             TokenLimit: ``token_budget`` or ``budget``, or that of an agent above, is used up.
             AnswerCut: the last answer was cut off; a tool call that it holds is not run.
             Refused: the model refused.
-            AnswerBroken: what came is no answer.
-            AgentStopped: it stopped for a reason that is not known here.
+            AnswerBroken: the response is no answer of a model.
+            AgentStopped: it stopped for a reason that this version does not know.
             BaseException: what the client, ``on_text``, ``on_tool`` or the scope around it raise.
 
         Whatever is raised has an attribute ``result``: an ``AgentResult`` with all that was said and done until then.

@@ -96,12 +96,12 @@ def tool(
         name: what the model calls it; by default the function's.
         description: what the model reads about it; by default from the docstring.
         timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
-        retry: as for ``Fan``, whose own does not hold for tools: without one each is called once, since it may do what
+        retry: as for ``Fan``; by default each call is made once, whatever the fan's ``retry``, since a tool may do what
             must not be done twice.  Of an agent, that of its requests; by default the fan's.
-        rate: as for ``Fan``, whose own does not hold for tools: for what asks a service that has a limit, a model too.
-            Of an agent, that of its requests; by default the fan's.
-        alone: let none of its calls run beside another of the same turn, of whatever tool: for what writes files that
-            others read, say.  Those before it have ended then, and those after it begin when it has.
+        rate: as for ``Fan``; by default none, whatever the fan's ``rate``: give one to a tool that asks a service with
+            a limit, such as a model.  Of an agent, that of its requests; by default the fan's.
+        alone: let none of its calls run at the same time as another call of the turn, of any tool: for tools that write
+            files which others read, say.  Calls before it have ended then, and calls after it begin when it has ended.
 
     Raises:
         TypeError: it is something else, async, or its parameters cannot be described to a model.
