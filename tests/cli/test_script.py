@@ -142,6 +142,8 @@ def test_a_file_that_is_called_like_a_command(here, tmp_path):
         (["folder/"], "folder/ holds no __main__.py; right is the path of a script"),
         (["--workers", "0", "x.py"], "--workers is 0; right are 1 to 10000"),
         (["--attach", "httpx", "x.py"], "--attach names 'httpx'; right are 'requests' and 'subprocess'"),
+        (["--rate", "10", "x.py"], "--rate is '10', which names no unit; right is 10/s or 10/min"),
+        (["--timeout", "5s", "x.py", "--timeout", "9s"], "--timeout is '5s'; right is a number of seconds, such as 5"),
         (
             ["--rate", "soon", "x.py"],
             "--rate is 'soon'; right is a number greater than 0 and a unit",

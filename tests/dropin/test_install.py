@@ -129,6 +129,16 @@ def test_the_options_are_the_defaults(clock):
                 future.result(PATIENCE)
 
 
+def test_the_time_for_all_attempts():
+    """However many there may be."""
+
+    def fails():
+        raise ConnectionError("again")
+
+    with install(retry=50, total_timeout=0.2), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(fails).exception(PATIENCE) is not None
+
+
 @pytest.mark.parametrize("workers", [2.5, 10**9])
 def test_numbers_that_the_standard_pool_takes(workers):
     """It starts threads until it has as many."""

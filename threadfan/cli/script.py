@@ -15,10 +15,11 @@ import typer
 from threadfan._core.base.packages import install as command_to_install
 from threadfan._core.base.texts import text_of
 
+from .attached import Attach, clients_named
 from .ctrl_c import interrupt_fans
 from .errors import USAGE, CommandError
 from .invoking import invoke
-from .options import BatchOptions, Debug
+from .options import SECONDS, BatchOptions, Debug
 from .program import Program
 from .tally import say
 
@@ -64,6 +65,7 @@ class Script:
         installation = install(
             options.workers,
             timeout=options.timeout,
+            total_timeout=options.total_timeout,
             retry=options.retry,
             rate=options.rate_limit(),
             attach=self.attach,
@@ -79,8 +81,9 @@ class Script:
         """What the user has said of threads, as flags."""
         options = self.options
         flags: list[tuple[str, object]] = [
-            ("--workers", options.workers), ("--timeout", options.timeout), ("--retry", options.retry),
-            ("--rate", options.rate), ("--report", self.report), *(("--attach", name) for name in self.attach),
+            ("--workers", options.workers), ("--timeout", options.timeout),
+            ("--total-timeout", options.total_timeout), ("--retry", options.retry), ("--rate", options.rate),
+            ("--report", self.report), *(("--attach", name) for name in self.attach),
         ]  # fmt: skip
         given = [text for flag, value in flags if value is not None for text in (flag, str(value))]
         return given if self.summary else [*given, "--no-summary"]
@@ -128,15 +131,18 @@ def script(
         int | None,
         typer.Option("--workers", "-w", help="Calls that run at once, of an executor that does not say it."),
     ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds that a call may take.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar=SECONDS, help="How long each attempt of a call may take.")
+    ] = None,
+    total_timeout: Annotated[
+        float | None,
+        typer.Option(metavar=SECONDS, help="How long all its attempts may take, with the waits between them."),
+    ] = None,
     retry: Annotated[int | None, typer.Option(help="How often a call is tried again after a transient error.")] = None,
     rate: Annotated[
         str | None, typer.Option(metavar="N/UNIT", help="Calls that may begin, in all executors: 50/min, 10/s, 3000/h.")
     ] = None,
-    attach: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CLIENT", help="End requests or subprocess with the call that uses it."),
-    ] = None,
+    attach: Attach = None,
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Have no threads: make each call where it is handed in.")
     ] = False,
@@ -156,13 +162,10 @@ def script(
 
     It is what python -m threadfan SCRIPT does, too.  Options come before SCRIPT; what comes after it is the script's.
     """
-    from threadfan.dropin.options import clients
-
-    options = BatchOptions(workers=workers, timeout=timeout, retry=retry, rate=rate).checked()
-    try:
-        attached = clients([name for names in attach or () for name in names.split(",")])
-    except ValueError as error:
-        raise CommandError(f"--{error}", USAGE) from error
+    options = BatchOptions(
+        workers=workers, timeout=timeout, total_timeout=total_timeout, retry=retry, rate=rate
+    ).checked()
+    attached = clients_named(attach)
     if compare and sequential:
         raise CommandError("--compare runs it both ways; right is to leave --sequential out", USAGE)
     if report is not None and find_spec("plotly") is None:

@@ -108,6 +108,7 @@ class StandIn(Fan):
             initializer,
             initargs,
             timeout=options.timeout,
+            total_timeout=options.total_timeout,
             retry=options.retry,
             rate=options.rate,
             hedge=options.hedge,

@@ -54,6 +54,7 @@ def install(
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
     attach: Iterable[str] = (),
     sequential: bool = False,
 ) -> Installation:
@@ -65,7 +66,8 @@ def install(
 
     Args:
         max_workers: of executors for which their maker does not say it.
-        timeout: and ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for all of them; a rate is one for all.
+        timeout: for each attempt; and ``total_timeout``, ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for
+            all of them; a rate is one for all.
         attach: clients whose calls end with their scope, in the whole process: ``"requests"``, ``"subprocess"``.
         sequential: have no threads at all: ``submit`` makes the call at once, without the options above.
 
@@ -77,7 +79,7 @@ def install(
         RuntimeError: fans are installed with other options.  With the same ones it is counted, and taken back as often.
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
-    options = Options(max_workers, timeout, retry, rate, hedge, breaker, attach, sequential)
+    options = Options(max_workers, timeout, total_timeout, retry, rate, hedge, breaker, attach, sequential)
     with _State.lock:
         current = _State.current
         if current is None:
