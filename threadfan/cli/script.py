@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ import typer
 from threadfan._core.base.packages import install as command_to_install
 from threadfan._core.base.texts import text_of
 
+from .advised import in_flags
 from .attached import Attach, clients_named
 from .ctrl_c import interrupt_fans
 from .errors import USAGE, CommandError
@@ -25,7 +28,9 @@ from .tally import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
+    from threadfan import Outcome, Report
     from threadfan.dropin.installation import Installation
 
 SETTINGS = {"allow_interspersed_args": False}
@@ -58,10 +63,12 @@ class Script:
         if self.compare:
             from .comparing import compare
 
-            return compare(self.program, self._flags())
+            return compare(self.program, self._flags(), self._idle())
         from threadfan import install
 
         options = self.options
+        if self.sequential and self.summary and self._idle():
+            say(f"without threads {self._idle()}")
         installation = install(
             options.workers,
             timeout=options.timeout,
@@ -74,8 +81,33 @@ class Script:
         # First: what is registered later is called before, and so is the end of all calls.
         atexit.register(self._finish, installation, os.getpid(), time.monotonic())
         interrupt_fans()
+        if self.figures is not None:
+            sys.excepthook = _show_no_interrupt
         self.program.run()
         return 0
+
+    def _idle(self) -> str:
+        """Which options are given that do not hold without threads, in words."""
+        flags = [one for one in ("--timeout", "--total-timeout", "--retry", "--rate") if one in self._flags()]
+        return f"{_enumerated(flags)} {'do' if len(flags) > 1 else 'does'} not hold" if flags else ""
+
+    def _misplaced(self) -> str:
+        """Options of this command that stand behind the script, in words."""
+        known = {
+            "--workers",
+            "--timeout",
+            "--total-timeout",
+            "--retry",
+            "--rate",
+            "--attach",
+            "--report",
+            "--sequential",
+        }
+        known |= {"--compare", "--no-summary"}
+        names = dict.fromkeys(one.partition("=")[0] for one in self.program.arguments)
+        flags = [one for one in names if one in known.difference(self._flags())]
+        what = "went to the script, as they stand" if len(flags) > 1 else "went to the script, as it stands"
+        return f"{_enumerated(flags)} {what} behind its name; threadfan's own stand before it" if flags else ""
 
     def _flags(self) -> list[str]:
         """What the user has said of threads, as flags."""
@@ -93,19 +125,47 @@ class Script:
         if os.getpid() != process:  # the child of a fork
             return
         seconds = time.monotonic() - begun
+        report = installation.report()
         if self.report is not None:
             try:
-                installation.report().to_html(self.report, title=os.path.basename(self.program.target))
+                report.to_html(self.report, title=os.path.basename(self.program.target))
             except (ImportError, OSError) as error:
                 say(f"{self.report} cannot be written: {text_of(error)}")
         if self.summary:
-            for line in installation.summary().splitlines():
+            workers = installation.swap.own_workers < installation.swap.made
+            for line in installation.lines(report, partial(in_flags, workers=workers)):
                 say(line)
+            if self._misplaced():
+                say(self._misplaced())
             if self.report is not None:
                 say(f"see {self.report}")
         if self.figures is not None:
             with open(self.figures, "w", encoding="utf-8") as file:
-                json.dump({"seconds": seconds, "executors": installation.swap.made}, file)
+                figures = {
+                    "seconds": seconds,
+                    "executors": installation.swap.made,
+                    "cut": list(map(_named, _cut(report))),
+                }
+                json.dump(figures, file)
+
+
+def _cut(report: Report[object]) -> list[Outcome[object]]:
+    """Calls that ran when the program was interrupted."""
+    return [one for one in report if one.status == "cancelled" and one.started is not None]
+
+
+def _named(outcome: Outcome[object]) -> str:
+    return f"{outcome.name} ({outcome.duration:.1f} s)"
+
+
+def _enumerated(texts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def _show_no_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Of a run that is compared, whose end is told in a line."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def asked_for(arguments: Sequence[str]) -> int | Script:

@@ -19,7 +19,7 @@ from .twisted import TwistedPools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from threading import Thread
     from types import TracebackType
     from typing import Self
@@ -156,7 +156,15 @@ class Installation:
 
     def summary(self) -> str:
         """The same in a few lines: how many, the slowest, what limited them, what is stuck, what was not reached."""
-        return "\n".join(lines(self.report(), self.calls.uncounted(), self.swap, self.missed))
+        return "\n".join(self.lines(self.report()))
+
+    def lines(self, report: Report[object], reworded: Callable[[str], str] = str) -> Iterator[str]:
+        """The same, of a report of its calls.
+
+        Args:
+            reworded: gives the advice in other words.
+        """
+        return lines(report, self.calls.uncounted(), self.swap, self.missed, self.options.max_workers, reworded)
 
     def __repr__(self) -> str:
         state = "in force" if self.holders else "taken back"
