@@ -183,6 +183,7 @@ def test_retries_and_timeouts(command, work, tmp_path):
     table, out = _table(tmp_path / "in.csv", 2), tmp_path / "out.csv"
     process = command("run", f"{place}:f", table, "-o", out, "--retry", 3, "--timeout", 1, "-w", 2)
     assert "1 failed: timed_out, TaskTimeout" in said(process, 1)
+    assert "; 5 retries" in process.stderr
     assert "warning: run: 4 threads are stuck" in process.stderr
     assert lines_of(f"{out}.failed.jsonl")[0]["input"] == {"n": "1"}
 

@@ -15,6 +15,7 @@ from .._core.pool.shutdown import alive
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from threading import Thread
 
     from .._core.batches.report import Report
     from .swap import Swap
@@ -78,10 +79,16 @@ def _none_made() -> Iterator[str]:
     if "multiprocessing.pool" in sys.modules:
         yield "a ThreadPool of multiprocessing's becomes a fan by its import: threadfan.adapters.multiprocessing"
     frames = standing()
+    ours: set[Thread] = set()
+    for scheduler in alive():
+        with scheduler.lock:
+            ours.update(scheduler.crew.threads, [session.worker.thread for session in scheduler.lost])
     found = [
         (thread, f"{thread.name}, at {place}")
         for thread in threads()
-        if thread is not current_thread() and (place := place_of(frames.get(thread.ident or 0))) is not None
+        if thread is not current_thread()
+        and thread not in ours
+        and (place := place_of(frames.get(thread.ident or 0))) is not None
     ]
     if found:
         waited_for = not all(thread.daemon for thread, _ in found)
