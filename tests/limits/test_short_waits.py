@@ -9,6 +9,7 @@ from support.controlled import PATIENCE, aside, until
 from support.counted_limits import CountedLimit
 from threadfan import Fan, RateLimit, task
 from threadfan._core.base.clock import REAL
+from threadfan._core.calls import short_waits
 from threadfan._core.calls.near import NEAR
 from threadfan._core.limits import waitlist
 from threadfan._core.limits.waitlists import waitlist_of
@@ -175,3 +176,24 @@ def test_an_invitation_that_comes_before_the_input_is_in_line(monkeypatch):
         assert aside(fan.run, one, range(5)).result(PATIENCE).unwrap() == list(range(5))
     assert early
     limit.check(5)
+
+
+def test_a_batch_that_is_cancelled_while_a_worker_stays_stands_nowhere(monkeypatch):
+    """It has left the waitlist when the worker asks once more; nobody who comes later has to pass by it."""
+    limit, ahead, runs = Watched(60 * A_SECOND), Ahead(), []
+    line, sleep_until = waitlist_of(limit), short_waits._sleep_until
+
+    def slow(moment):
+        sleep_until(moment)
+        if ahead not in line._waiting:
+            until(lambda: runs)
+            runs[0].cancel()
+            line.stand(ahead, None, REAL)
+
+    monkeypatch.setattr(short_waits, "_sleep_until", slow)
+    with Fan(1, rate=limit) as fan:
+        runs.append(fan.start(abs, range(100)))
+        until(runs[0].done)
+    assert ahead in line._waiting
+    line.leave(ahead, REAL)
+    assert not line._waiting

@@ -80,6 +80,9 @@ def await_permit(batch: Batch, took: float) -> Permit | None:
         return permit
     finally:
         with scheduler.lock:
+            if permit is None and lane.host is None:  # it has left meanwhile, and has asked once more since
+                lane.host = backlog
+                lane.leave(REAL)
             if asked and permit is None:
                 batch.put_in_line(after)
             else:
