@@ -46,6 +46,10 @@ if TYPE_CHECKING:
             """Count anew what is counted, see ``WorkQueue.mend``."""
 
 
+BEHIND = 0.1
+"""Seconds after a pause, or the look before, after which a call that gives way looks whether its limit is open."""
+
+
 class Backlog:
     """The calls of one queue that do not run.  Guarded by the scheduler's lock.
 
@@ -59,6 +63,7 @@ class Backlog:
     Attributes:
         undecided: calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
         backing_off: calls that are tried again, with what takes back the alarm at their time.
+        giving_way: those of them that were refused as probes of their limit, and let another call be the next.
         discards: grows with every discard; calls that were taken before it are not tried again.
         paused: no call is to start for now.
     """
@@ -72,6 +77,7 @@ class Backlog:
         self.entries = entries
         self.undecided: deque[Call] = deque()
         self.backing_off: dict[Call, Callable[[], None]] = {}
+        self.giving_way: set[Call] = set()
         self.discards = 0
         self.paused = False
         self._pauses_before = 0
@@ -162,6 +168,38 @@ class Backlog:
                 self.put_first(call, after)
         self.scheduler.perform(after)
 
+    # -- after a probe of its limit that was refused -------------------------------------------------------------------
+
+    def others(self, call: Call) -> bool:
+        """Whether another call waits for the same limit here: if one alone is refused, it shall not stop all."""
+        raise NotImplementedError
+
+    def give_way(self, call: Call, after: Actions) -> None:
+        """Queue a call as soon as its limit is open again, or nobody else waits for that here."""
+        now = self.clock.monotonic()
+        call.state.joins(now, self.limited(now, call))
+        self._stand_aside(call)
+        self.offer(after)
+
+    def _stand_aside(self, call: Call) -> None:
+        waitlist = None if call.policies is None else call.policies.waitlist
+        paused = None if waitlist is None else waitlist.paused_for(self.clock)
+        due = self.clock.monotonic() + max(paused or 0.0, BEHIND)
+        self.backing_off[call] = set_alarm(self.clock, due, partial(self._look_again, call), quick=True)
+        self.giving_way.add(call)
+
+    def _look_again(self, call: Call) -> None:
+        after: Actions = []
+        with self.scheduler.lock:
+            if self.backing_off.pop(call, None) is not None:
+                self.giving_way.discard(call)
+                waitlist = None if call.policies is None else call.policies.waitlist
+                if waitlist is not None and waitlist.paused_for(self.clock) is not None and self.others(call):
+                    self._stand_aside(call)
+                else:
+                    self.put_back(call, after)
+        self.scheduler.perform(after)
+
     # -- out of it ---------------------------------------------------------------------------------------------------
 
     def take_out(self, call: Call) -> bool:
@@ -178,6 +216,7 @@ class Backlog:
         take_back = self.backing_off.pop(call, None)
         if take_back is not None:
             take_back()
+            self.giving_way.discard(call)
         elif call in self.entries:
             self.entries.remove(call)
         elif call in self.undecided:
@@ -196,6 +235,7 @@ class Backlog:
         found = [*self.entries, *self.undecided, *backing_off]
         self.entries.clear()
         self.undecided.clear()
+        self.giving_way.clear()
         self.discards += 1
         self.leave_waitlists()
         return found
@@ -207,5 +247,6 @@ class Backlog:
     def forget(self) -> None:
         """In the child of a fork: they wait in the parent only."""
         self.backing_off.clear()
+        self.giving_way.clear()
         self.undecided.clear()
         self.entries.clear()

@@ -38,6 +38,11 @@ class LaneBacklog(Backlog):
         """Where calls under these policies stand."""
         return self._lanes.lane(policies)
 
+    def others(self, call: Call) -> bool:
+        """See ``Backlog``; what waits in the queue and not here is under the same policies."""
+        queue = self._queue()
+        return bool(self._lanes.lane(call.policies).calls) or (queue is not None and queue.pending() > self.pending())
+
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
         return 0 if self.paused else len(self.undecided) + self._lanes.ready

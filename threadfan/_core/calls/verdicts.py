@@ -150,6 +150,8 @@ class Verdicts:
             waiting = [call for call in backlog.entries if concerned(call) and not isinstance(call, HedgeAttempt)]
             for call in waiting:
                 backlog.entries.remove(call)
+            aside = [call for call in backlog.giving_way if concerned(call)]
+            waiting += [call for call in aside if backlog.withdraw(call)]
             if waitlist is not None:
                 waiting += self._queue.inputs_under(waitlist)
             after: Actions = []
@@ -232,6 +234,8 @@ class Verdicts:
             return False
         if wait > 0:
             queue.backlog.back_off(call, now, due)
+        elif call.state.gives_way and queue.backlog.others(call):
+            queue.backlog.give_way(call, after)
         else:
             queue.backlog.put_first(call, after)
         scheduler.figures.count_retry()

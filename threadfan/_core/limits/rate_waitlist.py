@@ -142,6 +142,18 @@ class RateWaitlist(Waitlist[Permit]):
             self.limit.lift(now)
             self._plan(clock, now)
 
+    def refusals(self) -> tuple[bool, int, int]:
+        """Whether waiting makes no sense any more; how many probes were refused in a row; how often one has opened."""
+        with self._lock:
+            pause = self.limit.pause
+            return self.limit.hopeless, pause.fruitless, pause.openings
+
+    def paused_for(self, clock: Clock) -> float | None:
+        """Seconds until a probe may go out, 0.0 if it has; None without a pause."""
+        with self._lock:
+            pause = self.limit.pause
+            return pause.left(clock.monotonic()) if pause.paused else None
+
     def rates(self) -> dict[str, float]:
         """What the limit lets through per minute, by unit."""
         with self._lock:

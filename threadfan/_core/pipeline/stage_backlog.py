@@ -80,6 +80,10 @@ class StageBacklog(Backlog):
         """How many items may start now, given slots."""
         return len(self.undecided) + sum(stage.could_start() for stage in self.stages)
 
+    def others(self, call: Call) -> bool:
+        """See ``Backlog``."""
+        return bool(stage_of(call).entries)
+
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
         return len(self.backing_off) + sum(len(stage.entries) for stage in self.stages if stage.held)
