@@ -48,7 +48,7 @@ class KeyedBatch(Batch):
         most: how many calls of one key may run at once.
     """
 
-    __slots__ = ()
+    __slots__ = ("each",)
 
     inputs: KeyedInputs
     keyed = True
@@ -72,6 +72,7 @@ class KeyedBatch(Batch):
         super().__init__(
             scheduler, cap, depth, fn, name=name, items=items, timeout=timeout, context=context, outer=outer
         )
+        self.each = most
         self.inputs = KeyedInputs(items, self.since, numbers, by=by, most=most)
         self.entries = self.inputs.entries
 

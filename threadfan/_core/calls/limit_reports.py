@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 SINGLED_OUT = 3
 """Times that a limit has let others through between two refusals of one call, after which they are that call's own
-affair; of one that is refused ``HOPELESS`` times in a row, perhaps since nobody else is left, once is enough.  A refusal
-that comes by chance seldom strikes the same call so often, and each of them costs all a pause."""
+affair; of one that is refused ``HOPELESS`` times in a row, perhaps since nobody else is left, once is enough.  What is
+refused by chance is seldom refused so often, and each refusal costs all a pause."""
 
 
 def tell_limits(

@@ -40,6 +40,9 @@ class Policies:
     keyed = False
     """Whether they are those of one key, and count its attempts: see ``KeyedPolicies``."""
 
+    full = False
+    """Whether as many attempts of that key run as may."""
+
     def __init__(
         self,
         retry: Policy | None,
