@@ -84,13 +84,13 @@ def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Condit
     if batch.cap.limit < float("inf"):
         found["cap"] = int(batch.cap.limit)
     if isinstance(batch, Batch):
-        if batch.keyed:
+        if batch.each is not None or batch.most_of_a_key is not None:
             found["keyed"] = True
         if batch.each is not None:
             found["each"] = batch.each
         if batch.most_of_a_key is not None:
             found["most"] = batch.most_of_a_key()
-        if batch.retried:
+        if batch.collector.retrying:
             found["retried"] = True
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling

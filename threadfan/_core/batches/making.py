@@ -121,12 +121,12 @@ def _under_policies(
             make=make,
             **shared,
         )
-        plain.retried = policies.retry is not None
+        plain.collector.retrying = policies.retry is not None
         return plain
     calls = None if items is None else _calls(scheduler, make, items, numbers)
     waitlists = policies.waitlists
     batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
-    batch.retried = policies.retry is not None
+    batch.collector.retrying = policies.retry is not None
     return batch
 
 
@@ -160,9 +160,9 @@ def _by_key(
 
     calls = None if items is None else _calls(scheduler, make, items, numbers)
     batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
-    batch.keyed = batch.backlog.keyed = True
+    batch.backlog.keyed = True
     batch.each = keys.most
-    batch.retried = options.policies is not None and options.policies.retry is not None
+    batch.collector.retrying = options.policies is not None and options.policies.retry is not None
     if keys.rate is not None:
         batch.most_of_a_key = most
     return batch
@@ -214,7 +214,7 @@ def task_batch(
         batch = PolicyBatch(
             scheduler, options.cap, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
         )
-        batch.retried = any(call.policies is not None and call.policies.retry is not None for call in calls)
+        batch.collector.retrying = any(call.policies is not None and call.policies.retry is not None for call in calls)
     else:
         batch = TaskBatch(
             scheduler, options.cap, scheduler.depth(), describe, items=calls, numbers=order, timeout=None, **shared

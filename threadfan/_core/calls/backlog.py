@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         def appendleft(self, call: Call) -> None:
             """Add a call before all others."""
 
+        def others(self, call: Call) -> bool:
+            """Whether another one waits for the same limits as this one, which is not among them."""
+
         def remove(self, call: Call) -> None:
             """Take a call out that is there."""
 
@@ -44,10 +47,6 @@ if TYPE_CHECKING:
 
         def mend(self) -> None:
             """Count anew what is counted, see ``WorkQueue.mend``."""
-
-
-BEHIND = 0.1
-"""Seconds after a pause, or the look before, after which a call that gives way looks whether its limit is open."""
 
 
 class Backlog:
@@ -63,7 +62,7 @@ class Backlog:
     Attributes:
         undecided: calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
         backing_off: calls that are tried again, with what takes back the alarm at their time.
-        giving_way: those of them that were refused as probes of their limit, and let another call be the next.
+        giving_way: those of them that let another call be the next probe of their limit, see ``giving_way``.
         discards: grows with every discard; calls that were taken before it are not tried again.
         paused: no call is to start for now.
     """
@@ -166,38 +165,6 @@ class Backlog:
             if self.backing_off.pop(call, None) is not None:
                 call.state.backoff = self.clock.monotonic() - since
                 self.put_first(call, after)
-        self.scheduler.perform(after)
-
-    # -- after a probe of its limit that was refused -------------------------------------------------------------------
-
-    def others(self, call: Call) -> bool:
-        """Whether another call waits for the same limit here: if one alone is refused, it shall not stop all."""
-        raise NotImplementedError
-
-    def give_way(self, call: Call, after: Actions) -> None:
-        """Queue a call as soon as its limit is open again, or nobody else waits for that here."""
-        now = self.clock.monotonic()
-        call.state.joins(now, self.limited(now, call))
-        self._stand_aside(call)
-        self.offer(after)
-
-    def _stand_aside(self, call: Call) -> None:
-        waitlist = None if call.policies is None else call.policies.waitlist
-        paused = None if waitlist is None else waitlist.paused_for(self.clock)
-        due = self.clock.monotonic() + max(paused or 0.0, BEHIND)
-        self.backing_off[call] = set_alarm(self.clock, due, partial(self._look_again, call), quick=True)
-        self.giving_way.add(call)
-
-    def _look_again(self, call: Call) -> None:
-        after: Actions = []
-        with self.scheduler.lock:
-            if self.backing_off.pop(call, None) is not None:
-                self.giving_way.discard(call)
-                waitlist = None if call.policies is None else call.policies.waitlist
-                if waitlist is not None and waitlist.paused_for(self.clock) is not None and self.others(call):
-                    self._stand_aside(call)
-                else:
-                    self.put_back(call, after)
         self.scheduler.perform(after)
 
     # -- out of it ---------------------------------------------------------------------------------------------------

@@ -66,10 +66,8 @@ class Batch(WorkQueue):
     accepted: int
     closed: bool
     failed: int
-    keyed = False  # whether there are limits for each key of the inputs
-    each: int | None = None  # how many calls of one key may run at once
+    each: int | None = None  # with by=: how many calls of one key may run at once
     most_of_a_key: Callable[[], int] | None = None  # how many calls a key has at most, if each has a rate
-    retried = False  # whether any call is under a policy of retries
 
     def __init__(
         self,

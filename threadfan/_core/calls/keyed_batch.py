@@ -51,7 +51,6 @@ class KeyedBatch(Batch):
     __slots__ = ("each",)
 
     inputs: KeyedInputs
-    keyed = True
 
     def __init__(
         self,

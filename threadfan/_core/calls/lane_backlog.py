@@ -39,11 +39,6 @@ class LaneBacklog(Backlog):
         """Where calls under these policies stand."""
         return self._lanes.lane(policies)
 
-    def others(self, call: Call) -> bool:
-        """See ``Backlog``; what waits in the queue and not here is under the same policies."""
-        queue = self._queue()
-        return bool(self._lanes.lane(call.policies).calls) or (queue is not None and queue.pending() > self.pending())
-
     def ready(self) -> int:
         """How many of them wait for a slot alone."""
         return 0 if self.paused else len(self.undecided) + self._lanes.ready
@@ -67,7 +62,7 @@ class LaneBacklog(Backlog):
                 if not admit(self.scheduler, call, call.policies, lane, NEAR if self._may_stay(lane) else -1.0):
                     lanes.shut(lane)
                     if call.policies.keyed:
-                        (lanes.let_through if call.policies.full else lanes.hold)(lane)
+                        lanes.limited(lane, not call.policies.full)
                     if lane.comes_at is not None:
                         self.staying = lane
                         self._held()
@@ -77,7 +72,7 @@ class LaneBacklog(Backlog):
                     lane.leave(self.clock)  # it may have been invited, and takes no permit that would end that
                 lane.host = None
             if lane.held_since is not None:
-                lanes.let_through(lane)
+                lanes.limited(lane, False)
             lanes.take(lane)
             self._let_through()
             return call

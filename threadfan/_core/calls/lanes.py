@@ -114,6 +114,10 @@ class Lanes:
         lane.calls.move_to_end(call, last=False)
         self._added(lane, new_first=True)
 
+    def others(self, call: Call) -> bool:
+        """Whether any waits for the same limits."""
+        return bool(self.lane(call.policies).calls)
+
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
         lane = self.lane(call.policies)
@@ -124,7 +128,7 @@ class Lanes:
         if not lane.calls:
             lane.leave(self._clock)
             lane.shut = False
-            self.let_through(lane)
+            self.limited(lane, False)
         elif was_first and not lane.shut:
             heapq.heappush(self._open, (lane.number, lane))
 
@@ -133,7 +137,7 @@ class Lanes:
         for lane in self._lanes.values():
             lane.calls.clear()
             lane.shut = False
-            self.let_through(lane)
+            self.limited(lane, False)
         self._open.clear()
         self._length = self.ready = 0
 
@@ -202,16 +206,16 @@ class Lanes:
 
     # -- of lanes of keys: what each waits for -------------------------------------------------------------------------
 
-    def hold(self, lane: Lane) -> None:
-        """It waits for a limit."""
-        if lane.held_since is None:
-            lane.held_since = self._clock.monotonic()
+    def limited(self, lane: Lane, waits: bool) -> None:
+        """Whether it waits for a limit now."""
+        if waits is (lane.held_since is not None):
+            return
+        now = self._clock.monotonic()
+        if waits:
+            lane.held_since = now
             self.held += 1
-
-    def let_through(self, lane: Lane) -> None:
-        """It does not, or no more."""
-        if lane.held_since is not None:
-            lane.held_for += self._clock.monotonic() - lane.held_since
+        else:
+            lane.held_for += now - lane.held_since  # type: ignore[operator]  # it did
             lane.held_since = None
             self.held -= 1
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..base.usage import Usage
-    from ..limits.rate_waitlist import RateWaitlist
+    from ..limits.rate_waitlist import Standing
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .call_queue import Call
@@ -69,23 +69,22 @@ def tell_limits(
         policies.left(state, after)
     counted = True
     if refused and policies.limited:
-        counted = _is_own(state, waitlist) if waitlist is not None else state.refusals >= PATIENCE
+        counted = _is_own(state, waitlist.standing(clock)) if waitlist is not None else state.refusals >= PATIENCE
     if policies.breaker is not None:
         breakers.tell(queue, policies.breaker, call, raw, said, counted, after)
     return counted
 
 
-def _is_own(state: AttemptState, waitlist: RateWaitlist) -> bool:
+def _is_own(state: AttemptState, limit: Standing) -> bool:
     """Whether a refusal counts as a failure of the call, for its limit lets others through, or nobody at all."""
-    hopeless, fruitless, openings = waitlist.refusals()
     if state.refusals == 1:
         state.let_by = 0
-    elif openings != state.openings:
+    elif limit.openings != state.openings:
         state.let_by += 1
-    state.openings = openings
+    state.openings = limit.openings
     let_by = state.let_by
-    own = hopeless or let_by >= SINGLED_OUT or (let_by > 0 and state.refusals >= HOPELESS)
-    state.gives_way = not own and fruitless > 0 and state.refusals > 1
+    own = limit.hopeless or let_by >= SINGLED_OUT or (let_by > 0 and state.refusals >= HOPELESS)
+    state.gives_way = not own and limit.fruitless > 0 and state.refusals > 1
     return own
 
 

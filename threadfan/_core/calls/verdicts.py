@@ -20,6 +20,7 @@ from ..pool.deadline_timer import EVENT
 from . import breakers, total_time
 from .call_queue import tell_end
 from .fallbacks import chain, falls_back
+from .giving_way import gives_way
 from .hedging import HedgeAttempt
 from .outcomes import without_attempt
 
@@ -234,9 +235,7 @@ class Verdicts:
             return False
         if wait > 0:
             queue.backlog.back_off(call, now, due)
-        elif call.state.gives_way and queue.backlog.others(call):
-            queue.backlog.give_way(call, after)
-        else:
+        elif not gives_way(queue, call, after):
             queue.backlog.put_first(call, after)
         scheduler.figures.count_retry()
         if log.in_use():

@@ -41,6 +41,10 @@ class WaitingCalls:
         """Put a call first in front of its stage."""
         stage_of(call).entries.appendleft(call)
 
+    def others(self, call: Call) -> bool:
+        """Whether any waits in front of the same stage."""
+        return bool(stage_of(call).entries)
+
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
         stage_of(call).entries.remove(call)
@@ -79,10 +83,6 @@ class StageBacklog(Backlog):
     def ready(self) -> int:
         """How many items may start now, given slots."""
         return len(self.undecided) + sum(stage.could_start() for stage in self.stages)
-
-    def others(self, call: Call) -> bool:
-        """See ``Backlog``."""
-        return bool(stage_of(call).entries)
 
     def waiting(self) -> int:
         """How many back off or wait for a limit."""
