@@ -77,8 +77,8 @@ def test_the_end_of_a_long_error_is_shown():
     """It says why: clients wrap the cause in what they had asked for."""
     said = (
         "HTTPConnectionPool(host='127.0.0.1', port={}): Max retries exceeded with url: /x (Caused by "
-        "NewConnectionError('<urllib3.connection.HTTPConnection object at 0x{:x}>: Failed to establish a new connection: "
-        "[Errno 111] Connection refused'))"
+        "NewConnectionError('<urllib3.connection.HTTPConnection object at 0x{:x}>: Failed to establish a new "
+        "connection: [Errno 111] Connection refused'))"
     )
 
     def fail(number):
