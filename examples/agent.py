@@ -1,6 +1,6 @@
 """An agent: the model asks for three tools in one turn, they run side by side, and it writes the briefing from them.
 
-Tools are plain typed functions.  One fails: the model reads why, and the briefing goes on without it.
+Tools are plain typed functions.  One fails: the model reads why, and writes the briefing without it.
 """
 
 import time
@@ -10,7 +10,7 @@ from threadfan import Fan
 from threadfan.agents import Agent, ToolFailed
 from threadfan.testing import MessagesServer
 
-# What the loopback server answers, in the place of a model: to the question, and to what the tools have said.
+# What the loopback server answers, in place of a model: to the question, and to what the tools return.
 ASKS = 'use tool weather with {"city": "Oslo"} use tool news with {"topic": "sea"} use tool calendar with {"days": 2}'
 REPLIES = {"brief me": f"Let me look. {ASKS}", "snow": "Take a coat: it snows in Oslo, and you meet Ada at nine."}
 

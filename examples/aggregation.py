@@ -1,7 +1,7 @@
 """One result from many: joined, voted, chosen by score, merged, or put together by one more call.
 
-Each says what it was made without.  A report with failures is refused unless a part will do, and then the result does
-not call itself complete.
+Each result says which calls are missing in it.  A report with failures is refused unless `partial=True` is given, and
+then the result's `complete` is False.
 """
 
 import json
@@ -24,7 +24,7 @@ def ask(prompt):
 
 
 def board(report):
-    """One more call, which makes one text of all."""
+    """One more call, which makes one text of all of them."""
     return ask("Merge these: " + "; ".join(outcome.value for outcome in report.succeeded))
 
 

@@ -1,7 +1,7 @@
-"""Coroutine functions over an async client, under the same limits as any call: so many at once, each in its time.
+"""Coroutine functions over an async client, under the same limits as any call: three at once, each with a timeout.
 
-`asyncio.gather` knows no limit, and tells the first failure alone.  A fan takes coroutine functions too: they run in
-your event loop, and a thread stands by for each that runs.
+`asyncio.gather` has no limit, and raises only the first failure.  A fan takes coroutine functions too: they run in your
+event loop, while a thread of the fan waits for each.
 """
 
 import asyncio

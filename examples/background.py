@@ -1,7 +1,7 @@
-"""A batch in the background: watched while it runs, paused and gone on with, and one call of it cancelled.
+"""A batch in the background: watched while it runs, paused and resumed, and one call of it cancelled.
 
-`start` returns at once.  What it returns says how far the batch is and where each call stands, gives outcomes as they
-come, and a report at any time.
+`start` returns a `Run` at once.  It says how far the batch is and where each call stands, yields outcomes as they come,
+and makes a report at any time.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ with MessagesServer(latency=0.05) as server, Fan(2, timeout=30) as fan:
         break
 
     run.pause()
-    while run.progress().running:  # they come to their end
+    while run.progress().running:  # calls that run are not interrupted
         run.wait(0.01)
     print(f"paused: {run.paused}, and nothing runs: {not run.running()}")
     print(f"so far: {run.report().ok}")

@@ -11,7 +11,7 @@ from threadfan import Fan
 
 
 def by_threadfan() -> tuple[str, list[str]]:
-    """Parameters say who needs whom, and ``each`` what there is a call for."""
+    """Parameters name the tasks that a task needs; with ``each`` there is a call for every element of a list."""
     with Fan(4) as fan:
         morning = fan.graph()
         morning.add(lambda query: f"sun for the {query}", name="weather")
@@ -35,7 +35,7 @@ class State(TypedDict, total=False):
 
 
 def by_langgraph() -> tuple[str, list[str]]:
-    """Edges say who follows whom, and ``Send`` how often."""
+    """Edges say which node follows which, and ``Send`` how often one runs."""
     from langgraph.graph import START, StateGraph
     from langgraph.types import Send
 

@@ -1,4 +1,4 @@
-"""Three calls side by side, and a fourth that needs them all: a graph, whose parameters say who needs whom.
+"""Three calls side by side, and a fourth that needs them all: a graph, wired by the names of parameters.
 
 `weather`, `news` and `calendar` take the input `query` and start at once; `briefing` starts when the last has ended.
 """
@@ -35,7 +35,7 @@ def calendar(query):
 
 
 def briefing(weather, news, calendar):
-    """What becomes of them."""
+    """The fourth: its parameters are named like the three."""
     return f"Today: {weather}; {news}; {calendar}."
 
 

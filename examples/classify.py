@@ -1,7 +1,7 @@
-"""One classifier for twenty messages, five at a time: the labels, their counts, and what is missing, said aloud.
+"""One classifier for twenty messages, five at a time: the labels, their counts, and what is missing.
 
-A failure is an outcome like any other: the counts are those of the labels that there are, and the report says how many
-that is.  From a coroutine the same is `await fan.arun(…)`.
+A failure is an outcome like any other: the counts are those of the labels there are, and the report says how many calls
+succeeded.  From a coroutine the same is `await fan.arun(…)`.
 """
 
 import asyncio

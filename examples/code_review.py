@@ -1,6 +1,6 @@
-"""Four reviewers look at the same code side by side, at most two at a time; one fails, and the gain is measured.
+"""Four reviewers look at the same code, at most two at a time; one fails, and the time saved is measured.
 
-`with_options(max_concurrent=2)` makes a view of the fan: the same threads, with a cap for what goes through it.
+`with_options(max_concurrent=2)` makes a view of the fan: the same threads, with a limit for the calls made through it.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def review_all_from_a_coroutine(view, reviewers):
 
 
 def timed(run):
-    """What `run()` gives, and its seconds."""
+    """What `run()` returns, and the seconds that it took."""
     start = time.perf_counter()
     return run(), time.perf_counter() - start
 

@@ -1,7 +1,7 @@
-"""Branches: only the one whose condition holds is taken, and what joins them takes what there is.
+"""Branches: only the one whose condition holds is taken, and the task that joins them takes its result.
 
-A parameter with a default can do without a branch that was not taken; one that wants to know how a task ended takes
-its outcome, also if it failed.
+A parameter with a default stands for a branch that may not be taken; a task with `outcomes=` gets the outcome of the
+one that it needs, also if that failed.
 """
 
 from threadfan import Fan
@@ -23,7 +23,7 @@ with MessagesServer(latency=0.05, replies=REPLIES) as server, Fan(4, timeout=30)
 
     @graph.task
     def urgency(ticket):
-        """What the conditions ask for."""
+        """The conditions of both branches look at its result."""
         return ask(ticket)
 
     @graph.task(when=lambda urgency: urgency == "yes")
@@ -43,7 +43,7 @@ with MessagesServer(latency=0.05, replies=REPLIES) as server, Fan(4, timeout=30)
 
     @graph.task(outcomes=["urgency"])
     def note(urgency):
-        """Whatever became of it."""
+        """Gets the outcome of `urgency`, not its value."""
         return f"urgency {urgency.status}"
 
     for ticket in TICKETS:

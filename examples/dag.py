@@ -1,7 +1,7 @@
-"""A graph of research: tasks start the moment what they depend on has ended, and not before.
+"""A graph of research tasks: each starts the moment the tasks that it depends on have ended.
 
 A parameter that is named like a task takes that task's value.  The outlook needs the trends alone and does not wait for
-the market figures; the summary needs all.  What depends on a failure is skipped, and the rest goes on.
+the market figures; the summary needs all.  A task that depends on a failed one is skipped, and the rest goes on.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ def markets(field):
 
 
 def trends(field, source="the press"):
-    """The same, with an input that need not be given."""
+    """The same, with an optional input."""
     return ask("trends", f"What changes for {field}, says {source}? [delay:0.1]")
 
 
 def outlook(trends):
-    """Starts as the trends are there."""
+    """Starts when the trends are there."""
     return ask("outlook", f"Where does this lead? {trends} [delay:0.1]")
 
 
@@ -42,7 +42,7 @@ def summary(markets, trends, outlook):
 
 
 def research(fan):
-    """All of it, in no particular order."""
+    """The graph; the order of the functions does not matter."""
     return fan.graph(markets, trends, outlook, summary)
 
 

@@ -1,4 +1,4 @@
-"""A cluster of Dask's, on this machine: blocking calls on all its workers, one of which is killed, and some that hang.
+"""A Dask cluster on this machine: blocking calls on all its workers, one of which is killed, and some calls that hang.
 
 To run it on a real cluster, put the address of its scheduler in place of the `LocalCluster`:
 `Client("tcp://scheduler:8786")`.  Every machine needs threadfan; nothing else changes.

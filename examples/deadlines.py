@@ -1,7 +1,7 @@
-"""Calls that hang end at their time and give their threads back, whatever they wait for.
+"""Calls that hang in attached clients end at their timeout, and their threads are free again.
 
-A fan is punctual with any tool, but a thread that waits in a plain client is stuck until that client gives up.  The
-calls of an attached client end: the wait is over, the server sees the connection go, and nobody is named at the end.
+A fan's timeout is punctual with any client, but the thread that waits in a plain client is stuck until that gives up.
+An attached client ends the wait: the server sees the connection close, and no warning names a stuck thread.
 """
 
 from queue import SimpleQueue
@@ -21,7 +21,7 @@ def ask(name, question):
     prompt = [{"role": "user", "content": question}]
     try:
         return client.messages.create(model="claude-haiku-4-5", max_tokens=200, messages=prompt).content[0].text
-    except CallCancelled:  # not an Exception, so only who asks for it sees it
+    except CallCancelled:  # a BaseException, so `except Exception` lets it pass
         ended.put(name)
         raise
 

@@ -1,7 +1,7 @@
-"""All of it at once: eight companies, two stages, five calls at a time, a rate, retries, statistics, fail-fast.
+"""Eight companies, two stages, five calls at a time, a rate, retries, statistics and fail-fast in one program.
 
-A company enters the second stage when its own research is there; nobody waits for the slowest.  A failure keeps its
-company out of the next stage and leaves the others alone, unless all are wanted or none.
+A company enters the second stage when its own research is there; none waits for the slowest.  A failure keeps its
+company out of the next stage and leaves the others alone, unless `fail_fast=True` is given.
 """
 
 import asyncio

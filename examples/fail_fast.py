@@ -1,7 +1,7 @@
 """All or nothing: the first failure cancels the rest and is raised, but what was paid for is not lost.
 
-The error carries the report so far.  A call that is under way and does not ask its scope cannot be stopped, so its
-thread is abandoned: the batch does not wait for it, and the fan names it in a warning when it closes.
+The error carries the report so far.  A call that runs in a plain client cannot be stopped, so its thread is abandoned:
+the batch does not wait for it, and the fan names it in a warning when it closes.
 """
 
 import asyncio

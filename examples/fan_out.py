@@ -1,7 +1,7 @@
-"""Fan-out and fan-in: a model takes a question apart, each part is worked on by itself, a model makes one answer of it.
+"""Fan-out and fan-in: a model splits a question, each part is worked on by itself, a model makes one answer of them.
 
-All three steps run on the fan, under its timeout and limits.  A part that fails stops the synthesis, unless you say
-that the others will do, and then the result says that it is not complete.
+All three steps run on the fan, under its timeout and limits.  If a part fails, there is no synthesis, unless
+you give `partial=True`; the result then says that it is not complete.
 """
 
 import asyncio

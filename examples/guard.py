@@ -1,7 +1,7 @@
-"""A guard: the answer is written while a second model looks whether the question may be answered at all.
+"""A guard: the answer is written while a second model checks whether the question may be answered at all.
 
-The check costs no time if it passes, and until it has passed nobody gets to see the answer.  If it fails the answer is
-not written to its end.
+The check costs no time if it passes, and the answer is withheld until it has passed.  If it fails, the call that writes
+the answer is cancelled.
 """
 
 import asyncio

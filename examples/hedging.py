@@ -1,6 +1,6 @@
-"""One answer in a few comes late for no reason of its own: a second attempt beside the first, and the first one wins.
+"""Some answers come late by chance: a second attempt starts beside the first, and the first of the two to answer wins.
 
-Only for calls that may be made twice: both attempts may be worked on, and billed.  The budget is never exceeded.
+Only for calls that may be made twice: both attempts may be worked on, and billed.  `Hedge`'s budget bounds how many.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
-"""A table of questions, each paid for once: run it again, after whatever has ended it, and it goes on where it was.
+"""A table of questions, each paid for once: run the program again, whatever has ended it, and it resumes where it was.
 
-The eight lines in the middle are the whole program; around them are a table, and a server on this machine that counts.
+`answer_all` is the whole program; around it are a table, and a server on this machine that counts requests.
 """
 
 from pathlib import Path

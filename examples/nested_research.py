@@ -1,7 +1,7 @@
 """Fan out, and out again inside: subjects are split into parts, the parts researched side by side, the findings merged.
 
-A call may wait for calls of its own fan.  It lends its slot meanwhile, so three subjects with four parts each cannot
-block each other, not even on two slots.
+A call may wait for calls of its own fan.  It gives up its place among those that run meanwhile, so three subjects with
+four parts each cannot block each other, not even in `Fan(2)`.
 """
 
 from functools import partial

@@ -1,7 +1,7 @@
-"""Another client in the place of Anthropic's: a class with one method makes an adapter.
+"""Another client in place of Anthropic's: a class with one method, `answer`, is an adapter.
 
-This one speaks the chat completions of OpenAI, as many services do, through `requests`.  Its session is one whose
-requests end with the scope that they run in, so a deadline around the agent holds for them too.
+This one speaks OpenAI's chat completions, as many services do, through `requests`.  Its requests end with the call that
+they run in, so a timeout or a deadline of the agent holds for them too.
 """
 
 import json
@@ -15,7 +15,7 @@ STOPS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "
 
 
 class ChatCompletions:
-    """From the blocks of the Messages API to chat completions, and back."""
+    """Converts the blocks of the Messages API to chat completions, and back."""
 
     def __init__(self, url):
         self.url, self.session = f"{url}/v1/chat/completions", Session()
@@ -36,7 +36,7 @@ class ChatCompletions:
 
 
 def lines(message):
-    """A message of the one format in the other: a line, or one for each result of a tool."""
+    """A message of the Messages API as chat messages: one, or one for each result of a tool."""
     blocks = message["content"]
     if isinstance(blocks, str):
         return [message]

@@ -1,6 +1,6 @@
-"""Sectioning: experts of four kinds read the same text side by side, then one call merges what they found.
+"""Sectioning: four experts read the same text side by side, then one call merges what they found.
 
-Each task has a name, under which its outcome is found in the report.
+Each task has a name, by which its outcome is found in the report.
 """
 
 import asyncio

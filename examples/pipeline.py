@@ -1,7 +1,7 @@
-"""A pipeline over an input without end: fetch, summarise, store, each stage with its own limit, timeout and retries.
+"""A pipeline over an endless input: fetch, summarise, store, each stage with its own limit, timeout and retries.
 
-Items come out as they are ready.  No more of the input is read than the stages can take, and what fails in one stage
-enters no further one.
+Items come out as they are ready.  No more of the input is read than the stages can take, and an item that fails in one
+stage enters no further one.
 """
 
 import itertools
@@ -16,7 +16,7 @@ stored = {}
 
 
 def pages():
-    """Pages without end."""
+    """Page numbers without end."""
     for number in itertools.count():
         read.append(number)
         yield number

@@ -1,7 +1,7 @@
 """Validation: three reviewers read one draft side by side, and their findings become one, with conflicts settled.
 
-Each reviewer says what to change, by line.  Where two of them want different things of one line, `merge` says so: it
-refuses, or asks a function which of them counts, and lists what was in conflict.
+Each reviewer says what to change, by line.  Where two want different changes of one line, `merge` raises an error, or
+asks a function which of them counts, and lists the conflicts.
 """
 
 import asyncio

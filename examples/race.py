@@ -1,7 +1,7 @@
 """A race and a quorum: the same question to several models, for the first answer, or for the first two.
 
-Whoever fails is passed over.  Whoever loses is cancelled: the connection is closed, and the thread is free for the next
-question long before the slow model would have answered.
+Calls that fail are passed over.  Those that lose are cancelled: their connections are closed, and their threads are
+free long before the slow model would have answered.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Fifty workers and one key: no item is lost, and the work runs at the limit instead of over it.
 
-Without a rate the same calls are a storm of refusals.  With one, calls wait for the limit without holding a worker, an
-answer that says "too many" has all of them pause, and the report says what to change.
+Without a rate most of the same calls are refused.  With one, calls wait for the limit without holding a thread, a 429
+(Too Many Requests) pauses all of them, and the report says what to change.
 """
 
 from functools import partial

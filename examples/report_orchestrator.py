@@ -1,7 +1,7 @@
 """A plan says how many sections there are, one call writes each, and their results are folded into one list.
 
-`each` makes a call for every element of the plan, as many as there turn out to be; `reduce` joins what they return, in
-the order of the plan.  `polish` takes each section the moment it is written, while others are still being written.
+`each` makes a call for every element of the plan, however many there are; `reduce` joins what they return, in the order
+of the plan.  `polish` takes each section the moment it is written, while others are still being written.
 """
 
 import operator

@@ -1,6 +1,6 @@
-"""What is tried again, how often and when: a number, a policy of tenacity's, or one for each kind of error.
+"""What is retried, how often and when: `retry=` is a number, a policy of tenacity's, or one for each kind of error.
 
-Between two attempts a call holds no worker, so the others go on.  Each attempt is in the outcome's history.
+Between two attempts a call holds no thread, so the others go on.  Each attempt is in the outcome's history.
 """
 
 from functools import partial
@@ -33,7 +33,7 @@ def ask(client, name):
 
 
 def told(attempt):
-    """One attempt in a few words."""
+    """One attempt, described in a few words."""
     return attempt.status if attempt.error is None else f"{attempt.status} ({type(attempt.error).__name__})"
 
 

@@ -1,7 +1,7 @@
 """One slow branch does not hold the others up: they are used at the deadline, and the slow one when it is there.
 
-With `late="keep"` what is unfinished at the deadline is not cancelled.  It goes on, and the report has its future:
-post-processing in the place of waiting.  Which branch is the slow one is in the outcomes.
+With `late="keep"` a call that is unfinished at the deadline is not cancelled.  It goes on, and `report.late` has its
+future, so you can use the other results first.  The outcomes say which branch is the slow one.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ def ask(client, subject):
 
 
 def brief(fan, client):
-    """What is there after 0.8 s, and what will be."""
+    """The texts that are there after 0.8 s, and the report, which has futures of the others."""
     report = fan.run(partial(ask, client), BRANCHES, deadline=0.8, late="keep")
     return report.values(None), report
 

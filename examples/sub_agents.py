@@ -1,14 +1,14 @@
 """Agents as tools: an editor hands two questions to researchers, each of whom looks things up with tools of its own.
 
-All of it shares one fan with two slots: an agent that waits for its tools lends its slot, however deep it stands.  The
-tokens of all of them are summed up in the result, and one budget holds for all.
+All share one `Fan(2)`: an agent that waits for its tools lets them run in its place, to any depth.  The result adds up
+the tokens of all of them, and one `token_budget` holds for all.
 """
 
 from threadfan import Fan
 from threadfan.agents import Agent, TokenLimit
 from threadfan.testing import MessagesServer
 
-# What the loopback server answers, in the place of a model.
+# What the loopback server answers, in place of a model.
 REPLIES = {
     "Write about tea": 'use tool researcher with {"task": "its origin"} use tool researcher with {"task": "its trade"}',
     "its origin": 'use tool look_up with {"word": "Yunnan"} use tool look_up with {"word": "Assam"}',

@@ -1,7 +1,7 @@
-"""Every task has its own time: the one that hangs costs its own answer, and nobody else's.
+"""Every task has its own timeout: one that hangs loses its own answer, and no other task's.
 
-The clock starts when a call starts to run.  At the timeout its outcome is final and its slot is free, at once.  Python
-cannot kill the thread that is stuck; the fan goes on without it, does not wait for it, and names it when it closes.
+The clock starts when a call starts to run.  At the timeout its outcome is decided, and another call may run in its
+place.  Python cannot kill the stuck thread; the fan does not wait for it, and names it in a warning when it closes.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def ask_in_time(fan, client, question, seconds):
 with MessagesServer(latency=0.05) as server, warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     client = server.client()
-    with Fan(2, timeout=30) as fan:  # two slots for four tasks: the stuck one must not keep its slot
+    with Fan(2, timeout=30) as fan:  # two at a time for four tasks: the stuck one must not keep its place
         report = fan.gather(
             stuck=task(ask, client, "Who is there? [fault:hang]").with_options(timeout=0.3),
             weather=task(ask, client, "Will it rain?"),

@@ -1,7 +1,7 @@
-"""Voting: nine readers classify the same ticket, and no more is waited for than it takes to be certain.
+"""Voting: nine readers classify the same ticket, and the vote ends as soon as its result is certain.
 
-As soon as five of nine agree nothing can change the majority: those who still read are cancelled, and the server sees
-their connections go.  A second vote, with one reader asked five times, ends in a tie.
+Once five of nine agree nothing can change the majority: the calls that still run are cancelled, and the server sees
+their connections close.  A second vote, with one reader asked five times, ends in a tie.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def ask(question, delay=0.0):
 
 
 def classify(fan, readers):
-    """What most readers say, whatever its spelling, and how sure that is."""
+    """What most readers say, in capitals or not, and how sure that is."""
     return vote(fan, *readers, key=str.casefold)
 
 

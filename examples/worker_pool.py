@@ -1,7 +1,7 @@
-"""A pool of five workers for thirty tasks, and the figures to run it by.
+"""A pool of five workers for thirty tasks, and its figures.
 
-`max_workers` is the only semaphore that is needed: what does not fit waits in the queue.  The report knows who waited
-how long, who was slow, and what it cost.
+`max_workers` is the only limit that is needed: further calls wait in the queue.  The report says how long each call
+waited, which were slow, and how many tokens they used.
 """
 
 import asyncio

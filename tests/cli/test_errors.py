@@ -42,6 +42,7 @@ def here(capsys):
         (["--timeout", "0"], "--timeout is 0; right is more than 0 seconds, at most 86400"),
         (["--timeout", "inf"], "--timeout is inf; right is more than 0 seconds, at most 86400"),
         (["--latency", "-1"], "--latency is -1; right are 0 to 86400 seconds"),
+        (["--latency", "2s"], "--latency is '2s'; right is a number of seconds, such as 2"),
         (["--latency", "nan"], "--latency is nan; right are 0 to 86400 seconds"),
         (["--companies", " ,"], "--companies names none; right are names separated by commas: 'Airbus, Toyota'"),
         (["--base-url", "here"], "--base-url is 'here'; right is a URL such as http://127.0.0.1:8000"),
@@ -126,7 +127,7 @@ def test_another_kind_of_server(command, server):
 def test_missing_package(command, server, package):
     """A package that is not installed is named with the command that installs it."""
     line = _said(command.without(package, "demo", "--no-sequential", "--companies", "Acme"), 1)
-    assert line == f"{package} cannot be imported; right is: {install('cli', package)}"
+    assert line == f"{package} cannot be imported; right is: {install('cli')}"
 
 
 def test_failed_company(demo, server):

@@ -46,8 +46,16 @@ def test_functions(run, function, line):
         (["--workers", "0"], "--workers is 0; right are 1 to 10000"),
         (["--timeout", "-1"], "--timeout is -1; right is more than 0 seconds"),
         (["--timeout", "nan"], "--timeout is nan; right is more than 0 seconds"),
+        (["--timeout", "5s"], "--timeout is '5s'; right is a number of seconds, such as 5"),
+        (["--total-timeout", "0"], "--total-timeout is 0; right is more than 0 seconds"),
+        (["--total-timeout=soon"], "--total-timeout is 'soon'; right is a number of seconds, such as 5"),
+        (["--retry", "3x"], "--retry is '3x'; right is a whole number, such as 3"),
+        (["-wmany"], "--workers is 'many'; right is a whole number, such as 5"),
+        (["--workers", "2", "--workers", "1.5"], "--workers is '1.5'; right is a whole number, such as 1"),
         (["--retry", "-1"], "--retry is -1; right are 0 to 1000"),
         (["--rate", "fast"], "--rate is 'fast'; right is a number greater than 0 and a unit: 50/min, 10/s or 3000/h"),
+        (["--rate", "10"], "--rate is '10', which names no unit; right is 10/s or 10/min"),
+        (["--attach", "httpx"], "--attach names 'httpx'; right are 'requests' and 'subprocess'"),
         (["--rate", "0/s"], "--rate is '0/s'; right is a number greater than 0"),
         (["--halt", "later"], "--halt must be 'now' or 'soon', a comma, and "),
         (["--price", "cheap"], "--price is 'cheap'; right are dollars for a million tokens in and out, as 1,5"),
@@ -158,4 +166,5 @@ def test_parquet_without_pyarrow(command, work, tmp_path):
     place = work("def f(row): return 1")
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     line = said(command.without("pyarrow", "run", f"{place}:f", tmp_path / "in.parquet"), 2)
-    assert line == "Parquet needs pyarrow, which cannot be imported; right is: pip install pyarrow, or another format"
+    right = 'pip install "threadfan[parquet]", or another format'
+    assert line == f"Parquet needs pyarrow, which cannot be imported; right is: {right}"

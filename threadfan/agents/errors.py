@@ -23,7 +23,7 @@ class TurnLimit(AgentStopped):
 
 
 class TokenLimit(AgentStopped):
-    """The agent and its sub-agents have used up a ``token_budget``."""
+    """The agent and its sub-agents have used up a ``token_budget``, or a ``budget`` is used up."""
 
 
 class AnswerCut(AgentStopped):
@@ -35,11 +35,11 @@ class Refused(AgentStopped):
 
 
 class AnswerBroken(AgentStopped):
-    """What came is no answer: a stream that ends in the middle, a page of some proxy's, a block without its text."""
+    """The response is no answer of a model: a stream that ends in the middle, a proxy's page, a block without text."""
 
 
 class ToolFailed(Portable, Exception):
-    """A tool call that has failed as may be expected; the text is for the model, and nothing is logged."""
+    """Raised by a tool for a failure that is to be expected; the model gets the text, and nobody is warned."""
 
 
 class UnknownTool(ToolFailed):

@@ -31,10 +31,10 @@ _TOTAL = ("total_tokens", "totalTokenCount")
 
 
 class Usage:
-    """Tokens of one or more requests, named as in the Messages API, and how many requests they were.
+    """The tokens of one or more requests, named as in Anthropic's Messages API, and ``requests``, their number.
 
-    ``input_tokens`` are those that were not read from a cache, whoever the provider is.  Immutable; two are added with
-    ``+``.
+    ``input_tokens`` are those that were neither read from nor written to a cache, whatever the provider.  Immutable;
+    two are added with ``+``.
     """
 
     __slots__ = (*FIELDS, "_counted", "requests")
@@ -56,15 +56,15 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """All of them."""
+        """The sum of the four kinds of tokens."""
         return sum(getattr(self, field) for field in FIELDS)
 
     @property
     def limited_input_tokens(self) -> int:
-        """Those that count against a limit of input tokens.
+        """The tokens that count against a limit of input tokens.
 
-        Tokens read from a cache do not with Anthropic, whose documentation marks the exceptions; they do with OpenAI
-        and Google.  Tokens written to it count.
+        Tokens read from a cache do not count with Anthropic, whose documentation marks the exceptions; they do with
+        OpenAI and Google.  Tokens written to it count.
         """
         return self.input_tokens + self.cache_creation_input_tokens + self._counted
 
@@ -106,7 +106,19 @@ class ModelUsage(Usage):
     model: str | None
 
 
+class SharedUsage(ModelUsage):
+    """The same, on its way to several who count it."""
+
+    __slots__ = ("again", "charged")
+
+    again: bool
+    """Whether the fan has counted it already."""
+    charged: tuple[object, ...]
+    """The budgets that it has been taken from."""
+
+
 _set_model = vars(ModelUsage)["model"].__set__
+_set_again, _set_charged = vars(SharedUsage)["again"].__set__, vars(SharedUsage)["charged"].__set__
 
 
 def of_model(usage: Usage, model: object) -> Usage:
@@ -118,6 +130,32 @@ def of_model(usage: Usage, model: object) -> Usage:
     _fill(known, tuple(tokens), requests, counted)
     _set_model(known, model)
     return known
+
+
+def shared(usage: Usage, charged: tuple[object, ...], *, again: bool) -> Usage:
+    """The same usage for one more who counts it.
+
+    Args:
+        charged: the budgets that it has been taken from.
+        again: whether the fan has counted it already.
+    """
+    known: SharedUsage = object.__new__(SharedUsage)
+    *tokens, requests, counted = _counts_of(usage)
+    _fill(known, tuple(tokens), requests, counted)
+    _set_model(known, model_of(usage))
+    _set_again(known, again)
+    _set_charged(known, charged)
+    return known
+
+
+def is_again(usage: Usage) -> bool:
+    """Whether the fan has counted it already."""
+    return isinstance(usage, SharedUsage) and usage.again
+
+
+def charged_to(usage: Usage) -> tuple[object, ...]:
+    """The budgets that it has been taken from."""
+    return usage.charged if isinstance(usage, SharedUsage) else ()
 
 
 def model_of(usage: Usage) -> str | None:

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
+from ..batches import loop_here
 from ..batches.conduct import raise_error
 from ..batches.handle import Handle
 from ..batches.reading import sleep
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Run(Handle[T]):
-    """A batch that goes on by itself, to be watched, steered and waited for; from any thread.
+    """A batch in the background, started by ``fan.start``: it can be watched, paused, cancelled and waited for.
 
-    Iterating gives each outcome once, as calls end, and may be done any number of times; ``await run`` gives what
-    ``result`` does.  As a context manager it is waited for at the end of the block, and cancelled if an exception
-    leaves that, which then has the report as its attribute ``report``.
+    It may be used from any thread.  Iterating yields each outcome once, as calls end, and may be done any number of
+    times; ``await run`` returns what ``result`` does.  As a context manager it is waited for at the end of the block,
+    and cancelled if an exception leaves the block, which then has the report as its attribute ``report``.
 
-    When nobody holds it any more, the calls go on all the same.
+    The calls go on even if nothing refers to the run any more.
 
     Args:
         conduct: what sees to the batch.
@@ -50,11 +51,11 @@ class Run(Handle[T]):
         return self._conduct.over
 
     def report(self) -> Report[T]:
-        """What has become of the calls that have ended, in input order: of all of them once the run is over."""
+        """The outcomes of the calls that have ended so far, in input order; of all calls once the run is over."""
         return self._conduct.report()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all calls have ended; a call that does so lends its slot meanwhile.
+        """Wait until all calls have ended; a call that waits here gives its slot to others meanwhile.
 
         Args:
             timeout: seconds.
@@ -65,6 +66,8 @@ class Run(Handle[T]):
         conduct = self._conduct
         seconds = None if timeout is None else checks.pause("timeout", timeout)
         end = None if seconds is None else conduct.batch.scheduler.clock.monotonic() + seconds
+        if timeout != 0 and not conduct.over:
+            loop_here.check(conduct.batch.scheduler)
         _sleep(conduct, conduct.watch_end, lambda: not conduct.over, end)
         if conduct.over and conduct.meter is not None:
             conduct.meter.close()
@@ -164,6 +167,7 @@ class Run(Handle[T]):
 def _outcomes(conduct: Conduct[T]) -> Generator[Outcome[T], None, None]:
     place = 0
     try:
+        loop_here.check(conduct.batch.scheduler)
         while True:
             taken = conduct.taken()
             while place < len(taken):
