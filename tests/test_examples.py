@@ -153,6 +153,10 @@ EXPECTED = {
         r"Go, but in the last week\. Complete: True",
         r"the same from a coroutine: True",
     ],
+    "follow_up": [
+        r"6 topics, each asked once: .*ports, ships, tea, trade, water",
+        r"\[fault:500\] failed: InternalServerError",
+    ],
     "guard": [
         r"Flour, water, salt, yeast, and patience\.",
         r"refused by allowed: PermissionError: no: it is about breaking in",
