@@ -23,7 +23,7 @@ def ask(name, prompt):
 
 def markets(field):
     """Depends on no task: `field` is an input."""
-    return ask("markets", f"How big is the market for {field}? [delay:0.5]")
+    return ask("markets", f"How big is the market for {field}? [delay:1]")
 
 
 def trends(field, source="the press"):

@@ -68,6 +68,7 @@ def run(*arguments, cwd=None):
         "-W", "ignore:Creating scratch directories:UserWarning", *arguments,
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment["DASK_LOGGING__DISTRIBUTED"] = "critical"  # that it has missed a heartbeat while it was closed
     environment["NO_PROXY"] = "127.0.0.1"  # what listens there is the program's own
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the package may be installed, and bring its plugin by itself
     return subprocess.run(

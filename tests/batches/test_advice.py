@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from threadfan import Fan, RateLimit, Report
+from threadfan import Fan, LimitExhausted, RateLimit, Report
 from threadfan._core.base.attempt import Attempt
 from threadfan._core.base.outcome import FAILED, SUCCEEDED
 
@@ -101,3 +101,16 @@ def test_a_batch_that_its_limit_holds_up(clock):
     assert report.stats.advice.endswith("% of the time went to the rate limit: raise it or lower max_workers to 1")
     assert report.stats.waited_limit == sum(outcome.waited_limit for outcome in report) > report.stats.limited
     assert report[0].waited_limit == 0.0
+
+
+def test_calls_that_were_not_made_were_not_refused():
+    """Of ten one was refused, and eight were given up with it; a retry there was."""
+    refusal = type("Refused", (Exception,), {"status_code": 429})("too many")
+    given_up = LimitExhausted("this call was not made")
+    given_up.__cause__ = refusal
+    ends = [(SUCCEEDED, None), (FAILED, refusal), *[(FAILED, given_up)] * 8]
+    raws = [(place, None, 0.0, *end, 0.0, 1.0, "pool_0") for place, end in enumerate(ends)]
+    report = Report(raws, wall=1.0, conditions={"limits": 1, "retried": True})
+    assert report.stats.advice == (
+        "10% of the calls were refused as too many: give the rate the numbers that the server keeps to"
+    )

@@ -238,6 +238,8 @@ def test_refusals_without_a_rate():
         == "92% of the calls were refused as too many: give the fan a rate=RateLimit(…), and a retry"
     )
     assert refused == 11
+    again, _ = asked_of(60, retry=1)
+    assert again.stats.advice.endswith("give the fan a rate=RateLimit(…)")
     better, fewer = asked_of(60, rate=RateLimit(60), retry=3)
     assert better.ok
     assert fewer < 2

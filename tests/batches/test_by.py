@@ -264,12 +264,36 @@ def test_a_limit_of_one_batch_without_keys():
 
 
 @OPTIONS
-def test_the_wait_for_a_key_is_not_taken_for_one_for_slots_or_rates(clock, options):
-    """Nobody knows how long it was, so nothing is advised."""
+def test_the_wait_for_a_key_counts_as_one_for_a_slot(clock, options):
+    """It is for a call of the key to end, and for no limit, under policies too; the advice says which number it is."""
     with Fan(8, **options) as fan:
         report = fan.run(lambda _: clock.advance(1), [("a", number) for number in range(20)], by=key, max_concurrent=1)
-    assert report.stats.wall == 20
-    assert report.stats.advice is None
+    stats = report.stats
+    assert stats.wall == 20
+    assert (stats.waited_slot, stats.waited_limit, stats.limited) == (190, 0, 0)
+    assert stats.advice == "calls waited for max_concurrent=1 of their keys for 95% of the time: raise it"
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_the_wait_for_the_rate_of_a_key(most):
+    """It counts as one for a limit, and the advice says how many calls the key has whose rate decides."""
+    items = [("a", number) for number in range(12)] + [("b", 0)]
+    with Fan(8) as fan:
+        report = fan.run(lambda _: time.sleep(0.001), items, by=key, max_concurrent=most, rate=RateLimit(1200))
+    stats = report.stats
+    assert stats.waited_limit > 10 * stats.waited_slot
+    assert stats.limited > stats.wall / 2
+    assert stats.advice.endswith(
+        "went to the rate limit of the keys, of which the one with most calls has 12 of 13: raise it"
+    )
+
+
+def test_what_waits_for_its_limit_does_not_count_for_another_key(clock):
+    """Each call waits for what its own key does."""
+    with Fan(1) as fan:
+        items = [("busy", 0), ("busy", 1), ("busy", 2)]
+        report = fan.run(lambda _: clock.advance(1), items, by=key, max_concurrent=1, rate=RateLimit(60_000))
+    assert report.stats.waited_limit == 0
 
 
 def test_what_fails_in_by_ends_the_batch_before_it_begins():

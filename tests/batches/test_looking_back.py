@@ -73,6 +73,28 @@ def test_by_error():
         assert fan.run(abs, [1]).by_error() == {}
 
 
+def test_the_end_of_a_long_error_is_shown():
+    """It says why: clients wrap the cause in what they had asked for."""
+    said = (
+        "HTTPConnectionPool(host='127.0.0.1', port={}): Max retries exceeded with url: /x (Caused by "
+        "NewConnectionError('<urllib3.connection.HTTPConnection object at 0x{:x}>: Failed to establish a new "
+        "connection: [Errno 111] Connection refused'))"
+    )
+
+    def fail(number):
+        raise ConnectionError(said.format(number, id(number)))
+
+    with Fan(4) as fan:
+        report = fan.run(fail, range(30))
+    (cause,) = report.by_error()
+    assert cause.startswith(
+        "failed, ConnectionError, such as: HTTPConnectionPool(host='127.0.0.1', port=0): Max retries"
+    )
+    assert cause.endswith("[Errno 111] Connection refused'))")
+    assert len(cause) < 160
+    assert "Connection refused" in repr(report)
+
+
 def test_usage_of_all_calls():
     """Their sum; None where no call tells of any."""
 

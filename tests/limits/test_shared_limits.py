@@ -227,8 +227,11 @@ def test_requests_of_attached_clients_count_when_they_are_written(shared):
         return store.asked
 
     with Fan(1, rate=shared(store)) as fan:
-        assert fan.run(call, range(3)).values() == [1, 2, 3]
-    assert begun == [(0, 1), (1, 1), (2, 2)]
+        asked = fan.run(call, range(3)).values()
+    first = asked[0]
+    assert first in (1, 2)  # once more if it has come to write long after its start
+    assert asked == [first, first + 1, first + 2]
+    assert begun == [(0, 1), (1, first), (2, first + 1)]
 
 
 def test_few_calls_wait_until_they_may_write(shared):

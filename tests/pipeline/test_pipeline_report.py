@@ -186,10 +186,10 @@ def test_a_call_that_is_cancelled_while_it_waits_has_not_started_there():
         clock.advance(5)
         report = report.result(PATIENCE)
         gate.open()
-    assert [(one.status, one.stage, one.attempts) for one in report] == [
-        ("cancelled", "Gate", 2),
+    assert sorted((one.status, one.stage, one.attempts) for one in report) == [
         ("cancelled", "Gate", 1),
-    ]
+        ("cancelled", "Gate", 2),
+    ]  # whichever was there first
     assert (report.stages["Gate"].failed, report.stages["Gate"].not_started) == (1, 1)
 
 

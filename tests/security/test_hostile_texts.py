@@ -76,7 +76,7 @@ class Tags(HTMLParser):
         self.attributes += [name for name, _ in attributes if name.startswith("on") or name in ("href", "src")]
 
 
-def test_a_page_holds_texts_as_data(tmp_path):
+def test_a_page_holds_texts_as_data(tmp_path, clock):
     """Names, errors, stages and the title make no tag, whatever is in them; the data ends where it should."""
     pytest.importorskip("plotly")
     with Fan(1) as fan:
@@ -92,8 +92,8 @@ def test_a_page_holds_texts_as_data(tmp_path):
     assert not set("<\u2028\u2029").intersection(data)
 
 
-def test_a_notebook_shows_texts_as_text():
-    """The lines that a report shows there, too."""
+def test_a_notebook_shows_texts_as_text(clock):
+    """The lines that a report shows there, too; no time passes, of which one of them could say more."""
     with Fan(1) as fan:
         found, usual = (Tags(fan.run(failing(text), [1, 2])._repr_html_()) for text in (HOSTILE, "x"))
     assert (found.tags, found.attributes) == (usual.tags, usual.attributes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from threadfan._core.base import checks
 from threadfan._core.base.fitting import fits
-from threadfan._core.base.texts import brief, shortened, text_of
+from threadfan._core.base.texts import brief, condensed, text_of
 
 from .errors import USAGE, CommandError
 
@@ -99,7 +99,7 @@ def _broken(place: str, error: BaseException) -> CommandError:
     where = f" (line {last.lineno} of {os.path.basename(last.filename)})" if last.filename.endswith(".py") else ""
     if isinstance(error, SyntaxError):
         where = f" (line {error.lineno} of {os.path.basename(error.filename or place)})"
-    text = f"{type(error).__name__}: {shortened(text_of(error), 200)}"
+    text = f"{type(error).__name__}: {condensed(text_of(error), 200)}"
     return CommandError(f"{place} cannot be imported: {text}{where}; --debug shows the traceback")
 
 

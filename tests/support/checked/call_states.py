@@ -26,7 +26,7 @@ MOVES = {
     WAITING_FOR_OTHERS: {RUNNING, OVER, TO_BE_JUDGED, BACKING_OFF, WAITING},
     BEING_JUDGED: {OVER, BACKING_OFF, WAITING},
     TO_BE_JUDGED: {BEING_JUDGED, OVER},
-    BACKING_OFF: {WAITING, OVER},
+    BACKING_OFF: {WAITING, BACKING_OFF, OVER},
     OVER: set(),
 }
 """What may follow each state, as `docs/internals.md` says it."""

@@ -34,10 +34,20 @@ def whole(name: str, value: int) -> int:
     return found
 
 
+PER_MINUTE = {"second": 60.0, "sec": 60.0, "minute": 1.0, "min": 1.0, "hour": 1 / 60, "day": 1 / 1440}
+"""How many in a minute one in such a time is."""
+
+
 def unknown(where: str, misplaced: Mapping[str, object], per_minute: tuple[str, ...]) -> TypeError:
     """What to raise about options that there are not, most likely limits in another unit."""
     name, value = next(iter(misplaced.items()))
-    return TypeError(f"{where} takes no {name}={brief(value)}: limits are numbers per minute, {', '.join(per_minute)}")
+    unit, _, time = f"_{name}".rpartition("_per_")
+    right, factor = f"{unit[1:] or 'requests'}_per_minute", PER_MINUTE.get(time)
+    if right in per_minute and factor is not None and isinstance(value, (int, float)):
+        instead = f"right is {right}={value * factor:g}"
+    else:
+        instead = ", ".join(per_minute)
+    return TypeError(f"{where} takes no {name}={brief(value)}: limits are numbers per minute, {instead}")
 
 
 def location(shared: str | None) -> str | None:

@@ -12,7 +12,8 @@ Guarantees: nothing here fails; and in a text that has gone through ``masked``, 
 Everything else stays as it is, masked texts too.  The time is in proportion to the length: that is what the bounds in
 the pattern are for, which are arbitrary but longer than what servers take, and why no part of it is tried again.
 
-And a text that has gone through ``shortened`` or ``brief`` is one line without characters that steer a terminal.
+And a text that has gone through ``shortened``, ``condensed`` or ``brief`` is one line without characters that steer a
+terminal.
 """
 
 from __future__ import annotations
@@ -117,6 +118,15 @@ def shortened(text: str, limit: int = 100) -> str:
     """``text`` on one line of at most ``limit`` characters."""
     text = one_line(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def condensed(text: str, limit: int = 100) -> str:
+    """The same of what an error says, which has its cause at the end: the middle is left out."""
+    text = one_line(text)
+    if len(text) <= limit:
+        return text
+    end = limit * 2 // 5
+    return f"{text[: limit - end - 1]}…{text[len(text) - end :]}"
 
 
 _STEERING = {

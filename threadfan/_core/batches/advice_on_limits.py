@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from ..base.errors import LimitExhausted
 from ..base.outcome import FAILED, PAYLOAD, STATUS
 from .advice import HALF, LONG, REFUSED, SAMPLE
 
@@ -35,10 +36,12 @@ def refused(raws: list[Raw], stats: Stats, conditions: Conditions) -> str | None
     if words:
         share = len(words) / len(some) * len(failed) / len(raws)
         return f"{share:.0%} of the calls were refused for good ({words[0]}): look at your account"
-    share = sum(map(is_overload, some)) / len(some) * len(failed) / len(raws)
+    sent = [error for error in some if not isinstance(error, LimitExhausted)]  # others were not refused, but not made
+    share = sum(map(is_overload, sent)) / len(some) * len(failed) / len(raws)
     if share < REFUSED:
         return None
-    return f"{share:.0%} of the calls were refused as too many: {_fewer(conditions)}, and a retry"
+    retry = "" if conditions.get("retried") else ", and a retry"
+    return f"{share:.0%} of the calls were refused as too many: {_fewer(conditions)}{retry}"
 
 
 def _fewer(conditions: Conditions) -> str:
@@ -53,7 +56,7 @@ def _fewer(conditions: Conditions) -> str:
 
 def held(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
     """Limits and back-offs."""
-    if not stats.wall or conditions.get("keyed"):
+    if not stats.wall:
         return None
     return _limited(outcomes, stats, conditions) or _backed_off(outcomes, stats, conditions)
 
@@ -71,6 +74,9 @@ def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | 
         f"limit of {unit.replace('_', ' ')}" if "tokens" in unit and seconds >= HALF * stats.limited else "rate limit"
     )
     enough = max(1, ceil(1.25 * stats.concurrency))
+    if "most" in conditions:
+        share_of_one = f", of which the one with most calls has {conditions['most']} of {stats.total}"
+        return f"{share:.0%} of the time went to the {limit} of the keys{share_of_one}: raise it"
     lower = f" or lower max_workers to {enough}" if enough < stats.slots else ""
     return f"{share:.0%} of the time went to the {limit}: raise it{lower}"
 
@@ -82,6 +88,8 @@ def needed(outcomes: Outcomes, conditions: Conditions) -> tuple[str, float]:
         return "", 0.0
     from ..policies.cost import Cost
 
+    if "most" in conditions:  # each key has one; tokens are not told by keys
+        return ("requests", 60.0 * conditions["most"] / rates["requests"]) if "requests" in rates else ("", 0.0)
     used = dict.fromkeys(rates, 0.0)
     for outcome in outcomes:
         usage = outcome.usage if len(rates) > ("requests" in rates) else None

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Slots, slow inputs, slow calls."""
-    if (
-        conditions.get("keyed") or stats.duration_sum < TINY * stats.succeeded
-    ):  # a report is not asked for its outcomes if that tells it
+    if conditions.get("keyed"):
+        return _seats(outcomes, stats, conditions)
+    if stats.duration_sum < TINY * stats.succeeded:  # a report is not asked for its outcomes if that tells it
         return None
     places = [place for place, outcome in enumerate(outcomes) if outcome.attempts]
     if not stats.wall or len(places) < 2 or stats.duration_sum < TINY * len(places):
@@ -40,6 +40,17 @@ def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label)
         *_stragglers(outcomes, places, ways, stats, cap, now, label),
     ]
     return best([(seconds * fit, line) for seconds, line in found], stats.wall) or alone(outcomes, stats, label)
+
+
+def _seats(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
+    """Calls may have waited for others of their key while slots were free; of which key each is, nobody knows here."""
+    each, cap = conditions.get("each"), conditions.get("cap", UNCAPPED)
+    if each is None or not stats.wall or conditions.get("processor", 0.0) >= BUSY:
+        return None
+    share = min(1.0, time_covered(list(waits(outcomes))) / stats.wall)
+    if share < HALF or stats.concurrency > HALF * min(stats.slots, cap):
+        return None
+    return f"calls waited for max_concurrent={each} of their keys for {share:.0%} of the time: raise it"
 
 
 def _inputs(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
         cap: int  # of a view or a task: so many of them at once
         ceiling: int  # of the fan's `Adaptive`
-        keyed: bool  # by limits for each key of the inputs, of which nobody knows how long they have held calls
+        keyed: bool  # by limits for each key of the inputs
+        each: int  # of each key so many calls at once
+        most: int  # calls that the key has of which there are most, if each key has a rate
+        retried: bool  # any call under a policy of retries
         paced: bool  # by that, as something was refused
         limits: int  # so many rate limits
         rates: dict[str, float]  # of the one limit: what it allows per minute, by unit
@@ -80,15 +83,22 @@ def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Condit
     found: Conditions = {}
     if batch.cap.limit < float("inf"):
         found["cap"] = int(batch.cap.limit)
-    if isinstance(batch, Batch) and batch.keyed:
-        found["keyed"] = True
+    if isinstance(batch, Batch):
+        if batch.each is not None or batch.most_of_a_key is not None:
+            found["keyed"] = True
+        if batch.each is not None:
+            found["each"] = batch.each
+        if batch.most_of_a_key is not None:
+            found["most"] = batch.most_of_a_key()
+        if batch.collector.retrying:
+            found["retried"] = True
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling
         found["paced"] = scheduler.adaptive.pace < float("inf")
     limits = [rates for waitlist in batch.limits() if (rates := waitlist.rates()) is not None]
     if limits:
         found["limits"] = len(limits)
-    if len(limits) == 1:
+    if len(limits) == 1 or (limits and "most" in found):  # those of keys are alike
         found["rates"] = limits[0]
     if taken:
         found["taken"] = True

@@ -109,7 +109,7 @@ def _under_policies(
     make = partial(policy_call, policies, options.timeout, one, several, adapt, shared["context"])
     cap, depth = options.cap, scheduler.depth()
     if policies.first_is_plain:
-        return InputBatch(
+        plain = InputBatch(
             scheduler,
             cap,
             depth,
@@ -121,9 +121,13 @@ def _under_policies(
             make=make,
             **shared,
         )
+        plain.collector.retrying = policies.retry is not None
+        return plain
     calls = None if items is None else _calls(scheduler, make, items, numbers)
     waitlists = policies.waitlists
-    return PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+    batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
+    batch.collector.retrying = policies.retry is not None
+    return batch
 
 
 def _by_key(
@@ -149,14 +153,18 @@ def _by_key(
     from ..calls.keyed_policies import by_key
     from ..calls.policy_queues import PolicyBatch, policy_call
 
-    policies_of, waitlists = by_key(options.policies, keys, scheduler)
+    policies_of, waitlists, most = by_key(options.policies, keys, scheduler)
 
     def make(item: object, place: int, now: float) -> TaskCall:
         return policy_call(policies_of(item), options.timeout, one, several, adapt, context, item, place, now)
 
     calls = None if items is None else _calls(scheduler, make, items, numbers)
     batch = PolicyBatch(scheduler, cap, depth, one, calls=calls, make=make, waitlists=waitlists, **shared)
-    batch.keyed = True
+    batch.backlog.keyed = True
+    batch.each = keys.most
+    batch.collector.retrying = options.policies is not None and options.policies.retry is not None
+    if keys.rate is not None:
+        batch.most_of_a_key = most
     return batch
 
 
@@ -208,6 +216,7 @@ def task_batch(
         batch = PolicyBatch(
             scheduler, options.cap, scheduler.depth(), describe, calls=calls, waitlists=waitlists, **shared
         )
+        batch.collector.retrying = any(call.policies is not None and call.policies.retry is not None for call in calls)
     else:
         batch = TaskBatch(
             scheduler, options.cap, scheduler.depth(), describe, items=calls, numbers=order, timeout=None, **shared

@@ -9,7 +9,7 @@ import re
 
 from ..base.index_ranges import written
 from ..base.outcome import CANCELLED, FAILED, PAYLOAD, SKIPPED, STATUS, SUCCEEDED, TIMED_OUT
-from ..base.texts import shortened, text_of
+from ..base.texts import condensed, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _after(group: list[_Ended]) -> str:
 def _said(group: list[_Ended]) -> str:
     """What they have in common."""
     first = group[0]
-    text = shortened(first.text)
+    text = condensed(first.text)
     such_as = "" if all(one.text == first.text for one in group) else ", such as"
     return f"{first.what()}{such_as}{text and f': {text}'}"
 

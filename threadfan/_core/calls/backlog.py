@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         def appendleft(self, call: Call) -> None:
             """Add a call before all others."""
 
+        def others(self, call: Call) -> bool:
+            """Whether another one waits for the same limits as this one, which is not among them."""
+
         def remove(self, call: Call) -> None:
             """Take a call out that is there."""
 
@@ -59,6 +62,7 @@ class Backlog:
     Attributes:
         undecided: calls whose time was up and of which a policy of the user's is to be asked; they need no permit.
         backing_off: calls that are tried again, with what takes back the alarm at their time.
+        giving_way: those of them that let another call be the next probe of their limit, see ``giving_way``.
         discards: grows with every discard; calls that were taken before it are not tried again.
         paused: no call is to start for now.
     """
@@ -72,6 +76,7 @@ class Backlog:
         self.entries = entries
         self.undecided: deque[Call] = deque()
         self.backing_off: dict[Call, Callable[[], None]] = {}
+        self.giving_way: set[Call] = set()
         self.discards = 0
         self.paused = False
         self._pauses_before = 0
@@ -178,6 +183,7 @@ class Backlog:
         take_back = self.backing_off.pop(call, None)
         if take_back is not None:
             take_back()
+            self.giving_way.discard(call)
         elif call in self.entries:
             self.entries.remove(call)
         elif call in self.undecided:
@@ -196,6 +202,7 @@ class Backlog:
         found = [*self.entries, *self.undecided, *backing_off]
         self.entries.clear()
         self.undecided.clear()
+        self.giving_way.clear()
         self.discards += 1
         self.leave_waitlists()
         return found
@@ -207,5 +214,6 @@ class Backlog:
     def forget(self) -> None:
         """In the child of a fork: they wait in the parent only."""
         self.backing_off.clear()
+        self.giving_way.clear()
         self.undecided.clear()
         self.entries.clear()

@@ -30,7 +30,7 @@ from .reader import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Sized
+    from collections.abc import Callable, Sequence, Sized
     from contextvars import Context
     from typing import Any
 
@@ -66,7 +66,8 @@ class Batch(WorkQueue):
     accepted: int
     closed: bool
     failed: int
-    keyed = False  # whether there are limits for each key of the inputs
+    each: int | None = None  # with by=: how many calls of one key may run at once
+    most_of_a_key: Callable[[], int] | None = None  # how many calls a key has at most, if each has a rate
 
     def __init__(
         self,

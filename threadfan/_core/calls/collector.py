@@ -45,7 +45,7 @@ class Collector:
 
     __slots__ = (
         "attempts", "fail_fast", "failures", "first_failure", "judged", "most_failures", "names", "not_made",
-        "on_first_failure", "results", "retries_told", "spending", "usage_told", "usages",
+        "on_first_failure", "results", "retries_told", "retrying", "spending", "usage_told", "usages",
     )  # fmt: skip
 
     def __init__(self, number: int | None = None) -> None:
@@ -54,6 +54,7 @@ class Collector:
         self.usages: dict[int, Usage] = {}  # of those that have used tokens
         self.attempts: dict[int, list[Attempt]] = {}  # of those that may have several
         self.judged: bool = False  # any of them is under policies
+        self.retrying: bool = False  # under one of retries
         self.retries_told: int = 0  # of calls whose attempts were taken out
         self.usage_told: Usage | None = None  # the same, of tokens
         self.failures: dict[Status, int] = {}  # how many calls have no value, by status

@@ -48,10 +48,9 @@ class KeyedBatch(Batch):
         most: how many calls of one key may run at once.
     """
 
-    __slots__ = ()
+    __slots__ = ("each",)
 
     inputs: KeyedInputs
-    keyed = True
 
     def __init__(
         self,
@@ -72,6 +71,7 @@ class KeyedBatch(Batch):
         super().__init__(
             scheduler, cap, depth, fn, name=name, items=items, timeout=timeout, context=context, outer=outer
         )
+        self.each = most
         self.inputs = KeyedInputs(items, self.since, numbers, by=by, most=most)
         self.entries = self.inputs.entries
 

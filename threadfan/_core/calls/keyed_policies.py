@@ -34,7 +34,7 @@ class KeyedPolicies(Policies):
         keys: what bounds the calls of each key.
     """
 
-    __slots__ = ("_most", "_refused", "_running", "_scheduler")
+    __slots__ = ("_most", "_refused", "_running", "_scheduler", "calls")
 
     keyed = True
 
@@ -47,6 +47,7 @@ class KeyedPolicies(Policies):
         else:
             super().__init__(base.retry, waitlist, base.pace, base.hedge, base.breaker, base.total, base.fallback)
         self._most = keys.most
+        self.calls = 0  # of this key, ever handed in
         self._scheduler = scheduler
         self._running: set[AttemptState] = set()  # of attempts that count
         self._refused: Waiter | None = None  # who is to be invited when one of them has ended
@@ -61,11 +62,21 @@ class KeyedPolicies(Policies):
         """Each attempt's end is."""
         return True
 
+    @property
+    def full(self) -> bool:  # type: ignore[override]  # that of one key changes
+        """Whether as many attempts run as may."""
+        return self._most is not None and len(self._running) >= self._most
+
+    def state(self, args: tuple[object, ...], kwargs: dict[str, object], now: float) -> AttemptState:
+        """See ``Policies``."""
+        self.calls += 1
+        return super().state(args, kwargs, now)
+
     def admit(self, state: AttemptState, waiter: Waiter, clock: Clock, within: float = -1.0) -> bool:
         """See ``Policies``; and not more attempts at once than there may be.  With the scheduler's lock held."""
         if self._most is None or state.flaw is not None or state.shut_out:
             return super().admit(state, waiter, clock, within)
-        if len(self._running) >= self._most:
+        if self.full:
             self._refused = waiter
             for waitlist in self.waitlists:  # it may have been invited there
                 waitlist.leave(waiter, clock)
@@ -99,30 +110,33 @@ class KeyedPolicies(Policies):
 
 def by_key(
     base: Policies | None, keys: Keys, scheduler: Scheduler
-) -> tuple[Callable[[object], Policies], set[Waitlist]]:
-    """What says under which policies an input is called; and the waitlists of all these, which become more."""
+) -> tuple[Callable[[object], Policies], set[Waitlist], Callable[[], int]]:
+    """What says under which policies an input is called; the waitlists of all these, which become more; the most calls.
+
+    The last says how many calls that key has of which there are most, in the end.
+    """
     waitlists: set[Waitlist] = set()
     found = _Found(partial(_new, base, keys, scheduler, waitlists))
 
     def policies_of(item: object) -> Policies:
         return looked_up(found.__getitem__, keys.by, (item,))[0]
 
-    return policies_of, waitlists
+    return policies_of, waitlists, lambda: max((one.calls for one in found.values()), default=0)
 
 
-class _Found(dict[object, Policies]):
+class _Found(dict[object, KeyedPolicies]):
     """Those of each key that there was."""
 
-    def __init__(self, new: Callable[[], Policies]) -> None:
+    def __init__(self, new: Callable[[], KeyedPolicies]) -> None:
         super().__init__()
         self._new = new
 
-    def __missing__(self, key: object) -> Policies:
+    def __missing__(self, key: object) -> KeyedPolicies:
         made = self[key] = self._new()
         return made
 
 
-def _new(base: Policies | None, keys: Keys, scheduler: Scheduler, waitlists: set[Waitlist]) -> Policies:
+def _new(base: Policies | None, keys: Keys, scheduler: Scheduler, waitlists: set[Waitlist]) -> KeyedPolicies:
     made = KeyedPolicies(base, keys, scheduler)
     waitlists |= made.waitlists
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..base.checks import count
+from ..base.static import describe
 from ..base.texts import brief
 
 TYPE_CHECKING = False
@@ -51,9 +52,21 @@ def looked_up(find: Callable[[object], T], by: By, items: Sequence[object]) -> l
         return list(map(find, map(by, items)))
     except TypeError as error:
         for item in items:
-            key = by(item)  # which raises the error, if that was its own
+            try:
+                key = by(item)
+            except TypeError as own:
+                if own.__traceback__ is None or own.__traceback__.tb_next is not None:
+                    raise  # it comes from inside
+                raise TypeError(f"by={describe(by)} cannot be called with an input, {_what(item)}: {own}") from own
             try:
                 hash(key)
             except TypeError:
                 raise TypeError(f"by must give something that can be a key of a dict, not {brief(key)}") from error
         raise
+
+
+def _what(item: object) -> str:
+    """What ``by`` is given, without its value, which may be secret."""
+    if type(item) is not tuple:
+        return f"here of type {type(item).__name__}"
+    return f"here one tuple of {len(item)} (right is such as by=lambda given: given[0])"

@@ -29,6 +29,7 @@ class LaneBacklog(Backlog):
         super().__init__(queue, scheduler, waitlists, self._lanes)
         self._depth = queue.depth
         self.stays = True  # a worker may, for a limit that opens in a moment: see ``short_waits``
+        self.keyed = False  # each lane is that of a key, and may wait for a call of that to end, and for no limit
         self.staying: Lane | None = None  # the lane for whose next permit one does
         self._looks = False  # somebody looks soon whether calls that may start have a worker
         self._held_since: float | None = None  # no call may start before a limit invites
@@ -60,6 +61,8 @@ class LaneBacklog(Backlog):
                 lane.comes_at = None
                 if not admit(self.scheduler, call, call.policies, lane, NEAR if self._may_stay(lane) else -1.0):
                     lanes.shut(lane)
+                    if call.policies.keyed:
+                        lanes.limited(lane, not call.policies.full)
                     if lane.comes_at is not None:
                         self.staying = lane
                         self._held()
@@ -68,11 +71,15 @@ class LaneBacklog(Backlog):
                 if call.state.flaw is not None or call.state.shut_out:
                     lane.leave(self.clock)  # it may have been invited, and takes no permit that would end that
                 lane.host = None
+            if lane.held_since is not None:
+                lanes.limited(lane, False)
             lanes.take(lane)
             self._let_through()
             return call
-        if lanes:
+        if lanes and (lanes.held or not self.keyed):
             self._held()
+        elif lanes:
+            self._let_through()
         return None
 
     def line_up(self, call: Call) -> None:
@@ -140,7 +147,10 @@ class LaneBacklog(Backlog):
         self.scheduler.perform(after)
 
     def limited(self, now: float, call: Call | None = None) -> float:
-        """Seconds that it has waited for limits until now."""
+        """Seconds that it has waited for limits until now; the lane of a key by itself."""
+        if call is not None and call.policies is not None and call.policies.keyed:
+            lane = self._lanes.lane(call.policies)
+            return lane.held_for + (0.0 if lane.held_since is None else now - lane.held_since)
         return self.held_for + (0.0 if self._held_since is None else now - self._held_since)
 
     def _let_through(self) -> None:

@@ -36,13 +36,15 @@ if TYPE_CHECKING:
 class Lane:
     """Calls under the same limits, and what stands in their waitlists for them.  Guarded by the scheduler's lock."""
 
-    __slots__ = ("calls", "comes_at", "host", "shut", "waitlists")
+    __slots__ = ("calls", "comes_at", "held_for", "held_since", "host", "shut", "waitlists")
 
     def __init__(self, waitlists: Limits) -> None:
         self.waitlists = waitlists
         self.calls: OrderedDict[Call, int] = OrderedDict()  # with their numbers in the order of all lanes
         self.shut = False  # a limit has refused its first call, and will invite it
         self.comes_at: float | None = None  # if a worker stays for its next permit
+        self.held_for = 0.0  # seconds that it has waited for limits, if it is that of a key
+        self.held_since: float | None = None  # since when it does
         self.host: Host | None = None  # while it may stand in a waitlist; else the two would hold each other
 
     @property
@@ -85,6 +87,7 @@ class Lanes:
         self._length = 0
         self._last = self._first = 0  # the numbers given out at either end
         self.ready = 0  # how many calls are in open lanes
+        self.held = 0  # how many lanes of keys wait for a limit, and not for a call of their key to end
 
     def __len__(self) -> int:
         return self._length
@@ -111,6 +114,10 @@ class Lanes:
         lane.calls.move_to_end(call, last=False)
         self._added(lane, new_first=True)
 
+    def others(self, call: Call) -> bool:
+        """Whether any waits for the same limits."""
+        return bool(self.lane(call.policies).calls)
+
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
         lane = self.lane(call.policies)
@@ -121,6 +128,7 @@ class Lanes:
         if not lane.calls:
             lane.leave(self._clock)
             lane.shut = False
+            self.limited(lane, False)
         elif was_first and not lane.shut:
             heapq.heappush(self._open, (lane.number, lane))
 
@@ -129,6 +137,7 @@ class Lanes:
         for lane in self._lanes.values():
             lane.calls.clear()
             lane.shut = False
+            self.limited(lane, False)
         self._open.clear()
         self._length = self.ready = 0
 
@@ -194,6 +203,21 @@ class Lanes:
             if lane.calls:
                 self.ready += len(lane.calls)
                 heapq.heappush(self._open, (lane.number, lane))
+
+    # -- of lanes of keys: what each waits for -------------------------------------------------------------------------
+
+    def limited(self, lane: Lane, waits: bool) -> None:
+        """Whether it waits for a limit now."""
+        if waits is (lane.held_since is not None):
+            return
+        now = self._clock.monotonic()
+        if waits:
+            lane.held_since = now
+            self.held += 1
+        else:
+            lane.held_for += now - lane.held_since  # type: ignore[operator]  # it did
+            lane.held_since = None
+            self.held -= 1
 
     def leave_waitlists(self) -> None:
         """No lane needs a permit any more."""

@@ -10,6 +10,7 @@ from ..base.usage import usage_of
 from ..limits.adaptive_limit import PATIENCE
 from ..limits.request_end import FAILED as OTHERWISE
 from ..limits.request_end import RequestEnd
+from ..policies.pause import HOPELESS
 from ..policies.reading import Reading
 from ..policies.retry_after import plain
 from . import breakers
@@ -18,11 +19,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
     from ..base.usage import Usage
+    from ..limits.rate_waitlist import Standing
     from ..pool.scheduler import Scheduler
     from ..pool.work_queue import Actions
     from .call_queue import Call
     from .policies import AttemptState, Policies
     from .policy_queue import PolicyQueue
+
+
+SINGLED_OUT = 8
+"""Times that a limit has let others through between two refusals of one call, after which they are that call's own
+affair; of one that is refused ``HOPELESS`` times in a row, perhaps since nobody else is left, once is enough.  What is
+refused by chance is seldom refused so often, and each refusal costs all a pause."""
 
 
 def tell_limits(
@@ -39,6 +47,7 @@ def tell_limits(
         return True
     refused = said is not None and said.overload
     state.refusals = state.refusals + 1 if refused else 0
+    state.gives_way = False
     end = _end_of(state, raw, said)
     (permit, state.permit), (start, state.start) = (state.permit, None), (state.start, None)
     waitlist, pace = policies.waitlist, policies.pace
@@ -60,10 +69,23 @@ def tell_limits(
         policies.left(state, after)
     counted = True
     if refused and policies.limited:
-        counted = waitlist.hopeless() if waitlist is not None else state.refusals >= PATIENCE
+        counted = _is_own(state, waitlist.standing(clock)) if waitlist is not None else state.refusals >= PATIENCE
     if policies.breaker is not None:
         breakers.tell(queue, policies.breaker, call, raw, said, counted, after)
     return counted
+
+
+def _is_own(state: AttemptState, limit: Standing) -> bool:
+    """Whether a refusal counts as a failure of the call, for its limit lets others through, or nobody at all."""
+    if state.refusals == 1:
+        state.let_by = 0
+    elif limit.openings != state.openings:
+        state.let_by += 1
+    state.openings = limit.openings
+    let_by = state.let_by
+    own = limit.hopeless or let_by >= SINGLED_OUT or (let_by > 0 and state.refusals >= HOPELESS)
+    state.gives_way = not own and limit.fruitless > 0 and state.refusals > 1
+    return own
 
 
 def reading_of(raw: Raw) -> Reading | None:

@@ -40,6 +40,9 @@ class Policies:
     keyed = False
     """Whether they are those of one key, and count its attempts: see ``KeyedPolicies``."""
 
+    full = False
+    """Whether as many attempts of that key run as may."""
+
     def __init__(
         self,
         retry: Policy | None,
@@ -188,9 +191,10 @@ class AttemptState:
     """
 
     __slots__ = (
-        "allowance", "asking", "attempts", "backoff", "cost", "discards", "elsewhere", "fallen", "flaw", "handed_in",
-        "headers", "limited", "mark", "once", "passed", "permit", "queued", "refusals", "retry", "shut_out", "since",
-        "spoken", "start", "told", "undecided", "usage", "used", "waited_inside",
+        "allowance", "asking", "attempts", "backoff", "cost", "discards", "elsewhere", "fallen", "flaw", "gives_way",
+        "handed_in", "headers", "let_by", "limited", "mark", "once", "openings", "passed", "permit", "queued",
+        "refusals", "retry", "shut_out", "since", "spoken", "start", "told", "undecided", "usage", "used",
+        "waited_inside",
     )  # fmt: skip
 
     def __init__(self, cost: Cost | None, now: float) -> None:
@@ -206,6 +210,9 @@ class AttemptState:
         self.shut_out: bool = False  # by that: it ends where it would begin
         self.asking: bool = False  # the other processes for room, before an attempt; see ``Attempts``
         self.refusals: int = 0  # in a row
+        self.openings: int = 0  # of its limit, at the last of them
+        self.let_by: int = 0  # how often the limit has let others through between two of them
+        self.gives_way: bool = False  # the last of them was that of a probe: let another call be the next
         self.once: bool = False  # an agent has run in it, so there is no other attempt
         self.spoken: bool = False  # some of its text was handed out, so nothing takes its place either
         self.discards: int = 0  # how many its queue had seen when it was taken for this attempt

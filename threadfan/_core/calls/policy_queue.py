@@ -34,6 +34,9 @@ class PolicyQueue(Protocol):
     def backlog(self) -> Backlog:
         """Who waits."""
 
+    def pending(self) -> int:
+        """How many calls have not ended and do not run."""
+
     def outer_of(self, key: Call) -> Scope | None:
         """The scope in which the call was handed in."""
 

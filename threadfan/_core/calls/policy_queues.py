@@ -184,7 +184,7 @@ class PolicyBatch(TaskBatch):
         after: Actions = []
         with self.scheduler.lock:
             for call in calls:
-                call.state.joins(now, self.backlog.limited(now))
+                call.state.joins(now, self.backlog.limited(now, call))
             last = first + len(items)
             self.inputs.feeding = first, items, now
             self.accepted = last

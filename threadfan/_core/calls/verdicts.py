@@ -20,6 +20,7 @@ from ..pool.deadline_timer import EVENT
 from . import breakers, total_time
 from .call_queue import tell_end
 from .fallbacks import chain, falls_back
+from .giving_way import gives_way
 from .hedging import HedgeAttempt
 from .outcomes import without_attempt
 
@@ -150,6 +151,8 @@ class Verdicts:
             waiting = [call for call in backlog.entries if concerned(call) and not isinstance(call, HedgeAttempt)]
             for call in waiting:
                 backlog.entries.remove(call)
+            aside = [call for call in backlog.giving_way if concerned(call)]
+            waiting += [call for call in aside if backlog.withdraw(call)]
             if waitlist is not None:
                 waiting += self._queue.inputs_under(waitlist)
             after: Actions = []
@@ -232,7 +235,7 @@ class Verdicts:
             return False
         if wait > 0:
             queue.backlog.back_off(call, now, due)
-        else:
+        elif not gives_way(queue, call, after):
             queue.backlog.put_first(call, after)
         scheduler.figures.count_retry()
         if log.in_use():

@@ -203,7 +203,12 @@ class Fan(Front, ThreadPoolExecutor):
 
             expiry.bound(scheduler, timeout)
         if wait:
-            lifecycle.join(scheduler, gate, until=until)
+            patiently = None
+            if any(queue.unfinished() for queue in scheduler.queues.copy()):
+                from . import unfed  # few programs need it
+
+                patiently = partial(unfed.wait, scheduler)
+            lifecycle.join(scheduler, gate, patiently, until=until)
             lifecycle.linger(scheduler)
             self._warn_of_what_is_stuck()
 

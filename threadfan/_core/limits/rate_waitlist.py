@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from ..policies.cost import Permit
 from .waitlist import Waitlist
@@ -20,6 +21,22 @@ _ALONE = nullcontext()
 STALL = 0.5
 """Seconds that a call waits, with its slot, for what other processes say.  Arbitrary: far more than they take, and not
 long for those who wait for the slot."""
+
+
+class Standing(NamedTuple):
+    """How a limit stands after refusals.
+
+    Args:
+        hopeless: waiting for it makes no sense any more.
+        fruitless: probes that were refused in a row.
+        openings: pauses that a success has ended.
+        paused_for: seconds until a probe may go out, 0.0 if it has; None without a pause.
+    """
+
+    hopeless: bool
+    fruitless: int
+    openings: int
+    paused_for: float | None
 
 
 class RateWaitlist(Waitlist[Permit]):
@@ -141,6 +158,13 @@ class RateWaitlist(Waitlist[Permit]):
             now = clock.monotonic()
             self.limit.lift(now)
             self._plan(clock, now)
+
+    def standing(self, clock: Clock) -> Standing:
+        """What its refusals have come to."""
+        with self._lock:
+            pause = self.limit.pause
+            paused_for = pause.left(clock.monotonic()) if pause.paused else None
+            return Standing(self.limit.hopeless, pause.fruitless, pause.openings, paused_for)
 
     def rates(self) -> dict[str, float]:
         """What the limit lets through per minute, by unit."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from ..base.outcome import SUCCEEDED, attempts_of
-from ..base.texts import shortened, text_of
+from ..base.texts import condensed, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _call(story: Story, span: Span, start: int, end: int) -> Event:
     arguments: Event = {"index": outcome.index, "status": span.status, "attempt": span.attempt}
     if span.status is not SUCCEEDED:
         error = outcome.history[span.attempt - 1].error if outcome.attempts > 1 else outcome.error
-        arguments["error"] = shortened(f"{type(error).__name__}: {text_of(error)}", 300)
+        arguments["error"] = condensed(f"{type(error).__name__}: {text_of(error)}", 300)
     if (usage := outcome.usage) is not None and span.attempt == outcome.attempts:
         arguments |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
     history = attempts_of(outcome)

@@ -41,6 +41,10 @@ class WaitingCalls:
         """Put a call first in front of its stage."""
         stage_of(call).entries.appendleft(call)
 
+    def others(self, call: Call) -> bool:
+        """Whether any waits in front of the same stage."""
+        return bool(stage_of(call).entries)
+
     def remove(self, call: Call) -> None:
         """Take a call out; ValueError if it is not there."""
         stage_of(call).entries.remove(call)

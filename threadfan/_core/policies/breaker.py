@@ -22,7 +22,7 @@ from ..base.arguments import whole
 from ..base.errors import BreakerOpen
 from ..base.given import real
 from ..base.locks import Lock
-from ..base.texts import brief, shortened, text_of
+from ..base.texts import brief, condensed, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Breaker:
             left, last, failed = max(0.0, self.shut_until() - now), self._last, self._failed
         error = BreakerOpen()
         error.breaker, error.seconds, error.__cause__ = self.name, left, last
-        after = "" if last is None else f", the last with {type(last).__name__}: {shortened(text_of(last))}"
+        after = "" if last is None else f", the last with {type(last).__name__}: {condensed(text_of(last))}"
         text = (
             f"this call was not made{' again' if again else ''}: {error.called()} has opened after {failed} failures "
             f"in a row{after}; it lets one call try every {self.recovery:g} s"

@@ -43,6 +43,7 @@ class Pause:
         "brief",
         "epoch",
         "fruitless",
+        "openings",
         "patience",
         "paused",
     )  # fmt: skip
@@ -52,6 +53,7 @@ class Pause:
         self.paused: bool = False
         self.brief: bool = False  # the last pause was for what may be an exception
         self.fruitless: int = 0  # probes refused in a row
+        self.openings: int = 0  # pauses that a success has ended
         self.patience: float = PATIENCE
         self._answered = True  # a request of this epoch has succeeded
         self._level = 0  # how often the guess was doubled
@@ -97,6 +99,7 @@ class Pause:
             return False
         self._answered, self.fruitless = True, 0
         if self.paused:
+            self.openings += 1
             self._open(now)
         return True
 

@@ -1,0 +1,93 @@
+"""Closing a fan of which a run waits for inputs that do not come."""
+
+import logging
+from queue import SimpleQueue
+
+import pytest
+
+from support.controlled import PATIENCE, Gate, aside, until
+from threadfan import Fan
+from threadfan._core.fan import unfed
+
+
+def said(caplog):
+    """The warnings that this is about; a loaded machine may give cause for others."""
+    return [text for name, _, text in caplog.record_tuples if name == "threadfan" and "waits for inputs" in text]
+
+
+def look(clock):
+    """Let who closes the fan look once more, when it sleeps until then."""
+    due = clock.monotonic() + unfed.PATIENCE
+    clock.wait_for_sleepers(until=due)
+    clock.advance(unfed.PATIENCE)
+
+
+def visit(page):
+    """A call that is done at once."""
+    return page
+
+
+def closing(todo, bug):
+    """Start a run in a fan, and leave that."""
+    with Fan(2, name="crawl") as fan:
+        run = fan.start(visit, iter(todo.get, None))
+        next(iter(run))
+        if bug:
+            raise KeyError("a bug")
+    return run.result()
+
+
+@pytest.mark.parametrize("bug", [False, True])
+def test_it_is_said_which_run_waits(caplog, clock, bug):
+    """Once, while it waits; whatever comes then is called all the same."""
+    todo = SimpleQueue()
+    todo.put("first")
+    with caplog.at_level(logging.WARNING, "threadfan"):
+        waiting = aside(closing, todo, bug)
+        look(clock)
+        until(lambda: said(caplog) or clock.advance(unfed.PATIENCE))  # at the first look its call may not have left yet
+        todo.put("second")
+        todo.put(None)
+        if bug:
+            assert isinstance(waiting.exception(PATIENCE), KeyError)
+        else:
+            assert waiting.result(PATIENCE).values() == ["first", "second"]
+    (text,) = said(caplog)
+    assert text == (
+        "crawl is closed, and waits for inputs of the run of visit, which do not come: right is `with fan.start(…) "
+        "as run:`, which ends the run when an exception leaves the block, or run.cancel()"
+    )
+
+
+def test_nothing_is_said_while_its_calls_run(caplog, clock):
+    """Inputs may come slowly, and what they are made of may take long."""
+    gate, todo = Gate(), SimpleQueue()
+    todo.put("first")
+    with caplog.at_level(logging.WARNING, "threadfan"):
+
+        def closed():
+            with Fan(2) as fan:
+                fan.start(gate, iter(todo.get, None))
+                until(lambda: gate.started)
+
+        waiting = aside(closed)
+        look(clock)
+        look(clock)
+        clock.wait_for_sleepers(until=clock.monotonic() + unfed.PATIENCE)  # it has looked, and sleeps again
+        assert not said(caplog)
+        todo.put(None)
+        gate.open()
+        waiting.result(PATIENCE)
+
+
+def test_a_block_of_the_run_ends_it(caplog, clock):
+    """It is not waited for inputs that may never come."""
+    todo = SimpleQueue()
+
+    def crawl():
+        with Fan(2) as fan, fan.start(visit, iter(todo.get, None)):
+            raise KeyError("a bug")
+
+    assert isinstance(aside(crawl).exception(PATIENCE), KeyError)
+    todo.put(None)  # its thread still waits for it
+    assert not said(caplog)
