@@ -68,19 +68,19 @@ class _Run:
     def __init__(self, job: Job, source: Source, files: Files, options: BatchOptions, bar: Bar | None) -> None:
         self._job, self._source, self._files, self._options, self._bar = job, source, files, options, bar
         self._budget = options.money(job.model)
-        self._tally = Tally(self._budget, job.model)
+        self._tally = Tally(self._budget, options.money(job.model, endless=True), job.model)
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
         self._hopeless: str | None = None  # why all calls would fail
         self._cut = False  # whether calls that run are ended
-        files.begin()
         self._failures = Failures(files.failures)
-        self._failures.begin()
+        self._failures.check()
         self._sink = Sink(files.output, files.output_format, job.columns, job.text)
         source.unreadable = self._unreadable
 
     def go(self) -> None:
         """Call, and write what comes."""
+        self._files.begin()  # last: by now nothing is refused that the user has named
         options, job = self._options, self._job
         retry = options.retry if job.retry is None else job.retry
         journal = self._files.journal_options(job.version)
@@ -100,6 +100,7 @@ class _Run:
             except FanClosed:  # is what a stream ends with that was closed or drained
                 if self._halted is None:
                     raise
+        self._begin()
         self._sink.finish()
         for row, why in self._sink.unfit():
             self._tally.not_written += 1
@@ -157,7 +158,14 @@ class _Run:
             self._halted = self._budget.used_up()
         return self._halted is not None
 
+    def _begin(self) -> None:
+        """Replace what earlier runs have written."""
+        if not self._sink.begun:
+            self._sink.begin()
+            self._failures.begin()
+
     def _take(self, outcome: Outcome[Result]) -> None:
+        self._begin()
         self._tally.add(outcome)
         if outcome.ok:
             try:
@@ -178,7 +186,8 @@ class _Run:
             for outcome in getattr(error, "report", None) or ():
                 if outcome.ok:
                     self._take(outcome)
-            self._sink.finish()
+            if self._sink.begun:
+                self._sink.finish()
 
     @contextmanager
     def warnings_as_lines(self) -> Iterator[None]:
@@ -211,7 +220,11 @@ class _Run:
     def told(self) -> int:
         """Say what became of it; the exit status."""
         tally = self._tally
-        page = self._files.write_report()
+        try:
+            page = self._files.write_report()
+        except CommandError:
+            say(tally.summary())
+            raise
         say(f"{tally.summary()}{'' if page is None else f'; see {page}'}")
         if self._halted is not None:
             raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")

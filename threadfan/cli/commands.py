@@ -146,12 +146,13 @@ def report(
     debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
 ) -> int:
     """Write a page that shows what happened in a run: a timeline, rates, the slowest calls, failures by their cause."""
-    from .files import write_page
+    from .files import check_page, write_page
 
     page = f"{os.path.splitext(journal)[0]}.html" if output is None else output
     if os.path.realpath(page) == os.path.realpath(journal):
         raise CommandError(f"--output is the journal, {page}; right is a path for the page", USAGE)
-    write_page(journal, page)
+    check_page(page, "--output" if output is not None else "the page")
+    write_page(journal, page, USAGE)
     typer.echo(page)
     return 0
 

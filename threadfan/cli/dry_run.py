@@ -16,7 +16,7 @@ from threadfan._core.batches.asked_journal import Asked, journal_of
 from threadfan._core.journal.database import opened_to_read
 from threadfan._core.journal.looking_up import LookUp
 
-from .errors import CommandError
+from .errors import USAGE, CommandError
 from .tally import dollars, say
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
             parts.append(f"{unreadable:,} lines cannot be read")
         say(f"dry run: {', '.join(parts)}{_cost(number, job, files, options)}")
     except (JournalError, TypeError) as error:
-        raise CommandError(text_of(error)) from error
+        raise CommandError(text_of(error), USAGE) from error
     return 0
 
 
@@ -91,7 +91,7 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
 
 def _cost(number: int, job: Job, files: Files, options: BatchOptions) -> str:
     """What so many calls would cost, if calls as dear as those that the journal has."""
-    money = options.money(job.model)
+    money = options.money(job.model, endless=True)
     if money is None:
         return ""
     used = _used(files.journal) if files.going_on else []

@@ -214,16 +214,17 @@ class BatchOptions:
             )
         return RateLimit(float(found[1]) * _PER_MINUTE[(found[2] or "min")[0]])
 
-    def money(self, model: str | None = None) -> Budget | None:
+    def money(self, model: str | None = None, *, endless: bool = False) -> Budget | None:
         """What counts the dollars that are spent, up to ``--budget``; None if nothing says what tokens cost.
 
         Args:
             model: for which the library genai-prices knows it, where ``--price`` does not say so.
+            endless: whether it only counts.
         """
         try:
             prices = None if self.price is None else tuple(map(float, self.price.split(",")))
             if prices is not None or model is not None:
-                return Budget(usd=self.budget or _NO_END, prices=prices)
+                return Budget(usd=_NO_END if endless or self.budget is None else self.budget, prices=prices)
         except (TypeError, ValueError) as error:
             raise CommandError(
                 f"--price is {brief(self.price)}; right are dollars for a million tokens in and out, as 1,5", USAGE
