@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Slots, slow inputs, slow calls."""
-    if (
-        conditions.get("keyed") or stats.duration_sum < TINY * stats.succeeded
-    ):  # a report is not asked for its outcomes if that tells it
+    if conditions.get("keyed") or conditions.get("gaps"):
+        return None
+    if stats.duration_sum < TINY * stats.succeeded:  # a report is not asked for its outcomes if that tells it
         return None
     places = [place for place, outcome in enumerate(outcomes) if outcome.attempts]
     if not stats.wall or len(places) < 2 or stats.duration_sum < TINY * len(places):
