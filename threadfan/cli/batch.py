@@ -72,6 +72,7 @@ class _Run:
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
         self._hopeless: str | None = None  # why all calls would fail
+        self._more: str | None = None  # to say of what has failed
         self._cut = False  # whether calls that run are ended
         self._failures = Failures(files.failures)
         self._failures.check()
@@ -175,6 +176,8 @@ class _Run:
                 self._failures.add(outcome, str(error))
         elif outcome.status in ("failed", "timed_out"):
             self._failures.add(outcome)
+            if self._more is None and outcome.error is not None:
+                self._more = self._job.more_of(outcome.error)
 
     def _unreadable(self, line: Unreadable) -> None:
         self._tally.unreadable += 1
@@ -232,7 +235,8 @@ class _Run:
             where, again = self._files.failures, self._files.journal is not None
             right = "the same command tries them again" if again else "that file can be the INPUT of a run"
             told = f"; they are in {where}, and {right}" if where else f"; {right}" if again else ""
-            raise CommandError(f"{tally.causes()}{told}")
+            more = "" if self._more is None else f"; {self._more}"
+            raise CommandError(f"{tally.causes()}{more}{told}")
         return 0
 
 

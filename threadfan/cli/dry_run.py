@@ -45,6 +45,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
         unreadable += 1
 
     source.unreadable = told
+    shown = True  # as long as somebody reads it
     most = _SHOWN if sys.stdout.isatty() else None
     try:
         for item, stands in _looked_up(job, source, files):
@@ -54,10 +55,11 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
             number += 1
             if most is None or number <= most:
                 text = to_json(item, bytes_mode="base64", serialize_unknown=True).decode()
-                print(text if most is None else shortened(text, 100))
+                shown = shown and _shown(text if most is None else shortened(text, 100))
         if most is not None and number > most:
-            print(f"… and {number - most:,} more")
-        sys.stdout.flush()
+            shown = shown and _shown(f"… and {number - most:,} more")
+        if shown:
+            _shown("", end="", flush=True)
         parts = [f"{number:,} would be called", f"{done:,} are done"]
         if unreadable:
             parts.append(f"{unreadable:,} lines cannot be read")
@@ -65,6 +67,16 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
     except (JournalError, TypeError) as error:
         raise CommandError(text_of(error), USAGE) from error
     return 0
+
+
+def _shown(text: str, *, end: str = "\n", flush: bool = False) -> bool:
+    """Whether it could be written: `| head` may have seen enough, and the rest is counted all the same."""
+    try:
+        print(text, end=end, flush=flush)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing more fails, at exit neither
+        return False
+    return True
 
 
 def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, bool]]:

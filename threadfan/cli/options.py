@@ -93,7 +93,9 @@ class BatchOptions:
     ] = None
     timeout: Annotated[
         float | None,
-        typer.Option(help="Seconds that a call may take.", show_default="no limit", rich_help_panel=_CALLS),
+        typer.Option(
+            help="Seconds that a call may take.", show_default="no limit; 600 for ask", rich_help_panel=_CALLS
+        ),
     ] = None
     retry: Annotated[
         int | None,

@@ -39,7 +39,7 @@ class Sink:
     Args:
         file: the path, or ``-``.
         format: one of ``FORMATS``.
-        columns: a result as columns, for tables.
+        columns: a result as columns, for tables; beside a row.
         text: a result as a text, for lines.
     """
 
@@ -47,7 +47,7 @@ class Sink:
         self,
         file: str,
         format: str,  # noqa: A002
-        columns: Callable[[Result], Row] = columns_of,
+        columns: Callable[[Result, Row], Row] = columns_of,
         text: Callable[[Result], object] = lambda value: value,
     ) -> None:
         self.file = file
@@ -133,7 +133,7 @@ class Sink:
 
     def _record(self, item: Item, value: Result) -> Row:
         row = item if isinstance(item, dict) else {INPUT: item}
-        return {**row, **self._columns(value)}
+        return {**row, **self._columns(value, row)}
 
     # -- formats -----------------------------------------------------------------------------------------------------
 
