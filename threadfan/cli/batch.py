@@ -73,6 +73,8 @@ class _Run:
         self._halted: str | None = None  # why it was stopped early
         self._hopeless: str | None = None  # why all calls would fail
         self._more: str | None = None  # to say of what has failed
+        self._taken = 0  # inputs
+        self._has_all = False  # whether there are no more
         self._cut = False  # whether calls that run are ended
         self._failures = Failures(files.failures)
         self._failures.check()
@@ -94,7 +96,7 @@ class _Run:
                 if source.is_slow:
                     asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
                 else:
-                    self._take_all(fan.stream(fn, source, **given))
+                    self._take_all(fan.stream(fn, self._rows(), **given))
             except INTERRUPTS:
                 self._cut = True
                 raise
@@ -125,6 +127,17 @@ class _Run:
                 raise
 
         return called
+
+    def _rows(self) -> Iterator[Item]:
+        for row in self._source:
+            self._taken += 1
+            yield row
+        self._has_all = True
+
+    def _left_some(self) -> bool:
+        """Whether inputs may be without an outcome; else it has not been stopped early, whatever was reached."""
+        tally = self._tally
+        return not self._has_all or self._taken > tally.ended() + tally.kept or "cancelled" in tally.failures
 
     def _take_all(self, outcomes: Generator[Outcome[Result]]) -> None:
         for outcome in outcomes:
@@ -229,7 +242,7 @@ class _Run:
             say(tally.summary())
             raise
         say(f"{tally.summary()}{'' if page is None else f'; see {page}'}")
-        if self._halted is not None:
+        if self._halted is not None and self._left_some():
             raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")
         if tally.bad:
             where, again = self._files.failures, self._files.journal is not None

@@ -178,17 +178,19 @@ def load(
         figures = json.loads(facts or "{}")
         if kind == "run":
             spans = {run: [row for row, (*_, its) in zip(rows, found, strict=True) if its == run] for run in same}
-            figures["wall"] = sum(_wall(json.loads(said or "{}"), spans[run]) for run, said in same.items())
+            figures["wall"] = sum(_wall(json.loads(said or "{}").get("wall"), spans[run]) for run, said in same.items())
             figures["conditions"] = {"gaps": True}
         return make(**_parts(rows, partial(values.read, path=place)), **figures)
     except _STRANGE as error:
         raise strange(place, error) from error
 
 
-def _wall(facts: dict[str, Any], rows: list[_Row]) -> float:
+def _wall(told: float | None, rows: list[_Row]) -> float:
     """How long one run took; of one that goes on or was killed, from its first call to the last that has ended."""
     starts, ends = [row.started for row in rows if row.started], [row.ended for row in rows if row.ended]
-    return float(facts.get("wall", max(ends) - min(starts) if starts and ends else 0.0))
+    if told is None:
+        return max(ends) - min(starts) if starts and ends else 0.0
+    return told
 
 
 def _parts(rows: list[_Row], read: partial[object]) -> dict[str, Any]:

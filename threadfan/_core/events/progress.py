@@ -56,7 +56,7 @@ class Progress:
         running: calls that run.
         total: all calls, or None as long as inputs still come.
         seconds: since the batch began.
-        rate: calls that ended per second, over the last ten seconds.
+        rate: calls that ended per second, over the last ten seconds, without those that were cancelled.
         remaining: seconds until the end at this rate, or as rate limits demand if that is longer; None while that
             cannot be told.
         waiting_slot: calls that wait for a slot.
@@ -131,14 +131,15 @@ class Gauge:
     def progress(self) -> Progress:
         """How far it is now."""
         done, failed, running, total = self._count()
-        now = self._now()
-        ends = [*self._ends, (now, done)]
+        cancelled = min(failed, self._cancelled())
+        now, ended = self._now(), done - cancelled
+        ends = [*self._ends, (now, ended)]
         since = next((place for place in range(len(ends) - 2, 0, -1) if ends[place][0] <= now - RECENT), 0)
         self._ends = ends = ends[since:]
         seconds = now - self._since
-        rate = (done - ends[0][1]) / max(now - ends[0][0], 1e-9)
+        rate = (ended - ends[0][1]) / max(now - ends[0][0], 1e-9)
         found = Progress(self._name, done, failed, running, total, seconds, rate)
-        found.cancelled = min(failed, self._cancelled())
+        found.cancelled = cancelled
         if self._waits is not None:
             self._tell(found, *self._waits())
         return found
