@@ -1,10 +1,14 @@
 """A thread pool for tools that block: ordered results, real timeouts, an asyncio bridge.
 
-What users import stands at the top: this module, ``threadfan.agents`` (a model with tools as one blocking call),
-``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (one file for each outside client, whose
-calls it ends in time), ``threadfan.adapters`` (a fan in the places that others have for pools), ``threadfan.testing``
-(a loopback Messages API, a manual clock), ``threadfan.dropin`` (fans for programs that know nothing of them) and
-``threadfan.cli``.  They stand on private floors in ``threadfan/_core``, each importing only those below it:
+A *fan* is a pool of threads, ``Fan``.  A *call* is a function with its arguments that it runs, and a *slot* the right
+to have one call running; a fan has ``max_workers`` slots.
+
+What users import is this module and ``threadfan.agents`` (a model with tools as one blocking call),
+``threadfan.patterns`` (votes, races, guards, fan-out), ``threadfan.clients`` (makes the calls of other libraries'
+clients end at their timeout), ``threadfan.adapters`` (fans with the interfaces of other libraries' pools),
+``threadfan.testing`` (a loopback Messages API, a manual clock), ``threadfan.dropin`` (makes the executors of an
+unchanged program fans) and ``threadfan.cli``.  They are built on private layers in ``threadfan/_core``, each of which
+imports only those below it:
 
     fan        what users hold: Fan, views of it, its asyncio side
     graph, pipeline

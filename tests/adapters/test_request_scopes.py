@@ -1,5 +1,6 @@
 """Requests of Starlette and FastAPI: what they have begun ends with their client, or when their time is up."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -16,6 +17,8 @@ uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 from starlette.applications import Starlette  # noqa: E402 -- after it is known to be there
+from starlette.exceptions import HTTPException  # noqa: E402
+from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, StreamingResponse  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
@@ -195,6 +198,33 @@ def test_a_dependency_bounds_the_endpoint(fan, work):
         status, body = served.answer("/late")
         assert (status, json.loads(body)) == (504, {"detail": "the request took too long"})
         assert served.answer("/echo", method="POST", body=b'{"x": 4}')[1] == b"5"
+
+
+def test_every_request_ends_its_thread(work):
+    """However the loop and the thread that works take turns: the endpoint may leave its block before or after."""
+
+    async def ask(arrives, gone):
+        async with request_scope(Request({"type": "http"}, arrives.get), gone):
+            await asyncio.to_thread(work)
+
+    async def one_request(timeout):
+        arrives = asyncio.Queue()
+        arrives.put_nowait({"type": "http.request"})
+        asked = asyncio.create_task(ask(arrives, timeout))
+        if timeout is None:
+            await asyncio.to_thread(work.begun.wait, PATIENCE)
+            arrives.put_nowait({"type": "http.disconnect"})
+        with pytest.raises(HTTPException):
+            await asked
+        assert not work.begun.is_set() or await asyncio.to_thread(work.ended.wait, PATIENCE)
+        work.begun.clear()
+        work.ended.clear()
+
+    async def requests():
+        for number in range(100):
+            await one_request(None if number % 2 else 0.005)
+
+    asyncio.run(requests())
 
 
 def test_wrong_timeouts_are_told():

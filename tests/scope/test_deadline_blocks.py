@@ -1,7 +1,9 @@
 """`fail_after` and `move_on_after`, with trio's meanings, alone, nested and in a fan's calls."""
 
+import asyncio
 import math
 import threading
+from contextvars import copy_context
 
 import pytest
 
@@ -285,3 +287,38 @@ def test_a_block_that_is_left_when_its_time_is_up_tells_what_was_begun_in_it(clo
             clock.advance(8)
             scope.check()
         assert told.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_is_left_by_a_cancel_ends_what_was_begun_in_it(clock, error):
+    """In another thread, which hears neither of asyncio's cancels nor of Ctrl-C."""
+    begun = []
+
+    def block():
+        with fail_after(60) as scope:
+            begun[:] = scope, aside(copy_context().run, threadfan.sleep, 90)
+            clock.wait_for_sleepers(until=clock.monotonic() + 90)
+            raise error
+
+    with pytest.raises(error):
+        block()
+    scope, sleeps = begun
+    with pytest.raises(CallCancelled):
+        sleeps.result(PATIENCE)
+    with pytest.raises(CallCancelled):
+        scope.check()
+
+
+def test_a_block_that_is_left_by_an_error_ends_nothing(clock):
+    """It is an affair of the block's own code, and no cancel."""
+    called, scope = threading.Event(), fail_after(60)
+
+    def block():
+        with scope:
+            scope.on_cancel(called.set)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        block()
+    assert not scope.cancelled
+    assert not called.is_set()

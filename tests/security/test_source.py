@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "threadfan"
+import threadfan
+
+ROOT = Path(threadfan.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
 NODES = {file: list(ast.walk(tree)) for file, tree in TREES.items()}
 CALLS = [

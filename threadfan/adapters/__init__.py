@@ -1,1 +1,1 @@
-"""A fan in the places that other libraries have for pools: one file for each, which bears the library's name."""
+"""Fans with the interfaces of other libraries' pools: one module for each library, named after it."""

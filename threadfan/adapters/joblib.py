@@ -45,7 +45,7 @@ NAME = "threadfan"
 
 
 class FanBackend(Base):
-    """What ``register`` registers.
+    """The backend that ``register`` registers.
 
     Args:
         timeout: seconds for each attempt of a job.
@@ -75,7 +75,7 @@ class FanBackend(Base):
         return max(cpu_count() + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
 
     def configure(self, n_jobs: int = 1, parallel: Parallel | None = None, **_: object) -> int:
-        """Begin."""
+        """Start the backend."""
         number, (timeout, retry, rate) = self.effective_n_jobs(n_jobs), self._options
         self.parallel: Parallel | None = parallel
         self._fan = Fan(number, "joblib", timeout=timeout, retry=retry, rate=rate)
@@ -99,13 +99,13 @@ class FanBackend(Base):
         return out.result()
 
     def terminate(self) -> None:
-        """All is done."""
+        """Stop the backend; all jobs are done."""
         fan, self._fan = self._fan, None
         if fan is not None:
             fan.shutdown()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Cancel what is queued and what runs."""
+        """Cancel queued and running jobs."""
         fan, self._fan = self._fan, None
         if fan is not None:
             behind(fan)[0].interrupt()
@@ -115,10 +115,10 @@ class FanBackend(Base):
 
 
 def register(name: str = NAME, *, make_default: bool = False) -> None:
-    """Have joblib know the backend.
+    """Register the backend with joblib.
 
     Args:
-        name: as ``Parallel(backend=…)`` and ``parallel_config(backend=…)`` call it.
+        name: its name for ``Parallel(backend=…)`` and ``parallel_config(backend=…)``.
         make_default: use it where no backend is named.
     """
     register_parallel_backend(name, FanBackend, make_default=make_default)

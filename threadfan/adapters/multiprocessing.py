@@ -120,7 +120,7 @@ class ThreadPool:
         callback: Told[list[T]] = None,
         error_callback: ToldError = None,
     ) -> AsyncResult[list[T]]:
-        """``map`` in the background; what is called back gets the list, or the first error."""
+        """``map`` in the background; the callback gets the list, or the error callback the first error."""
         return self._mapped(func, list(iterable), callback, error_callback, star=False)
 
     def starmap_async(
@@ -216,30 +216,30 @@ class AsyncResult(Generic[T]):
             future.add_done_callback(partial(_tell, callback, error_callback, told))
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until it is there, for ``timeout`` seconds at most."""
+        """Wait until the result is there, for ``timeout`` seconds at most."""
         wait([self._future], timeout)
         if self._told is not None and self._future.done():
             self._told.wait(timeout)
 
     def ready(self) -> bool:
-        """Whether it is there, and was told to whom it is to be."""
+        """Whether the result is there and the callback, if there is one, has been called."""
         return self._future.done() and (self._told is None or self._told.is_set())
 
     def successful(self) -> bool:
-        """Whether it is no error.
+        """Whether the call ended without an error.
 
         Raises:
-            ValueError: it is not there.
+            ValueError: the call has not ended.
         """
         if not self.ready():
             raise ValueError(f"{self!r} not ready")
         return not self._future.cancelled() and self._future.exception() is None
 
     def get(self, timeout: float | None = None) -> T:
-        """The result, or the error is raised.
+        """Return the result, or raise the error of the call.
 
         Raises:
-            multiprocessing.TimeoutError: it is not there after ``timeout`` seconds.
+            multiprocessing.TimeoutError: the call has not ended after ``timeout`` seconds.
         """
         try:
             self.wait(timeout)
@@ -251,7 +251,7 @@ class AsyncResult(Generic[T]):
 
 
 class IMapIterator(Generic[T]):
-    """What ``imap`` and ``imap_unordered`` return; after an error that ``next`` has raised it goes on."""
+    """What ``imap`` and ``imap_unordered`` return; it can be iterated on after ``next`` has raised a call's error."""
 
     def __init__(self, run: Run[T], failed: list[BaseException], *, ordered: bool) -> None:
         self._run = run
@@ -269,11 +269,11 @@ class IMapIterator(Generic[T]):
         return self.next()
 
     def next(self, timeout: float | None = None) -> T:
-        """The next result, or its error is raised.
+        """Return the next result, or raise the error of its call.
 
         Raises:
-            StopIteration: there is none.
-            multiprocessing.TimeoutError: it is not there after ``timeout`` seconds; then it can be asked for again.
+            StopIteration: there is no further result.
+            multiprocessing.TimeoutError: it is not there after ``timeout`` seconds; ask for it again later.
         """
         try:
             if timeout is None:

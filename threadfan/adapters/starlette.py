@@ -30,6 +30,7 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI looks it up
 
 from .._core.base import checks
 from .._core.base.errors import CallCancelled, TaskCancelled, TaskTimeout
+from .._core.scope.alarms import set_alarm
 from .._core.scope.deadlines import fail_after
 
 if TYPE_CHECKING:
@@ -98,5 +99,7 @@ async def _end_when_left(request: Request, scope: Scope, ending: asyncio.Timeout
     while (await request.receive())["type"] != "http.disconnect":
         pass
     left.append(True)
+    # In this order, and without an await: once the endpoint is cancelled the block may be left at any moment.
+    scope.condemn()
+    set_alarm(scope.clock, -inf, scope.cancel)  # its callbacks may block for a moment
     ending.reschedule(-inf)
-    await asyncio.to_thread(scope.cancel)  # its callbacks may block for a moment

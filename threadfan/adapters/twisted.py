@@ -62,7 +62,7 @@ class ThreadPool(Base):
     """Twisted's class of that name, on a fan.
 
     Args:
-        minthreads: taken, and has no effect: threads begin with calls.
+        minthreads: accepted, but without effect: threads are started as calls need them.
         maxthreads: how many calls run at once, at least 1.
         name: of its threads.
         timeout: seconds for each attempt of a call, as for ``Fan``.
@@ -141,10 +141,10 @@ class ThreadPool(Base):
         self.fan.submit(call, *args, **kw).add_done_callback(partial(_tell, told))
 
     def adjustPoolsize(self, minthreads: int | None = None, maxthreads: int | None = None) -> None:  # noqa: N802
-        """Have so many calls run at once from now on.
+        """Change how many calls run at once, from now on.
 
         Args:
-            minthreads: taken, and has no effect.
+            minthreads: accepted, but without effect.
             maxthreads: how many, at least 1; by default as many as before.
 
         Raises:
@@ -238,7 +238,7 @@ def _interrupted() -> bool:
 def install(
     reactor: Reactor, *, timeout: float | None = None, retry: Retry = None, rate: RateLimit | None = None
 ) -> ThreadPool:
-    """Have a reactor's own pool be one, of ten threads until ``reactor.suggestThreadPoolSize`` says otherwise.
+    """Give a reactor a pool on a fan, of ten threads until ``reactor.suggestThreadPoolSize`` says otherwise.
 
     Args:
         reactor: ``twisted.internet.reactor``, before its pool was used.

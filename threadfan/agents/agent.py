@@ -43,7 +43,7 @@ class Agent(Settings):
         on_text: called in the thread of the run with each piece of text as it comes; what it raises ends the run.
         on_tool: called in the thread of the run with each ``ToolCall``, in the order in which they were asked for, when
             those of a turn have ended; what it raises ends the run.
-        log_arguments: let the event of a tool that has failed tell the arguments of the call and the error's message.
+        log_arguments: whether the log event of a failed tool has the arguments of the call and the error's message.
         name: as a tool, and in messages.
         description: as a tool, for the model that may call it.
 
@@ -69,8 +69,8 @@ class Agent(Settings):
             TokenLimit: the budget, or that of an agent above, is used up.
             AnswerCut: the last answer was cut off; a tool call that it holds is not run.
             Refused: the model refused.
-            AnswerBroken: what came is no answer.
-            AgentStopped: it stopped for a reason that is not known here.
+            AnswerBroken: the response is no answer of a model.
+            AgentStopped: it stopped for a reason that this version does not know.
             BaseException: what the client, ``on_text``, ``on_tool`` or the scope around it raise.
 
         Whatever is raised has an attribute ``result``: an ``AgentResult`` with all that was said and done until then.

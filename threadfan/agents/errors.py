@@ -35,11 +35,11 @@ class Refused(AgentStopped):
 
 
 class AnswerBroken(AgentStopped):
-    """What came is no answer: a stream that ends in the middle, a page of some proxy's, a block without its text."""
+    """The response is no answer of a model: a stream that ends in the middle, a proxy's page, a block without text."""
 
 
 class ToolFailed(Portable, Exception):
-    """A tool call that has failed as may be expected; the text is for the model, and nothing is logged."""
+    """Raised by a tool for a failure that is to be expected; the model gets the text, and nothing is logged."""
 
 
 class UnknownTool(ToolFailed):

@@ -85,9 +85,10 @@ def tool(
         description: what the model reads about it; by default from the docstring.
         timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
         retry: as for ``Fan``; by default the fan's.
-        rate: as for ``Fan``; by default the fan's, of which each call takes a permit.  None for what asks no model.
-        alone: let none of its calls run beside another of the same turn, of whatever tool: for what writes files that
-            others read, say.  Those before it have ended then, and those after it begin when it has.
+        rate: as for ``Fan``; by default the fan's, where each call counts as a request.  None for a tool that asks no
+            model.
+        alone: let none of its calls run at the same time as another call of the turn, of any tool: for tools that write
+            files which others read, say.  Calls before it have ended then, and calls after it begin when it has ended.
 
     Raises:
         TypeError: it is something else, async, or its parameters cannot be described to a model.

@@ -1,1 +1,1 @@
-"""One seam file per outside client: each makes the client's blocking operations end with the scope they run in."""
+"""Clients of other libraries whose blocking operations end with the scope they run in: one module for each library."""

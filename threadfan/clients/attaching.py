@@ -37,19 +37,18 @@ SEAMS = {
 def attach(client: C, **options: object) -> C:
     """Make a client's calls end with the scope that they run in, and note the tokens they use where it knows them.
 
-    That is ``attach`` of the module in ``threadfan.clients`` which is made for the client's library, or for the one
-    that its class is derived from.  Most clients are changed in place; those of the Anthropic and OpenAI SDKs are
-    copied.
+    It calls the ``attach`` of the module in ``threadfan.clients`` that is for the client's library.  Most clients are
+    changed in place; those of the Anthropic and OpenAI SDKs are copied, and those of DuckDB and gRPC are wrapped.
 
     Args:
-        client: of one of the libraries in ``SEAMS``.
-        **options: for that ``attach``, as ``max_retries=0`` for an SDK.
+        client: of one of the libraries that ``threadfan.clients`` has a module for.
+        **options: for that ``attach``, such as ``max_retries=0`` for an SDK.
 
     Returns:
-        The client that is attached.
+        The attached client: the client itself, or the copy or wrapper.
 
     Raises:
-        TypeError: there is no seam for it, or it is an async client, or an option is not taken.
+        TypeError: there is no module for it, or it is an async client, or an option is not taken.
     """
     for kind in type(client).__mro__:
         seam = SEAMS.get(kind.__module__.removeprefix(f"{__package__}.").partition(".")[0])  # or of a module here

@@ -45,7 +45,7 @@ _ALWAYS = ("rollback", "interrupt", "close")
 
 
 def attach(connection: C) -> C:
-    """A stand-in for a connection, whose queries end with their scope.
+    """A wrapper around a connection, whose queries end with their scope.
 
     Raises:
         TypeError: it is something else.

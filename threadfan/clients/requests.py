@@ -95,7 +95,7 @@ class Session(requests.Session):
         super().__init__()
 
     def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
-        """Register an adapter for addresses that begin with ``prefix``, and make it abortable."""
+        """Register an adapter for addresses that begin with ``prefix``, and attach it."""
         adopt(adapter, self._pool_size)
         super().mount(prefix, adapter)
 
@@ -104,10 +104,10 @@ class Session(requests.Session):
 
 
 def attach(session: AnySession, *, pool_size: int = POOL_SIZE) -> AnySession:
-    """Make a session that exists abortable, by changing its mounted adapters in place; harmless when done twice.
+    """Make the calls of an existing session end with their scope, by changing its mounted adapters in place.
 
-    Their settings are kept: retries, proxies, TLS.  Idle connections are closed.  An adapter that is mounted later has
-    to be attached too, by another call of this.
+    Their settings are kept: retries, proxies, TLS.  Idle connections are closed.  After mounting another adapter call
+    this again, which may be done any number of times.
 
     Args:
         session: any `requests.Session`.
@@ -149,16 +149,16 @@ forks.in_child(_in_child)
 
 
 def install(*, pool_size: int = POOL_SIZE) -> Installation:
-    """Make every `requests.Session` created from now on abortable, and so what ``requests.get`` uses.
+    """Attach every `requests.Session` created from now on, and so what ``requests.get`` uses.
 
-    Each `HTTPAdapter` that any session mounts is made abortable; adapters of other kinds are left alone.
+    Each `HTTPAdapter` that any session mounts is attached; adapters of other kinds are left alone.
 
     Args:
         pool_size: as for `attach`.
 
     Returns:
-        What takes it back, for sessions created later: by ``undo()``, or at the end of ``with install():``.  Several
-        may be in force at once; each takes back itself alone.
+        An object that undoes it, for sessions created later: by ``undo()``, or at the end of ``with install():``.
+        Several may be in force at once; each undoes only itself.
 
     Raises:
         ValueError: ``pool_size`` is less than 1.

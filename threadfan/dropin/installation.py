@@ -57,24 +57,24 @@ def install(
     attach: Iterable[str] = (),
     sequential: bool = False,
 ) -> Installation:
-    """Have every ``concurrent.futures.ThreadPoolExecutor`` that is made from now on be a `Fan`.
+    """Make every ``concurrent.futures.ThreadPoolExecutor`` that is created from now on a `Fan`.
 
     It does not matter by which name, and when, the class was imported.  Objects of subclasses are fans too, and so are
-    asyncio's default executor and the pools of Twisted's class ``ThreadPool``.  Executors that are there already stay
-    what they are, and so do subclasses that have a pool's machinery of their own; ``summary`` names those.
+    asyncio's default executor and the pools of Twisted's class ``ThreadPool``.  Executors that exist already stay what
+    they are, and so do subclasses with an implementation of their own; ``summary`` names those.
 
     Args:
-        max_workers: of executors for which their maker does not say it.
-        timeout: and ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for all of them; a rate is one for all.
-        attach: clients whose calls end with their scope, in the whole process: ``"requests"``, ``"subprocess"``.
+        max_workers: for executors that are created without one.
+        timeout: and ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for all of them; they share one rate.
+        attach: clients to attach in the whole process (see ``threadfan.attach``): ``"requests"``, ``"subprocess"``.
         sequential: have no threads at all: ``submit`` makes the call at once, without the options above.
 
     Returns:
-        What tells of the calls (``summary()``, ``report()``), and takes it back: by ``undo()``, or at the end of
-        ``with install():``.  Executors that were made meanwhile stay fans.
+        An object that tells what became of the calls (``summary()``, ``report()``) and undoes the installation: by
+        ``undo()``, or at the end of ``with install():``.  Executors that were created meanwhile stay fans.
 
     Raises:
-        RuntimeError: fans are installed with other options.  With the same ones it is counted, and taken back as often.
+        RuntimeError: fans are installed with other options.  With the same options it has to be undone as often.
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
     options = Options(max_workers, timeout, retry, rate, hedge, breaker, attach, sequential)
@@ -98,7 +98,7 @@ def install(
 
 
 def uninstall() -> None:
-    """Take back what ``install`` has done, however often; harmless if nothing is installed."""
+    """Undo ``install``, however often it was called; it has no effect if nothing is installed."""
     with _State.lock:
         if _State.current is not None:
             _State.current.end()

@@ -7,9 +7,9 @@
     spreading       ``fan_out``: decompose, work, synthesise; ``map_reduce``
     aggregation     ``concatenate``, ``majority_vote``, ``best_score``, ``merge``, ``synthesise``: of a report
 
-Each takes the fan, or a view of it with options of its own, as its first argument.  When less will do than everything
-was started for, the rest is cancelled and its threads come back.  Those that stop early are policies of ``fan.join``,
-which takes yours too.  The async forms take coroutine functions as well.
+Each takes the fan, or a view of it with options of its own, as its first argument.  When a part of the results is
+enough, the remaining calls are cancelled and their threads are free.  The patterns that stop early are policies of
+``fan.join``, which takes policies of your own too.  The async forms take coroutine functions as well.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class Guarded(Joiner["Any", T]):
 def guard(fan: Front, work: Callable[[], T], /, *checks: Callable[[], bool]) -> T:
     """Run a task with a check of its input beside it: the output is withheld until the check has passed.
 
-    A check passes if it returns ``True``, of Python's or numpy's, and by nothing else: what returns None, or a text,
-    has decided nothing.  When a check fails the work is cancelled, and when the work fails the checks are.
+    A check passes only if it returns ``True``, Python's or numpy's; a check that returns None or a text has not passed.
+    When a check fails the work is cancelled, and when the work fails the checks are.
 
     Args:
         fan: runs them; or a view of it.

@@ -21,8 +21,8 @@ class Aggregate(Portable, Generic[T_co]):
     """One value made of several outcomes.
 
     Args:
-        value: what came of them.
-        left_out: the outcomes that it was made without, for they have no value.
+        value: the value.
+        left_out: the outcomes that were not used, since they have no value.
     """
 
     __slots__ = ("left_out", "value")
@@ -33,7 +33,7 @@ class Aggregate(Portable, Generic[T_co]):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing was left out."""
+        """Whether no outcome was left out."""
         return not self.left_out
 
     def _facts(self) -> list[str]:
@@ -83,7 +83,7 @@ class Synthesis(Aggregate[T_co]):
     """What a function, such as a call of a model, has made of a whole report.
 
     Args:
-        report: what it was made of.
+        report: the report that the function was given.
     """
 
     __slots__ = ("report",)
@@ -94,9 +94,9 @@ class Synthesis(Aggregate[T_co]):
 
 
 class Vote(Aggregate[T_co]):
-    """What several voters have said.
+    """The result of a vote.
 
-    ``value`` is the ``winner``.  Those who are ``left_out`` have failed, or were cancelled because the majority was
+    ``value`` is the ``winner``.  Voters that are ``left_out`` have failed, or were cancelled because the majority was
     certain without them.
 
     Args:
@@ -135,7 +135,7 @@ class Vote(Aggregate[T_co]):
 
     @property
     def certain(self) -> bool:
-        """Whether the winner would be the same, whatever those had said who are left out."""
+        """Whether the winner would be the same whatever the voters that are left out had said."""
         first, second = [*self.counts.values(), 0][:2]
         return first > second + len(self.left_out)
 

@@ -41,7 +41,7 @@ def fan_out(
     synthesise: Callable[[Report[T]], R],
     partial: bool = False,
 ) -> Synthesis[R]:
-    """Take a job apart, work on its parts side by side, and make one thing of what came of them.
+    """Take a job apart, work on its parts side by side, and make one result of theirs.
 
     All three are called on the fan, under its timeout, retries and rate.
 

@@ -1,4 +1,4 @@
-"""What a fan is about at this moment, for tests that wait for a certain one.
+"""The state of a fan's threads and slots at this moment, for tests that wait until it is in a certain one.
 
 The figures of ``Fan.snapshot`` count calls; a probe tells of threads and slots.  Each answer is true of the moment in
 which it is given.
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 
 class Probe:
-    """Of one fan.
+    """The state of one fan at this moment: its threads, slots and queues.
 
     Args:
         fan: or a view of it.
@@ -84,7 +84,7 @@ class Probe:
 
     @property
     def starting(self) -> int:
-        """How many threads were given a slot and have not taken a call yet."""
+        """How many threads have a slot and have not taken a call yet."""
         return self._scheduler.slots.waking
 
     @property
@@ -99,7 +99,7 @@ class Probe:
 
     @property
     def lenders(self) -> int:
-        """How many calls have waited for others, and now wait for a slot to go on with."""
+        """How many calls gave their slot to others while they waited, and now wait for one to go on."""
         return len(self._scheduler.slots.lenders)
 
     # -- what waits --------------------------------------------------------------------------------------------------
@@ -112,17 +112,17 @@ class Probe:
 
     @property
     def others_wait(self) -> bool:
-        """Whether threads leave what they are at, after a while, for the sake of others."""
+        """Whether threads change to other queues after a while, because calls wait in those."""
         return self._scheduler.run_queue.pressure >= 0
 
     @property
     def hurried(self) -> bool:
-        """Whether each thread leaves after its call, for a lender waits or there are too few slots."""
+        """Whether each thread gives its slot up after its call: a lender waits for one, or there are too few."""
         return self._scheduler.run_queue.pressure == float("inf")
 
     @property
     def queues(self) -> frozenset[object]:
-        """All that calls wait in and that is not done: batches, and queues of single calls."""
+        """All queues with calls that have not ended: batches, and queues of single calls."""
         with self._scheduler.lock:
             return frozenset(self._scheduler.queues)
 
@@ -145,14 +145,14 @@ class Probe:
 
     @property
     def closers(self) -> int:
-        """How many wait, or have waited, for the end of all calls."""
+        """How many threads wait, or have waited, for the end of all calls."""
         return len(self._scheduler.quiet_gates)
 
     # -- time and interrupts -----------------------------------------------------------------------------------------
 
     @property
     def clock(self) -> Clock:
-        """The fan's."""
+        """The fan's clock."""
         return self._scheduler.clock
 
     @property
@@ -162,7 +162,7 @@ class Probe:
             return self._scheduler.timer.next_look
 
     def look(self) -> None:
-        """Have the calls looked at now that may be due."""
+        """End the calls now whose time is up."""
         timer = self._scheduler.timer
         if timer.alarms is not None:
             timer.alarms.set(self.clock.monotonic(), timer.look, quick=True)

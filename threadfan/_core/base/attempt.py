@@ -23,7 +23,7 @@ class Attempt(Record):
         waited_limit: waited before it, and in it, for a rate limit.
         waited_backoff: waited before it because the attempt before had failed.
         worker: the name of the thread that made it.
-        fallback: the name of the function, if it is a fallback of the call's.
+        fallback: the name of the fallback function, if the attempt called one.
     """
 
     __slots__ = (

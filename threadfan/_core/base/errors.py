@@ -26,15 +26,15 @@ class TimeUp(CallCancelled):
 
 
 class TaskTimeout(Portable, TimeoutError):
-    """What the caller gets for a call that ran out of time."""
+    """Raised to the caller for a call that ran out of time: its own, or that of a ``fail_after`` block."""
 
 
 class TaskCancelled(Portable, CancelledError):
-    """What the caller gets for a call that was cancelled, before it started or while it ran."""
+    """Raised to the caller for a call that was cancelled, before it started or while it ran."""
 
 
 class FanClosed(Portable, RuntimeError):
-    """A batch was cut short because its fan was shut down with ``cancel_futures=True``."""
+    """A batch or stream was cut short because its fan was closed."""
 
 
 class Terminated(Portable, SystemExit):

@@ -137,7 +137,7 @@ class Outcome(Timed, Generic[T_co]):
 
     @property
     def history(self) -> tuple[Attempt, ...]:
-        """Each attempt: its times, its error, and what was waited for before it."""
+        """An ``Attempt`` for each time that the call was started: its times, its error, and its waits."""
         if self._history is not None:
             return tuple(self._history)
         _, _, since, status, payload, start, end, worker = self._raw
@@ -150,7 +150,7 @@ class Outcome(Timed, Generic[T_co]):
 
     @property
     def fallback(self) -> str | None:
-        """The name of the fallback that the outcome is of; None if it is of the function itself."""
+        """The name of the fallback function that the outcome comes from; None if it comes from the function itself."""
         return self._history[-1].fallback if self._history else None
 
     @property
@@ -160,7 +160,7 @@ class Outcome(Timed, Generic[T_co]):
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens: those noted while the call ran, or what the returned value says of its own; else None.
+        """The tokens that were noted while the call ran, or those that the returned value tells; None without either.
 
         An attached client notes them as responses come, so that they are known whatever became of the call.
         """

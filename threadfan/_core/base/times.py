@@ -20,7 +20,7 @@ class Timed(Record):
 
     @property
     def waited_slot(self) -> float:
-        """Seconds that the call waited for a slot: until it started, before each attempt, or until it was dropped."""
+        """Seconds that the call waited for a slot, before all attempts; if it never started, until it was dropped."""
         if self._history:
             return sum(attempt.waited_slot for attempt in self._history)
         _, _, since, _, _, start, end, _ = self._raw
@@ -28,19 +28,19 @@ class Timed(Record):
 
     @property
     def waited_limit(self) -> float:
-        """Seconds that the call waited for a rate limit, all in all."""
+        """Seconds that the call waited for a rate limit, in all."""
         return sum(attempt.waited_limit for attempt in self._history or ())
 
     @property
     def waited_backoff(self) -> float:
-        """Seconds that the call waited after failed attempts, all in all."""
+        """Seconds that the call waited after failed attempts, in all."""
         return sum(attempt.waited_backoff for attempt in self._history or ())
 
     @property
     def started(self) -> float | None:
         """When its first attempt began, in seconds since 1970, as ``time.time()`` has them; None if none did.
 
-        Read from a clock that nobody sets: differences between the times of one batch are exact.
+        Differences between the times of one batch are exact, even if the system's clock is set meanwhile.
         """
         if self._history:
             return EPOCH + self._raw[2] + self._history[0].started
@@ -48,12 +48,12 @@ class Timed(Record):
 
     @property
     def ended(self) -> float:
-        """When it was decided what became of it, in seconds since 1970."""
+        """When the outcome was decided, in seconds since 1970."""
         return EPOCH + self._raw[6]
 
     @property
     def duration(self) -> float:
-        """Seconds that the call ran, in all attempts; what two of them shared counts once."""
+        """Seconds that the call ran, over all attempts; time in which two attempts ran at once counts once."""
         if self._history:
             return time_covered([(attempt.started, attempt.started + attempt.duration) for attempt in self._history])
         start, end = self._raw[5:7]

@@ -31,10 +31,10 @@ _TOTAL = ("total_tokens", "totalTokenCount")
 
 
 class Usage:
-    """Tokens of one or more requests, named as in the Messages API, and how many requests they were.
+    """The tokens of one or more requests, named as in Anthropic's Messages API, and ``requests``, their number.
 
-    ``input_tokens`` are those that were not read from a cache, whoever the provider is.  Immutable; two are added with
-    ``+``.
+    ``input_tokens`` are those that were neither read from nor written to a cache, whatever the provider.  Immutable;
+    two are added with ``+``.
     """
 
     __slots__ = (*FIELDS, "_counted", "requests")
@@ -56,15 +56,15 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """All of them."""
+        """The sum of the four kinds of tokens."""
         return sum(getattr(self, field) for field in FIELDS)
 
     @property
     def limited_input_tokens(self) -> int:
-        """Those that count against a limit of input tokens.
+        """The tokens that count against a limit of input tokens.
 
-        Tokens read from a cache do not with Anthropic, whose documentation marks the exceptions; they do with OpenAI
-        and Google.  Tokens written to it count.
+        Tokens read from a cache do not count with Anthropic, whose documentation marks the exceptions; they do with
+        OpenAI and Google.  Tokens written to it count.
         """
         return self.input_tokens + self.cache_creation_input_tokens + self._counted
 

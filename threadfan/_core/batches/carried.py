@@ -8,7 +8,7 @@ from .report import Report, put_on
 
 
 def report_of(error: BaseException) -> Report[object] | None:
-    """What was done before this exception ended a batch, or None if there is no report.
+    """The report of the batch that this exception has ended, or None if there is none.
 
     It is the exception's own attribute ``report`` or, failing that, the first one found on the exceptions that it was
     raised from, in the handling of which it was raised, or that it groups.  ``asyncio.run``, for one, raises the

@@ -27,7 +27,7 @@ class Handle(Generic[T]):
         return self._batch.done
 
     def progress(self) -> Progress:
-        """How far it is now: what is done, failed, running and waiting for what, how fast, and how long it takes."""
+        """How far it is now: how many calls are done, failed, running and waiting, and how long it will take."""
         gauge = self._gauge
         if gauge is None:
             gauge = self._gauge = metering.gauge(self._batch, self._handed_out())
@@ -38,26 +38,26 @@ class Handle(Generic[T]):
         return int
 
     def running(self) -> list[RunningCall]:
-        """The calls that run now, each with its input, its seconds and where its thread stands; oldest first."""
+        """The calls that run now, oldest first, each with its input, its seconds and the line that its thread is in."""
         from .running import running
 
         return running(self._batch.scheduler, self._batch)
 
     def report(self) -> Report[T]:
-        """What has become of the calls that have ended, in input order."""
+        """The outcomes of the calls that have ended so far, in input order."""
         raise NotImplementedError
 
     # -- steering ----------------------------------------------------------------------------------------------------
 
     @property
     def paused(self) -> bool:
-        """Whether it was told to pause, and not to go on."""
+        """Whether it is paused."""
         return self._batch.paused and not self._batch.done
 
     def pause(self) -> None:
         """Start no further call until ``resume``; those that run go on.
 
-        Closing the fan cancels what is paused.
+        Closing the fan cancels the calls of a paused batch.
 
         Raises:
             RuntimeError: the fan is closed by now.
@@ -67,18 +67,18 @@ class Handle(Generic[T]):
         pause(self._batch)
 
     def resume(self) -> None:
-        """Go on."""
+        """Start calls again after ``pause``."""
         from ..calls.steering import resume
 
         resume(self._batch)
 
     def cancel(self, index: int | None = None) -> bool:
-        """Cancel one call, or all that is left: what is queued never starts, what runs is told by its scope.
+        """Cancel one call, or all that are left: a queued call never starts, and a running one's scope is cancelled.
 
-        A call that is cancelled has an outcome that says so.
+        A cancelled call has an outcome with the status ``cancelled``.
 
         Args:
-            index: of the input; None for all.
+            index: of the input; None for all that are left.
 
         Returns:
             Whether there was anything to cancel.

@@ -29,20 +29,20 @@ else:
 
 
 class Joiner(Generic[T, R]):
-    """The base of policies: a subclass says in ``joined`` when it has enough, and in ``result`` what comes of it.
+    """The base class of policies: a subclass says in ``joined`` when it has enough, and in ``result`` what is returned.
 
-    An object serves one ``join`` at a time; each begins it anew.
+    An object serves one ``join`` at a time, and may be used again for the next.
     """
 
     def begin(self, calls: int) -> None:
-        """Start anew, before any call does: there will be so many."""
+        """Called before any call starts, with their number: start anew."""
 
     def joined(self, outcome: Outcome[T]) -> bool:
-        """One more call has ended; whether that is enough."""
+        """Called when one more call has ended; return whether the outcomes so far are enough."""
         return False
 
     def result(self, report: Report[T]) -> R:
-        """What ``join`` returns; raises if the outcomes come to nothing."""
+        """Return what ``join`` is to return; raise if the outcomes do not allow it."""
         raise NotImplementedError(
             f"{type(self).__name__} must say what comes of the outcomes: def result(self, report)"
         )

@@ -62,7 +62,7 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
 
     @property
     def usage(self) -> Usage | None:
-        """All tokens of its calls; None if no call tells of any."""
+        """The tokens of all calls; None if no call has noted any."""
         from ..base.usage import added
 
         return added(outcome.usage for outcome in self._all())
@@ -76,8 +76,8 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
     def by_error(self) -> dict[str, list[Outcome[T_co]]]:
         """The calls without a value by their cause, in words, the most frequent first.
 
-        Errors whose texts differ in names and numbers alone are one cause: ``report.by_error()`` of 300 refused calls
-        has one entry, with 300 outcomes.
+        Errors whose texts differ only in quoted names and numbers count as one cause: ``report.by_error()`` of 300
+        refused calls has one entry, with 300 outcomes.
         """
         outcomes, found = self._all(), self._causes([self._label(place) for place in range(len(self))])
         named: dict[str, list[Outcome[T_co]]] = {}
@@ -112,8 +112,8 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
         Args:
             path: the file, which is replaced.
             title: stands above it.
-            label: what a call is called, from its outcome: ``lambda outcome: outcome.item["name"]``.  Its name or its
-                index by default.
+            label: a function of an outcome that returns the name of its call: ``lambda outcome: outcome.item["name"]``.
+                By default calls have their name in ``gather``, or their index.
 
         Raises:
             ImportError: plotly is not installed.
@@ -123,9 +123,9 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
         write(self._story(title, label), fspath(path))
 
     def to_trace(self, path: str | PathLike[str], title: str = "Report", label: Labels | None = None) -> None:
-        """Write the same as a trace, which Perfetto (https://ui.perfetto.dev) and chrome://tracing open.
+        """Write what ``to_html`` shows as a trace, for Perfetto (https://ui.perfetto.dev) and chrome://tracing.
 
-        Arguments as of ``to_html``; nothing needs to be installed.
+        The arguments are those of ``to_html``; it needs no other package.
         """
         from ..pages.trace import write
 

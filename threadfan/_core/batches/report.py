@@ -168,7 +168,7 @@ class Report(LookingBack[T_co]):
         def values(self, default: T) -> list[T_co | T]: ...
 
     def values(self, default: object = _MISSING) -> list[Any]:
-        """One value per input, in input order, so that ``zip(items, report.values(None))`` always pairs rightly.
+        """One value per input, in input order, so that ``zip(items, report.values(None))`` pairs each with its own.
 
         Args:
             default: stands in for the value of a call that has none.
@@ -181,7 +181,7 @@ class Report(LookingBack[T_co]):
         return [raw[PAYLOAD] if raw[STATUS] is SUCCEEDED else default for raw in self._raws]
 
     def retry(self, fan: Runner, fn: Callable[..., Any] | None = None) -> Report[T_co]:
-        """Call again what has no value, on any fan, and report on all calls: the new outcomes in place of the old.
+        """Make the calls without a value again, on any fan; the report of all calls has the new outcomes in place.
 
         Attempts and times of a call that was called again are those of its last time, and its tokens those of both.
         This report does not change.
@@ -239,7 +239,7 @@ class Report(LookingBack[T_co]):
         return {"stats": self.stats.to_dict(), "outcomes": outcomes}
 
     def save(self, path: str | PathLike[str], *, codec: Codec | None = None) -> None:
-        """Write it to a file, for ``Report.load``: its owner's alone, in place of a report that may be there.
+        """Write the report to a file that only its owner may read, for ``Report.load``; it replaces one that is there.
 
         Values and items are stored as JSON; errors as in a pickle, without requests, headers and secrets in URLs.
 
@@ -258,16 +258,16 @@ class Report(LookingBack[T_co]):
 
     @staticmethod
     def load(path: str | PathLike[str], *, returns: Any = None, codec: Codec | None = None) -> Report[Any]:
-        """A report from a file: one that was saved, or what a journal knows of its last run and those before.
+        """Read a report from a file: one that was saved, or the outcomes that a journal has.
 
-        A journal has no items, and what it knows is what has ended.
+        A journal has no items, and only calls that have ended.
 
         Args:
-            returns: what the values are, such as a pydantic model or a dataclass; else they are plain data.
-            codec: with which they were stored.
+            returns: the type of the values, such as a pydantic model or a dataclass; without it they are plain data.
+            codec: the one with which they were stored.
 
         Raises:
-            JournalError: the file cannot be read, or is none of the two.
+            JournalError: the file cannot be read, or is neither a saved report nor a journal.
         """
         from .saving import load
 

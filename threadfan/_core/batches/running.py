@@ -28,11 +28,11 @@ class RunningCall:
         item: the input; None for a single call.
         seconds: since its start, or that of its present attempt.
         worker: the name of the thread.
-        place: where that stands, as ``file:line`` of the user's own code; None if it is all in C, and where there is no
-            GIL.
-        waits: whether it waits for calls of its own and has lent its slot meanwhile.
-        calls: those that it has handed in and that run.
-        queued: how many it has handed in that do not run yet.
+        place: the line of the user's own code that the thread is in, as ``file:line``; None if it runs no Python code,
+            and on a Python without the GIL.
+        waits: whether it waits for calls of its own and has given its slot to others.
+        calls: the running calls that it has handed in.
+        queued: how many calls it has handed in that do not run yet.
     """
 
     __slots__ = ("calls", "index", "item", "name", "place", "queued", "seconds", "waits", "worker")

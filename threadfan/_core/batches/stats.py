@@ -18,11 +18,12 @@ class Stats:
     ``utilisation`` is that over the slots, at most about 1.  Percentiles are nearest-rank, over the calls that were
     started.
 
-    ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are what all calls waited for a slot, for a rate limit and
-    after failed attempts.  ``limited`` is for how long nothing could start because of a rate limit, ``pauses`` how
-    often an overload has stopped all, and ``asked`` the longest time that an answer has asked to wait.
+    ``waited_slot``, ``waited_limit`` and ``waited_backoff`` are how long all calls together waited for a slot, for a
+    rate limit and after failed attempts.  ``limited`` is how long nothing could start because of a rate limit,
+    ``pauses`` how often a refusal paused all calls under the limits, and ``asked`` the longest time that an answer
+    asked to wait.
 
-    ``kept`` is how many were not called, since a journal had their results; they count as succeeded.
+    ``kept`` is how many calls were not made, since a journal had their results; they count as succeeded.
 
     ``advice`` names the change that would help most, in one line; None if no change is known to help much.
     """
@@ -79,12 +80,12 @@ class Stats:
 
     @property
     def concurrency(self) -> float:
-        """Sum of durations over wall time."""
+        """The sum of durations divided by the wall time."""
         return self.duration_sum / self.wall if self.wall else 0.0
 
     @property
     def utilisation(self) -> float:
-        """Concurrency over slots."""
+        """Concurrency divided by the number of slots."""
         return self.concurrency / self.slots
 
     def to_dict(self) -> dict[str, float]:

@@ -41,10 +41,10 @@ class _Streamed(Handle[T]):
         return partial(getattr, self._stream, "yielded")
 
     def report(self) -> Report[T]:
-        """What has become of the calls that have ended, in input order; of a stream that keeps outcomes.
+        """The outcomes of the calls that have ended so far, in input order.
 
         Raises:
-            RuntimeError: it keeps none.
+            RuntimeError: the stream was made without ``keep=True``.
         """
         if not self._stream.keeps:
             raise RuntimeError(
@@ -63,7 +63,7 @@ class _Streamed(Handle[T]):
 
 
 class RunStream(_Streamed[T], Iteration[Outcome[T]]):
-    """A generator of outcomes that can be watched and steered, from any thread.
+    """A generator of outcomes, made by ``fan.stream``, that can be watched, paused and cancelled from any thread.
 
     As a context manager it is closed when the block is left.
 
@@ -87,7 +87,7 @@ class RunStream(_Streamed[T], Iteration[Outcome[T]]):
 
 
 class AsyncRunStream(_Streamed[T], AsyncIteration[Outcome[T]]):
-    """The same for ``async for``.
+    """``RunStream`` for ``async for``, made by ``fan.astream``.
 
     Args:
         generator: what is iterated over.
@@ -100,7 +100,9 @@ class AsyncRunStream(_Streamed[T], AsyncIteration[Outcome[T]]):
 
 
 class TextStream(_Streamed[object], Iteration["Piece"]):
-    """A generator of pieces of text, each with the index of its call; it can be watched and steered like a ``Run``.
+    """A generator of pieces of text, each with the index of its call, made by ``fan.stream_text``.
+
+    It can be watched, paused and cancelled like a ``Run``.
 
     ``report`` has the outcome of each call that has ended.  As a context manager it is closed when the block is left.
 
@@ -124,7 +126,7 @@ class TextStream(_Streamed[object], Iteration["Piece"]):
 
 
 class AsyncTextStream(_Streamed[object], AsyncIteration["Piece"]):
-    """The same for ``async for``.
+    """``TextStream`` for ``async for``, made by ``fan.astream_text``.
 
     Args:
         generator: what is iterated over.

@@ -72,7 +72,7 @@ class Task(Portable, Generic[Out_co]):
             fallback: as for ``Fan``.
             idle_timeout: as for ``Fan``.
             interrupt: as for ``Fan.with_options``.
-            priority: of the tasks that are handed in together, those with the smallest start first.
+            priority: a number; of the tasks of one ``gather`` or ``join``, those with the smallest start first.
         """
         if misplaced:
             checks.refuse_misplaced("task(…).with_options", misplaced)

@@ -38,7 +38,7 @@ def as_completed(
     """Yield futures as they end; as ``concurrent.futures.as_completed``, to which it leaves what is not of fans.
 
     Args:
-        fs: of any executors; one that is there twice comes once.
+        fs: futures of any executors; a future that is given twice is yielded once.
         timeout: seconds from the first ``next``.
 
     Raises:

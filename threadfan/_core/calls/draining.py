@@ -128,9 +128,10 @@ def _strike(main: threading.Thread, number: int) -> None:
 def drain_on_signals(*numbers: int) -> Handlers:
     """Let signals (``SIGTERM`` if none is named) end the program when what runs has ended.
 
-    From the first on no call begins that no running call waits for; those that run end by themselves, and what waits
-    for a batch gets ``Terminated``, a ``SystemExit`` with the report in its attribute ``report``.  A second one cancels
-    what runs, as a Ctrl-C does.  To be called in the main thread, for good or as a ``with`` block.
+    After the first signal no call begins, except those that running calls wait for.  When the running calls have ended,
+    ``Terminated``, a ``SystemExit`` with the report in its attribute ``report``, is raised where a batch is waited for.
+    A second signal cancels running calls, as a Ctrl-C does.  Call it in the main thread.  It takes effect for good, or
+    for a ``with`` block.
 
     Raises:
         RuntimeError: this is not the main thread.

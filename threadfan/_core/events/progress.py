@@ -54,16 +54,16 @@ class Progress:
         failed: those of them without one.
         cancelled: those of them that were cancelled, or never begun, because the batch was to end.
         running: calls that run.
-        total: all calls, or None as long as inputs still come.
+        total: all calls, or None while inputs are still read.
         seconds: since the batch began.
         rate: calls that ended per second, over the last ten seconds, without those that were cancelled.
-        remaining: seconds until the end at this rate, or as rate limits demand if that is longer; None while that
-            cannot be told.
+        remaining: seconds until the end at this rate, or as rate limits demand if that is longer; None while it cannot
+            be estimated.
         waiting_slot: calls that wait for a slot.
         waiting_limit: calls that wait for a rate limit.
         waiting_backoff: calls that wait to be tried again.
         retries: attempts that were not the first of their call.
-        usage: tokens used so far; None if no call tells of any.
+        usage: tokens used so far; None if no call has noted any.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Progress:
 
     @property
     def waiting(self) -> int | None:
-        """Calls that wait, for a slot, a limit or a back-off; None as long as inputs still come."""
+        """Calls that wait, for a slot, a limit or a back-off; None while inputs are still read."""
         return None if self.total is None else max(0, self.total - self.done - self.running)
 
     def __repr__(self) -> str:

@@ -52,8 +52,8 @@ class AsyncCalls:
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> LoopFuture[R]:
         """``await fan.call(fn, …)``: call ``fn`` in a thread, from a coroutine.
 
-        Cancelling whoever awaits it cancels the call: one that is queued is dropped, of one that runs the scope is
-        cancelled and its slot comes back when it returns, or after 0.1 s.
+        Cancelling the awaiting task cancels the call: a queued call is dropped; of a running one the scope is
+        cancelled, and its slot is free when it returns, or after 0.1 s.
         """
         awaitable: LoopFuture[R] = (_calls_module or _calls()).call(self._scheduler, self._options, fn, args, kwargs)
         return awaitable
@@ -153,8 +153,8 @@ class AsyncCalls:
     ) -> Report[object]:
         """``run`` for coroutines; takes async iterables too.  Cancelling the awaiting task cancels the batch.
 
-        ``fn`` may be a coroutine function, which runs in the loop under the same limits: a thread stands by for each
-        that runs.
+        ``fn`` may be a coroutine function, which runs in the event loop under the same limits; each running coroutine
+        occupies a slot and a thread.
         """
         from .aio.batches import arun, arun_journaled
         from .arguments import asked_of, limited, stops_of

@@ -64,23 +64,25 @@ class BatchCalls:
             late: with ``"keep"``, what is unfinished at the deadline goes on, and ``report.late`` has its futures.
             star: each input is a tuple of arguments, of one iterable: ``fan.run(pow, [(2, 5), (3, 2)], star=True)``.
             halt: stop before all are done: ``"soon,fail=5"`` starts no call after five have failed, ``"now,fail=10%"``
-                ends those that run, too, ``"now,success=1"`` wants one value; ``report.stopped`` says so.
-            max_errors: start no call after so many have failed: ``halt="soon,fail=5"``, and may stand beside another.
+                also ends those that run, ``"now,success=1"`` stops at the first value; ``report.stopped`` says why.
+            max_errors: start no call after so many have failed: 5 is short for ``halt="soon,fail=5"``, and may be given
+                together with another ``halt``.
             budget: a ``Budget`` of tokens or money: start no call when it is used up.
-            progress: ``True`` shows a bar on stderr, of rich's or tqdm's if one is installed, and lines where there is
-                no terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
+            progress: ``True`` shows a bar on stderr, by rich or tqdm if one is installed, and lines where there is no
+                terminal; a function is called ten times a second with a ``Progress``, in a thread of its own.
             journal: the path of a file that keeps each result as its call ends.  What has succeeded is not called by
                 the next run with the same file, nor by another process meanwhile.
-            key: with a journal, says of an input by what it is known there, if not by all that is in it.
-            version: with a journal, of what ``fn`` does: results of other versions are not taken.
+            key: with a journal, a function of an input whose result identifies the input there; by default its content.
+            version: with a journal, a text or a number; change it when ``fn`` does something else, and results of other
+                versions are not used.
             codec: with a journal, an object whose ``encode`` makes bytes of a result, and ``decode`` a result of those;
-                without one, results are stored as JSON, and come back as the annotation of ``fn`` says.
+                without one, results are stored as JSON, and read as the type in the annotation of ``fn``.
             unique: with a journal, call inputs that are equal once.
-            by: says of an input by what it is known, such as its host; then ``max_concurrent`` and ``rate`` hold for
-                those of each key.  It is called with what ``fn`` takes, a tuple where that is several.
-            max_concurrent: how many calls of the batch, or of each key, may run at once.  Inputs whose key is full take
-                no slot, and the others go on.
-            rate: a ``RateLimit`` for the batch, in the place of the fan's; with ``by`` each key has one like it.
+            by: a function of an input that returns its key, such as its host; then ``max_concurrent`` and ``rate`` hold
+                for each key by itself.  It is called with the input, a tuple if ``fn`` takes several arguments.
+            max_concurrent: how many calls of the batch, or of each key, may run at once.  Inputs whose key is at its
+                limit take no slot, and the others go on.
+            rate: a ``RateLimit`` for the batch, in place of the fan's; with ``by`` each key has one like it.
             priority: as for ``with_options``.
 
         Raises:
@@ -143,11 +145,11 @@ class BatchCalls:
     ) -> Run[R]:
         """``run``, in the background: returns at once, with a ``Run`` to watch, pause, cancel and wait for.
 
-        It goes on whether or not anybody holds the ``Run``.  Leaving the fan's ``with`` waits for it.
+        It goes on even if nothing refers to the ``Run`` any more.  Leaving the fan's ``with`` waits for it.
 
         Args:
-            iterables: as for ``run``; inputs that are not at hand yet are read in a thread of their own, or before the
-                first call where there is a journal.
+            iterables: as for ``run``; a generator is read in a thread of its own, or before the first call if there is
+                a journal.
             fail_fast: as for ``run``; ``result`` raises the failure.
             deadline: as for ``run``.
             star: as for ``run``.
@@ -204,19 +206,20 @@ class BatchCalls:
         Args:
             iterables: as for ``run``; they may be endless.
             ordered: hand out in input order.
-            window: how many inputs may be taken and not yet yielded; by default ``max(64, 4 * max_workers)``, and
-                while calls are short and outcomes are read quickly as many as take 2 ms, at most 1,024.
+            window: how many inputs may be taken whose outcomes are not yet yielded; by default
+                ``max(64, 4 * max_workers)``, and up to 1,024 while inputs come out within 2 ms.
             star: as for ``run``.
             progress: as for ``run``.
             keep: keep all outcomes, for ``report``; for inputs that have an end.
-            halt: as for ``run``, as are ``max_errors`` and ``budget``: what was taken and not begun is handed out as
-                cancelled, no further input is taken, and the stream's ``stopped`` says why.
-            journal: as for ``run``: what is in it is handed out at once, and what is called is in it when it is.
+            halt: as for ``run``, as are ``max_errors`` and ``budget``: inputs that were taken and not begun are handed
+                out as cancelled, no further input is taken, and the stream's ``stopped`` says why.
+            journal: as for ``run``: outcomes that it has are handed out at once, and a new one is in it before it is
+                handed out.
             key, version, codec, unique: with a journal, as for ``run``.
             by: as for ``run``, as are ``max_concurrent``, ``rate`` and ``priority``, among the inputs in the window.
 
         Returns:
-            A generator that can be watched and steered like a ``Run``.
+            A generator that can be watched, paused and cancelled like a ``Run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
@@ -254,24 +257,23 @@ class BatchCalls:
         progress: Shown = False,
         **misplaced: Never,
     ) -> TextStream:
-        """Have ``fn`` write a text for every input, all at once, and hand out ``(index, text)`` as pieces come.
+        """Run calls that write texts piece by piece, one for each input, and hand out ``(index, text)`` as pieces come.
 
-        The outcomes of the calls are in the stream's ``report()``: what has failed, too.  Closing the iterator, or
-        leaving the fan's ``with``, ends the calls.  A call is tried again only while it has told nothing, and it is not
-        hedged.
+        The outcomes of the calls, failures too, are in the stream's ``report()``.  Closing the iterator, or leaving the
+        fan's ``with``, ends the calls.  A call is tried again only while it has written nothing, and it is not hedged.
 
         Args:
             fn: a generator function that yields texts; or a function that returns such an iterator, or the stream of
-                an SDK's (``client.messages.stream(…)``), whose events are taken for their text; or one that takes
+                an SDK (``client.messages.stream(…)``), whose texts are taken from its events; or one that takes
                 ``on_text``, a function to call with each piece, as an ``Agent`` does.
-            iterables: as for ``run``; at most twice as many inputs as there are slots are taken and have no outcome.
+            iterables: as for ``run``; of inputs without an outcome at most twice as many as there are slots are taken.
             star: as for ``run``.
             buffer: how many pieces may wait for the reader, by default 1,024.  When there are so many, calls wait,
                 without a slot; their timeouts go on.
             progress: as for ``run``.
 
         Returns:
-            A generator that can be watched and steered like a ``Run``.
+            A generator that can be watched, paused and cancelled like a ``Run``.
 
         Raises:
             FanClosed: (while iterating) the fan was closed before the end.
@@ -289,7 +291,7 @@ class BatchCalls:
     def gather(self, /, *tasks: Callable[[], T], **named: Callable[[], T]) -> Report[T]:
         """Run different functions side by side, and report what became of each.
 
-        A keyword is the name of a task, whatever it is; so there are no options here, but those of a view:
+        Every keyword is the name of a task, so options are given to a view:
         ``fan.with_options(timeout=30, progress=True).gather(…)``.
 
         Args:
@@ -316,8 +318,9 @@ class BatchCalls:
         """Run different functions side by side until a policy has enough, cancel the rest, and return its result.
 
         Args:
-            policy: is told each outcome as its call ends, here in this thread; see ``threadfan._core.batches.joiners``
-                for those there are, and for how to write one.
+            policy: is given each outcome as its call ends, in this thread, and says when it has enough.
+                ``threadfan.patterns`` has some (``FirstSuccess``, ``Quorum``, ``Majority``, …), and ``Joiner``, from
+                which you derive your own.
             tasks: as for ``gather``.
             named: as for ``gather``.
 

@@ -45,29 +45,31 @@ class Fan(Front, ThreadPoolExecutor):
 
     Args:
         max_workers: how many calls run at once; by default as in the standard library, ``min(32, cpus + 4)``.  With
-            ``Adaptive()`` the fan finds it out by what is refused (429, 529), which is then tried again.
+            ``Adaptive()`` the fan finds the number by itself, from calls that are refused (429, 529) and made again.
         thread_name_prefix: for the names of the threads.
         initializer: called with ``initargs`` in each thread before its first call; if it fails, the pool is broken.
-        timeout: seconds that a call may run, counted from its start; None for no limit.  It bounds each attempt.
+        timeout: seconds that each attempt of a call may run, counted from its start; None for no limit.
         total_timeout: seconds for all attempts of a call and the back-offs between them, however many ``retry`` allows;
             waiting for a slot or for ``rate`` does not count.
-        idle_timeout: seconds for which a call that runs may do nothing: neither read bytes through an attached client
-            nor ``touch()`` its scope.  It is ended as by ``timeout``.
-        fallback: called with the same arguments when a call has failed for good, and its result is the call's; or
-            several in a tuple, one after another.  ``retry`` and the timeouts hold for each anew, the rest does not.
-        retry: what is tried again.  A number: so many times after the first attempt, of transient errors: timeouts,
-            broken connections, the HTTP statuses 408, 409, 429 and 5xx.  A ``tenacity.Retrying``: as that says.  A
-            mapping from exception classes or HTTP statuses to either: the first entry that matches.  Between two
-            attempts a call holds no slot.
-        rate: a ``RateLimit``; waiting for it holds no slot, and an answer that says "too many" pauses all its calls.
+        idle_timeout: seconds for which a running call may do nothing: neither read bytes through an attached client
+            (see ``threadfan.attach``) nor ``touch()`` its scope.  Then it is ended as by ``timeout``.
+        fallback: a function that is called with the same arguments when a call has failed for good, and whose result
+            is then the call's; or several in a tuple, one after another.  ``retry`` and the timeouts start anew for
+            each of them; the other options do not apply.
+        retry: what is tried again.  A number: how many times after the first attempt, for transient errors (timeouts,
+            broken connections, the HTTP statuses 408, 409, 429 and 5xx).  A ``tenacity.Retrying``: by its rules.  A
+            mapping from exception classes or HTTP statuses to either: the first entry that matches decides.  Between
+            two attempts a call holds no slot.
+        rate: a ``RateLimit``.  A call that waits for it holds no slot, and an answer that says "too many" pauses all
+            calls under it.
         hedge: a ``Hedge``: calls that take long get a second attempt beside the first, and the first answer wins; only
             for calls that may be made twice.
-        breaker: a ``Breaker``: after so many failures in a row that say that a service is down, calls are not made but
-            fail at once, until one that is let through every now and then finds it back.
-        max_abandoned: how many threads may be stuck in calls that have timed out before slots are no longer
-            replaced; by default ``4 * max_workers``, at least 64.
+        breaker: a ``Breaker``: after some failures in a row that say that a service is down, calls fail at once instead
+            of being made, until a trial call succeeds.
+        max_abandoned: how many threads that are stuck in timed-out calls are replaced, so that their slots are free;
+            beyond that a slot is free when its thread returns.  By default ``4 * max_workers``, at least 64.
         max_queued: how many calls of ``submit`` may wait to begin; None for any number.
-        when_full: what ``submit`` does when so many wait: ``"wait"``, or ``"raise"`` a ``queue.Full``.
+        when_full: what ``submit`` does when ``max_queued`` calls wait: ``"wait"``, or ``"raise"`` a ``queue.Full``.
         name: the fan's name in events; by default the prefix of its threads.
 
     Raises:
@@ -163,15 +165,15 @@ class Fan(Front, ThreadPoolExecutor):
         return self._scheduler.name
 
     def resize(self, max_workers: int) -> None:
-        """Run so many calls at once from now on; calls that wait start at once where there are more slots.
+        """Change how many calls run at once; if they become more, calls that wait start at once.
 
-        Where there are fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
+        If they become fewer, nothing is interrupted: calls that run go on, and none starts until enough have ended.
 
         Args:
             max_workers: as for ``Fan``.
 
         Raises:
-            ValueError: the fan has an ``Adaptive``, which says how many there are.
+            ValueError: the fan has an ``Adaptive``, which finds the number by itself.
         """
         from .sizes import resize
 
@@ -185,8 +187,8 @@ class Fan(Front, ThreadPoolExecutor):
         Args:
             wait: return when all calls are done and the threads have ended.
             cancel_futures: cancel everything that has not started; batches raise ``FanClosed``.
-            timeout: seconds from now after which everything that is left is cancelled, what runs too; None to let it
-                end.  Nothing is raised here: each call and batch that is cut short says so.
+            timeout: seconds from now after which everything that is left is cancelled, running calls too; None to let
+                it end.  Nothing is raised here: each call and batch that is cut short raises for itself.
         """
         from ..base.errors import FanClosed
         from ..pool import shutdown as lifecycle

@@ -39,11 +39,11 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
     """
 
     def graph(self, /, *functions: Callable[..., object], name: str = "graph", **misplaced: Never) -> Graph:
-        """Functions that depend on each other's results: a parameter named like one takes what that one returns.
+        """A graph of functions that depend on each other: a parameter with the name of one takes what that one returns.
 
         Args:
             functions: the first tasks; ``graph.add`` and ``@graph.task`` add more, with options.
-            name: by which events call it.
+            name: its name in events.
         """
         from .graph import Graph
 
@@ -90,7 +90,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         unique: bool = UNSET,
         **misplaced: Never,
     ) -> View:
-        """The same threads and slots under other options; what is not given stays as it is.
+        """A view: the same threads and slots under other options; an option that is not given stays as it is.
 
         Args:
             timeout: seconds for each attempt of a call, or None.
@@ -102,15 +102,16 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
             fallback: what is called when a call has failed, as for ``Fan``, or None.
             idle_timeout: seconds for which a call may read nothing and not touch its scope, or None.
             max_concurrent: how many calls through the view may run at once, within the shared slots; None for no cap.
-            interrupt: raise ``CallCancelled`` in a call that is over, at its next bytecode, for pure Python loops
-                that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an import too, so
-                only for functions that stand it; it does not reach code that waits in C.
-            progress: show how far whatever is handed in through the view and waited for together is, as ``progress`` of
-                ``run`` does: ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
-            priority: a number; of the calls of a fan that wait, those with the smallest go first, and others have 0.
-                Nobody waits for ever: of ten turns one is for the calls of other priorities, by turns.
-            unique: equal calls under way (of one function, with arguments that are equal, of one type and hashable)
-                share one result, in ``submit``, ``call``, ``asyncify`` and ``map``; each who waits may cancel alone.
+            interrupt: raise ``CallCancelled`` in a call that has timed out or was cancelled, at its next bytecode, for
+                pure Python loops that do not look at their scope.  It may strike anywhere, inside a ``finally`` or an
+                import too, so give it only to functions that bear it; it does not reach code that waits in C.
+            progress: show the progress of each batch that goes through the view, as ``progress`` of ``run`` does: of
+                ``run``, ``start``, ``stream``, ``gather``, ``join``, graphs, pipelines and patterns.
+            priority: a number, 0 by default; of the calls of a fan that wait, those with the smallest go first.
+                Nothing waits for ever: of ten turns one is for the other priorities, in rotation.
+            unique: equal calls under way at the same time (of one function, with arguments that are equal, of one type
+                and hashable) are made once, in ``submit``, ``call``, ``asyncify`` and ``map``; each caller has a future
+                of its own, which can be cancelled alone.
         """
         from ..base.checks import flag, given, refuse_misplaced
 
@@ -149,7 +150,7 @@ class Front(StandardCalls, BatchCalls, AsyncCalls, Signatures):
         return self._scheduler.snapshot()
 
     def running(self) -> list[RunningCall]:
-        """The calls that run now in the whole fan, oldest first; those that a call waits for are in its ``calls``.
+        """The calls that run now in the whole fan, oldest first; calls that a call waits for are in its ``calls``.
 
         As text each is a tree: ``for call in fan.running(): print(call)``.
         """

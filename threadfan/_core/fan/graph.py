@@ -47,8 +47,8 @@ _UNSET = unset.UNSET
 class Graph:
     """Tasks that start the moment what they depend on has ended; made by ``fan.graph``.
 
-    A parameter named like a task takes that task's value; one that is named like no task takes the input of that name,
-    which ``run`` is to be given.  Safe to run many times, at the same time too, and inside calls of its own fan.
+    A parameter with the name of a task takes that task's value; any other parameter takes the input of its name, which
+    is given to ``run``.  A graph may be run many times, also at the same time, and inside calls of its own fan.
     """
 
     def __init__(
@@ -101,14 +101,15 @@ class Graph:
             name: the function's by default.
             depends_on: tasks that must have succeeded before, whose values go to the parameters of their names, if
                 there are any; or a mapping of parameters to tasks.
-            each: a mapping of a parameter to the task, or input, whose elements it takes, one call for each; several
-                go side by side.  The name alone will do if one parameter is left.  An element of a task that is
-                itself fanned out is taken the moment it is there.
-            depth: how many lists deep ``each`` goes; as deep as the fan-out of what it goes through by default.
+            each: fans the task out: a mapping from a parameter to the task, or input, whose elements it takes, with one
+                call for each element; several advance side by side, as with ``zip``.  The name of the task is enough if
+                one parameter is left.  An element of a task that is itself fanned out is taken as soon as it is there.
+            depth: how many lists deep ``each`` goes; by default one, or as deep as the task whose elements it takes is
+                itself fanned out.
             reduce: folds the results, in order, into one value, as ``functools.reduce`` does.
             initial: what ``reduce`` begins with.
-            when: says, by parameters of its own, whether the task is called; else it is skipped, and so is what
-                depends on it.
+            when: a function, with parameters like a task's, that says whether the task is called; if not, it is
+                skipped, and so is what depends on it.
             outcomes: tasks whose ``Outcome`` goes to the parameter of their name (lists of them for a fan-out),
                 whatever became of them; or a mapping of parameters to tasks.
             timeout: and the rest: as for ``fan.with_options``; ``max_concurrent`` holds for all runs of the graph
@@ -179,20 +180,20 @@ class Graph:
         """Run all tasks, and report what became of each.
 
         Args:
-            inputs: by name, for names that are arguments of ``run`` or no identifiers.
+            inputs: inputs by name, as a mapping, for names that are arguments of ``run`` or no identifiers.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for all; what is unfinished then is cancelled, what is finished is kept.
             progress: as for ``fan.run``; it counts tasks, and the elements of those that are fanned out.
             halt, max_errors, budget: as for ``fan.run``; they count the same.
-            journal: the path of a file that keeps what each task returns, by its name and what it was called with: with
-                the same file, nothing is called twice that has succeeded.
-            version: with a journal, of what the tasks do: results of other versions are not taken.
+            journal: the path of a file that keeps each result, by the name of the task and its arguments: a call that
+                has succeeded is not made again by a run with the same file.
+            version: with a journal, as for ``fan.run``.
             codec: with a journal, as for ``fan.run``.
             named: inputs.
 
         Raises:
             BaseException: whatever ended it early, as for ``Fan.run``, with the report so far as its ``report``.
-            TypeError: an input is missing, or there is none of that name.
+            TypeError: an input is missing or unknown.
         """
         gate: Gate = SimpleQueue()
         kept, halting = self._kept(journal, version, codec), stops(stops_of(halt, max_errors, budget))

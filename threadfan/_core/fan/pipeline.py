@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 class Pipeline(Generic[In_contra, Out_co]):
     """Stages that items go through, each at its own pace; made by ``fan.pipeline``.
 
-    It holds no state of its runs: it can be run again, and from several threads at once.  The limits and buffers of
-    its stages are those of each run; what is to hold for several runs is a ``RateLimit`` that they share, or the
-    ``max_concurrent`` of the view that it was made from.
+    It keeps no state of its runs: it can be run again, and from several threads at once.  The limits and buffers of
+    its stages hold for each run by itself; for a limit over several runs share a ``RateLimit``, or make the pipeline
+    from a view with ``max_concurrent``.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class Pipeline(Generic[In_contra, Out_co]):
         An item that fails in a stage enters no further one.
 
         Args:
-            items: one iterable.  Inputs that are not at hand (a generator's) are taken in this thread, as there is
-                room for them in front of the first stage, and worked on as they come.
+            items: one iterable.  A generator is read in this thread, as there is room for its items in front of the
+                first stage.
             fail_fast: let the first failure cancel the rest, and raise it.
             deadline: seconds for the whole run; what is unfinished then is cancelled, what is finished is kept.
             progress: as for ``fan.run``; it counts items.
-            halt: as for ``fan.run``, as are ``max_errors`` and ``budget``; it counts items.  No call starts then, in
-                any stage: an item between two stages is cancelled, too.
-            journal: the path of a file that keeps what each stage returns, by its name and what it was called with:
-                with the same file, nothing is called twice that has succeeded.
-            version: with a journal, of what the stages do: results of other versions are not taken.
+            halt: as for ``fan.run``, as are ``max_errors`` and ``budget``; it counts items.  Once they stop the run no
+                call starts in any stage: an item between two stages is cancelled, too.
+            journal: the path of a file that keeps each result, by the name of the stage and its argument: a call that
+                has succeeded is not made again by a run with the same file.
+            version: with a journal, as for ``fan.run``.
             codec: with a journal, as for ``fan.run``.
 
         Raises:
@@ -128,7 +128,7 @@ class Pipeline(Generic[In_contra, Out_co]):
         codec: Codec | None = None,
         **misplaced: Never,
     ) -> ItemStream[Out_co]:
-        """Send every item through all stages, and hand out each outcome as its item comes out.
+        """Send every item through all stages, and hand out each outcome as its item leaves the last one, or fails.
 
         Work starts at the first ``next``.  Closing the iterator, or leaving the fan's ``with``, cancels what is left.
 
@@ -137,8 +137,8 @@ class Pipeline(Generic[In_contra, Out_co]):
             ordered: hand out in input order.
             window: how many items may be taken and not yet yielded; ``max(64, 4 * max_workers)`` by default.
             progress: as for ``run``.
-            halt, max_errors, budget: as for ``run``; what was taken and is not through is handed out as cancelled, no
-                further item is taken, and the stream's ``stopped`` says why.
+            halt, max_errors, budget: as for ``run``; items that were taken and are not finished are handed out as
+                cancelled, no further item is taken, and the stream's ``stopped`` says why.
             journal, version, codec: as for ``run``.
 
         Raises:

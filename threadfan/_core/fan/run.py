@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class Run(Handle[T]):
-    """A batch that goes on by itself, to be watched, steered and waited for; from any thread.
+    """A batch in the background, started by ``fan.start``: it can be watched, paused, cancelled and waited for.
 
-    Iterating gives each outcome once, as calls end, and may be done any number of times; ``await run`` gives what
-    ``result`` does.  As a context manager it is waited for at the end of the block, and cancelled if an exception
-    leaves that, which then has the report as its attribute ``report``.
+    It may be used from any thread.  Iterating yields each outcome once, as calls end, and may be done any number of
+    times; ``await run`` returns what ``result`` does.  As a context manager it is waited for at the end of the block,
+    and cancelled if an exception leaves the block, which then has the report as its attribute ``report``.
 
-    When nobody holds it any more, the calls go on all the same.
+    The calls go on even if nothing refers to the run any more.
 
     Args:
         conduct: what sees to the batch.
@@ -50,11 +50,11 @@ class Run(Handle[T]):
         return self._conduct.over
 
     def report(self) -> Report[T]:
-        """What has become of the calls that have ended, in input order: of all of them once the run is over."""
+        """The outcomes of the calls that have ended so far, in input order; of all calls once the run is over."""
         return self._conduct.report()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all calls have ended; a call that does so lends its slot meanwhile.
+        """Wait until all calls have ended; a call that waits here gives its slot to others meanwhile.
 
         Args:
             timeout: seconds.

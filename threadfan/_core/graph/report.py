@@ -65,8 +65,8 @@ class GraphReport(Report["Any"]):
         """A task's value; of one that was fanned out, its values in lists of the same shape, or what they reduce to.
 
         Args:
-            default: stands in for each value that is missing: for that of an element which has failed, at its place
-                in the list; for the whole if there is no list, or the results were to be reduced to one value.
+            default: replaces each value that is missing: in a list that of an element which has failed; the whole if
+                there is no list, or if the results were to be reduced to one value.
 
         Raises:
             BaseException: a value is missing and no ``default`` was given: the task's error, or a group of those

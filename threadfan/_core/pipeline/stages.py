@@ -86,9 +86,9 @@ def stage(
     Args:
         fn: called with what the stage before has returned, or with the item if it is the first.
         max_concurrent: how many items of a run may be in the stage at once, within the fan's slots; None for no cap.
-        buffer: how many items may wait in front of it while it is full, ``2 * max_workers`` by default: a place for
-            each item that can be under way to it, and as many that wait, so that it does not run dry.
-        name: how reports call it; the name of ``fn`` by default.
+        buffer: how many items may wait in front of the stage while it is full, ``2 * max_workers`` by default: a place
+            for each item that can be in the stage before, and as many that wait, so that the stage does not run dry.
+        name: the stage's name in reports; the name of ``fn`` by default.
         timeout: seconds for each attempt of a call, or None.
         retry: as for ``Fan``.
         rate: as for ``Fan``.

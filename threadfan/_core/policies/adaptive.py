@@ -44,7 +44,7 @@ HISTORY = 1000  # changes that are kept
 
 
 class Adaptive:
-    """Concurrency that finds itself, as ``max_workers=Adaptive(...)``; for one fan.
+    """Finds by itself how many calls to run at once: ``Fan(Adaptive())``; each object is for one fan.
 
     Args:
         start: calls at once to begin with.

@@ -43,14 +43,14 @@ class Heard(Enum):
 
 
 class Breaker:
-    """Asks a service that is down no more, for all fans and views that are given this object.
+    """A circuit breaker: stops calling a service that is down, for all fans and views that are given this object.
 
-    After so many failures in a row that say so (connections, timeouts, the statuses 408, 429 and 5xx), calls fail at
-    once with ``BreakerOpen``, and no further attempt follows those that have failed.  Then one call at a time tries
-    whether the service is back.
+    After ``failures`` failures in a row that say that a service is down (broken connections, timeouts, the statuses
+    408, 429 and 5xx) it opens: calls fail at once with ``BreakerOpen``, and failed ones are not tried again.  After
+    ``recovery`` seconds one call at a time, the trial, finds out whether the service is back.
 
     Args:
-        failures: how many in a row.  Calls that run as it opens run on.
+        failures: after how many failures in a row it opens.  Calls that run then go on.
         recovery: seconds without any attempt, before the next one is a trial.
         name: for errors, events and reports.
 

@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """At most so many tokens, or so much money, for the batches that are given this object.
+    """An upper bound of tokens or money, for the batches that are given this object.
 
     When it is used up no further call starts, and those that run finish.
 
     Args:
         tokens: of input and output together, those of caches too.
         usd: what they cost.
-        prices: in USD per million tokens, a pair for input and output: ``{"claude-haiku-4-5": (1, 5)}``, where a name
-            is that of all models which begin with it, or one pair for whatever model.  Four numbers are those for
-            input, output, writing to a cache and reading from it; of a pair the first counts for what is read, and a
-            quarter more for what is written.  Without any, those of the library genai-prices.
+        prices: in USD per million tokens: a mapping from the beginnings of model names to prices, such as
+            ``{"claude-haiku-4-5": (1, 5)}``, or one price for all models.  A price is a pair for input and output, or
+            four numbers for input, output, writing to a cache and reading from it; with a pair, tokens read from a
+            cache cost as much as input, and tokens written to it a quarter more.  Without ``prices``, those of the
+            library genai-prices hold.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
@@ -75,7 +76,7 @@ class Budget:
         self._spenders = []
 
     def used_up(self) -> str | None:
-        """Why no further call is to start; None if some of it is left."""
+        """A text that says why no further call is to start; None if some of the budget is left."""
         if self.unpriced is not None:
             return self.unpriced
         if self.tokens is not None and self.spent_tokens >= self.tokens:
@@ -85,7 +86,7 @@ class Budget:
         return None
 
     def add(self, usage: Usage, model: str | None = None) -> None:
-        """Count what a call has used; nothing of it fails."""
+        """Count the tokens of a call outside of the batches; it never raises."""
         cost, unpriced = 0.0, None
         if self._price is not None:
             try:

@@ -31,7 +31,7 @@ class Hedge:
     Args:
         after: when the second attempt starts: seconds after the first, or a percentile of the last 1000 durations such
             as "p95", kept between 2 and 4 medians.  With a percentile the first 20 calls are never hedged.
-        budget: second attempts, as a part of the calls started so far; never exceeded.
+        budget: how many second attempts there may be, as a share of the calls started so far; never exceeded.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message says what would be right.

@@ -47,26 +47,26 @@ UNITS = ("requests_per_minute", "input_tokens_per_minute", "output_tokens_per_mi
 
 
 class RateLimit:
-    """At most so many requests and tokens a minute, for all fans that are given this object; one pause for all.
+    """Limits requests and tokens per minute, for all fans that are given this object; a refusal pauses all of them.
 
-    Without any number it still pauses on an overload and follows the provider's headers.
+    Without any number it still pauses after a refusal (429, 529) and follows the provider's headers.
 
     Args:
-        requests_per_minute: requests, evenly spaced once the burst is used up; None for no limit.
+        requests_per_minute: requests, which are spaced evenly once the burst is used up; None for no limit.
         input_tokens_per_minute: tokens sent.  Tokens written to a prompt cache count, those read from it do not, as
             for most of Anthropic's models.
         output_tokens_per_minute: tokens received.
-        burst: how many requests may start at once after a quiet time; 1 spaces every two.  Tokens may come in bursts of
-            a second's worth, or of so many mean requests if that is more.
-        estimate: called with a call's arguments; answers (input tokens, output tokens) that it will use.  By default
-            the mean of the last requests, and before the first answer a second's worth of the limit.  Either is
-            corrected when the true usage is known.  If nothing tells it and there is no ``estimate``, a warning says
-            so, and the limit of tokens holds nothing back.
+        burst: how many requests may start at once after a quiet time; 1 spaces all of them.  Tokens may come in bursts
+            of a second's worth, or of as much as ``burst`` mean requests use if that is more.
+        estimate: a function of a call's arguments that returns the (input tokens, output tokens) which the call will
+            use.  By default the mean of the last requests is taken, and before the first answer a second's worth of the
+            limit.  Either is corrected when the true usage is known.  If no client tells the usage and there is no
+            ``estimate``, a warning says so, and the limit of tokens holds nothing back.
         shared: where the limit is kept for several processes: "sqlite:///path" (as "sqlite:////tmp/path" if it is
-            absolute) for those of one machine, "redis://…" or "rediss://…".  Limits of one place and one ``name`` are
-            one limit: of requests, bursts and pauses.  Tokens are counted by each process for itself: give each its
-            part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to the
-            limit for itself, and a warning is logged.  Redis needs the package of that name: ``pip install redis``.
+            absolute) for processes of one machine, "redis://…" or "rediss://…".  Limits with the same place and
+            ``name`` are one limit, of requests, bursts and pauses.  Each process counts tokens for itself: give each
+            its part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to
+            the limit for itself, and a warning is logged.  Redis needs the package redis: ``pip install redis``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:

@@ -28,6 +28,10 @@ def around_blocks(scope: Scope | None) -> Scope | None:
     return scope
 
 
+_RAISED_HERE = Exception, CallCancelled, GeneratorExit
+"""No cancels from outside: a scope's own reaches other threads by itself, and a finalizer must not take a lock."""
+
+
 class Block(Scope):
     """The scope of a ``with`` block, within the scope it stands in.
 
@@ -112,6 +116,15 @@ class Block(Scope):
         self._take_back()
         self._watch()
 
+    def _cut_short(self) -> None:
+        """Be cancelled, since the block is left by a cancel from outside, as asyncio's, or by a Ctrl-C.
+
+        What was begun in the block may run in other threads, which hear of neither.
+        """
+        self._cancelled = True
+        if self._callbacks:
+            set_alarm(self._clock, self._clock.monotonic(), self.cancel)  # they may block, and an event loop must not
+
     def _in_child(self) -> Self:
         """Itself, with the time that is left of its own: the block goes on in the child too."""
         outer = self._outer
@@ -132,6 +145,8 @@ class Block(Scope):
             if kind is not GeneratorExit:  # of one that is collected in another context, where nothing was set
                 raise
         self._inside = False
+        if kind is not None and not issubclass(kind, _RAISED_HERE) and not self.cancelled:
+            self._cut_short()
         over = self.cancelled
         if not over:
             self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
@@ -157,7 +172,8 @@ class Block(Scope):
 def fail_after(seconds: float) -> Block:
     """A ``with`` block that has ``seconds`` to end.
 
-    ``with fail_after(2) as scope: …`` makes everything in the block that heeds its scope raise when the time is up.
+    In ``with fail_after(2) as scope: …`` attached clients, batches, ``threadfan.sleep`` and ``scope.check()`` raise
+    ``CallCancelled`` when the time is up.
 
     Raises:
         TaskTimeout: at the end of the block, if that is what ended it.
@@ -167,7 +183,7 @@ def fail_after(seconds: float) -> Block:
 
 
 def move_on_after(seconds: float) -> Block:
-    """The same, but what ended by the time being up is left in silence; ``scope.cancelled_caught`` tells.
+    """``fail_after`` without the error: a block whose time is up ends silently, and ``scope.cancelled_caught`` is true.
 
     Raises:
         ValueError: ``seconds`` is negative or not a number.

@@ -117,7 +117,7 @@ class Scope:
 
     @property
     def live(self) -> bool:
-        """Whether what it is the scope of goes on: then its deadline holds for what is made in it."""
+        """Whether the call or block of the scope still runs: then its deadline holds for what is made in it."""
         return True
 
     def remaining(self) -> float:
@@ -138,7 +138,7 @@ class Scope:
         time_left(self)
 
     def touch(self) -> None:
-        """Say that the call does something, if it has an ``idle_timeout``; harmless if not, and from any thread."""
+        """Say that the call is not idle: its ``idle_timeout``, if it has one, counts from now.  From any thread."""
         if self.pulse is not None:
             self.pulse[0] = self._clock.monotonic()
 
@@ -148,7 +148,7 @@ class Scope:
         It runs in a thread of the library's, so it should only signal: close a socket, set an event.
 
         Returns:
-            A function that takes the callback back; harmless after it ran.
+            A function that removes the callback; it has no effect after the callback ran.
         """
         if not callable(callback):
             raise TypeError(_NO_CALLBACK.format(brief(callback)))
@@ -166,18 +166,18 @@ class Scope:
             self._ledger(usage)
 
     def condemn(self) -> None:
-        """Be cancelled from now on; whoever says so sees to it that ``cancel`` follows soon, for the callbacks."""
+        """Cancel without running callbacks; the caller has to call ``cancel`` afterwards, which runs them."""
         self._cancelled = True
 
     def cancel(self) -> None:
-        """Signal the cancel; callbacks run before this returns."""
+        """Cancel, and run the callbacks before this returns."""
         for act in self.end():
             act()
 
     def end(self) -> list[Callable[[], object]]:
-        """Be cancelled from now on; gives the acts of ``cancel``, none of which fails, for the caller to do.
+        """Cancel, and return the callbacks, none of which raises, for the caller to run.
 
-        So that one that blocks need not hold up the others.
+        So one that blocks need not hold up the others.
         """
         self._cancelled = True
         return [partial(self._run, number) for number in list(self._callbacks)]
@@ -259,7 +259,7 @@ def scope_here() -> Scope | None:
 def current_scope() -> Scope:
     """The scope of the call that runs here; outside of any call, one that never ends.
 
-    It belongs to the thread of its call.  A thread that a call starts for itself gets the scope by being handed it.
+    It belongs to the thread of its call.  Pass it as an argument to a thread that the call starts by itself.
     """
     found = scope_var.get(None)
     return Endless() if found is None else found.scope()

@@ -38,8 +38,8 @@ class Handlers:
 def signals_as_ctrl_c(*numbers: int) -> Handlers:
     """Let signals (``SIGTERM`` if none is named) raise ``KeyboardInterrupt`` in the main thread, as Ctrl-C does.
 
-    So a program that is told to end drops what is queued, cancels what runs, and keeps what was done.  To be called
-    in the main thread, for good or as a ``with`` block.
+    So a program that is told to end drops queued calls, cancels running ones, and keeps what was done.  Call it in the
+    main thread.  It takes effect for good, or for a ``with`` block.
 
     Raises:
         RuntimeError: this is not the main thread.

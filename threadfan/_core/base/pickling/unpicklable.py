@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Unpicklable:
-    """Stands for a value, or a part of one, that could not be pickled or read again; whoever uses it gets an error.
+    """Stands in place of a value, or a part of one, that could not be pickled or unpickled; using it raises an error.
 
-    ``str``, ``repr`` and comparing do not count as use.
+    ``str``, ``repr`` and comparisons work.
 
     Attributes:
-        what: what it was, and why it is not here.
-        name: of the function that it was, or of the class.
+        what: what it was, and why it is missing.
+        name: of the function that it was, or of its class.
         plain: what could be kept of it as plain data, or None.
     """
 

@@ -62,22 +62,22 @@ def over(
     name: str | None = None,
     **misplaced: Never,
 ) -> Fan:
-    """A fan whose calls run in other processes, or on other machines: where ``executor`` runs what it is given.
+    """A fan whose calls run in other processes, or on other machines, by an executor of another library.
 
-    ``with over(ProcessPoolExecutor(4)) as fan: report = fan.run(fetch, urls)``; and so with loky, with interpreters,
-    and with a cluster by Dask's ``client.get_executor()``.  All that a fan has is here: ordered outcomes, retries,
-    rates, journals, streams, pipelines, the asyncio side.  Functions, arguments and results have to be pickled.
+    ``with over(ProcessPoolExecutor(4)) as fan: report = fan.run(fetch, urls)``; the same works with loky, with
+    interpreters, and with a Dask cluster by ``client.get_executor()``.  It has everything that a fan has, but
+    ``stream_text``.  Functions, arguments and results have to be picklable.
 
     Args:
-        executor: of ``concurrent.futures``, yours, and left open; or a function that makes one, which is called again
-            when that one breaks, and whose executors are closed with the fan.
-        max_in_flight: how many calls may be under way, those that wait for a worker there included; by default twice
-            as many as the executor says that it runs at once.
-        threads: how many calls one worker runs at once, in threads: for calls that wait.  Those that come together
-            travel together, and come back when the last of them has ended or its time is up.
-        timeout: seconds that a call may run, from its start in the other process, where it ends then.
+        executor: an executor of ``concurrent.futures``, which stays open when the fan is closed; or a function that
+            makes one, which is called again when that one breaks, and whose executors are closed with the fan.
+        max_in_flight: how many calls the executor may have at once, those that wait there for a worker included; by
+            default twice as many as it says that it runs at once.
+        threads: how many calls one worker runs at once, in threads: for calls that wait.  Calls that are sent together
+            come back together, when the last of them has ended or its time is up.
+        timeout: seconds that a call may run, from its start in the other process, where it is ended.
         retry: as for ``Fan``; a worker that is lost counts as a broken connection (``WorkerLost``).
-        rate: as for ``Fan``, as are all that follow; limits are kept here.
+        rate: as for ``Fan``, as are all that follow; limits are kept in this process.
 
     Raises:
         TypeError, ValueError: an argument is wrong; the message says what would be right.
