@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from support.controlled import PATIENCE, aside, until
-from threadfan import Fan, Report, TaskCancelled, TaskSkipped, TaskTimeout, task
+from threadfan import Attempt, Fan, Report, TaskCancelled, TaskSkipped, TaskTimeout, task
 from threadfan._core.base.outcome import CANCELLED, FAILED, SKIPPED, SUCCEEDED, TIMED_OUT
 
 PRIVATE = "a private prompt"
@@ -177,6 +177,36 @@ def test_the_slowest_calls_are_told():
     line = "  slowest: 9 (30.000 s, timed out), 10 (4.000 s), 0 (1.000 s); median 1.000 s"
     assert line in repr(Report(raws)).splitlines()
     assert "slowest" not in repr(Report(raws[:1]))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (SUCCEEDED, ": make it shorter, or divide it"),
+        (TIMED_OUT, " and timed out: give it a shorter timeout"),
+        (CANCELLED, " and was cancelled: give it a timeout"),
+    ],
+)
+def test_a_call_that_runs_alone(status, said):
+    """What does not end cannot be made shorter; a timeout can be given."""
+    raws = [raw(0), raw(1, status, TaskTimeout("late"), duration=9.0)]
+    assert Report(raws, wall=11.0, slots=2).stats.advice == f"call 1 ran alone for 73% of the time{said}"
+
+
+def test_attempts_are_told():
+    """Of failures and of the slowest, as their seconds are those of all attempts; once, if the error says so itself."""
+    late = [Attempt(TIMED_OUT, TaskTimeout("late"), started=2.5 * number, duration=2.0) for number in range(4)]
+    raws = [raw(0), raw(1, TIMED_OUT, TaskTimeout("late"), duration=2.0)]
+    lines = repr(Report(raws, attempts={1: late})).splitlines()
+    assert lines[1] == "  1: timed_out, TaskTimeout: late, in 4 attempts"
+    assert lines[2].startswith("  slowest: 1 (8.000 s in 4 attempts, timed out), 0 (1.000 s)")
+    raws.append(raw(2, TIMED_OUT, TaskTimeout("late"), duration=2.0))
+    assert causes(Report(raws, attempts={1: late, 2: late})) == [
+        "2 timed_out, TaskTimeout: late, in 4 attempts each (1, 2)"
+    ]
+    assert causes(Report(raws, attempts={1: late})) == ["2 timed_out, TaskTimeout: late, in up to 4 attempts (1, 2)"]
+    said = [raw(0, TIMED_OUT, TaskTimeout("not within 5 s, in 4 attempts"))]
+    assert causes(Report(said, attempts={0: late})) == ["0: timed_out, TaskTimeout: not within 5 s, in 4 attempts"]
 
 
 def test_the_errors_of_a_group_are_told_by_their_indices():

@@ -42,6 +42,7 @@ def here(capsys):
         (["--timeout", "0"], "--timeout is 0; right is more than 0 seconds, at most 86400"),
         (["--timeout", "inf"], "--timeout is inf; right is more than 0 seconds, at most 86400"),
         (["--latency", "-1"], "--latency is -1; right are 0 to 86400 seconds"),
+        (["--latency", "2s"], "--latency is '2s'; right is a number of seconds, such as 2"),
         (["--latency", "nan"], "--latency is nan; right are 0 to 86400 seconds"),
         (["--companies", " ,"], "--companies names none; right are names separated by commas: 'Airbus, Toyota'"),
         (["--base-url", "here"], "--base-url is 'here'; right is a URL such as http://127.0.0.1:8000"),

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -206,8 +208,31 @@ def test_retries_and_timeouts(command, work, tmp_path):
     table, out = _table(tmp_path / "in.csv", 2), tmp_path / "out.csv"
     process = command("run", f"{place}:f", table, "-o", out, "--retry", 3, "--timeout", 1, "-w", 2)
     assert "1 failed: timed_out, TaskTimeout" in said(process, 1)
+    assert "; 5 retries" in process.stderr
     assert "warning: run: 4 threads are stuck" in process.stderr
     assert lines_of(f"{out}.failed.jsonl")[0]["input"] == {"n": "1"}
+
+
+def test_the_time_for_all_attempts(here, work, tmp_path):
+    """However many there may be."""
+    work("def f(row): raise ConnectionError('again')")
+    _table(tmp_path / "in.csv", 1)
+    line = said(here("run", "work.py:f", "in.csv", "-o", "out.csv", "--retry", 50, "--total-timeout", 0.2), 1)
+    assert line.startswith("1 failed: ")
+    (failure,) = lines_of("out.csv.failed.jsonl")
+    assert failure["failed"]["attempts"] < 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sleep")
+def test_what_is_attached_ends_with_its_call(here, work, tmp_path, monkeypatch):
+    """So no thread is said to be stuck; a function that the module imports by its name is reached as well."""
+    monkeypatch.delitem(sys.modules, "work", raising=False)
+    work("from subprocess import run\ndef f(row): run(['sleep', '60'])")
+    _table(tmp_path / "in.csv", 1)
+    process = here("run", "work.py:f", "in.csv", "-o", "out.csv", "--attach", "subprocess", "--timeout", 0.2)
+    assert "1 failed: timed_out, TaskTimeout" in said(process, 1)
+    assert "stuck" not in process.stderr
+    assert subprocess.run is not sys.modules["work"].run
 
 
 @pytest.mark.parametrize("halt", ["soon,fail=2", "now,fail=2"])

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -142,6 +143,8 @@ def test_a_file_that_is_called_like_a_command(here, tmp_path):
         (["folder/"], "folder/ holds no __main__.py; right is the path of a script"),
         (["--workers", "0", "x.py"], "--workers is 0; right are 1 to 10000"),
         (["--attach", "httpx", "x.py"], "--attach names 'httpx'; right are 'requests' and 'subprocess'"),
+        (["--rate", "10", "x.py"], "--rate is '10', which names no unit; right is 10/s or 10/min"),
+        (["--timeout", "5s", "x.py", "--timeout", "9s"], "--timeout is '5s'; right is a number of seconds, such as 5"),
         (
             ["--rate", "soon", "x.py"],
             "--rate is 'soon'; right is a number greater than 0 and a unit",
@@ -255,24 +258,137 @@ def test_a_legacy_script_is_compared_without_an_edit(command, tmp_path):
     first, second = done.stdout.splitlines()
     assert first == second
     assert first.endswith("['AIRBUS', 'TOYOTA', 'SIEMENS'] --compare")
-    assert re.fullmatch(
-        r"threadfan: sequential \d+\.\d\d s, threaded \d+\.\d\d s: \d+\.\d times as fast\n", done.stderr
-    ), done.stderr
+    first, second, times = done.stderr.splitlines()
+    assert first == "threadfan: the sequential run, in which --timeout, --retry and --rate do not hold:"
+    assert second == "threadfan: the threaded run:"
+    assert re.fullmatch(r"threadfan: sequential \d+\.\d\d s, threaded \d+\.\d\d s: \d+\.\d times as fast", times)
 
 
 def test_a_comparison_of_what_fails(command, tmp_path):
-    """Ends with the status of the first run."""
-    (tmp_path / "fails.py").write_text("raise SystemExit(3)", encoding="utf-8")
-    done = command("--compare", tmp_path / "fails.py")
+    """Is one if both fail alike; else both statuses are told, and the status is that of the first that has failed."""
+    (tmp_path / "fails.py").write_text(
+        "import sys\nfrom concurrent.futures import ThreadPoolExecutor\nthreads = set()\n"
+        "with ThreadPoolExecutor(2) as pool:\n    pool.submit(int)\n"
+        "name = type(pool).__mro__[1].__name__\nraise SystemExit(3 if name in sys.argv else 0)",
+        encoding="utf-8",
+    )
+    done = command("--compare", tmp_path / "fails.py", "Sequential", "StandIn")
     assert done.returncode == 3
-    assert "the sequential run has ended with exit status 3; there is nothing to compare" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("; both have ended with exit status 3")
+    assert "threadfan: sequential " in done.stderr
+    done = command("--compare", tmp_path / "fails.py", "StandIn")
+    assert done.returncode == 3
+    said = "the sequential run has ended with exit status 0, the threaded run with 3; there is nothing to compare"
+    assert said in done.stderr
+
+
+WAITS = """
+import os, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+def work(n):
+    if n == 1:
+        os.write(1, b"waits\\n")
+        threading.Event().wait()
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(work, range(4)))
+"""
+
+
+@POSIX
+def test_a_comparison_that_is_interrupted(command, tmp_path):
+    """Ends in a line with the run and the call, without a traceback, also if the run itself got no signal."""
+    (tmp_path / "waits.py").write_text(WAITS, encoding="utf-8")
+    with command.start("--compare", tmp_path / "waits.py") as process:
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    _, last = errors.splitlines()
+    assert re.fullmatch(
+        r"threadfan: interrupted in the sequential run, .* s after it began, while work 1 \(.* s\) ran", last
+    )
+
+
+@POSIX
+def test_a_call_without_threads_that_is_interrupted(command, tmp_path):
+    """Is told, with its seconds; and so is that options do not hold."""
+    (tmp_path / "waits.py").write_text(WAITS, encoding="utf-8")
+    with command.start("--sequential", "--timeout", "5", tmp_path / "waits.py") as process:
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert "threadfan: without threads --timeout does not hold" in errors.splitlines()
+    assert "threadfan: work 1: cancelled, TaskCancelled: the program was interrupted" in errors.splitlines()
+    assert "1 succeeded, 1 cancelled" in errors
+
+
+@POSIX
+@pytest.mark.parametrize("what", ["pool", "thread"])
+def test_a_ctrl_c_at_the_end_of_the_program(command, tmp_path, what):
+    """Is told in a line, without a traceback, and then where the program hangs."""
+    begin = {
+        "pool": "pool = ThreadPoolExecutor(2)\npool.submit(hang)\n",
+        "thread": "threading.Thread(target=hang).start()\n",
+    }[what]
+    (tmp_path / "hangs.py").write_text(
+        "import os, threading\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "def hang():\n    os.write(1, b'hangs\\n')\n    threading.Event().wait()\n" + begin,
+        encoding="utf-8",
+    )
+    with command.start(tmp_path / "hangs.py") as process:
+        assert process.stdout.readline() == "hangs\n"
+        time.sleep(0.5)  # the main thread is to wait for it by then
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in errors
+    assert errors.splitlines()[0] == "threadfan: interrupted at the end of the program, which waited for its threads"
+    assert "hangs.py:5" in errors.splitlines()[-1]
+    assert ("daemon=True" in errors) == (what == "thread")
+
+
+def test_options_that_do_nothing(command, tmp_path):
+    """Those behind the script are the script's, and workers are those of who says it himself."""
+    (tmp_path / "pools.py").write_text(POOLS, encoding="utf-8")
+    done = command("--workers", "16", tmp_path / "pools.py", "--timeout=5", "--retry", "2", "--workers")
+    assert "threadfan: max_workers=16 (--workers) did not hold for 1 executor: its maker says the number" in done.stderr
+    assert "threadfan: --timeout and --retry went to the script, as they stand behind its name; " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        (
+            "x: give the calls a timeout, or hedge=Hedge(after=2, budget=0.1) if they may be made twice",
+            "x: give the calls a --timeout",
+        ),
+        ("x timed out: give it a shorter timeout", "x timed out: give it a shorter --timeout"),
+        ("x: give the fan a rate=RateLimit(…), and a retry", "x: give it --rate and --retry"),
+        (
+            "90% of the time went to the rate limit: raise it or lower max_workers to 3",
+            "90% of the time went to the rate limit: raise --rate or lower --workers to 3",
+        ),
+        (
+            "x: look at their errors in outcome.history, most often E",
+            "x: --report run.html shows their errors, most often E",
+        ),
+    ],
+)
+def test_advice_names_options(advice, told):
+    """Those of the command line."""
+    in_flags = pytest.importorskip("threadfan.cli.advised", exc_type=ImportError).in_flags
+    assert in_flags(advice, workers=True) == told
+    assert "max_workers in the program" in in_flags("raise max_workers", workers=False)
 
 
 def test_a_comparison_of_what_has_no_pools():
     """Says so."""
-    told = pytest.importorskip("threadfan.cli.comparing", exc_type=ImportError).told
+    comparing = pytest.importorskip("threadfan.cli.comparing", exc_type=ImportError)
+
+    def told(*seconds, executors):
+        return comparing.told(*(comparing.Figures(seconds=one, executors=executors) for one in seconds))
+
     assert "no ThreadPoolExecutor was made" in told(1.0, 1.0, executors=0)
-    assert told(5.25, 0.62, executors=2) == "sequential 5.25 s, threaded 0.62 s: 8.5 times as fast"
+    assert told(5.25, 0.62, executors=1) == "sequential 5.25 s, threaded 0.62 s: 8.5 times as fast"
 
 
 HANGS = {

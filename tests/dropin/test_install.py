@@ -129,6 +129,16 @@ def test_the_options_are_the_defaults(clock):
                 future.result(PATIENCE)
 
 
+def test_the_time_for_all_attempts():
+    """However many there may be."""
+
+    def fails():
+        raise ConnectionError("again")
+
+    with install(retry=50, total_timeout=0.2), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(fails).exception(PATIENCE) is not None
+
+
 @pytest.mark.parametrize("workers", [2.5, 10**9])
 def test_numbers_that_the_standard_pool_takes(workers):
     """It starts threads until it has as many."""
@@ -394,7 +404,15 @@ def _fails(number):
 def test_the_summary():
     """How many calls of how many executors, what failed and why, the slowest."""
     with install() as installed:
-        assert installed.summary() == "no ThreadPoolExecutor was made"
+        none, *_ = installed.summary().splitlines()
+        assert none.startswith("no ThreadPoolExecutor was made; ")
+        assert none.endswith("threadfan run MODULE:FUNCTION FILE")
+        with Gate() as gate:
+            other = threading.Thread(target=gate, name="other")
+            other.start()
+            gate.wait_for(1)
+            assert "other, at " in installed.summary().splitlines()[-1]
+        other.join()
         pool = ThreadPoolExecutor(2)
         assert installed.summary() == "1 executor, and no call"
         with pool:
@@ -488,6 +506,7 @@ def test_retries_are_counted():
         "NoneType",
     ]
     assert installed.report().stats.retries == 2
+    assert installed.summary().splitlines()[0].endswith("1 succeeded; 2 retries")
 
 
 def _at_once():

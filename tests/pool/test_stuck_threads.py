@@ -161,6 +161,40 @@ def test_one_warning_tells_of_all_threads():
     assert len(text) < 1000
 
 
+def test_a_warning_names_what_would_end_the_calls():
+    """Where it is known from the library that they wait in."""
+    stop = threading.Event()
+    fan = Fan(2, timeout=0.05)
+    fan.run(stop.wait, [PATIENCE] * 2)
+    (text,) = shutdown_warnings(fan)
+    stop.set()
+    assert text.endswith("; to end what such calls wait in: threadfan.clients.threading")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
+def test_a_ctrl_c_while_a_block_waits_for_its_calls_tells_where_they_hang():
+    """At the end of the block, in a program that has no options for that."""
+    out, errors = run_program("""
+import os, signal, sys, threading, time
+from threadfan import Fan
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def hang():
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Event().wait()
+
+began = time.monotonic()
+try:
+    with Fan(2) as fan:
+        fan.submit(hang)
+except KeyboardInterrupt:
+    print(time.monotonic() - began < 30)
+""")
+    assert out == "True\n"
+    assert "is still stuck in hang" in errors
+    assert ", at " in errors
+
+
 def test_a_thread_that_is_on_its_way_is_not_warned_of():
     """A call that returns a moment after its time was up is not stuck."""
     stop, closing = threading.Event(), threading.Event()

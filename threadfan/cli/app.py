@@ -14,7 +14,7 @@ from threadfan._core.base.packages import install
 from . import commands, demo, settings
 from .errors import CommandError
 from .invoking import invoke
-from .options import Debug  # noqa: TC001 -- typer reads it
+from .options import SECONDS, Debug
 from .script import SETTINGS, script
 from .serve import serve
 
@@ -66,10 +66,12 @@ def _demo(
     latency: Annotated[
         float | None,
         typer.Option(
-            help="Seconds that the loopback server takes for an answer.", show_default=f"{settings.LATENCY:g}"
+            metavar=SECONDS,
+            help="How long the loopback server takes for an answer.",
+            show_default=f"{settings.LATENCY:g}",
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that each call may take.")] = 30.0,
+    timeout: Annotated[float, typer.Option(metavar=SECONDS, help="How long each call may take.")] = 30.0,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the real API with the key in ANTHROPIC_API_KEY.  This costs tokens.")
     ] = False,

@@ -88,7 +88,10 @@ class _Run:
         retry = options.retry if job.retry is None else job.retry
         journal = self._files.journal_options(job.version)
         progress = self._bar.show if self._bar else False
-        fan = Fan(options.workers, timeout=options.timeout, retry=retry, rate=options.rate_limit(), name="run")
+        fan = Fan(
+            options.workers, timeout=options.timeout, total_timeout=options.total_timeout, retry=retry,
+            rate=options.rate_limit(), name="run",
+        )  # fmt: skip
         given = {"ordered": options.keep_order, "progress": progress, **journal}
         fn, source = self._guarded(job.fn), self._source
         with fan, drain_on_signals():  # SIGTERM begins no further call, and lets those that run come to their end

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .attached import Attach, attach_all, clients_named
 from .errors import USAGE, CommandError
 from .formats import STANDARD, format_of
 from .options import BatchOptions, Debug, with_batch_options
@@ -50,21 +51,24 @@ def run(
     kwargs: Annotated[
         bool, typer.Option("--kwargs", help="Give a row's columns as keyword arguments, not as one dict.")
     ] = False,
+    attach: Attach = None,
     options: BatchOptions,
 ) -> int:
     """Call a function with every row of a file.
 
     A row is a dict, and a plain line a text.  What the function returns is written beside its row: a dict as columns of
-    its own, all else as the column "result".  Transient errors (429, 5xx, broken connections) are tried again as often
-    as --retry says, which is not at all by default.
+    its own, all else as the column "result".  Transient errors (429, 5xx, timeouts, broken connections) are tried again
+    as often as --retry says, which is not at all by default.
 
     Exit status: 0, all succeeded; 1, some failed, or it cannot be done; 2, a flag or a file is wrong; 130, Ctrl-C.
     """
     from .functions import function_named, taking_a_row, taking_columns
 
-    called = function_named(function)
-    fn = taking_columns(called) if kwargs else taking_a_row(function, called)
-    with _source(file, options) as source:
+    with ExitStack() as stack:
+        attach_all(clients_named(attach), stack)  # before the function's module takes anything by its name
+        called = function_named(function)
+        fn = taking_columns(called) if kwargs else taking_a_row(function, called)
+        source = stack.enter_context(_source(file, options))
         return _run_batch(Job(fn=fn), source, options)
 
 
@@ -121,8 +125,8 @@ def execute(
     """Run a shell command for every line or row of a file.
 
     An input is one word of the command whatever is in it, so {} needs no quotes.  What a command writes is its result;
-    one that ends with another code than 0 has failed, and is tried again as often as --retry says, which is not at all
-    by default.  When its time is up, or at Ctrl-C, it is ended, and all that it has started.
+    one that ends with another code than 0, or whose time is up, has failed, and is tried again as often as --retry
+    says, which is not at all by default.  When its time is up, or at Ctrl-C, it is ended, and all that it has started.
     """
     from .shell import command_for, retried
 

@@ -20,12 +20,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from threadfan._core.base.interrupts import INTERRUPTS
 from threadfan._core.base.locks import begin_bare
 from threadfan._core.base.places import standing
 from threadfan._core.pool.shutdown import alive
+
+from .tally import say
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -51,8 +54,24 @@ def interrupt_fans() -> None:
     handler = _Handler()
     setattr(signal, "default_int_handler", handler)  # noqa: B010 -- the type checkers would object
     signal.signal(signal.SIGINT, handler)
+    _say_the_end_in_a_line()
     if sys.platform != "win32" and signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, signal.SIG_IGN):
         _watch()
+
+
+def _say_the_end_in_a_line() -> None:
+    """Have an interrupt of the interpreter's last wait, for threads, be told without a traceback."""
+    usual = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs) -> None:
+        frames = walk_tb(told.exc_traceback)
+        waits = all(str(frame.f_globals.get("__name__")).partition(".")[0] in _WAITING for frame, _ in frames)
+        if issubclass(told.exc_type, KeyboardInterrupt) and waits:  # nothing of it is the program's
+            say("interrupted at the end of the program, which waited for its threads")
+        else:
+            usual(told)
+
+    sys.unraisablehook = hook
 
 
 _ended: list[bool] = []  # something, once an interrupt has ended the program

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FILES, _CALLS, _JOURNAL = "Files", "Calls", "Going on, and looking back"
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|sec|second|min|minute|h|hour))?")
+SECONDS = "SECONDS"
+"""What stands for a number of these in the help."""
 _PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60}
 _NO_END = 1e12  # dollars
 MOST_WORKERS = 10_000  # arbitrary: more threads than that are a slip of the hand
@@ -94,7 +96,19 @@ class BatchOptions:
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="Seconds that a call may take.", show_default="no limit; 600 for ask", rich_help_panel=_CALLS
+            metavar=SECONDS,
+            help="How long each attempt of a call may take.",
+            show_default="no limit; 600 for ask",
+            rich_help_panel=_CALLS,
+        ),
+    ] = None
+    total_timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar=SECONDS,
+            help="How long all attempts of a call may take, with the waits between them.",
+            show_default="no limit",
+            rich_help_panel=_CALLS,
         ),
     ] = None
     retry: Annotated[
@@ -187,8 +201,9 @@ class BatchOptions:
         """
         if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
             raise CommandError(f"--workers is {self.workers}; right are 1 to {MOST_WORKERS}", USAGE)
-        if self.timeout is not None and not 0 < self.timeout < float("inf"):
-            raise CommandError(f"--timeout is {self.timeout:g}; right is more than 0 seconds", USAGE)
+        for flag, seconds in (("--timeout", self.timeout), ("--total-timeout", self.total_timeout)):
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise CommandError(f"{flag} is {seconds:g}; right is more than 0 seconds", USAGE)
         if self.retry is not None and not 0 <= self.retry <= 1000:
             raise CommandError(f"--retry is {self.retry}; right are 0 to 1000", USAGE)
         for flag, given in (
@@ -214,7 +229,11 @@ class BatchOptions:
                 f"--rate is {brief(self.rate)}; right is a number greater than 0 and a unit: 50/min, 10/s or 3000/h",
                 USAGE,
             )
-        return RateLimit(float(found[1]) * _PER_MINUTE[(found[2] or "min")[0]])
+        if found[2] is None:
+            raise CommandError(
+                f"--rate is {brief(self.rate)}, which names no unit; right is {found[1]}/s or {found[1]}/min", USAGE
+            )
+        return RateLimit(float(found[1]) * _PER_MINUTE[found[2][0]])
 
     def money(self, model: str | None = None, *, endless: bool = False) -> Budget | None:
         """What counts the dollars that are spent, up to ``--budget``; None if nothing says what tokens cost.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +17,20 @@ import typer
 from threadfan._core.base.packages import install as command_to_install
 from threadfan._core.base.texts import text_of
 
+from .advised import in_flags
+from .attached import Attach, clients_named
 from .ctrl_c import interrupt_fans
 from .errors import USAGE, CommandError
 from .invoking import invoke
-from .options import BatchOptions, Debug
+from .options import SECONDS, BatchOptions, Debug
 from .program import Program
 from .tally import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
+    from threadfan import Outcome, Report
     from threadfan.dropin.installation import Installation
 
 SETTINGS = {"allow_interspersed_args": False}
@@ -57,13 +63,16 @@ class Script:
         if self.compare:
             from .comparing import compare
 
-            return compare(self.program, self._flags())
+            return compare(self.program, self._flags(), self._idle())
         from threadfan import install
 
         options = self.options
+        if self.sequential and self.summary and self._idle():
+            say(f"without threads {self._idle()}")
         installation = install(
             options.workers,
             timeout=options.timeout,
+            total_timeout=options.total_timeout,
             retry=options.retry,
             rate=options.rate_limit(),
             attach=self.attach,
@@ -72,15 +81,41 @@ class Script:
         # First: what is registered later is called before, and so is the end of all calls.
         atexit.register(self._finish, installation, os.getpid(), time.monotonic())
         interrupt_fans()
+        if self.figures is not None:
+            sys.excepthook = _show_no_interrupt
         self.program.run()
         return 0
+
+    def _idle(self) -> str:
+        """Which options are given that do not hold without threads, in words."""
+        flags = [one for one in ("--timeout", "--total-timeout", "--retry", "--rate") if one in self._flags()]
+        return f"{_enumerated(flags)} {'do' if len(flags) > 1 else 'does'} not hold" if flags else ""
+
+    def _misplaced(self) -> str:
+        """Options of this command that stand behind the script, in words."""
+        known = {
+            "--workers",
+            "--timeout",
+            "--total-timeout",
+            "--retry",
+            "--rate",
+            "--attach",
+            "--report",
+            "--sequential",
+        }
+        known |= {"--compare", "--no-summary"}
+        names = dict.fromkeys(one.partition("=")[0] for one in self.program.arguments)
+        flags = [one for one in names if one in known.difference(self._flags())]
+        what = "went to the script, as they stand" if len(flags) > 1 else "went to the script, as it stands"
+        return f"{_enumerated(flags)} {what} behind its name; threadfan's own stand before it" if flags else ""
 
     def _flags(self) -> list[str]:
         """What the user has said of threads, as flags."""
         options = self.options
         flags: list[tuple[str, object]] = [
-            ("--workers", options.workers), ("--timeout", options.timeout), ("--retry", options.retry),
-            ("--rate", options.rate), ("--report", self.report), *(("--attach", name) for name in self.attach),
+            ("--workers", options.workers), ("--timeout", options.timeout),
+            ("--total-timeout", options.total_timeout), ("--retry", options.retry), ("--rate", options.rate),
+            ("--report", self.report), *(("--attach", name) for name in self.attach),
         ]  # fmt: skip
         given = [text for flag, value in flags if value is not None for text in (flag, str(value))]
         return given if self.summary else [*given, "--no-summary"]
@@ -90,19 +125,47 @@ class Script:
         if os.getpid() != process:  # the child of a fork
             return
         seconds = time.monotonic() - begun
+        report = installation.report()
         if self.report is not None:
             try:
-                installation.report().to_html(self.report, title=os.path.basename(self.program.target))
+                report.to_html(self.report, title=os.path.basename(self.program.target))
             except (ImportError, OSError) as error:
                 say(f"{self.report} cannot be written: {text_of(error)}")
         if self.summary:
-            for line in installation.summary().splitlines():
+            workers = installation.swap.own_workers < installation.swap.made
+            for line in installation.lines(report, partial(in_flags, workers=workers)):
                 say(line)
+            if self._misplaced():
+                say(self._misplaced())
             if self.report is not None:
                 say(f"see {self.report}")
         if self.figures is not None:
             with open(self.figures, "w", encoding="utf-8") as file:
-                json.dump({"seconds": seconds, "executors": installation.swap.made}, file)
+                figures = {
+                    "seconds": seconds,
+                    "executors": installation.swap.made,
+                    "cut": list(map(_named, _cut(report))),
+                }
+                json.dump(figures, file)
+
+
+def _cut(report: Report[object]) -> list[Outcome[object]]:
+    """Calls that ran when the program was interrupted."""
+    return [one for one in report if one.status == "cancelled" and one.started is not None]
+
+
+def _named(outcome: Outcome[object]) -> str:
+    return f"{outcome.name} ({outcome.duration:.1f} s)"
+
+
+def _enumerated(texts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def _show_no_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Of a run that is compared, whose end is told in a line."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
 
 
 def asked_for(arguments: Sequence[str]) -> int | Script:
@@ -128,15 +191,18 @@ def script(
         int | None,
         typer.Option("--workers", "-w", help="Calls that run at once, of an executor that does not say it."),
     ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds that a call may take.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar=SECONDS, help="How long each attempt of a call may take.")
+    ] = None,
+    total_timeout: Annotated[
+        float | None,
+        typer.Option(metavar=SECONDS, help="How long all its attempts may take, with the waits between them."),
+    ] = None,
     retry: Annotated[int | None, typer.Option(help="How often a call is tried again after a transient error.")] = None,
     rate: Annotated[
         str | None, typer.Option(metavar="N/UNIT", help="Calls that may begin, in all executors: 50/min, 10/s, 3000/h.")
     ] = None,
-    attach: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CLIENT", help="End requests or subprocess with the call that uses it."),
-    ] = None,
+    attach: Attach = None,
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Have no threads: make each call where it is handed in.")
     ] = False,
@@ -156,13 +222,10 @@ def script(
 
     It is what python -m threadfan SCRIPT does, too.  Options come before SCRIPT; what comes after it is the script's.
     """
-    from threadfan.dropin.options import clients
-
-    options = BatchOptions(workers=workers, timeout=timeout, retry=retry, rate=rate).checked()
-    try:
-        attached = clients([name for names in attach or () for name in names.split(",")])
-    except ValueError as error:
-        raise CommandError(f"--{error}", USAGE) from error
+    options = BatchOptions(
+        workers=workers, timeout=timeout, total_timeout=total_timeout, retry=retry, rate=rate
+    ).checked()
+    attached = clients_named(attach)
     if compare and sequential:
         raise CommandError("--compare runs it both ways; right is to leave --sequential out", USAGE)
     if report is not None and find_spec("plotly") is None:

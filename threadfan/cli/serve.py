@@ -11,14 +11,14 @@ import typer
 from threadfan.testing import MessagesServer
 
 from .errors import USAGE, CommandError
-from .options import Debug  # noqa: TC001 -- typer reads it
+from .options import SECONDS, Debug
 from .tally import say
 
 _KEY = "test"  # any is taken
 
 
 def serve(
-    latency: Annotated[float, typer.Option(metavar="SECONDS", help="How long an answer takes.")] = 0.0,
+    latency: Annotated[float, typer.Option(metavar=SECONDS, help="How long an answer takes.")] = 0.0,
     debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
 ) -> int:
     """Answer as the Messages API does, on this machine, until Ctrl-C: to try programs and "ask" without a key.

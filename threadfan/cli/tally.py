@@ -54,6 +54,8 @@ class Tally:
         """Results that did not fit into the output."""
         self.failures: dict[Status, int] = {}
         """Calls without a result, by their status."""
+        self.retries = 0
+        """Attempts beyond one per call."""
         self.usage: Usage | None = None
         """Tokens of this run."""
         self._kept_usage: Usage | None = None  # of runs before
@@ -64,6 +66,7 @@ class Tally:
 
     def add(self, outcome: Outcome[Result]) -> None:
         """One more."""
+        self.retries += max(0, outcome.attempts - 1)
         if outcome.ok:
             if outcome.attempts:
                 self._succeeded += 1
@@ -124,6 +127,8 @@ class Tally:
         if cancelled := self.failures.get("cancelled", 0):
             parts.append(f"{cancelled:,} not called")
         text = f"{', '.join(parts)}, in {seconds:,.1f} s"
+        if self.retries:
+            text += f"; {self.retries:,} {'retry' if self.retries == 1 else 'retries'}"
         if self.usage is not None:
             text += f"; {_spent(self.usage, self._budget)}"
         if self._kept_usage is not None:

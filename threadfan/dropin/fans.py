@@ -102,12 +102,15 @@ class StandIn(Fan):
     ) -> None:
         given = self._threadfan
         options = given.options
+        if max_workers is not None:
+            given.swap.says_workers()
         super().__init__(
             options.max_workers if max_workers is None else _whole(max_workers),
             thread_name_prefix,
             initializer,
             initargs,
             timeout=options.timeout,
+            total_timeout=options.total_timeout,
             retry=options.retry,
             rate=options.rate,
             hedge=options.hedge,

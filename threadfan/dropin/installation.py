@@ -19,7 +19,7 @@ from .twisted import TwistedPools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from threading import Thread
     from types import TracebackType
     from typing import Self
@@ -54,6 +54,7 @@ def install(
     rate: RateLimit | None = None,
     hedge: Hedge | None = None,
     breaker: Breaker | None = None,
+    total_timeout: float | None = None,
     attach: Iterable[str] = (),
     sequential: bool = False,
 ) -> Installation:
@@ -65,7 +66,8 @@ def install(
 
     Args:
         max_workers: for executors that are created without one.
-        timeout: and ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for all of them; they share one rate.
+        timeout: for each attempt; and ``total_timeout``, ``retry``, ``rate``, ``hedge``, ``breaker``: as for `Fan`, for
+            all of them; they share one rate.
         attach: clients to attach in the whole process (see ``threadfan.attach``): ``"requests"``, ``"subprocess"``.
         sequential: have no threads at all: ``submit`` makes the call at once, without the options above.
 
@@ -77,7 +79,7 @@ def install(
         RuntimeError: fans are installed with other options.  With the same options it has to be undone as often.
         TypeError, ValueError: an argument is wrong; the message says what would be right.
     """
-    options = Options(max_workers, timeout, retry, rate, hedge, breaker, attach, sequential)
+    options = Options(max_workers, timeout, total_timeout, retry, rate, hedge, breaker, attach, sequential)
     with _State.lock:
         current = _State.current
         if current is None:
@@ -154,7 +156,15 @@ class Installation:
 
     def summary(self) -> str:
         """The same in a few lines: how many, the slowest, what limited them, what is stuck, what was not reached."""
-        return "\n".join(lines(self.report(), self.calls.uncounted(), self.swap, self.missed))
+        return "\n".join(self.lines(self.report()))
+
+    def lines(self, report: Report[object], reworded: Callable[[str], str] = str) -> Iterator[str]:
+        """The same, of a report of its calls.
+
+        Args:
+            reworded: gives the advice in other words.
+        """
+        return lines(report, self.calls.uncounted(), self.swap, self.missed, self.options.max_workers, reworded)
 
     def __repr__(self) -> str:
         state = "in force" if self.holders else "taken back"

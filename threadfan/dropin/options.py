@@ -32,6 +32,7 @@ class Options:
         self,
         max_workers: int | None,
         timeout: float | None,
+        total_timeout: float | None,
         retry: Retry,
         rate: RateLimit | None,
         hedge: Hedge | None,
@@ -41,9 +42,13 @@ class Options:
     ) -> None:
         if is_adaptive(max_workers):
             raise TypeError(f"install needs a number of workers, not {brief(max_workers)}: that is for one fan alone")
-        Fan(max_workers, timeout=timeout, retry=retry, rate=rate, hedge=hedge, breaker=breaker)  # for what it raises
+        Fan(  # for what it raises
+            max_workers, timeout=timeout, total_timeout=total_timeout, retry=retry, rate=rate, hedge=hedge,
+            breaker=breaker,
+        )  # fmt: skip
         self.max_workers = max_workers
         self.timeout = timeout
+        self.total_timeout = total_timeout
         self.retry = retry
         self.rate = rate
         self.hedge = hedge

@@ -8,9 +8,10 @@ from functools import partial
 from threading import current_thread
 
 from .._core.base.clock import current as current_clock
+from .._core.base.errors import TaskCancelled
 from .._core.base.generic import TYPE_CHECKING, T
 from .._core.base.interrupts import INTERRUPTS
-from .._core.base.outcome import FAILED, SUCCEEDED
+from .._core.base.outcome import CANCELLED, FAILED, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,10 @@ class Sequential(ThreadPoolExecutor):
         since = clock.monotonic()
         try:
             result = copy_context().run(fn, *args, **kwargs)
-        except INTERRUPTS:  # this is not the call's
+        except INTERRUPTS:  # this is not the call's, which is over all the same
+            ended = TaskCancelled("the program was interrupted")
+            cut = (None, None, since, CANCELLED, ended, since, clock.monotonic(), _thread_name())
+            self._threadfan_noted.note(fn, args, cut, ("sequential", 1))
             raise
         except BaseException as caught:
             status, error = FAILED, caught

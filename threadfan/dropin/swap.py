@@ -46,6 +46,7 @@ class Swap:
 
     def __init__(self) -> None:
         self._made: deque[None] = deque()  # by its length, for to add to that is one operation
+        self._own: deque[None] = deque()
         self.left: dict[str, str] = {}
         self._kind = ThreadPoolExecutor
         self._kinds: WeakValueDictionary[type, type[ThreadPoolExecutor]] = WeakValueDictionary()
@@ -56,6 +57,15 @@ class Swap:
     def made(self) -> int:
         """How many executors it has stood in for."""
         return len(self._made)
+
+    @property
+    def own_workers(self) -> int:
+        """How many of them have as many workers as their maker has said."""
+        return len(self._own)
+
+    def says_workers(self) -> None:
+        """The maker of one of them says how many workers it has."""
+        self._own.append(None)
 
     def put(self, kind: type[ThreadPoolExecutor]) -> None:
         """Have this class, a `Fan` or `Sequential`, stand in for ``ThreadPoolExecutor`` from now on."""

@@ -6,6 +6,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 
@@ -28,8 +29,39 @@ def place_of(frame: FrameType | None) -> str | None:
     return fallback
 
 
+def remedies_of(frames: Iterable[FrameType | None]) -> str:
+    """What would end the calls that stand there, by the libraries that they wait in; empty if none is known."""
+    found = {one: None for frame in frames if (one := _remedy_of(frame)) is not None}
+    return f"; to end what such calls wait in: {' and '.join(found)}" if found else ""
+
+
+def _remedy_of(frame: FrameType | None) -> str | None:
+    found = None
+    while frame is not None:
+        top = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if top == _PACKAGE:
+            return found
+        if top not in sys.stdlib_module_names and not _installed(frame.f_code.co_filename):
+            return found
+        found = _REMEDIES.get(top, found)  # that of the library which the user calls, not of those below it
+        frame = frame.f_back
+    return found
+
+
+_PACKAGE = (__package__ or "").partition(".")[0]
+_ATTACH = f"{_PACKAGE}.attach(client)"
+_REMEDIES = {
+    "threading": f"{_PACKAGE}.clients.threading",
+    "queue": f"{_PACKAGE}.clients.threading",
+    "subprocess": f"{_PACKAGE}.clients.subprocess (--attach subprocess)",
+    "requests": f"{_PACKAGE}.clients.requests.install() (--attach requests)",
+    **dict.fromkeys(
+        ("httpx", "urllib3", "grpc", "botocore", "boto3", "redis", "pymongo", "psycopg", "anthropic", "openai"), _ATTACH
+    ),
+}
+
 # What every call of every fan runs in, or waits in.
-_PLUMBING = {(__package__ or "").partition(".")[0], "threading", "queue", "concurrent"}
+_PLUMBING = {_PACKAGE, "threading", "queue", "concurrent"}
 
 
 def _installed(filename: str) -> bool:

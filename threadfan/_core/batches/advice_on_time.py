@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import ceil
 
 from ..base.index_ranges import written
-from ..base.outcome import END, SINCE, START, TIMED_OUT, attempts_of, raw_of
+from ..base.outcome import CANCELLED, END, SINCE, START, TIMED_OUT, attempts_of, raw_of
 from ..base.times import time_covered
 from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, TINY, best
 from .advice_on_limits import needed
@@ -166,4 +166,9 @@ def alone(outcomes: Outcomes, stats: Stats, label: Label) -> str | None:
         return None
     name = label(place)
     who = f"call {name}" if isinstance(name, int) else repr(name)
-    return f"{who} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time: make it shorter, or divide it"
+    status = outcomes[place].status
+    right = "make it shorter, or divide it"
+    if status is TIMED_OUT or status is CANCELLED:  # it would have gone on
+        right = f"give it a{' shorter' if status is TIMED_OUT else ''} timeout"
+    ended = " and timed out" if status is TIMED_OUT else " and was cancelled" if status is CANCELLED else ""
+    return f"{who} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time{ended}: {right}"

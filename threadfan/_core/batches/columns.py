@@ -71,6 +71,10 @@ class Columns:
             self._durations = found
         return self._durations
 
+    def attempts(self) -> dict[int, int]:
+        """How many each had, by place, of those that had more than one."""
+        return {place: one.attempts for place, one in self._several.items() if one.attempts > 1}
+
     def waited_slot(self) -> list[float]:
         """Seconds that each waited for a slot."""
         found = [(end if start is None else start) - since for _, _, since, _, _, start, end, _ in self._raws]

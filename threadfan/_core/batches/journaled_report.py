@@ -118,8 +118,9 @@ class JournaledReport(Report[T_co]):
         raws = [self._kept.called[place] for place in places]
         cause = None if self._cause is None else places.index(self._cause)
         return summary(
-            raws, columns.durations(), stats, lambda place: raws[place][INDEX], lambda _: None, cause, self.stopped
-        )
+            raws, columns.durations(), self._tried(columns), stats, lambda place: raws[place][INDEX], lambda _: None,
+            cause, self.stopped,
+        )  # fmt: skip
 
     def __getstate__(self) -> tuple[object, ...]:
         """With all values, for a pickle goes where the file is not."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..base.outcome import Outcome
     from ..base.usage import Usage
     from ..pages.story import Story
+    from .columns import Columns
     from .stats import Stats
 
     Labels = Callable[[Outcome[Any]], object]
@@ -45,6 +46,10 @@ class LookingBack(Portable, SequenceOfOutcomes[T_co]):
     def _label(self, place: int) -> int | str:
         """What the call at that place is called: its name or its index."""
         raise NotImplementedError
+
+    def _tried(self, columns: Columns) -> dict[int, int]:
+        """How many attempts each call had, by place, of those that had more than one; not of items with stages."""
+        return columns.attempts()
 
     def _ended_in(self, place: int) -> str | None:
         """Where in a pipeline the call at that place has ended."""

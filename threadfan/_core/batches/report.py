@@ -311,7 +311,10 @@ class Report(LookingBack[T_co]):
         from .summary import summary
 
         stats, columns = self._measured()
-        return summary(self._raws, columns.durations(), stats, self._label, self._ended_in, self._cause, self.stopped)
+        tried = self._tried(columns)
+        return summary(
+            self._raws, columns.durations(), tried, stats, self._label, self._ended_in, self._cause, self.stopped
+        )
 
 
 def _merged(first: Report[T], places: list[int], again: Report[T]) -> Report[T]:

@@ -30,6 +30,7 @@ come from afar."""
 def summary(
     raws: Sequence[Raw],
     durations: list[float | None],
+    tried: dict[int, int],
     stats: Stats,
     label: Label,
     stage: Callable[[int], str | None],
@@ -41,6 +42,7 @@ def summary(
     Args:
         raws: the outcomes, all of them but for what a journal had from runs before.
         durations: how long each call ran; None of those that never started.
+        tried: how many attempts a call had, by place, if more than one.
         stats: their figures.
         label: what the call at a place is called.
         stage: where it has ended, in a pipeline.
@@ -51,24 +53,29 @@ def summary(
     kept = f", {stats.kept} of them before" if stats.kept else ""
     head = f"<Report of {stats.total} calls: {counts or 'nothing to do'}{kept}; {stats.wall:.3f} s>"
     without = [] if stats.succeeded == stats.total else enumerate(raws)
-    ended = [_Ended(raw, label(place), stage(place), place) for place, raw in without if raw[STATUS] is not SUCCEEDED]
+    ended = [
+        _Ended(raw, label(place), stage(place), place, tried.get(place, 1))
+        for place, raw in without
+        if raw[STATUS] is not SUCCEEDED
+    ]
     lines = [] if stopped is None or cause is not None else [f"stopped early: {stopped}"]  # the cause says it better
     lines += [
         line
         for statuses in ((FAILED, TIMED_OUT), (CANCELLED,), (SKIPPED,))
         for line in _causes([one for one in ended if one.status in statuses], cause)
     ]
-    lines += filter(None, (_slowest(raws, durations, stats, label), stats.advice))
+    lines += filter(None, (_slowest(raws, durations, tried, stats, label), stats.advice))
     return "\n  ".join([head, *lines])
 
 
 class _Ended:
     """A call without a value, and why."""
 
-    __slots__ = ("kind", "label", "place", "stage", "status", "text")
+    __slots__ = ("attempts", "kind", "label", "place", "stage", "status", "text")
 
-    def __init__(self, raw: Raw, label: int | str, stage: str | None, place: int) -> None:
+    def __init__(self, raw: Raw, label: int | str, stage: str | None, place: int, attempts: int = 1) -> None:
         error = raw[PAYLOAD]
+        self.attempts = attempts
         self.label = label
         self.place = place
         self.stage = stage
@@ -112,9 +119,19 @@ def _grouped(ended: list[_Ended], key: Callable[[_Ended], tuple[object, ...]]) -
 
 
 def _line(group: list[_Ended]) -> str:
+    said = f"{_said(group)}{_after(group)}"
     if len(group) == 1:
-        return f"{group[0].label}: {_said(group)}"
-    return f"{len(group)} {_said(group)} ({written([one.label for one in group])})"
+        return f"{group[0].label}: {said}"
+    return f"{len(group)} {said} ({written([one.label for one in group])})"
+
+
+def _after(group: list[_Ended]) -> str:
+    """In how many attempts, unless the text of the error says so."""
+    most = max(one.attempts for one in group)
+    if most < 2 or f"in {most} attempts" in group[0].text:
+        return ""
+    same = all(one.attempts == most for one in group)
+    return f", in {'' if same else 'up to '}{most} attempts{' each' if same and len(group) > 1 else ''}"
 
 
 def _said(group: list[_Ended]) -> str:
@@ -138,16 +155,23 @@ def causes(
     return [(_said(group), [one.place for one in group]) for group in groups]
 
 
-def _slowest(raws: Sequence[Raw], durations: list[float | None], stats: Stats, label: Label) -> str | None:
+def _slowest(
+    raws: Sequence[Raw], durations: list[float | None], tried: dict[int, int], stats: Stats, label: Label
+) -> str | None:
     """The calls that took longest, if there are several to compare."""
     started = len(durations) - durations.count(None)
     if started < 2 or not stats.duration_max:
         return None
     least = stats.duration_p99 if started >= MANY else 0.0
     some = [(-took, place) for place, took in enumerate(durations) if took is not None and took >= least]
-    calls = [f"{label(place)} ({-took:.3f} s{_end_of(raws[place])})" for took, place in sorted(some)[:SLOWEST]]
+    calls = [
+        f"{label(place)} ({-took:.3f} s{_ended(raws[place], tried.get(place, 1))})"
+        for took, place in sorted(some)[:SLOWEST]
+    ]
     return f"slowest: {', '.join(calls)}; median {stats.duration_p50:.3f} s"
 
 
-def _end_of(raw: Raw) -> str:
-    return "" if raw[STATUS] is SUCCEEDED else f", {raw[STATUS].replace('_', ' ')}"
+def _ended(raw: Raw, attempts: int) -> str:
+    """In how many attempts a call has ended, and how, where it was not in one and well."""
+    several = "" if attempts < 2 else f" in {attempts} attempts"
+    return f"{several}{'' if raw[STATUS] is SUCCEEDED else ', ' + raw[STATUS].replace('_', ' ')}"

@@ -237,8 +237,13 @@ class Fan(Front, ThreadPoolExecutor):
 
                     carry(exc)
             self.shutdown(wait=not _in_coroutine(caller()))
-        except INTERRUPTS:  # another one, wherever it fell: nothing may be left that the interpreter waits for
+        except INTERRUPTS as interrupt:  # wherever it fell: nothing may be left that the interpreter waits for
             self._scheduler.interrupt()
+            if exc is None:  # it is the first, and what is stuck is not told yet
+                try:
+                    self.shutdown(timeout=0)
+                except RuntimeWarning as warning:
+                    interrupt.add_note(str(warning))
             raise
         except RuntimeWarning as warning:  # where warnings are errors: not in place of the one that ends the block
             if exc is None:

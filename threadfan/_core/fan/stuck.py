@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from ..base.places import place_of, standing
+from ..base.places import place_of, remedies_of, standing
 from ..base.static import caller
 from ..base.texts import shortened
 
@@ -39,15 +39,16 @@ def warn(scheduler: Scheduler) -> None:
 
 def _of_threads(lost: list[Any], now: float, frames: dict[int, FrameType]) -> str:
     said = []
+    remedies = remedies_of(frames.get(worker.ident) for worker, _ in lost)
     for worker, (_, start, function, _) in sorted(lost, key=lambda one: one[1][1])[:NAMED]:
         place = _at(frames.get(worker.ident))
         said.append((worker.name, f"{shortened(function)}, {now - start:.1f} s after it was called{place}"))
     text = f"the thread {said[0][0]} is still stuck in {said[0][1]}"
     if len(lost) == 1:
-        return text
+        return f"{text}{remedies}"
     others = [f"{name} in {what}" for name, what in said[1:]]
     rest = [f"and {len(lost) - NAMED} more"] if len(lost) > NAMED else []
-    return "; ".join([f"{len(lost)} threads are stuck in calls that are over: {text}", *others, *rest])
+    return "; ".join([f"{len(lost)} threads are stuck in calls that are over: {text}", *others, *rest]) + remedies
 
 
 def _at(frame: FrameType | None) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Unpack, overload
 
     from ..base.outcome import Outcome, Raw
+    from ..batches.columns import Columns
     from ..batches.figures import Conditions, Parts
     from ..batches.stats import Stats
     from .stage_stats import Visit
@@ -90,6 +91,9 @@ class PipelineReport(Report[T_co]):
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with the stages, and for each outcome the stage in which it ended."""
         return {**super().to_dict(), "stages": {name: one.to_dict() for name, one in self.stages.items()}}
+
+    def _tried(self, columns: Columns) -> dict[int, int]:
+        return {}  # an item has attempts in each stage
 
     def _ended_in(self, place: int) -> str | None:
         return self._ends.get(self._raws[place][INDEX])

@@ -1,0 +1,24 @@
+"""Advice in the words of the command line: its options, where a report names arguments."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = (
+    (r", or hedge=Hedge\(.*\) if they may be made twice$", ""),
+    (r"give the fan a rate=RateLimit\(…\), and a retry$", "give it --rate and --retry"),
+    (r"look at their errors in outcome\.history", "--report run.html shows their errors"),
+    (r"to the rate limit: raise it\b", "to the rate limit: raise --rate"),
+    (r"( a| shorter) timeout$", r"\1 --timeout"),
+)
+
+
+def in_flags(advice: str, *, workers: bool) -> str:
+    """The advice.
+
+    Args:
+        workers: whether ``--workers`` counts for any executor of the program.
+    """
+    for pattern, words in _WORDS:
+        advice = re.sub(pattern, words, advice)
+    return advice.replace("max_workers", "--workers" if workers else "max_workers in the program")
