@@ -78,6 +78,11 @@ class Work:
             self.ended.set()
             raise
 
+    def again(self):
+        """Be as new."""
+        self.begun.clear()
+        self.ended.clear()
+
     def wait_for_client_to_leave(self, served, path):
         """Ask for it, leave, and wait until it has ended."""
         with served.request(path):
@@ -124,12 +129,30 @@ def starlette_app(fan, work):
             await fan.with_options(timeout=0.05).call(work)
         return JSONResponse("done")
 
+    async def several(request):
+        async with request_scope(request):
+            view = fan.with_options(timeout=0.05 if "short" in request.query_params else None)
+            tasks = [work, *([abs] if "wrong" in request.query_params else [])]
+            deadline = 0.1 if "deadline" in request.query_params else None
+            return JSONResponse((await view.arun(lambda fn: fn(), tasks, deadline=deadline)).values())
+
+    async def halted(request):
+        async with request_scope(request):
+            report = await fan.arun(lambda fn: fn(), [int, work], halt="now,success=1")
+            return JSONResponse(report.values())
+
     async def stream(request):
         async with request_scope(request):
             parts = [part async for part in fan.astream_text(str.upper, ["a", "b"])]
         return StreamingResponse(iter([text for _, text in sorted(parts)]))
 
-    routes = [Route("/wait", wait), Route("/echo", echo, methods=["POST"]), Route("/broken", broken)]
+    routes = [
+        Route("/several", several),
+        Route("/halted", halted),
+        Route("/wait", wait),
+        Route("/echo", echo, methods=["POST"]),
+        Route("/broken", broken),
+    ]
     return Starlette(routes=[*routes, Route("/short", short), Route("/stream", stream)])
 
 
@@ -147,6 +170,16 @@ def test_a_timeout_is_a_504(fan, work, path):
         assert not work.begun.is_set() or work.ended.wait(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/several?short", 504), ("/several?deadline", 504), ("/several?deadline&wrong", 500), ("/halted", 500)],
+)
+def test_a_group_of_timeouts_is_a_504(fan, work, path, status):
+    """What a report raises if all that is missing has run out of time, by itself or at the batch's deadline."""
+    with Served(starlette_app(fan, work)) as served:
+        assert served.answer(path)[0] == status
+
+
 def test_what_ends_in_time_is_answered(fan, work):
     """The body is there, the scope is that of the block, and errors are what they are."""
     with Served(starlette_app(fan, work)) as served:
@@ -156,6 +189,57 @@ def test_what_ends_in_time_is_answered(fan, work):
         assert status == 200
         assert b"A" in body
         assert b"B" in body
+
+
+def streaming_app(fan, work):
+    """The endpoint that the page on web servers shows."""
+
+    def write(about):
+        if about == "silence":
+            work()
+        yield "first"
+        if about != "short":
+            work()
+
+    async def pieces(texts, first):
+        try:
+            yield first[1]
+            async for _, piece in texts:
+                yield piece
+        except CallCancelled:
+            pass
+        if not texts.report().ok:
+            yield " broke off"
+
+    async def story(request):
+        async with request_scope(request, float(request.query_params["timeout"])):
+            texts = fan.astream_text(write, [request.query_params["about"]])
+            first = await anext(texts, None)
+            if first is None:
+                texts.report().values()
+        return StreamingResponse(pieces(texts, first))
+
+    return Starlette(routes=[Route("/story", story)])
+
+
+def test_a_stream_ends_with_its_request(fan, work, caplog):
+    """When the time is up, before the first piece and after it, and when the client leaves; nothing is logged."""
+    with Served(streaming_app(fan, work)) as served:
+        assert served.answer("/story?about=silence&timeout=0.05")[0] == 504
+        assert work.ended.wait(PATIENCE)
+        work.again()
+        status, body = served.answer("/story?about=long&timeout=0.3")
+        assert (status, b"first" in body, b" broke off" in body) == (200, True, True)
+        assert work.ended.wait(PATIENCE)
+        work.again()
+        with served.request(f"/story?about=long&timeout={PATIENCE}") as connection:
+            while b"first" not in connection.recv(10_000):
+                pass
+            assert work.begun.wait(PATIENCE)
+            assert not work.ended.is_set()
+        assert work.ended.wait(PATIENCE)
+        assert b"broke off" not in served.answer(f"/story?about=short&timeout={PATIENCE}")[1]
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def fastapi_app(fan, work):
@@ -217,8 +301,7 @@ def test_every_request_ends_its_thread(work):
         with pytest.raises(HTTPException):
             await asked
         assert not work.begun.is_set() or await asyncio.to_thread(work.ended.wait, PATIENCE)
-        work.begun.clear()
-        work.ended.clear()
+        work.again()
 
     async def requests():
         for number in range(100):
@@ -231,3 +314,10 @@ def test_wrong_timeouts_are_told():
     """When the dependency is made."""
     with pytest.raises(ValueError, match="timeout must be greater than 0"):
         ends_with_client(timeout=0)
+
+
+def test_a_maker_in_the_place_of_its_dependency_is_refused():
+    """When the endpoint is defined; it would end nothing, and take a public parameter ``timeout``."""
+    fastapi = pytest.importorskip("fastapi")
+    with pytest.raises(TypeError, match=r"right is: Depends\(ends_with_client\(\), scope=\"function\"\)"):
+        fastapi.FastAPI().get("/", dependencies=[fastapi.Depends(ends_with_client)])(lambda: "done")

@@ -9,7 +9,7 @@ from anthropic.lib.tools import ToolError
 
 from support.staged_agents import ask_for, double, fail, results
 from threadfan import Fan
-from threadfan.agents import ToolFailed, TurnLimit
+from threadfan.agents import ToolFailed, TurnLimit, tool
 
 PRIVATE = "a private matter"
 
@@ -64,6 +64,24 @@ def test_arguments_for_those_who_ask(make, events):
 def lines(caplog):
     """What is logged besides events of the fan."""
     return [record for record in caplog.records if not hasattr(record, "event")]
+
+
+@pytest.mark.parametrize("retry", [None, 1])
+def test_what_may_be_expected_is_no_warning(make, caplog, retry):
+    """Neither in an event of the call nor in that of its batch; a bug is one warning, and not three."""
+    structlog.reset_defaults()
+
+    def refuse():
+        raise ToolFailed("not today")
+
+    with Fan(1) as fan, caplog.at_level(logging.DEBUG, "threadfan"):
+        make(fan, tool(refuse, retry=retry), double)(ask_for("refuse", ("double", {"number": "x"})))
+        assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+        assert "call_failed" in caplog.text
+        make(fan, tool(broken, retry=retry))(ask_for(("broken", {"key": PRIVATE})))
+    assert [record.getMessage()[:22] for record in caplog.records if record.levelno > logging.INFO] == [
+        "the tool broken failed"
+    ]
 
 
 @pytest.mark.parametrize("asked_for", [False, True])

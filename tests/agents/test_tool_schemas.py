@@ -238,7 +238,7 @@ def test_a_tool_of_a_tool():
     made = tool(tool(double, timeout=3), name="twice", description="Two times.", retry=1)
     assert isinstance(made, Tool)
     assert (made.name, made.definition["description"]) == ("twice", "Two times.")
-    assert made.options == {"timeout": 3, "retry": 1}
+    assert (made.options["timeout"], made.options["retry"]) == (3, 1)
     assert repr(made) == "<tool twice>"
 
 

@@ -1,24 +1,30 @@
 """What errors say is to be installed."""
 
+import re
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
-from threadfan._core.base.packages import EXTRAS, install
+from threadfan._core.base.packages import install
 
+ROOT = Path(__file__).parents[2]
 DECLARED = ConfigParser()
-DECLARED.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+DECLARED.read(ROOT / "setup.cfg", encoding="utf-8")
+NAMED = {
+    extra
+    for file in (ROOT / "threadfan").rglob("*.py")
+    for extra in re.findall(r"""(?:install|command_to_install)\(["'](\w+)["']\)""", file.read_text(encoding="utf-8"))
+}
 
 
-@pytest.mark.parametrize("extra", EXTRAS)
-def test_the_packages_are_those_of_the_extra(extra):
-    """What an error names and what the extra installs are the same."""
-    lines = DECLARED["options.extras_require"][extra].split()
-    assert [line.partition(">=")[0] for line in lines] == list(EXTRAS[extra])
+@pytest.mark.parametrize("extra", sorted(NAMED))
+def test_what_errors_name_is_an_extra(extra):
+    """One that installs something."""
+    assert DECLARED["options.extras_require"][extra].split()
 
 
-def test_what_is_missing_comes_first_and_once():
-    """A package that the library itself needs may be missing too."""
-    assert install("draw") == install("draw", "plotly") == "pip install plotly"
-    assert install("draw", "anthropic") == "pip install anthropic plotly"
+def test_the_command():
+    """It is one for a shell, to which brackets mean something."""
+    assert {"cli", "draw", "parquet", "prices", "shared"} <= NAMED
+    assert install("draw") == 'pip install "threadfan[draw]"'

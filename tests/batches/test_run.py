@@ -1,8 +1,10 @@
 """`run`: every input gets its outcome, whatever ends the batch."""
 
 import asyncio
+import sys
 import threading
 import traceback
+import types
 from dataclasses import dataclass
 
 import pytest
@@ -244,8 +246,9 @@ def test_shutting_down_raises_with_the_report():
     assert statuses(caught.value.report) == ["succeeded", "cancelled", "cancelled"]
 
 
-def test_run_works_under_a_running_event_loop():
-    """Notebooks call it where a loop runs already."""
+def test_run_works_under_a_running_event_loop(monkeypatch):
+    """Notebooks call it where a loop runs already; anywhere else that is warned of."""
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
 
     async def cell():
         with Fan(2) as fan:

@@ -127,7 +127,7 @@ def test_another_kind_of_server(command, server):
 def test_missing_package(command, server, package):
     """A package that is not installed is named with the command that installs it."""
     line = _said(command.without(package, "demo", "--no-sequential", "--companies", "Acme"), 1)
-    assert line == f"{package} cannot be imported; right is: {install('cli', package)}"
+    assert line == f"{package} cannot be imported; right is: {install('cli')}"
 
 
 def test_failed_company(demo, server):

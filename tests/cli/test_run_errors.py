@@ -166,4 +166,5 @@ def test_parquet_without_pyarrow(command, work, tmp_path):
     place = work("def f(row): return 1")
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     line = said(command.without("pyarrow", "run", f"{place}:f", tmp_path / "in.parquet"), 2)
-    assert line == "Parquet needs pyarrow, which cannot be imported; right is: pip install pyarrow, or another format"
+    right = 'pip install "threadfan[parquet]", or another format'
+    assert line == f"Parquet needs pyarrow, which cannot be imported; right is: {right}"

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import threading
+from functools import partial
 
 import pytest
 
 from support.controlled import PATIENCE
-from threadfan import Fan
+from threadfan import Fan, FanClosed, TaskCancelled, sleep
 
 
 class Heart:
@@ -174,3 +176,25 @@ async def test_a_running_call_whose_future_is_cancelled_by_its_owner_is_waited_f
         asyncio.get_running_loop().call_soon(go.set)
     assert seen == ["done"]
     assert future.exception() is None
+
+
+async def test_calls_that_closing_has_cut_are_not_logged(caplog):
+    """As asyncio logs no call of its executors that was cancelled; what a call has raised by itself is logged."""
+
+    async def left_alone(fan, fn, **closing):
+        futures = [fan.call(fn) for _ in range(2)]  # which nobody awaits
+        await asyncio.sleep(0)
+        await fan.aclose(**closing)
+        while not all(future.done() for future in futures):
+            await asyncio.sleep(0)
+        kinds = {type(future._exception) for future in futures}
+        del futures
+        gc.collect()
+        return kinds
+
+    assert await left_alone(Fan(1), partial(sleep, PATIENCE), timeout=0.05) == {TaskCancelled, FanClosed}
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+    await left_alone(Fan(1), partial(divmod, 1, 0))
+    told = [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+    assert len(told) == 2
+    assert all("LoopFuture exception was never retrieved" in one for one in told)

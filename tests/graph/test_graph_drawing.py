@@ -62,7 +62,7 @@ def test_without_plotly_a_page_says_how_to_get_it(graph, tmp_path, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "plotly", None)
     page = tmp_path / "graph.html"
-    with pytest.raises(ImportError, match=r"graph\.draw needs plotly.*pip install plotly.*graph\.mermaid") as caught:
+    with pytest.raises(ImportError, match=r"graph\.draw needs plotly.*threadfan\[draw\].*graph\.mermaid") as caught:
         graph.draw(str(page))
     assert (caught.value.name, type(caught.value.__cause__)) == ("plotly", ModuleNotFoundError)
     assert not page.exists()

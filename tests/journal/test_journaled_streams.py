@@ -430,7 +430,7 @@ async def test_who_reads_is_woken_by_what_is_there(path, ordered):
             seen.clear()
 
     async with Fan(2) as fan:
-        fan.run(double, range(0, 5, 2), journal=path)
+        await fan.arun(double, range(0, 5, 2), journal=path)
         found = []
         async for outcome in fan.astream(double, numbers(), journal=path, ordered=ordered):
             found.append((outcome.index, outcome.value, outcome.attempts))

@@ -469,7 +469,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    assert "pip install redis" in run_program(program)[0]
+    assert 'pip install "threadfan[shared]"' in run_program(program)[0]
 
 
 def test_connections_end_with_their_limit(tmp_path):

@@ -152,4 +152,4 @@ with Fan(1) as fan:
 
 def test_without_plotly():
     """The error says what to install, and what needs nothing."""
-    assert "pip install plotly.  report.to_trace() needs nothing" in run_program(PROGRAM)[0]
+    assert 'pip install "threadfan[draw]".  report.to_trace() needs nothing' in run_program(PROGRAM)[0]

@@ -72,7 +72,7 @@ def test_prices_of_the_library():
 def test_without_the_library_prices_are_needed(monkeypatch):
     """The error says both ways."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    with pytest.raises(ImportError, match=r"needs prices: right is \{.*genai-prices.*pip install threadfan\[prices\]"):
+    with pytest.raises(ImportError, match=r"needs prices: right is \{.*genai-prices.*pip install .threadfan\[prices\]"):
         Budget(usd=5)
     Budget(5)
 

@@ -55,6 +55,17 @@ def test_descriptor_that_stays_is_named():
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are not listed here")
+def test_a_connection_that_stays_is_named_by_its_peer():
+    """By which its owner is found; looking does not close it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(AssertionError, match=rf"descriptor .*socket:\[\d+\] to 127\.0\.0\.1:{port}"), no_leaks():
+            left = socket.create_connection(("127.0.0.1", port))
+        left.send(b"x")
+        left.close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are not listed here")
 def test_a_descriptor_that_the_interpreter_keeps_is_no_leak(tmp_path):
     """At the first use of ctypes libffi may open its own file for good, and nobody can close it."""
     with no_leaks():

@@ -124,7 +124,7 @@ def test_the_environment_stays_at_home(monkeypatch):
 def test_missing_package(monkeypatch):
     """Without its packages the server names the command that installs them."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ImportError, match=r"uvicorn cannot be imported.*pip install rich starlette typer uvicorn"):
+    with pytest.raises(ImportError, match=r"uvicorn cannot be imported.*pip install .threadfan\[cli\]"):
         MessagesServer().start()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .loop import Loop
 from .settings import Settings
-from .tools import Tool, tool
+from .tools import Tool, of_agent
 from .transcript import begun
 
 TYPE_CHECKING = False
@@ -19,10 +19,11 @@ class Agent(Settings):
     """A model that answers with the help of tools.  Immutable: any number of threads may call it at once.
 
     ``agent(prompt)`` and ``agent.run(prompt)`` are the same; ``fan.run(agent, prompts)`` runs many side by side, and
-    among the tools of another agent it is a sub-agent.  All tool calls of one turn run at once on ``fan``, as calls of
-    it under its options; the model is asked in the caller's own thread.  If that is a call of the fan it lends its slot
-    while its tools run, so that agents in agents need no more slots than one.  The scope around it ends all of it:
-    tools, and the request too if the client is attached (``threadfan.clients.anthropic.attach``).
+    among the tools of another agent it is a sub-agent.  All tool calls of one turn run at once on ``fan``, each of them
+    once, in the time that calls of the fan have; the model is asked in the caller's own thread.  If that is a call of
+    the fan it lends its slot while its tools run, so that agents in agents need no more slots than one.  The scope
+    around it ends all of it: tools, and the request too if the client is attached, that is, one that
+    ``threadfan.clients.anthropic.attach`` has returned.
 
     Each request is made under the ``rate`` and the ``retry`` of the call that the agent runs in, or else of ``fan``.
     It alone is made again: never the agent, whose tools may do what must not be done twice.  Once ``on_text`` has had
@@ -39,6 +40,8 @@ class Agent(Settings):
         max_turns: how many answers a run may take; None for any number.
         token_budget: tokens of all kinds that one run may use, with all agents below it.  No request is made once they
             are used up; those under way at that moment may go beyond it.
+        budget: a ``Budget`` of tokens or of money, which any number of agents and runs may share, and batches too: what
+            each request has used is taken from it, and no request is made once it is used up.
         tool_timeout: seconds for each call of a tool without a timeout of its own; None: the fan's timeout holds.
         on_text: called in the thread of the run with each piece of text as it comes; what it raises ends the run.
         on_tool: called in the thread of the run with each ``ToolCall``, in the order in which they were asked for, when
@@ -66,7 +69,7 @@ class Agent(Settings):
 
         Raises:
             TurnLimit: it wants more turns than ``max_turns``.
-            TokenLimit: the budget, or that of an agent above, is used up.
+            TokenLimit: ``token_budget`` or ``budget``, or that of an agent above, is used up.
             AnswerCut: the last answer was cut off; a tool call that it holds is not run.
             Refused: the model refused.
             AnswerBroken: the response is no answer of a model.
@@ -108,7 +111,7 @@ class Agent(Settings):
             """
             return self.run(task)
 
-        return tool(delegate, name=name, description=description)
+        return of_agent(delegate, name, description)
 
     def __repr__(self) -> str:
         return f"<Agent {self.name or self.model}, {len(self.toolbox.definitions)} tools>"

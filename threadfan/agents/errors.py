@@ -23,7 +23,7 @@ class TurnLimit(AgentStopped):
 
 
 class TokenLimit(AgentStopped):
-    """The agent and its sub-agents have used up a ``token_budget``."""
+    """The agent and its sub-agents have used up a ``token_budget``, or a ``budget`` is used up."""
 
 
 class AnswerCut(AgentStopped):
@@ -39,7 +39,7 @@ class AnswerBroken(AgentStopped):
 
 
 class ToolFailed(Portable, Exception):
-    """Raised by a tool for a failure that is to be expected; the model gets the text, and nothing is logged."""
+    """Raised by a tool for a failure that is to be expected; the model gets the text, and nobody is warned."""
 
 
 class UnknownTool(ToolFailed):

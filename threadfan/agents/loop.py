@@ -12,7 +12,10 @@ from contextlib import suppress
 
 from .._core.base.errors import TaskCancelled
 from .._core.base.outcome import CANCELLED, Outcome
+from .._core.base.texts import brief
+from .._core.batches.run import gather
 from .._core.calls.requests import Requests
+from .._core.events.log import Quiet
 from .._core.fan.front import behind
 from .._core.scope.scope import current_scope
 from .client import Answer
@@ -36,6 +39,8 @@ ASKS_FOR_MORE = ("tool_use", "pause_turn")
 WHOLE = (*ENDED, *ASKS_FOR_MORE, None)
 """After these the calls that an answer holds are run: some servers say ``end_turn`` all the same, or nothing."""
 
+_QUIETLY = Quiet("gather")  # what has failed is told by ``report_fault``
+
 CUT = ("max_tokens", "model_context_window_exceeded")
 
 
@@ -56,7 +61,7 @@ class Loop:
         self._calls: list[ToolCall] = []
         self._turns = 0
         self._stop_reason: str | None = None
-        self._ledger = Ledger(agent.title, agent.token_budget)
+        self._ledger = Ledger(agent.title, agent.token_budget, agent.budget)
 
     def run(self) -> AgentResult:
         """Run to the end of the model's answer.
@@ -94,14 +99,22 @@ class Loop:
     def _ask_once(self) -> Answer:
         current_scope().check()
         agent = self._agent
-        answer = agent.client.answer(
-            system=agent.system,
-            messages=sent(self._messages),
-            tools=agent.toolbox.definitions,
-            model=agent.model,
-            max_tokens=agent.max_tokens,
-            on_text=self._tell if self._listeners else None,
-        )
+        with self._ledger.request(agent.model) as answered:
+            answer = agent.client.answer(
+                system=agent.system,
+                messages=sent(self._messages),
+                tools=agent.toolbox.definitions,
+                model=agent.model,
+                max_tokens=agent.max_tokens,
+                on_text=self._tell if self._listeners else None,
+            )
+            if not all(hasattr(answer, name) for name in ("content", "stop_reason", "usage")):
+                raise TypeError(
+                    f"answer(…) of {brief(agent.client)} has returned {brief(answer)}; right is an Answer, such as "
+                    f'Answer("a text", usage=response.usage)'
+                )
+            answer = Answer(answer.content, answer.stop_reason, answer.usage)
+            answered(answer.usage)
         return Answer(checked(answer.content), answer.stop_reason, answer.usage)
 
     def _tell(self, text: str) -> None:
@@ -165,7 +178,8 @@ class Loop:
         outcomes: list[Outcome[object]] = []
         try:
             for group in toolbox.together(blocks):
-                outcomes += self._agent.fan.gather(*map(toolbox.task, group))
+                scheduler, options = behind(self._agent.fan)
+                outcomes += gather(scheduler, options, tuple(map(toolbox.task, group)), {}, _QUIETLY)
         except BaseException as error:
             # What has ended by then is told all the same: the next run must not do it again.
             outcomes += getattr(error, "report", None) or ()

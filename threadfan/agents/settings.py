@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .._core.base import checks
 from .._core.base.texts import brief
+from .._core.policies.budget import Budget
 from .client import model_client
 from .tools import Toolbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Never
 
     from .._core.fan.front import Front
     from .client import ModelClient
@@ -34,13 +36,17 @@ class Settings:
         max_tokens: int = 4096,
         max_turns: int | None = TURNS,
         token_budget: int | None = None,
+        budget: Budget | None = None,
         tool_timeout: float | None = None,
         on_text: Callable[[str], object] | None = None,
         on_tool: Callable[[ToolCall], object] | None = None,
         log_arguments: bool = False,
         name: str | None = None,
         description: str | None = None,
+        **misplaced: Never,
     ) -> None:
+        if misplaced:
+            checks.refuse_misplaced("Agent", misplaced)
         if not callable(getattr(fan, "gather", None)):
             raise TypeError(f"fan must be a Fan, which runs the tools, not {brief(fan)}")
         self.client: ModelClient = model_client(client)
@@ -53,6 +59,9 @@ class Settings:
         self.max_tokens: int = checks.count("max_tokens", max_tokens)
         self.max_turns: int | None = None if max_turns is None else checks.count("max_turns", max_turns)
         self.token_budget: int | None = None if token_budget is None else checks.count("token_budget", token_budget)
+        if budget is not None and not isinstance(budget, Budget):
+            raise TypeError(f"budget must be a Budget, such as Budget(usd=5), not {brief(budget)}")
+        self.budget: Budget | None = budget
         self.on_text: Callable[[str], object] | None = None if on_text is None else checks.function("on_text", on_text)
         self.on_tool: Callable[[ToolCall], object] | None = (
             None if on_tool is None else checks.function("on_tool", on_tool)
@@ -61,6 +70,8 @@ class Settings:
         self.name: str | None = name
         self.__qualname__ = name or "Agent"  # how logs and messages of the fan call it
         self.description: str | None = description
+
+    __init__.__qualname__ = "Agent"  # by which Python's own messages call it
 
     @property
     def title(self) -> str:

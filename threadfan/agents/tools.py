@@ -9,7 +9,7 @@ from .._core.base import checks, unset
 from .._core.base.given import is_text
 from .._core.base.static import describe
 from .._core.base.texts import brief
-from .._core.batches.tasks import Task, task
+from .._core.batches.tasks import Task
 from .._core.calls.options import of_each_call
 from .errors import UnknownTool, WrongArguments
 from .schema import Arguments, unpacked, wrong
@@ -17,7 +17,7 @@ from .schema import Arguments, unpacked, wrong
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Protocol
+    from typing import Any, Never, Protocol
 
     from .._core.policies.rate_limit import RateLimit
     from .._core.policies.retry import Retry
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 
 
 _UNSET = unset.UNSET
+
+OF_TOOLS: Json = dict.fromkeys(("retry", "rate", "breaker", "hedge", "fallback", "pace"))
+"""What a tool takes no part in, though its fan has it: that is for requests to a model.
+
+A second call may do what must not be done twice, a permit is one that a request waits for, and what fails is not the
+service that a breaker or an ``Adaptive`` watches.  The fan's time holds, and how many run at once.
+"""
+
+OF_AGENTS: Json = dict.fromkeys(("hedge", "fallback"))
+"""The same of an agent that is a tool: its requests are made under the rest, each by itself."""
+
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # https://docs.anthropic.com/en/docs/agents-and-tools/tool-use
 
 
@@ -68,7 +79,7 @@ class Tool:
 
 
 def tool(
-    given: object,
+    given: object = _UNSET,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -76,6 +87,7 @@ def tool(
     retry: Retry = _UNSET,
     rate: RateLimit | None = _UNSET,
     alone: bool = _UNSET,
+    **misplaced: Never,
 ) -> Tool:
     """A tool with a name, a description or options of its own: ``tools=[tool(search, timeout=5), weather]``.
 
@@ -84,9 +96,10 @@ def tool(
         name: what the model calls it; by default the function's.
         description: what the model reads about it; by default from the docstring.
         timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
-        retry: as for ``Fan``; by default the fan's.
-        rate: as for ``Fan``; by default the fan's, where each call counts as a request.  None for a tool that asks no
-            model.
+        retry: as for ``Fan``; by default each call is made once, whatever the fan's ``retry``, since a tool may do what
+            must not be done twice.  Of an agent, that of its requests; by default the fan's.
+        rate: as for ``Fan``; by default none, whatever the fan's ``rate``: give one to a tool that asks a service with
+            a limit, such as a model.  Of an agent, that of its requests; by default the fan's.
         alone: let none of its calls run at the same time as another call of the turn, of any tool: for tools that write
             files which others read, say.  Calls before it have ended then, and calls after it begin when it has ended.
 
@@ -94,10 +107,22 @@ def tool(
         TypeError: it is something else, async, or its parameters cannot be described to a model.
         ValueError: the name is none that the Messages API takes.
     """
+    if misplaced:
+        checks.refuse_misplaced("tool", misplaced)
+    if given is _UNSET:
+        raise TypeError(
+            "tool(…) needs what it makes a tool of, and is no decorator with options: write tools=[tool(search, …)]"
+        )
     made = _made(given, name, description)
     options = made.options | of_each_call(timeout=timeout, retry=retry, rate=rate)
     alone = made.alone if alone is _UNSET else checks.flag("alone", alone)
     return Tool(made.definition, made._call, options, alone=alone)
+
+
+def of_agent(delegate: Callable[[str], object], name: str, description: str | None) -> Tool:
+    """A tool of a function that runs an agent."""
+    made = _of_function(delegate, name, description)
+    return Tool(made.definition, made._call, OF_AGENTS)
 
 
 def _made(given: Any, name: str | None, description: str | None) -> Tool:
@@ -120,14 +145,14 @@ def _of_function(fn: Callable[..., object], name: str | None, description: str |
     arguments = Arguments(_checked(name, fn), fn)
     description = arguments.description if description is None else description
     definition = {"name": name, "description": description, "input_schema": arguments.schema}
-    return Tool(definition, lambda given: fn(**arguments.read(given)), {})
+    return Tool(definition, lambda given: fn(**arguments.read(given)), OF_TOOLS)
 
 
 def _of_sdk(given: SdkTool, changes: Json) -> Tool:
     """Of an object that the SDK's ``@beta_tool`` has made, or of one of its built-in tools."""
     checks.function("a tool", given.call)
     definition = {**given.to_dict(), **changes}
-    return Tool(definition, partial(_call_sdk, given, definition), {})
+    return Tool(definition, partial(_call_sdk, given, definition), OF_TOOLS)
 
 
 def _call_sdk(given: SdkTool, definition: Json, sent: object) -> object:
@@ -190,8 +215,11 @@ class Toolbox:
         """The call that a ``tool_use`` block asks for."""
         found = self._tools.get(block["name"])
         if found is None:
-            return task(self._refuse, block["name"])
-        return task(found, block["input"]).with_options(**{**self._timeout, **found.options})
+            return Task(self._refuse, (block["name"],), {}, OF_TOOLS)
+        options = {**self._timeout, **found.options}
+        if "timeout" in options:  # which need not fit into the time that requests have
+            options["total_timeout"] = None
+        return Task(found, (block["input"],), {}, options)
 
     def together(self, blocks: list[Json]) -> list[list[Json]]:
         """The ``tool_use`` blocks of a turn in their order, in groups that are called one after another."""

@@ -97,7 +97,7 @@ def _run(arguments: Sequence[str]) -> int | Script:
     except ImportError as error:
         if error.name is None or error.name.startswith("threadfan"):
             raise
-        return _say(f"{error.name} cannot be imported; right is: {install('cli', error.name)}", 1)
+        return _say(f"{error.name} cannot be imported; right is: {install('cli')}", 1)
     except CommandError as error:
         _show_traceback()
         return _say(str(error), error.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import stat
 import sys
 import threading
@@ -106,6 +107,21 @@ def _open_descriptors() -> dict[int, tuple[int, ...]]:
 
 def _target(number: int) -> str:
     try:
-        return os.readlink(f"{_FOLDERS[0]}/{number}")
+        return os.readlink(f"{_FOLDERS[0]}/{number}") + _peer(number)
     except OSError:
         return "which leads to something that this system does not name"
+
+
+def _peer(number: int) -> str:
+    """Whom a socket is connected to, if it is one, and is."""
+    try:
+        found = socket.socket(fileno=number)
+    except OSError:
+        return ""
+    try:
+        peer = found.getpeername()
+    except OSError:
+        return ""
+    finally:
+        found.detach()  # it is not this one's to close
+    return f" to {peer[0]}:{peer[1]}" if isinstance(peer, tuple) else f" to {peer!r}" if peer else ""

@@ -45,7 +45,8 @@ class MessagesServer:
 
     Args:
         **settings: The options, see `threadfan.testing.options.Options`: `latency` (seconds, `Fixed` or `LogNormal`),
-            `replies` (part of a prompt to answer or answers), `faults` (kind to probability), `seed`, `retry_after`
+            `replies` (part of a prompt, or of what tools have returned, to answer or answers; the first one that occurs
+            in the user's last message counts), `faults` (kind to probability), `seed`, `retry_after`
             (seconds), `drip_interval` (seconds), `reject_keys`, `limits` (see `Limits`).
 
     Raises:

@@ -53,6 +53,11 @@ TAKEN: dict[str, tuple[str, ...]] = {
         "fail_fast", "deadline", "progress", "halt", "max_errors", "budget", "journal", "version", "codec",
     ),
     "graph": ("name",),
+    "Agent": (
+        "model", "fan", "system", "tools", "max_tokens", "max_turns", "token_budget", "budget", "tool_timeout",
+        "on_text", "on_tool", "log_arguments", "name", "description",
+    ),
+    "tool": ("name", "description", "timeout", "retry", "rate", "alone"),
     "pipeline": (),
     "asyncify": (),
 }  # fmt: skip
@@ -99,6 +104,10 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return "leave it out: a report has the failures of all calls beside the values"
     if meant in ("chunksize", "buffersize") and place.owner == "fan":
         return "leave it out: threads take one input at a time, and the window of fan.stream bounds how many are taken"
+    if where == "Agent" and meant in EACH_CALL:
+        return f"it is an option of its fan: Agent(…, fan=fan.with_options({option}))"
+    if where in ("Agent", "tool"):
+        return place.nearest(meant)
     if meant in EACH_CALL:
         whole = f", for all of them together {where}(…, deadline={shown})" if "deadline" in place.taken else ""
         return f"for each call it is {place.for_each(option)}" + (whole if meant == "timeout" else "")
@@ -117,8 +126,7 @@ def _remedy(where: str, name: str, shown: str) -> str:
             return right.format(option)
     if not place.taken:
         return "it takes no options"
-    near = get_close_matches(meant, place.taken, n=1)
-    return f"did you mean {near[0]}?" if near else f"it takes {listed(place.taken)}"
+    return place.nearest(meant)
 
 
 class _Place:
@@ -139,6 +147,11 @@ class _Place:
             self.taken = TAKEN["task"]
         else:
             self.taken = TAKEN[plain if self.owner in ("", "fan") else f"{self.owner}.{plain}"]
+
+    def nearest(self, name: str) -> str:
+        """What may have been meant."""
+        near = get_close_matches(name, self.taken, n=1)
+        return f"did you mean {near[0]}?" if near else f"it takes {listed(self.taken)}"
 
     def for_each(self, option: str) -> str:
         """How an option of single calls is given."""

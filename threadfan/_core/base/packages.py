@@ -8,21 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-EXTRAS = {
-    "cli": ("rich", "starlette", "typer", "uvicorn"),
-    "parquet": ("pyarrow",),
-    "draw": ("plotly",),
-    "shared": ("redis",),
-}
-"""The packages of each extra in ``setup.cfg``, with which a test compares them."""
 
-
-def install(extra: str, missing: str = "") -> str:
-    """The command that installs them, and what else is missing.
-
-    It names the packages, not the extra: that works for every way in which the library itself was installed.
-    """
-    return f"pip install {' '.join(dict.fromkeys([*filter(None, [missing]), *EXTRAS[extra]]))}"
+def install(extra: str) -> str:
+    """The command that installs what an extra in ``setup.cfg`` names."""
+    return f'pip install "threadfan[{extra}]"'
 
 
 def plotly(module: str, where: str, instead: str) -> ModuleType:

@@ -83,8 +83,11 @@ context_of: Callable[[BaseException], BaseException | None] = _of_error["__conte
 
 
 def caller() -> FrameType:
-    """The frame that has called the function that asks."""
-    return sys._getframe(2)
+    """The frame that has called the function that asks; its own if nobody has, as at the end of the interpreter."""
+    try:
+        return sys._getframe(2)
+    except ValueError:
+        return sys._getframe(1)
 
 
 def _name_of_type(kind: type) -> str:

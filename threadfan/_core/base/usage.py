@@ -106,7 +106,19 @@ class ModelUsage(Usage):
     model: str | None
 
 
+class SharedUsage(ModelUsage):
+    """The same, on its way to several who count it."""
+
+    __slots__ = ("again", "charged")
+
+    again: bool
+    """Whether the fan has counted it already."""
+    charged: tuple[object, ...]
+    """The budgets that it has been taken from."""
+
+
 _set_model = vars(ModelUsage)["model"].__set__
+_set_again, _set_charged = vars(SharedUsage)["again"].__set__, vars(SharedUsage)["charged"].__set__
 
 
 def of_model(usage: Usage, model: object) -> Usage:
@@ -118,6 +130,32 @@ def of_model(usage: Usage, model: object) -> Usage:
     _fill(known, tuple(tokens), requests, counted)
     _set_model(known, model)
     return known
+
+
+def shared(usage: Usage, charged: tuple[object, ...], *, again: bool) -> Usage:
+    """The same usage for one more who counts it.
+
+    Args:
+        charged: the budgets that it has been taken from.
+        again: whether the fan has counted it already.
+    """
+    known: SharedUsage = object.__new__(SharedUsage)
+    *tokens, requests, counted = _counts_of(usage)
+    _fill(known, tuple(tokens), requests, counted)
+    _set_model(known, model_of(usage))
+    _set_again(known, again)
+    _set_charged(known, charged)
+    return known
+
+
+def is_again(usage: Usage) -> bool:
+    """Whether the fan has counted it already."""
+    return isinstance(usage, SharedUsage) and usage.again
+
+
+def charged_to(usage: Usage) -> tuple[object, ...]:
+    """The budgets that it has been taken from."""
+    return usage.charged if isinstance(usage, SharedUsage) else ()
 
 
 def model_of(usage: Usage) -> str | None:

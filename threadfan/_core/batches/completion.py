@@ -12,6 +12,7 @@ from ..base.errors import CallCancelled
 from ..base.generic import TYPE_CHECKING, Generic
 from ..base.outcome import CANCELLED, PAYLOAD
 from ..base.static import is_a
+from . import loop_here
 from .figures import parts
 from .lifetime import enlist, tell_end
 from .report import Report, put_on
@@ -32,6 +33,8 @@ else:
     B = MadeReport = None
 
 FAILED_FAST = "another call of the batch had failed (fail_fast)"
+PAST_DEADLINE = "the batch's deadline of"
+"""How the reason begins for which calls are cancelled when their batch has run out of time."""
 
 
 class Completion(Generic[B, MadeReport]):
@@ -93,6 +96,7 @@ class Completion(Generic[B, MadeReport]):
         # What may loop stands in a function of its own: compilers leave jumps back uncovered by a ``try`` around them,
         # and there a signal's exception may strike.
         try:
+            loop_here.check(self.scheduler)
             return self._wait(gate)
         except BaseException as error:
             if not _has_report(error):
@@ -102,6 +106,7 @@ class Completion(Generic[B, MadeReport]):
     def feed_and_wait(self, gate: Gate, inputs: Iterator[object]) -> MadeReport:
         """The same, while inputs still come."""
         try:
+            loop_here.check(self.scheduler)
             self.begin()
             self._feed(inputs, gate)
             self.batch.close()
@@ -166,7 +171,7 @@ class Completion(Generic[B, MadeReport]):
 
     def _at_deadline(self) -> str | None:
         """Why calls are cancelled now that the time is up; None if they are not."""
-        return f"the batch's deadline of {self._deadline:g} s had passed"
+        return f"{PAST_DEADLINE} {self._deadline:g} s had passed"
 
     def _why_unfinished(self) -> str | None:
         """Why calls were left out of a batch that came to its end before anybody looked; None if none was."""

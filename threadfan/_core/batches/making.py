@@ -178,12 +178,14 @@ def task_batch(
     named: Mapping[str, Callable[..., object]],
     take: Take = checks.function,
     where: str = "fan.gather",
+    name: str = "gather",
 ) -> TaskBatch:
     """Calls of different functions, each with options of its own.
 
     Args:
         take: checks each function, and may put another in its place.
         where: the method that they were given to.
+        name: by which events call them together.
     """
     context, now = capture(), scheduler.clock.monotonic()
     calls = []
@@ -197,7 +199,7 @@ def task_batch(
         priorities.append(own.priority)
     order = sorted(range(len(calls)), key=priorities.__getitem__)
     calls = [calls[place] for place in order]
-    shared: Shared = {"name": "gather", "context": context, "outer": scope_around()}
+    shared: Shared = {"name": name, "context": context, "outer": scope_around()}
     batch: TaskBatch
     if any(call.policies is not None for call in calls):
         from ..calls.policy_queues import PolicyBatch

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from ..base.generic import TYPE_CHECKING, T
 from ..base.outcome import INDEX, PAYLOAD, STATUS, SUCCEEDED
-from . import intake
+from . import intake, loop_here
 from .iteration import Iteration
 from .left import end_dropped, end_map_early, end_taking_early
 from .lifetime import enlist, tell_end
@@ -80,6 +80,7 @@ def _values_as_taken(stream: BatchStream[T], gate: Gate, end: float | None, owne
     failed: BaseException | None = None
     finalizing = False
     try:
+        loop_here.check(stream.batch.scheduler)
         while True:
             stream.check_wanted()
             stream.harvest(ready)
@@ -118,6 +119,7 @@ def _values(batch: Batch, gate: Gate, end: float | None) -> Generator[T, None, N
     failed: BaseException | None = None
     finalizing = False
     try:
+        loop_here.check(scheduler)
         for index in range(len(results)):
             while (raw := results[index]) is None:
                 if batch.outer is not None:

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
-from . import intake, metering
+from . import intake, loop_here, metering
 from .halting import stops
 from .left import end_dropped, end_early
 from .streamed import RunStream, kind_of
@@ -86,6 +86,7 @@ def outcomes(stream: Stream[B, T], owner: object, progress: Shown = False) -> Ge
     take, entries, handed_out = ready.popleft, stream.entries, stream.handed_out
     gate: Gate = SimpleQueue()
     try:
+        loop_here.check(stream.batch.scheduler)
         if stream.prepare is not None:
             stream.prepare()
         stream.enlist([partial(gate.put, None)])

@@ -103,11 +103,12 @@ def gather(
     options: Options,
     tasks: tuple[Callable[..., T], ...],
     named: Mapping[str, Callable[..., T]],
+    name: str = "gather",
 ) -> Report[T]:
-    """See ``Fan.gather``."""
+    """See ``Fan.gather``; ``name`` is that by which events call it."""
     gate: Gate = SimpleQueue()
     completion: Completion[TaskBatch, Report[T]] = Completion(
-        task_batch(scheduler, options, tasks, named), partial(gate.put, None)
+        task_batch(scheduler, options, tasks, named, name=name), partial(gate.put, None)
     )
     return metering.watched(completion.batch, options.progress, partial(completion.wait, gate))
 

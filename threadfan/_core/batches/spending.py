@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import FunctionType
 
 from ..base.static import describe
-from ..base.usage import model_of, priced_usage_of
+from ..base.usage import charged_to, model_of, priced_usage_of
 from ..calls.this_call import this_call
 
 TYPE_CHECKING = False
@@ -65,7 +65,8 @@ class Spending:
     def note(self, usage: Usage) -> None:
         """A call has used these."""
         self._silent = -1
-        self.budget.add(usage, model_of(usage))
+        if self.budget not in charged_to(usage):  # an agent that has the same budget was faster
+            self.budget.add(usage, model_of(usage))
 
     def counting(self, one: OneInput) -> OneInput:
         """``one`` as it is called, with a look at what it returns."""

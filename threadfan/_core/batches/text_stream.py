@@ -16,7 +16,7 @@ from ..base.generic import TYPE_CHECKING
 from ..base.static import caller, describe
 from ..calls.this_call import this_call
 from ..scope.scope import current_scope
-from . import metering
+from . import loop_here, metering
 from .keeping import Keeping
 from .left import end_dropped, end_early
 from .pieces import Pieces, Teller
@@ -143,6 +143,7 @@ def _pieces(stream: BatchOfTexts, owner: object, progress: Shown) -> Generator[P
     pieces = stream.pieces
     gate: Gate = SimpleQueue()
     try:
+        loop_here.check(stream.batch.scheduler)
         stream.enlist([partial(gate.put, None)])
         if progress is not False:
             meter = metering.begin(stream.batch, progress, partial(getattr, stream, "yielded"))

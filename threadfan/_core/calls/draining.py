@@ -131,7 +131,7 @@ def drain_on_signals(*numbers: int) -> Handlers:
     After the first signal no call begins, except those that running calls wait for.  When the running calls have ended,
     ``Terminated``, a ``SystemExit`` with the report in its attribute ``report``, is raised where a batch is waited for.
     A second signal cancels running calls, as a Ctrl-C does.  Call it in the main thread.  It takes effect for good, or
-    for a ``with`` block.
+    for a ``with`` block.  Do not use it beside a server that has signal handlers of its own, such as uvicorn.
 
     Raises:
         RuntimeError: this is not the main thread.

@@ -130,15 +130,15 @@ class Options:
             sending=changes.get("sending", self.sending),
         )
         new._given = {name: changes.get(name, old) for name, old in self._given.items()}
-        new._pace = self._pace
+        new._pace = changes.get("pace", self._pace)
         new.progress = changes.get("progress", self.progress)
         new.priority = priority_of(changes.get("priority", self.priority))
         if new.priority:
             new.home = self.home if cap is self.cap and new.priority == self.priority else Priority(cap, new.priority)
-        same = all(new._given[name] is old for name, old in self._given.items())
+        same = new._pace is self._pace and all(new._given[name] is old for name, old in self._given.items())
         if new._given["fallback"] is not None and new._dress() != self._dress():
             same = False  # they are dressed anew
-        new.policies = self.policies if same else _policies(new._given, self._pace, new.dressed)
+        new.policies = self.policies if same else _policies(new._given, new._pace, new.dressed)
         new.timeout = new._first_timeout()
         return new
 

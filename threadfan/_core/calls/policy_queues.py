@@ -11,6 +11,7 @@ from itertools import count
 
 from ..base.clock import FOREVER
 from ..base.outcome import INDEX, STATUS, SUCCEEDED
+from ..events import log
 from . import answers, endings
 from .call_queue import CallQueue
 from .inputs import Inputs
@@ -254,7 +255,7 @@ class PolicyBatch(TaskBatch):
 
     def function_of(self, key: Call) -> str:
         """The name of the batch's function, or the task's own."""
-        return self.name if self._make is not None else super().function_of(key)
+        return self.name if self._make is not None else log.as_quiet(self.name, super().function_of(key))
 
     def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""

@@ -97,7 +97,7 @@ class TaskBatch(Batch):
 
     def function_of(self, key: Key) -> str:
         """The task's own."""
-        return describe(key.fn)
+        return log.as_quiet(self.name, describe(key.fn))
 
     def index_of(self, key: Key) -> Any:
         """The task's place among the arguments."""

@@ -61,6 +61,17 @@ def logger() -> Any:
     return structlog.get_logger("threadfan")
 
 
+class Quiet(str):
+    """The name of what somebody else tells the failures of: here they are no warnings."""
+
+    __slots__ = ()
+
+
+def as_quiet(whole: str, name: str) -> str:
+    """A name of a part: as quiet as the whole."""
+    return Quiet(name) if isinstance(whole, Quiet) else name
+
+
 class Observer:
     """What a thread needs to know of structlog while it stays at a queue; asked for once, so that calls pay little.
 
@@ -166,6 +177,8 @@ def _tells_finished(structlog: Any) -> bool:
 def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | None = None) -> None:
     """``call_finished`` at debug level, ``call_failed``, ``call_timed_out`` or ``call_cancelled`` as warnings.
 
+    Of a function whose failures somebody else tells of, all of them at debug level.
+
     Args:
         more: figures of a call under policies.
     """
@@ -173,7 +186,8 @@ def call_ended(fan: str, function: str, raw: Raw, more: Mapping[str, object] | N
     if status is SUCCEEDED:
         _emit("debug", "call_finished", fan, function, **figures)
     else:
-        _emit("warning", f"call_{status}", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
+        level = "debug" if isinstance(function, Quiet) else "warning"
+        _emit(level, f"call_{status}", fan, function, **figures, error_type=type(raw[PAYLOAD]).__name__)
 
 
 def call_retried(fan: str, function: str, raw: Raw, attempt: int, wait: float) -> None:
@@ -237,7 +251,7 @@ def batch_ended(fan: str, function: str, counts: dict[str, int], wall: float, mo
     Args:
         more: figures of a batch under policies, and of the tokens it used.
     """
-    level = "warning" if counts.get(FAILED) else "info"
+    level = "warning" if counts.get(FAILED) and not isinstance(function, Quiet) else "info"
     _emit(level, "batch_finished", fan, function, **counts, duration=milliseconds(wall), **more)
 
 

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 from ..base import checks
 from ..base.generic import TYPE_CHECKING, T
+from ..batches import loop_here
 from ..batches.conduct import raise_error
 from ..batches.handle import Handle
 from ..batches.reading import sleep
@@ -65,6 +66,8 @@ class Run(Handle[T]):
         conduct = self._conduct
         seconds = None if timeout is None else checks.pause("timeout", timeout)
         end = None if seconds is None else conduct.batch.scheduler.clock.monotonic() + seconds
+        if timeout != 0 and not conduct.over:
+            loop_here.check(conduct.batch.scheduler)
         _sleep(conduct, conduct.watch_end, lambda: not conduct.over, end)
         if conduct.over and conduct.meter is not None:
             conduct.meter.close()
@@ -164,6 +167,7 @@ class Run(Handle[T]):
 def _outcomes(conduct: Conduct[T]) -> Generator[Outcome[T], None, None]:
     place = 0
     try:
+        loop_here.check(conduct.batch.scheduler)
         while True:
             taken = conduct.taken()
             while place < len(taken):

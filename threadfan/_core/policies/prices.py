@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..base.given import real
+from ..base.packages import install
 from ..base.texts import brief
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ def _by_library() -> Callable[[str | None, Usage], float]:
     except ImportError as error:
         raise ImportError(
             f"Budget(usd=…) needs prices: {_RIGHT}, or the library genai-prices, which is not installed: "
-            "pip install threadfan[prices]"
+            f"{install('prices')}"
         ) from error
 
     def cost(model: str | None, usage: Usage) -> float:

@@ -66,7 +66,8 @@ class RateLimit:
             absolute) for processes of one machine, "redis://…" or "rediss://…".  Limits with the same place and
             ``name`` are one limit, of requests, bursts and pauses.  Each process counts tokens for itself: give each
             its part.  If the place cannot be reached, making the fan fails; if it is lost later, each process keeps to
-            the limit for itself, and a warning is logged.  Redis needs the package redis: ``pip install redis``.
+            the limit for itself, and a warning is logged.  Redis needs the extra ``shared``: ``pip install
+            "threadfan[shared]"``.
         name: for events and reports, and to tell limits apart that are kept in one place.
 
     Raises:

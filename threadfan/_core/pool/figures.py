@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..base.usage import is_again
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.usage import Usage
@@ -21,6 +23,8 @@ class Figures:
 
     def count_tokens(self, usage: Usage) -> None:
         """A call has used tokens.  With the lock held."""
+        if is_again(usage):
+            return
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
 

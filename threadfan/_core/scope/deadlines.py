@@ -160,8 +160,9 @@ class Block(Scope):
         self.cancelled_caught = True
         if self._fails:
             timeout = TaskTimeout(f"the block of fail_after({self._seconds:g}) did not end in time")
-            if hasattr(error, "report"):  # what a batch in the block had done
-                timeout.report = error.report  # type: ignore[attr-defined]
+            for name in ("report", "result"):  # what a batch in the block had done, and what an agent had
+                if hasattr(error, name):
+                    setattr(timeout, name, getattr(error, name))
             try:
                 raise timeout from error
             finally:

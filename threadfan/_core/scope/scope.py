@@ -14,6 +14,7 @@ with the time that they have left; what the parent had registered with them is t
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 
@@ -26,7 +27,7 @@ from . import around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Iterator, MutableMapping
     from contextvars import ContextVar
     from typing import Any, Protocol
 
@@ -263,6 +264,21 @@ def current_scope() -> Scope:
     """
     found = scope_var.get(None)
     return Endless() if found is None else found.scope()
+
+
+@contextmanager
+def overheard(scope: Scope, listen: Callable[[Usage, Callable[[Usage], object]], object]) -> Iterator[None]:
+    """In the block ``listen(usage, tell)`` is called with tokens that are noted on the scope; ``tell`` notes them."""
+    before = scope._ledger
+    scope._ledger = lambda usage: listen(usage, _nowhere if before is None else before)
+    try:
+        yield
+    finally:
+        scope._ledger = before
+
+
+def _nowhere(_usage: Usage) -> None:
+    pass
 
 
 def _in_child() -> None:

@@ -16,7 +16,7 @@ from types import FunctionType
 
 from ...base import checks
 from ...base import clock as clocks
-from ...base.errors import TaskCancelled
+from ...base.errors import FanClosed, TaskCancelled
 from ...base.generic import TYPE_CHECKING, Coro, T
 from ...base.outcome import CANCELLED, PAYLOAD, STATUS, SUCCEEDED
 from ...base.static import is_a
@@ -74,6 +74,8 @@ class LoopFuture(_Future[T]):
             self.set_exception(error)
         else:
             self.set_exception(payload)
+            if is_a(payload, (TaskCancelled, FanClosed)):
+                self.exception()  # whoever closes a fan knows; asyncio logs no cancelled call of its executors either
 
     # -- as a coroutine ----------------------------------------------------------------------------------------------
 
