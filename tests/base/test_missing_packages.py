@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import threadfan
 from threadfan._core.base.packages import install
 
-ROOT = Path(__file__).parents[2]
 DECLARED = ConfigParser()
-DECLARED.read(ROOT / "setup.cfg", encoding="utf-8")
+DECLARED.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
 NAMED = {
     extra
-    for file in (ROOT / "threadfan").rglob("*.py")
+    for file in Path(threadfan.__file__).parent.rglob("*.py")
     for extra in re.findall(r"""(?:install|command_to_install)\(["'](\w+)["']\)""", file.read_text(encoding="utf-8"))
 }
 

@@ -118,6 +118,10 @@ class RLock:
             if Schedule.on is not None:
                 Schedule.on.release(self._waiting)
 
+    def locked(self):
+        """Whether it is held; `Condition` looks for this from CPython 3.14 on."""
+        return bool(self._count)
+
     def __enter__(self):
         return self.acquire()
 
