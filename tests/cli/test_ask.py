@@ -64,6 +64,59 @@ def test_wrong_questions(ask, server, tmp_path, arguments, line):
     assert server.stats().requests == 0
 
 
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [
+        ('Fill in {{"word": "{word}"}}', 'Fill in {"word": "cat"}'),
+        ("{{word}} {word}}}", "{word} cat}"),
+        ('{ "a": {word}', '{ "a": cat'),
+    ],
+)
+def test_braces(ask, server, tmp_path, template, prompt):
+    """A brace that is meant so is written twice, as JSON in a prompt needs."""
+    server.configure(replies={prompt: "as it should be"})
+    (tmp_path / "in.csv").write_text("word\ncat\n", encoding="utf-8")
+    assert ask("in.csv", "-o", "out.jsonl", "--template", template).returncode == 0
+    assert lines_of("out.jsonl")[0]["answer"] == "as it should be"
+
+
+def test_braces_that_are_no_place(ask, server, tmp_path):
+    """What looks like a column and is none is refused before anything is sent, of lines too."""
+    (tmp_path / "in.csv").write_text("word\ncat\n", encoding="utf-8")
+    (tmp_path / "in.txt").write_text("cat\n", encoding="utf-8")
+    flags = ["-o", "out.jsonl", "--template", 'Answer as {"a": 1}: {}']
+    right = "a brace that is no place is written twice, {{ or }}"
+    line = said(ask("in.csv", *flags), 2)
+    assert line == f'--template has {{"a": 1}}, which is no column; right are {{word}}, and {right}'
+    assert said(ask("in.txt", *flags), 2) == (
+        f'--template has {{"a": 1}}, and a line has no columns; right is {{}}, and {right}'
+    )
+    assert server.stats().requests == 0
+
+
+def test_columns_that_are_there(ask, tmp_path):
+    """The answers of an answer stand beside it."""
+    (tmp_path / "in.csv").write_text("answer,answer_2,stop_reason\nold,older,why\n", encoding="utf-8")
+    assert ask("in.csv", "-o", "out.csv", "--template", "{answer}").returncode == 0
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row.values())[:3] == ["old", "older", "why"]
+    assert list(row)[3:] == ["answer_3", "stop_reason_2", "input_tokens", "output_tokens"]
+    assert row["stop_reason_2"] == "end_turn"
+
+
+def test_a_server_that_is_not_there(here, tmp_path, monkeypatch):
+    """It is named, wherever the URL came from."""
+    (tmp_path / "in.txt").write_text("a\nb\n", encoding="utf-8")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key")
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        line = said(here("ask", "in.txt", *MODEL, "--retry", 0, "-o", "out.txt"), 1)
+    assert line.startswith(f"2 failed: APIConnectionError: Connection error. (2 times); the server is {url}; they are")
+
+
 def test_going_on(ask, server, tmp_path):
     """With a journal answers are paid for once, but for another question."""
     (tmp_path / "in.txt").write_text("a\nb\n[fault:500]\n", encoding="utf-8")

@@ -55,7 +55,7 @@ def _plain(text):
     text = re.sub(r"\b[\d,]+\.\d+ (s|at once|times)\b", r"0.1 \1", text)
     text = re.sub(r"slowest: .*;", "slowest: these;", text)
     text = re.sub(r"^.*% of the time.*\n", "", text, flags=re.MULTILINE)  # what would help is the machine's affair
-    return re.sub(r"[\d,]+ tokens in, [\d,]+ out(, \$[\d.]+)?", "1 tokens in, 1 out", text)
+    return re.sub(r"[\d,]+ tokens in, [\d,]+ out(, \$[\d.,]+\d)?", "1 tokens in, 1 out", text)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")

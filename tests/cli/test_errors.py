@@ -180,4 +180,4 @@ def test_closed_pipe(command, server):
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
-    assert process.returncode == 1
+    assert process.returncode == 141

@@ -54,6 +54,31 @@ def test_lines(here, work, tmp_path):
     assert lines_of("out.jsonl")[0] == {"input": "one", "result": "ONE"}
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('id;review\n1;good, but slow\n2;"a; b"\n', [["1", "good, but slow"], ["2", "a; b"]]),
+        ("id,a;b\n1,2\n", [["1", "2"]]),
+        ('"a;b"\n1\n', [["1"]]),
+    ],
+)
+def test_semicolons(here, work, tmp_path, text, rows):
+    """A table whose header has semicolons and no comma is divided by them."""
+    work("def f(row): return list(row.values())")
+    (tmp_path / "in.csv").write_text(text, encoding="utf-8")
+    assert here("run", "work.py:f", "in.csv", "-o", "out.jsonl", "-k").returncode == 0
+    assert [row["result"] for row in lines_of("out.jsonl")] == rows
+
+
+def test_a_column_that_is_there(here, work, tmp_path):
+    """A result without a name of its own takes no column's place; one that has it does."""
+    (tmp_path / "in.csv").write_text("result\nold\n", encoding="utf-8")
+    for returned, found in (("'new'", {"result": "old", "result_2": "new"}), ("{'result': 'new'}", {"result": "new"})):
+        work(f"def f(row): return {returned}")
+        assert here("run", "work.py:f", "in.csv", "-o", "out.jsonl", "--fresh").returncode == 0
+        assert lines_of("out.jsonl") == [found]
+
+
 def test_standard_input_and_output(command, work, tmp_path):
     """With `-` it is a filter of lines, or of what `--format` says."""
     work("def shout(text): return text.upper()\ndef twice(row): return row['n'] * 2")
@@ -274,7 +299,19 @@ def test_a_reader_that_has_seen_enough(command, work, tmp_path):
     with command.start("run", f"{place}:f", __file__, "--format", "lines", "--output-format", "lines") as process:
         process.stdout.read(1)
         process.stdout.close()
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 141
+
+
+def test_a_reader_of_a_dry_run_that_has_seen_enough(command, work, tmp_path):
+    """It goes on counting, and says how many there are."""
+    place, number = work("def f(text): return text"), 50_000  # more than a pipe holds
+    (tmp_path / "in.txt").write_text("a line\n" * number, encoding="utf-8")
+    with command.start("run", f"{place}:f", tmp_path / "in.txt", "--dry-run") as process:
+        assert process.stdout.readline() == '"a line"\n'
+        process.stdout.close()
+        assert process.stderr.read() == f"threadfan: dry run: {number:,} would be called, 0 are done\n"
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("order", [[], ["--keep-order"]])

@@ -1,6 +1,7 @@
 """`threadfan run` with a journal: whatever ends it, the same command goes on, and the output agrees with it."""
 
 import random
+import re
 import signal
 import sqlite3
 import sys
@@ -73,12 +74,13 @@ def test_killed_and_gone_on_with(command, counted, output):
 def test_ctrl_c(command, counted):
     """Ctrl-C ends it at once, says how to go on, and what was done is whole; then the same command goes on."""
     number, folder, arguments = counted
-    with command.start(*arguments) as process:
+    with command.start(*arguments, "--progress") as process:
         _begun(folder, least=20)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=240)
     assert process.returncode == 130
-    (line,) = err.splitlines()
+    bar, line = err.splitlines()
+    assert re.match(rf"f: \d+ of {number} \(\d\d? %\), \d+ cancelled, ", bar)
     assert line.startswith("threadfan: interrupted: ")
     assert line.endswith(f"the same command goes on, by {folder / 'run.db'}")
     before = len(lines_of(folder / "out.jsonl"))
@@ -188,7 +190,7 @@ def test_fresh_removes_nothing_but_a_journal(here, work, tmp_path):
     work("def f(text): return 1")
     (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
     (tmp_path / "dear").write_text("a letter", encoding="utf-8")
-    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "dear", "--fresh"), 1)
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "dear", "--fresh"), 2)
     assert line.startswith("--fresh cannot forget dear: ")
     assert (tmp_path / "dear").read_text(encoding="utf-8") == "a letter"
 
@@ -255,8 +257,11 @@ def test_report(here, work, tmp_path):
     assert (tmp_path / "run.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert here("report", "run.db", "-o", "other.html").stdout == "other.html\n"
     assert said(here("report", "run.db", "-o", "run.db"), 2).startswith("--output is the journal, run.db; ")
-    assert "nowhere.db" in said(here("report", "nowhere.db"), 1)
-    assert "in.txt" in said(here("report", "in.txt"), 1)
+    assert "nowhere.db" in said(here("report", "nowhere.db"), 2)
+    assert "in.txt" in said(here("report", "in.txt", "-o", "page.html"), 2)
+    line = said(here("report", "run.db", "-o", "in.txt"), 2)
+    assert line.startswith("--output is in.txt, which is there and is no page of a report; right is another path")
+    assert (tmp_path / "in.txt").read_text(encoding="utf-8") == "0\n1\n"
 
 
 def test_a_journal_that_cannot_be_used(here, work, tmp_path):
@@ -266,6 +271,117 @@ def test_a_journal_that_cannot_be_used(here, work, tmp_path):
     connection = sqlite3.connect(tmp_path / "other.db")
     connection.execute("CREATE TABLE dear (one)")
     connection.close()
-    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "other.db"), 1)
+    line = said(here("run", "work.py:f", "in.txt", "-o", "out.txt", "--journal", "other.db"), 2)
     assert "other.db" in line
+    assert not (tmp_path / "out.txt").exists()
     assert not (tmp_path / "called").exists()
+
+
+DAMAGES = {
+    "its head": lambda data: b"garbage" + data[7:],
+    "its middle": lambda data: data[:4096] + b"\xff" * (len(data) - 4096),
+    "all of it": lambda data: b"a letter",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("flags", [[], ["--dry-run"], ["--fresh"]])
+def test_a_refused_command_changes_no_file(here, work, tmp_path, damage, flags):
+    """A journal that is damaged ends the command before anything is called, and results and failures stay."""
+    if flags == ["--fresh"] and damage == "its middle":
+        pytest.skip("the journal is to be forgotten, whatever is in it")
+    if flags == ["--dry-run"] and damage == "its middle":
+        pytest.skip("it writes nothing, and may show what it has read")
+    work("def f(row): return 1 / int(row['n'])")
+    (tmp_path / "in.csv").write_text("n\n0\n" + "".join(f"{n}\n" for n in range(1, 200)), encoding="utf-8")
+    command = ["run", "work.py:f", "in.csv", "--journal", "run.db", "-o", "out.csv"]
+    assert here(*command).returncode == 1
+    journal = tmp_path / "run.db"
+    journal.write_bytes(DAMAGES[damage](journal.read_bytes()))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    work("def f(row): raise SystemExit('called')")
+    del before["work.py"]
+    assert "run.db" in said(here(*command, *flags), 2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "work.py"} == before
+
+
+def test_a_run_without_an_outcome_changes_no_file(here, work, tmp_path):
+    """What ends a run before its first outcome leaves the results of the one before."""
+    work("def f(row): return 1")
+    (tmp_path / "in.jsonl").write_text('{"n": 1}\n', encoding="utf-8")
+    command = ["run", "work.py:f", "in.jsonl", "-o", "out.csv", "--journal", "run.db", "--key", "n"]
+    assert here(*command).returncode == 0
+    (tmp_path / "in.jsonl").write_text("3\n", encoding="utf-8")
+    assert said(here(*command), 2).startswith("--key names columns, and an input has none")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "n,result\n1,1\n"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_what_stands_in_the_way_of_an_output(here, work, tmp_path, name):
+    """An output that cannot be written is refused before anything is called, and leaves no file."""
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    work("def f(row): raise SystemExit('called')")
+    (tmp_path / "in.csv").write_text("n\n1\n", encoding="utf-8")
+    (tmp_path / name).mkdir()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    for output, said_of_it in ((f"nowhere/{name}", "No such file or directory"), (name, "Is a directory")):
+        line = said(
+            here("run", "work.py:f", "in.csv", "-o", output, "--journal", "run.db", "--failures", "bad.jsonl"), 2
+        )
+        assert line.startswith(f"{output} cannot be written: {said_of_it}")
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_an_output_of_another_journal(here, work, tmp_path):
+    """A journal writes its own outputs anew, and no other file; a folder may be moved as a whole."""
+    work("def f(row): return 1")
+    (tmp_path / "in.csv").write_text("n\n1\n", encoding="utf-8")
+    for name in ("one", "two"):
+        assert here("run", "work.py:f", "in.csv", "-o", f"{name}.csv", "--journal", f"{name}.db").returncode == 0
+    (tmp_path / "one.csv").write_text("dear\n", encoding="utf-8")
+    for more in ([], ["--resume"]):
+        line = said(here("run", "work.py:f", "in.csv", "-o", "one.csv", "--journal", "two.db", *more), 2)
+        assert line == (
+            "one.csv is there, and two.db is not its journal; right is another -o, or to move one.csv away: what "
+            "two.db has is written again"
+        )
+        assert (tmp_path / "one.csv").read_text(encoding="utf-8") == "dear\n"
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for name in ("one.csv", "one.db"):
+        (tmp_path / name).rename(folder / name)
+    command = ["run", "work.py:f", "in.csv", "-o", folder / "one.csv", "--journal", folder / "one.db"]
+    assert here(*command).returncode == 0
+    assert (folder / "one.csv").read_text(encoding="utf-8") == "n,result\n1,1\n"
+
+
+def test_pages_that_cannot_be_written(here, work, tmp_path):
+    """A page with no place is refused before anything is called, and nothing but a page is replaced by one."""
+    pytest.importorskip("plotly")
+    work("def f(row): raise SystemExit('called')")
+    (tmp_path / "in.csv").write_text("n\n1\n", encoding="utf-8")
+    (tmp_path / "dear.html").write_text("<p>dear", encoding="utf-8")
+    for page, why in (("nowhere/x.html", "cannot be written"), (".", "is a folder"), ("dear.html", "no page of")):
+        line = said(here("run", "work.py:f", "in.csv", "-o", "out.csv", "--journal", "run.db", "--report", page), 2)
+        assert line.startswith(f"--report is {page}, which ")
+        assert why in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dear.html", "in.csv", "work.py"]
+
+
+PAID = "def f(row): return {'usage': {'input_tokens': 400_000, 'output_tokens': 50_000}}"
+
+
+def test_a_budget_is_of_this_run(here, work, tmp_path):
+    """What the journal holds was paid for before; the line tells of both; what calls nothing costs nothing."""
+    work(PAID)
+    (tmp_path / "in.csv").write_text("n\n1\n2\n3\n", encoding="utf-8")
+    command = ["run", "work.py:f", "in.csv", "-o", "out.jsonl", "--journal", "run.db", "--price", "1,5", "-w", 1]
+    assert here(*command).returncode == 0
+    (tmp_path / "in.csv").write_text("n\n1\n2\n3\n4\n", encoding="utf-8")
+    # The last call uses it up, and nothing is left to be stopped.
+    first, rest = said(here(*command, "--budget", 0.65), 0).split("; ", 1)
+    assert first.startswith("4 succeeded (3 of them before)")
+    assert rest == "400,000 tokens in, 50,000 out, $0.6500; in all 1,600,000 tokens in, 200,000 out, $2.60"
+    line = said(here(*command, "--budget", 0.01), 0)
+    assert line.endswith(" s; in all 1,600,000 tokens in, 200,000 out, $2.60")

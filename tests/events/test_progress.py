@@ -157,6 +157,22 @@ def test_rate_and_rest(clock):
     assert display.closed == 1
 
 
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_what_was_cancelled_is_not_done(way):
+    """A batch that was ended early is not at 100 %, and what was cancelled has not failed."""
+    told = []
+
+    def failing(item):
+        raise ValueError(item)
+
+    with Fan(1) as fan:
+        list(getattr(fan, way)(failing, range(9), progress=told.append, max_errors=1))
+    last = told[-1]
+    assert (last.total, last.done, last.failed, last.cancelled) == (9, 9, 9, 8)
+    assert displays.said(last).partition(", ")[0].endswith(": 1 of 9 (11 %)")
+    assert "1 failed, 8 cancelled" in displays.said(last)
+
+
 PLACES = [
     (Progress("fetch", 0, 0, 0, None, 0.0, 0.0), "fetch: 0"),
     (Progress("fetch", 3, 1, 2, 12, 4.0, 0.5), "fetch: 3 of 12 (25 %), 1 failed, 2 running, 0.5/s, 0:18 left"),

@@ -1,6 +1,7 @@
 """``Report.save`` and ``Report.load``: the same file format as a journal's."""
 
 import dataclasses
+import sqlite3
 import stat
 import threading
 
@@ -118,6 +119,47 @@ def test_a_journal_can_be_looked_at(tmp_path):
         assert Report.load(path).unwrap() == [9]
         fan.run(fragile, [0, 1], journal=path)
     assert Report.load(path).unwrap() == [0, 1]
+
+
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_retries_are_in_a_journal(tmp_path, way):
+    """Attempts of what has failed, and of what has succeeded at last, with their errors."""
+    tenacity = pytest.importorskip("tenacity")
+    left = {1: 9, 2: 2}
+
+    def fragile(item):
+        left[item] = left.get(item, 0) - 1
+        if left[item] >= 0:
+            raise LookupError(item)
+        return item
+
+    path = tmp_path / "run.db"
+    with Fan(2, retry=tenacity.Retrying(stop=tenacity.stop_after_attempt(4), reraise=True)) as fan:
+        list(getattr(fan, way)(fragile, range(4), journal=path))
+    report = Report.load(path)
+    assert sorted((outcome.status, outcome.attempts) for outcome in report) == [
+        ("failed", 4), ("succeeded", 1), ("succeeded", 1), ("succeeded", 3),
+    ]  # fmt: skip
+    assert report.stats.retries == 5
+    (failed,) = report.failed
+    assert [repr(attempt.error) for attempt in failed.history] == [repr(failed.error)] * 4
+
+
+def test_a_pause_between_runs_is_no_advice(tmp_path):
+    """Nobody knows what has passed between two runs; how long they took is added up, of one that was killed too."""
+    path = tmp_path / "run.db"
+    with Fan(1) as fan:
+        for number in (3, 6, 9):
+            fan.run(abs, range(number), journal=path)
+    connection = sqlite3.connect(path)
+    # Calls of a second, one after another, and a pause of hours before each run.
+    connection.execute("UPDATE results SET started = 9000 * run + place, ended = 9000 * run + place + 1")
+    connection.execute("""UPDATE runs SET facts = '{"wall": 3, "slots": 1}' WHERE id < 3""")
+    connection.execute("UPDATE runs SET facts = NULL WHERE id = 3")
+    connection.commit()
+    connection.close()
+    stats = Report.load(path).stats
+    assert (stats.duration_sum, stats.wall, stats.advice) == (9, 9, None)
 
 
 def test_what_is_not_there(tmp_path):

@@ -4,7 +4,7 @@
 option of it, and no command.
 
 Exit statuses: 0, all went well; 1, a call or the whole job failed; 2, a flag or a file that it names is wrong; 130,
-interrupted by Ctrl-C; 143, by SIGTERM.
+interrupted by Ctrl-C; 141, nobody reads the standard output any more; 143, SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from threadfan._core.base.packages import install
 from threadfan._core.base.texts import one_line, text_of
 
-from .errors import INTERRUPTED, CommandError, Debugging
+from .errors import INTERRUPTED, UNREAD, CommandError, Debugging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return found if isinstance(found, int) else found.run()
 
 
-COMMANDS = ("ask", "demo", "exec", "report", "run", "script")
+COMMANDS = ("ask", "demo", "exec", "report", "run", "script", "serve")
 _GENERAL = ("--help", "--version", "--install-completion", "--show-completion")
 
 
@@ -75,9 +75,12 @@ def _end_of(arguments: Sequence[str]) -> int | Script:
         return found
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # `| head` has seen enough; nothing more may be written, not even at exit
+    except (BrokenPipeError, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        # `| head` has seen enough, which typer makes an exit of; nothing more may be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
+        return UNREAD
 
 
 def _run(arguments: Sequence[str]) -> int | Script:

@@ -16,6 +16,7 @@ from .errors import CommandError
 from .invoking import invoke
 from .options import SECONDS, Debug
 from .script import SETTINGS, script
+from .serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ app.command("run")(commands.run)
 app.command("ask")(commands.ask)
 app.command("exec")(commands.execute)
 app.command("report")(commands.report)
+app.command("serve")(serve)
 app.command("script", context_settings=SETTINGS)(script)
 
 

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from threadfan._core.base.texts import masked_url, shortened, text_of
 
 from .errors import USAGE, CommandError
-from .rows import text_of_value
+from .rows import free_name, text_of_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from .rows import Item, Row
 
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")  # a brace that is meant so, or a place
+_NO_PLACE = "a brace that is no place is written twice, {{ or }}"
 _USUAL = "prompt"  # the column that is asked if there is no template
 
 
@@ -32,7 +33,7 @@ class Question:
 
     Args:
         model: who is asked.
-        template: the prompt, with ``{}`` for an input or ``{column}`` for a column of a row.
+        template: the prompt, with ``{}`` for an input or ``{column}`` for a column of a row; ``{{`` is a brace.
         system: the system prompt.
         max_tokens: of an answer.
         temperature: as the API has it.
@@ -48,14 +49,23 @@ class Question:
         """By which a journal knows these questions from others."""
         return to_json(asdict(self)).decode()
 
-    def check(self, columns: Sequence[str] | None) -> None:
+    def check(self, columns: Sequence[str] | None, *, texts: bool = False) -> None:
         """Check that rows with these columns can be asked.
+
+        Args:
+            texts: whether they are texts, which have none.
 
         Raises:
             CommandError: they cannot.
         """
         if self.max_tokens < 1:
             raise CommandError(f"--max-tokens is {self.max_tokens}; right is a number greater than 0", USAGE)
+        names = [] if self.template is None else list(filter(None, _PLACE.findall(self.template)))
+        if texts and names:
+            raise CommandError(
+                f"--template has {{{names[0]}}}, and a line has no columns; right is {{}}, and {_NO_PLACE}",
+                USAGE,
+            )
         if columns is None:
             return
         known = " ".join(f"{{{column}}}" for column in columns)
@@ -63,15 +73,19 @@ class Question:
             if _USUAL not in columns:
                 raise CommandError(f"there is no column {_USUAL!r}; right is --template with {known}", USAGE)
             return
-        for name in _PLACE.findall(self.template):
-            if name and name not in columns:
-                raise CommandError(f"--template has {{{name}}}, which is no column; right are {known}", USAGE)
+        for name in names:
+            if name not in columns:
+                raise CommandError(
+                    f"--template has {{{name}}}, which is no column; right are {known}, and {_NO_PLACE}", USAGE
+                )
 
     def prompt(self, item: Item) -> str:
         """What is asked of an input."""
         if self.template is None:
             return text_of_value(item.get(_USUAL) if isinstance(item, dict) else item)
-        return _PLACE.sub(lambda found: text_of_value(_part(item, found[1])), self.template)
+        return _PLACE.sub(
+            lambda found: found[0][0] if found[1] is None else text_of_value(_part(item, found[1])), self.template
+        )
 
 
 def _part(item: Item, name: str) -> object:
@@ -150,14 +164,28 @@ def asker(client: anthropic.Anthropic | None, question: Question) -> Callable[[I
     return ask
 
 
-def columns_of_answer(answer: Row) -> Row:
-    """As columns of a table."""
-    return {"answer": answer["answer"], "stop_reason": answer["stop_reason"], **answer["usage"]}
+def columns_of_answer(answer: Row, row: Row) -> Row:
+    """As columns of a table, beside those that the row has."""
+    found = {"answer": answer["answer"], "stop_reason": answer["stop_reason"], **answer["usage"]}
+    return {free_name(name, row): value for name, value in found.items()}
 
 
 def answer_alone(answer: Row) -> object:
     """Its text."""
     return answer["answer"]
+
+
+def server_of(client: anthropic.Anthropic | None) -> Callable[[BaseException], str | None]:
+    """What says of an error which server it was that did not answer, if that is what is wrong."""
+
+    def said(error: BaseException) -> str | None:
+        import anthropic
+
+        if client is None or not isinstance(error, anthropic.APIConnectionError):
+            return None
+        return f"the server is {masked_url(str(client.base_url))}"
+
+    return said
 
 
 def hopeless(error: BaseException) -> str | None:

@@ -35,9 +35,12 @@ class Bar:
     def show(self, progress: Progress) -> None:
         """Show how far it is; called in a thread of its own, and no more once the stream has ended."""
         progress.name = self._name
-        if progress.total is None and self._total is not None:
+        cut = progress.total is not None and progress.cancelled > 0  # then it is all that were taken
+        if self._total is not None and (progress.total is None or cut):
             progress.total = max(self._total, progress.done)
-            progress.remaining = (progress.total - progress.done) / progress.rate if progress.rate > 0 else None
+            progress.remaining = (
+                (progress.total - progress.done) / progress.rate if progress.rate > 0 and not cut else None
+            )
         self._display.show(progress)
 
     def close(self) -> None:

@@ -68,19 +68,22 @@ class _Run:
     def __init__(self, job: Job, source: Source, files: Files, options: BatchOptions, bar: Bar | None) -> None:
         self._job, self._source, self._files, self._options, self._bar = job, source, files, options, bar
         self._budget = options.money(job.model)
-        self._tally = Tally(self._budget, job.model)
+        self._tally = Tally(self._budget, options.money(job.model, endless=True), job.model)
         self._halt = options.halting()
         self._halted: str | None = None  # why it was stopped early
         self._hopeless: str | None = None  # why all calls would fail
+        self._more: str | None = None  # to say of what has failed
+        self._taken = 0  # inputs
+        self._has_all = False  # whether there are no more
         self._cut = False  # whether calls that run are ended
-        files.begin()
         self._failures = Failures(files.failures)
-        self._failures.begin()
+        self._failures.check()
         self._sink = Sink(files.output, files.output_format, job.columns, job.text)
         source.unreadable = self._unreadable
 
     def go(self) -> None:
         """Call, and write what comes."""
+        self._files.begin()  # last: by now nothing is refused that the user has named
         options, job = self._options, self._job
         retry = options.retry if job.retry is None else job.retry
         journal = self._files.journal_options(job.version)
@@ -96,13 +99,14 @@ class _Run:
                 if source.is_slow:
                     asyncio.run(self._take_as_they_arrive(lambda rows: fan.astream(fn, rows, **given)))
                 else:
-                    self._take_all(fan.stream(fn, source, **given))
+                    self._take_all(fan.stream(fn, self._rows(), **given))
             except INTERRUPTS:
                 self._cut = True
                 raise
             except FanClosed:  # is what a stream ends with that was closed or drained
                 if self._halted is None:
                     raise
+        self._begin()
         self._sink.finish()
         for row, why in self._sink.unfit():
             self._tally.not_written += 1
@@ -126,6 +130,17 @@ class _Run:
                 raise
 
         return called
+
+    def _rows(self) -> Iterator[Item]:
+        for row in self._source:
+            self._taken += 1
+            yield row
+        self._has_all = True
+
+    def _left_some(self) -> bool:
+        """Whether inputs may be without an outcome; else it has not been stopped early, whatever was reached."""
+        tally = self._tally
+        return not self._has_all or self._taken > tally.ended() + tally.kept or "cancelled" in tally.failures
 
     def _take_all(self, outcomes: Generator[Outcome[Result]]) -> None:
         for outcome in outcomes:
@@ -160,7 +175,14 @@ class _Run:
             self._halted = self._budget.used_up()
         return self._halted is not None
 
+    def _begin(self) -> None:
+        """Replace what earlier runs have written."""
+        if not self._sink.begun:
+            self._sink.begin()
+            self._failures.begin()
+
     def _take(self, outcome: Outcome[Result]) -> None:
+        self._begin()
         self._tally.add(outcome)
         if outcome.ok:
             try:
@@ -170,6 +192,8 @@ class _Run:
                 self._failures.add(outcome, str(error))
         elif outcome.status in ("failed", "timed_out"):
             self._failures.add(outcome)
+            if self._more is None and outcome.error is not None:
+                self._more = self._job.more_of(outcome.error)
 
     def _unreadable(self, line: Unreadable) -> None:
         self._tally.unreadable += 1
@@ -181,7 +205,8 @@ class _Run:
             for outcome in getattr(error, "report", None) or ():
                 if outcome.ok:
                     self._take(outcome)
-            self._sink.finish()
+            if self._sink.begun:
+                self._sink.finish()
 
     @contextmanager
     def warnings_as_lines(self) -> Iterator[None]:
@@ -214,15 +239,20 @@ class _Run:
     def told(self) -> int:
         """Say what became of it; the exit status."""
         tally = self._tally
-        page = self._files.write_report()
+        try:
+            page = self._files.write_report()
+        except CommandError:
+            say(tally.summary())
+            raise
         say(f"{tally.summary()}{'' if page is None else f'; see {page}'}")
-        if self._halted is not None:
+        if self._halted is not None and self._left_some():
             raise CommandError(f"stopped early, {self._halted}: {self.done_so_far()}")
         if tally.bad:
             where, again = self._files.failures, self._files.journal is not None
             right = "the same command tries them again" if again else "that file can be the INPUT of a run"
             told = f"; they are in {where}, and {right}" if where else f"; {right}" if again else ""
-            raise CommandError(f"{tally.causes()}{told}")
+            more = "" if self._more is None else f"; {self._more}"
+            raise CommandError(f"{tally.causes()}{more}{told}")
         return 0
 
 

@@ -80,7 +80,7 @@ def ask(
     template: Annotated[
         str | None,
         typer.Option(
-            help="The prompt: {} is the line, {column} a column of the row; @FILE reads it from there.",
+            help="The prompt: {} is the line, {column} a column of the row, {{ a brace; @FILE reads it from there.",
             show_default="the line, or the column 'prompt'",
         ),
     ] = None,
@@ -96,19 +96,19 @@ def ask(
     "stop_reason", "input_tokens" and "output_tokens".  Transient errors are tried again five times by default, and the
     limits that the server tells of are kept to.
     """
-    from .asking import Question, Server, answer_alone, asker, columns_of_answer, hopeless
+    from .asking import Question, Server, answer_alone, asker, columns_of_answer, hopeless, server_of
 
     question = Question(
         model=model, template=_text("--template", template), system=_text("--system", system), max_tokens=max_tokens,
         temperature=temperature,
     )  # fmt: skip
     with _source(file, options) as source, ExitStack() as stack:
-        question.check(_columns(source))
+        question.check(_columns(source), texts=source.format == "lines")
         options = options.but(retry=5, timeout=600.0)
         client = None if options.dry_run else stack.enter_context(Server(base_url).client(options.timeout or 600.0))
         job = Job(
             fn=asker(client, question), version=question.version(), columns=columns_of_answer, text=answer_alone,
-            model=model, hopeless=hopeless,
+            model=model, hopeless=hopeless, more_of=server_of(client),
         )  # fmt: skip
         return _run_batch(job, source, options)
 
@@ -150,12 +150,13 @@ def report(
     debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
 ) -> int:
     """Write a page that shows what happened in a run: a timeline, rates, the slowest calls, failures by their cause."""
-    from .files import write_page
+    from .files import check_page, write_page
 
     page = f"{os.path.splitext(journal)[0]}.html" if output is None else output
     if os.path.realpath(page) == os.path.realpath(journal):
         raise CommandError(f"--output is the journal, {page}; right is a path for the page", USAGE)
-    write_page(journal, page)
+    check_page(page, "--output" if output is not None else "the page")
+    write_page(journal, page, USAGE)
     typer.echo(page)
     return 0
 

@@ -16,7 +16,7 @@ from threadfan._core.batches.asked_journal import Asked, journal_of
 from threadfan._core.journal.database import opened_to_read
 from threadfan._core.journal.looking_up import LookUp
 
-from .errors import CommandError
+from .errors import USAGE, CommandError
 from .tally import dollars, say
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
         unreadable += 1
 
     source.unreadable = told
+    shown = True  # as long as somebody reads it
     most = _SHOWN if sys.stdout.isatty() else None
     try:
         for item, stands in _looked_up(job, source, files):
@@ -54,17 +55,28 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
             number += 1
             if most is None or number <= most:
                 text = to_json(item, bytes_mode="base64", serialize_unknown=True).decode()
-                print(text if most is None else shortened(text, 100))
+                shown = shown and _shown(text if most is None else shortened(text, 100))
         if most is not None and number > most:
-            print(f"… and {number - most:,} more")
-        sys.stdout.flush()
+            shown = shown and _shown(f"… and {number - most:,} more")
+        if shown:
+            _shown("", end="", flush=True)
         parts = [f"{number:,} would be called", f"{done:,} are done"]
         if unreadable:
             parts.append(f"{unreadable:,} lines cannot be read")
         say(f"dry run: {', '.join(parts)}{_cost(number, job, files, options)}")
     except (JournalError, TypeError) as error:
-        raise CommandError(text_of(error)) from error
+        raise CommandError(text_of(error), USAGE) from error
     return 0
+
+
+def _shown(text: str, *, end: str = "\n", flush: bool = False) -> bool:
+    """Whether it could be written: `| head` may have seen enough, and the rest is counted all the same."""
+    try:
+        print(text, end=end, flush=flush)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that nothing more fails, at exit neither
+        return False
+    return True
 
 
 def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, bool]]:
@@ -91,7 +103,7 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
 
 def _cost(number: int, job: Job, files: Files, options: BatchOptions) -> str:
     """What so many calls would cost, if calls as dear as those that the journal has."""
-    money = options.money(job.model)
+    money = options.money(job.model, endless=True)
     if money is None:
         return ""
     used = _used(files.journal) if files.going_on else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 INTERRUPTED = 130
 TERMINATED = 143  # as a shell has it for a process that SIGTERM has ended
 USAGE = 2
+UNREAD = 141  # as a shell has it for a process that writes to a pipe which nobody reads any more
 
 
 class CommandError(Exception):

@@ -6,6 +6,7 @@ A line is ``{"input": …, "failed": {…}}``; whoever reads it takes the input,
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def write_whole(file: int, data: bytes) -> None:
 
 
 def opened_to_write(path: str, *, follow: bool = True) -> int:
-    """A file that begins anew, for one program at a time.
+    """A file to write, for one program at a time; what is in it stays until ``emptied``.
 
     Args:
         follow: whether it may be a link.
@@ -53,11 +54,16 @@ def opened_to_write(path: str, *, follow: bool = True) -> int:
     try:
         if os.path.isfile(path):
             lock_whole(file)
-            os.ftruncate(file, 0)
     except BaseException:
         os.close(file)
         raise
     return file
+
+
+def emptied(file: int) -> None:
+    """Begin a file anew; a pipe, or ``/dev/null``, is as it was."""
+    if S_ISREG(os.fstat(file).st_mode):
+        os.ftruncate(file, 0)
 
 
 def lock_whole(file: int) -> None:
@@ -84,10 +90,11 @@ class Failures:
     def __init__(self, path: str | None) -> None:
         self.path = path
         self._file: int | None = None
-        self._lock = Lock()  # guards it: lines that cannot be read may be told by a thread that reads
+        self._begun = False
+        self._lock = Lock()  # guards both: lines that cannot be read may be told by a thread that reads
 
-    def begin(self) -> None:
-        """Nothing has failed yet; what an earlier run has left is removed.
+    def check(self) -> None:
+        """Check that there is nothing but what an earlier run has left.
 
         Raises:
             CommandError: it is a file of another kind.
@@ -100,7 +107,16 @@ class Failures:
             raise CommandError(
                 f"{self.path} is there, and holds no failures; right is another path for --failures", USAGE
             )
-        os.unlink(self.path)
+
+    def begin(self) -> None:
+        """Remove what an earlier run has left; harmless if that was done."""
+        with self._lock:
+            self._begin()
+
+    def _begin(self) -> None:
+        if not self._begun and self.path is not None and os.path.isfile(self.path):
+            os.unlink(self.path)
+        self._begun = True
 
     def add(self, outcome: Outcome[Item], why: str | None = None) -> None:
         """One more.
@@ -124,6 +140,7 @@ class Failures:
             return
         data = to_json({_INPUT: item, _FAILED: facts}, bytes_mode="base64", serialize_unknown=True)
         with self._lock:
+            self._begin()
             if self._file is None:
                 # A file of an earlier run was removed: a link that is there now was put there by somebody else.
                 special = os.path.exists(self.path) and not os.path.isfile(self.path)

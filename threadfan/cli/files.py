@@ -14,6 +14,7 @@ from threadfan._core.base.texts import text_of
 from threadfan._core.journal.claims import Claims
 from threadfan._core.journal.database import opened_to_read
 
+from . import outputs
 from .errors import USAGE, CommandError
 from .failures import ENDING
 from .formats import STANDARD, format_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .rows import Item, Row
 
 _BESIDE = ("-wal", "-shm", "-claims")  # what belongs to a journal
+_OURS = b'<meta name="generator" content="threadfan">'  # in the head of each page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +84,17 @@ class Files:
             columns=columns,
             version=options.journal_version,
         )
-        if options.report is not None and find_spec("plotly") is None:
-            raise CommandError(f"--report needs plotly, which cannot be imported; right is: {install('draw')}", USAGE)
+        if options.report is not None:
+            if find_spec("plotly") is None:
+                needs = f"--report needs plotly, which cannot be imported; right is: {install('draw')}"
+                raise CommandError(needs, USAGE)
+            check_page(options.report, "--report")
         if options.resume and not found.going_on:
             raise CommandError(
                 f"there is no journal {options.journal} to go on with; right is to leave --resume out", USAGE
             )
-        if not options.dry_run and not found.going_on and options.resume is None:
-            found.check_replaceable()
+        if not options.dry_run:
+            found.check(fresh=options.resume is False)
         return found
 
     @property
@@ -97,29 +102,53 @@ class Files:
         """As it is told."""
         return "the standard output" if self.output == STANDARD else self.output
 
-    def check_replaceable(self) -> None:
-        """Refuse to write over results of which no journal knows."""
-        if self.output != STANDARD and _is_plain(self.output) and _has_content(self.output):
+    def check(self, *, fresh: bool) -> None:
+        """Check the journal, and refuse to write over results that it has not.
+
+        Args:
+            fresh: whether both are to be replaced.
+
+        Raises:
+            CommandError: it is no journal, or it is another's.
+        """
+        is_there = self._is_file and _has_content(self.output)
+        if self.journal is not None and self.going_on:
+            outputs.check(self.journal, self.output if is_there else None)
+        elif self.journal is not None and fresh and _has_content(self.journal):
+            self._check_forgettable(self.journal)
+        elif is_there and not fresh:
             raise CommandError(
                 f"{self.output} is there, and no journal knows what is in it; right is another -o, or --fresh to "
                 "replace it",
                 USAGE,
             )
 
-    def begin(self) -> None:
-        """Forget the journal if it is not to be gone on with."""
-        if self.journal is None or self.going_on or not _has_content(self.journal):
-            return
+    @property
+    def _is_file(self) -> bool:
+        return self.output != STANDARD and _is_plain(self.output)
+
+    @staticmethod
+    def _check_forgettable(journal: str) -> None:
         try:
-            opened_to_read(self.journal).close()  # only what is a journal is removed
-            if _in_use(self.journal):
-                raise CommandError(f"--fresh cannot forget {self.journal}: another run is at it; right is to end that")
-            os.unlink(self.journal)
+            opened_to_read(journal).close()  # only what is a journal is removed
+            if _in_use(journal):
+                raise CommandError(f"--fresh cannot forget {journal}: another run is at it; right is to end that")
         except (JournalError, OSError) as error:
-            raise CommandError(f"--fresh cannot forget {self.journal}: {text_of(error)}") from error
-        for ending in _BESIDE:
-            with suppress(OSError):
-                os.unlink(f"{self.journal}{ending}")
+            raise CommandError(f"--fresh cannot forget {journal}: {text_of(error)}", USAGE) from error
+
+    def begin(self) -> None:
+        """Forget the journal if it is not to be gone on with, and note what its output is."""
+        if self.journal is None:
+            return
+        if not self.going_on and _has_content(self.journal):
+            try:
+                os.unlink(self.journal)
+            except OSError as error:
+                raise CommandError(f"--fresh cannot forget {self.journal}: {text_of(error)}", USAGE) from error
+            for ending in _BESIDE:
+                with suppress(OSError):
+                    os.unlink(f"{self.journal}{ending}")
+        outputs.note(self.journal, self.output if self._is_file else None)
 
     def journal_options(self, version: str | None) -> Row:
         """As ``Fan.stream`` takes them.
@@ -151,8 +180,38 @@ class Files:
         return self.report
 
 
-def write_page(journal: str, page: str) -> None:
+def check_page(page: str, flag: str) -> None:
+    """Check that a page can be written, and that nothing but an older one is replaced by it.
+
+    Args:
+        flag: by which it is named.
+
+    Raises:
+        CommandError: that is not so.
+    """
+    if os.path.isdir(page):
+        raise CommandError(f"{flag} is {page}, which is a folder; right is the path of a file in it", USAGE)
+    folder = os.path.dirname(page) or os.curdir
+    if not os.access(page if os.path.exists(page) else folder, os.W_OK):
+        raise CommandError(
+            f"{flag} is {page}, which cannot be written; right is a path in a folder that is there and may be written",
+            USAGE,
+        )
+    if os.path.isfile(page) and _has_content(page):
+        with open(page, "rb") as file:
+            if _OURS not in file.read(1000):
+                raise CommandError(
+                    f"{flag} is {page}, which is there and is no page of a report; right is another path, or to move "
+                    "it away",
+                    USAGE,
+                )
+
+
+def write_page(journal: str, page: str, status: int = 1) -> None:
     """Write the page of a journal, or of a saved report.
+
+    Args:
+        status: the exit status if there is none.
 
     Raises:
         CommandError: it cannot be.
@@ -161,7 +220,9 @@ def write_page(journal: str, page: str) -> None:
 
     try:
         Report.load(journal).to_html(page, title=os.path.basename(journal))
-    except (JournalError, ImportError) as error:
+    except JournalError as error:
+        raise CommandError(text_of(error), status) from error
+    except ImportError as error:
         raise CommandError(text_of(error)) from error
     except OSError as error:
         raise CommandError(f"{page} cannot be written: {error.strerror}; right is a path that may be") from error

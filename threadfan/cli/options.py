@@ -98,7 +98,7 @@ class BatchOptions:
         typer.Option(
             metavar=SECONDS,
             help="How long each attempt of a call may take.",
-            show_default="no limit",
+            show_default="no limit; 600 for ask",
             rich_help_panel=_CALLS,
         ),
     ] = None
@@ -235,16 +235,17 @@ class BatchOptions:
             )
         return RateLimit(float(found[1]) * _PER_MINUTE[found[2][0]])
 
-    def money(self, model: str | None = None) -> Budget | None:
+    def money(self, model: str | None = None, *, endless: bool = False) -> Budget | None:
         """What counts the dollars that are spent, up to ``--budget``; None if nothing says what tokens cost.
 
         Args:
             model: for which the library genai-prices knows it, where ``--price`` does not say so.
+            endless: whether it only counts.
         """
         try:
             prices = None if self.price is None else tuple(map(float, self.price.split(",")))
             if prices is not None or model is not None:
-                return Budget(usd=self.budget or _NO_END, prices=prices)
+                return Budget(usd=_NO_END if endless or self.budget is None else self.budget, prices=prices)
         except (TypeError, ValueError) as error:
             raise CommandError(
                 f"--price is {brief(self.price)}; right are dollars for a million tokens in and out, as 1,5", USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from importlib import import_module
@@ -73,7 +74,11 @@ class ParquetFile:
 
     def __init__(self, path: str) -> None:
         self._arrow, self._parquet = _pyarrow()
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         self._path, self._part = path, f"{path}.{os.getpid()}.part"
+        with open(self._part, "wb"):  # so that it is known now whether it can be written
+            pass
         self._writer: Library = None
         self._rows: list[Row] = []
         self.unfit: list[tuple[Row, str]] = []

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain
 from stat import S_ISREG
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .rows import Item
 
 _BOM = b"\xef\xbb\xbf"
+_QUOTED = re.compile(r'"[^"]*"?')
 _LONGEST_CELL = 1 << 24  # characters; arbitrary: more than any model reads, and a quote that is never closed ends there
 
 
@@ -66,6 +69,7 @@ class Source:
         self._encoding = _checked_encoding(encoding)
         self._opened = self._open(stack)
         self._first: list[Item] = []
+        self._delimiter = "\t" if format == "tsv" else ","
         if format == "parquet":
             from .parquet import ParquetRows
 
@@ -167,7 +171,7 @@ class Source:
 
     def _cells(self, lines: Iterator[str], told: Callable[[str], object]) -> Iterator[list[str]]:
         csv.field_size_limit(_LONGEST_CELL)
-        rows = csv.reader(lines, delimiter="\t" if self.format == "tsv" else ",", strict=True)
+        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             try:
                 yield next(rows)
@@ -177,14 +181,18 @@ class Source:
                 told(text_of(error))
 
     def _table(self) -> Iterator[dict[str, str | None]]:
-        rows = self._cells(self._raw_lines(), partial(self._tell, ""))
+        lines = self._raw_lines()
+        head = next((line for line in lines if not line.isspace()), "")
+        if self.format == "csv" and "," not in head and ";" in _QUOTED.sub("", head):
+            self._delimiter = ";"  # as spreadsheets write it where the comma is in numbers
+        rows = self._cells(chain([head] if head else [], lines), partial(self._tell, ""))
         names = next(filter(None, rows), [])
         self.columns = _checked_names(self.name, names)
         for cells in rows:
             if not cells:
                 continue
             if len(cells) > len(names):
-                self._tell(",".join(cells), f"it has {len(cells)} cells, and the header has {len(names)}")
+                self._tell(self._delimiter.join(cells), f"it has {len(cells)} cells, and the header has {len(names)}")
                 continue
             missing = len(names) - len(cells)
             yield dict(zip(names, cells + [None] * missing if missing else cells, strict=True))

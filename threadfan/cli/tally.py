@@ -30,15 +30,22 @@ def dollars(number: float) -> str:
     return f"${number:,.2f}" if number >= 1 else f"${number:.4f}"
 
 
+def _spent(usage: Usage, budget: Budget | None) -> str:
+    """Tokens, and what they cost if the budget has counted that."""
+    cost = "" if budget is None or budget.unpriced is not None else f", {dollars(budget.spent_usd)}"
+    return f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{cost}"
+
+
 class Tally:
     """Counts outcomes; a condition of ``--halt`` may ask it as it asks a batch.
 
     Args:
-        budget: dollars that may be spent, counted here; what tokens cost is known by it.
+        budget: dollars that this run may spend, counted here; what tokens cost is known by it.
+        total: the same of all that has been spent on the results, in runs before too; nothing ends by it.
         model: whose tokens they are.
     """
 
-    def __init__(self, budget: Budget | None, model: str | None) -> None:
+    def __init__(self, budget: Budget | None, total: Budget | None, model: str | None) -> None:
         self.kept = 0
         """Succeeded, in a run before: the journal has them."""
         self.unreadable = 0
@@ -50,9 +57,11 @@ class Tally:
         self.retries = 0
         """Attempts beyond one per call."""
         self.usage: Usage | None = None
+        """Tokens of this run."""
+        self._kept_usage: Usage | None = None  # of runs before
         self._succeeded = 0
         self._began = time.monotonic()
-        self._budget, self._model = budget, model
+        self._budget, self._total, self._model = budget, total, model
         self._remembered: list[Outcome[Result]] = []
 
     def add(self, outcome: Outcome[Result]) -> None:
@@ -67,10 +76,17 @@ class Tally:
             self.failures[outcome.status] = self.failures.get(outcome.status, 0) + 1
             if len(self._remembered) < _REMEMBERED and outcome.status != "cancelled":
                 self._remembered.append(outcome)
-        if outcome.usage is not None:
-            self.usage = outcome.usage if self.usage is None else self.usage + outcome.usage
-            if self._budget is not None:
-                self._budget.add(outcome.usage, self._model)
+        used = outcome.usage
+        if used is None:
+            return
+        if self._total is not None:
+            self._total.add(used, self._model)
+        if not outcome.attempts:  # by a run before, which has paid for it
+            self._kept_usage = used if self._kept_usage is None else self._kept_usage + used
+            return
+        self.usage = used if self.usage is None else self.usage + used
+        if self._budget is not None:
+            self._budget.add(used, self._model)
 
     # -- what a condition asks ---------------------------------------------------------------------------------------
 
@@ -114,9 +130,10 @@ class Tally:
         if self.retries:
             text += f"; {self.retries:,} {'retry' if self.retries == 1 else 'retries'}"
         if self.usage is not None:
-            text += f"; {self.usage.input_tokens:,} tokens in, {self.usage.output_tokens:,} out"
-            if self._budget is not None and self._budget.unpriced is None:
-                text += f", {dollars(self._budget.spent_usd)}"
+            text += f"; {_spent(self.usage, self._budget)}"
+        if self._kept_usage is not None:
+            total = self._kept_usage if self.usage is None else self._kept_usage + self.usage
+            text += f"; in all {_spent(total, self._total)}"
         return text
 
     def causes(self) -> str:

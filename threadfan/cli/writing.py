@@ -1,7 +1,8 @@
 """Results in a file or on the standard output, each as it comes: whole lines, whatever ends the program.
 
-A file begins anew with each run.  What earlier runs have done is in the journal, which hands it out again, so the file
-agrees with the journal when a run has ended: nothing is lost, and nothing is there twice.
+A file begins anew with each run, when its first outcome is there: a run that is refused leaves the file as it was.
+What earlier runs have done is in the journal, which hands it out again, so the file agrees with the journal when a run
+has ended: nothing is lost, and nothing is there twice.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic_core import to_json, to_jsonable_python
 from threadfan._core.base.texts import harmless, text_of
 
 from .errors import USAGE, CommandError
-from .failures import opened_to_write, write_whole
+from .failures import emptied, opened_to_write, write_whole
 from .formats import STANDARD
 from .rows import INPUT, columns_of
 
@@ -38,7 +39,7 @@ class Sink:
     Args:
         file: the path, or ``-``.
         format: one of ``FORMATS``.
-        columns: a result as columns, for tables.
+        columns: a result as columns, for tables; beside a row.
         text: a result as a text, for lines.
     """
 
@@ -46,7 +47,7 @@ class Sink:
         self,
         file: str,
         format: str,  # noqa: A002
-        columns: Callable[[Result], Row] = columns_of,
+        columns: Callable[[Result, Row], Row] = columns_of,
         text: Callable[[Result], object] = lambda value: value,
     ) -> None:
         self.file = file
@@ -58,6 +59,9 @@ class Sink:
         self._is_text = format == "lines"
         self._is_shown = file == STANDARD and os.isatty(1)
         self._out = -1
+        self.begun = False
+        """Whether what was in the file is there no more."""
+        self._is_new = not os.path.lexists(file)
         try:
             if format == "parquet":
                 from .parquet import ParquetFile
@@ -71,6 +75,13 @@ class Sink:
             right = "right is a path in a folder that is there and may be written"
             raise CommandError(f"{file} cannot be written: {error.strerror}; {right}", USAGE) from error
 
+    def begin(self) -> None:
+        """Begin the file anew; harmless if that was done."""
+        if not self.begun:
+            self.begun = True
+            if self._out >= 0:
+                emptied(self._out)
+
     def write(self, item: Item, value: Result) -> None:
         """Write one result.
 
@@ -78,6 +89,7 @@ class Sink:
             UnfitError: it does not fit into the table that the first has begun.
             CommandError: the file cannot be written any more.
         """
+        self.begin()
         try:
             row = {} if self._is_text else self._record(item, value)
             line = b"" if self._line is None else self._line(row, value)
@@ -104,6 +116,7 @@ class Sink:
 
     def finish(self) -> None:
         """Write what is left."""
+        self.begin()
         if self._parquet is not None:
             self._parquet.close()
 
@@ -114,11 +127,13 @@ class Sink:
         out, self._out = self._out, -1
         if out >= 0:
             with suppress(OSError):
+                if self._is_new and not self.begun and os.path.isfile(self.file):  # nothing has come of the run
+                    os.unlink(self.file)
                 os.close(out)
 
     def _record(self, item: Item, value: Result) -> Row:
         row = item if isinstance(item, dict) else {INPUT: item}
-        return {**row, **self._columns(value)}
+        return {**row, **self._columns(value, row)}
 
     # -- formats -----------------------------------------------------------------------------------------------------
 

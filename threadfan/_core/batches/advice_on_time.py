@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Slots, slow inputs, slow calls."""
+    if conditions.get("gaps"):
+        return None
     if conditions.get("keyed"):
         return _seats(outcomes, stats, conditions)
     if stats.duration_sum < TINY * stats.succeeded:  # a report is not asked for its outcomes if that tells it

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         limits: int  # so many rate limits
         rates: dict[str, float]  # of the one limit: what it allows per minute, by unit
         taken: bool  # inputs were taken as results were read
+        gaps: bool  # of several runs, between which nobody knows what has passed
         processor: float  # the share of the time of so many of them that the program has used
         processors: int  # on which threads can compute at once
 

@@ -159,6 +159,7 @@ class JournaledRun(StoppingCompletion[T]):
 def _report(
     journal: Journal, plan: Plan, items: list[object], since: float, made: list[Raw], **figures: Any
 ) -> Report[Any]:
-    journal.file.note_end(made, figures["usages"], {"wall": figures["wall"], "slots": figures["slots"]})
+    facts = {"wall": figures["wall"], "slots": figures["slots"]}
+    journal.file.note_end(made, figures["usages"], figures["attempts"], facts)
     figures["fn"] = figures["fn"].__wrapped__
     return JournaledReport(journal.raws(made, items, plan, since), **figures)

@@ -104,14 +104,14 @@ class JournaledCollector(Ends):
 
     def keep_failure(self, raw: Raw) -> None:
         """As of any, but first it is stored."""
-        self._failures.keep(raw, self.usages)
+        self._failures.keep(raw, self.usages, self.attempts)
         super().keep_failure(raw)
 
     def note_failure(self, raw: Raw, ended: list[bool], after: Actions) -> None:
         """As of any; has it stored, unless that was done."""
         super().note_failure(raw, ended, after)
         if raw[STATUS] in (FAILED, TIMED_OUT) and not self._failures.has(raw[INDEX]):
-            store = partial(self._failures.keep_all, [raw], self.usages)
+            store = partial(self._failures.keep_all, [raw], self.usages, self.attempts)
             after.append(partial(self._scheduler.callbacks.tell, store, "the storing of a failure"))
 
     def ended(self) -> int:

@@ -47,7 +47,7 @@ class JournaledFunctions:
 
     def close(self) -> None:
         """The run has ended."""
-        self.file.note_end((), {}, {})
+        self.file.note_end((), {}, {}, {})
         self.file.close()
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class JournaledFunctions:
                 return journal.call(place, call, None, worker, LendingWait(session.scheduler), look=True)
             except Exception as error:
                 raw = place, None, start, FAILED, error, start, monotonic(), worker
-                self.file.failures.keep_all([raw], {})
+                self.file.failures.keep_all([raw], {}, {})
                 raise
             finally:
                 keys.pop(place, None)

@@ -182,7 +182,7 @@ class JournaledStream(BatchStream[T]):
         """These leave; whether there are copies of them."""
         file, shared, found = self._file, self._file.shared, False
         called = [raw for raw in raws if raw[INDEX] in file.keys]
-        file.failures.keep_all(called, self._collector.usages)
+        file.failures.keep_all(called, self._collector.usages, self._collector.attempts)
         for raw in called:
             key = file.forget(raw[INDEX])
             if not self._asked.unique:
@@ -228,7 +228,7 @@ class JournaledStream(BatchStream[T]):
     def _close(self) -> None:
         wall, slots = self._clock() - self.batch.since, self.batch.scheduler.slots.total
         try:
-            self._file.note_end((), {}, {"wall": wall, "slots": slots})
+            self._file.note_end((), {}, {}, {"wall": wall, "slots": slots})
         finally:
             self._file.close()
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from ..base.generic import TYPE_CHECKING
+from ..base.outcome import CANCELLED, SKIPPED
 from ..base.texts import brief
 from ..calls.batch import Batch
 from .report import put_on
@@ -85,7 +86,10 @@ def begin(batch: Batch | TaskGroup, progress: Shown, handed_out: Callable[[], in
     from ..events.progress import Meter, Told
 
     display: Display = chosen_display() if progress is True else Told(progress)
-    return Meter(batch.name, partial(_count, batch, handed_out), display, batch.scheduler.clock, _waits_of(batch))
+    return Meter(
+        batch.name, partial(_count, batch, handed_out), display, batch.scheduler.clock, _waits_of(batch),
+        partial(_cancelled, batch),
+    )  # fmt: skip
 
 
 def gauge(batch: Batch, handed_out: Callable[[], int]) -> Gauge:
@@ -93,7 +97,8 @@ def gauge(batch: Batch, handed_out: Callable[[], int]) -> Gauge:
     from ..events.progress import Gauge
 
     count = partial(_count, batch, handed_out)
-    return Gauge(batch.name, count, batch.scheduler.clock, partial(_waits, batch), batch.since)
+    cancelled = partial(_cancelled, batch)
+    return Gauge(batch.name, count, batch.scheduler.clock, partial(_waits, batch), batch.since, cancelled)
 
 
 def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int, int, int, int | None]:
@@ -112,6 +117,12 @@ def _count(batch: Batch | TaskGroup, handed_out: Callable[[], int]) -> tuple[int
         running = sum(getattr(key, "task_group", None) is batch for one in sessions for key in one.claim.copy())
         ended = batch.outcomes()
     return ended + handed_out(), failed, running, total
+
+
+def _cancelled(batch: Batch | TaskGroup) -> int:
+    """How many of those without a value were ended, or never begun, because the batch was to end."""
+    failures = batch.collector.failures
+    return failures.get(CANCELLED, 0) + failures.get(SKIPPED, 0)
 
 
 def _waits_of(batch: Batch | TaskGroup) -> Waits | None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json, to_json
 
-from ..base.attempt import Attempt
 from ..base.errors import JournalError, NotStored
 from ..base.moments import EPOCH
 from ..base.outcome import STATUSES, SUCCEEDED, attempts_of, raw_of
 from ..base.texts import text_of
 from ..base.usage import FIELDS, Usage
-from ..journal import errors
+from ..journal import errors, further
 from ..journal.database import Database, opened_to_read
 from ..journal.faults import strange
 from ..journal.values import Values
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from ..base.attempt import Attempt
     from ..base.outcome import Outcome, Raw
     from ..journal.values import Codec
 
@@ -118,15 +118,9 @@ def _more(outcome: Outcome[Any]) -> tuple[object, ...]:
     item_data = None
     with suppress(Exception):  # what is no plain data is not kept
         item_data = to_json(item)
-    attempts = [_attempt(one) for one in attempts_of(outcome)] or None
-    more = json.dumps([since + EPOCH, outcome.name, attempts])
+    more = further.packed(since, attempts_of(outcome), outcome.name)
     usage = None if outcome.usage is None else json.dumps(outcome.usage.to_dict())
     return None if start is None else start + EPOCH, end + EPOCH, worker, usage, more, item_data
-
-
-def _attempt(one: Attempt) -> dict[str, object]:
-    state = one.__getstate__()
-    return {**state, "error": None if one.error is None else errors.packed(one.error)}
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -172,17 +166,31 @@ def load(
         if not runs:
             return make([])
         number, kind, function, version, facts = runs[0]
-        same = [number]
+        same = {number: facts}
         if kind == "run":
-            query = "SELECT id FROM runs WHERE function = ? AND version IS ?"
-            same = [one for (one,) in database.do(query, (function, version))]
-        rows = [_Row(*row[:-1]) for row in database.do(_ROWS.format(runs=",".join(map(str, same))))]
+            query = "SELECT id, facts FROM runs WHERE function = ? AND version IS ?"
+            same = dict(database.do(query, (function, version)))
+        found = database.do(_ROWS.format(runs=",".join(map(str, same))))
     finally:
         database.close()
+    rows = [_Row(*row[:-1]) for row in found]
     try:
-        return make(**_parts(rows, partial(values.read, path=place)), **json.loads(facts or "{}"))
+        figures = json.loads(facts or "{}")
+        if kind == "run":
+            spans = {run: [row for row, (*_, its) in zip(rows, found, strict=True) if its == run] for run in same}
+            figures["wall"] = sum(_wall(json.loads(said or "{}").get("wall"), spans[run]) for run, said in same.items())
+            figures["conditions"] = {"gaps": True}
+        return make(**_parts(rows, partial(values.read, path=place)), **figures)
     except _STRANGE as error:
         raise strange(place, error) from error
+
+
+def _wall(told: float | None, rows: list[_Row]) -> float:
+    """How long one run took; of one that goes on or was killed, from its first call to the last that has ended."""
+    starts, ends = [row.started for row in rows if row.started], [row.ended for row in rows if row.ended]
+    if told is None:
+        return max(ends) - min(starts) if starts and ends else 0.0
+    return told
 
 
 def _parts(rows: list[_Row], read: partial[object]) -> dict[str, Any]:
@@ -191,14 +199,14 @@ def _parts(rows: list[_Row], read: partial[object]) -> dict[str, Any]:
     usages: dict[int, Usage] = {}
     attempts: dict[int, list[Attempt]] = {}
     for number, row in enumerate(rows):
-        since, name, tried = json.loads(row.more or "[null, null, null]")
+        since, name, tried = further.unpacked(row.more)
         if name is not None:
             names[number] = name
         if row.usage is not None:
             counts = json.loads(row.usage)
             usages[row.place] = Usage(*(counts[field] for field in FIELDS), requests=counts["requests"])
         if tried is not None:
-            attempts[row.place] = [_attempt_again(one) for one in tried]
+            attempts[row.place] = tried
         raws.append(_raw(row, since, read))
     return {"raws": raws, "names": names, "usages": usages, "attempts": attempts}
 
@@ -209,11 +217,5 @@ def _raw(row: _Row, since: float | None, read: partial[object]) -> Raw:
     item = None if row.item is None else from_json(row.item)
     ended = (row.ended or 0.0) - EPOCH
     started = None if row.started is None else row.started - EPOCH
-    since = (ended if started is None else started) if since is None else since - EPOCH
+    since = (ended if started is None else started) if since is None else since
     return row.place, item, since, status, payload, started, ended, row.worker
-
-
-def _attempt_again(state: dict[str, Any]) -> Attempt:
-    error = None if state["error"] is None else errors.unpacked(state["error"])
-    status = STATUSES[STATUSES.index(state.pop("status"))]
-    return Attempt(status, error, **{name: value for name, value in state.items() if name != "error"})

@@ -44,10 +44,12 @@ def said(progress: Progress, *, narrow: bool = False) -> str:
     Args:
         narrow: leave out what one can do without.
     """
-    parts = [f"{progress.done}" if progress.total is None else f"{progress.done} of {progress.total}"]
+    done, failed = progress.done - progress.cancelled, progress.failed - progress.cancelled
+    parts = [f"{done}" if progress.total is None else f"{done} of {progress.total}"]
     if progress.total:
-        parts[0] += f" ({100 * progress.done // progress.total} %)"
-    parts.append(f"{progress.failed} failed" if progress.failed else "")
+        parts[0] += f" ({100 * done // progress.total} %)"
+    parts.append(f"{failed} failed" if failed else "")
+    parts.append(f"{progress.cancelled} cancelled" if progress.cancelled else "")
     parts.append(f"{progress.running} running" if progress.running and not narrow else "")
     parts.append(f"{progress.rate:.3g}/s" if progress.rate else "")
     parts.append(f"{duration(progress.remaining)} left" if progress.remaining else "")
@@ -110,7 +112,13 @@ class RichBar:
         narrow = self._bar.console.width < NARROW
         name = _shortened(progress.name, 9 if narrow else 20)
         counts = said(progress, narrow=narrow).partition(": ")[2]
-        self._bar.update(self._task, description=name, completed=progress.done, total=progress.total, counts=counts)
+        self._bar.update(
+            self._task,
+            description=name,
+            completed=progress.done - progress.cancelled,
+            total=progress.total,
+            counts=counts,
+        )
 
     def close(self) -> None:
         """Leave it as it is."""
@@ -142,10 +150,11 @@ class TqdmBar:
             self._bar = self._kind(desc=_shortened(progress.name), total=progress.total, dynamic_ncols=True)
         self._bar.total = progress.total
         self._bar.set_postfix_str(", ".join(filter(None, [
-            f"{progress.failed} failed" if progress.failed else "",
+            f"{failed} failed" if (failed := progress.failed - progress.cancelled) else "",
+            f"{progress.cancelled} cancelled" if progress.cancelled else "",
             f"{progress.running} running" if progress.running else "",
         ])), refresh=False)  # fmt: skip
-        self._bar.update(progress.done - self._bar.n)
+        self._bar.update(progress.done - progress.cancelled - self._bar.n)
         self._bar.refresh()
 
     def close(self) -> None:

@@ -52,10 +52,11 @@ class Progress:
         name: of the function.
         done: calls that have ended, with or without a value.
         failed: those of them without one.
+        cancelled: those of them that were cancelled, or never begun, because the batch was to end.
         running: calls that run.
         total: all calls, or None while inputs are still read.
         seconds: since the batch began.
-        rate: calls that ended per second, over the last ten seconds.
+        rate: calls that ended per second, over the last ten seconds, without those that were cancelled.
         remaining: seconds until the end at this rate, or as rate limits demand if that is longer; None while it cannot
             be estimated.
         waiting_slot: calls that wait for a slot.
@@ -66,7 +67,7 @@ class Progress:
     """
 
     __slots__ = (
-        "done", "failed", "name", "rate", "remaining", "retries", "running", "seconds", "total", "usage",
+        "cancelled", "done", "failed", "name", "rate", "remaining", "retries", "running", "seconds", "total", "usage",
         "waiting_backoff", "waiting_limit", "waiting_slot",
     )  # fmt: skip
 
@@ -76,6 +77,7 @@ class Progress:
         self.name: str = name
         self.done: int = done
         self.failed: int = failed
+        self.cancelled: int = 0
         self.running: int = running
         self.total: int | None = total
         self.seconds: float = seconds
@@ -106,13 +108,21 @@ class Gauge:
         clock: by which the times are taken.
         waits: for what they wait.
         since: when the batch began; None for now.
+        cancelled: how many of those without a value were cancelled.
     """
 
     def __init__(
-        self, name: str, count: Counted, clock: Clock = REAL, waits: Waits | None = None, since: float | None = None
+        self,
+        name: str,
+        count: Counted,
+        clock: Clock = REAL,
+        waits: Waits | None = None,
+        since: float | None = None,
+        cancelled: Callable[[], int] = lambda: 0,
     ) -> None:
         self._name = name
         self._count = count
+        self._cancelled = cancelled
         self._waits = waits
         self._now = clock.monotonic
         self._since = clock.monotonic() if since is None else since
@@ -121,13 +131,15 @@ class Gauge:
     def progress(self) -> Progress:
         """How far it is now."""
         done, failed, running, total = self._count()
-        now = self._now()
-        ends = [*self._ends, (now, done)]
+        cancelled = min(failed, self._cancelled())
+        now, ended = self._now(), done - cancelled
+        ends = [*self._ends, (now, ended)]
         since = next((place for place in range(len(ends) - 2, 0, -1) if ends[place][0] <= now - RECENT), 0)
         self._ends = ends = ends[since:]
         seconds = now - self._since
-        rate = (done - ends[0][1]) / max(now - ends[0][0], 1e-9)
+        rate = (ended - ends[0][1]) / max(now - ends[0][0], 1e-9)
         found = Progress(self._name, done, failed, running, total, seconds, rate)
+        found.cancelled = cancelled
         if self._waits is not None:
             self._tell(found, *self._waits())
         return found
@@ -153,12 +165,19 @@ class Meter(Gauge):
         display: what is told.
         clock: by which the times are taken.
         waits: for what they wait.
+        cancelled: how many of those without a value were cancelled.
     """
 
     def __init__(
-        self, name: str, count: Counted, display: Display, clock: Clock = REAL, waits: Waits | None = None
+        self,
+        name: str,
+        count: Counted,
+        display: Display,
+        clock: Clock = REAL,
+        waits: Waits | None = None,
+        cancelled: Callable[[], int] = lambda: 0,
     ) -> None:
-        super().__init__(name, count, clock, waits)
+        super().__init__(name, count, clock, waits, cancelled=cancelled)
         self._display = display
         self._over: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread = helper_thread(self._run, f"threadfan-progress-{name}")

@@ -11,21 +11,35 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import JournalError
 from ..base.moments import EPOCH
-from ..base.outcome import END, FAILED, INDEX, PAYLOAD, START, STATUS, STATUSES, TIMED_OUT, WORKER
+from ..base.outcome import (
+    END,
+    FAILED,
+    INDEX,
+    PAYLOAD,
+    SINCE,
+    START,
+    STATUS,
+    STATUSES,
+    SUCCEEDED,
+    TIMED_OUT,
+    WORKER,
+)
 from . import errors
+from .further import packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from ..base.attempt import Status
+    from ..base.attempt import Attempt, Status
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from .commits import Commits, Row
     from .database import Database
     from .digests import Digest
 
-_FAIL = """INSERT OR REPLACE INTO failures (key, run, place, status, error, started, ended, worker, usage)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_FAIL = """INSERT OR REPLACE INTO failures (key, run, place, status, error, started, ended, worker, usage, more)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_RETRIED = "UPDATE results SET more = ? WHERE key = ? AND run = ?"
 
 
 class Failures:
@@ -53,31 +67,36 @@ class Failures:
         self._run = run
         self._keys = keys
 
-    def keep(self, raw: Raw, usages: dict[int, Usage]) -> None:
+    def keep(self, raw: Raw, usages: dict[int, Usage], attempts: dict[int, list[Attempt]]) -> None:
         """Store that a call has failed: in its own thread, before it has an outcome."""
-        self.keep_all([raw], usages)
+        self.keep_all([raw], usages, attempts)
         self._kept.add(raw[INDEX])
 
-    def keep_all(self, raws: Iterable[Raw], usages: dict[int, Usage]) -> None:
-        """Store which of these calls have failed; that it cannot be is told when the run ends.
+    def keep_all(self, raws: Iterable[Raw], usages: dict[int, Usage], attempts: dict[int, list[Attempt]]) -> None:
+        """Store which of these calls have failed, or were retried; that it cannot be is told when the run ends.
 
         Args:
             usages: what calls have used, by place.
+            attempts: those of calls that may have several, by place.
         """
-        rows: list[Row] = [
-            (_FAIL, self._row(raw, usages.get(raw[INDEX])))
-            for raw in raws
-            if raw[STATUS] in (FAILED, TIMED_OUT) and raw[INDEX] in self._keys and raw[INDEX] not in self._kept
-        ]
+        rows: list[Row] = []
+        for raw in raws:
+            place = raw[INDEX]
+            if raw[STATUS] in (FAILED, TIMED_OUT):
+                if place in self._keys and place not in self._kept:
+                    rows.append((_FAIL, self._row(raw, usages.get(place), attempts.get(place, ()))))
+            elif attempts and raw[STATUS] is SUCCEEDED and len(attempts.get(place, ())) > 1 and place in self._keys:
+                rows.append((_RETRIED, (packed(raw[SINCE], attempts[place]), self._keys[place], self._run)))
         with suppress(JournalError):
             if rows and self._commits.broken is None:
                 self._commits.store(rows)
 
-    def _row(self, raw: Raw, used: Usage | None) -> tuple[object, ...]:
+    def _row(self, raw: Raw, used: Usage | None, attempts: Sequence[Attempt]) -> tuple[object, ...]:
         place, start = raw[INDEX], raw[START]
         error, usage = errors.packed(raw[PAYLOAD]), None if used is None else json.dumps(used.to_dict())
         times = None if start is None else start + EPOCH, raw[END] + EPOCH
-        return self._keys[place], self._run, place, raw[STATUS], error, *times, raw[WORKER], usage
+        more = packed(raw[SINCE], attempts) if attempts else None
+        return self._keys[place], self._run, place, raw[STATUS], error, *times, raw[WORKER], usage, more
 
     def has(self, place: int) -> bool:
         """Whether that of a call was stored by its own thread."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
+    from ..base.attempt import Attempt
     from ..base.outcome import Raw
     from ..base.usage import Usage
     from .commits import Row
@@ -128,9 +129,15 @@ class JournalFile:
         self.failures.forget(place)
         return self.keys.pop(place)
 
-    def note_end(self, made: Iterable[Raw], usages: dict[int, Usage], facts: dict[str, object]) -> None:
-        """Store which calls have failed, and what is known of the run."""
-        self.failures.keep_all(made, usages)
+    def note_end(
+        self,
+        made: Iterable[Raw],
+        usages: dict[int, Usage],
+        attempts: dict[int, list[Attempt]],
+        facts: dict[str, object],
+    ) -> None:
+        """Store which calls have failed or were retried, and what is known of the run."""
+        self.failures.keep_all(made, usages, attempts)
         query = "UPDATE runs SET facts = ? WHERE id = ?"
         try:
             if self.broken is None:
