@@ -32,9 +32,8 @@ ENDS = {
     "a_hook": "import sys\nsys.excepthook = lambda kind, _, tb: print(kind, tb.tb_lineno)\nraise EOFError\n",
     "a_thread": (
         "import pickle, threading\n"
-        "class A: pass\n"
+        "class A:\n    def __repr__(self): return 'a thing of the main module'\n"
         "threading.Timer(0.01, lambda: print(pickle.loads(pickle.dumps(A())))).start()\n"
-        "A.__repr__ = lambda self: 'a thing of the main module'\n"
     ),
     "processes": (
         "import multiprocessing, sys\n"
