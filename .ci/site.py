@@ -138,11 +138,11 @@ def for_the_site(text: str, folder: str = "docs") -> str:
             path = path.replace(".py", ".md") if path != "examples" else "examples/index.md"
         elif (ROOT / path).exists():
             return f"]({source}/blob/main/{path})"
-        anchor = re.sub(r"-(\d+)$", r"_\1", anchor) if anchor.endswith(("-1", "-2")) else anchor
+        anchor = re.sub(r"-(\d)$", r"_\1", anchor)  # of headings that a page has more than once
         return f"]({path}{'#' * bool(anchor)}{anchor})"
 
     text = re.sub(r"\]\((?!https?:|#|mailto:)([^)\s]+)\)", link, text)
-    text = re.sub(r"\]\(#([^)]+)-([12])\)", r"](#\1_\2)", text)
+    text = re.sub(r"\]\(#([^)]+)-(\d)\)", r"](#\1_\2)", text)
     # A picture in two files is the one that goes with the page.
     text = re.sub(r"(!\[[^]]*\]\([\w/-]+)-light\.png\)", r"\1-light.png#only-light)\1-dark.png#only-dark)", text)
     text = re.sub(r"^```python pytest$", "```python", text, flags=re.MULTILINE)
