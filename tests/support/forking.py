@@ -50,7 +50,7 @@ hedged = Fan(2, hedge=Hedge(after=5.0))
 adaptive = Fan(Adaptive(start=2))
 fans = [fan, limited, shared, hedged, adaptive]
 lock, event, semaphore, waiting = waits.Lock(), waits.Event(), waits.Semaphore(1), waits.Queue(2)
-clock, ledger = ManualClock(), Ledger("agent", None)
+clock, ledger = ManualClock(), Ledger("agent", None, None)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
