@@ -156,6 +156,29 @@ def test_a_budget_that_a_batch_has_too():
     assert "250 tokens" in report.stopped
 
 
+@pytest.mark.parametrize("tells", [False, True], ids=["plain", "attached"])
+def test_what_else_is_used_in_a_request_counts_beside_it(tells):
+    """As that of another client, or of another agent, which something in the request has asked."""
+    budget = Budget(tokens=10_000)
+
+    class Curious(Model):
+        def answer(self, **asked):
+            current_scope().add_usage(Usage(1, 0))
+            inner()
+            return super().answer(**asked)
+
+    with Fan(1) as fan:
+        other = agent(fan, budget=budget)
+
+        def inner():
+            other("Go")
+
+        one = Agent(Curious(tells=tells), model="m-1", fan=fan, budget=budget)
+        report = fan.run(one, ["Go"])
+    assert budget.spent_tokens == 110 + 110 + 1
+    assert report.usage.total_tokens == 110 + 110 + 1
+
+
 def test_a_budget_that_is_none():
     """Is refused."""
     with Fan(1) as fan, pytest.raises(TypeError, match=r"budget must be a Budget, such as Budget\(usd=5\), not 5"):

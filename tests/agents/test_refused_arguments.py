@@ -58,8 +58,11 @@ def test_tool_as_a_decorator_with_options():
 
 
 def test_a_client_that_answers_with_a_text():
-    """Its class and what it has returned are named."""
-    with Fan(1) as fan, pytest.raises(TypeError, match=r"Texts object.* has returned 'Hello.'; right is an Answer"):
+    """Its class and that of what it has returned are named, and neither is shown, since one may hold a key."""
+    with (
+        Fan(1) as fan,
+        pytest.raises(TypeError, match=r"answer\(…\) of .*Texts has returned a str; right is an Answer"),
+    ):
         Agent(Texts(), model="m", fan=fan)("Go")
 
 
@@ -72,3 +75,11 @@ def test_a_parameter_without_a_type():
     assert tool(show).definition["input_schema"]["properties"] == {"thing": {}}
     assert tool(show)({"thing": [1]}) == [1]
     assert Answer("x").content == [{"type": "text", "text": "x"}]
+
+
+@pytest.mark.parametrize("name", ["password", "api_key", "auth_token", "client_secret"])
+def test_a_secret_that_is_no_option_is_not_shown(name):
+    """Whatever it looks like."""
+    with pytest.raises(TypeError, match=f"Agent takes no {name}=…: ") as caught:
+        Agent(Texts(), model="m", fan=None, **{name: "hunter2hunter2"})
+    assert "hunter2" not in str(caught.value)

@@ -89,6 +89,17 @@ def test_standard_input_and_output(command, work, tmp_path):
     assert process.stdout == '{"n":1,"result":2}\n{"n":2,"result":4}\n'
 
 
+def test_what_stands_in_the_file_behind_standard_output_stays(work, tmp_path):
+    """A shell that appends to a file means to."""
+    work("def shout(text): return text.upper()")
+    place = tmp_path / "all.txt"
+    place.write_text("before\n", encoding="utf-8")
+    with place.open("ab") as out:
+        command = [sys.executable, "-m", "threadfan", "run", f"{tmp_path / 'work.py'}:shout", "-", "-k"]
+        subprocess.run(command, check=True, input=b"one\n", stdout=out, stderr=subprocess.PIPE, timeout=240)
+    assert place.read_text(encoding="utf-8") == "before\nONE\n"
+
+
 def test_keep_order(here, work, tmp_path):
     """Without `--keep-order` results are written as they come, with it in the order of the inputs."""
     work(

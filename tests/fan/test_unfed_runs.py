@@ -37,6 +37,24 @@ def closing(todo, bug):
     return run.result()
 
 
+def test_inputs_that_come_slowly_are_no_reason(caplog, clock):
+    """Each time somebody looks, one more has come."""
+    todo = SimpleQueue()
+    todo.put("first")
+    with caplog.at_level(logging.WARNING, "threadfan"):
+        waiting = aside(closing, todo, False)
+        for number in range(4):
+            due = clock.monotonic() + unfed.PATIENCE
+            clock.wait_for_sleepers(until=due)
+            todo.put(number)
+            until(todo.empty)
+            clock.advance(unfed.PATIENCE)
+        clock.wait_for_sleepers(until=clock.monotonic() + unfed.PATIENCE)
+        todo.put(None)
+        assert waiting.result(PATIENCE).values() == ["first", *range(4)]
+    assert not said(caplog)
+
+
 @pytest.mark.parametrize("bug", [False, True])
 def test_it_is_said_which_run_waits(caplog, clock, bug):
     """Once, while it waits; whatever comes then is called all the same."""

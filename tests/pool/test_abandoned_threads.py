@@ -35,7 +35,7 @@ def test_stuck_threads_are_named_at_close(clock, way):
         result.exception(PATIENCE)
         clock.advance(40)
         (message,) = close_and_list_warnings(fan)
-    assert re.search(r"^legal: .* stuck in review, 42\.0 s .* at .*controlled\.py:\d+$", message)
+    assert re.search(r"^legal: .* stuck in review, 42\.0 s .* at .*controlled\.py:\d+; .*clients\.threading$", message)
 
 
 def test_thread_that_came_back_is_not_named(clock):

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 
 from .._core.base import forks
 from .._core.base.locks import Lock
-from .._core.base.usage import Usage, charged_to, is_again, model_of, of_model, shared
+from .._core.base.usage import SharedUsage, Usage, charged_to, is_again, model_of, of_model, shared
 from .._core.scope.deadlines import around_blocks
 from .._core.scope.scope import current_scope, overheard
 from .errors import TokenLimit
@@ -103,11 +103,12 @@ class Ledger:
             if is_again(usage):  # of an agent below, which has told the others
                 tell(usage)
                 return
-            heard.append(usage)
+            if not isinstance(usage, SharedUsage):  # that of an agent which something in the request has asked
+                heard.append(usage)
             self._note(usage if model_of(usage) else of_model(usage, model), tell)
 
         def answered(usage: Usage) -> None:
-            if not heard:  # no client has told
+            if sum(one.total_tokens for one in heard) < usage.total_tokens:  # its own client has not told
                 scope.add_usage(of_model(usage, model))
 
         with overheard(around_blocks(scope) or scope, listen):

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from .._core.base.errors import TaskCancelled
 from .._core.base.outcome import CANCELLED, Outcome
-from .._core.base.texts import brief
+from .._core.base.static import describe
 from .._core.batches.run import gather
 from .._core.calls.requests import Requests
 from .._core.events.log import Quiet
@@ -110,8 +110,8 @@ class Loop:
             )
             if not all(hasattr(answer, name) for name in ("content", "stop_reason", "usage")):
                 raise TypeError(
-                    f"answer(…) of {brief(agent.client)} has returned {brief(answer)}; right is an Answer, such as "
-                    f'Answer("a text", usage=response.usage)'
+                    f"answer(…) of {describe(type(agent.client))} has returned a {describe(type(answer))}; right is an "
+                    f'Answer, such as Answer("a text", usage=response.usage)'
                 )
             answer = Answer(answer.content, answer.stop_reason, answer.usage)
             answered(answer.usage)

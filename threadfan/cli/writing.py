@@ -79,7 +79,7 @@ class Sink:
         """Begin the file anew; harmless if that was done."""
         if not self.begun:
             self.begun = True
-            if self._out >= 0:
+            if self._out >= 0 and self.file != STANDARD:  # what others have written there is theirs
                 emptied(self._out)
 
     def write(self, item: Item, value: Result) -> None:

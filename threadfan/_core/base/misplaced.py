@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 from .texts import brief
@@ -72,6 +73,8 @@ OTHER_NAMES = {
     "failfast": "fail_fast", "order": "ordered", "in_order": "ordered",
 }  # fmt: skip
 """What others call it."""
+_OF_A_SECRET = re.compile(r"(?i)(.key|token|secret|auth|credentials?)$|passw")
+"""Names of options whose values are shown to nobody."""
 
 
 def misplaced(where: str, given: Mapping[str, object]) -> TypeError:
@@ -82,7 +85,8 @@ def misplaced(where: str, given: Mapping[str, object]) -> TypeError:
         given: the options with their values.
     """
     name, value = next(iter(given.items()))
-    return TypeError(f"{where} takes no {name}={brief(value)}: {_remedy(where, name, brief(value))}")
+    shown = "…" if _OF_A_SECRET.search(name) else brief(value)
+    return TypeError(f"{where} takes no {name}={shown}: {_remedy(where, name, shown)}")
 
 
 def if_option(where: str, name: str, value: object) -> str:

@@ -96,7 +96,7 @@ def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Condit
     if scheduler.adaptive is not None:
         found["ceiling"] = scheduler.adaptive.ceiling
         found["paced"] = scheduler.adaptive.pace < float("inf")
-    limits = [rates for waitlist in batch.limits() if (rates := waitlist.rates()) is not None]
+    limits = [rates for waitlist in set(batch.limits()) if (rates := waitlist.rates()) is not None]
     if limits:
         found["limits"] = len(limits)
     if len(limits) == 1 or (limits and "most" in found):  # those of keys are alike

@@ -19,10 +19,17 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def check(scheduler: Scheduler) -> None:
-    """Before this thread waits for a batch: warn, once for each fan, if an event loop runs in it."""
+    """Before this thread waits for a batch: warn, once for each fan, if it does so in a coroutine of its event loop.
+
+    Code that is no coroutine may well wait beside one: Playwright's synchronous interface, for one, lets its loop rest
+    meanwhile.
+    """
     asyncio = sys.modules.get("asyncio")  # a program that has not imported it runs no loop
     running = getattr(asyncio, "_get_running_loop", None)  # another thread may be importing it just now
-    if running is not None and running() is not None:
+    if asyncio is None or running is None:
+        return
+    loop = running()
+    if loop is not None and asyncio.current_task(loop) is not None:
         _warn(scheduler)
 
 

@@ -177,7 +177,9 @@ def load(
     try:
         figures = json.loads(facts or "{}")
         if kind == "run":
-            spans = {run: [row for row, (*_, its) in zip(rows, found, strict=True) if its == run] for run in same}
+            spans: dict[object, list[_Row]] = {run: [] for run in same}
+            for row, (*_, its) in zip(rows, found, strict=True):
+                spans[its].append(row)
             figures["wall"] = sum(_wall(json.loads(said or "{}").get("wall"), spans[run]) for run, said in same.items())
             figures["conditions"] = {"gaps": True}
         return make(**_parts(rows, partial(values.read, path=place)), **figures)

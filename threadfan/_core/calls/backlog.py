@@ -106,7 +106,7 @@ class Backlog:
 
     def pauses(self) -> int:
         """How often its limits have had all calls pause since it was made."""
-        return sum(waitlist.limit.overloads for waitlist in self.waitlists) - self._pauses_before
+        return sum(waitlist.limit.overloads for waitlist in self.waitlists.copy()) - self._pauses_before
 
     def can_start(self) -> bool:
         """Whether there is a slot for one of its calls, or a thread on its way that may take one."""

@@ -121,7 +121,7 @@ def by_key(
     def policies_of(item: object) -> Policies:
         return looked_up(found.__getitem__, keys.by, (item,))[0]
 
-    return policies_of, waitlists, lambda: max((one.calls for one in found.values()), default=0)
+    return policies_of, waitlists, lambda: max((one.calls for one in found.copy().values()), default=0)
 
 
 class _Found(dict[object, KeyedPolicies]):

@@ -23,10 +23,15 @@ PATIENCE = 5.0
 def wait(scheduler: Scheduler, gate: SimpleQueue[None]) -> None:
     """Wait for the end of a closed fan of which a run may still take inputs."""
     clock, said = scheduler.clock, False
-    while not said and _unfed(scheduler):
+    while not said and (unfed := _unfed(scheduler)):
+        taken = {id(batch): batch.accepted for batch in unfed}
         if clock.wait_until(gate, clock.monotonic() + PATIENCE):
             return
-        waiting = [batch.name for batch in _unfed(scheduler) if not batch.pending() and not batch.active]
+        waiting = [
+            batch.name
+            for batch in _unfed(scheduler)
+            if not batch.pending() and not batch.active and taken.get(id(batch)) == batch.accepted
+        ]
         said = bool(waiting)
         for name in waiting:
             logging.getLogger("threadfan").warning(
