@@ -170,8 +170,10 @@ def test_soon_lets_calls_end_and_now_ends_them(how, ends, streams):
             gate.open()
         outcomes = sorted(reading.result(PATIENCE), key=lambda one: one.index)
         gate.open()
-    assert [outcome.status for outcome in outcomes[:2]] == [ends, "failed"]
-    assert {outcome.status for outcome in outcomes[2:]} <= {"cancelled"}
+    first, *others = (outcome.status for outcome in outcomes)
+    assert first == ends
+    assert others.count("failed") == 1  # whichever of them came to the last stage first
+    assert set(others) <= {"failed", "cancelled"}
 
 
 def test_one_that_has_enough():
