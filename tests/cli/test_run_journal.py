@@ -1,5 +1,6 @@
 """`threadfan run` with a journal: whatever ends it, the same command goes on, and the output agrees with it."""
 
+import os
 import random
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from support.command_line import lines_of, said
+from threadfan.cli import failures
 
 PRESS = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")
 COUNTING = """
@@ -151,6 +153,26 @@ def test_another_run_is_at_it(command, work, tmp_path):
     for name in ("out.jsonl", "other.jsonl"):
         assert sorted(row["input"] for row in lines_of(tmp_path / name)) == ["a", "b", "c"]
     assert sorted(calls.read_text(encoding="utf-8")) == ["a", "b", "c"]
+
+
+def test_an_output_that_another_run_takes_away(tmp_path, monkeypatch):
+    """A run that is refused removes the output it has made: whoever opened that by then opens the path once more."""
+    out, lock, rounds = tmp_path / "out.jsonl", failures.lock_whole, []
+
+    def lock_late(file):
+        rounds.append(file)
+        if len(rounds) <= 2:
+            out.unlink()
+        if len(rounds) == 2:
+            out.touch()
+        lock(file)
+
+    monkeypatch.setattr(failures, "lock_whole", lock_late)
+    file = failures.opened_to_write(str(out))
+    os.write(file, b"a result")
+    os.close(file)
+    assert len(rounds) == 3
+    assert out.read_text(encoding="utf-8") == "a result"
 
 
 def test_failures_are_called_again(here, work, tmp_path):

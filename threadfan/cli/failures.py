@@ -50,14 +50,26 @@ def opened_to_write(path: str, *, follow: bool = True) -> int:
         BlockingIOError: another run writes it, and nothing of it is lost.
     """
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
-    file = os.open(path, flags, 0o666)
-    try:
-        if os.path.isfile(path):
+    while True:
+        file = os.open(path, flags, 0o666)
+        try:
+            if not S_ISREG(os.fstat(file).st_mode):
+                return file
             lock_whole(file)
-    except BaseException:
-        os.close(file)
-        raise
-    return file
+            if _is_there(file, path):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # another run has made it, and has taken it away while it was opened here
+
+
+def _is_there(file: int, path: str) -> bool:
+    """Whether the path is that of the open file."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def emptied(file: int) -> None:
