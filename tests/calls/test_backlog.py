@@ -20,14 +20,17 @@ class Call:
 
 
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["append", "appendleft", "take", "refuse", "open", "remove"]), st.integers(0, 5))
+    st.tuples(
+        st.sampled_from(["append", "appendleft", "take", "refuse", "open", "remove", "limited", "free", "cut short"]),
+        st.integers(0, 5),
+    )
 )
 
 
 @given(OPERATIONS)
 def test_it_is_a_list_of_which_some_calls_are_held(operations):
     """Whatever happens, the call to take next is the first whose limit has not refused one."""
-    backlog, model, lanes = Lanes(None), [], {}
+    backlog, model, lanes = Lanes(SimpleNamespace(monotonic=float)), [], {}
 
     def held(call):
         lane = lanes.get(call.limit)
@@ -52,9 +55,16 @@ def test_it_is_a_list_of_which_some_calls_are_held(operations):
             backlog.open(list(lanes.values())[number % len(lanes)])
         elif name == "remove" and model:
             backlog.remove(model.pop(number % len(model)))
+        elif name in ("limited", "free") and model:
+            backlog.limited(lanes[model[number % len(model)].limit], name == "limited")
+        elif name == "cut short":
+            backlog.ready = backlog.held = backlog._length = 7
+            backlog._open.clear()
+            backlog.mend()
         assert list(backlog) == model
         assert len(backlog) == len(model)
         assert backlog.ready == sum(not held(call) for call in model)
+        assert backlog.held == sum(lane.held_since is not None for lane in lanes.values())
 
 
 def test_calls_of_a_limit_that_is_shut_are_not_asked_about_again(clock, monkeypatch):

@@ -126,9 +126,9 @@ class Lanes:
         was_first = lane.first is call
         self._pop(lane, call)
         if not lane.calls:
-            lane.leave(self._clock)
-            lane.shut = False
+            lane.shut = False  # first: a lane that is shut, and stands in no waitlist, would never be opened
             self.limited(lane, False)
+            lane.leave(self._clock)
         elif was_first and not lane.shut:
             heapq.heappush(self._open, (lane.number, lane))
 
@@ -149,6 +149,7 @@ class Lanes:
         lanes = [lane for lane in self._lanes.values() if lane.calls]
         self._length = sum(len(lane.calls) for lane in lanes)
         self.ready = sum(len(lane.calls) for lane in lanes if not lane.shut)
+        self.held = sum(lane.held_since is not None for lane in self._lanes.values())
         self._open = [(lane.number, lane) for lane in lanes if not lane.shut]
         heapq.heapify(self._open)
 
