@@ -130,6 +130,20 @@ def test_hammer(options):
     assert set(call.most.values()) <= {1, 2}
 
 
+@pytest.mark.usefixtures("eager_switching")
+def test_a_run_that_meets_new_keys_can_be_reported():
+    """Whoever asks meanwhile is told of all that have ended, however the keys become more."""
+    call = Counting(nap=lambda: time.sleep(0))
+    items = [(number, number) for number in range(3_000)]
+    with Fan(4, rate=RateLimit(6e6, burst=10_000)) as fan:
+        run = fan.start(call, iter(items), by=key, rate=RateLimit(6e6, burst=10))
+        ended = [0]
+        while ended[-1] < len(items):
+            ended.append(len(run.report()))
+        assert run.result(PATIENCE).unwrap() == items
+    assert ended == sorted(ended)
+
+
 @OPTIONS
 def test_a_call_whose_time_is_up_gives_its_place_to_the_next(clock, options):
     """Its outcome is final, and it counts no more, although its thread is stuck."""
