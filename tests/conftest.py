@@ -5,6 +5,8 @@ import inspect
 import os
 import signal
 import sys
+import threading
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -118,10 +120,24 @@ def clock():
 
 @pytest.fixture
 def eager_switching():
-    """Threads take turns five thousand times as often as usual, so that races that exist show."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    """Threads take turns five thousand times as often as usual, so that races that exist show.
+
+    By and by, and in between as usual: where many processes want the processors each turn waits for one, and a dozen
+    threads that take a turn after each bytecode would go on for hours.
+    """
+    usual, over = sys.getswitchinterval(), threading.Event()
+
+    def alternate():
+        for interval in cycle([1e-6, usual]):
+            sys.setswitchinterval(interval)
+            if over.wait(0.02):
+                break
+
+    alternating = threading.Thread(target=alternate, name="eager-switching", daemon=True)
+    alternating.start()
     yield
+    over.set()
+    alternating.join()
     sys.setswitchinterval(usual)
 
 

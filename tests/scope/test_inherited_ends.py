@@ -1,6 +1,7 @@
 """A call that ends from outside takes along what it waits for, and everything that waits heeds its scope."""
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -201,6 +202,63 @@ def test_a_successor_has_its_own_time():
 
         fan.submit(first).result(PATIENCE)
         assert successor[0].result(PATIENCE) == 10
+
+
+HANDED_IN = {
+    "submit": lambda fan, fn: fan.submit(fn, 0).result,
+    "start": lambda fan, fn: partial(result_of, fan.start(fn, [0])),
+    "stream": lambda fan, fn: aside(lambda stream: next(stream).unwrap(), fan.stream(fn, [0])).result,
+}
+
+
+def result_of(run, patience):
+    """That of its one call."""
+    return run.result(patience)[0].unwrap()
+
+
+@pytest.mark.parametrize("begins", ["before", "later"])
+@pytest.mark.parametrize("way", HANDED_IN)
+def test_a_block_that_was_left_bounds_what_was_handed_in_in_it(way, begins):
+    """It ends at the deadline, whether it has begun by then or asked for its scope; nothing is left of the block."""
+    with ManualClock() as clock, Gate() as gate, Fan(1) as fan:
+        begun, left, asked, ended, seen = *(threading.Event() for _ in range(4)), []
+
+        def call(_):
+            begun.set()
+            assert left.wait(PATIENCE)
+            seen.append(current_scope().remaining())
+            asked.set()
+            try:
+                threadfan.sleep(60)
+            finally:
+                ended.set()
+
+        if begins == "later":
+            fan.submit(gate)
+            gate.wait_for(1)
+        with fail_after(8) as scope:
+            result = HANDED_IN[way](fan, call)
+            assert begins == "later" or begun.wait(PATIENCE)
+            scope.on_cancel(partial(seen.append, "its own"))
+        clock.advance(1)
+        left.set()
+        gate.open()
+        assert asked.wait(PATIENCE)
+        clock.advance(7)
+        with pytest.raises((CallCancelled, TaskCancelled)):
+            result(PATIENCE)
+        assert ended.wait(PATIENCE)
+    assert seen == [7]
+
+
+def test_what_ends_before_its_block_would_leaves_no_alarm(clock):
+    """The block is left first, and then all that it was to end has ended."""
+    with Gate() as gate, Fan(2) as fan:
+        with fail_after(8):
+            futures = [fan.submit(gate) for _ in range(2)]
+        gate.open()
+        assert [future.exception(PATIENCE) for future in futures] == [None] * 2
+        until(lambda: not [one for one in threading.enumerate() if one.name.startswith("threadfan-alarm")])
 
 
 def test_nothing_begins_in_a_scope_that_has_ended():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..events import log
+from ..scope.scope import take_along
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +39,8 @@ def enlist(batch: Batch | TaskGroup, listeners: Actions) -> None:
 
 def _end_with(batch: Batch | TaskGroup, outer: Scope) -> None:
     """When the scope that the batch is made in ends, so does the batch."""
-    scheduler = batch.scheduler
-    at_end(batch, outer.on_cancel(lambda: scheduler.timer.cancel(batch, None, "the call that made this one has ended")))
+    end = partial(batch.scheduler.timer.cancel, batch, None, "the call that made this one has ended")
+    at_end(batch, take_along(outer, end))
 
 
 def at_end(batch: Batch | TaskGroup, act: Callable[[], object]) -> None:

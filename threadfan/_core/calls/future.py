@@ -20,7 +20,7 @@ from ..base.outcome import PAYLOAD, STATUS, SUCCEEDED
 from ..base.static import caller, describe
 from ..base.threads import helping
 from ..pool.work_queue import here
-from ..scope.scope import scope_var
+from ..scope.scope import scope_var, take_along
 from .call_queue import Call
 from .future_waiters import WaiterList, wait_in_call
 from .lazy_future import CONDITION, FATE, GATES, LISTENERS, NOT_DONE, OVER, LazyFuture
@@ -236,7 +236,7 @@ class Future(Call, LazyFuture[T]):
     def end_with(self, outer: Scope) -> None:
         """End when ``outer`` does, in which it was handed in."""
         self.outer = outer
-        forget = outer.on_cancel(self._drop)
+        forget = take_along(outer, self._drop)
         self.add_done_callback(lambda _: forget())
 
     def _drop(self) -> None:

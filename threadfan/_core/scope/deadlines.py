@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from ..base.checks import pause
 from ..base.clock import FOREVER
 from ..base.errors import CallCancelled, TaskTimeout
 from ..base.static import is_a
 from .alarms import set_alarm
-from .scope import Scope, current_scope, scope_var
+from .scope import Scope, current_scope, numbers, scope_var
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,15 +42,23 @@ class Block(Scope):
     ``_alarms`` holds what takes back the alarms that are set, one while somebody waits for the deadline (two if two
     threads began to at the same time).  Who sets one looks afterwards whether the block has ended, and who ends it says
     so and then takes back all; there is no lock, since a finalizer may leave the block.
+
+    Guarantee: calls and batches that were handed in in it end at its deadline, or with the scope around it, also when
+    the block was left before.  The numbers of what they have registered are in ``_along``; the rest of ``_callbacks``
+    goes when the block is left.
     """
 
-    __slots__ = ("_alarms", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink", "cancelled_caught")
+    __slots__ = (
+        *("_alarms", "_along", "_fails", "_inside", "_outer", "_own", "_seconds", "_token", "_unlink"),
+        "cancelled_caught",
+    )
 
     def __init__(self, seconds: float, *, fails: bool) -> None:
         super().__init__()
         self._seconds = seconds
         self._fails = fails
         self._alarms: list[Callable[[], None]] = []
+        self._along: set[int] = set()
         self._inside = False
         self.cancelled_caught: bool = False
         """Whether the block was ended by this scope, and not by one around it."""
@@ -86,22 +95,36 @@ class Block(Scope):
         """The scope in which it was entered, if it was."""
         return getattr(self, "_outer", None)
 
-    @property
-    def live(self) -> bool:
-        """Whether the block goes on."""
-        return self._inside
-
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], object]:
         """As for every scope; somebody has to watch the time from now on."""
         self._watch()
         return super().on_cancel(callback)
 
+    def _take_along(self, act: Callable[[], object]) -> Callable[[], object]:
+        number = next(numbers)
+        self._along.add(number)
+        self._add(number, act)
+        self._watch()
+        return partial(self._forget, number)
+
+    def _forget(self, number: int) -> None:
+        """What was taken along has ended by itself."""
+        self._callbacks.pop(number, None)
+        self._along.discard(number)
+        if not self._wanted():
+            self._unlink()
+            self._take_back()
+
+    def _wanted(self) -> bool:
+        """Whether anybody has to be told when the time is up, or the scope around it ends."""
+        return self._inside or (not self._cancelled and bool(self._along))
+
     def _watch(self) -> None:
         deadline = self._deadline
-        if not self._inside or self._alarms or deadline == FOREVER:
+        if not self._wanted() or self._alarms or deadline == FOREVER:
             return
         self._alarms.append(set_alarm(self._clock, deadline, self._due))
-        if not self._inside:
+        if not self._wanted():
             self._take_back()
 
     def _take_back(self) -> None:
@@ -130,7 +153,7 @@ class Block(Scope):
         outer = self._outer
         self._cancelled = self._cancelled and not outer.cancelled
         self._outer = outer._in_child()
-        self._callbacks, self._alarms, self.acts = {}, [], None
+        self._callbacks, self._alarms, self._along, self.acts = {}, [], set(), None
         self._ledger = self._outer.add_usage
         self.permits = self._outer.permits
         self._unlink = self._outer.on_cancel(self.cancel)
@@ -149,11 +172,14 @@ class Block(Scope):
             self._cut_short()
         over = self.cancelled
         if not over:
-            self._callbacks.clear()  # nobody ends it any more, and they may be of what has the block
+            for number in list(self._callbacks):
+                if number not in self._along:
+                    self._callbacks.pop(number, None)  # they may be of what has the block
             self.acts: Acts | None = None  # its callback is gone
-        self._unlink()
         # If the time is up, the alarm is on its way, and calls the callbacks: what was begun in the block must end.
-        if self._cancelled or not over:
+        if over or not self._wanted():
+            self._unlink()
+        if self._cancelled or not (over or self._wanted()):
             self._take_back()
         if not is_a(error, CallCancelled) or not self.cancelled or self._outer.cancelled:
             return False
@@ -174,7 +200,8 @@ def fail_after(seconds: float) -> Block:
     """A ``with`` block that has ``seconds`` to end.
 
     In ``with fail_after(2) as scope: …`` attached clients, batches, ``threadfan.sleep`` and ``scope.check()`` raise
-    ``CallCancelled`` when the time is up.
+    ``CallCancelled`` when the time is up.  Calls and batches that are handed in in the block keep its deadline when it
+    was left before.
 
     Raises:
         TaskTimeout: at the end of the block, if that is what ended it.

@@ -153,10 +153,8 @@ class Scope:
         """
         if not callable(callback):
             raise TypeError(_NO_CALLBACK.format(brief(callback)))
-        number = next(_numbers)
-        self._callbacks[number] = callback
-        if self._cancelled:
-            self._run(number)
+        number = next(numbers)
+        self._add(number, callback)
         return partial(self._callbacks.pop, number, None)  # which keeps the callback no longer than the scope does
 
     def add_usage(self, usage: Usage) -> None:
@@ -191,6 +189,14 @@ class Scope:
         """One that never ends: the call goes on in the parent only."""
         return Endless(clock=self._clock)
 
+    def _take_along(self, act: Callable[[], object]) -> Callable[[], object]:
+        return self.on_cancel(act)
+
+    def _add(self, number: int, callback: Callable[[], object]) -> None:
+        self._callbacks[number] = callback
+        if self._cancelled:
+            self._run(number)
+
     def _run(self, number: int) -> None:
         callback = self._callbacks.pop(number, None)
         if callback is not None:
@@ -213,7 +219,7 @@ def _nothing() -> None:
     pass
 
 
-_numbers = count()
+numbers = count()
 _NO_CALLBACK = "on_cancel needs a function without arguments to call, such as event.set, not {}"
 _FAILED = "a callback of on_cancel failed"
 
@@ -249,6 +255,11 @@ def time_left(scope: Scope) -> float:
     if left <= 0.0:
         raise CallCancelled("this call's time is up")
     return left
+
+
+def take_along(scope: Scope, act: Callable[[], object]) -> Callable[[], object]:
+    """``on_cancel`` for what is handed in in a scope, and ends with it though it was left: see ``Block``."""
+    return scope._take_along(act)
 
 
 def scope_here() -> Scope | None:
