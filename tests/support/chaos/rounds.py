@@ -116,7 +116,7 @@ def _draw_fan(world):
     if draw.random() < 0.1 and not world.endless:
         options["max_abandoned"] = draw.choice([1, 3])
     if draw.random() < 0.05:
-        world.slots = Adaptive(start=2, ceiling=slots)
+        world.slots = Adaptive(start=min(2, slots), ceiling=slots)
     else:
         world.slots = slots
     world.most = slots
@@ -253,6 +253,7 @@ def _play(world, resized):
         world.over.set()
     if not world.closing and world.fails_at is None and not world.refusing:
         _whole(world)
+    world.closing = True  # calls that were given up may go on, and fork
     aside(fan.shutdown).result(PATIENCE)
     for thread in threading.enumerate():  # nobody else waits for those that were stuck, and they have clients in use
         if thread.name.startswith("chaos_"):

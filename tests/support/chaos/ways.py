@@ -109,8 +109,13 @@ def mapped(world, use, view, draw):
     """`map`: results in order, until an error."""
     found = view.map(partial(perform, world, use), _inputs(use, draw), buffersize=draw.choice([None, 1, 4]))
     use.whole = False
-    for index, value in enumerate(found):
-        use.found.append((index, "succeeded", value, None, None, ()))
+    try:
+        for index, value in enumerate(found):
+            use.found.append((index, "succeeded", value, None, None, ()))
+    except RuntimeError as error:
+        if type(error.__cause__) is StopIteration:  # of a call, as the standard pool's `map` raises it
+            raise error.__cause__ from None
+        raise
     use.whole = True
 
 
