@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from support.controlled import PATIENCE, until
+from support.controlled import PATIENCE, aside, until
 from support.scope_ends import LIBRARIES
 from support.scripted import at_once
 from threadfan import Adaptive, Fan, Hedge, RateLimit, TaskCancelled, TaskTimeout, fail_after
@@ -89,35 +89,40 @@ def asleep(clock, due):
 # -- each request draws a permit ---------------------------------------------------------------------------------------
 
 
-def strict(messages_server):
-    """Five requests a second; the server lets none come within 33 ms of another, which leaves time to be late."""
-    messages_server.configure(limits=Limits(requests_per_minute=1800))
-    return RateLimit(300)
+def come_one_by_one(clock, messages_server, count):
+    """Each request after the first comes when it is its time, and not before."""
+    for number in range(1, count):
+        messages_server.wait_for(requests=number)
+        asleep(clock, number * INTERVAL + 0.001)
+        assert messages_server.stats().requests == number
+        clock.advance(INTERVAL)
 
 
 @needs_sdk
-def test_three_requests_of_a_call_are_three_permits(messages_server, client):
-    """A server that lets no two come at once refuses none."""
-    limit = strict(messages_server)
+def test_three_requests_of_a_call_are_three_permits(clock, messages_server, client):
+    """However many calls make them."""
+    limit = RateLimit(60)
 
     def call(_):
         return [client.get(f"{messages_server.url}/limited?seconds=0") for _ in range(3)]
 
     with Fan(4, rate=limit) as fan:
-        assert fan.run(call, range(2)).unwrap() == [[200] * 3] * 2
-    stats = messages_server.stats()
-    assert (stats.accepted, stats.refused, limit.overloads, limit.in_flight) == (6, 0, 0, 0)
+        made = aside(fan.run, call, range(2))
+        come_one_by_one(clock, messages_server, 6)
+        assert made.result(PATIENCE).unwrap() == [[200] * 3] * 2
+    assert (messages_server.stats().requests, limit.overloads, limit.in_flight) == (6, 0, 0)
 
 
 @needs_sdk
 @pytest.mark.parametrize("way", [ask, streamed])
-def test_the_sdk_draws_them_too_and_its_tokens_settle(messages_server, way):
+def test_the_sdk_draws_them_too_and_its_tokens_settle(clock, messages_server, way):
     """Plain or streamed; what all requests of the call have used is what the limit has learned of it."""
-    limit = strict(messages_server)
+    limit = RateLimit(60)
     with sdk(messages_server) as client, Fan(4, rate=limit) as fan:
-        outcomes = list(fan.run(lambda _: [way(client).usage for _ in range(3)], range(2)))
-    stats = messages_server.stats()
-    assert (stats.accepted, stats.refused, limit.overloads, limit.in_flight) == (6, 0, 0, 0)
+        made = aside(fan.run, lambda _: [way(client).usage for _ in range(3)], range(2))
+        come_one_by_one(clock, messages_server, 6)
+        outcomes = list(made.result(PATIENCE))
+    assert (messages_server.stats().requests, limit.overloads, limit.in_flight) == (6, 0, 0)
     for outcome in outcomes:
         used = outcome.unwrap()
         assert outcome.usage.input_tokens == sum(usage.input_tokens for usage in used)
