@@ -32,9 +32,11 @@ if os.environ.get("THREADFAN_CHECKED") == "1":
 
 # What takes most of the time: a plain `pytest` passes it over.  `pytest --all` runs it, and so does naming it.
 LONG = [
-    Path(__file__).with_name(name)
+    Path(__file__).parent / name
     for name in (
         *("cli", "clients", "dropin", "memory", "pages", "properties", "security", "testing", "typing"),
+        *("fan/test_forked_children.py", "fan/test_over_dask.py", "fan/test_signals_anywhere.py"),
+        *("journal/test_kills.py", "test_schedule_harness.py"),
         *("test_benchmarks.py", "test_delays.py", "test_docs.py", "test_dropin.py", "test_examples.py"),
     )
 ]

@@ -39,12 +39,12 @@ def test_what_is_equal(gate):
         calls = [
             *[partial(gate, 1), partial(gate, 1)],  # which are two functions
             *[(gate, (1, "a")), (gate, (1, "a")), (gate, 1.0), (gate, 1), (gate, True)],
-            *[(gate, [1]), (gate, [1])],
+            *[(lambda items: gate(items[0]), [1])] * 2,
         ]
         futures = [unique.submit(*(call if isinstance(call, tuple) else (call,))) for call in calls]
         gate.wait_for(8)
         gate.open()
-        wait(futures, PATIENCE)
+        assert [future.result(PATIENCE) for future in futures] == [1, 1, (1, "a"), (1, "a"), 1, 1, True, 1, 1]
         assert len(gate.started) == 8
 
 
