@@ -847,6 +847,13 @@ def test_a_stream_that_keeps_nothing_says_so():
             fan.stream(double, [1], keep="all")
 
 
+def _is_cancelled(stream, index):
+    """Cancel a call, once its input was taken."""
+    with suppress(IndexError):
+        return stream.cancel(index)
+    return False
+
+
 def test_a_stream_is_paused_and_cancelled(kind, options):
     """From another thread, while its reader waits; then it hands out what is left and ends."""
     gate = Gate()
@@ -859,7 +866,7 @@ def test_a_stream_is_paused_and_cancelled(kind, options):
         assert [call.item for call in stream.running()] == [0]
         gate.open()
         until(lambda: stream.progress().done == 1)
-        assert stream.cancel(2)
+        until(lambda: _is_cancelled(stream, 2))
         stream.resume()
         outcomes = reader.result(PATIENCE)
         assert [outcome.status for outcome in stream.report()] == [
