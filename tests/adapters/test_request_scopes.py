@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import threading
 from inspect import signature
+from operator import itemgetter
 from typing import Annotated
 
 import pytest
@@ -201,7 +203,7 @@ def test_what_ends_in_time_is_answered(fan, work):
 
 
 def streaming_app(fan, work):
-    """The endpoint that the page on web servers shows."""
+    """The endpoints that stream on the page on web servers."""
 
     def write(about):
         if about == "silence":
@@ -228,7 +230,27 @@ def streaming_app(fan, work):
                 texts.report().values()
         return StreamingResponse(pieces(texts, first))
 
-    return Starlette(routes=[Route("/story", story)])
+    def summarise(text):
+        if text == "wrong":
+            raise ValueError
+        if text == "late":
+            sleep(10 * PATIENCE)
+        return work() if text == "long" else text
+
+    async def lines(outcomes):
+        try:
+            async for outcome in outcomes:
+                line = {"index": outcome.index, "status": outcome.status, "value": outcome.value}
+                yield json.dumps(line) + "\n"
+        except CallCancelled:
+            pass
+
+    async def summaries(request):
+        async with request_scope(request, float(request.query_params["timeout"])):
+            outcomes = fan.astream(summarise, request.query_params.getlist("texts"))
+        return StreamingResponse(lines(outcomes))
+
+    return Starlette(routes=[Route("/story", story), Route("/summaries", summaries)])
 
 
 def test_a_stream_ends_with_its_request(fan, work, caplog):
@@ -255,6 +277,23 @@ def test_a_stream_ends_with_its_request(fan, work, caplog):
             assert not work.ended.is_set()
         assert work.ended.wait(PATIENCE)
         assert b"broke off" not in served.answer(f"/story?about=short&timeout={PATIENCE}")[1]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_stream_of_outcomes_ends_with_its_request(fan, work, caplog):
+    """When the time is up, with a line for each input, and when the client leaves; nothing is logged."""
+    path = "/summaries?texts=late&texts=short&texts=wrong&timeout={}"
+    with Served(streaming_app(fan, work)) as served:
+        status, body = answer(served, path, lambda seen: b"succeeded" in seen[1] and b"failed" in seen[1])
+        found = re.findall(rb'{"index": .*}', body)
+        assert status == 200
+        assert sorted(map(json.loads, found), key=itemgetter("index")) == [
+            {"index": 0, "status": "cancelled", "value": None},
+            {"index": 1, "status": "succeeded", "value": "short"},
+            {"index": 2, "status": "failed", "value": None},
+        ]
+        until(lambda: fan.snapshot()["running"] == 0 == fan.snapshot()["abandoned"])
+        work.wait_for_client_to_leave(served, f"/summaries?texts=long&timeout={PATIENCE}")
     assert [record for record in caplog.records if record.exc_info] == []
 
 

@@ -383,3 +383,21 @@ async def test_the_callers_context_is_seen():
 
     async with Fan(1) as fan:
         assert [await fan.call(tool), await fan.call(tool), variable.get()] == ["task's"] * 3
+
+
+@pytest.mark.parametrize(
+    ("fn", "given", "notes"),
+    [
+        (lambda: None, {"timeout": 2}, ["timeout as an option: for each call it is fan.with_options(timeout=2).{}(…)"]),
+        (abs, {"retries": 2}, ["retries as an option: for each call it is fan.with_options(retry=2).{}(…)"]),
+        (lambda: None, {"limits": 2}, []),
+        (lambda **_: "".join(timeout=2), {"tries": 2}, []),
+    ],
+)
+async def test_an_option_that_is_passed_to_the_function_is_told(fn, given, notes):
+    """``call`` and ``submit`` pass all keywords on; the function's error says how an option is given."""
+    async with Fan(1) as fan:
+        for method, begin in {"call": fan.call, "submit": fan.submit}.items():
+            with pytest.raises(TypeError) as caught:
+                await asyncio.wrap_future(begin(fn, **given))
+            assert getattr(caught.value, "__notes__", []) == [note.format(method) for note in notes]

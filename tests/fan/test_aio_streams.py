@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from support.controlled import PATIENCE
-from threadfan import Fan, FanClosed, current_scope
+from threadfan import CallCancelled, Fan, FanClosed, TaskTimeout, current_scope, fail_after, sleep
+from threadfan.testing import ManualClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is still stuck in:RuntimeWarning")
 
@@ -161,3 +162,29 @@ async def test_a_stream_may_be_empty():
     async with Fan(1) as fan:
         assert [outcome async for outcome in fan.astream(str, [])] == []
         assert [outcome async for outcome in fan.astream(str, numbers(count=0))] == []
+
+
+async def test_a_block_bounds_a_stream():
+    """It has no deadline of its own; at that of ``fail_after`` its calls end, also if the block was left before."""
+    both_begun = threading.Barrier(3)
+
+    def call(_):
+        both_begun.wait(PATIENCE)
+        sleep(60)
+
+    async def read(stream):
+        async for outcome in stream:
+            assert outcome.status == "cancelled"
+
+    async def read_in_a_block(fan):
+        with fail_after(8):
+            await read(fan.astream(call, numbers(), max_concurrent=1))
+
+    with ManualClock() as clock:
+        async with Fan(2) as fan:
+            with fail_after(8):
+                left = fan.astream(call, numbers(), max_concurrent=1)
+            reads = asyncio.gather(read(left), read_in_a_block(fan), return_exceptions=True)
+            await asyncio.to_thread(both_begun.wait, PATIENCE)
+            clock.advance(8)
+            assert [type(error) for error in await reads] == [CallCancelled, TaskTimeout]

@@ -38,7 +38,6 @@ WORKERS = "max_workers must be a whole number of calls at once, or Adaptive()"
             "timeout must be greater than 0 seconds, or None for no limit, not nan",
         ),
         ({"timeout": "5"}, TypeError, "timeout must be a number of seconds or None, not '5'"),
-        ({"max_abandoned": 0}, ValueError, "max_abandoned must be greater than 0, not 0"),
         ({"max_abandoned": "9"}, TypeError, "max_abandoned must be a whole number, not '9'"),
         ({"initializer": 5}, TypeError, "initializer must be a callable"),
     ],

@@ -61,6 +61,8 @@ TAKEN: dict[str, tuple[str, ...]] = {
     "tool": ("name", "description", "timeout", "retry", "rate", "alone"),
     "pipeline": (),
     "asyncify": (),
+    "call": (),
+    "submit": (),
 }  # fmt: skip
 """What is taken, by the name of the method without the ``a`` of its twin for coroutines."""
 
@@ -75,6 +77,8 @@ OTHER_NAMES = {
 """What others call it."""
 _OF_A_SECRET = re.compile(r"(?i)(.key|token|secret|auth|credentials?)$|passw")
 """Names of options whose values are shown to nobody."""
+_REFUSED = re.compile(r"unexpected keyword argument '(\w+)'|takes no keyword arguments")
+"""What Python says of keywords that a function does not take."""
 
 
 def misplaced(where: str, given: Mapping[str, object]) -> TypeError:
@@ -94,6 +98,24 @@ def if_option(where: str, name: str, value: object) -> str:
     if name in {*OTHER_NAMES, *TAKEN["with_options"], *TAKEN["run"], *TAKEN["stream"], "return_exceptions"}:
         return f"; {name} as an option: {_remedy(where, name, brief(value))}"
     return ""
+
+
+def note_option(where: str, error: TypeError, given: Mapping[str, object]) -> None:
+    """Add a note to what a function has raised that does not take one of its keywords, if that may be an option.
+
+    Args:
+        where: the method that has called it, as users call it.
+        error: what it has raised.
+        given: its keywords with their values.
+    """
+    said = error.args[0] if len(error.args) == 1 else None
+    refused = _REFUSED.search(said) if isinstance(said, str) else None
+    if refused is None:
+        return
+    for name in (refused[1],) if refused[1] else given:
+        if name in given and OTHER_NAMES.get(name, name) in EACH_CALL:
+            error.add_note(f"{name} as an option: {_remedy(where, name, brief(given[name]))}")
+            return
 
 
 def _remedy(where: str, name: str, shown: str) -> str:
@@ -119,6 +141,9 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return place.capped(option)
     if meant == "progress" and place.owner == "fan" and not place.taken:  # its keywords are names of tasks
         return f"it is one of a view: {place.for_each(option)}"
+    if meant == "deadline" and place.streams:
+        batch = place.batch("run").format(option)
+        return f"around a stream write `with fail_after({shown}):`; whole batches take it: {batch}"
     for names, right in (
         (TAKEN["Fan"], "it is an option of the fan: Fan(…, {})"),
         (TAKEN["run"], f"it is an option of whole batches: {place.batch('run')}"),
@@ -139,12 +164,14 @@ class _Place:
     Attributes:
         owner: ``fan``, ``pipeline``, ``graph`` or ``task(…)``; nothing for a function or a class.
         taken: the options that are taken there.
+        streams: whether what it returns is read bit by bit.
     """
 
     def __init__(self, where: str) -> None:
         self.owner, _, self._method = where.rpartition(".")
         self._twin = "a" if self._method in ("arun", "astream", "astream_text", "agather", "ajoin") else ""
         plain = self._method.removeprefix(self._twin)
+        self.streams = plain in ("stream", "stream_text")
         if plain in ("gather", "join"):  # whose options are those of tasks
             self.taken: tuple[str, ...] = ()
         elif self.owner.startswith("task"):

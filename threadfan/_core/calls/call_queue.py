@@ -72,6 +72,7 @@ class Call:
     hedging: BothAttempts | None = None  # while it may have two attempts
     usage: Usage | None = None  # tokens noted while it ran
     adapt: Callable[[Callable[..., object]], Callable[..., object]] | None = None  # a fallback, to what ``args`` are
+    method: str | None = None  # by which users have handed it in, if all keywords go to the function
 
     def begin(self, session: Session) -> bool:
         """The call is about to start; False if it was cancelled while it was queued."""
@@ -298,6 +299,10 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
                 status, payload = classify(error, clock() - start, session.queue.timeout_of(call), fn)
                 if status is not FAILED:
                     session.end_scope(call)
+                elif type(error) is TypeError and call.method is not None and (given := call.kwargs):
+                    from ..base.misplaced import note_option
+
+                    note_option(call.method, error, given)
         end = clock()
         if claim.pop(call, None) is None:
             return None
@@ -305,7 +310,7 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
             session.forget_scope()
         return (index, item, since, status, payload, start if started else None, end, session.worker.thread.name)
     finally:
-        payload = call = context = session = fn = item = None  # type: ignore[assignment]  # leave no cycle: see above
+        payload = call = context = session = fn = item = given = None  # type: ignore[assignment]  # leave no cycle: see above
 
 
 def tell_end(session: Session, call: Call, raw: Raw, observer: log.Observer | None) -> None:

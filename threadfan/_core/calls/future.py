@@ -49,6 +49,7 @@ class Future(Call, LazyFuture[T]):
     the list they add it to swaps that event for one that does both.
     """
 
+    method = "fan.submit"
     disowned = ""  # that asyncio has cancelled it while it ran, in words
 
     @property

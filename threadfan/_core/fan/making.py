@@ -56,9 +56,17 @@ def workers(given: object) -> tuple[int | None, Adaptive | None]:
 
 def numbers(timeout: float | None, max_abandoned: int | None) -> tuple[float | None, int | None]:
     """Those that are given, checked."""
-    return checks.seconds("timeout", timeout), None if max_abandoned is None else checks.count(
-        "max_abandoned", max_abandoned
-    )
+    seconds = checks.seconds("timeout", timeout)
+    if max_abandoned is not None:
+        try:
+            max_abandoned = checks.count("max_abandoned", max_abandoned)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: calls that hang would keep their slots after their timeout, and hold up all others; for a "
+                "hard limit of how many are open at once put a semaphore around what the function does: slots = "
+                "threadfan.clients.threading.BoundedSemaphore(10), and `with slots:`"
+            ) from None
+    return seconds, max_abandoned
 
 
 def bound(max_queued: int | None, when_full: str) -> tuple[int, bool]:

@@ -128,6 +128,8 @@ _NewFuture.__name__ = LoopFuture.__name__
 class LoopCall(Call):
     """The call whose outcome a ``LoopFuture`` waits for."""
 
+    method = "fan.call"
+
     def __init__(self, future: AnyFuture, mailbox: _Mailbox) -> None:
         self.future = future
         self.mailbox = mailbox
