@@ -37,6 +37,20 @@ def test_what_tokens_cost(prices, cost):
     assert budget.used_up() is None
 
 
+def test_the_cost_of_one_answer():
+    """It is told and not counted; without a price, or with tokens alone, the error says what is right."""
+    budget = Budget(usd=5, prices={"claude-haiku-4-5": (1, 5, 1.25, 0.1)})
+    assert budget.cost(Usage(2000, 300, 400, 1000), "claude-haiku-4-5") == pytest.approx(0.0041)
+    assert (budget.spent_usd, budget.spent_tokens) == (0, 0)
+    with pytest.raises(ValueError, match=r"no price of the model 'gpt-9' is known; right is prices=\{'gpt-9': "):
+        budget.cost(Usage(1), "gpt-9")
+    with pytest.raises(TypeError, match=r"a budget of tokens has no prices; right is Budget\(usd="):
+        Budget(100).cost(Usage(1), "claude-haiku-4-5")
+    with pytest.raises(TypeError, match=r"usage must be a Usage, such as result.usage, not 100"):
+        budget.cost(100)
+    assert budget.used_up() is None
+
+
 def test_money_and_tokens():
     """Whichever is used up first."""
     for budget in (Budget(10, usd=1, prices=(1, 1)), Budget(10**9, usd=0.00001, prices=(1, 1))):

@@ -41,7 +41,8 @@ class Agent(Settings):
         token_budget: tokens of all kinds that one run may use, with all agents below it.  No request is made once they
             are used up; those under way at that moment may go beyond it.
         budget: a ``Budget`` of tokens or of money, which any number of agents and runs may share, and batches too: what
-            each request has used is taken from it, and no request is made once it is used up.
+            each request has used is taken from it, and no request is made once it is used up; those under way at that
+            moment may go beyond it.
         tool_timeout: seconds for each call of a tool without a timeout of its own; None: the fan's timeout holds.
         on_text: called in the thread of the run with each piece of text as it comes; what it raises ends the run.
         on_tool: called in the thread of the run with each ``ToolCall``, in the order in which they were asked for, when
@@ -52,7 +53,8 @@ class Agent(Settings):
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: a number is out of range, or two tools have the same name.
+        ValueError: a number is out of range, two tools have the same name, or ``budget`` is one of money and knows no
+            price of ``model``.
     """
 
     def run(self, prompt: Content | AgentResult, *, on_text: Callable[[str], object] | None = None) -> AgentResult:

@@ -14,6 +14,7 @@ from ..base.arguments import whole
 from ..base.given import real
 from ..base.locks import Lock
 from ..base.texts import brief, text_of
+from ..base.usage import Usage
 from .prices import prices_of
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from ..base.usage import Usage
     from .prices import Given
 
     class Spender(Protocol):
@@ -85,12 +85,25 @@ class Budget:
             return f"the budget of {self.usd:g} USD was used up: {self.spent_usd:.4g} were spent"
         return None
 
+    def cost(self, usage: Usage, model: str | None = None) -> float:
+        """What tokens of a model cost by the budget's prices, in USD; nothing is counted.
+
+        Raises:
+            TypeError: ``usage`` is no ``Usage``, or the budget is one of tokens, which has no prices.
+            ValueError: no price of the model is known; the message says what would be right.
+        """
+        if not isinstance(usage, Usage):
+            raise TypeError(f"usage must be a Usage, such as result.usage, not {brief(usage)}")
+        if self._price is None:
+            raise TypeError("a budget of tokens has no prices; right is Budget(usd=…, prices=…)")
+        return self._price(model, usage)
+
     def add(self, usage: Usage, model: str | None = None) -> None:
         """Count the tokens of a call outside of the batches; it never raises."""
         cost, unpriced = 0.0, None
-        if self._price is not None:
+        if self.usd is not None:
             try:
-                cost = self._price(model, usage)
+                cost = self.cost(usage, model)
             except Exception as error:  # of the library's, or that there is none
                 unpriced = text_of(error)
         with self._lock:
@@ -118,7 +131,7 @@ class Budget:
 def _money(usd: float) -> float:
     found = real(usd)
     if found is None:
-        raise TypeError(f"usd must be a number, not {brief(usd)}")
+        raise TypeError(f"usd must be a number, not {brief(usd)}; right is Budget(usd=5)")
     if not 0 < found < float("inf"):
-        raise ValueError(f"usd must be greater than 0 and finite, not {usd!r}")
+        raise ValueError(f"usd must be greater than 0 and finite, not {usd!r}; right is Budget(usd=5)")
     return found

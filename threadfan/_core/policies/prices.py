@@ -29,7 +29,7 @@ _NO_MODEL = (
 )
 
 
-class Unpriced(Exception):
+class Unpriced(ValueError):
     """What tokens cost is not known."""
 
 
