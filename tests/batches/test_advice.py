@@ -86,6 +86,17 @@ def test_figures_survive_pickling():
     assert (again.stats.advice, again.stats.pauses) == (report.stats.advice, 2)
 
 
+@pytest.mark.parametrize(
+    ("error", "pauses", "advised"),
+    [(KeyError("KEY"), 0, False), (KeyError("KEY"), 1, True), (LimitExhausted(), 0, True)],
+)
+def test_no_advice_on_a_limit_where_all_calls_fail(error, pauses, advised):
+    """A higher limit does not bring a missing key; what was refused, or not made for want of permits, is its affair."""
+    raws = [(index, None, 0.0, FAILED, error, 6.0, 6.1, "pool_0") for index in range(8)]
+    advice = Report(raws, wall=10.0, slots=8, limited=7.0, pauses=pauses).stats.advice
+    assert (advice is not None and "70% of the time went to the rate limit" in advice) is advised
+
+
 def test_a_batch_that_its_limit_holds_up(clock):
     """Three calls of no time at one a minute: the limit is what decides."""
     done = SimpleQueue()

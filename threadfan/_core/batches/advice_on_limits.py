@@ -63,7 +63,7 @@ def held(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None
 
 def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
     share = min(1.0, stats.limited / stats.wall)
-    if share < HALF:
+    if share < HALF or _broken(outcomes, stats):
         return None
     if conditions.get("paced") and not conditions.get("limits"):
         return f"{share:.0%} of the time went to the pace that Adaptive has found: only a higher limit there helps"
@@ -79,6 +79,14 @@ def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | 
         return f"{share:.0%} of the time went to the {limit} of the keys{share_of_one}: raise it"
     lower = f" or lower max_workers to {enough}" if enough < stats.slots else ""
     return f"{share:.0%} of the time went to the {limit}: raise it{lower}"
+
+
+def _broken(outcomes: Outcomes, stats: Stats) -> bool:
+    """Whether all calls fail, and not for want of permits: with a higher limit they would fail sooner."""
+    if stats.succeeded > stats.kept or stats.pauses:
+        return False
+    failed = [outcome.error for outcome in outcomes if outcome.status is FAILED]
+    return any(not isinstance(error, LimitExhausted) for error in failed)
 
 
 def needed(outcomes: Outcomes, conditions: Conditions) -> tuple[str, float]:
