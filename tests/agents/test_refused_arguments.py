@@ -47,6 +47,10 @@ def test_options_that_a_tool_does_not_take():
     """The same."""
     with pytest.raises(TypeError, match=r"tool takes no timout=3: did you mean timeout\?"):
         tool(search, timout=3)
+    with pytest.raises(
+        TypeError, match=r"tool takes no total_timeout=2: .*fan=fan\.with_options\(total_timeout=2\)\);"
+    ):
+        tool(search, total_timeout=2)
     with pytest.raises(TypeError, match=r"tool takes no hedge=.*: it takes name, .* and alone"):
         tool(search, hedge=Hedge())
 

@@ -95,7 +95,7 @@ def tool(
         given: a typed function, a tool of the SDK's (``@beta_tool``), or an ``Agent``.
         name: what the model calls it; by default the function's.
         description: what the model reads about it; by default from the docstring.
-        timeout: seconds for each of its calls; by default the agent's ``tool_timeout``.
+        timeout: seconds for each attempt of its calls; by default the agent's ``tool_timeout``.
         retry: as for ``Fan``; by default each call is made once, whatever the fan's ``retry``, since a tool may do what
             must not be done twice.  Of an agent, that of its requests; by default the fan's.
         rate: as for ``Fan``; by default none, whatever the fan's ``rate``: give one to a tool that asks a service with

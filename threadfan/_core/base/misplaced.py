@@ -132,6 +132,12 @@ def _remedy(where: str, name: str, shown: str) -> str:
         return "leave it out: threads take one input at a time, and the window of fan.stream bounds how many are taken"
     if where == "Agent" and meant in EACH_CALL:
         return f"it is an option of its fan: Agent(…, fan=fan.with_options({option}))"
+    if where == "tool" and meant == "total_timeout":
+        return (
+            "it is an option of the agent's fan, for tools without a timeout: "
+            f"Agent(…, fan=fan.with_options({option})); "
+            "a timeout is for each attempt, and retry={TaskTimeout: 0, …} makes no other after it"
+        )
     if where in ("Agent", "tool"):
         return place.nearest(meant)
     if meant in EACH_CALL:

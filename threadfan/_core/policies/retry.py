@@ -121,8 +121,8 @@ class Matcher:
         known = len(self.classes) + len(self.questions) + len(statuses) + parts.count(TRANSIENT)
         if not parts or known < len(parts):
             raise TypeError(
-                f"retry got a mapping with the key {brief(key)}; right is a subclass of Exception, an HTTP status, "
-                f'"{TRANSIENT}", a function of the error, or a tuple of those'
+                f"retry got a mapping with the key {brief(key)}; right is a subclass of Exception, "
+                f'such as TaskTimeout, an HTTP status, "{TRANSIENT}", a function of the error, or a tuple of those'
             )
         if wrong := [status for status in statuses if not 100 <= status <= 599]:
             raise ValueError(f"retry got a mapping with the key {wrong[0]}; right is an HTTP status from 100 to 599")
