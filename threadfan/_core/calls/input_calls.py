@@ -208,6 +208,11 @@ class InputCalls(PolicyBatch):
         call, timeout = self.made.get(key), self.timeout
         return timeout if call is None or timeout is None else timeout + call.state.allowance
 
+    def waited_of(self, key: Key) -> float:
+        """What is allowed for that."""
+        call = key if isinstance(key, Call) else self.made.get(key)
+        return 0.0 if call is None else answers.waited_of(self, call)
+
     def permits_of(self, session: Session, key: Key) -> RequestPermits | None:
         """For its own thread, which asks for its scope."""
         if isinstance(key, Call):
