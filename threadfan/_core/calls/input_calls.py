@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from .task_batch import TaskCall
 
 
+def _waited_of(queue: InputCalls, key: Key) -> float:
+    """See ``Terms``; a call may still be known by the index of its input."""
+    call = key if isinstance(key, Call) else queue.made.get(key)
+    return 0.0 if call is None else answers.waited_of(queue, call)
+
+
 class InputCalls(PolicyBatch):
     """A batch of one function under policies that have nothing to say before a first attempt but "wait".
 
@@ -208,10 +214,7 @@ class InputCalls(PolicyBatch):
         call, timeout = self.made.get(key), self.timeout
         return timeout if call is None or timeout is None else timeout + call.state.allowance
 
-    def waited_of(self, key: Key) -> float:
-        """What is allowed for that."""
-        call = key if isinstance(key, Call) else self.made.get(key)
-        return 0.0 if call is None else answers.waited_of(self, call)
+    waited_of = _waited_of
 
     def permits_of(self, session: Session, key: Key) -> RequestPermits | None:
         """For its own thread, which asks for its scope."""
