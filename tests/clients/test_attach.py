@@ -51,11 +51,20 @@ def test_every_seam_has_an_attach(package):
         pytest.skip(f"{package} is not installed")
 
 
-@pytest.mark.parametrize("thing", [None, "client", importlib, object()], ids=["none", "text", "module", "object"])
+@pytest.mark.parametrize("thing", [None, "client", object()], ids=["none", "text", "object"])
 def test_what_is_not_known_is_said(thing):
     """With what is known."""
     with pytest.raises(TypeError, match=r"which it does not know; right is a client of anthropic, openai, "):
         threadfan.attach(thing)
+
+
+def test_a_library_is_no_client():
+    """What attaches all of its clients is named where there is such."""
+    with pytest.raises(TypeError, match=r"attach got the module importlib: right is a client of a library$"):
+        threadfan.attach(importlib)
+    requests = pytest.importorskip("requests")
+    with pytest.raises(TypeError, match=r"right is a client .*, or threadfan\.clients\.requests\.install\(\) for all"):
+        threadfan.attach(requests)
 
 
 def test_async_clients_are_refused():

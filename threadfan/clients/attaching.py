@@ -6,6 +6,7 @@ Nothing is imported that the client's own library has not imported, but for the 
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,5 +56,9 @@ def attach(client: C, **options: object) -> C:
         if seam is not None:
             made: Callable[..., C] = import_module(f".{seam}", __package__).attach
             return made(client, **options)
+    if isinstance(client, ModuleType):
+        seam = SEAMS.get(client.__name__)
+        install = f", or {__package__}.{seam}.install() for all of its clients" if seam == "requests" else ""
+        raise TypeError(f"attach got the module {client.__name__}: right is a client of a library{install}")
     *first, last = (library for library in SEAMS if not library.startswith("_"))
     raise TypeError(f"attach got {client!r}, which it does not know; right is a client of {', '.join(first)} or {last}")
