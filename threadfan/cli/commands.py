@@ -76,7 +76,7 @@ def run(
 def ask(
     file: Input,
     *,
-    model: Annotated[str, typer.Option(help="The model to ask.")],
+    model: Annotated[str, typer.Option(help="The model to ask, such as claude-haiku-4-5.")],
     template: Annotated[
         str | None,
         typer.Option(
