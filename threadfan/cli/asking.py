@@ -153,9 +153,8 @@ def asker(client: anthropic.Anthropic | None, question: Question) -> Callable[[I
     if question.system is not None:
         settings["system"] = question.system
     if question.temperature is not None:
-        settings["extra_body"] = {
-            "temperature": question.temperature
-        }  # ``create`` of anthropic 2 has no such parameter
+        # ``create`` of anthropic 2 has no such parameter any more.
+        settings["extra_body"] = {"temperature": question.temperature}
 
     def ask(item: Item) -> Row:
         assert client is not None  # noqa: S101 -- but for a dry run, which calls nothing
