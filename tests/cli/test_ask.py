@@ -192,7 +192,13 @@ def test_going_on(ask, server, tmp_path):
     process = ask(*flags, "--dry-run", "--price", "1,5")
     assert process.stdout == '"[fault:500]"\n'
     assert "about $0.000" in process.stderr
-    assert "0 are done" in ask(*flags, "--dry-run", "--system", "Be brief.").stderr
+    only_others = "threadfan: run.db has results, but none of this model, template, system prompt, "
+    assert only_others not in process.stderr
+    told = ask(*flags, "--dry-run", "--system", "Be brief.").stderr
+    assert "0 are done" in told
+    assert only_others in told
+    assert only_others in ask(*flags, "--system", "Be brief.").stderr
+    assert only_others not in ask(*flags, "--system", "Be brief.").stderr
 
 
 def test_a_wrong_key(ask, server, tmp_path):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")  # a brace that is meant so, a place, or a brace that is neither
 _NO_PLACE = "a brace that is no place is written twice, {{ or }}"
 _NEAR = 20  # characters of a template, where one is shown; arbitrary: enough to find it
+KNOWN_BY = "model, template, system prompt, --max-tokens and --temperature"
+"""What makes a question, in words."""
 _USUAL = "prompt"  # the column that is asked if there is no template
 
 
