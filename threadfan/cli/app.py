@@ -58,7 +58,10 @@ def _threadfan(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """A thread pool for tools that block."""
+    """A thread pool for tools that block.
+
+    threadfan SCRIPT.py runs a program that uses concurrent.futures; its options: threadfan script --help.
+    """
 
 
 @app.command("demo")
