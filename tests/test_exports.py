@@ -74,6 +74,13 @@ def test_help_shows_what_defaults_mean(thing):
     assert thing is not threadfan.Fan or "= unchanged" in shown
 
 
+def test_a_name_of_which_nothing_was_used_yet_is_suggested():
+    """Python finds what a wrong name may mean, and editors what a module has, by `dir`."""
+    program = "import threadfan\nprint('RateLimit' in dir(threadfan), 'RateLimit' in vars(threadfan))"
+    assert run_program(program)[0].split() == ["True", "False"]
+    assert set(threadfan.__all__) <= set(dir(threadfan))
+
+
 def test_the_fan_goes_by_its_name():
     """Messages, logs and tools that name a class name the one that users know, in the place where they have it from."""
     assert (threadfan.Fan.__name__, threadfan.Fan.__qualname__, threadfan.Fan.__module__) == ("Fan", "Fan", "threadfan")

@@ -147,6 +147,9 @@ TABLE = [
     ("Fan(8, ordered=True)", T, "Fan takes no ordered=True", "fan.stream(fn, items, ordered=True)"),
     # -- what a rate, a hedge and an adaptive are made of
     ("RateLimit('600')", T, "requests_per_minute must be a number per minute or None, not '600'"),
+    ("RateLimit('10/s')", T, "a number per minute or None, not '10/s'; right is requests_per_minute=600"),
+    ("RateLimit('3 / hour')", T, "not '3 / hour'; right is requests_per_minute=0.05"),
+    ("RateLimit(input_tokens_per_minute='50k/min')", T, "a number per minute or None, not '50k/min'"),
     ("RateLimit(0)", V, "requests_per_minute must be greater than 0 and finite, or None for no limit, not 0"),
     ("RateLimit(60, burst=0)", V, "burst must be at least 1, not 0"),
     ("RateLimit(60, burst=1.5)", T, "burst must be a whole number, not 1.5"),

@@ -230,3 +230,7 @@ if not TYPE_CHECKING:  # type checkers, who read the imports above, would take a
 
         value = globals()[name] = getattr(import_module(f".{_ON_FIRST_USE[name]}", f"{__name__}._core"), name)
         return value
+
+    def __dir__():
+        """With what was not used yet: completion asks for it, and so does Python for what a wrong name may mean."""
+        return sorted({*globals(), *_ON_FIRST_USE})

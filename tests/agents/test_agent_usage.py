@@ -146,17 +146,6 @@ def test_a_budget_that_agents_share(tells):
     assert budget.spent_usd == pytest.approx(0.0006)
 
 
-def test_a_model_without_a_price_is_refused_before_a_request():
-    """A budget of tokens needs no prices."""
-    budget = Budget(usd=1, prices={"claude": (1, 5)})
-    with Fan(2) as fan:
-        with pytest.raises(ValueError, match=r"no price of the model 'm-1' is known; right is prices=\{'m-1': "):
-            agent(fan, budget=budget)
-        assert budget.used_up() is None
-        agent(fan, budget=Budget(tokens=1))
-        agent(fan, budget=Budget(usd=1, prices=(1, 5)))
-
-
 def test_a_budget_that_a_batch_has_too():
     """What agents use is taken from it once."""
     budget = Budget(tokens=250)

@@ -65,6 +65,18 @@ def test_nothing_to_say():
     assert repr(Report([])) == "<Report of 0 calls: nothing to do; 0.000 s>"
 
 
+@pytest.mark.parametrize(("others", "told"), [(40, "2 slow calls"), (2, "ran alone")])
+def test_no_call_of_milliseconds_is_slow(others, told):
+    """Nobody gives a timeout of so little, however much less the others take, or if one of them is left alone."""
+
+    def advice(unit):
+        slow = [[(0.0, 30 * unit, {})], [(0.0, 60 * unit, {})]]
+        return report_of(*calls(others, unit), *slow, wall=60 * unit, slots=others + 2).stats.advice
+
+    assert told in advice(0.01)
+    assert advice(0.0015) is None
+
+
 def test_the_limit_comes_first():
     """One line: the limit holds all calls up, a back-off one of them."""
     report = report_of([(0.0, 1.0, {}), (4.0, 1.0, {"waited_backoff": 3.0})], limited=9.0)

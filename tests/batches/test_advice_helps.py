@@ -142,10 +142,15 @@ def test_stragglers():
 
 
 def test_stragglers_that_have_a_timeout():
-    """It is named as what could be shorter; and what was hedged is not told to be."""
+    """It is named as what could be shorter, unless it is what has ended them; and what was hedged is not told to be."""
+    slow = two_are_slow(timeout=32.0)
+    assert slow.stats.advice.endswith(
+        ": give the calls a shorter timeout than 32 s, or hedge=Hedge(after=1) if they may be made twice"
+    )
+    assert two_are_slow(timeout=2.0).stats.wall < slow.stats.wall
     late = two_are_slow(timeout=16.0)
-    assert "give the calls a shorter timeout" in late.stats.advice
-    assert two_are_slow(timeout=2.0).stats.wall < late.stats.wall
+    assert late.stats.advice.endswith("median 0.5 s): give the calls hedge=Hedge(after=1) if they may be made twice")
+    assert two_are_slow(timeout=16.0, hedge=Hedge(after=1)).stats.wall < late.stats.wall
 
 
 def test_long_calls_first():
@@ -252,6 +257,41 @@ def test_pauses_of_a_rate_that_is_too_high():
     assert "went to pauses after refusals" in report.stats.advice
     assert report.stats.advice.endswith("give the rate the numbers that the server keeps to")
     assert asked_of(60, rate=RateLimit(60), retry=20)[1] < refused
+
+
+class Busy(Exception):
+    """What a caller makes of a refusal to which no limit is to react."""
+
+
+def crawled(count, refusal, limit=600, **options):
+    """The report of pages of which the fourth is refused whenever it is asked for."""
+    with World(2, rate=RateLimit(limit), **options) as world:
+
+        def fetch(page):
+            world.take(0.1)
+            if page == 3:
+                raise refusal("too many requests")
+
+        return world.run(fetch, range(count))
+
+
+@pytest.mark.parametrize(
+    ("count", "advice"),
+    [
+        (30, "3% of the calls were refused every time (3), and no others"),
+        (150, "of the time went to pauses after refusals (12), all of calls that were refused every time (3)"),
+    ],
+)
+def test_one_call_that_is_always_refused(count, advice):
+    """No rate lets it through, and each of its refusals pauses the others."""
+    report = crawled(count, Refused, retry={Busy: 1, "transient": 2})
+    assert advice in report.stats.advice
+    assert report.stats.advice.endswith(
+        ": raise an exception of your own for their refusals, with few retries of its own"
+    )
+    better = crawled(count, Busy, retry={Busy: 1, "transient": 2})
+    assert better.stats.wall < report.stats.wall
+    assert len(better.succeeded) == len(report.succeeded) == count - 1
 
 
 def test_a_pace_that_adaptive_has_found():

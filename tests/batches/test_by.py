@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -322,6 +323,30 @@ def test_what_fails_in_by_ends_the_batch_before_it_begins():
         with pytest.raises(ZeroDivisionError) as caught:
             fan.run(abs, iter([1, 0]), by=by, max_concurrent=1)
         assert [outcome.item for outcome in caught.value.report] == [1]
+
+
+@pytest.mark.parametrize("options", [{"max_concurrent": 1}, {"rate": RateLimit(60_000)}])
+@pytest.mark.parametrize("kind", [list, iter])
+def test_what_fails_in_by_names_its_input(options, kind):
+    """The error alone may say nothing of it; passwords are masked."""
+    urls = ["http://a.example/", "http://me:hush@[::1/x", "http://b.example/"]
+
+    def host(url):
+        return urlsplit(url).netloc
+
+    with Fan(2) as fan, pytest.raises(ValueError, match="Invalid IPv6 URL") as caught:
+        fan.run(len, kind(urls), by=host, **options)
+    (note,) = [note for note in caught.value.__notes__ if note.startswith("by=")]
+    assert note.startswith("by=")
+    assert "host raised this for the input 'http://***@[::1/x': what it raises ends the batch" in note
+    assert "hush" not in note
+
+
+def test_a_type_error_from_inside_by_names_its_input():
+    """It is by's own, and not told as a wrong ``by``."""
+    with Fan(2) as fan, pytest.raises(TypeError, match="unsupported operand") as caught:
+        fan.run(str, [1, None, 2], by=lambda item: item + 1, max_concurrent=1)
+    assert any("for the input None" in note for note in caught.value.__notes__)
 
 
 @pytest.mark.parametrize(

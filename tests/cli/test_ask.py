@@ -1,13 +1,37 @@
 """`threadfan ask`: a prompt to the Messages API for each row, asked of a server on this machine."""
 
 import csv
+import json
+import re
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
 from support.command_line import lines_of, said
+from support.loopback import Loopback, splice
 
 MODEL = ["--model", "claude-haiku-4-5"]
+
+
+class Overheard(Loopback):
+    """In front of a server: passes on what it is sent, and keeps the body of the first request of each connection."""
+
+    def __init__(self, url):
+        super().__init__()
+        self._behind = urlsplit(url)
+        self.bodies = []
+
+    def _serve(self, sock):
+        with (
+            socket.create_connection((self._behind.hostname, self._behind.port)) as behind,
+            sock.makefile("rb") as stream,
+        ):
+            head = b"".join(iter(stream.readline, b"\r\n"))
+            body = stream.read(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
+            self.bodies.append(json.loads(body))
+            behind.sendall(head + b"\r\n" + body)
+            splice(sock, behind)
 
 
 @pytest.fixture
@@ -48,6 +72,25 @@ def test_a_template(ask, server, tmp_path):
     assert list(row) == ["word", "language", "answer", "stop_reason", "input_tokens", "output_tokens"]
 
 
+def test_what_is_sent(here, server, tmp_path, monkeypatch):
+    """Each option of a question arrives in the request, whatever the SDK's version has parameters for."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "in.txt").write_text("hello\n", encoding="utf-8")
+    flags = ["--system", "Be brief.", "--max-tokens", 20, "--temperature", 0.5]
+    with Overheard(server.url) as overheard:
+        process = here("ask", "in.txt", *MODEL, *flags, "--retry", 0, "--base-url", f"http://{overheard.address}")
+    assert said(process, 0).startswith("1 succeeded")
+    assert overheard.bodies == [
+        {
+            "model": MODEL[1],
+            "messages": [{"role": "user", "content": "hello"}],
+            "system": "Be brief.",
+            "max_tokens": 20,
+            "temperature": 0.5,
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -69,7 +112,7 @@ def test_wrong_questions(ask, server, tmp_path, arguments, line):
     [
         ('Fill in {{"word": "{word}"}}', 'Fill in {"word": "cat"}'),
         ("{{word}} {word}}}", "{word} cat}"),
-        ('{ "a": {word}', '{ "a": cat'),
+        ('{{ "a": {word}', '{ "a": cat'),
     ],
 )
 def test_braces(ask, server, tmp_path, template, prompt):
@@ -91,6 +134,26 @@ def test_braces_that_are_no_place(ask, server, tmp_path):
     assert said(ask("in.txt", *flags), 2) == (
         f'--template has {{"a": 1}}, and a line has no columns; right is {{}}, and {right}'
     )
+    assert server.stats().requests == 0
+
+
+@pytest.mark.parametrize(
+    ("template", "where"),
+    [
+        ("Say {a", "{, in '{a'"),
+        ("Of {word}: a} {word}", "}, in 'Of {word}: a}'"),
+        ('{ "a": {word}', "{, in '{ \"a\": {word}'"),
+    ],
+)
+def test_single_braces(ask, server, tmp_path, template, where):
+    """A brace that has no other is refused before anything is sent, with where it stands."""
+    for name, right in (("in.csv", "{column}"), ("in.txt", "{}")):
+        (tmp_path / name).write_text("word\ncat\n", encoding="utf-8")
+        line = said(ask(name, "--template", template), 2)
+        assert line == (
+            f"--template has a single {where}; right is {right}, and a brace that is no place is written twice, "
+            "{{ or }}"
+        )
     assert server.stats().requests == 0
 
 
@@ -129,7 +192,13 @@ def test_going_on(ask, server, tmp_path):
     process = ask(*flags, "--dry-run", "--price", "1,5")
     assert process.stdout == '"[fault:500]"\n'
     assert "about $0.000" in process.stderr
-    assert "0 are done" in ask(*flags, "--dry-run", "--system", "Be brief.").stderr
+    only_others = "threadfan: run.db has results, but none of this model, template, system prompt, "
+    assert only_others not in process.stderr
+    told = ask(*flags, "--dry-run", "--system", "Be brief.").stderr
+    assert "0 are done" in told
+    assert only_others in told
+    assert only_others in ask(*flags, "--system", "Be brief.").stderr
+    assert only_others not in ask(*flags, "--system", "Be brief.").stderr
 
 
 def test_a_wrong_key(ask, server, tmp_path):
@@ -171,10 +240,20 @@ def test_its_time_is_up(ask, server, tmp_path):
 
 
 def test_no_key(here, tmp_path, monkeypatch):
-    """Without a key it says how to set it."""
+    """Without a key it says how to set it, and how to do without, and that is as any wrong setting."""
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
-    assert said(here("ask", "in.txt", *MODEL), 1) == "ask needs an API key; right is: export ANTHROPIC_API_KEY=sk-ant-…"
+    assert said(here("ask", "in.txt", *MODEL), 2) == (
+        "ask needs an API key, or threadfan serve to try it; right is: export ANTHROPIC_API_KEY=sk-ant-…"
+    )
+
+
+def test_no_model(here, tmp_path):
+    """What is missing is said with what the help says of it."""
+    (tmp_path / "in.txt").write_text("a\n", encoding="utf-8")
+    line = said(here("ask", "in.txt"), 2)
+    assert line == "missing option '--model': the model to ask, such as claude-haiku-4-5"
+    assert said(here("ask", *MODEL), 2).startswith("missing argument 'INPUT': a file of JSON lines, CSV, ")
 
 
 @pytest.mark.parametrize("url", ["http://me:hidden@{}", "http://hidden@{}", "http://{}/?api_key=hidden"])

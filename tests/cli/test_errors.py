@@ -75,13 +75,13 @@ def test_unknown_command(here):
 
 def test_no_key(command, server):
     """`--live` without a key says how to set it."""
-    assert _said(command("demo", "--live"), 1).endswith("right is: export ANTHROPIC_API_KEY=sk-ant-…")
+    assert _said(command("demo", "--live"), 2).endswith("right is: export ANTHROPIC_API_KEY=sk-ant-…")
 
 
 @pytest.mark.parametrize("key", ["a key", "a-key\n", "schlüssel"])
 def test_broken_key(command, server, key):
     """A key that no header can carry is refused, and not shown."""
-    line = _said(command("demo", "--live", ANTHROPIC_API_KEY=key), 1)
+    line = _said(command("demo", "--live", ANTHROPIC_API_KEY=key), 2)
     assert "ANTHROPIC_API_KEY" in line
     assert key.strip() not in line
 

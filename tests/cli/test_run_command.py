@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from support.command_line import lines_of, said
+from support.controlled import PATIENCE
+from threadfan._core.pool import shutdown
 
 SQUARE = "def square(row): return {'square': int(row['n']) ** 2}"
 
@@ -238,6 +240,7 @@ def test_the_time_for_all_attempts(here, work, tmp_path):
 def test_what_is_attached_ends_with_its_call(here, work, tmp_path, monkeypatch):
     """So no thread is said to be stuck; a function that the module imports by its name is reached as well."""
     monkeypatch.delitem(sys.modules, "work", raising=False)
+    monkeypatch.setattr(shutdown, "MOMENT", PATIENCE)  # a thread that is late is not stuck
     work("from subprocess import run\ndef f(row): run(['sleep', '60'])")
     _table(tmp_path / "in.csv", 1)
     process = here("run", "work.py:f", "in.csv", "-o", "out.csv", "--attach", "subprocess", "--timeout", 0.2)

@@ -265,6 +265,16 @@ def test_dry_run(here, work, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == out
 
 
+@pytest.mark.parametrize("flags", [["--price", "1"], ["--price", "free"], ["--budget", "5"]])
+def test_a_dry_run_with_a_price_that_is_none(here, work, tmp_path, flags):
+    """It is refused before any input is shown."""
+    work("def f(row): ...")
+    (tmp_path / "in.txt").write_text("a\nb\n", encoding="utf-8")
+    process = here("run", "work.py:f", "in.txt", "--dry-run", *flags)
+    assert flags[0] in said(process, 2)
+    assert process.stdout == ""
+
+
 def test_report(here, work, tmp_path):
     """`--report` writes the page at the end, and `threadfan report` does at any time."""
     pytest.importorskip("plotly")

@@ -55,7 +55,8 @@ def both(command, tmp_path, monkeypatch):
         found = []
         for python in ((), ("-m", "threadfan", "--no-summary")):
             done = command(*arguments, python=python)
-            found.append((done.stdout, re.sub(r'  File "<frozen runpy>".*\n', "", done.stderr), done.returncode))
+            errors = re.sub(r'  File "<frozen runpy>".*\n|threadfan: .* went to the script, .*\n', "", done.stderr)
+            found.append((done.stdout, errors, done.returncode))
         return found
 
     return run
@@ -252,11 +253,11 @@ def test_a_legacy_script_is_compared_without_an_edit(command, tmp_path):
     """Real requests and real processes: the same is printed twice, and both times and what they come to at the end."""
     (tmp_path / "legacy.py").write_text(LEGACY, encoding="utf-8")
     options = ("--attach", "requests,subprocess", "--timeout", "60", "--retry", "1", "--rate", "1000/s")
-    done = command("--compare", *options, "--no-summary", tmp_path / "legacy.py", "--compare", NO_PROXY="127.0.0.1")
+    done = command("--compare", *options, "--no-summary", tmp_path / "legacy.py", "--verbose", NO_PROXY="127.0.0.1")
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == second
-    assert first.endswith("['AIRBUS', 'TOYOTA', 'SIEMENS'] --compare")
+    assert first.endswith("['AIRBUS', 'TOYOTA', 'SIEMENS'] --verbose")
     first, second, times = done.stderr.splitlines()
     assert first == "threadfan: the sequential run, in which --timeout, --retry and --rate do not hold:"
     assert second == "threadfan: the threaded run:"
@@ -346,11 +347,17 @@ def test_a_ctrl_c_at_the_end_of_the_program(command, tmp_path, what):
 
 
 def test_options_that_do_nothing(command, tmp_path):
-    """Those behind the script are the script's, and workers are those of who says it himself."""
+    """Those behind the script are the script's, which is said first; workers are those of who says it himself."""
     (tmp_path / "pools.py").write_text(POOLS, encoding="utf-8")
-    done = command("--workers", "16", tmp_path / "pools.py", "--timeout=5", "--retry", "2", "--workers")
+    misplaced = (tmp_path / "pools.py", "--timeout=5", "--retry", "2", "--workers")
+    done = command("--workers", "16", *misplaced)
     assert "threadfan: max_workers=16 (--workers) did not hold for 1 executor: its maker says the number" in done.stderr
-    assert "threadfan: --timeout and --retry went to the script, as they stand behind its name; " in done.stderr
+    told = "threadfan: --timeout and --retry went to the script, as they stand behind its name; "
+    assert done.stderr.startswith(told)
+    for more in ("--no-summary", "--compare"):
+        done = command("--workers", "16", more, *misplaced)
+        assert done.stderr.startswith(told)
+        assert done.stderr.count(told) == 1
 
 
 @pytest.mark.parametrize(
@@ -360,7 +367,12 @@ def test_options_that_do_nothing(command, tmp_path):
             "x: give the calls a timeout, or hedge=Hedge(after=2, budget=0.1) if they may be made twice",
             "x: give the calls a --timeout",
         ),
-        ("x timed out: give it a shorter timeout", "x timed out: give it a shorter --timeout"),
+        (
+            "x: give the calls a shorter timeout than 2 s, or hedge=Hedge(after=1) if they may be made twice",
+            "x: give the calls a shorter --timeout than 2 s",
+        ),
+        ("x: give the calls hedge=Hedge(after=1) if they may be made twice", ""),
+        ("x was cancelled: give it a timeout", "x was cancelled: give it a --timeout"),
         ("x: give the fan a rate=RateLimit(…), and a retry", "x: give it --rate and --retry"),
         (
             "90% of the time went to the rate limit: raise it or lower max_workers to 3",

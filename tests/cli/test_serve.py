@@ -26,6 +26,12 @@ def test_it_is_asked(command, tmp_path):
         assert process.stderr.read().startswith("threadfan: a server that makes up its answers, until Ctrl-C")
 
 
+def test_help(command):
+    """Brackets of the help are shown, and not taken for markup."""
+    pytest.importorskip("typer")
+    assert "[fault:429]" in command("serve", "--help", COLUMNS="120").stdout
+
+
 def test_a_latency_that_cannot_be(here):
     """It is refused with what would be right."""
     assert said(here("serve", "--latency", "-1"), 2) == "--latency is -1; right are seconds, 0 or more"

@@ -1,6 +1,7 @@
 """`threadfan.attach` finds the seam that a client needs by what the client is of."""
 
 import importlib
+import re
 
 import pytest
 
@@ -27,9 +28,9 @@ def test_the_right_seam_is_found(package, monkeypatch):
     client = make(package)
     seam = importlib.import_module(f"threadfan.clients.{SEAMS[package]}")
     given = []
-    monkeypatch.setattr(seam, "attach", lambda *args, **options: given.append((args, options)) or "attached")
+    monkeypatch.setattr(seam, "attach", lambda *args, some: given.append((args, some)) or "attached")
     assert threadfan.attach(client, some=5) == "attached"
-    assert given == [((client,), {"some": 5})]
+    assert given == [((client,), 5)]
     client.close()
 
 
@@ -42,6 +43,27 @@ def test_what_comes_back_is_attached(package):
     attached.close()
 
 
+@pytest.mark.parametrize(
+    ("package", "options", "right"),
+    [
+        ("anthropic", {"retries": 0}, "anthropic.attach takes no retries=0: it is called max_retries here"),
+        ("openai", {"retry": 0}, "openai.attach takes no retry=0: it is called max_retries here"),
+        ("openai", {"max_retry": 0}, "openai.attach takes no max_retry=0: did you mean max_retries?"),
+        (
+            "anthropic",
+            {"timeout": 5},
+            "anthropic.attach takes no timeout=5: for each call it is fan.with_options(timeout=5)",
+        ),
+        ("requests", {"poolsize": 9}, "requests.attach takes no poolsize=9: did you mean pool_size?"),
+        ("httpx", {"pool_size": 9}, "httpx.attach takes no pool_size=9: it takes no options"),
+    ],
+)
+def test_options_that_are_not_taken(package, options, right):
+    """They are refused with what is right, by the seam's name."""
+    with make(package) as client, pytest.raises(TypeError, match=f"^{re.escape(f'threadfan.clients.{right}')}$"):
+        threadfan.attach(client, **options)
+
+
 @pytest.mark.parametrize("package", sorted(SEAMS))
 def test_every_seam_has_an_attach(package):
     """The table names modules that there are."""
@@ -51,11 +73,20 @@ def test_every_seam_has_an_attach(package):
         pytest.skip(f"{package} is not installed")
 
 
-@pytest.mark.parametrize("thing", [None, "client", importlib, object()], ids=["none", "text", "module", "object"])
+@pytest.mark.parametrize("thing", [None, "client", object()], ids=["none", "text", "object"])
 def test_what_is_not_known_is_said(thing):
     """With what is known."""
     with pytest.raises(TypeError, match=r"which it does not know; right is a client of anthropic, openai, "):
         threadfan.attach(thing)
+
+
+def test_a_library_is_no_client():
+    """What attaches all of its clients is named where there is such."""
+    with pytest.raises(TypeError, match=r"attach got the module importlib: right is a client of a library$"):
+        threadfan.attach(importlib)
+    requests = pytest.importorskip("requests")
+    with pytest.raises(TypeError, match=r"right is a client .*, or threadfan\.clients\.requests\.install\(\) for all"):
+        threadfan.attach(requests)
 
 
 def test_async_clients_are_refused():

@@ -211,18 +211,23 @@ def test_the_wait_does_not_count_against_the_timeout(clock, server, client):
     assert outcome.waited_limit == pytest.approx(INTERVAL)
 
 
-def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
-    """What is left of it when the wait begins is left when it ends, and no more."""
+@pytest.mark.parametrize(
+    "made",
+    [lambda fan, call: fan.submit(call, None).exception(PATIENCE), lambda fan, call: fan.run(call, [None])[0].error],
+    ids=["submit", "run"],
+)
+def test_the_timeout_counts_on_after_the_wait(clock, server, plain, made):
+    """What is left of it when the wait begins is left when it ends, and no more; the error tells what was given."""
     held = threading.Event()
 
-    def call():
+    def call(_):
         twice(plain, server)()
         held.set()
         plain.get(server.url("/hang"))
 
     limit = RateLimit(60, burst=1)
     with Fan(1, timeout=0.5, rate=limit) as fan:
-        future = fan.submit(call)
+        error = aside(made, fan, call)
         waits_inside(clock, limit)
         clock.advance(INTERVAL)
         assert held.wait(PATIENCE)
@@ -231,7 +236,8 @@ def test_the_timeout_counts_on_after_the_wait(clock, server, plain):
         server.wait_for_requests(3)
         asleep(clock, 2 * INTERVAL + 0.5)
         clock.advance(0.5)
-        assert isinstance(future.exception(PATIENCE), TaskTimeout)
+        assert isinstance(error.result(PATIENCE), TaskTimeout)
+        assert str(error.result()).endswith("call did not return within 0.5 s")
         until(lambda: not Probe(fan).stuck)
     assert limit.in_flight == 0
 

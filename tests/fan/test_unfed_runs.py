@@ -1,5 +1,6 @@
-"""Closing a fan of which a run waits for inputs that do not come."""
+"""Leaving the block of a fan, or of a run, that waits for inputs that do not come."""
 
+import asyncio
 import logging
 from queue import SimpleQueue
 
@@ -108,5 +109,57 @@ def test_a_block_of_the_run_ends_it(caplog, clock):
             raise KeyError("a bug")
 
     assert isinstance(aside(crawl).exception(PATIENCE), KeyError)
+    todo.put(None)  # its thread still waits for it
+    assert not said(caplog)
+
+
+def left(todo):
+    """Leave the block of a run at its first outcome."""
+    with Fan(2) as fan, fan.start(visit, iter(todo.get, None)) as run:
+        for _ in run:
+            break
+    return run.result()
+
+
+async def left_in_a_coroutine(todo):
+    """The same."""
+    async with Fan(2) as fan, fan.start(visit, iter(todo.get, None)) as run:
+        async for _ in run:
+            break
+    return await run
+
+
+@pytest.mark.parametrize("leave", [left, lambda todo: asyncio.run(left_in_a_coroutine(todo))])
+def test_a_block_that_is_left_by_break_says_what_it_waits_for(caplog, monkeypatch, leave):
+    """Once, while it waits; whatever comes then is called all the same."""
+    monkeypatch.setattr(unfed, "PATIENCE", 0.02)
+    todo = SimpleQueue()
+    todo.put("first")
+    with caplog.at_level(logging.WARNING, "threadfan"):
+        waiting = aside(leave, todo)
+        until(lambda: said(caplog))
+        todo.put("second")
+        todo.put(None)
+        assert waiting.result(PATIENCE).values() == ["first", "second"]
+    (text,) = said(caplog)
+    assert text == (
+        "the block of the run of visit is at its end, and waits for inputs, of which none has come for 0.02 s: "
+        "to stop early, call run.cancel() before `break`"
+    )
+
+
+def test_a_cancel_before_the_break_ends_the_run(caplog):
+    """As the warning says."""
+    todo = SimpleQueue()
+    todo.put("first")
+
+    def stop_early():
+        with Fan(2) as fan, fan.start(visit, iter(todo.get, None)) as run:
+            for _ in run:
+                run.cancel()
+                break
+        return run.result()
+
+    assert aside(stop_early).result(PATIENCE).stopped == "the run was cancelled"
     todo.put(None)  # its thread still waits for it
     assert not said(caplog)

@@ -1,6 +1,7 @@
 """Calls that do not return: their outcomes, their slots, their threads."""
 
 import asyncio
+import subprocess
 import sys
 import threading
 import warnings
@@ -169,6 +170,27 @@ def test_a_warning_names_what_would_end_the_calls():
     (text,) = shutdown_warnings(fan)
     stop.set()
     assert text.endswith("; to end what such calls wait in: threadfan.clients.threading")
+
+
+SLEEPS = """
+import subprocess, sys
+from threadfan import Fan
+with Fan(2, timeout=0.5) as fan:
+    fan.run(subprocess.run, [[sys.executable, "-c", "import time; time.sleep(2)"]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "remedy"), [((), "threadfan.clients.subprocess"), (("-m", "threadfan"), "--attach subprocess")]
+)
+def test_a_warning_names_an_option_where_there_is_one(tmp_path, begin, remedy):
+    """Of the command line that runs the program; and else what a program writes."""
+    if begin:
+        pytest.importorskip("typer")
+    (tmp_path / "sleeps.py").write_text(SLEEPS, encoding="utf-8")
+    command = [sys.executable, *begin, str(tmp_path / "sleeps.py")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert f"; to end what such calls wait in: {remedy}\n" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C there")

@@ -53,8 +53,7 @@ class Agent(Settings):
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: a number is out of range, two tools have the same name, or ``budget`` is one of money and knows no
-            price of ``model``.
+        ValueError: a number is out of range, or two tools have the same name.
     """
 
     def run(self, prompt: Content | AgentResult, *, on_text: Callable[[str], object] | None = None) -> AgentResult:

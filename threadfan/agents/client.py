@@ -73,7 +73,7 @@ class MessagesClient:
 
     An agent makes it by itself; making it is for further arguments of each request::
 
-        Agent(MessagesClient(client, temperature=0, stop_sequences=["END"]), model=…)
+        Agent(MessagesClient(client, stop_sequences=["END"], extra_body={"temperature": 0}), model=…)
 
     Args:
         client: an ``Anthropic``, ``AnthropicBedrock``, … or the ``beta`` of one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .._core.base import checks
 from .._core.base.texts import brief
-from .._core.base.usage import Usage
 from .._core.policies.budget import Budget
 from .client import model_client
 from .tools import Toolbox
@@ -62,8 +61,6 @@ class Settings:
         self.token_budget: int | None = None if token_budget is None else checks.count("token_budget", token_budget)
         if budget is not None and not isinstance(budget, Budget):
             raise TypeError(f"budget must be a Budget, such as Budget(usd=5), not {brief(budget)}")
-        if budget is not None and budget.usd is not None:
-            budget.cost(Usage(requests=0), model)  # a missing price is told before a request is paid for
         self.budget: Budget | None = budget
         self.on_text: Callable[[str], object] | None = None if on_text is None else checks.function("on_text", on_text)
         self.on_tool: Callable[[ToolCall], object] | None = (

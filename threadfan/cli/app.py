@@ -14,6 +14,7 @@ from threadfan._core.base.packages import install
 from . import commands, demo, settings
 from .errors import CommandError
 from .invoking import invoke
+from .keys import api_key
 from .options import SECONDS, Debug
 from .script import SETTINGS, script
 from .serve import serve
@@ -57,7 +58,10 @@ def _threadfan(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """A thread pool for tools that block."""
+    """A thread pool for tools that block.
+
+    threadfan SCRIPT.py runs a program that uses concurrent.futures; its options: threadfan script --help.
+    """
 
 
 @app.command("demo")
@@ -114,7 +118,7 @@ def _demo(
             sequential=sequential,
             latency=settings.LATENCY if latency is None else latency,
             base_url=base_url,
-            key=_key() if live else None,
+            key=api_key("--live needs an API key") if live else None,
         )
     except ValueError as error:
         raise CommandError(str(error), 2) from error
@@ -125,16 +129,6 @@ def _demo(
     if result.failures:
         raise CommandError(result.complaint())
     return 0
-
-
-def _key() -> str:
-    key = os.environ.get("ANTHROPIC_API_KEY", "")
-    if not key:
-        raise CommandError("--live needs an API key; right is: export ANTHROPIC_API_KEY=sk-ant-…")
-    # The client's own error for such a key would show it.
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise CommandError("ANTHROPIC_API_KEY holds a blank or a special character; right is the bare key, sk-ant-…")
-    return key
 
 
 def _watched(todo: settings.DemoSettings, page: str | None, *, as_json: bool) -> Result:

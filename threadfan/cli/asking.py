@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from threadfan._core.base.texts import masked_url, shortened, text_of
+from threadfan._core.base.texts import brief, masked_url, shortened, text_of
 
 from .errors import USAGE, CommandError
+from .keys import api_key
 from .rows import free_name, text_of_value
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from .rows import Item, Row
 
-_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")  # a brace that is meant so, or a place
+_PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")  # a brace that is meant so, a place, or a brace that is neither
 _NO_PLACE = "a brace that is no place is written twice, {{ or }}"
+_NEAR = 20  # characters of a template, where one is shown; arbitrary: enough to find it
+KNOWN_BY = "model, template, system prompt, --max-tokens and --temperature"
+"""What makes a question, in words."""
 _USUAL = "prompt"  # the column that is asked if there is no template
 
 
@@ -60,6 +63,7 @@ class Question:
         """
         if self.max_tokens < 1:
             raise CommandError(f"--max-tokens is {self.max_tokens}; right is a number greater than 0", USAGE)
+        self._check_braces("{}" if texts else "{column}")
         names = [] if self.template is None else list(filter(None, _PLACE.findall(self.template)))
         if texts and names:
             raise CommandError(
@@ -77,6 +81,15 @@ class Question:
             if name not in columns:
                 raise CommandError(
                     f"--template has {{{name}}}, which is no column; right are {known}, and {_NO_PLACE}", USAGE
+                )
+
+    def _check_braces(self, place: str) -> None:
+        for found in _PLACE.finditer(self.template or ""):
+            if found[0] in ("{", "}"):
+                start, end = found.span()
+                near = found.string[start : start + _NEAR] if found[0] == "{" else found.string[:end][-_NEAR:]
+                raise CommandError(
+                    f"--template has a single {found[0]}, in {brief(near)}; right is {place}, and {_NO_PLACE}", USAGE
                 )
 
     def prompt(self, item: Item) -> str:
@@ -109,7 +122,7 @@ class Server:
             timeout: seconds after which the fan ends a call.
 
         Raises:
-            CommandError: there is no key, or it is no URL.
+            CommandError: there is no key, or none that can be, or it is no URL.
         """
         import anthropic
 
@@ -118,13 +131,7 @@ class Server:
         if self.base_url is not None and not _is_url(self.base_url):
             shown = masked_url(self.base_url)
             raise CommandError(f"--base-url is {shown!r}; right is a URL such as http://127.0.0.1:8000", USAGE)
-        key = os.environ.get("ANTHROPIC_API_KEY", "")
-        if not key and self.base_url is None:
-            raise CommandError("ask needs an API key; right is: export ANTHROPIC_API_KEY=sk-ant-…")
-        if not (key.isascii() and key.isprintable() and " " not in key):
-            raise CommandError(
-                "ANTHROPIC_API_KEY holds a blank or a special character; right is the bare key, sk-ant-…"
-            )
+        key = api_key("ask needs an API key, or threadfan serve to try it" if self.base_url is None else None)
         try:
             client = anthropic.Anthropic(
                 api_key=key or "none", base_url=self.base_url, max_retries=0, timeout=2 * timeout
@@ -148,7 +155,8 @@ def asker(client: anthropic.Anthropic | None, question: Question) -> Callable[[I
     if question.system is not None:
         settings["system"] = question.system
     if question.temperature is not None:
-        settings["temperature"] = question.temperature
+        # ``create`` of anthropic 2 has no such parameter any more.
+        settings["extra_body"] = {"temperature": question.temperature}
 
     def ask(item: Item) -> Row:
         assert client is not None  # noqa: S101 -- but for a dry run, which calls nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from threadfan._core.base.places import CommandLine
 from threadfan.dropin.attaching import attached
 from threadfan.dropin.options import clients
 
@@ -44,6 +45,7 @@ def clients_named(given: Sequence[str] | None) -> tuple[str, ...]:
 
 def attach_all(names: Sequence[str], stack: ExitStack) -> None:
     """Attach them until the end of ``stack``; what was not reached is said."""
+    CommandLine.attaches = True
     undo, missed = attached(tuple(names))
     for one in undo:
         stack.callback(one)

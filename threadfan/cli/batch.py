@@ -40,6 +40,8 @@ def run_batch(job: Job, source: Source, options: BatchOptions) -> int:
         CommandError: not all have succeeded.
     """
     files = Files.of(source, options)
+    if job.known_by and files.has_only_others(job.version):
+        say(f"{files.journal} has results, but none of this {job.known_by}: every input is to be called")
     if options.dry_run:
         from .dry_run import show
 

@@ -76,7 +76,7 @@ def run(
 def ask(
     file: Input,
     *,
-    model: Annotated[str, typer.Option(help="The model to ask.")],
+    model: Annotated[str, typer.Option(help="The model to ask, such as claude-haiku-4-5.")],
     template: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +96,7 @@ def ask(
     "stop_reason", "input_tokens" and "output_tokens".  Transient errors are tried again five times by default, and the
     limits that the server tells of are kept to.
     """
-    from .asking import Question, Server, answer_alone, asker, columns_of_answer, hopeless, server_of
+    from .asking import KNOWN_BY, Question, Server, answer_alone, asker, columns_of_answer, hopeless, server_of
 
     question = Question(
         model=model, template=_text("--template", template), system=_text("--system", system), max_tokens=max_tokens,
@@ -107,8 +107,8 @@ def ask(
         options = options.but(retry=5, timeout=600.0)
         client = None if options.dry_run else stack.enter_context(Server(base_url).client(options.timeout or 600.0))
         job = Job(
-            fn=asker(client, question), version=question.version(), columns=columns_of_answer, text=answer_alone,
-            model=model, hopeless=hopeless, more_of=server_of(client),
+            fn=asker(client, question), version=question.version(), known_by=KNOWN_BY, columns=columns_of_answer,
+            text=answer_alone, model=model, hopeless=hopeless, more_of=server_of(client),
         )  # fmt: skip
         return _run_batch(job, source, options)
 
@@ -133,7 +133,9 @@ def execute(
     if options.output == STANDARD:
         options = options.but(output_format="lines")
     with _source(file, options) as source:
-        job = Job(fn=command_for(command, _columns(source)), version=command, retry=retried(options.retry))
+        job = Job(
+            fn=command_for(command, _columns(source)), version=command, known_by="command", retry=retried(options.retry)
+        )
         return _run_batch(job, source, options)
 
 

@@ -22,6 +22,8 @@ from .tally import dollars, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from threadfan import Budget
+
     from .files import Files
     from .options import BatchOptions
     from .reading import Source
@@ -38,6 +40,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
     Returns:
         The exit status.
     """
+    money = options.money(job.model, endless=True)  # first: a price that is none is refused before anything is shown
     number = done = unreadable = 0
 
     def told(_: object) -> None:
@@ -63,7 +66,7 @@ def show(job: Job, source: Source, files: Files, options: BatchOptions) -> int:
         parts = [f"{number:,} would be called", f"{done:,} are done"]
         if unreadable:
             parts.append(f"{unreadable:,} lines cannot be read")
-        say(f"dry run: {', '.join(parts)}{_cost(number, job, files, options)}")
+        say(f"dry run: {', '.join(parts)}{_cost(number, job, files, money)}")
     except (JournalError, TypeError) as error:
         raise CommandError(text_of(error), USAGE) from error
     return 0
@@ -101,9 +104,8 @@ def _looked_up(job: Job, source: Source, files: Files) -> Iterator[tuple[Item, b
         database.close()
 
 
-def _cost(number: int, job: Job, files: Files, options: BatchOptions) -> str:
+def _cost(number: int, job: Job, files: Files, money: Budget | None) -> str:
     """What so many calls would cost, if calls as dear as those that the journal has."""
-    money = options.money(job.model, endless=True)
     if money is None:
         return ""
     used = _used(files.journal) if files.going_on else []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from threadfan import JournalError
 from threadfan._core.base.packages import install
-from threadfan._core.base.texts import text_of
+from threadfan._core.base.texts import masked, text_of
 from threadfan._core.journal.claims import Claims
 from threadfan._core.journal.database import opened_to_read
 
@@ -171,6 +171,20 @@ class Files:
             "key": None if columns is None else key,
             "version": "; ".join(versions) if versions else None,
         }
+
+    def has_only_others(self, version: str | None) -> bool:
+        """Whether the journal has results, and no run had this version of what is called.
+
+        False if the user names versions himself: then he knows.
+        """
+        if self.journal is None or version is None or self.version is not None or not self.going_on:
+            return False
+        query = "SELECT EXISTS (SELECT 1 FROM results) AND NOT EXISTS (SELECT 1 FROM runs WHERE version = ?)"
+        try:
+            with closing(opened_to_read(self.journal)) as database:
+                return database.do(query, (masked(version),)) == [(1,)]
+        except JournalError:  # is told by whoever reads the results
+            return False
 
     def write_report(self) -> str | None:
         """The page that shows what happened; its path."""

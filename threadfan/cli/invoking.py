@@ -33,7 +33,7 @@ def invoke(app: typer.Typer, arguments: Sequence[str], name: str) -> object:
         message = getattr(error, "format_message", None)  # click's errors, from wherever this version of typer has them
         if message is None:
             raise
-        text = _of_number(error, arguments) or message()
+        text = _of_number(error, arguments) or _of_missing(error, message())
         raise CommandError(f"{text[:1].lower()}{text[1:]}", USAGE) from error
     if result == INTERRUPTED:  # typer has swallowed Ctrl-C
         raise KeyboardInterrupt
@@ -62,6 +62,14 @@ def _of_number(error: Exception, arguments: Sequence[str]) -> str | None:
         "a whole number" if whole else f"a number{' of seconds' if getattr(param, 'metavar', None) == SECONDS else ''}"
     )
     return f"{flags[0]} is {brief(given[0])}; right is {right}, such as {digits[0] if digits else 5}"
+
+
+def _of_missing(error: Exception, message: str) -> str:
+    """With what the help says of a flag or an argument that is missing, which typer only names."""
+    text = getattr(getattr(error, "param", None), "help", None)
+    if type(error).__name__ != "MissingParameter" or not text:
+        return message
+    return f"{message.removesuffix('.')}: {text[:1].lower()}{text[1:].removesuffix('.')}"
 
 
 def _is_number(text: str, *, whole: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from threadfan import Budget, RateLimit
+from threadfan._core.base.arguments import read_rate
 from threadfan._core.base.texts import brief
 from threadfan._core.batches.halting import Halt
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FILES, _CALLS, _JOURNAL = "Files", "Calls", "Going on, and looking back"
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|sec|second|min|minute|h|hour))?")
 SECONDS = "SECONDS"
 """What stands for a number of these in the help."""
-_PER_MINUTE = {"s": 60.0, "m": 1.0, "h": 1 / 60}
 _NO_END = 1e12  # dollars
 MOST_WORKERS = 10_000  # arbitrary: more threads than that are a slip of the hand
 
@@ -223,17 +221,18 @@ class BatchOptions:
         """What ``--rate`` says."""
         if self.rate is None:
             return None
-        found = _RATE.fullmatch(self.rate.replace(" ", ""))
-        if found is None or not float(found[1]) > 0:
+        found = read_rate(self.rate)
+        if found is None or not float(found[0]) > 0:
             raise CommandError(
                 f"--rate is {brief(self.rate)}; right is a number greater than 0 and a unit: 50/min, 10/s or 3000/h",
                 USAGE,
             )
-        if found[2] is None:
+        number, per_minute = found
+        if per_minute is None:
             raise CommandError(
-                f"--rate is {brief(self.rate)}, which names no unit; right is {found[1]}/s or {found[1]}/min", USAGE
+                f"--rate is {brief(self.rate)}, which names no unit; right is {number}/s or {number}/min", USAGE
             )
-        return RateLimit(float(found[1]) * _PER_MINUTE[found[2][0]])
+        return RateLimit(per_minute)
 
     def money(self, model: str | None = None, *, endless: bool = False) -> Budget | None:
         """What counts the dollars that are spent, up to ``--budget``; None if nothing says what tokens cost.

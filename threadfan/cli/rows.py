@@ -57,6 +57,7 @@ class Job:
     Args:
         fn: is called with each input.
         version: of what it does, by which the journal tells it from others.
+        known_by: what makes the version, in words.
         retry: what is tried again, as for ``Fan``, if not transient errors as often as the user says.
         columns: of a result, where the output is a table; beside a row.
         text: of a result, where the output is lines.
@@ -67,6 +68,7 @@ class Job:
 
     fn: Callable[[Item], Result]
     version: str | None = None
+    known_by: str = ""
     retry: Mapping[tuple[type[Exception], ...], int] | None = None
     columns: Callable[[Result, Row], Row] = columns_of
     text: Callable[[Result], object] = lambda value: value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from threadfan._core.base.packages import install as command_to_install
+from threadfan._core.base.places import CommandLine
 from threadfan._core.base.texts import text_of
 
 from .advised import in_flags
@@ -60,6 +61,8 @@ class Script:
         Raises:
             BaseException: what has ended it early; the interpreter is to deal with that.
         """
+        if self._misplaced() and self.figures is None:  # else the comparison has said it
+            say(self._misplaced())
         if self.compare:
             from .comparing import compare
 
@@ -69,6 +72,7 @@ class Script:
         options = self.options
         if self.sequential and self.summary and self._idle():
             say(f"without threads {self._idle()}")
+        CommandLine.attaches = True
         installation = install(
             options.workers,
             timeout=options.timeout,
@@ -135,8 +139,6 @@ class Script:
             workers = installation.swap.own_workers < installation.swap.made
             for line in installation.lines(report, partial(in_flags, workers=workers)):
                 say(line)
-            if self._misplaced():
-                say(self._misplaced())
             if self.report is not None:
                 say(f"see {self.report}")
         if self.figures is not None:

@@ -21,10 +21,10 @@ def serve(
     latency: Annotated[float, typer.Option(metavar=SECONDS, help="How long an answer takes.")] = 0.0,
     debug: Debug = False,  # noqa: ARG001 -- its callback has taken it
 ) -> int:
-    """Answer as the Messages API does, on this machine, until Ctrl-C: to try programs and "ask" without a key.
+    r"""Answer as the Messages API does, on this machine, until Ctrl-C: to try programs and "ask" without a key.
 
     It prints a line for the shell in which they are to run.  Answers are made up: equal prompts have equal ones, and a
-    prompt with [fault:429] fails.
+    prompt with \[fault:429] fails.
     """
     if not 0 <= latency < float("inf"):
         raise CommandError(f"--latency is {latency:g}; right are seconds, 0 or more", USAGE)

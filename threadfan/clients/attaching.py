@@ -6,6 +6,7 @@ Nothing is imported that the client's own library has not imported, but for the 
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,25 @@ def attach(client: C, **options: object) -> C:
         seam = SEAMS.get(kind.__module__.removeprefix(f"{__package__}.").partition(".")[0])  # or of a module here
         if seam is not None:
             made: Callable[..., C] = import_module(f".{seam}", __package__).attach
+            if options:
+                _check(f"{__package__}.{seam}.attach", made, options)
             return made(client, **options)
+    if isinstance(client, ModuleType):
+        seam = SEAMS.get(client.__name__)
+        install = f", or {__package__}.{seam}.install() for all of its clients" if seam == "requests" else ""
+        raise TypeError(f"attach got the module {client.__name__}: right is a client of a library{install}")
     *first, last = (library for library in SEAMS if not library.startswith("_"))
     raise TypeError(f"attach got {client!r}, which it does not know; right is a client of {', '.join(first)} or {last}")
+
+
+def _check(where: str, made: Callable[..., object], options: dict[str, object]) -> None:
+    """Refuse options that the ``attach`` of a seam does not take, with what is right."""
+    from inspect import Parameter, signature
+
+    parameters = signature(made).parameters
+    taken = tuple(name for name, one in parameters.items() if one.kind is Parameter.KEYWORD_ONLY)
+    unknown = {name: value for name, value in options.items() if name not in taken}
+    if unknown:
+        from .._core.base.misplaced import misplaced
+
+        raise misplaced(where, unknown, taken)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._core.base.outcome import Raw
+    from .._core.batches.figures import Conditions
 
     Pool = tuple[str, int]
     """The name of an executor, and how many of its calls run at once."""
@@ -70,8 +71,12 @@ class Calls:
         """How many calls the report leaves out."""
         return len(self._more)
 
-    def report(self) -> Report[object]:
-        """All calls that have ended, in the order in which they were handed in; their items are their functions."""
+    def report(self, timeout: float | None = None) -> Report[object]:
+        """All calls that have ended, in the order in which they were handed in; their items are their functions.
+
+        Args:
+            timeout: seconds that each attempt could take.
+        """
         kept = sorted(self._kept, key=lambda one: one[1][SINCE])
         raws: list[Raw] = [(place, name, *raw[2:]) for place, (name, raw, _, _) in enumerate(kept)]
         wall = max((raw[END] for raw in raws), default=0.0) - min((raw[SINCE] for raw in raws), default=0.0)
@@ -81,6 +86,9 @@ class Calls:
             for one in attempts
             if one.waited_limit
         ]
+        conditions: Conditions = {"taken": True}  # when a program hands in its calls is its own affair
+        if timeout is not None:
+            conditions["timeout"] = timeout
         return Report(
             raws,
             names={place: f"{name} {place}" for place, (name, *_) in enumerate(kept)},
@@ -88,7 +96,7 @@ class Calls:
             slots=_slots([(pool, raw) for _, raw, _, pool in kept]),
             attempts={place: list(attempts) for place, (_, _, attempts, _) in enumerate(kept) if attempts},
             limited=time_covered(held),
-            conditions={"taken": True},  # when a program hands in its calls is its own affair
+            conditions=conditions,
         )
 
 

@@ -152,7 +152,7 @@ class Installation:
 
     def report(self) -> Report[object]:
         """What became of the calls that have ended, each by its function's name, without arguments and results."""
-        return self.calls.report()
+        return self.calls.report(self.options.timeout)
 
     def summary(self) -> str:
         """The same in a few lines: how many, the slowest, what limited them, what is stuck, what was not reached."""

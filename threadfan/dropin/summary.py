@@ -39,7 +39,7 @@ def lines(
         swap: what executors there were.
         missed: what was not reached besides.
         workers: how many each executor was to have whose maker does not say it.
-        reworded: the advice in other words.
+        reworded: the advice in other words; empty for none.
     """
     stats = report.stats
     total = stats.total + uncounted
@@ -53,7 +53,8 @@ def lines(
         again = f"; {stats.retries:,} {'retry' if stats.retries == 1 else 'retries'}" if stats.retries else ""
         yield f"{whose} in {stats.wall:.1f} s{at_once}: {counts}{more}{again}"
         for line in map(str.strip, repr(report).splitlines()[1:]):
-            yield reworded(line) if line == stats.advice else line
+            if told := reworded(line) if line == stats.advice else line:
+                yield told
     elif swap.made:
         yield f"{_number(swap.made, 'executor')}, and no call"
     else:

@@ -18,7 +18,9 @@ def per_minute(name: str, value: float | None) -> float | None:
         return None
     found = given.real(value)
     if found is None:
-        raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}")
+        read = read_rate(value) if isinstance(value, str) else None
+        right = f"; right is {name}={read[1]:g}" if read is not None and read[1] else ""
+        raise TypeError(f"{name} must be a number per minute or None, not {brief(value)}{right}")
     if not 0 < found < float("inf"):
         raise ValueError(f"{name} must be greater than 0 and finite, or None for no limit, not {value!r}")
     return found
@@ -34,8 +36,22 @@ def whole(name: str, value: int) -> int:
     return found
 
 
-PER_MINUTE = {"second": 60.0, "sec": 60.0, "minute": 1.0, "min": 1.0, "hour": 1 / 60, "day": 1 / 1440}
+PER_MINUTE = {
+    "second": 60.0, "sec": 60.0, "s": 60.0, "minute": 1.0, "min": 1.0, "hour": 1 / 60, "h": 1 / 60, "day": 1 / 1440,
+}  # fmt: skip
 """How many in a minute one in such a time is."""
+
+
+def read_rate(text: str) -> tuple[str, float | None] | None:
+    """A rate such as ``10/s``: its number as it is written, and what that is per minute.
+
+    Returns:
+        None in the second place if it has no unit; None if it is no rate.
+    """
+    number, slash, unit = "".join(text.split()).partition("/")
+    if not number.replace(".", "", 1).isdecimal() or (slash and unit not in PER_MINUTE):
+        return None
+    return number, float(number) * PER_MINUTE[unit] if slash else None
 
 
 def unknown(where: str, misplaced: Mapping[str, object], per_minute: tuple[str, ...]) -> TypeError:

@@ -81,22 +81,23 @@ _REFUSED = re.compile(r"unexpected keyword argument '(\w+)'|takes no keyword arg
 """What Python says of keywords that a function does not take."""
 
 
-def misplaced(where: str, given: Mapping[str, object]) -> TypeError:
+def misplaced(where: str, given: Mapping[str, object], taken: tuple[str, ...] | None = None) -> TypeError:
     """What to raise where a method was given options that it does not take.
 
     Args:
         where: the method as users call it: ``fan.run``, ``pipeline.astream``, ``task(…).with_options``, ``Fan``.
         given: the options with their values.
+        taken: the options that are taken there; those that ``TAKEN`` has by default.
     """
     name, value = next(iter(given.items()))
     shown = "…" if _OF_A_SECRET.search(name) else brief(value)
-    return TypeError(f"{where} takes no {name}={shown}: {_remedy(where, name, shown)}")
+    return TypeError(f"{where} takes no {name}={shown}: {_remedy(_Place(where, taken), name, shown)}")
 
 
 def if_option(where: str, name: str, value: object) -> str:
     """The end of a message about something named that is no task: what to do if it was meant as an option."""
     if name in {*OTHER_NAMES, *TAKEN["with_options"], *TAKEN["run"], *TAKEN["stream"], "return_exceptions"}:
-        return f"; {name} as an option: {_remedy(where, name, brief(value))}"
+        return f"; {name} as an option: {_remedy(_Place(where), name, brief(value))}"
     return ""
 
 
@@ -114,13 +115,14 @@ def note_option(where: str, error: TypeError, given: Mapping[str, object]) -> No
         return
     for name in (refused[1],) if refused[1] else given:
         if name in given and OTHER_NAMES.get(name, name) in EACH_CALL:
-            error.add_note(f"{name} as an option: {_remedy(where, name, brief(given[name]))}")
+            error.add_note(f"{name} as an option: {_remedy(_Place(where), name, brief(given[name]))}")
             return
 
 
-def _remedy(where: str, name: str, shown: str) -> str:
-    place = _Place(where)
-    meant = OTHER_NAMES.get(name, name)
+def _remedy(place: _Place, name: str, shown: str) -> str:
+    where, meant = place.where, OTHER_NAMES.get(name, name)
+    if meant == "retry" and "max_retries" in place.taken:  # of a client's own
+        meant = "max_retries"
     option = f"{meant}={shown}"
     if meant in place.taken:
         return f"it is called {meant} here"
@@ -168,18 +170,22 @@ class _Place:
     """Where an option was given.
 
     Attributes:
+        where: as it is called.
         owner: ``fan``, ``pipeline``, ``graph`` or ``task(…)``; nothing for a function or a class.
         taken: the options that are taken there.
         streams: whether what it returns is read bit by bit.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, taken: tuple[str, ...] | None = None) -> None:
+        self.where = where
         self.owner, _, self._method = where.rpartition(".")
         self._twin = "a" if self._method in ("arun", "astream", "astream_text", "agather", "ajoin") else ""
         plain = self._method.removeprefix(self._twin)
         self.streams = plain in ("stream", "stream_text")
-        if plain in ("gather", "join"):  # whose options are those of tasks
-            self.taken: tuple[str, ...] = ()
+        if taken is not None:
+            self.taken: tuple[str, ...] = taken
+        elif plain in ("gather", "join"):  # whose options are those of tasks
+            self.taken = ()
         elif self.owner.startswith("task"):
             self.taken = TAKEN["task"]
         else:

@@ -29,6 +29,12 @@ def place_of(frame: FrameType | None) -> str | None:
     return fallback
 
 
+class CommandLine:
+    """What this process was started by."""
+
+    attaches: bool = False  # a command that has --attach, which is the remedy then
+
+
 def remedies_of(frames: Iterable[FrameType | None]) -> str:
     """What would end the calls that stand there, by the libraries that they wait in; empty if none is known."""
     found = {one: None for frame in frames if (one := _remedy_of(frame)) is not None}
@@ -43,7 +49,8 @@ def _remedy_of(frame: FrameType | None) -> str | None:
             return found
         if top not in sys.stdlib_module_names and not _installed(frame.f_code.co_filename):
             return found
-        found = _REMEDIES.get(top, found)  # that of the library which the user calls, not of those below it
+        option = _OPTIONS.get(top) if CommandLine.attaches else None
+        found = option or _REMEDIES.get(top, found)  # that of the library which the user calls, not of those below it
         frame = frame.f_back
     return found
 
@@ -53,12 +60,13 @@ _ATTACH = f"{_PACKAGE}.attach(client)"
 _REMEDIES = {
     "threading": f"{_PACKAGE}.clients.threading",
     "queue": f"{_PACKAGE}.clients.threading",
-    "subprocess": f"{_PACKAGE}.clients.subprocess (--attach subprocess)",
-    "requests": f"{_PACKAGE}.clients.requests.install() (--attach requests)",
+    "subprocess": f"{_PACKAGE}.clients.subprocess",
+    "requests": f"{_PACKAGE}.clients.requests.install()",
     **dict.fromkeys(
         ("httpx", "urllib3", "grpc", "botocore", "boto3", "redis", "pymongo", "psycopg", "anthropic", "openai"), _ATTACH
     ),
 }
+_OPTIONS = {client: f"--attach {client}" for client in ("requests", "subprocess")}
 
 # What every call of every fan runs in, or waits in.
 _PLUMBING = {_PACKAGE, "threading", "queue", "concurrent"}

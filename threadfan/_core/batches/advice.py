@@ -43,6 +43,9 @@ TINY = 0.001
 FEW = 8
 """Calls; among fewer it cannot be said which are slow.  Arbitrary."""
 
+SLOW = 0.1
+"""Seconds; no shorter call is slow, whatever the others take: nobody gives a timeout of less.  Arbitrary."""
+
 CLEAR, FAR = 2.0, 4.0
 """Medians after which a second attempt is worth its price, and from which a call is slow: as ``Hedge`` has it."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import ceil
 
 from ..base.errors import LimitExhausted
+from ..base.index_ranges import written
 from ..base.outcome import FAILED, PAYLOAD, STATUS
 from .advice import HALF, LONG, REFUSED, SAMPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..base.outcome import Raw
-    from .advice import Outcomes
+    from .advice import Label, Outcomes
     from .figures import Conditions
     from .stats import Stats
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 # -- what stops calls --------------------------------------------------------------------------------------------------
 
 
-def refused(raws: list[Raw], stats: Stats, conditions: Conditions) -> str | None:
-    """Calls that have failed because they were refused, or are to wait for long."""
+def refused(raws: list[Raw], outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
+    """Calls that have failed because they were refused, or are to wait for long; the outcomes are of these raws."""
     if stats.asked >= LONG:
         return f"an answer has asked to wait for {stats.asked:g} s: look at your account, or come back later"
     if not stats.failed:
@@ -40,6 +41,9 @@ def refused(raws: list[Raw], stats: Stats, conditions: Conditions) -> str | None
     share = sum(map(is_overload, sent)) / len(some) * len(failed) / len(raws)
     if share < REFUSED:
         return None
+    if always := _always_refused(outcomes, conditions):
+        which = written([label(place) for place in always])
+        return f"{share:.0%} of the calls were refused every time ({which}), and no others: {_OWN}"
     retry = "" if conditions.get("retried") else ", and a retry"
     return f"{share:.0%} of the calls were refused as too many: {_fewer(conditions)}{retry}"
 
@@ -51,17 +55,40 @@ def _fewer(conditions: Conditions) -> str:
     return "give the fan a rate=RateLimit(…)"
 
 
+_OWN = "raise an exception of your own for their refusals, with few retries of its own"
+"""What to do about calls that no rate lets through: the others then do not pause with each of their refusals."""
+
+
+def _always_refused(outcomes: Outcomes, conditions: Conditions) -> list[int]:
+    """The places of a few calls that have failed under a limit, if these alone were refused, and each time."""
+    if not conditions.get("limits"):
+        return []
+    failed = [place for place, outcome in enumerate(outcomes) if outcome.status is FAILED]
+    if any(isinstance(outcomes[place].error, LimitExhausted) for place in failed):
+        return []  # nothing got through any more
+    from ..policies.responses import is_overload
+
+    attempts = [
+        (place, one.error) for place, outcome in enumerate(outcomes) for one in outcome.history if one.error is not None
+    ]
+    some = attempts[:: ceil(len(attempts) / SAMPLE)] if attempts else []
+    refused = {place for place, error in some if is_overload(error)}
+    through = refused.difference(failed) or {place for place, error in some if not is_overload(error)} & refused
+    few = 2 * len(refused) <= len(outcomes) and all(outcomes[place].attempts > 1 for place in refused)
+    return sorted(refused) if few and not through else []
+
+
 # -- what keeps them from starting -------------------------------------------------------------------------------------
 
 
-def held(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
+def held(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     """Limits and back-offs."""
     if not stats.wall:
         return None
-    return _limited(outcomes, stats, conditions) or _backed_off(outcomes, stats, conditions)
+    return _limited(outcomes, stats, conditions, label) or _backed_off(outcomes, stats, conditions)
 
 
-def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | None:
+def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label) -> str | None:
     share = min(1.0, stats.limited / stats.wall)
     if share < HALF or _broken(outcomes, stats):
         return None
@@ -69,7 +96,10 @@ def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions) -> str | 
         return f"{share:.0%} of the time went to the pace that Adaptive has found: only a higher limit there helps"
     unit, seconds = needed(outcomes, conditions)
     if stats.pauses and "rates" in conditions and seconds < HALF * stats.limited:
-        return f"{share:.0%} of the time went to pauses after refusals ({stats.pauses}): {_fewer(conditions)}"
+        always = _always_refused(outcomes, conditions)
+        which = f", all of calls that were refused every time ({written([label(one) for one in always])})"
+        change = f"{which}: {_OWN}" if always else f": {_fewer(conditions)}"
+        return f"{share:.0%} of the time went to pauses after refusals ({stats.pauses}){change}"
     limit = (
         f"limit of {unit.replace('_', ' ')}" if "tokens" in unit and seconds >= HALF * stats.limited else "rate limit"
     )

@@ -8,7 +8,7 @@ from math import ceil
 from ..base.index_ranges import written
 from ..base.outcome import CANCELLED, END, SINCE, START, TIMED_OUT, attempts_of, raw_of
 from ..base.times import time_covered
-from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, TINY, best
+from .advice import BUSY, CLEAR, FAR, FEW, HALF, QUARTER, SLOW, TINY, best
 from .advice_on_limits import needed
 from .replay import UNCAPPED, makespan
 
@@ -39,7 +39,7 @@ def slow(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: Label)
     found = [
         *_inputs(ways, stats, cap, now, conditions),
         *_slots(outcomes, ways, stats, conditions, now),
-        *_stragglers(outcomes, places, ways, stats, cap, now, label),
+        *_stragglers(outcomes, places, ways, stats, conditions, now, label),
     ]
     return best([(seconds * fit, line) for seconds, line in found], stats.wall) or alone(outcomes, stats, label)
 
@@ -119,13 +119,13 @@ def _stragglers(
     places: list[int],
     ways: list[tuple[float, list[float]]],
     stats: Stats,
-    cap: float,
+    conditions: Conditions,
     now: float,
     label: Label,
 ) -> list[Found]:
     """A few calls may have taken far longer than the others."""
-    median = stats.duration_p50
-    slowest = [place for place in places if outcomes[place].duration >= FAR * median]
+    median, cap = stats.duration_p50, conditions.get("cap", UNCAPPED)
+    slowest = [place for place in places if outcomes[place].duration >= max(FAR * median, SLOW)]
     if len(places) < FEW or not slowest or not median:
         return []
     first = now - makespan(sorted(ways, key=lambda way: -way[1][0]), stats.slots, [cap])
@@ -135,11 +135,17 @@ def _stragglers(
     which = f"{calls} ({written([label(place) for place in slowest])}; median {median:.2g} s)"
     if first > max(QUARTER * stats.wall, cut / 2):  # which costs nothing
         return [(first, f"{min(1.0, first / stats.wall):.0%} of the time went to {which}: start them first")]
-    shorter = " shorter" if any(outcomes[place].status is TIMED_OUT for place in slowest) else ""
+    changes = []
+    if not all(outcomes[place].status is TIMED_OUT for place in slowest):  # else they got what was asked for
+        timeout = conditions.get("timeout")
+        changes.append("a timeout" if timeout is None else f"a shorter timeout than {timeout:g} s")
     budget = f", budget={ceil(100 * len(slowest) / len(places)) / 100:g}" if 20 * len(slowest) > len(places) else ""
-    hedge = f", or hedge=Hedge(after={CLEAR * median:.2g}{budget}) if they may be made twice"
-    change = f"give the calls a{shorter} timeout{'' if _hedged(outcomes) else hedge}"
-    return [(cut, f"{min(1.0, cut / stats.wall):.0%} of the time went to {which}: {change}")]
+    if not _hedged(outcomes):
+        changes.append(f"hedge=Hedge(after={CLEAR * median:.2g}{budget}) if they may be made twice")
+    if not changes:
+        return []
+    share = min(1.0, cut / stats.wall)
+    return [(cut, f"{share:.0%} of the time went to {which}: give the calls {', or '.join(changes)}")]
 
 
 def _hedged(outcomes: Outcomes) -> bool:
@@ -175,13 +181,12 @@ def alone(outcomes: Outcomes, stats: Stats, label: Label) -> str | None:
         if not running[place]:
             del running[place]
     seconds, place = max(((seconds, place) for place, seconds in by_place.items()), default=(0.0, 0))
-    if len(outcomes) < 2 or seconds < HALF * stats.wall:
+    status = outcomes[place].status if outcomes else None
+    if len(outcomes) < 2 or seconds < max(HALF * stats.wall, SLOW) or status is TIMED_OUT:  # it got what was asked for
         return None
     name = label(place)
     who = f"call {name}" if isinstance(name, int) else repr(name)
-    status = outcomes[place].status
-    right = "make it shorter, or divide it"
-    if status is TIMED_OUT or status is CANCELLED:  # it would have gone on
-        right = f"give it a{' shorter' if status is TIMED_OUT else ''} timeout"
-    ended = " and timed out" if status is TIMED_OUT else " and was cancelled" if status is CANCELLED else ""
-    return f"{who} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time{ended}: {right}"
+    said = ": make it shorter, or divide it"
+    if status is CANCELLED:  # it would have gone on
+        said = " and was cancelled: give it a timeout"
+    return f"{who} ran alone for {min(1.0, seconds / stats.wall):.0%} of the time{said}"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         limits: int  # so many rate limits
         rates: dict[str, float]  # of the one limit: what it allows per minute, by unit
         taken: bool  # inputs were taken as results were read
+        timeout: float  # seconds that each attempt may take, if all calls have the same
         gaps: bool  # of several runs, between which nobody knows what has passed
         processor: float  # the share of the time of so many of them that the program has used
         processors: int  # on which threads can compute at once
@@ -91,6 +92,8 @@ def _conditions(batch: Batch | TaskGroup, wall: float, *, taken: bool) -> Condit
             found["each"] = batch.each
         if batch.most_of_a_key is not None:
             found["most"] = batch.most_of_a_key()
+        if batch.timeout is not None:
+            found["timeout"] = batch.timeout
         if batch.collector.retrying:
             found["retried"] = True
     if scheduler.adaptive is not None:

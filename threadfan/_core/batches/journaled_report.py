@@ -106,9 +106,12 @@ class JournaledReport(Report[T_co]):
 
         outcomes = list(self._all().called.values())
         raws = [self._kept.called[outcome.index] for outcome in outcomes]
-        about = stats, self._conditions
-        advice = refused(raws, *about) or held(outcomes, *about)
-        stats.advice = advice or slow(outcomes, *about, lambda place: outcomes[place].index)
+
+        def label(place: int) -> int:
+            return outcomes[place].index
+
+        about = stats, self._conditions, label
+        stats.advice = refused(raws, outcomes, *about) or held(outcomes, *about) or slow(outcomes, *about)
 
     def __repr__(self) -> str:
         from .summary import summary

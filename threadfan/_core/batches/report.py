@@ -227,8 +227,8 @@ class Report(LookingBack[T_co]):
         from .advice_on_limits import held, refused
         from .advice_on_time import slow
 
-        about = stats, self._conditions
-        stats.advice = refused(self._raws, *about) or held(self, *about) or slow(self, *about, self._label)
+        about = stats, self._conditions, self._label
+        stats.advice = refused(self._raws, self, *about) or held(self, *about) or slow(self, *about)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, which ``json.dumps`` takes: the figures, and each outcome without its item.

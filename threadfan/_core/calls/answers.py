@@ -91,6 +91,11 @@ def timeout_of(_queue: PolicyQueue, key: Call) -> float | None:
     return None if key.timeout is None else key.timeout + key.state.allowance
 
 
+def waited_of(_queue: PolicyQueue, key: Call) -> float:
+    """What is allowed for that."""
+    return 0.0 if key.policies is None else key.state.allowance
+
+
 def permits_of(queue: PolicyQueue, session: Session, key: Call) -> RequestPermits | None:
     """For calls under policies."""
     if key.policies is None:

@@ -16,12 +16,15 @@ _OWN = __name__[: -len("calls.classifying")]  # how the names of this package's 
 
 
 def classify(
-    error: BaseException, seconds: float, timeout: float | None, fn: Callable[..., object]
+    error: BaseException, seconds: float, timeout: float | None, fn: Callable[..., object], waited: float = 0.0
 ) -> tuple[Status, BaseException]:
     """The status and the caller's error for what a call raised.
 
     The traceback loses this package's own frames: they say nothing, and would keep their variables alive.  None of the
     error's own code runs: an error that cannot be asked is an outcome like any other.
+
+    Args:
+        waited: how many seconds of the timeout are for waits for a limit.
     """
     trace = traceback_of(error)
     while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OWN):
@@ -32,5 +35,5 @@ def classify(
     if is_a(error, TimeUp):
         return TIMED_OUT, TaskTimeout(str(error))
     if timeout is not None and seconds >= timeout:
-        return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout:g} s")
+        return TIMED_OUT, TaskTimeout(f"{describe(fn)} did not return within {timeout - waited:g} s")
     return CANCELLED, TaskCancelled(f"{describe(fn)} was cancelled")

@@ -119,6 +119,10 @@ class FirstCalls(PolicyCallQueue):
         """The call's own; what it waited for a limit while it ran does not count."""
         return answers.timeout_of(self, key) if key.state is not None else key.timeout
 
+    def waited_of(self, key: Call) -> float:
+        """What is allowed for that."""
+        return answers.waited_of(self, key) if key.state is not None else 0.0
+
     def permits_of(self, session: Session, key: Call) -> RequestPermits | None:
         """For its own thread, which asks for its scope.  With the lock held."""
         if self.made_call(session, key) is None:

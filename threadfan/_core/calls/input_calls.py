@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from .task_batch import TaskCall
 
 
+def _waited_of(queue: InputCalls, key: Key) -> float:
+    """See ``Terms``; a call may still be known by the index of its input."""
+    call = key if isinstance(key, Call) else queue.made.get(key)
+    return 0.0 if call is None else answers.waited_of(queue, call)
+
+
 class InputCalls(PolicyBatch):
     """A batch of one function under policies that have nothing to say before a first attempt but "wait".
 
@@ -207,6 +213,8 @@ class InputCalls(PolicyBatch):
             return answers.timeout_of(self, key)
         call, timeout = self.made.get(key), self.timeout
         return timeout if call is None or timeout is None else timeout + call.state.allowance
+
+    waited_of = _waited_of
 
     def permits_of(self, session: Session, key: Key) -> RequestPermits | None:
         """For its own thread, which asks for its scope."""

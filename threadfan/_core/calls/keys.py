@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import length_hint
+
 from ..base.checks import count
 from ..base.static import describe
 from ..base.texts import brief
@@ -48,21 +50,29 @@ def looked_up(find: Callable[[object], T], by: By, items: Sequence[object]) -> l
     Args:
         find: gives it, and raises ``TypeError`` for what can be no key.
     """
+    left = iter(items)
     try:
-        return list(map(find, map(by, items)))
-    except TypeError as error:
-        for item in items:
-            try:
-                key = by(item)
-            except TypeError as own:
-                if own.__traceback__ is None or own.__traceback__.tb_next is not None:
-                    raise  # it comes from inside
-                raise TypeError(f"by={describe(by)} cannot be called with an input, {_what(item)}: {own}") from own
-            try:
-                hash(key)
-            except TypeError:
-                raise TypeError(f"by must give something that can be a key of a dict, not {brief(key)}") from error
+        return list(map(find, map(by, left)))
+    except Exception as error:
+        item = items[len(items) - length_hint(left) - 1]
+        if isinstance(error, TypeError):
+            _refuse(error, by, item)
+        error.add_note(f"by={describe(by)} raised this for the input {brief(item, 200)}: what it raises ends the batch")
         raise
+
+
+def _refuse(error: TypeError, by: By, item: object) -> None:
+    """Raise what says more, if ``by`` cannot be called so or gives what can be no key."""
+    try:
+        key = by(item)
+    except TypeError as own:
+        if own.__traceback__ is not None and own.__traceback__.tb_next is None:  # it does not come from inside
+            raise TypeError(f"by={describe(by)} cannot be called with an input, {_what(item)}: {own}") from own
+        return
+    try:
+        hash(key)
+    except TypeError:
+        raise TypeError(f"by must give something that can be a key of a dict, not {brief(key)}") from error
 
 
 def _what(item: object) -> str:

@@ -126,7 +126,8 @@ class PolicyCallQueue(CallQueue):
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
+    timeout_of, waited_of = answers.timeout_of, answers.waited_of
+    permits_of, figures_of = answers.permits_of, answers.figures_of
 
     def add_usage(self, key: Call, usage: Usage) -> None:
         """Only the call's own thread notes any."""
@@ -251,7 +252,8 @@ class PolicyBatch(TaskBatch):
 
     # -- what is asked about a call ----------------------------------------------------------------------------------
 
-    timeout_of, permits_of, figures_of = answers.timeout_of, answers.permits_of, answers.figures_of
+    timeout_of, waited_of = answers.timeout_of, answers.waited_of
+    permits_of, figures_of = answers.permits_of, answers.figures_of
 
     def function_of(self, key: Call) -> str:
         """The name of the batch's function, or the task's own."""

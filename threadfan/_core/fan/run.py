@@ -126,6 +126,7 @@ class Run(Handle[T]):
         """Wait for the end, or cancel what is left because of the exception and wait for that."""
         try:
             if error is None:
+                self._wait_for_inputs()
                 self.result()
         except BaseException as struck:
             if not self._conduct.over:
@@ -136,6 +137,15 @@ class Run(Handle[T]):
                 self._end_with(error)
         finally:
             del self, error  # an error's traceback holds this frame: leave no cycle
+
+    def _wait_for_inputs(self) -> None:
+        """Wait while inputs may follow, until they have ended or it is said that they do not come."""
+        if self._batch.unfinished():
+            from . import unfed  # few programs need it
+
+            for seconds in unfed.looks(self._batch):
+                if self.wait(seconds):
+                    break
 
     def _end_with(self, error: BaseException) -> None:
         try:
@@ -157,7 +167,7 @@ class Run(Handle[T]):
 
         try:
             if error is None:
-                await ended(self._conduct)
+                await ended(self._conduct, block=True)
             else:
                 await give_up(self._conduct, error)
         finally:

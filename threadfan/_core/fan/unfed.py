@@ -1,4 +1,6 @@
-"""The warning of who closes a fan and waits only for inputs: those that a run takes by itself, and that do not come.
+"""The warning of who leaves a block and waits only for inputs: those that a run takes by itself, and that do not come.
+
+The block is that of the fan, or that of the run.
 
 Guarantee: it is said once, by the logger ``threadfan``, since a warning that is an error would end the wait.
 """
@@ -12,6 +14,7 @@ from ..calls.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from queue import SimpleQueue
 
     from ..pool.scheduler import Scheduler
@@ -27,11 +30,7 @@ def wait(scheduler: Scheduler, gate: SimpleQueue[None]) -> None:
         taken = {id(batch): batch.accepted for batch in unfed}
         if clock.wait_until(gate, clock.monotonic() + PATIENCE):
             return
-        waiting = [
-            batch.name
-            for batch in _unfed(scheduler)
-            if not batch.pending() and not batch.active and taken.get(id(batch)) == batch.accepted
-        ]
+        waiting = [batch.name for batch in _unfed(scheduler) if _starves(batch, taken.get(id(batch)))]
         said = bool(waiting)
         for name in waiting:
             logging.getLogger("threadfan").warning(
@@ -40,6 +39,25 @@ def wait(scheduler: Scheduler, gate: SimpleQueue[None]) -> None:
                 scheduler.name, shortened(name),
             )  # fmt: skip
     clock.wait(gate)
+
+
+def looks(batch: Batch) -> Iterator[float]:
+    """For whoever waits for a run at the end of its block: seconds to wait before the next look at it."""
+    while batch.unfinished():
+        taken = batch.accepted
+        yield PATIENCE
+        if _starves(batch, taken):
+            logging.getLogger("threadfan").warning(
+                "the block of the run of %s is at its end, and waits for inputs, of which none has come for %g s: "
+                "to stop early, call run.cancel() before `break`",
+                shortened(batch.name), PATIENCE,
+            )  # fmt: skip
+            return
+
+
+def _starves(batch: Batch, taken: int | None) -> bool:
+    """Whether it waits for inputs alone, and has had none since it had taken so many."""
+    return batch.unfinished() and not batch.pending() and not batch.active and batch.accepted == taken
 
 
 def _unfed(scheduler: Scheduler) -> list[Batch]:

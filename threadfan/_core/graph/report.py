@@ -111,8 +111,8 @@ class GraphReport(Report["Any"]):
         from ..batches.advice_on_limits import held, refused
         from .chain import chain
 
-        about = stats, self._conditions
-        stats.advice = refused(self._raws, *about) or held(self, *about) or chain(self, *about, self._label)
+        about = stats, self._conditions, self._label
+        stats.advice = refused(self._raws, self, *about) or held(self, *about) or chain(self, *about)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as of any report; with what results were reduced to, by task."""

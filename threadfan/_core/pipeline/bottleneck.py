@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..batches.advice import BUSY, CLEAR, FAR, FEW, HALF, best
+from ..batches.advice import BUSY, CLEAR, FAR, FEW, HALF, SLOW, best
 from ..batches.replay import UNCAPPED, makespan
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ class _Again:
                 line = f"{one.name!r} held the others up: its max_concurrent={one.max_concurrent} was used to "
                 line += f"{one.load:.0%}: raise it"
                 found.append((self._spared(caps=self._raised(place)), line))
-            if one.started >= FEW and one.duration_max >= FAR * one.duration_p50 > 0:
+            if one.started >= FEW and one.duration_max >= max(FAR * one.duration_p50, SLOW) and one.duration_p50:
                 line = f"slow calls in {one.name!r} held the others up (median {one.duration_p50:.3g} s, slowest "
                 line += f"{one.duration_max:.3g} s): give the stage a timeout, or a hedge if they may be made twice"
                 found.append((self._spared(self._changed(place, _ordinary)), line))

@@ -72,8 +72,8 @@ class PipelineReport(Report[T_co]):
         if len(self._limits_of_stages) < 2:
             super()._complete(stats)
             return
-        about = stats, self._conditions
-        stats.advice = refused(self._raws, *about) or self.stages.bottleneck or held(self, *about)
+        about = stats, self._conditions, self._label
+        stats.advice = refused(self._raws, self, *about) or self.stages.bottleneck or held(self, *about)
 
     @property
     def stats(self) -> Stats:

@@ -298,7 +298,8 @@ class DeadlineTimer:
                 if start + timeout > now:
                     next_due = min(next_due, start + timeout)
                 else:
-                    error = TaskTimeout(f"{session.queue.function_of(key)} did not return within {timeout:g} s")
+                    given = timeout - session.queue.waited_of(key)
+                    error = TaskTimeout(f"{session.queue.function_of(key)} did not return within {given:g} s")
                     self.end(session, key, TIMED_OUT, error, after)
         due = [session for moment, session in self._evictions if moment <= now]
         self._evictions = [entry for entry in self._evictions if entry[0] > now]

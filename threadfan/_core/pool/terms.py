@@ -36,6 +36,10 @@ class Terms:
         """The timeout of the call ``key`` in seconds."""
         return self.timeout
 
+    def waited_of(self, key: Key) -> float:
+        """How many seconds of that are for what the call ``key`` waited for a limit while it ran."""
+        return 0.0
+
     def outer_of(self, key: Key) -> Scope | None:
         """The scope in which the call ``key`` was handed in."""
         return self.outer

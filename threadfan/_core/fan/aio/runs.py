@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from ...batches.report import Report
 
 
-async def ended(conduct: Conduct[T]) -> Report[T]:
-    """The report of a run, once it is over; cancelling whoever awaits it cancels the run."""
+async def ended(conduct: Conduct[T], *, block: bool = False) -> Report[T]:
+    """The report of a run, once it is over; cancelling whoever awaits it cancels the run.
+
+    Args:
+        block: this is the end of its block.
+    """
     gate = LoopGate(running_loop("await run"))
     try:
+        if block and conduct.batch.unfinished():
+            await _wait_for_inputs(gate, conduct)
         await _sleep(gate, conduct, conduct.watch_end)
         raise_error(conduct)
         return conduct.report()
@@ -58,6 +64,21 @@ async def outcomes(conduct: Conduct[T]) -> AsyncGenerator[Outcome[T], None]:
             await _sleep(gate, conduct, partial(conduct.watch, place))
         raise_error(conduct)
     finally:
+        del conduct  # an error's traceback holds this frame: leave no cycle
+
+
+async def _wait_for_inputs(gate: LoopGate, conduct: Conduct[T]) -> None:
+    """See ``Run._wait_for_inputs``."""
+    from .. import unfed  # few programs need it
+
+    try:
+        for seconds in unfed.looks(conduct.batch):
+            if not conduct.watch_end(gate.put):
+                break
+            await gate.wait(seconds)
+            conduct.forget(gate.put)
+    finally:
+        conduct.forget(gate.put)
         del conduct  # an error's traceback holds this frame: leave no cycle
 
 
