@@ -82,11 +82,10 @@ def test_who_reads_the_environment():
     """No variable switches anything in the engine; the command takes its key from one."""
     reads = places(lambda node: isinstance(node, ast.Attribute) and node.attr in ("environ", "environb"))
     reads |= calls(r"(os\.)?getenvb?")
-    assert reads == {"cli/app.py", "cli/asking.py", "testing/process.py"}
+    assert reads == {"cli/keys.py", "testing/process.py"}
     keys = {
         node.args[0].value
-        for file in ("cli/app.py", "cli/asking.py")
-        for node in NODES[file]
+        for node in NODES["cli/keys.py"]
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.environ.get"
     }
     assert keys == {"ANTHROPIC_API_KEY"}

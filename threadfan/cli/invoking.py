@@ -69,7 +69,8 @@ def _of_missing(error: Exception, message: str) -> str:
     text = getattr(getattr(error, "param", None), "help", None)
     if type(error).__name__ != "MissingParameter" or not text:
         return message
-    return f"{message.removesuffix('.')}: {text[:1].lower()}{text[1:].removesuffix('.')}"
+    what = message.removesuffix(".").removesuffix(" (env var: 'None')")  # which some releases of click and typer say
+    return f"{what}: {text[:1].lower()}{text[1:].removesuffix('.')}"
 
 
 def _is_number(text: str, *, whole: bool) -> bool:
