@@ -49,7 +49,8 @@ def read_rate(text: str) -> tuple[str, float | None] | None:
         None in the second place if it has no unit; None if it is no rate.
     """
     number, slash, unit = "".join(text.split()).partition("/")
-    if not number.replace(".", "", 1).isdecimal() or (slash and unit not in PER_MINUTE):
+    before, point, after = number.partition(".")
+    if not before.isdecimal() or (point and not after.isdecimal()) or (slash and unit not in PER_MINUTE):
         return None
     return number, float(number) * PER_MINUTE[unit] if slash else None
 

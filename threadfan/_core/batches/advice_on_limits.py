@@ -96,10 +96,11 @@ def _limited(outcomes: Outcomes, stats: Stats, conditions: Conditions, label: La
         return f"{share:.0%} of the time went to the pace that Adaptive has found: only a higher limit there helps"
     unit, seconds = needed(outcomes, conditions)
     if stats.pauses and "rates" in conditions and seconds < HALF * stats.limited:
-        always = _always_refused(outcomes, conditions)
-        which = f", all of calls that were refused every time ({written([label(one) for one in always])})"
-        change = f"{which}: {_OWN}" if always else f": {_fewer(conditions)}"
-        return f"{share:.0%} of the time went to pauses after refusals ({stats.pauses}){change}"
+        whose, change = "", _fewer(conditions)
+        if always := _always_refused(outcomes, conditions):
+            which = written([label(place) for place in always])
+            whose, change = f", all of calls that were refused every time ({which})", _OWN
+        return f"{share:.0%} of the time went to pauses after refusals ({stats.pauses}){whose}: {change}"
     limit = (
         f"limit of {unit.replace('_', ' ')}" if "tokens" in unit and seconds >= HALF * stats.limited else "rate limit"
     )

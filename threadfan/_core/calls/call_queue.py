@@ -296,8 +296,9 @@ def perform_call(session: Session, call: Call, observer: log.Observer | None) ->
                 context = call.context if call.policies is None else session.queue.begins(call, start)
                 status, payload = SUCCEEDED, context.run(_in_scope, session, call, observer)
             except BaseException as error:
-                terms = session.queue.timeout_of(call), fn, session.queue.waited_of(call)
-                status, payload = classify(error, clock() - start, *terms)
+                status, payload = classify(
+                    error, clock() - start, session.queue.timeout_of(call), fn, session.queue.waited_of(call)
+                )
                 if status is not FAILED:
                     session.end_scope(call)
                 elif type(error) is TypeError and call.method is not None and (given := call.kwargs):

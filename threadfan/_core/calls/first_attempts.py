@@ -100,8 +100,8 @@ def _loop(batch: InputCalls, session: Session) -> None:
             try:
                 value = copied().run(one, item)
             except BaseException as error:
-                terms = batch.timeout_of(index), fn, batch.waited_of(index)
-                failed = _fail(batch, session, index, start, *classify(error, clock() - start, *terms))
+                seconds, timeout, waited = clock() - start, batch.timeout_of(index), batch.waited_of(index)
+                failed = _fail(batch, session, index, start, *classify(error, seconds, timeout, fn, waited))
                 if failed is None:
                     return
                 end = failed
